@@ -1,0 +1,228 @@
+"""Ground: the nouns that every layer speaks. Frozen, without I/O, and without plaintext.
+
+Paths are POSIX, relative to the scanned root, decoded with `surrogateescape`; a path that holds a
+secret is masked before it gets here. Lines and columns count from 1; columns count code points;
+`end_column` is the column after the last character.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class Severity(enum.IntEnum):
+    """The damage if the finding is true."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+class Confidence(enum.IntEnum):
+    """How likely the finding is to be true."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """A span of text in one file."""
+
+    path: str
+    line: int = 1
+    column: int = 1
+    end_line: int = 1
+    end_column: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleInfo:
+    """What a rule tells people: the same words in `rules show`, SARIF and the terminal."""
+
+    id: str
+    title: str
+    severity: Severity
+    confidence: Confidence
+    secret_class: str
+    why: str
+    revoke: str
+    rotate: str
+    purge: str
+    source: str = ""
+    source_date: str = ""
+    vendor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassicMatch:
+    """A secret as detect-secrets knows it: plugin type, its unsalted SHA-1, its line.
+
+    The hash is what `.secrets.baseline` holds. It goes there and nowhere else: no report shows it.
+    """
+
+    kind: str
+    hashed_secret: str = field(repr=False)
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One place where one rule is broken.
+
+    `context` is what stays the same when lines move (the name that the value is assigned to, or
+    ""); `ordinal` numbers the findings of one rule, path and context from 0, in the order of the
+    file. `fingerprint` is made of these alone, never of the value. `tag` is 16 bits of a salted
+    hash of the value (design law 10): for baselines and allow entries, never for a report.
+    `preview` is masked. `classic` holds detect-secrets' findings of the same value in this place.
+    """
+
+    rule: str
+    location: Location
+    severity: Severity
+    confidence: Confidence
+    preview: str = ""
+    context: str = ""
+    ordinal: int = 0
+    fingerprint: str = ""
+    detail: str = ""
+    tag: int | None = field(default=None, repr=False)
+    classic: tuple[ClassicMatch, ...] = field(default=(), repr=False)
+
+    @property
+    def id(self) -> str:
+        """The short form of the fingerprint, for people and for `keywatch allow`."""
+        return self.fingerprint[:12]
+
+
+class CommentKind(enum.StrEnum):
+    """Which tool's syntax an allow comment uses."""
+
+    KEYWATCH = "keywatch"
+    DETECT_SECRETS = "detect-secrets"
+    GITLEAKS = "gitleaks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowComment:
+    """An exception written in a comment: it covers the line `covers` of its file.
+
+    `problem` says what is wrong with the comment itself (no reason, a date that is none): such a
+    comment covers nothing. Foreign kinds carry no rule, reason, owner or end.
+    """
+
+    path: str
+    line: int
+    covers: int
+    kind: CommentKind
+    rule: str = ""
+    reason: str = ""
+    owner: str = ""
+    until: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """A file left out by a rule: counted and listed, without effect on the exit code.
+
+    `kind` is one of: binary, too-large, excluded, submodule, symlink, special, deleted, suffix.
+    """
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Something that should have been checked and was not: the run is incomplete."""
+
+    kind: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something worth knowing that fails nothing: a structure that did not parse, for example."""
+
+    kind: str
+    path: str
+    text: str
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """All that detection saw in one file."""
+
+    path: str
+    size: int
+    findings: tuple[Finding, ...] = ()
+    comments: tuple[AllowComment, ...] = ()
+    notes: tuple[Note, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """One exception or debt in the register: who says so, why, until when, and what it covers.
+
+    `by` is one of: comment, entry (keywatch.yaml), baseline, classic-baseline, pragma (a foreign
+    comment), rule-disabled, accepted-gap. `where` is `file:line` of the exception itself.
+    """
+
+    by: str
+    where: str
+    rule: str = ""
+    path: str = ""
+    reason: str = ""
+    owner: str = ""
+    until: str = ""
+    used: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppressed:
+    """A finding that an exception or a baseline covers."""
+
+    finding: Finding
+    suppression: Suppression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What was read, in numbers."""
+
+    files: int = 0
+    size: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A judged run: what reporters print, and what the exit code is made of."""
+
+    findings: tuple[Finding, ...]
+    suppressed: tuple[Suppressed, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    notes: tuple[Note, ...] = ()
+    register: tuple[Suppression, ...] = ()
+    coverage: Coverage = field(default_factory=Coverage)
+
+    @property
+    def complete(self) -> bool:
+        return not self.gaps
