@@ -1,0 +1,21 @@
+#!/bin/bash
+set -euo pipefail
+
+rotate_api_keys() {
+    vault write -f secret/data/agentaskit/api-keys/rotate
+    kubectl rollout restart deployment/agentaskit-api
+}
+
+rotate_db_credentials() {
+    vault write -f database/rotate-role/agentaskit-db
+    kubectl rollout restart deployment/agentaskit-workers
+}
+
+case "${1:-}" in
+    api-keys) rotate_api_keys ;;
+    db-credentials) rotate_db_credentials ;;
+    *)
+        echo "usage: $0 api-keys|db-credentials" >&2
+        exit 2
+        ;;
+esac
