@@ -2,6 +2,7 @@
 
     python examples/plant.py plant TARGET          make the copy, a git repository of its own
     python examples/plant.py check REPORT.json     compare a JSON report of it with the manifest
+    python examples/plant.py now                   the moment for which the manifest holds
 
 The tree in this repository is clean; every secret is made up here, from a template and a seed.
 """
@@ -147,13 +148,17 @@ def reported_in(report: Path) -> list[Expected]:
 
 
 def main() -> int:
-    """Run one of the two verbs; 0 is success, 1 a difference or a target that exists."""
+    """Run one of the three verbs; 0 is success, 1 a difference or a target that exists."""
     parser = argparse.ArgumentParser(description="Plant the example's faults, or check a report.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("plant").add_argument("target", type=Path)
     verbs.add_parser("check").add_argument("report", type=Path)
+    verbs.add_parser("now")
     arguments = parser.parse_args()
     manifest = load_manifest()
+    if arguments.verb == "now":
+        sys.stdout.write(f"{manifest.now}\n")
+        return 0
     if arguments.verb == "check":
         return _check(arguments.report, manifest)
     if arguments.target.exists():

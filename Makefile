@@ -1,0 +1,74 @@
+# On a machine with python3 (and its venv module), git and make, these do all the set-up:
+#   make demo     scan an example repository with planted secrets
+#   make test     lint, types, the whole suite; the quick tests on every other interpreter found
+#   make bench    measure keywatch beside its peers, into bench/RESULTS.md
+#   make lint     ruff and mypy alone
+#   make clean    remove what the others made
+
+PYTHON ?= python3
+WORKERS ?= 2
+INTERPRETERS ?= python3.11 python3.12 python3.13 python3.14
+
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := build/demo
+PIP_FLAGS := --quiet --disable-pip-version-check
+
+# Those of INTERPRETERS that start and can make a venv, without the one of PYTHON itself.
+HAS_VENV = import ensurepip, sys, venv; print("python%d.%d" % sys.version_info[:2])
+FOUND = $(foreach python,$(INTERPRETERS),$(shell $(python) -c '$(HAS_VENV)' 2>/dev/null))
+OTHERS = $(filter-out $(shell $(PYTHON) -c '$(HAS_VENV)'),$(FOUND))
+
+.PHONY: help demo test test-here test-others bench lint clean
+
+help:
+	@sed -n 's/^#  *make/make/p' Makefile
+
+demo: $(VENV)/installed
+	@rm -rf $(DEMO) && mkdir -p $(DEMO)
+	@$(BIN)/python examples/plant.py plant $(DEMO)/agentaskit
+	$(BIN)/keywatch scan $(DEMO)/agentaskit --now "$$($(BIN)/python examples/plant.py now)" \
+	  --report terminal=- --report json=$(DEMO)/keywatch.json --report sarif=$(DEMO)/keywatch.sarif \
+	  || test $$? -eq 1
+	@$(BIN)/python examples/plant.py check $(DEMO)/keywatch.json
+	@echo "SARIF: $(DEMO)/keywatch.sarif"
+
+test: lint test-here test-others
+
+lint: $(VENV)/developing
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+test-here: $(VENV)/developing
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(WORKERS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+# A target each, made when the recipe runs: finding the interpreters starts every one of them.
+test-others:
+	@echo "other interpreters: $(or $(OTHERS),none found)"
+	@$(foreach python,$(OTHERS),$(MAKE) --no-print-directory test-$(python) && ) true
+
+test-python3.%: .venv-python3.%/testing
+	$(<D)/bin/python -m pytest -n $(WORKERS) -m "not slow" -q
+
+bench: $(VENV)/developing
+	$(BIN)/python bench/run.py
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_FLAGS) --editable .
+	@touch $@
+
+$(VENV)/developing: $(VENV)/installed
+	$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[dev]'
+	@touch $@
+
+.venv-python3.%/testing: pyproject.toml
+	python3.$* -m venv $(@D)
+	$(@D)/bin/python -m pip install $(PIP_FLAGS) --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-python3.* build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
