@@ -1,0 +1,1 @@
+"""The benchmark: keywatch beside its peers, on real trees, in one run."""

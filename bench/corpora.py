@@ -1,0 +1,141 @@
+"""Benchmark: real trees. Source distributions of large projects, plain and as git repositories."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import peers
+
+PINS = (
+    "ansible-core==2.19.14",
+    "django==5.2.19",
+    "apache-airflow-core==3.3.2",
+    "salt==3008.5",
+    "botocore==1.44.8",
+    "kubernetes==37.0.2",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """A tree on disk; `size` in bytes over all regular files."""
+
+    name: str
+    plain: Path
+    git: Path
+    files: int
+    size: int
+
+    @property
+    def megabytes(self) -> float:
+        return self.size / 1e6
+
+
+def all_corpora() -> tuple[Corpus, ...]:
+    return tuple(corpus(pin) for pin in PINS)
+
+
+def corpus(pin: str) -> Corpus:
+    """The extracted source distribution `pin`, fetched once."""
+    name = pin.partition("==")[0]
+    plain = peers.BUILD / "trees" / "plain" / name
+    if not plain.exists():
+        extract(_download(pin), plain)
+    return described(name, plain)
+
+
+def described(name: str, plain: Path) -> Corpus:
+    """The corpus of a plain tree, with its copy as a git repository."""
+    git = peers.BUILD / "trees" / "git" / name
+    if not git.exists():
+        _repository(plain, git)
+    sizes = [path.lstat().st_size for path in regular_files(plain)]
+    return Corpus(name=name, plain=plain, git=git, files=len(sizes), size=sum(sizes))
+
+
+def regular_files(tree: Path) -> list[Path]:
+    """All regular files of a tree, without following links."""
+    found = (Path(base, name) for base, _, names in os.walk(tree) for name in names)
+    return [path for path in found if path.is_file() and not path.is_symlink()]
+
+
+def multiplied(tree: Path, times: int) -> Path:
+    """A folder that holds `times` copies of a tree."""
+    folder = peers.BUILD / "trees" / "times" / f"{tree.name}-x{times}"
+    if not folder.exists():
+        part = beside(folder)
+        for number in range(times):
+            shutil.copytree(tree, part / f"copy{number}", symlinks=True)
+        part.rename(folder)
+    return folder
+
+
+def extract(archive: Path, folder: Path) -> None:
+    """Unpack without links out of the tree, devices, owners or absolute names."""
+    part = beside(folder)
+    with tarfile.open(archive) as tar:
+        tar.extractall(part, filter=_harmless)  # noqa: S202 (that is what the filter is for)
+    part.rename(folder)
+
+
+def _harmless(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    try:
+        return tarfile.data_filter(member, folder)
+    except tarfile.FilterError:
+        return None
+
+
+def beside(folder: Path) -> Path:
+    """An empty place to build `folder` in, so that an interrupted run leaves none half made."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    return part
+
+
+def _download(pin: str) -> Path:
+    """The archive of `pin` in build/bench/dl.
+
+    Building wheels is not wanted, but pip runs the project's own build to learn its metadata.
+    """
+    folder = peers.BUILD / "dl" / pin
+    if not any(folder.glob("*.tar.gz")):
+        name = pin.partition("==")[0]
+        options = ("--no-deps", "--no-binary", name, "-d", str(folder))
+        peers.pip(peers.venv("fetch") / "bin" / "python", "download", *options, pin)
+    return next(folder.glob("*.tar.gz"))
+
+
+def _repository(plain: Path, git: Path) -> None:
+    part = beside(git)
+    shutil.copytree(plain, part, symlinks=True, dirs_exist_ok=True)
+    commit_all(part)
+    part.rename(git)
+
+
+def commit_all(folder: Path) -> None:
+    """Make `folder` a git repository whose only commit holds its files."""
+    run_git(folder, "init", "-q", "-b", "main")
+    run_git(folder, "add", "-A")
+    run_git(folder, "commit", "-q", "--no-verify", "-m", "corpus")
+
+
+def run_git(folder: Path, *arguments: str) -> None:
+    """Git in `folder`, with no configuration but its own."""
+    person = {
+        f"GIT_{role}_{part}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for part, value in (("NAME", "bench"), ("EMAIL", "bench@example.org"))
+    }
+    subprocess.run(
+        ["git", "-c", "gc.auto=0", *arguments],
+        cwd=folder,
+        env=peers.environment() | person,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )

@@ -1,0 +1,88 @@
+"""Benchmark: inputs that are large or deep on purpose. Each holds one planted token."""
+
+from __future__ import annotations
+
+import random
+import string
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+MEGABYTE = 1_000_000
+LINE = b"The quick brown fox reads one more line of an ordinary log file and jumps.\n"
+PIECE = LINE * 10_000
+
+
+def token() -> bytes:
+    """A GitHub token's shape with a right checksum, made up here: it was never one."""
+    digits = string.digits + string.ascii_uppercase + string.ascii_lowercase
+    rng = random.Random(62)  # noqa: S311 (made up, and the same each time)
+    body = "".join(rng.choices(digits, k=30))
+    rest, check = zlib.crc32(body.encode()), ""
+    for _ in range(6):
+        rest, digit = divmod(rest, 62)
+        check = digits[digit] + check
+    return ("gh" + "p_" + body + check).encode()
+
+
+def huge_file(folder: Path) -> None:
+    """200 MB of lines, the token on the last one."""
+    with (folder / "huge.log").open("wb") as file:
+        for _ in range(200 * MEGABYTE // len(PIECE) + 1):
+            file.write(PIECE)
+        file.write(_assignment() + b"\n")
+
+
+def long_line(folder: Path) -> None:
+    """50 MB without a line break, the token in the middle."""
+    half = PIECE.replace(b"\n", b" ") * (25 * MEGABYTE // len(PIECE) + 1)
+    (folder / "line.js").write_bytes(half + _assignment() + half)
+
+
+def spaces(folder: Path) -> None:
+    """10 MB of spaces inside one line, in Python and in YAML, the token behind them."""
+    for name in ("spaces.py", "spaces.yaml"):
+        gap = b" " * (10 * MEGABYTE)
+        (folder / name).write_bytes(b"password:" + gap + b"x\n" + _assignment() + gap + b"\n")
+
+
+def tiny_files(folder: Path) -> None:
+    """100,000 files in 1,000 folders, the token in one of them."""
+    for number in range(1000):
+        inner = folder / f"{number:03d}"
+        inner.mkdir()
+        for name in range(100):
+            (inner / f"{name}.txt").write_bytes(b"value = %d\n" % name)
+    (folder / "500" / "50.txt").write_bytes(_assignment() + b"\n")
+
+
+def deep_folders(folder: Path) -> None:
+    """50 folders in each other, the token in the last."""
+    inner = folder.joinpath(*["deeper"] * 50)
+    inner.mkdir(parents=True)
+    (inner / "settings.py").write_bytes(_assignment() + b"\n")
+
+
+def deep_structures(folder: Path) -> None:
+    """JSON and YAML, 50 deep and 100,000 deep, the token at the bottom."""
+    for depth in (50, 100_000):
+        nested = b'{"a":' * depth + b'"' + token() + b'"' + b"}" * depth
+        (folder / f"nested{depth}.json").write_bytes(nested)
+        (folder / f"flow{depth}.yaml").write_bytes(b"[" * depth + token() + b"]" * depth)
+    lines = (b" " * level + b"key:\n" for level in range(50))
+    (folder / "block.yaml").write_bytes(b"".join(lines) + b" " * 50 + _assignment(b": ") + b"\n")
+
+
+Shape = Callable[[Path], None]
+SHAPES: tuple[Shape, ...] = (
+    huge_file,
+    long_line,
+    spaces,
+    tiny_files,
+    deep_folders,
+    deep_structures,
+)
+
+
+def _assignment(sign: bytes = b" = ") -> bytes:
+    return b"access" + sign + b'"' + token() + b'"'

@@ -1,0 +1,52 @@
+"""The benchmark: `python bench/run.py [SECTION…]` measures, `make bench` measures everything.
+
+Writes below build/bench/ (environments, trees, raw numbers) and bench/RESULTS.md, nowhere else.
+A section that is not named keeps the numbers of its last run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench import exact, hook, limits, peers, results, trees
+
+SECTIONS: Mapping[str, Callable[[], results.Section]] = {
+    "trees": trees.section,
+    "exact": exact.section,
+    "hook": hook.section,
+    "hostile": limits.section,
+}
+RAW = peers.BUILD / "results"
+PAGE = Path(__file__).with_name("RESULTS.md")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure keywatch beside its peers.")
+    parser.add_argument("section", nargs="*", help=f"of: {', '.join(SECTIONS)} (default: all)")
+    names = parser.parse_args().section or list(SECTIONS)
+    if unknown := sorted(set(names) - set(SECTIONS)):
+        parser.error(f"no such section: {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    try:
+        for name in names:
+            print(f"measuring {name} …", flush=True)
+            results.save(RAW, SECTIONS[name]())
+            _write_page()
+    except peers.BenchError as error:
+        print(f"the benchmark stopped: {error}", file=sys.stderr)
+        return 2
+    print(f"written: {PAGE}")
+    return 0
+
+
+def _write_page() -> None:
+    sections = [section for name in SECTIONS if (section := results.load(RAW, name))]
+    PAGE.write_text(results.page(sections), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
