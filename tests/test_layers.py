@@ -1,0 +1,137 @@
+"""The laws of docs/architecture.md that can be read off the source: layers, I/O, time, start cost.
+
+Every import counts, those inside functions too.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+GROUND = {"scanner"} | {
+    f"scanner.{name}" for name in ("errors", "model", "document", "cache", "globs", "pool")
+}
+COLUMNS = ("inputs", "detect", "policy", "report")
+# config.py turns keywatch.yaml into the policy's own values.
+MAY_ALSO_IMPORT = {"config": {"policy"}, "cli": {*COLUMNS, "config", "cli"}, "__main__": {"cli"}}
+
+# The only importers of what is not in the standard library.
+THIRD_PARTY = {
+    "detect_secrets": {"scanner.detect.classic"},
+    "hyperscan": {"scanner.detect.matcher"},
+    "jsonschema": {"scanner.document"},
+    "platformdirs": {"scanner.cache"},
+    "re2": {"scanner.detect.engine", "scanner.detect.rulebook"},
+    "rich": {"scanner.report.page"},
+    "yaml": {"scanner.document"},
+}
+PURE = ("detect", "policy", "report")
+TOUCHES_THE_WORLD = {
+    *("asyncio", "concurrent", "ctypes", "fcntl", "fileinput", "ftplib", "getpass", "glob", "http"),
+    *("logging", "mmap", "multiprocessing", "os", "pathlib", "select", "selectors", "shelve"),
+    *("shutil", "smtplib", "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile"),
+    *("threading", "time", "urllib.request"),
+}
+# Reads the rule files; reads which processor the compiled database is for.
+MAY_READ = {"scanner.detect.rulebook", "scanner.detect.matcher"}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {name_of(path): path for path in sorted((ROOT / "scanner").rglob("*.py"))}
+TREES = {name: ast.parse(path.read_bytes()) for name, path in SOURCES.items()}
+
+
+def imports(name: str) -> Iterator[str]:
+    """Dotted names of the modules that a module imports anywhere; own ones as in SOURCES."""
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: imports are absolute"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in SOURCES else str(node.module)
+
+
+def column(name: str) -> str:
+    """`detect` for scanner.detect.engine, `config` for scanner.config, "" for the ground."""
+    return "" if name in GROUND else name.split(".")[1]
+
+
+def calls(name: str) -> Iterator[str]:
+    """The source text of what a module calls: `open`, `datetime.now`."""
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+def of_columns(*columns: str) -> list[str]:
+    return [name for name in SOURCES if column(name) in columns]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_module_imports_its_own_column_and_the_ground_alone(name: str) -> None:
+    own = column(name)
+    allowed = {"", own} | MAY_ALSO_IMPORT.get(own, set())
+    assert {column(other) for other in imports(name) if other in SOURCES} <= allowed
+
+
+def test_every_module_is_of_a_known_layer() -> None:
+    assert {column(name) for name in SOURCES} <= {"", *COLUMNS, *MAY_ALSO_IMPORT}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {name: {one for one in imports(name) if one in SOURCES} for name in SOURCES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_each_library_has_one_place(name: str) -> None:
+    libraries = {other.split(".")[0] for other in imports(name)} - {"scanner", "__future__"}
+    outside = libraries - set(sys.stdlib_module_names)
+    assert {one for one in outside if name not in THIRD_PARTY.get(one, set())} == set()
+
+
+@pytest.mark.parametrize("name", [name for name in of_columns(*PURE) if name not in MAY_READ])
+def test_detection_policy_and_reports_touch_nothing_outside(name: str) -> None:
+    assert not {one for one in imports(name) if {one, one.split(".")[0]} & TOUCHES_THE_WORLD}
+    assert not set(calls(name)) & {"open", "print", "input", "exec", "eval", "breakpoint"}
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if column(name) != "cli"])
+def test_only_the_command_line_knows_what_time_it_is(name: str) -> None:
+    clocks = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time"}
+    assert not set(calls(name)) & clocks
+
+
+def test_loading_the_command_line_costs_few_modules() -> None:
+    code = "import json, sys, scanner.cli; print(json.dumps(sorted(sys.modules)))"
+    modules = loaded(code)
+    assert len(modules) <= 150
+    dear = {"detect_secrets", "requests", "rich", "jsonschema", "git", "yaml"}
+    assert not {name.split(".")[0] for name in modules} & dear
+
+
+def loaded(code: str) -> list[str]:
+    """What an isolated interpreter has loaded after `code`, which prints it as JSON."""
+    here = f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
+    argv = [sys.executable, "-I", "-c", here + code]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    modules: list[str] = json.loads(done.stdout)
+    return modules
