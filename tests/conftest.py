@@ -1,0 +1,37 @@
+"""What every test stands on: an empty home, no settings of whoever runs it, no clock limits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+import pytest
+from hypothesis import settings
+
+# Machines that run tests are busy, and a failure must show again: the same examples each time.
+settings.register_profile("keywatch", deadline=None, derandomize=True)
+settings.load_profile("keywatch")
+
+OWN_SETTINGS = ("GIT_", "KEYWATCH_", "XDG_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
+
+
+@pytest.fixture(scope="session")
+def outer_environ() -> Mapping[str, str]:
+    """The environment before it was emptied: for what needs the user's own pip settings."""
+    return dict(os.environ)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hermetic(
+    tmp_path_factory: pytest.TempPathFactory, outer_environ: Mapping[str, str]
+) -> Iterator[None]:
+    """An empty HOME with a cache of its own, and no variable that steers git or keywatch."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in outer_environ:
+            if name.startswith(OWN_SETTINGS):
+                patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        yield
