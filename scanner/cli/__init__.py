@@ -1,0 +1,98 @@
+"""The command line: argv, environment, clock and standard streams meet only in this package.
+
+Each verb is one module with `add_arguments(parser)` and `run(args, io) -> int`, loaded when it is
+asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from scanner import __version__
+from scanner.cli.terminal import Io, show_error
+from scanner.errors import ExitCode, KeywatchError
+
+VERBS = {
+    "scan": "find secrets in files, the index or standard input",
+    "baseline": "record today's findings as debt, and keep that record",
+    "allow": "write an exception with a reason, an owner and an end; list them all",
+    "rules": "list, explain and test the rules",
+    "hook": "what git and pre-commit run; install the hook",
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one verb. Every failure ends here, as a message and an exit code."""
+    io = Io.of_process()
+    try:
+        code = _dispatch(argv, io)
+        io.flush()
+    except KeywatchError as error:
+        show_error(error, io)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        io.error_line("keywatch: interrupted; nothing was written")
+        code = ExitCode.INTERRUPTED
+    except SystemExit as end:  # argparse: --help, or a usage message that it printed
+        io.flush()
+        code = end.code if isinstance(end.code, int) else ExitCode.USAGE
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user
+        show_internal_error(error, io)
+        code = ExitCode.INTERNAL
+    return int(code)
+
+
+def _dispatch(argv: Sequence[str], io: Io) -> int:
+    verb = argv[0] if argv else "--help"
+    if verb in VERBS:
+        module = importlib.import_module(f"scanner.cli.{verb}")
+        parser = Parser(prog=f"keywatch {verb}", description=module.__doc__, allow_abbrev=False)
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        module.add_arguments(parser)
+        code: int = module.run(parser.parse_args(argv[1:]), io)
+        return code
+    _top_parser().parse_args(argv or ["--help"])
+    return ExitCode.USAGE
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with our exit code and the way to more help."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(ExitCode.USAGE, f"{self.prog}: {message}\n  {self.prog} --help shows what there is\n")
+
+
+def _top_parser() -> argparse.ArgumentParser:
+    width = max(map(len, VERBS)) + 2
+    parser = Parser(
+        prog="keywatch",
+        description="Zero secrets in the repository, every exception accounted for.",
+        epilog="verbs:\n"
+        + "\n".join(f"  {verb:<{width}}{text}" for verb, text in VERBS.items())
+        + "\n\nkeywatch VERB --help says more. Exit codes: 0 clean, 1 findings, 2 usage or"
+        "\nconfiguration, 3 incomplete, 4 internal error, 130 interrupted.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"keywatch {__version__}")
+    parser.add_argument("verb", choices=tuple(VERBS), metavar="VERB", help="one of those below")
+    return parser
+
+
+def show_internal_error(error: Exception, io: Io) -> None:
+    """What to report: the kind of error and its place in keywatch, never its text, which may hold
+    a line of a scanned file."""
+    frames = []
+    trace = error.__traceback__
+    while trace:
+        code = trace.tb_frame.f_code
+        frames.append(f"{os.path.basename(code.co_filename)}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    io.error_line(f"keywatch: internal error {type(error).__name__}; this is a defect of keywatch")
+    io.error_line(f"  keywatch {__version__}, Python {sys.version.split()[0]}: " + " < ".join(frames[::-1][:6]))
+    io.error_line("  please report these two lines; the run has no result (exit code 4)")

@@ -1,0 +1,145 @@
+"""The command line: the arguments that say what to read, and the Source that they mean.
+
+Shared by every verb that scans.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scanner import config
+from scanner.cli.terminal import Io
+from scanner.config import Config
+from scanner.errors import UsageError
+from scanner.inputs import git
+from scanner.inputs.folder import Folder
+from scanner.inputs.index import Index
+from scanner.inputs.interface import Source
+from scanner.inputs.stdin import Stdin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What is read, under which policy. `open_from` leads from the current folder to the root."""
+
+    source: Source
+    config: Config
+    config_data: bytes | None
+    config_name: str
+    exclude: tuple[str, ...]
+    whole_tree: bool
+    open_from: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="files and folders; default: the whole repository"
+    )
+    group = parser.add_argument_group("what to read")
+    group.add_argument(
+        "--staged", action="store_true", help="the bytes in git's index: what a commit would hold"
+    )
+    group.add_argument("--stdin", action="store_true", help="one file from standard input")
+    group.add_argument("--stdin-name", metavar="NAME", help="the path to judge standard input as")
+    group.add_argument(
+        "--no-git", action="store_true", help="every file there is, ignored ones and all"
+    )
+    group.add_argument(
+        "--exclude", action="append", default=[], metavar="GLOB", help="leave out; repeatable"
+    )
+    group.add_argument("--config", metavar="FILE", help="instead of the repository's keywatch.yaml")
+
+
+def select(args: argparse.Namespace, io: Io, cache_folder: str | None) -> Selection:
+    """The Source that the arguments mean, with the keywatch.yaml that governs it."""
+    _refuse_contradictions(args)
+    paths = [_absolute(path, io.cwd, follow=not args.staged) for path in args.paths]
+    root = _root(paths, io.cwd)
+    only = [_inside(root, path) for path in paths if path != root]
+    in_git = os.path.lexists(os.path.join(root, ".git"))
+    if args.staged and not in_git:
+        raise UsageError(
+            "--staged needs a git repository", why=f"{root} is in none", todo="git init, or name files"
+        )
+    source = _source(args, io, root, only, use_git=in_git and not args.no_git)
+    settings, data, name = _config(args, io, source, cache_folder)
+    return Selection(
+        source=source,
+        config=settings,
+        config_data=data,
+        config_name=name,
+        exclude=(*settings.exclude, *args.exclude),
+        whole_tree=source.whole_tree and not args.exclude,
+        open_from=_to_root(io.cwd, root),
+    )
+
+
+def _refuse_contradictions(args: argparse.Namespace) -> None:
+    if args.stdin != bool(args.stdin_name):
+        raise UsageError("--stdin and --stdin-name NAME go together", todo="give both or neither")
+    if args.stdin and (args.paths or args.staged or args.no_git):
+        raise UsageError("--stdin reads standard input alone", todo="leave out the other inputs")
+    if args.staged and args.no_git:
+        raise UsageError("--staged reads git's index, so --no-git makes no sense with it")
+
+
+def _root(paths: Sequence[str], cwd: str) -> str:
+    """The repository that holds all paths, else the folder that does: the same from everywhere."""
+    folders = [p if os.path.isdir(p) else os.path.dirname(p) for p in paths or [os.path.realpath(cwd)]]
+    tops = {git.top_of(folder) for folder in folders}
+    if len(tops) > 1:
+        raise UsageError(
+            "the paths lie in different repositories",
+            why="each has its own policy and baseline",
+            todo="scan them one by one",
+        )
+    return tops.pop() or os.path.commonpath(folders)
+
+
+def _absolute(given: str, cwd: str, *, follow: bool) -> str:
+    """The path itself; behind it, where it is a link that somebody named by hand."""
+    path = os.path.normpath(os.path.join(cwd, given))
+    folder, name = os.path.split(path)
+    path = os.path.join(os.path.realpath(folder), name)
+    if not os.path.lexists(path) and follow:
+        raise UsageError(f"there is no file or folder {given}", todo="check the path")
+    return os.path.realpath(path) if follow else path
+
+
+def _inside(root: str, path: str) -> str:
+    return os.path.relpath(path, root).replace(os.sep, "/")
+
+
+def _source(
+    args: argparse.Namespace, io: Io, root: str, only: Sequence[str], *, use_git: bool
+) -> Source:
+    if args.stdin:
+        name = os.path.normpath(os.path.join(os.path.relpath(io.cwd, root), args.stdin_name))
+        return Stdin(root, name.replace(os.sep, "/"), io.stdin)
+    if args.staged:
+        return Index(root, only or None)
+    return Folder(root, only, use_git=use_git)
+
+
+def _config(
+    args: argparse.Namespace, io: Io, source: Source, cache_folder: str | None
+) -> tuple[Config, bytes | None, str]:
+    name = args.config or config.NAME
+    if args.config:
+        try:
+            with open(os.path.join(io.cwd, args.config), "rb") as file:
+                data: bytes | None = file.read()
+        except OSError as error:
+            raise UsageError(f"{name} cannot be read", why=error.strerror or "") from None
+    else:
+        data = source.control(name)
+    return config.load(data, name, cache_folder), data, name
+
+
+def _to_root(cwd: str, root: str) -> str:
+    """From the current folder to the root: "" or a path that ends with a slash."""
+    way = os.path.relpath(root, os.path.realpath(cwd)).replace(os.sep, "/")
+    return "" if way == "." else way + "/"

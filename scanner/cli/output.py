@@ -1,0 +1,96 @@
+"""The command line: where reports go. Text from report/ is written beside and renamed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import stat
+from collections.abc import Sequence
+
+from scanner.cli.terminal import Io, show_error
+from scanner.errors import OutputError, UsageError
+from scanner.model import Outcome
+from scanner.report import table
+from scanner.report.interface import ReportContext
+
+STDOUT = "-"
+
+
+def add_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--report",
+        action="append",
+        default=[],
+        metavar="FMT=FILE",
+        help=f"write {', '.join(table.FORMATS)} to a file, or - for standard output; repeatable",
+    )
+    group.add_argument("--quiet", action="store_true", help="no terminal report")
+
+
+def targets(reports: Sequence[str]) -> list[tuple[str, str]]:
+    """(format, file) of each --report. UsageError for one that cannot be written."""
+    pairs = []
+    for given in reports:
+        name, equals, path = given.partition("=")
+        if name not in table.FORMATS or not equals or not path:
+            raise UsageError(
+                f"--report {given} is not FMT=FILE",
+                todo=f"FMT is one of {', '.join(table.FORMATS)}; FILE a path, or - for stdout",
+            )
+        pairs.append((name, path))
+    if sum(path == STDOUT for _, path in pairs) > 1:
+        raise UsageError("two reports cannot share standard output", todo="give one a file")
+    return pairs
+
+
+def deliver(
+    args: argparse.Namespace, io: Io, outcome: Outcome, context: ReportContext
+) -> bool:
+    """Print and write every report that was asked for; False where one could not be written.
+
+    What fails does not stop the others: nothing that was found is lost to one full disk.
+    """
+    pairs = targets(args.report)
+    if not args.quiet and STDOUT not in [path for _, path in pairs]:
+        pairs.insert(0, ("terminal", STDOUT))
+    whole = True
+    for name, path in pairs:
+        text = table.render(name, outcome, context)
+        try:
+            _write(path, text, io)
+        except OutputError as error:
+            show_error(error, io)
+            whole = False
+    return whole
+
+
+def _write(path: str, text: str, io: Io) -> None:
+    if path == STDOUT:
+        io.write(text)
+    else:
+        write_file(os.path.join(io.cwd, path), text.encode(errors="backslashreplace"))
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Replace a file as a whole, never half of it. A device or a pipe is written to directly.
+
+    A link is replaced, not followed. OutputError says why it could not be done.
+    """
+    beside = f"{path}.{os.getpid()}.tmp"
+    try:
+        if os.path.lexists(path) and not stat.S_ISREG(mode := os.lstat(path).st_mode):
+            if not stat.S_ISLNK(mode):
+                with open(path, "wb") as file:
+                    file.write(data)
+                return
+        with open(beside, "xb") as file:
+            file.write(data)
+        os.replace(beside, path)
+    except OSError as error:
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise OutputError(
+            f"{path} could not be written",
+            why=error.strerror or str(error),
+            todo="make room or name another place; what was there before is untouched",
+        ) from None

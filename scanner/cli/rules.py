@@ -1,0 +1,91 @@
+"""List, explain and test the rules.
+
+  keywatch rules list              every rule, one a line
+  keywatch rules show ID           what it finds, why it matters, what to do after a leak
+  keywatch rules test FILE         run the examples of a rule file of your own
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import textwrap
+from dataclasses import asdict
+
+from scanner import cache
+from scanner.cli.terminal import Io
+from scanner.detect import proof, rulebook
+from scanner.errors import ExitCode, UsageError
+from scanner.model import RuleInfo
+from scanner.policy.rules import RULES as JUDGE_RULES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list|show|test")
+    listing = actions.add_parser("list", help="every rule, one a line")
+    listing.add_argument("--json", action="store_true", help="all that is known of each")
+    show = actions.add_parser("show", help="one rule in full")
+    show.add_argument("rule", metavar="ID")
+    test = actions.add_parser("test", help="check a rule file and run its examples")
+    test.add_argument("file", metavar="FILE")
+
+
+def run(args: argparse.Namespace, io: Io) -> int:
+    if args.action == "test":
+        return _test(args.file, io)
+    infos = {**rulebook.load(cache_folder=cache.folder()).infos}
+    infos |= {rule.id: rule for rule in JUDGE_RULES}
+    if args.action == "list":
+        io.write(_as_json(infos) if args.json else _as_lines(infos))
+        return ExitCode.CLEAN
+    if args.rule not in infos:
+        raise rulebook.rule_error(args.rule, tuple(infos))
+    io.write(_in_full(infos[args.rule]))
+    return ExitCode.CLEAN
+
+
+def _as_json(infos: dict[str, RuleInfo]) -> str:
+    rows = [
+        asdict(info) | {"severity": info.severity.label, "confidence": info.confidence.label}
+        for _, info in sorted(infos.items())
+    ]
+    return json.dumps(rows, indent=1) + "\n"
+
+
+def _as_lines(infos: dict[str, RuleInfo]) -> str:
+    width = max(map(len, infos))
+    return "".join(
+        f"{name:<{width}}  {info.severity.label:<8}  {info.title}\n"
+        for name, info in sorted(infos.items())
+    )
+
+
+def _in_full(info: RuleInfo) -> str:
+    head = f"{info.id}: {info.title}\n{info.severity.label} severity, {info.confidence.label} confidence"
+    if info.secret_class:
+        head += f", class {info.secret_class}"
+    parts = [head, _paragraph(info.why)]
+    steps = [("Revoke", info.revoke), ("Rotate", info.rotate), ("Purge", info.purge)]
+    parts += [_paragraph(f"{name}: {words}") for name, words in steps if words]
+    if info.source:
+        parts.append(f"Format: {info.source} (seen {info.source_date})")
+    return "\n\n".join(parts) + "\n"
+
+
+def _paragraph(words: str) -> str:
+    return textwrap.fill(words, 88, break_long_words=False, break_on_hyphens=False)
+
+
+def _test(given: str, io: Io) -> int:
+    """0 when every example is found and no negative is; 1 with a line for each that is not so."""
+    try:
+        with open(os.path.join(io.cwd, given), "rb") as file:
+            source = rulebook.Source(given, file.read())
+    except OSError as error:
+        raise UsageError(f"{given} cannot be read", why=error.strerror or "") from None
+    faults, count = proof.prove(source)
+    for fault in faults:
+        io.write(f"{fault}\n")
+    io.write(f"{count} examples, {len(faults)} not as they should be\n")
+    return ExitCode.FINDINGS if faults else ExitCode.CLEAN

@@ -1,0 +1,142 @@
+"""Find secrets in files, in git's index or on standard input, and judge them by the policy.
+
+Without arguments it scans the repository around the current folder: what git tracks, and what it
+does not ignore.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections import ChainMap
+from dataclasses import replace
+from datetime import datetime
+
+import scanner
+from scanner import cache
+from scanner.cli import inputs, output, sweep
+from scanner.cli.inputs import Selection
+from scanner.cli.sweep import Swept
+from scanner.cli.terminal import Io, moment
+from scanner.detect.rulebook import Rulebook
+from scanner.errors import ExitCode
+from scanner.model import Confidence, Coverage, Outcome, Severity, Suppression
+from scanner.policy import baseline, judge
+from scanner.policy.rules import RULES as JUDGE_RULES
+from scanner.report.interface import ReportContext
+
+_LEVELS = [level.label for level in Severity]
+_CONFIDENCES = [level.label for level in Confidence]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    inputs.add_arguments(parser)
+    sweep.add_arguments(parser)
+    group = parser.add_argument_group("how to judge and report")
+    group.add_argument("--fail-on", choices=_LEVELS, help="least severity for exit code 1")
+    group.add_argument("--min-confidence", choices=_CONFIDENCES, help="least one to report")
+    group.add_argument(
+        "--require-complete", action="store_true", help="exit code 3 for a gap, findings or not"
+    )
+    output.add_arguments(group)
+    group.add_argument("--now", metavar="TIME", help="judge as of this time (ISO 8601)")
+
+
+def run(args: argparse.Namespace, io: Io) -> int:
+    return scan(args, io, Confidence.LOW)
+
+
+def scan(args: argparse.Namespace, io: Io, least: Confidence) -> int:
+    """Scan, judge, report. `least` is the confidence to report where nobody names one."""
+    output.targets(args.report)
+    now = moment(args.now)
+    folder = cache.folder()
+    selection = inputs.select(args, io, folder)
+    book = sweep.load_rules(args, io, selection, folder)
+    swept = sweep.sweep(args, io, selection, book, folder)
+    outcome = judged(args, selection, book, swept, now, least)
+    fail_on = _fail_on(args, selection)
+    written = True
+    if not (args.quiet and not args.report):
+        context = _context(args, io, selection, book, now, fail_on)
+        written = output.deliver(args, io, outcome, context)
+    return _exit_code(
+        outcome, fail_on, written=written, require_complete=args.require_complete
+    )
+
+
+def judged(
+    args: argparse.Namespace,
+    selection: Selection,
+    book: Rulebook,
+    swept: Swept,
+    now: datetime,
+    least: Confidence,
+) -> Outcome:
+    """What the sweep comes to under the repository's policy and baselines."""
+    settings = selection.config
+    if args.min_confidence:
+        least = Confidence[args.min_confidence.upper()]
+    outcome = judge.judge(
+        swept.observations,
+        skips=swept.skips,
+        gaps=swept.gaps,
+        baseline=_baseline(selection),
+        entries=settings.allow,
+        accepted_gaps=settings.accept_gaps,
+        legacy_pragmas=settings.legacy_pragmas,
+        standing=[
+            Suppression(by="rule-disabled", where=selection.config_name, rule=rule)
+            for rule in settings.disable_rules
+        ],
+        idle_rules=settings.disable_rules,
+        whole_tree=selection.whole_tree,
+        now=now,
+        min_confidence=settings.min_confidence or least,
+    )
+    skipped = outcome.coverage.skipped
+    return replace(
+        outcome, coverage=Coverage(files=swept.files, size=swept.size, skipped=skipped)
+    )
+
+
+def _baseline(selection: Selection) -> baseline.Baseline | None:
+    data = selection.source.control(baseline.FILE)
+    return None if data is None else baseline.parse(data, baseline.FILE)
+
+
+def _fail_on(args: argparse.Namespace, selection: Selection) -> Severity:
+    return Severity[args.fail_on.upper()] if args.fail_on else selection.config.fail_on
+
+
+def _context(
+    args: argparse.Namespace,
+    io: Io,
+    selection: Selection,
+    book: Rulebook,
+    now: datetime,
+    fail_on: Severity,
+) -> ReportContext:
+    return ReportContext(
+        rules=ChainMap(dict(book.infos), {rule.id: rule for rule in JUDGE_RULES}),
+        now=now,
+        version=scanner.__version__,
+        root=os.path.basename(selection.source.root),
+        command=shlex.join(["keywatch", *sys.argv[1:]]),
+        fail_on=fail_on,
+        open_from=selection.open_from,
+        color=io.color,
+        width=io.width,
+    )
+
+
+def _exit_code(
+    outcome: Outcome, fail_on: Severity, *, written: bool, require_complete: bool
+) -> ExitCode:
+    failing = any(finding.severity >= fail_on for finding in outcome.findings)
+    complete = outcome.complete and written
+    if failing and (complete or not require_complete):
+        return ExitCode.FINDINGS
+    return ExitCode.CLEAN if complete else ExitCode.INCOMPLETE

@@ -1,0 +1,129 @@
+"""Detect: is the value that a sensitive name is given a real secret?
+
+`assigned_value` judges one candidate of rules/secrets/generic.yaml: what stands right of `password =`
+is more often a reference, a type, a label or a call than a password.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from scanner.model import Confidence
+
+if TYPE_CHECKING:
+    from scanner.detect.verify import Candidate
+
+# Languages in which an unquoted right side is an expression, not a literal.
+_CODE = frozenset(
+    "py pyi js mjs cjs jsx ts tsx vue svelte go java kt kts scala groovy gradle rb php cs vb fs c h cc"
+    " cpp cxx hpp m mm rs swift dart lua pl pm r jl ex exs erl hs clj cljs coffee el vim ps1 psm1 sql"
+    " html htm css scss less md rst txt adoc ipynb jinja j2 tmpl erb".split()
+)
+# Last words of a name that say it holds something about the secret, not the secret.
+_ABOUT = frozenset(
+    "url uri path file filename dir directory name names field fields label type kind length len size"
+    " min max count regex pattern policy policies rule rules reset prompt placeholder message msg error"
+    " errors title text help hint description desc env var variable ref reference arn version ttl"
+    " expiry expires expiration age date time timeout days hours enabled required disabled valid"
+    " validator validation form input column store storage manager provider service factory type"
+    " strength score format algorithm alg header prefix suffix change changed update updated confirm"
+    " confirmation recovery forgot hint hash hashed encoder encoding digest salt checksum id ids"
+    " endpoint host class selector element icon button page view link template tokenizer limit index"
+    " authority issuer scope scopes list count used usage usages".split()
+)
+_SENSITIVE = re.compile(
+    r"pass(?:w(?:or)?d|wd|phrase|code)?|pwd|secret|token|credential|auth|api_?key|access_?key"
+    r"|private_?key|signing_?key|encryption_?key|master_?key|account_?key",
+    re.IGNORECASE,
+)
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_REFERENCE = re.compile(
+    r"""\$\{|\$\(|\$[A-Za-z_(]|\$\$|\{\{|\}\}|<%|%>|%\{|%\(|^%[A-Za-z_]+%$|^%[sdvq]$|#\{|^\{[\w.:!]*\}$"""
+    r"""|^<[^<>]*>$|^\[[^\]]*\]$|^@[\w.(]|^!\w+|^\*+$|^&\w|^(?:vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"""
+    r"""|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|\bENV\[|\bEnv\.|Deno\.env|secrets\.\w|\bvar\.\w"""
+    r"""|secretKeyRef|valueFrom|resolve:|KeyVault\(|ENC\[|\$ANSIBLE_VAULT"""
+)
+_PLACEHOLDER = re.compile(
+    r"^(?:x{3,}|\*{3,}|\.{3,}|-{3,}|_{3,}|0{4,}|1234?5?6?7?8?9?0?|abc(?:123|def)?|foo|bar|baz|qux|todo|tbd|none|null|nil"
+    r"|undefined|true|false|yes|no|on|off|required|optional|string|str|bytes|int|integer|number"
+    r"|bool|boolean|object|any|unknown|void|auto|default|disabled|enabled|empty|redacted|masked"
+    r"|removed|hidden|secret|token|password|passwd|pass|pwd|passphrase|key|user|username|admin"
+    r"|root|test|testing|guest|value|text|hash|md5|sha\d*|basic|bearer|digest|plain|ldap|oauth2?)$"
+    r"|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|with|this)|place[-_ ]?holder|example|sample|dummy|fake"
+    r"|your[-_ ]|my[-_ ]?(?:secret|password|token|key|pass)|insert[-_ ]|fill[-_ ]?(?:me|in)|enter[-_ ]"
+    r"|not[-_ ]?(?:a[-_ ])?(?:real|set|used|secret)|s3cr3t$|to[-_ ]be|xxxx|^\W*$|redacted",
+    re.IGNORECASE,
+)
+_CODE_SHAPE = re.compile(
+    r"^[\w.$:]+\(|\)$|^[a-z_]\w*(?:\.[a-zA-Z_]\w*)+$|^[A-Z][a-z]+(?:[A-Z][a-z]+)+$|^[A-Z]+(?:_[A-Z]+)+$"
+    r"|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
+)
+_PATHLIKE = re.compile(r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$)|\.(?:pem|key|crt|json|ya?ml|txt|conf|py|js|html?)$")
+_URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_UUID = re.compile(r"^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$", re.IGNORECASE)
+_KEBAB = re.compile(r"^[a-z]+(?:[-_.:](?:[a-z]+|\d{1,4}))+$", re.IGNORECASE)
+_QUOTES = b"\"'`"
+
+
+def shannon(value: bytes) -> float:
+    """Shannon entropy of the value's own characters, in bits per character."""
+    total = len(value)
+    return -sum(n / total * math.log2(n / total) for n in Counter(value).values()) if total else 0.0
+
+
+def assigned_value(candidate: Candidate) -> Confidence | None:
+    """How likely the value given to a sensitive name is a secret; None where it is not one.
+
+    An unquoted value counts only where it is a literal: in configuration and shell, not in code.
+    """
+    value = candidate.value.decode("latin-1")
+    if not _quoted(candidate) and _suffix(candidate.path) in _CODE:
+        return None
+    if not _holds_a_secret(candidate.name.decode("latin-1")):
+        return None
+    if _REFERENCE.search(value) or _PLACEHOLDER.search(value) or _CODE_SHAPE.search(value):
+        return None
+    if _PATHLIKE.search(value) or _URL.match(value) or value.count(" ") > 1:
+        return None
+    return _strength(value, is_password="pass" in candidate.name.lower().decode("latin-1"))
+
+
+def url_password(candidate: Candidate) -> Confidence | None:
+    """The password part of a URL: anything that is no reference and no placeholder."""
+    value = candidate.value.decode("latin-1")
+    if _REFERENCE.search(value) or _PLACEHOLDER.search(value) or len(set(value)) < 3:
+        return None
+    return Confidence.MEDIUM if len(value) < 8 or value.isalpha() else Confidence.HIGH
+
+
+def _strength(value: str, *, is_password: bool) -> Confidence | None:
+    entropy = shannon(value.encode("latin-1"))
+    kinds = sum(bool(re.search(p, value)) for p in (r"[a-z]", r"[A-Z]", r"\d", r"[^\w\s]"))
+    if is_password:
+        if len(value) < 5 or len(set(value)) < 4 or (_KEBAB.match(value) and entropy < 3.5):
+            return None
+        return Confidence.MEDIUM if kinds > 1 and len(value) > 6 else Confidence.LOW
+    if len(value) < 12 or kinds < 2 or entropy < 3 or _UUID.match(value) or _KEBAB.match(value):
+        return None
+    return Confidence.HIGH if len(value) > 19 and entropy > 3.5 else Confidence.MEDIUM
+
+
+def _holds_a_secret(name: str) -> bool:
+    """False for `password_reset_url`, `tokenizer`, `passing`: the sensitive word must stand as a
+    word, and no word after the last one may say that the value is only about it."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    places = [m.end() for m in _SENSITIVE.finditer(name)]
+    after = [word.lower() for word in _WORDS.findall(name[places[-1] :])] if places else words
+    return bool(places) and not _ABOUT.intersection(after or words[-1:]) and "public" not in words
+
+
+def _quoted(candidate: Candidate) -> bool:
+    at = candidate.line.find(candidate.value)
+    return at > 0 and candidate.line[at - 1] in _QUOTES
+
+
+def _suffix(path: str) -> str:
+    return path.rpartition(".")[2].lower() if "." in path.rpartition("/")[2] else ""

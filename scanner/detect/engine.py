@@ -1,0 +1,378 @@
+"""Detect: one file's bytes -> Observation. Plaintext ends here.
+
+The matcher says where to look; only there the exact pattern runs, in a linear engine, on the line
+(or the window) around the hit. Then come the rule's edges, entropy and check.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from scanner import cache
+from scanner.detect import comments, mask
+from scanner.detect.assignments import shannon
+from scanner.detect.matcher import Hit, Matcher, Pattern
+from scanner.detect.rulebook import Rule, Rulebook
+from scanner.detect.verify import CHECKS, Candidate
+from scanner.model import AllowComment, Confidence, Finding, Gap, Location, Observation
+
+_BEFORE = 1024
+_AFTER = 8192
+_AFTER_MULTILINE = 16384
+_OVERLAP = 65536
+_MAX_FINDINGS = 10_000
+_QUOTES = b"\"'`"
+
+_NAME = re.compile(
+    rb"""([A-Za-z_][\w.\-]{0,63})["'`\])\\]{0,3}[ \t]{0,8}(?::[ \t]{0,2}[\w<>\[\]?.*]{1,30}[ \t]{0,4})?"""
+    rb"""(?:=>|:=|->|\|\|=|\?\?=|={1,3}|!={1,2}|:|,|\(|>)[ \t]{0,8}[rbuf@$]{0,2}\\?["'`]{0,3}$"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """A value that a rule found: offsets into the buffer, the name before it."""
+
+    start: int
+    end: int
+    rule: Rule
+    confidence: Confidence
+    name: bytes
+
+
+class _Buffer(NamedTuple):
+    """A piece of a file. Only what starts in [first, last) belongs to it: the rest is there for the
+    context of its neighbours. The next piece begins at `following`."""
+
+    data: bytes
+    first: int
+    last: int
+    following: int
+
+
+def patterns(rulebook: Rulebook) -> tuple[Pattern, ...]:
+    """All that the one pass looks for: a rule's number is its place, comments come after them."""
+    rules = (Pattern(r.anchor, r.ignore_case, r.keywords) for r in rulebook.rules)
+    ours = (
+        Pattern(anchor, ignore_case=True, keywords=keywords)
+        for anchor, keywords in zip(comments.ANCHORS, comments.KEYWORDS, strict=True)
+    )
+    return (*rules, *ours)
+
+
+class Engine:
+    """A rulebook and a matcher, ready for any number of files."""
+
+    def __init__(self, rulebook: Rulebook, matcher: Matcher) -> None:
+        self._rules = rulebook.rules
+        self._matcher = matcher
+        self._compiled: dict[int, tuple[Any, int]] = {}
+        self._edges: dict[str, re.Pattern[bytes]] = {}
+
+    def observe(self, path: str, chunks: Iterable[bytes], size: int = 0) -> Observation:
+        """Everything that the rules and comments say about one file, given in pieces."""
+        found: list[Finding] = []
+        said: list[AllowComment] = []
+        place = _Place()
+        for buffer in _buffers(chunks):
+            hits = self._matcher.hits(buffer.data)
+            if hits:
+                matches = self._matches(path, buffer, hits)
+                found += _findings(path, buffer.data, matches, place.copy())
+                said += self._comments(path, buffer, hits, matches, place.copy())
+            place.move(buffer.data, buffer.following)
+        return Observation(
+            path=path,
+            size=size,
+            findings=identify(found[:_MAX_FINDINGS]),
+            comments=tuple(said),
+            gaps=_too_many(path, len(found)),
+        )
+
+    def name_hits(self, names: Sequence[str]) -> list[int]:
+        """Which of these file names may hold a secret themselves."""
+        data = "\n".join(names).encode(errors="surrogateescape")
+        starts = [0]
+        for name in names:
+            starts.append(starts[-1] + len(name.encode(errors="surrogateescape")) + 1)
+        rules = len(self._rules)
+        return sorted(
+            {bisect_right(starts, max(to - 1, 0)) - 1 for i, to in self._matcher.hits(data) if i < rules}
+        )
+
+    def observe_name(self, path: str) -> Observation:
+        """The secrets that stand in a file's name. The observation's path has them masked."""
+        data = path.encode(errors="surrogateescape")
+        matches = self._matches("", _Buffer(data, 0, len(data), 0), self._matcher.hits(data))
+        masked, at = b"", 0
+        for match in matches:
+            masked += data[at : match.start] + _preview(data, match).encode()
+            at = match.end
+        shown = (masked + data[at:]).decode(errors="surrogateescape")
+        found = [
+            _finding(shown, data, m, Location(path=shown), detail="in the file's name") for m in matches
+        ]
+        return Observation(path=shown, size=0, findings=identify(found))
+
+    def _matches(self, path: str, buffer: _Buffer, hits: Sequence[Hit]) -> list[_Match]:
+        """The values found in a buffer, in order, of overlapping ones the likeliest."""
+        by_rule: dict[int, list[int]] = {}
+        for index, to in hits:
+            if index < len(self._rules):
+                by_rule.setdefault(index, []).append(to)
+        found = [
+            match
+            for index in sorted(by_rule)
+            for match in self._run(index, path, buffer.data, sorted(by_rule[index]))
+            if buffer.first <= match.start < buffer.last
+        ]
+        return _without_overlaps(found)
+
+    def _run(self, index: int, path: str, data: bytes, ends: Sequence[int]) -> Iterator[_Match]:
+        """The exact pattern of one rule, on the windows around its hits."""
+        rule = self._rules[index]
+        search, group = self._exact(index)
+        seen: set[int] = set()
+        covered = -1
+        for to in ends:
+            if to <= covered:
+                continue
+            low, high, covered = _window(data, to, rule)
+            window = data[low:high]
+            for m in search(window):
+                start, end = _without_quotes(window, *m.span(group))
+                if low + start not in seen:
+                    seen.add(low + start)
+                    match = self._judge(rule, path, window, m, start, end)
+                    if match:
+                        yield _Match(low + start, low + end, rule, *match)
+
+    def _judge(
+        self, rule: Rule, path: str, window: bytes, m: Any, start: int, end: int
+    ) -> tuple[Confidence, bytes] | None:
+        """The confidence and the name of a match that stands up to its rule's demands."""
+        if rule.edges and self._edge(rule.edges, window, start, end):
+            return None
+        value = window[start:end]
+        if rule.entropy and shannon(value) < rule.entropy:
+            return None
+        line_start = window.rfind(b"\n", 0, start) + 1
+        named = _NAME.search(window, max(line_start, start - 160), start)
+        name = named.group(1) if named else b""
+        confidence: Confidence | None = rule.confidence
+        if rule.check:
+            line_end = window.find(b"\n", end)
+            line = window[line_start : line_end if line_end >= 0 else len(window)]
+            confidence = CHECKS[rule.check](Candidate(value, m.group(0), name, line, path))
+        return None if confidence is None else (confidence, name)
+
+    def _edge(self, edges: str, window: bytes, start: int, end: int) -> bool:
+        """Does a character of the class `edges` touch the value?"""
+        regex = self._edges.get(edges)
+        if regex is None:
+            regex = self._edges[edges] = re.compile(b"[" + edges.encode() + b"]")
+        return bool((start and regex.match(window, start - 1)) or regex.match(window, end))
+
+    def _exact(self, index: int) -> tuple[Any, int]:
+        """The rule's `finditer`, and the number of the group that is the value."""
+        if index not in self._compiled:
+            rule = self._rules[index]
+            flags = "(?mi)" if rule.ignore_case else "(?m)"
+            pattern = linear((flags + rule.pattern).encode())
+            names = pattern.groupindex  # text in `re`, bytes in RE2
+            group = names.get("secret") or names.get(b"secret") or 0
+            self._compiled[index] = pattern.finditer, group
+        return self._compiled[index]
+
+    def _comments(
+        self,
+        path: str,
+        buffer: _Buffer,
+        hits: Sequence[Hit],
+        matches: Sequence[_Match],
+        place: _Place,
+    ) -> Iterator[AllowComment]:
+        """The allow comments of a buffer; a secret inside one is masked before it is read."""
+        data = buffer.data
+        first = len(self._rules)
+        last = first + len(comments.ANCHORS)
+        ends = sorted({to for i, to in hits if first <= i < last})
+        previous = -1
+        for to in ends:
+            start = data.rfind(b"\n", max(0, to - _BEFORE), to) + 1
+            if start == previous or not buffer.first <= to < buffer.last:
+                continue
+            previous = start
+            end = data.find(b"\n", to, to + _BEFORE)
+            end = end if end >= 0 else min(to + _BEFORE, len(data))
+            place.move(data, to)
+            comment = comments.parse(_masked(data, start, end, matches), path, place.line)
+            if comment:
+                yield comment
+
+
+def linear(pattern: bytes) -> Any:
+    """A compiled pattern of the linear engine; of `re` where google-re2 has no wheel."""
+    try:
+        import re2
+    except ImportError:
+        return re.compile(pattern)
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 64 << 20
+    return re2.compile(pattern, options)
+
+
+def identify(found: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings of one file with ordinals and fingerprints."""
+    seen: Counter[tuple[str, str]] = Counter()
+    out = []
+    for finding in found:
+        key = (finding.rule, finding.context)
+        out.append(
+            replace(
+                finding,
+                ordinal=seen[key],
+                fingerprint=fingerprint(*key, finding.location.path, seen[key]),
+            )
+        )
+        seen[key] += 1
+    return tuple(out)
+
+
+def fingerprint(rule: str, context: str, path: str, ordinal: int) -> str:
+    """32 hex digits from what stays the same when lines move (design law 9)."""
+    parts = ("keywatch/1", rule, path, context, str(ordinal))
+    return cache.digest("\0".join(parts).encode(errors="surrogateescape")).hex()[:32]
+
+
+class _Place:
+    """A line and a column that move forward through a buffer."""
+
+    def __init__(self) -> None:
+        self.line = 1
+        self.column = 1
+        self._at = 0
+
+    def copy(self) -> _Place:
+        other = _Place()
+        other.line, other.column = self.line, self.column
+        return other
+
+    def move(self, data: bytes, to: int) -> tuple[int, int]:
+        """Go to the offset `to`, which may not lie before the last one."""
+        newlines = data.count(b"\n", self._at, to)
+        if newlines:
+            self.line += newlines
+            self.column = 1
+            self._at = data.rfind(b"\n", self._at, to) + 1
+        self.column += len(mask.text(data[self._at : to]))
+        self._at = to
+        return self.line, self.column
+
+
+def _buffers(chunks: Iterable[bytes]) -> Iterator[_Buffer]:
+    tail, first = b"", 0
+    iterator = iter(chunks)
+    chunk = next(iterator, b"")
+    for following in iterator:
+        data = tail + chunk
+        last, keep = max(len(data) - _OVERLAP // 2, first), max(len(data) - _OVERLAP, 0)
+        yield _Buffer(data, first, last, keep)
+        tail, first, chunk = data[keep:], last - keep, following
+    data = tail + chunk
+    yield _Buffer(data, first, len(data) + 1, len(data))
+
+
+def _window(data: bytes, to: int, rule: Rule) -> tuple[int, int, int]:
+    """Where to run the exact pattern for a hit that ends at `to`, and up to where it is then done."""
+    if rule.multiline:
+        low = max(0, to - _BEFORE)
+        return low, min(len(data), to + _AFTER_MULTILINE), to
+    low = data.rfind(b"\n", max(0, to - _BEFORE), to) + 1 or max(0, to - _BEFORE)
+    end = data.find(b"\n", to, to + _AFTER)
+    if end >= 0:
+        return low, end, end
+    high = min(len(data), to + _AFTER)
+    return low, high, high if high == len(data) else high - _BEFORE
+
+
+def _without_quotes(window: bytes, start: int, end: int) -> tuple[int, int]:
+    if end - start > 2 and window[start] in _QUOTES and window[start] == window[end - 1]:
+        return start + 1, end - 1
+    return start, end
+
+
+def _without_overlaps(found: list[_Match]) -> list[_Match]:
+    """Of matches that share bytes, the one of the highest confidence, then of the most damage."""
+    kept: list[_Match] = []
+    for match in sorted(found, key=lambda m: (m.start, -m.end, m.rule.id)):
+        if not kept or kept[-1].end <= match.start:
+            kept.append(match)
+        elif _weight(match) > _weight(kept[-1]):
+            kept[-1] = match
+    return kept
+
+
+def _weight(match: _Match) -> tuple[bool, int, int]:
+    """A rule with a format of its own says more about a value than the name beside it."""
+    return not match.rule.check == "assigned-value", match.confidence, match.rule.severity
+
+
+def _findings(
+    path: str, data: bytes, matches: Sequence[_Match], place: _Place
+) -> Iterator[Finding]:
+    for match in matches:
+        line, column = place.move(data, match.start)
+        end_line, end_column = place.move(data, match.end)
+        location = Location(
+            path=path, line=line, column=column, end_line=end_line, end_column=end_column
+        )
+        yield _finding(path, data, match, location)
+
+
+def _finding(
+    path: str, data: bytes, match: _Match, location: Location, detail: str = ""
+) -> Finding:
+    return Finding(
+        rule=match.rule.id,
+        location=location,
+        severity=match.rule.severity,
+        confidence=match.confidence,
+        preview=_preview(data, match),
+        context=mask.text(match.name),
+        detail=detail,
+        tag=_tag(path, data[match.start : match.end]),
+    )
+
+
+def _preview(data: bytes, match: _Match) -> str:
+    keywords = () if match.rule.named else match.rule.keywords
+    return mask.preview(data[match.start : match.end], keywords)
+
+
+def _tag(path: str, value: bytes) -> int:
+    """16 bits: enough to notice a new value, too little to confirm a guess (design law 10)."""
+    salt = b"keywatch-tag-1\0" + path.encode(errors="surrogateescape") + b"\0"
+    return int.from_bytes(cache.digest(salt + value)[:2], "big")
+
+
+def _masked(data: bytes, start: int, end: int, matches: Sequence[_Match]) -> str:
+    out, at = "", start
+    for match in matches:
+        if match.end > at and match.start < end:
+            out += mask.text(data[at : max(match.start, at)]) + "…"
+            at = min(match.end, end)
+    return out + mask.text(data[at:end])
+
+
+def _too_many(path: str, count: int) -> tuple[Gap, ...]:
+    if count <= _MAX_FINDINGS:
+        return ()
+    reason = f"{count} findings; the first {_MAX_FINDINGS} are reported"
+    return (Gap(kind="too-many-findings", path=path, reason=reason),)

@@ -1,0 +1,153 @@
+"""Detect: the one pass over a file's bytes. Many patterns in, `(pattern number, end offset)` out.
+
+`hyperscan` is the engine; `re` is its twin without compiled code: the oracle in tests, and the
+fallback where Hyperscan has no wheel. A hit says "look here", never "this is a secret".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from scanner import cache
+from scanner.errors import ConfigError
+
+Hit = tuple[int, int]
+
+
+class Pattern(NamedTuple):
+    """One thing to look for. `keywords`: lower-case literals, one of which is in every match."""
+
+    anchor: str
+    ignore_case: bool = False
+    keywords: tuple[str, ...] = ()
+
+
+class Matcher(Protocol):
+    """An engine that is ready for one set of patterns."""
+
+    name: str
+
+    def hits(self, data: bytes) -> list[Hit]:
+        """Where to look, in no order: for each match of a pattern at least one hit in its lines."""
+
+
+def build(name: str, patterns: Sequence[Pattern], key: str, cache_folder: str | None) -> Matcher:
+    """The engine `name` ("hyperscan", "re", or "auto": the first that is installed).
+
+    `key` names the patterns in the cache.
+    """
+    if name != "re":
+        try:
+            return _Hyperscan(patterns, key, cache_folder)
+        except ImportError:
+            if name == "hyperscan":
+                raise ConfigError(
+                    "the matcher hyperscan is not installed",
+                    todo="pip install hyperscan, or leave --matcher out to use the slower twin",
+                ) from None
+    return _Twin(patterns)
+
+
+class _Hyperscan:
+    name = "hyperscan"
+
+    def __init__(self, patterns: Sequence[Pattern], key: str, cache_folder: str | None) -> None:
+        import hyperscan
+
+        self._patterns = patterns
+        self._engine: Any = hyperscan
+        self._db = self._load(f"database-{key[:32]}-{self._platform()}.hs", cache_folder)
+        self._scratch = hyperscan.Scratch(self._db)
+        self._db.scratch = self._scratch
+
+    def hits(self, data: bytes) -> list[Hit]:
+        found: dict[Hit, None] = {}
+        self._db.scan(data, lambda i, _from, to, _flags, _context: found.setdefault((i, to)))
+        return list(found)
+
+    def _load(self, name: str, cache_folder: str | None) -> Any:
+        if cache_folder is None:
+            return self._compile()
+        mode = self._engine.HS_MODE_BLOCK
+        data = cache.cached(name, lambda: self._engine.dumpb(self._compile()), cache_folder)
+        try:
+            return self._engine.loadb(data, mode)
+        except self._engine.error:  # another engine's or processor's, under our name
+            database = self._compile()
+            cache.store(name, self._engine.dumpb(database), cache_folder)
+            return database
+
+    def _compile(self) -> Any:
+        hs = self._engine
+        flags = hs.HS_FLAG_MULTILINE | hs.HS_FLAG_ALLOWEMPTY
+        database = hs.Database(mode=hs.HS_MODE_BLOCK)
+        try:
+            database.compile(
+                expressions=[p.anchor.encode() for p in self._patterns],
+                ids=list(range(len(self._patterns))),
+                flags=[flags | (hs.HS_FLAG_CASELESS * p.ignore_case) for p in self._patterns],
+            )
+        except hs.error as error:
+            raise ConfigError(
+                "a rule's pattern does not compile in Hyperscan",
+                why=str(error)[:300],
+                todo="make its repetitions smaller, or give the rule a shorter anchor",
+            ) from None
+        return database
+
+    def _platform(self) -> str:
+        """Engine version and processor features: a compiled database fits no others."""
+        features = f"{self._engine.__version__} {_processor()}"
+        return cache.digest(features.encode()).hex()[:16]
+
+
+def _processor() -> str:
+    import platform
+
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith(("flags", "Features")):
+                    return line
+    except OSError:
+        pass
+    return f"{platform.machine()} {platform.processor()}"
+
+
+class _Twin:
+    name = "re"
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._by_keyword: dict[bytes, list[int]] = {}
+        self._by_regex: list[tuple[int, re.Pattern[bytes]]] = []
+        for index, pattern in enumerate(patterns):
+            for keyword in pattern.keywords:
+                self._by_keyword.setdefault(keyword.encode(), []).append(index)
+            if not pattern.keywords:
+                flags = re.MULTILINE | (re.IGNORECASE if pattern.ignore_case else 0)
+                self._by_regex.append((index, re.compile(pattern.anchor.encode(), flags)))
+
+    def hits(self, data: bytes) -> list[Hit]:
+        lowered = data.lower()
+        found = [
+            (index, at + len(keyword))
+            for keyword, indexes in self._by_keyword.items()
+            for at in _places(keyword, lowered)
+            for index in indexes
+        ]
+        found += [(i, m.end()) for i, regex in self._by_regex for m in regex.finditer(data)]
+        return found
+
+
+def _places(needle: bytes, text: bytes) -> Sequence[int]:
+    """Each place of `needle`; of several in one line at most one in 256 bytes."""
+    places = []
+    at = text.find(needle)
+    while at >= 0:
+        places.append(at)
+        end_of_line = text.find(b"\n", at)
+        skip = min(end_of_line if end_of_line >= 0 else len(text), at + 256)
+        at = text.find(needle, max(skip, at + 1))
+    return places

@@ -1,0 +1,113 @@
+"""Detect: a pattern without its open end, for the one pass over a file.
+
+Hyperscan reports every possible end of a match. `ghp_[0-9A-Za-z]{36,255}` would be reported up to
+220 times for one token, and `key=.+` once for each byte that follows. The stem ends at the
+shortest match, so it is found wherever the pattern is, and once.
+"""
+
+from __future__ import annotations
+
+import re
+
+_QUANTIFIER = re.compile(r"(?:\*|\+|\?|\{(\d+)(,\d*)?\})[?+]?")
+_GROUP = re.compile(r"\((?:\?(?:P<\w+>|[a-zA-Z]*(?:-[a-zA-Z]+)?:))?")
+
+_Item = tuple[str, str]  # an atom and its quantifier, as text
+
+
+def stem(pattern: str) -> str:
+    """A pattern that matches a prefix of every match of `pattern`.
+
+    ValueError where nothing would be left, or the pattern is not balanced.
+    """
+    branches = [_cut(_items(branch)) for branch in _branches(pattern)]
+    if not all(branches):
+        raise ValueError("every part of the pattern is optional, so it matches everywhere")
+    return "|".join(branches)
+
+
+def _branches(pattern: str) -> list[str]:
+    """The alternatives at the top level."""
+    depth, i, start, out = 0, 0, 0, []
+    while i < len(pattern):
+        char = pattern[i]
+        if char in "\\[":
+            i = _atom_end(pattern, i)
+            continue
+        depth += (char == "(") - (char == ")")
+        if char == "|" and depth == 0:
+            out.append(pattern[start:i])
+            start = i + 1
+        i += 1
+    return [*out, pattern[start:]]
+
+
+def _items(branch: str) -> list[_Item]:
+    items, i = [], 0
+    while i < len(branch):
+        end = _atom_end(branch, i)
+        quantifier = _QUANTIFIER.match(branch, end)
+        after = quantifier.end() if quantifier else end
+        items.append((branch[i:end], branch[end:after]))
+        i = after
+    return items
+
+
+def _atom_end(text: str, i: int) -> int:
+    """Where the atom that starts at `i` ends: an escape, a class, a group or one character."""
+    if text[i] == "\\":
+        return i + (4 if text[i + 1 : i + 2] == "x" and text[i + 2 : i + 3] != "{" else 2)
+    if text[i] == "[":
+        i += 2 if text[i + 1 : i + 2] == "^" else 1
+        first = i
+        while i < len(text) and (text[i] != "]" or i == first):
+            if text.startswith("[:", i) and ":]" in text[i:]:
+                i = text.index(":]", i) + 2
+            else:
+                i += 2 if text[i] == "\\" else 1
+        return i + 1
+    if text[i] == "(":
+        depth = 0
+        while i < len(text):
+            if text[i] in "\\[":
+                i = _atom_end(text, i)
+                continue
+            depth += (text[i] == "(") - (text[i] == ")")
+            i += 1
+            if depth == 0:
+                return i
+        raise ValueError("a parenthesis is not closed")
+    return i + 1
+
+
+def _cut(items: list[_Item]) -> str:
+    """The text of the items with the last ones cut to the least that they must match."""
+    items = list(items)
+    while items:
+        atom, quantifier = items.pop()
+        least = _least(quantifier)
+        if atom in (r"\b", "$", r"\z", r"\Z") or least == 0:
+            continue
+        head = "".join(a + q for a, q in items)
+        if quantifier == "" and atom.startswith("("):
+            group = _cut_group(atom)
+            if not group:
+                continue
+            return head + group
+        return head + atom + ("" if least == 1 else f"{{{least}}}")
+    return ""
+
+
+def _cut_group(atom: str) -> str:
+    """The group cut in each of its branches; "" where one of them may match nothing."""
+    opening = _GROUP.match(atom)
+    if opening is None:
+        return atom
+    branches = [_cut(_items(branch)) for branch in _branches(atom[opening.end() : -1])]
+    return f"{opening.group()}{'|'.join(branches)})" if all(branches) else ""
+
+
+def _least(quantifier: str) -> int:
+    if not quantifier or quantifier[0] == "+":
+        return 1
+    return int(quantifier[1:].split(",")[0].rstrip("}?+")) if quantifier[0] == "{" else 0

@@ -1,0 +1,161 @@
+"""Ground: YAML and JSON documents with positions, checked by one of the published schemas.
+
+Every message names file, line and field, and the nearest valid name where a key is unknown.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from scanner.errors import ConfigError
+
+_MAX_BYTES = 4_000_000
+_MAX_NODES = 200_000
+
+Field = tuple[str | int, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Document:
+    """Plain data (dicts, lists, scalars) and the line, counted from 1, of each field."""
+
+    data: Any
+    where: str
+    lines: Mapping[Field, int]
+
+    def at(self, field: Field) -> str:
+        """`file:line` of a field, or of the nearest one around it."""
+        while field and field not in self.lines:
+            field = field[:-1]
+        return f"{self.where}:{self.lines.get(field, 1)}"
+
+    def part(self, *keys: str) -> Document:
+        """Only these keys of the document, with their lines."""
+        return Document({key: self.data[key] for key in keys}, self.where, self.lines)
+
+    def error(self, field: Field, what: str, **more: str) -> ConfigError:
+        return ConfigError(what, where=self.at(field), **more)
+
+
+def rules_folder() -> str:
+    """The folder `rules/`: inside the package in a wheel, beside it in a checkout."""
+    package = os.path.dirname(os.path.abspath(__file__))
+    inside = os.path.join(package, "rules")
+    return inside if os.path.isdir(inside) else os.path.join(os.path.dirname(package), "rules")
+
+
+def parse(data: bytes, where: str) -> Document:
+    """The YAML (or JSON) document in `data`. ConfigError where it is none, or holds a key twice."""
+    import yaml
+
+    if len(data) > _MAX_BYTES:
+        raise ConfigError(f"{where} is over {_MAX_BYTES} bytes", where=where, todo="split it")
+    loader = _loader(yaml)
+    try:
+        node = yaml.compose(data, Loader=loader)
+        lines = dict(_positions(node, where))
+        value = yaml.load(data, Loader=loader) if node else None  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise ConfigError(
+            f"{where} is not valid YAML", why=str(problem), where=f"{where}:{line}"
+        ) from None
+    return Document(value, where, lines)
+
+
+def _loader(yaml: Any) -> Any:
+    """A safe loader that leaves dates alone: `until: 2027-01-31` is text, as in JSON."""
+    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    timestamp = "tag:yaml.org,2002:timestamp"
+    resolvers = {
+        first: [pair for pair in pairs if pair[0] != timestamp]
+        for first, pairs in base.yaml_implicit_resolvers.items()
+    }
+    return type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})
+
+
+def check(document: Document, schema: str) -> None:
+    """Hold `document` against rules/schema/<schema>. ConfigError with the first fault, by line."""
+    import json
+
+    import jsonschema
+
+    with open(os.path.join(rules_folder(), "schema", schema), encoding="utf-8") as file:
+        validator = jsonschema.Draft202012Validator(json.load(file))
+    errors = [jsonschema.exceptions.best_match([e]) for e in validator.iter_errors(document.data)]
+    if errors:
+        # An unknown key first: what else is wrong in its place often follows from it.
+        errors.sort(key=lambda e: e.validator != "additionalProperties")
+        raise min((_explain(e, document) for e in errors), key=lambda e: _line_of(e.where))
+
+
+def _positions(node: Any, where: str) -> Iterator[tuple[Field, int]]:
+    """Each field's line. An alias may not make the document larger than its text."""
+    stack: list[tuple[Field, Any, int]] = [((), node, 1)]
+    for _ in range(_MAX_NODES):
+        if not stack:
+            return
+        field, node, line = stack.pop()
+        yield field, line
+        kind = getattr(node, "id", "")
+        if kind == "sequence":
+            stack += (
+                ((*field, i), child, child.start_mark.line + 1)
+                for i, child in enumerate(node.value)
+            )
+        elif kind == "mapping":
+            seen = set()
+            for key, child in node.value:
+                if key.value.__hash__ is None or key.value in seen:
+                    raise ConfigError(
+                        f"the key {key.value!r} stands here twice"
+                        if key.value.__hash__
+                        else "a key must be a plain word",
+                        where=f"{where}:{key.start_mark.line + 1}",
+                        todo="keep one of them",
+                    )
+                seen.add(key.value)
+                stack.append(((*field, key.value), child, key.start_mark.line + 1))
+    raise ConfigError(f"{where} holds over {_MAX_NODES} values", where=where)
+
+
+def _explain(error: Any, document: Document) -> ConfigError:
+    field = tuple(error.absolute_path)
+    name = ".".join(map(str, field)) or "the document"
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = sorted(error.schema.get("properties", ()))
+        unknown = next(key for key in error.instance if key not in known)
+        return unknown_name(document, (*field, unknown), unknown, known)
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        return document.error(field, f"{name}: {missing} is missing", todo=f"add {missing}: …")
+    if error.validator == "anyOf":
+        choices = [" and ".join(each["required"]) for each in error.validator_value]
+        return document.error(field, f"{name}: {' or '.join(choices)} is missing")
+    if error.validator == "enum":
+        return document.error(
+            field, f"{name}: must be one of {', '.join(map(str, error.validator_value))}"
+        )
+    if error.validator == "type":
+        return document.error(field, f"{name}: must be of type {error.validator_value}")
+    # Not jsonschema's own message: it quotes the value, which may be a secret.
+    return document.error(field, f"{name}: must have {error.validator} {error.validator_value}")
+
+
+def unknown_name(document: Document, field: Field, name: object, known: list[str]) -> ConfigError:
+    """The error for a name that is not known, with the nearest one that is."""
+    import difflib
+
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    todo = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    return document.error(field, f"unknown key {name!r}", todo=todo)
+
+
+def _line_of(where: str) -> int:
+    tail = where.rpartition(":")[2]
+    return int(tail) if tail.isdigit() else 0

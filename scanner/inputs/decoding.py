@@ -1,0 +1,40 @@
+"""Inputs: stored bytes -> text bytes. What is binary is said to be so; nothing here raises."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator
+
+HEAD = 8192
+"""How much of a file decides what it is, as git decides it."""
+
+_BOMS = (  # the longer first: UTF-32's begins with UTF-16's
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def encoding(head: bytes) -> str | None:
+    """The encoding to decode, "" for one byte a character (or UTF-8), None for a binary file."""
+    if b"\0" not in head and head[:2] not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return ""
+    for bom, name in _BOMS:
+        if head.startswith(bom):
+            return name
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    half = max(len(head) // 2, 1)
+    if odd > 0.7 * half and even < 0.05 * half:
+        return "utf-16-le"
+    if even > 0.7 * half and odd < 0.05 * half:
+        return "utf-16-be"
+    return None
+
+
+def to_utf8(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """The pieces as UTF-8; what does not decode becomes U+FFFD."""
+    decoder = codecs.getincrementaldecoder(name)(errors="replace")
+    for chunk in chunks:
+        yield decoder.decode(chunk).encode(errors="replace")
+    yield decoder.decode(b"", final=True).encode(errors="replace")

@@ -1,0 +1,140 @@
+"""Inputs: git's plumbing, asked so that a hostile repository's configuration runs nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from typing import IO
+
+from scanner.errors import UsageError
+
+# Whatever the repository's own config says: no program of its choice, no network.
+_NEUTRAL = (
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.pager=cat",
+    "core.alternateRefsCommand=false",
+    "diff.external=",
+    "protocol.allow=never",
+    "submodule.recurse=false",
+)
+_ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "LC_ALL": "C",
+}
+_DROPPED = ("GIT_EXTERNAL_DIFF", "GIT_TRACE", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT")
+
+
+def top_of(path: str) -> str | None:
+    """The work tree that holds `path` (an absolute folder), or None."""
+    while True:
+        if os.path.lexists(os.path.join(path, ".git")):
+            return path
+        parent = os.path.dirname(path)
+        if parent == path:
+            return None
+        path = parent
+
+
+def run(root: str, *arguments: str) -> bytes:
+    """What a git command prints. UsageError with git's own words where it fails."""
+    process = _start(root, arguments)
+    out, err = process.communicate()
+    if process.returncode:
+        message = err.decode(errors="replace").strip().splitlines()
+        why = message[0].removeprefix("fatal: ") if message else f"exit {process.returncode}"
+        raise UsageError(
+            f"git {arguments[0]} failed in {root}",
+            why=why,
+            todo=_advice(why),
+        )
+    return out
+
+
+def has_head(root: str) -> bool:
+    """Is there a commit yet?"""
+    process = _start(root, ("rev-parse", "--quiet", "--verify", "HEAD"))
+    process.communicate()
+    return process.returncode == 0
+
+
+class Objects:
+    """One `git cat-file --batch`: contents by object name or `:path` in the index."""
+
+    def __init__(self, root: str) -> None:
+        self._process = _start(root, ("cat-file", "--batch"), stdin=subprocess.PIPE)
+
+    def read(self, name: str, most: int) -> bytes | int | None:
+        """The bytes of a blob; its size where that is over `most`; None where there is no blob."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None or "\n" in name:
+            return None
+        try:
+            stdin.write(name.encode(errors="surrogateescape") + b"\n")
+            stdin.flush()
+        except OSError:
+            return None
+        header = stdout.readline().split()
+        if len(header) != 3 or not header[2].isdigit():
+            return None
+        size = int(header[2])
+        if size > most or header[1] != b"blob":
+            _discard(stdout, size + 1)
+            return size if header[1] == b"blob" else None
+        data = stdout.read(size + 1)[:size]
+        return data if len(data) == size else None
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def _discard(stream: IO[bytes], size: int) -> None:
+    while size > 0:
+        got = len(stream.read(min(size, 1 << 20)))
+        if not got:
+            return
+        size -= got
+
+
+def _start(
+    root: str, arguments: Sequence[str], stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    options = [part for setting in _NEUTRAL for part in ("-c", setting)]
+    environment = {k: v for k, v in os.environ.items() if k not in _DROPPED} | _ENVIRONMENT
+    return subprocess.Popen(
+        [_program(), *options, *arguments],
+        cwd=root,
+        env=environment,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if stdin == subprocess.DEVNULL else subprocess.DEVNULL,
+    )
+
+
+def _program() -> str:
+    """git's absolute path: never one from the scanned tree or a relative entry of PATH."""
+    suffix = ".exe" if os.name == "nt" else ""
+    for folder in os.get_exec_path():
+        path = os.path.join(folder, "git" + suffix)
+        if os.path.isabs(folder) and os.access(path, os.X_OK):
+            return path
+    raise UsageError(
+        "git is not installed",
+        why="there is no git in PATH",
+        todo="install git, or scan the folder as it is with --no-git",
+    )
+
+
+def _advice(why: str) -> str:
+    if "dubious ownership" in why:
+        return "run git config --global --add safe.directory for this folder, or use --no-git"
+    if "not a git repository" in why:
+        return "run it inside a repository, or scan the folder as it is with --no-git"
+    if "index" in why:
+        return "rebuild the index: rm .git/index && git reset"
+    return "mend the repository (git fsck), or scan the folder as it is with --no-git"

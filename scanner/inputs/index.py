@@ -1,0 +1,96 @@
+"""Inputs: what a commit would hold: the bytes in git's index, whatever the work tree says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from scanner.errors import UsageError
+from scanner.inputs import decoding, git
+from scanner.inputs.folder import Folder
+from scanner.inputs.interface import Blob
+from scanner.model import Gap, Skip
+
+_SUBMODULE, _SYMLINK = b"160000", b"120000"
+_CONTROL_LIMIT = 64 << 20
+_DIFF = (
+    *("diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev"),
+    *("--ita-invisible-in-index", "HEAD", "--"),
+)
+
+
+class Index:
+    """The staged files of the repository at `root`.
+
+    With `named` files (a hook's arguments) it holds these instead: the index's bytes where a file
+    is staged, the work tree's otherwise, so that a run over all files scans them all.
+    """
+
+    def __init__(self, root: str, named: Sequence[str] | None) -> None:
+        self.root = root
+        self.whole_tree = False
+        self._staged = _staged(root)
+        self._named = named
+        self._folder = Folder(root, named or (), use_git=False)
+        self._objects: dict[int, git.Objects] = {}
+
+    def paths(self) -> Sequence[str]:
+        return sorted(self._staged) if self._named is None else sorted(set(self._named))
+
+    def read(self, path: str, most: int) -> Blob | Skip | Gap:
+        entry = self._staged.get(path)
+        if entry is None:
+            return self._folder.read(path, most)
+        mode, oid = entry
+        if mode == _SUBMODULE:
+            return Skip(kind="submodule", path=path)
+        if mode == _SYMLINK:
+            return Skip(kind="symlink", path=path)
+        data = self._object(oid, most)
+        if data is None:
+            return Gap(kind="unreadable", path=path, reason=f"git has no blob {oid[:12]} for it")
+        if isinstance(data, int):
+            return Skip(kind="too-large", path=path)
+        name = decoding.encoding(data[: decoding.HEAD])
+        if name is None:
+            return Skip(kind="binary", path=path)
+        chunks = decoding.to_utf8((data,), name) if name else (data,)
+        return Blob(path=path, size=len(data), chunks=chunks)
+
+    def control(self, path: str) -> bytes | None:
+        data = self._object(f":{path}", _CONTROL_LIMIT)
+        return None if isinstance(data, int) else data
+
+    def _object(self, name: str, most: int) -> bytes | int | None:
+        """By one git process for each of ours: a worker must not share its parent's pipe."""
+        process = os.getpid()
+        if process not in self._objects:
+            self._objects = {process: git.Objects(self.root)}
+        return self._objects[process].read(name, most)
+
+
+def _staged(root: str) -> Mapping[str, tuple[bytes, str]]:
+    """path -> (mode, object name) of what differs from the last commit and is not deleted."""
+    try:
+        out = git.run(root, *_DIFF)
+    except UsageError:
+        if git.has_head(root):
+            raise
+        return _all_entries(root)
+    parts = out.split(b"\0")
+    staged = {}
+    for about, path in zip(parts[0::2], parts[1::2], strict=False):
+        _, mode, _, oid, status = about.split()
+        if status != b"D":
+            staged[path.decode(errors="surrogateescape")] = (mode, oid.decode())
+    return staged
+
+
+def _all_entries(root: str) -> Mapping[str, tuple[bytes, str]]:
+    staged = {}
+    for entry in git.run(root, "ls-files", "--stage", "-z").split(b"\0"):
+        if entry:
+            about, _, path = entry.partition(b"\t")
+            mode, oid, _ = about.split()
+            staged[path.decode(errors="surrogateescape")] = (mode, oid.decode())
+    return staged

@@ -1,0 +1,41 @@
+"""Inputs: what every source of bytes looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from scanner.model import Gap, Skip
+
+CHUNK = 24 << 20
+"""Bytes read at a time; a file up to this size, the default limit included, is one piece."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """A file's text in pieces, UTF-16 and UTF-32 as UTF-8. `size` is in bytes, as stored.
+
+    Reading on may raise OSError: the file vanished, changed or cannot be read.
+    """
+
+    path: str
+    size: int
+    chunks: Iterable[bytes]
+
+
+class Source(Protocol):
+    """One input of a scan. It is listed once, and read in any worker process."""
+
+    root: str
+    whole_tree: bool
+
+    def paths(self) -> Sequence[str]:
+        """What there is to read, sorted; each path once."""
+
+    def read(self, path: str, most: int) -> Blob | Skip | Gap:
+        """One of `paths()`, or why it is not read: over `most` bytes, for example. Never raises
+        for a file's sake."""
+
+    def control(self, path: str) -> bytes | None:
+        """A file that steers the scan (keywatch.yaml, a baseline) as this input has it."""

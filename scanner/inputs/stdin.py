@@ -1,0 +1,38 @@
+"""Inputs: one file's bytes from standard input, judged as if they lay at a given path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO
+
+from scanner.inputs import decoding
+from scanner.inputs.folder import Folder
+from scanner.inputs.interface import Blob
+from scanner.model import Gap, Skip
+
+
+class Stdin:
+    """Standard input under the name `name`; control files come from the folder `root`."""
+
+    def __init__(self, root: str, name: str, stream: IO[bytes]) -> None:
+        self.root = root
+        self.whole_tree = False
+        self._name = name
+        self._stream = stream
+        self._folder = Folder(root, (), use_git=False)
+
+    def paths(self) -> Sequence[str]:
+        return (self._name,)
+
+    def read(self, path: str, most: int) -> Blob | Skip | Gap:
+        data = self._stream.read(most + 1)
+        if len(data) > most:
+            return Gap(kind="too-large", path=path, reason=f"it is over {most} bytes")
+        name = decoding.encoding(data[: decoding.HEAD])
+        if name is None:
+            return Skip(kind="binary", path=path)
+        chunks = decoding.to_utf8((data,), name) if name else (data,)
+        return Blob(path=path, size=len(data), chunks=chunks)
+
+    def control(self, path: str) -> bytes | None:
+        return self._folder.control(path)
