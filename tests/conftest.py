@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.support import Keywatch
 
 # Machines that run tests are busy, and a failure must show again: the same examples each time.
 settings.register_profile("keywatch", deadline=None, derandomize=True)
 settings.load_profile("keywatch")
 
+ROOT = Path(__file__).resolve().parents[1]
 OWN_SETTINGS = ("GIT_", "KEYWATCH_", "XDG_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
 
 
@@ -35,3 +41,23 @@ def hermetic(
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
         yield
+
+
+@pytest.fixture(scope="session")
+def keywatch(hermetic: None) -> Keywatch:
+    """Runs the command of this checkout as a process of its own: `keywatch("scan", cwd=folder)`."""
+
+    def run(
+        *arguments: str, cwd: Path, stdin: bytes = b"", **variables: str
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "scanner", *arguments],
+            cwd=cwd,
+            input=stdin,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+
+    return run
