@@ -1,0 +1,84 @@
+"""Detection: the arithmetic of issuers' checksums, for `verify` and for made-up samples alike.
+
+Pure functions over text and bytes. Where each algorithm is published is said at the rule that
+uses it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+
+BASE32_LOWER = "abcdefghijklmnopqrstuvwxyz234567"
+BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_BECH32_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+
+
+def in_base(digits: str, number: int) -> str:
+    """`number` in the positional system of `digits`, without leading zeros ("" for zero)."""
+    text = ""
+    while number:
+        number, rest = divmod(number, len(digits))
+        text = digits[rest] + text
+    return text
+
+
+def crc32_base62(text: str) -> str:
+    """GitHub's and npm's six last characters: CRC32 in base 62, padded with zeros."""
+    return in_base(BASE62, zlib.crc32(text.encode("ascii"))).rjust(6, "0")
+
+
+def crc32_base36(text: str) -> str:
+    """The seven last characters of a GitLab routable token: CRC32 in base 36."""
+    return in_base(BASE36, zlib.crc32(text.encode("ascii"))).rjust(7, "0")
+
+
+def crc32_hex_little(text: str) -> str:
+    """The eight last characters of a Grafana token: CRC32, its lowest byte first, in hex."""
+    return zlib.crc32(text.encode("ascii")).to_bytes(4, "little").hex()
+
+
+def bech32_checksum(prefix: str, words: Sequence[int]) -> list[int]:
+    """The six 5-bit words that BIP 173 puts after `words` under the human-readable `prefix`."""
+    spread = [ord(char) >> 5 for char in prefix] + [0] + [ord(char) & 31 for char in prefix]
+    total = _bech32_polymod([*spread, *words, 0, 0, 0, 0, 0, 0]) ^ 1
+    return [(total >> 5 * (5 - place)) & 31 for place in range(6)]
+
+
+def _bech32_polymod(words: Iterable[int]) -> int:
+    total = 1
+    for word in words:
+        top = total >> 25
+        total = (total & 0x1FFFFFF) << 5 ^ word
+        for place, factor in enumerate(_BECH32_GENERATOR):
+            total ^= factor if (top >> place) & 1 else 0
+    return total
+
+
+def marvin32(data: bytes, seed: int) -> int:
+    """Microsoft's Marvin32 hash of `data` under a 64-bit `seed`, folded to 32 bits."""
+    low, high = _marvin_state(data, seed)
+    return low ^ high
+
+
+def _marvin_state(data: bytes, seed: int) -> tuple[int, int]:
+    low, high = seed & 0xFFFFFFFF, seed >> 32
+    padded = data + b"\x80" + b"\0" * (3 - len(data) % 4)
+    for start in range(0, len(padded), 4):
+        word = int.from_bytes(padded[start : start + 4], "little")
+        low, high = _marvin_block((low + word) & 0xFFFFFFFF, high)
+    return _marvin_block(low, high)
+
+
+def _marvin_block(low: int, high: int) -> tuple[int, int]:
+    high ^= low
+    low = (_rotate(low, 20) + high) & 0xFFFFFFFF
+    high = _rotate(high, 9) ^ low
+    low = (_rotate(low, 27) + high) & 0xFFFFFFFF
+    return low, _rotate(high, 19)
+
+
+def _rotate(word: int, by: int) -> int:
+    return (word << by | word >> (32 - by)) & 0xFFFFFFFF

@@ -1,0 +1,180 @@
+"""Detection: offline checks of what a pattern found, by the name that a rule's `check` gives.
+
+A check knows what an issuer's format promises (a checksum, a decodable part, a whole frame) and
+refuses what does not keep it. None of them parses a key or asks anyone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from binascii import Error, a2b_base64
+from collections.abc import Callable, Mapping
+
+from scanner.detect import azure_keys, pem
+from scanner.detect.assignments import assigned_value, url_password
+from scanner.detect.candidate import Candidate, Check
+from scanner.detect.checksums import (
+    BECH32,
+    bech32_checksum,
+    crc32_base36,
+    crc32_base62,
+    crc32_hex_little,
+)
+from scanner.model import Confidence
+
+__all__ = ["CHECKS", "Candidate", "Check"]
+
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_ENCODED_JSON = re.compile(rb"eyJ[0-9A-Za-z+/_-]+")
+_SAME_SIX = re.compile(rb"(.)\1{5}", re.DOTALL)
+_PLACEHOLDER = re.compile(
+    rb"example|placeholder|changeme|change[_-]me|redacted|dummy|sample|replace|insert|"
+    rb"your[_-]|deadbeef|012345|123456|234567|abcdef|fedcba|654321|qwerty"
+)
+_FEWEST_DISTINCT = 8
+
+
+def _sure(test: Callable[[Candidate], bool]) -> Check:
+    """A check that is sure of what it accepts."""
+    return _whole(lambda candidate: Confidence.HIGH if test(candidate) else None)
+
+
+def _whole(check: Check) -> Check:
+    """A check that refuses what is not of its format: any rule may name it, a user's too."""
+
+    def checked(candidate: Candidate) -> Confidence | None:
+        try:
+            return check(candidate)
+        except (ValueError, IndexError):
+            return None
+
+    return checked
+
+
+def _looks_random(value: bytes) -> bool:
+    """Whether a value of 16 bytes and more could be machine-made, and is no documented sample."""
+    if _PLACEHOLDER.search(value.lower()) or _SAME_SIX.search(value):
+        return False
+    half = len(value) // 2
+    return len(set(value)) >= _FEWEST_DISTINCT and value[:half] != value[-half:]
+
+
+def _random(candidate: Candidate) -> bool:
+    return _looks_random(candidate.value)
+
+
+def _random_named(candidate: Candidate) -> Confidence | None:
+    """For values that only the name beside them makes a secret."""
+    return Confidence.MEDIUM if _looks_random(candidate.value) else None
+
+
+def _github(candidate: Candidate) -> bool:
+    body = candidate.value.decode("ascii").rpartition("_")[2]
+    return crc32_base62(body[:-6]) == body[-6:]
+
+
+def _gitlab(candidate: Candidate) -> bool:
+    """Classic tokens have no checksum; that of a routable one covers the instance's prefix too."""
+    if b"." not in candidate.value:
+        return _looks_random(candidate.value)
+    before = candidate.line[: candidate.line.find(candidate.value)].decode("latin-1")
+    instance = re.search(r"[\w+-]*\Z", before, re.ASCII)
+    token = candidate.value.decode("ascii")
+    return any(
+        crc32_base36(prefix + token[:-7]) == token[-7:]
+        for prefix in {"", instance[0] if instance else ""}
+    )
+
+
+def _grafana(candidate: Candidate) -> bool:
+    body, _, checksum = candidate.value.decode("ascii").rpartition("_")
+    return crc32_hex_little(body) == checksum
+
+
+def _age(candidate: Candidate) -> bool:
+    prefix, _, data = candidate.value.decode("ascii").lower().rpartition("1")
+    words = [BECH32.index(char) for char in data]
+    return bech32_checksum(prefix, words[:-6]) == words[-6:]
+
+
+def _azure_redis(candidate: Candidate) -> Confidence | None:
+    """The issuer changes some characters after the checksum is made: a wrong one may be real."""
+    if not _looks_random(candidate.value):
+        return None
+    return Confidence.HIGH if azure_keys.is_key(candidate.value) else Confidence.MEDIUM
+
+
+def _discord(candidate: Candidate) -> bool:
+    """A bot token begins with its bot's id: 17 to 20 digits in base64."""
+    identifier = _decode(candidate.value.split(b".")[0])
+    return identifier.isdigit() and 17 <= len(identifier) <= 20
+
+
+def _encoded_json(candidate: Candidate) -> bool:
+    """Some part of the token is the base64 of a JSON object, alone or with a tail after `_`."""
+    for part in _ENCODED_JSON.findall(candidate.value):
+        if _object(part) or _object(part.rpartition(b"_")[0]):
+            return True
+    return False
+
+
+def _jwt(candidate: Candidate) -> Confidence | None:
+    header, payload = (_object(part) for part in candidate.value.split(b".")[:2])
+    algorithm = header.get("alg")
+    if not payload or not isinstance(algorithm, str) or _is_public(payload):
+        return None
+    return Confidence.LOW if algorithm.lower() == "none" else Confidence.HIGH
+
+
+def _is_public(payload: dict[str, object]) -> bool:
+    """The sample of jwt.io, and what another rule reports or its issuer calls public."""
+    sample = payload.get("sub") == "1234567890" and "name" in payload
+    return sample or payload.get("iss") == "supabase"
+
+
+def _supabase(candidate: Candidate) -> bool:
+    payload = _object(candidate.value.split(b".")[1])
+    return payload.get("iss") == "supabase" and payload.get("role") == "service_role"
+
+
+def _object(text: bytes) -> dict[str, object]:
+    """The JSON object in base64, or an empty one."""
+    try:
+        value = json.loads(_decode(text))
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _decode(text: bytes) -> bytes:
+    bare = text.translate(_TO_STANDARD).rstrip(b"=")
+    try:
+        return a2b_base64(bare + b"=" * (-len(bare) % 4))
+    except Error:
+        return b""
+
+
+CHECKS: Mapping[str, Check] = {
+    "age": _sure(_age),
+    "assigned-value": _whole(assigned_value),
+    "azure-annotated-key": _sure(lambda found: azure_keys.is_annotated_key(found.value)),
+    "azure-client-secret": _sure(lambda found: azure_keys.is_client_secret(found.value)),
+    "azure-devops-token": _sure(lambda found: azure_keys.is_devops_token(found.value)),
+    "azure-key": _sure(lambda found: azure_keys.is_key(found.value)),
+    "azure-redis-key": _azure_redis,
+    "discord-token": _sure(_discord),
+    "encoded-json": _sure(_encoded_json),
+    "github-token": _sure(_github),
+    "gitlab-token": _sure(_gitlab),
+    "grafana-token": _sure(_grafana),
+    "jwt": _whole(_jwt),
+    "pem": _sure(lambda found: pem.is_private_key(found.value)),
+    "pem-base64": _sure(lambda found: pem.is_private_key(_decode(found.value))),
+    "pem-encrypted": _sure(lambda found: pem.is_encrypted_key(found.value)),
+    "pgp": _sure(lambda found: pem.is_pgp_key(found.value)),
+    "random": _sure(_random),
+    "random-named": _random_named,
+    "supabase-service-role": _sure(_supabase),
+    "url-password": _whole(url_password),
+}

@@ -1,0 +1,99 @@
+"""Every shipped rule proves itself: its examples are found by it, its near misses are not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import hyperscan
+import jsonschema
+import pytest
+import yaml
+
+from scanner.detect import engine, matcher, rulebook
+from scanner.detect.samples import expand
+from scanner.detect.verify import CHECKS
+
+RULES = Path(__file__).parents[1] / "rules"
+SEEDS = range(5)
+
+
+def _documents() -> dict[str, Any]:
+    return {
+        path.name: yaml.safe_load(path.read_bytes())
+        for path in sorted((RULES / "secrets").glob("*.yaml"))
+    }
+
+
+DOCUMENTS = _documents()
+DECLARED: list[dict[str, Any]] = [rule for text in DOCUMENTS.values() for rule in text["rules"]]
+EXAMPLES = [(r["id"], template) for r in DECLARED for template in r["examples"]]
+NEGATIVES = [(r["id"], template) for r in DECLARED for template in r["negative_examples"]]
+
+
+@pytest.fixture(scope="module")
+def book() -> rulebook.Rulebook:
+    return rulebook.load()
+
+
+@pytest.fixture(scope="module", params=["hyperscan", "re"])
+def scan(request: pytest.FixtureRequest, book: rulebook.Rulebook) -> Any:
+    """The product's own engine over text, once with each matcher: the rules of what it found."""
+    ready = matcher.build(request.param, engine.patterns(book), book.key, None)
+    observe = engine.Engine(book, ready).observe
+
+    def found(text: str) -> list[str]:
+        return [finding.rule for finding in observe("app/settings.ini", [text.encode()]).findings]
+
+    return found
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_rule_file_keeps_to_the_published_schema(name: str) -> None:
+    schema = json.loads((RULES / "schema" / "rule.schema.json").read_bytes())
+    jsonschema.Draft202012Validator(schema).validate(DOCUMENTS[name])
+
+
+def test_the_ids_of_all_rules_are_different() -> None:
+    assert [rule for rule, count in Counter(r["id"] for r in DECLARED).items() if count > 1] == []
+
+
+@pytest.mark.parametrize(("rule", "template"), EXAMPLES)
+def test_an_example_is_found_once_by_its_rule(rule: str, template: str, scan: Any) -> None:
+    for seed in SEEDS:
+        text = expand(template, seed)
+        assert scan(f"{text}\n").count(rule) == 1, text
+
+
+@pytest.mark.parametrize(("rule", "template"), NEGATIVES)
+def test_a_near_miss_is_not_found_by_its_rule(rule: str, template: str, scan: Any) -> None:
+    for seed in SEEDS:
+        text = expand(template, seed)
+        assert rule not in scan(f"{text}\n"), text
+
+
+@pytest.mark.parametrize(("rule", "template"), EXAMPLES)
+def test_an_example_holds_a_keyword_of_its_rule(rule: str, template: str) -> None:
+    keywords = next(r["keywords"] for r in DECLARED if r["id"] == rule)
+    assert any(word in expand(template, 0).lower() for word in keywords)
+
+
+@pytest.mark.parametrize("rule", DECLARED, ids=lambda rule: rule["id"])
+def test_a_shipped_pattern_means_the_same_in_every_engine(rule: dict[str, Any]) -> None:
+    """RE2 compiled it when the book was loaded; `re` and Hyperscan must take it too."""
+    for text in (rule.get(key, "x") for key in ("pattern", "named", "anchor")):
+        re.compile(text.encode())
+        assert not re.search(r"\(\?[=!<][=!]?(?!P)|\\[1-9]|\\[pPCQE]", text.replace("(?P<", ""))
+
+
+def test_all_anchors_compile_in_hyperscan(book: rulebook.Rulebook) -> None:
+    flags = hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_ALLOWEMPTY
+    for rule in book.rules:
+        hyperscan.Database().compile(expressions=[rule.anchor.encode()], flags=[flags])
+
+
+def test_every_check_is_used_by_a_rule() -> None:
+    assert set(CHECKS) == {r["check"] for r in DECLARED if "check" in r}
