@@ -20,6 +20,7 @@ FOUND = $(foreach python,$(INTERPRETERS),$(shell $(python) -c '$(HAS_VENV)' 2>/d
 OTHERS = $(filter-out $(shell $(PYTHON) -c '$(HAS_VENV)'),$(FOUND))
 
 .PHONY: help demo test test-here test-others bench lint clean
+.SECONDARY: # keep the stamps of environments that only patterns name
 
 help:
 	@sed -n 's/^#  *make/make/p' Makefile
