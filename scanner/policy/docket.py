@@ -1,0 +1,68 @@
+"""Policy: what lies before the judge: findings, what covers them, and how far the run goes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from scanner.model import Finding, Note, Suppressed, Suppression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """How far the run can judge. `unread` are paths with a Gap; `today` is a day of UTC."""
+
+    whole_tree: bool
+    today: date
+    idle_rules: Collection[str] = ()
+    unread: Collection[str] = ()
+
+    def knows(self, rule: str, path: str) -> bool:
+        """Whether "it covers nothing" is a fact here about what names this rule and this file."""
+        return self.whole_tree and rule not in self.idle_rules and path not in self.unread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one kind of exception adds to the Outcome, beside what it covers."""
+
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
+    register: tuple[Suppression, ...] = ()
+
+
+class Docket:
+    """The findings of a run, by number, and what covers each so far."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(sorted(findings, key=in_order))
+        self._covered: dict[int, Suppression] = {}
+
+    def open(self) -> Iterator[tuple[int, Finding]]:
+        """The findings that nothing covers yet."""
+        return (pair for pair in enumerate(self.findings) if pair[0] not in self._covered)
+
+    def cover(self, number: int, said: Suppression) -> None:
+        self._covered[number] = said
+
+    def suppressed(self) -> tuple[Suppressed, ...]:
+        return tuple(
+            Suppressed(finding=self.findings[number], suppression=said)
+            for number, said in sorted(self._covered.items())
+        )
+
+
+def in_order(finding: Finding) -> tuple[str, int, int, str, int, str, str, int]:
+    """By place, then by rule; the rest makes the order total."""
+    place = finding.location
+    return (
+        place.path,
+        place.line,
+        place.column,
+        finding.rule,
+        finding.ordinal,
+        finding.fingerprint,
+        finding.detail,
+        -1 if finding.tag is None else finding.tag,
+    )

@@ -1,0 +1,132 @@
+"""Policy: the judge. Observations, exceptions, baselines and `now` in, an Outcome out.
+
+What may cover a finding, in this order: a comment, an entry of keywatch.yaml, a foreign allow
+comment, `.keywatch.baseline`, `.secrets.baseline`. A comment, an entry and a line of
+`.keywatch.baseline` cover one finding each. Only a run over the whole tree can say that an
+exception is unused; there an expired one covers nothing, elsewhere it still does, with a note.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from scanner.model import (
+    Confidence,
+    Coverage,
+    Gap,
+    Note,
+    Observation,
+    Outcome,
+    Skip,
+    Suppression,
+)
+from scanner.policy import allow, pragmas, rules
+from scanner.policy import baseline as own_debt
+from scanner.policy import classic_baseline as classic_debt
+from scanner.policy import gaps as gap_policy
+from scanner.policy.allow import AllowEntry
+from scanner.policy.baseline import Baseline
+from scanner.policy.classic_baseline import ClassicBaseline
+from scanner.policy.docket import Docket, Part, Scope, in_order
+from scanner.policy.gaps import AcceptedGap
+from scanner.policy.pragmas import LegacyPragmas
+
+
+def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
+    observations: Sequence[Observation],
+    *,
+    skips: Sequence[Skip] = (),
+    gaps: Sequence[Gap] = (),
+    notes: Sequence[Note] = (),
+    baseline: Baseline | None = None,
+    classic_baseline: ClassicBaseline | None = None,
+    entries: Sequence[AllowEntry] = (),
+    accepted_gaps: Sequence[AcceptedGap] = (),
+    legacy_pragmas: LegacyPragmas = LegacyPragmas.WARN,
+    standing: Sequence[Suppression] = (),
+    idle_rules: Collection[str] = (),
+    whole_tree: bool,
+    now: datetime,
+    min_confidence: Confidence = Confidence.LOW,
+) -> Outcome:
+    """What the run comes to, the same for any order of its observations.
+
+    `classic_baseline` is None where the classic layer did not run. `standing` are suppressions
+    that no finding meets, since what they switch off never ran (a rule, a plugin, a filter): they
+    go to the register as they are. `idle_rules` exist but did not run, so nothing that names one
+    is called unused. `now` is aware; days are those of UTC.
+    """
+    seen = sorted(observations, key=lambda each: each.path)
+    all_gaps = sorted({*gaps, *(gap for each in seen for gap in each.gaps)}, key=_gap_order)
+    scope = Scope(
+        whole_tree=whole_tree,
+        today=now.astimezone(UTC).date(),
+        idle_rules=idle_rules,
+        unread={gap.path for gap in all_gaps},
+    )
+    docket = Docket([finding for each in seen for finding in each.findings])
+    comments = sorted((c for each in seen for c in each.comments), key=lambda c: (c.path, c.line))
+    exemptions = allow.exemptions(comments, entries, docket, scope)
+    used = allow.claim(docket, [e for e in exemptions if e.ends >= scope.today])
+    parts = [
+        Part(
+            notes=(*notes, *(note for each in seen for note in each.notes)),
+            register=tuple(standing),
+        ),
+        allow.broken(comments),
+        pragmas.cover(docket, comments, legacy_pragmas, scope),
+    ]
+    if baseline:
+        parts.append(own_debt.cover(docket, baseline, scope))
+    if classic_baseline:
+        parts.append(classic_debt.cover(docket, classic_baseline, scope))
+    ended = [e for e in exemptions if e.ends < scope.today]
+    lapsed = allow.claim(docket, ended, cover=not whole_tree)
+    parts.append(allow.account(exemptions, used, lapsed, scope))
+    open_gaps, accepted = gap_policy.accept(all_gaps, accepted_gaps, scope)
+    left_out = tuple(sorted(set(skips), key=lambda skip: (skip.path, skip.kind)))
+    return replace(
+        _verdict(docket, (*parts, accepted), min_confidence),
+        gaps=open_gaps,
+        skips=left_out,
+        coverage=_coverage(seen, left_out),
+    )
+
+
+def _verdict(docket: Docket, parts: Sequence[Part], min_confidence: Confidence) -> Outcome:
+    own = rules.identify(sorted((f for part in parts for f in part.findings), key=in_order))
+    found = sorted((*(finding for _, finding in docket.open()), *own), key=in_order)
+    shown = tuple(finding for finding in found if finding.confidence >= min_confidence)
+    below = _below(len(found) - len(shown))
+    return Outcome(
+        findings=shown,
+        suppressed=docket.suppressed(),
+        notes=tuple(sorted((*(n for part in parts for n in part.notes), *below), key=_note_order)),
+        register=tuple(sorted((said for part in parts for said in part.register), key=_said_order)),
+    )
+
+
+def _below(hidden: int) -> tuple[Note, ...]:
+    text = f"{hidden} findings of lower confidence are left out: --min-confidence low shows them"
+    return (Note(kind="below-confidence", path="", text=text),) if hidden else ()
+
+
+def _coverage(seen: Sequence[Observation], skips: Sequence[Skip]) -> Coverage:
+    kinds = Counter(skip.kind for skip in skips)
+    size = sum(each.size for each in seen)
+    return Coverage(files=len(seen), size=size, skipped=dict(sorted(kinds.items())))
+
+
+def _gap_order(gap: Gap) -> tuple[str, str, str]:
+    return gap.path, gap.kind, gap.reason
+
+
+def _note_order(note: Note) -> tuple[str, int, str, str]:
+    return note.path, note.line, note.kind, note.text
+
+
+def _said_order(said: Suppression) -> tuple[str, str, str, str]:
+    return said.by, said.path, said.where, said.rule

@@ -1,0 +1,79 @@
+"""Policy: the rules that the judge itself finds broken. Nothing can be allowed against them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from scanner import cache
+from scanner.model import Confidence, Finding, Location, RuleInfo, Severity
+
+EXPIRED = "allow-expired"
+UNUSED = "allow-unused"
+INVALID = "allow-invalid"
+
+
+RULES: tuple[RuleInfo, ...] = (
+    RuleInfo(
+        id=EXPIRED,
+        title="Exception past its end",
+        severity=Severity.MEDIUM,
+        confidence=Confidence.HIGH,
+        secret_class="",
+        why="Somebody accepted this until a date, and the date is over: nobody answers for it now.",
+        revoke="Revoke the credential that it covers and take it out of the file.",
+        rotate="Where it must stay for a while, agree on a new end with its owner.",
+        purge="Then take the exception out too.",
+    ),
+    RuleInfo(
+        id=UNUSED,
+        title="Exception that covers nothing",
+        severity=Severity.LOW,
+        confidence=Confidence.HIGH,
+        secret_class="",
+        why="It waits for the next secret in its place and would hide it.",
+        revoke="",
+        rotate="",
+        purge="Take it out. Where it should cover something: an exception names one rule, and "
+        "covers one finding of it in its line (a comment) or its file (an entry).",
+    ),
+    RuleInfo(
+        id=INVALID,
+        title="Exception that cannot be read",
+        severity=Severity.LOW,
+        confidence=Confidence.HIGH,
+        secret_class="",
+        why="An exception needs a rule, a reason, an owner and an end. This one covers nothing.",
+        revoke="",
+        rotate="",
+        purge='Write it as: keywatch: allow RULE reason="why" owner=@team until=2027-01-31',
+    ),
+)
+OWN_RULES = frozenset(rule.id for rule in RULES)
+_BY_ID = {rule.id: rule for rule in RULES}
+
+
+def finding(rule: str, where: str, detail: str, context: str = "") -> Finding:
+    """A finding of one of these rules at `file:line`; `identify` numbers it."""
+    path, _, line = where.rpartition(":")
+    return Finding(
+        rule=rule,
+        location=Location(path=path, line=int(line), end_line=int(line)),
+        severity=_BY_ID[rule].severity,
+        confidence=Confidence.HIGH,
+        context=context,
+        detail=detail,
+    )
+
+
+def identify(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings with ordinals and fingerprints (design law 9), in the order given."""
+    seen: Counter[tuple[str, str, str]] = Counter()
+    out = []
+    for each in findings:
+        key = (each.rule, each.location.path, each.context)
+        parts = "\0".join(("keywatch/1", *key, str(seen[key]))).encode(errors="surrogateescape")
+        out.append(replace(each, ordinal=seen[key], fingerprint=cache.digest(parts).hex()[:32]))
+        seen[key] += 1
+    return tuple(out)
