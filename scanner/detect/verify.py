@@ -119,12 +119,11 @@ def _encoded_json(candidate: Candidate) -> bool:
     return False
 
 
-def _jwt(candidate: Candidate) -> Confidence | None:
+def _jwt(candidate: Candidate) -> bool:
     header, payload = (_object(part) for part in candidate.value.split(b".")[:2])
     algorithm = header.get("alg")
-    if not payload or not isinstance(algorithm, str) or _is_public(payload):
-        return None
-    return Confidence.LOW if algorithm.lower() == "none" else Confidence.HIGH
+    signed = isinstance(algorithm, str) and algorithm.lower() != "none"
+    return signed and bool(payload) and not _is_public(payload)
 
 
 def _is_public(payload: dict[str, object]) -> bool:
@@ -168,7 +167,7 @@ CHECKS: Mapping[str, Check] = {
     "github-token": _sure(_github),
     "gitlab-token": _sure(_gitlab),
     "grafana-token": _sure(_grafana),
-    "jwt": _whole(_jwt),
+    "jwt": _sure(_jwt),
     "pem": _sure(lambda found: pem.is_private_key(found.value)),
     "pem-base64": _sure(lambda found: pem.is_private_key(_decode(found.value))),
     "pem-encrypted": _sure(lambda found: pem.is_encrypted_key(found.value)),
