@@ -351,5 +351,5 @@ def test_detect_secrets_loads_audits_and_keeps_what_we_add(tmp_path: Path) -> No
     assert again["results"] == labelled["results"]
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     hook = TOOL.with_name("detect-secrets-hook")
-    arguments = [hook, "--baseline", ".secrets.baseline", "app.py"]
+    arguments = [str(hook), "--baseline", ".secrets.baseline", "app.py"]
     assert subprocess.run(arguments, cwd=tmp_path, check=False).returncode == 0

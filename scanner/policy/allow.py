@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from scanner.model import AllowComment, CommentKind, Finding, Note, Suppression
@@ -145,7 +145,7 @@ def account(
         said = exemption.said
         needed = exemption in used or exemption in lapsed
         if needed or scope.whole_tree:
-            register.append(replace(said, used=needed))
+            register.append(scope.entered(said, needed=needed))
         if exemption in lapsed and scope.whole_tree:
             findings.append(_finding(rules.EXPIRED, exemption, _ended(exemption)))
         elif exemption in lapsed:

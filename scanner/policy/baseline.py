@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from scanner.errors import ConfigError
@@ -109,18 +109,16 @@ def cover(docket: Docket, baseline: Baseline, scope: Scope) -> Part:
         if queue:
             used.add(queue[0])
             docket.cover(number, _said(baseline, queue.popleft()))
-    register = tuple(
-        replace(_said(baseline, place), used=place in used)
-        for place in (range(len(baseline.entries)) if scope.whole_tree else sorted(used))
-    )
-    stale = sum(not said.used and scope.knows(said.rule, said.path) for said in register)
-    return Part(register=register, notes=stale_note(baseline.where, stale))
+    places = range(len(baseline.entries)) if scope.whole_tree else sorted(used)
+    register = tuple(scope.entered(_said(baseline, each), needed=each in used) for each in places)
+    return Part(register=register, notes=stale_note(baseline.where, register))
 
 
-def stale_note(where: str, entries: int) -> tuple[Note, ...]:
+def stale_note(where: str, register: Iterable[Suppression]) -> tuple[Note, ...]:
     """The note about entries of a baseline that cover nothing, none where there are none."""
-    text = f"entries that cover nothing any more: {entries} (`keywatch baseline prune`)"
-    return (Note(kind="stale-baseline", path=where, text=text),) if entries else ()
+    stale = sum(not said.used for said in register)
+    text = f"entries that cover nothing any more: {stale} (`keywatch baseline prune`)"
+    return (Note(kind="stale-baseline", path=where, text=text),) if stale else ()
 
 
 def render(entries: Iterable[BaselineEntry]) -> bytes:
@@ -184,7 +182,7 @@ def _error(where: str, what: str) -> ConfigError:
     return ConfigError(
         f"the baseline cannot be used: {what}",
         where=where,
-        todo="restore it from git, or write it anew: keywatch baseline create --force",
+        todo="restore it from git, or delete it and run: keywatch baseline create",
     )
 
 

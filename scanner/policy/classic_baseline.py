@@ -10,7 +10,7 @@ import json
 import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any, NamedTuple
@@ -69,12 +69,11 @@ def cover(docket: Docket, baseline: ClassicBaseline, scope: Scope) -> Part:
         if keys and all(key in labels for key in keys):
             docket.cover(number, _said(baseline, keys[0]))
     used = {key for finding in docket.findings for key in _keys(finding) if key in labels}
+    keys_said = sorted(labels if scope.whole_tree else used)
     register = tuple(
-        replace(_said(baseline, key), used=key in used)
-        for key in sorted(labels if scope.whole_tree else used)
+        scope.entered(_said(baseline, each), needed=each in used) for each in keys_said
     )
-    stale = sum(not said.used and scope.knows(said.rule, said.path) for said in register)
-    return Part(register=register, notes=stale_note(baseline.where, stale))
+    return Part(register=register, notes=stale_note(baseline.where, register))
 
 
 def results(document: object, where: str) -> Mapping[str, Sequence[Row]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from scanner.model import Finding, Note, Suppressed, Suppression
@@ -21,6 +21,10 @@ class Scope:
     def knows(self, rule: str, path: str) -> bool:
         """Whether "it covers nothing" is a fact here about what names this rule and this file."""
         return self.whole_tree and rule not in self.idle_rules and path not in self.unread
+
+    def entered(self, said: Suppression, *, needed: bool) -> Suppression:
+        """The row of the register: `used` is false only for what is known to cover nothing."""
+        return replace(said, used=needed or not self.knows(said.rule, said.path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

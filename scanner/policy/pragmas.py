@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 
 from scanner.model import AllowComment, Note, Suppression
 from scanner.policy.allow import is_ours
@@ -36,7 +35,7 @@ def cover(
             docket.cover(number, said[at])
             hits[at] += 1
     register = tuple(
-        replace(_said(c), used=(c.path, c.covers) in hits)
+        scope.entered(_said(c), needed=(c.path, c.covers) in hits)
         for c in foreign
         if scope.whole_tree or (c.path, c.covers) in hits
     )
