@@ -5,10 +5,9 @@ Every message names file, line and field, and the nearest valid name where a key
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
 
@@ -18,8 +17,7 @@ _MAX_NODES = 200_000
 Field = tuple[str | int, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """Plain data (dicts, lists, scalars) and the line, counted from 1, of each field."""
 
     data: Any
@@ -89,9 +87,9 @@ def check(document: Document, schema: str) -> None:
         validator = jsonschema.Draft202012Validator(json.load(file))
     errors = [jsonschema.exceptions.best_match([e]) for e in validator.iter_errors(document.data)]
     if errors:
-        # An unknown key first: what else is wrong in its place often follows from it.
-        errors.sort(key=lambda e: e.validator != "additionalProperties")
-        raise min((_explain(e, document) for e in errors), key=lambda e: _line_of(e.where))
+        # An unknown key first: what else is wrong around it often follows from it.
+        unknown = [e for e in errors if e.validator == "additionalProperties"]
+        raise min((_explain(e, document) for e in unknown or errors), key=lambda e: _line_of(e.where))
 
 
 def _positions(node: Any, where: str) -> Iterator[tuple[Field, int]]:

@@ -3,13 +3,17 @@
 Paths are POSIX, relative to the scanned root, decoded with `surrogateescape`; a path that holds a
 secret is masked before it gets here. Lines and columns count from 1; columns count code points;
 `end_column` is the column after the last character.
+
+Named tuples, made by keyword: on the hook's path a dataclass costs more to define than a file to scan
+(`dataclasses` alone imports for 6 ms).
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 
 class Severity(enum.IntEnum):
@@ -37,8 +41,7 @@ class Confidence(enum.IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
+class Location(NamedTuple):
     """A span of text in one file."""
 
     path: str
@@ -48,8 +51,7 @@ class Location:
     end_column: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleInfo:
+class RuleInfo(NamedTuple):
     """What a rule tells people: the same words in `rules show`, SARIF and the terminal."""
 
     id: str
@@ -66,20 +68,21 @@ class RuleInfo:
     vendor: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassicMatch:
+class ClassicMatch(NamedTuple):
     """A secret as detect-secrets knows it: plugin type, its unsalted SHA-1, its line.
 
     The hash is what `.secrets.baseline` holds. It goes there and nowhere else: no report shows it.
     """
 
     kind: str
-    hashed_secret: str = field(repr=False)
+    hashed_secret: str
     line: int
 
+    def __repr__(self) -> str:
+        return f"ClassicMatch(kind={self.kind!r}, line={self.line})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+
+class Finding(NamedTuple):
     """One place where one rule is broken.
 
     `context` is what stays the same when lines move (the name that the value is assigned to, or
@@ -98,13 +101,18 @@ class Finding:
     ordinal: int = 0
     fingerprint: str = ""
     detail: str = ""
-    tag: int | None = field(default=None, repr=False)
-    classic: tuple[ClassicMatch, ...] = field(default=(), repr=False)
+    tag: int | None = None
+    classic: tuple[ClassicMatch, ...] = ()
 
     @property
     def id(self) -> str:
         """The short form of the fingerprint, for people and for `keywatch allow`."""
         return self.fingerprint[:12]
+
+    def __repr__(self) -> str:
+        """Without tag and hashes: a log or a failing assertion is a report, too."""
+        place = f"{self.location.path}:{self.location.line}:{self.location.column}"
+        return f"Finding({self.rule} {place} {self.preview!r} {self.id})"
 
 
 class CommentKind(enum.StrEnum):
@@ -115,8 +123,7 @@ class CommentKind(enum.StrEnum):
     GITLEAKS = "gitleaks"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllowComment:
+class AllowComment(NamedTuple):
     """An exception written in a comment: it covers the line `covers` of its file.
 
     `problem` says what is wrong with the comment itself (no reason, a date that is none): such a
@@ -134,8 +141,7 @@ class AllowComment:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skip:
+class Skip(NamedTuple):
     """A file left out by a rule: counted and listed, without effect on the exit code.
 
     `kind` is one of: binary, too-large, excluded, submodule, symlink, special, deleted, suffix.
@@ -145,8 +151,7 @@ class Skip:
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class Gap(NamedTuple):
     """Something that should have been checked and was not: the run is incomplete."""
 
     kind: str
@@ -154,8 +159,7 @@ class Gap:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class Note(NamedTuple):
     """Something worth knowing that fails nothing: a structure that did not parse, for example."""
 
     kind: str
@@ -164,8 +168,7 @@ class Note:
     line: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(NamedTuple):
     """All that detection saw in one file."""
 
     path: str
@@ -176,8 +179,7 @@ class Observation:
     gaps: tuple[Gap, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppression:
+class Suppression(NamedTuple):
     """One exception or debt in the register: who says so, why, until when, and what it covers.
 
     `by` is one of: comment, entry (keywatch.yaml), baseline, classic-baseline, pragma (a foreign
@@ -194,25 +196,22 @@ class Suppression:
     used: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppressed:
+class Suppressed(NamedTuple):
     """A finding that an exception or a baseline covers."""
 
     finding: Finding
     suppression: Suppression
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
+class Coverage(NamedTuple):
     """What was read, in numbers."""
 
     files: int = 0
     size: int = 0
-    skipped: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """A judged run: what reporters print, and what the exit code is made of."""
 
     findings: tuple[Finding, ...]
@@ -221,7 +220,7 @@ class Outcome:
     skips: tuple[Skip, ...] = ()
     notes: tuple[Note, ...] = ()
     register: tuple[Suppression, ...] = ()
-    coverage: Coverage = field(default_factory=Coverage)
+    coverage: Coverage = Coverage()
 
     @property
     def complete(self) -> bool:

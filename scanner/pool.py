@@ -29,7 +29,9 @@ class Lost(Exception):
         self.items = items
 
 
-def run(make: Callable[[], Task[Result]], items: Sequence[str]) -> Iterator[Result | Lost]:
+def run(
+    make: Callable[[], Callable[[Sequence[str]], Result]], items: Sequence[str]
+) -> Iterator[Result | Lost]:
     """The task that `make` gives, over all items in batches, in any order.
 
     `make` and what it holds must be picklable where processes cannot fork.

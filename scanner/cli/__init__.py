@@ -51,13 +51,22 @@ def _dispatch(argv: Sequence[str], io: Io) -> int:
     verb = argv[0] if argv else "--help"
     if verb in VERBS:
         module = importlib.import_module(f"scanner.cli.{verb}")
-        parser = Parser(prog=f"keywatch {verb}", description=module.__doc__, allow_abbrev=False)
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser = Parser(
+            prog=f"keywatch {verb}",
+            description=module.__doc__,
+            allow_abbrev=False,
+            formatter_class=formatter,
+        )
         module.add_arguments(parser)
         code: int = module.run(parser.parse_args(argv[1:]), io)
         return code
     _top_parser().parse_args(argv or ["--help"])
     return ExitCode.USAGE
+
+
+def formatter(prog: str) -> argparse.HelpFormatter:
+    """Of a fixed width: argparse measures the terminal for each argument, and imports shutil."""
+    return argparse.RawDescriptionHelpFormatter(prog, width=100)
 
 
 class Parser(argparse.ArgumentParser):
@@ -76,7 +85,7 @@ def _top_parser() -> argparse.ArgumentParser:
         + "\n".join(f"  {verb:<{width}}{text}" for verb, text in VERBS.items())
         + "\n\nkeywatch VERB --help says more. Exit codes: 0 clean, 1 findings, 2 usage or"
         "\nconfiguration, 3 incomplete, 4 internal error, 130 interrupted.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"keywatch {__version__}")

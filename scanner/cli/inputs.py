@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner import config
 from scanner.cli.terminal import Io
@@ -21,8 +21,7 @@ from scanner.inputs.interface import Source
 from scanner.inputs.stdin import Stdin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Selection(NamedTuple):
     """What is read, under which policy. `open_from` leads from the current folder to the root."""
 
     source: Source

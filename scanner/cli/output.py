@@ -6,12 +6,15 @@ import argparse
 import os
 import stat
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from scanner.cli.terminal import Io, show_error
 from scanner.errors import OutputError, UsageError
 from scanner.model import Outcome
 from scanner.report import table
-from scanner.report.interface import ReportContext
+
+if TYPE_CHECKING:
+    from scanner.report.interface import ReportContext
 
 STDOUT = "-"
 

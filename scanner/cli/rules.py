@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import textwrap
-from dataclasses import asdict
 
 from scanner import cache
 from scanner.cli.terminal import Io
@@ -47,7 +46,7 @@ def run(args: argparse.Namespace, io: Io) -> int:
 
 def _as_json(infos: dict[str, RuleInfo]) -> str:
     rows = [
-        asdict(info) | {"severity": info.severity.label, "confidence": info.confidence.label}
+        info._asdict() | {"severity": info.severity.label, "confidence": info.confidence.label}
         for _, info in sorted(infos.items())
     ]
     return json.dumps(rows, indent=1) + "\n"

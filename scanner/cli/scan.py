@@ -11,21 +11,23 @@ import os
 import shlex
 import sys
 from collections import ChainMap
-from dataclasses import replace
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 import scanner
 from scanner import cache
 from scanner.cli import inputs, output, sweep
-from scanner.cli.inputs import Selection
-from scanner.cli.sweep import Swept
 from scanner.cli.terminal import Io, moment
-from scanner.detect.rulebook import Rulebook
 from scanner.errors import ExitCode
 from scanner.model import Confidence, Coverage, Outcome, Severity, Suppression
-from scanner.policy import baseline, judge
-from scanner.policy.rules import RULES as JUDGE_RULES
-from scanner.report.interface import ReportContext
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from scanner.cli.inputs import Selection
+    from scanner.cli.sweep import Swept
+    from scanner.detect.rulebook import Rulebook
+    from scanner.policy.baseline import Baseline
+    from scanner.report.interface import ReportContext
 
 _LEVELS = [level.label for level in Severity]
 _CONFIDENCES = [level.label for level in Confidence]
@@ -48,20 +50,24 @@ def run(args: argparse.Namespace, io: Io) -> int:
     return scan(args, io, Confidence.LOW)
 
 
-def scan(args: argparse.Namespace, io: Io, least: Confidence) -> int:
+def scan(
+    args: argparse.Namespace, io: Io, least: Confidence, *, silent_when_clean: bool = False
+) -> int:
     """Scan, judge, report. `least` is the confidence to report where nobody names one."""
     output.targets(args.report)
-    now = moment(args.now)
     folder = cache.folder()
     selection = inputs.select(args, io, folder)
     book = sweep.load_rules(args, io, selection, folder)
     swept = sweep.sweep(args, io, selection, book, folder)
-    outcome = judged(args, selection, book, swept, now, least)
-    fail_on = _fail_on(args, selection)
+    if silent_when_clean and swept.is_clean and not args.report:
+        return ExitCode.CLEAN  # nothing was seen, so there is nothing to judge or to say
+    now = moment(args.now)
+    outcome = judged(args, selection, swept, now, least)
+    fail_on = Severity[args.fail_on.upper()] if args.fail_on else selection.config.fail_on
+    args.quiet |= silent_when_clean and not (outcome.findings or outcome.gaps or outcome.notes)
     written = True
-    if not (args.quiet and not args.report):
-        context = _context(args, io, selection, book, now, fail_on)
-        written = output.deliver(args, io, outcome, context)
+    if args.report or not args.quiet:
+        written = output.deliver(args, io, outcome, _context(io, selection, book, now, fail_on))
     return _exit_code(
         outcome, fail_on, written=written, require_complete=args.require_complete
     )
@@ -70,12 +76,13 @@ def scan(args: argparse.Namespace, io: Io, least: Confidence) -> int:
 def judged(
     args: argparse.Namespace,
     selection: Selection,
-    book: Rulebook,
     swept: Swept,
     now: datetime,
     least: Confidence,
 ) -> Outcome:
     """What the sweep comes to under the repository's policy and baselines."""
+    from scanner.policy import judge
+
     settings = selection.config
     if args.min_confidence:
         least = Confidence[args.min_confidence.upper()]
@@ -97,30 +104,26 @@ def judged(
         min_confidence=settings.min_confidence or least,
     )
     skipped = outcome.coverage.skipped
-    return replace(
-        outcome, coverage=Coverage(files=swept.files, size=swept.size, skipped=skipped)
+    return outcome._replace(
+        coverage=Coverage(files=swept.files, size=swept.size, skipped=skipped)
     )
 
 
-def _baseline(selection: Selection) -> baseline.Baseline | None:
+def _baseline(selection: Selection) -> Baseline | None:
+    from scanner.policy import baseline
+
     data = selection.source.control(baseline.FILE)
     return None if data is None else baseline.parse(data, baseline.FILE)
 
 
-def _fail_on(args: argparse.Namespace, selection: Selection) -> Severity:
-    return Severity[args.fail_on.upper()] if args.fail_on else selection.config.fail_on
-
-
 def _context(
-    args: argparse.Namespace,
-    io: Io,
-    selection: Selection,
-    book: Rulebook,
-    now: datetime,
-    fail_on: Severity,
+    io: Io, selection: Selection, book: Rulebook, now: datetime, fail_on: Severity
 ) -> ReportContext:
+    from scanner.policy.rules import RULES
+    from scanner.report.interface import ReportContext
+
     return ReportContext(
-        rules=ChainMap(dict(book.infos), {rule.id: rule for rule in JUDGE_RULES}),
+        rules=ChainMap(dict(book.infos), {rule.id: rule for rule in RULES}),
         now=now,
         version=scanner.__version__,
         root=os.path.basename(selection.source.root),

@@ -9,13 +9,13 @@ import argparse
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from scanner import config, globs, pool
 from scanner.cli.inputs import Selection
 from scanner.cli.terminal import Io
 from scanner.detect import matcher, rulebook
-from scanner.detect.engine import Engine, patterns
+from scanner.detect.detector import Detector, patterns
 from scanner.detect.rulebook import Rulebook
 from scanner.errors import UsageError
 from scanner.inputs.interface import Blob, Source
@@ -35,15 +35,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-@dataclass(slots=True)
 class Swept:
     """What was seen, in no order: the judge sorts. `files` and `size` count what was read."""
 
-    observations: list[Observation] = field(default_factory=list)
-    skips: list[Skip] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
-    files: int = 0
-    size: int = 0
+    def __init__(self) -> None:
+        self.observations: list[Observation] = []
+        self.skips: list[Skip] = []
+        self.gaps: list[Gap] = []
+        self.files = 0
+        self.size = 0
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.observations or self.gaps)
 
     def add(self, other: Swept) -> None:
         self.observations += other.observations
@@ -53,64 +57,56 @@ class Swept:
         self.size += other.size
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(NamedTuple):
     """All that a worker process needs to scan: called once in each, it gives the task."""
 
     source: Source
-    rulebook: Rulebook
+    book: Rulebook
     matcher: str
     most: int
     cache_folder: str | None
 
     def __call__(self) -> Task:
-        looked_for = patterns(self.rulebook)
-        engine = Engine(
-            self.rulebook,
-            matcher.build(self.matcher, looked_for, self.rulebook.key, self.cache_folder),
+        ready = matcher.build(
+            self.matcher, lambda: patterns(self.book), self.book.key, self.cache_folder
         )
-        return Task(self.source, engine, self.most)
+        return Task(self.source, Detector(self.book, ready), self.most)
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """Reads and scans a batch of paths."""
 
     source: Source
-    engine: Engine
+    detector: Detector
     most: int
 
     def __call__(self, paths: Sequence[str]) -> Swept:
         swept = Swept()
-        names = {
-            paths[i]: self.engine.observe_name(paths[i]) for i in self.engine.name_hits(paths)
-        }
+        names = self.detector.observe_names(paths)
+        swept.observations += names.values()
         for path in paths:
-            name = names.get(path)
-            if name and name.findings:
-                swept.observations.append(name)
-            self._one(path, name.path if name else path, swept)
+            self._one(path, names[path].path if path in names else path, swept)
         return swept
 
     def _one(self, path: str, shown: str, swept: Swept) -> None:
         got = self.source.read(path, self.most)
         if isinstance(got, Skip):
-            swept.skips.append(replace(got, path=shown))
+            swept.skips.append(got._replace(path=shown))
         elif isinstance(got, Gap):
-            swept.gaps.append(replace(got, path=shown))
+            swept.gaps.append(got._replace(path=shown))
         else:
             self._scan(got, shown, swept)
 
     def _scan(self, blob: Blob, shown: str, swept: Swept) -> None:
         try:
-            seen = self.engine.observe(shown, blob.chunks, blob.size)
+            seen = self.detector.observe(shown, blob.chunks, blob.size)
         except OSError as error:
             reason = error.strerror or "it could not be read to its end"
             swept.gaps.append(Gap(kind="unreadable", path=shown, reason=reason))
             return
         swept.files += 1
         swept.size += blob.size
-        if seen.findings or seen.comments or seen.notes or seen.gaps:
+        if seen:
             swept.observations.append(seen)
 
 
@@ -122,11 +118,9 @@ def load_rules(
     if selection.config.has_rules and selection.config_data is not None:
         where = selection.config_name
         extra.append(rulebook.Source(where, selection.config_data, part=True))
-    book = rulebook.load(extra, cache_folder=cache_folder)
-    for rule in selection.config.disable_rules:
-        if rule not in book.infos:
-            raise rulebook.rule_error(rule, tuple(book.infos))
-    return book.without(selection.config.disable_rules)
+    return rulebook.load(
+        extra, disabled=selection.config.disable_rules, cache_folder=cache_folder
+    )
 
 
 def sweep(
@@ -140,7 +134,8 @@ def sweep(
     excluded = globs.matcher(selection.exclude)
     listed = selection.source.paths()
     wanted = [path for path in listed if not excluded(path)]
-    swept = Swept(skips=[Skip(kind="excluded", path=p) for p in listed if excluded(p)])
+    swept = Swept()
+    swept.skips += (Skip(kind="excluded", path=p) for p in listed if excluded(p))
     recipe = Recipe(
         selection.source, book, args.matcher, selection.config.max_file_size, cache_folder
     )

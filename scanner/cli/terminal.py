@@ -6,17 +6,17 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import IO, TextIO
+from typing import IO, TYPE_CHECKING, NamedTuple, TextIO
 
 from scanner.errors import KeywatchError, UsageError
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_CONTROL = r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Io:
+class Io(NamedTuple):
     """Where a verb reads and writes."""
 
     stdin: IO[bytes]
@@ -78,6 +78,8 @@ class Io:
 
 def moment(text: str | None) -> datetime:
     """`--now`, or the clock's time: made once, passed down. UsageError for what is no time."""
+    from datetime import UTC, datetime
+
     if text is None:
         return datetime.now(UTC)
     try:
@@ -101,4 +103,4 @@ def show_error(error: KeywatchError, io: Io) -> None:
 
 def _plain(text: str) -> str:
     """Without control characters: a file's name may hold terminal commands."""
-    return _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
+    return re.sub(_CONTROL, lambda m: f"\\x{ord(m[0]):02x}", text)

@@ -39,6 +39,7 @@ _SENSITIVE = re.compile(
     r"|private_?key|signing_?key|encryption_?key|master_?key|account_?key",
     re.IGNORECASE,
 )
+_WORD_GOES_ON = re.compile(r"[a-z](?!s(?![a-z]))[a-z]|[A-Z](?!S(?![A-Z]))[A-Z]")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _REFERENCE = re.compile(
     r"""\$\{|\$\(|\$[A-Za-z_(]|\$\$|\{\{|\}\}|<%|%>|%\{|%\(|^%[A-Za-z_]+%$|^%[sdvq]$|#\{|^\{[\w.:!]*\}$"""
@@ -65,7 +66,13 @@ _PATHLIKE = re.compile(r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$)|\.(?:pem|
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _UUID = re.compile(r"^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$", re.IGNORECASE)
 _KEBAB = re.compile(r"^[a-z]+(?:[-_.:](?:[a-z]+|\d{1,4}))+$", re.IGNORECASE)
-_QUOTES = b"\"'`"
+_QUOTES = (b'"', b"'", b"`")
+_BARE_AFTER = (b"=", b":", b">")
+_TRANSLATIONS = re.compile(
+    r"(?:^|/)(?:locales?|i18n|l10n|lang|languages?|translations?|messages)(?:/|[._-])"
+    r"|\.(?:po|pot|xlf|xliff|resx|strings|arb)$",
+    re.IGNORECASE,
+)
 
 
 def shannon(value: bytes) -> float:
@@ -80,13 +87,13 @@ def assigned_value(candidate: Candidate) -> Confidence | None:
     An unquoted value counts only where it is a literal: in configuration and shell, not in code.
     """
     value = candidate.value.decode("latin-1")
-    if not _quoted(candidate) and _suffix(candidate.path) in _CODE:
+    if not _is_literal(candidate):
         return None
     if not _holds_a_secret(candidate.name.decode("latin-1")):
         return None
     if _REFERENCE.search(value) or _PLACEHOLDER.search(value) or _CODE_SHAPE.search(value):
         return None
-    if _PATHLIKE.search(value) or _URL.match(value) or value.count(" ") > 1:
+    if _PATHLIKE.search(value) or _URL.match(value) or _is_prose(value, candidate.path):
         return None
     return _strength(value, is_password="pass" in candidate.name.lower().decode("latin-1"))
 
@@ -115,14 +122,25 @@ def _holds_a_secret(name: str) -> bool:
     """False for `password_reset_url`, `tokenizer`, `passing`: the sensitive word must stand as a
     word, and no word after the last one may say that the value is only about it."""
     words = [word.lower() for word in _WORDS.findall(name)]
-    places = [m.end() for m in _SENSITIVE.finditer(name)]
+    places = [m.end() for m in _SENSITIVE.finditer(name) if not _WORD_GOES_ON.match(name, m.end() - 1)]
     after = [word.lower() for word in _WORDS.findall(name[places[-1] :])] if places else words
     return bool(places) and not _ABOUT.intersection(after or words[-1:]) and "public" not in words
 
 
-def _quoted(candidate: Candidate) -> bool:
-    at = candidate.line.find(candidate.value)
-    return at > 0 and candidate.line[at - 1] in _QUOTES
+def _is_literal(candidate: Candidate) -> bool:
+    """Quoted; or bare after `=`, `:` or a tag in a language whose bare words are values."""
+    before = candidate.line[: max(candidate.line.find(candidate.value), 0)]
+    if before[-1:] in _QUOTES:
+        return True
+    return _suffix(candidate.path) not in _CODE and before.rstrip()[-1:] in _BARE_AFTER
+
+
+def _is_prose(value: str, path: str) -> bool:
+    """Words for people: a sentence, or any word without a digit in a file of translations."""
+    digits = any(char.isdigit() for char in value)
+    return " " in value.strip() and (not digits or value.count(" ") > 2) or (
+        not digits and bool(_TRANSLATIONS.search(path))
+    )
 
 
 def _suffix(path: str) -> str:

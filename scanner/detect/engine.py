@@ -7,35 +7,32 @@ The matcher says where to look; only there the exact pattern runs, in a linear e
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from scanner import cache
 from scanner.detect import comments, mask
 from scanner.detect.assignments import shannon
-from scanner.detect.matcher import Hit, Matcher, Pattern
-from scanner.detect.rulebook import Rule, Rulebook
+from scanner.detect.matcher import Hit
+from scanner.detect.pieces import Buffer, Place
+from scanner.detect.rulebook import Rule
 from scanner.detect.verify import CHECKS, Candidate
-from scanner.model import AllowComment, Confidence, Finding, Gap, Location, Observation
+from scanner.model import AllowComment, Confidence, Finding, Location
 
 _BEFORE = 1024
 _AFTER = 8192
 _AFTER_MULTILINE = 16384
-_OVERLAP = 65536
-_MAX_FINDINGS = 10_000
-_QUOTES = b"\"'`"
 
 _NAME = re.compile(
-    rb"""([A-Za-z_][\w.\-]{0,63})["'`\])\\]{0,3}[ \t]{0,8}(?::[ \t]{0,2}[\w<>\[\]?.*]{1,30}[ \t]{0,4})?"""
-    rb"""(?:=>|:=|->|\|\|=|\?\?=|={1,3}|!={1,2}|:|,|\(|>)[ \t]{0,8}[rbuf@$]{0,2}\\?["'`]{0,3}$"""
+    rb"""([A-Za-z_][\w.\-]{0,63})["'`\])\\]{0,3}[ \t]{0,8}"""
+    rb"""(?:(?::[ \t]{0,2}[\w<>\[\]?.*]{1,30}[ \t]{0,4})?={1,3}|=>|:=|->|\|\|=|\?\?=|!={1,2}|:|,|\(|>)"""
+    rb"""[ \t]{0,8}[rbuf@$]{0,2}\\?["'`]{0,3}$"""
 )
+_QUOTED = re.compile(rb"""[rbuf@]{0,2}(["'`]).+\1""", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
+class _Match(NamedTuple):
     """A value that a rule found: offsets into the buffer, the name before it."""
 
     start: int
@@ -45,81 +42,42 @@ class _Match:
     name: bytes
 
 
-class _Buffer(NamedTuple):
-    """A piece of a file. Only what starts in [first, last) belongs to it: the rest is there for the
-    context of its neighbours. The next piece begins at `following`."""
+class Seen(NamedTuple):
+    """What one piece of a file holds, in its order."""
 
-    data: bytes
-    first: int
-    last: int
-    following: int
-
-
-def patterns(rulebook: Rulebook) -> tuple[Pattern, ...]:
-    """All that the one pass looks for: a rule's number is its place, comments come after them."""
-    rules = (Pattern(r.anchor, r.ignore_case, r.keywords) for r in rulebook.rules)
-    ours = (
-        Pattern(anchor, ignore_case=True, keywords=keywords)
-        for anchor, keywords in zip(comments.ANCHORS, comments.KEYWORDS, strict=True)
-    )
-    return (*rules, *ours)
+    findings: list[Finding]
+    comments: list[AllowComment]
 
 
 class Engine:
-    """A rulebook and a matcher, ready for any number of files."""
+    """Rules, compiled when first needed, for any number of files."""
 
-    def __init__(self, rulebook: Rulebook, matcher: Matcher) -> None:
-        self._rules = rulebook.rules
-        self._matcher = matcher
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
         self._compiled: dict[int, tuple[Any, int]] = {}
         self._edges: dict[str, re.Pattern[bytes]] = {}
 
-    def observe(self, path: str, chunks: Iterable[bytes], size: int = 0) -> Observation:
-        """Everything that the rules and comments say about one file, given in pieces."""
-        found: list[Finding] = []
-        said: list[AllowComment] = []
-        place = _Place()
-        for buffer in _buffers(chunks):
-            hits = self._matcher.hits(buffer.data)
-            if hits:
-                matches = self._matches(path, buffer, hits)
-                found += _findings(path, buffer.data, matches, place.copy())
-                said += self._comments(path, buffer, hits, matches, place.copy())
-            place.move(buffer.data, buffer.following)
-        return Observation(
-            path=path,
-            size=size,
-            findings=identify(found[:_MAX_FINDINGS]),
-            comments=tuple(said),
-            gaps=_too_many(path, len(found)),
+    def examine(self, path: str, buffer: Buffer, hits: Sequence[Hit], place: Place) -> Seen:
+        """The findings and comments of one piece of a file, which begins at `place`."""
+        matches = self._matches(path, buffer, hits)
+        return Seen(
+            list(_findings(path, buffer.data, matches, place.copy())),
+            list(self._comments(path, buffer, hits, matches, place.copy())),
         )
 
-    def name_hits(self, names: Sequence[str]) -> list[int]:
-        """Which of these file names may hold a secret themselves."""
-        data = "\n".join(names).encode(errors="surrogateescape")
-        starts = [0]
-        for name in names:
-            starts.append(starts[-1] + len(name.encode(errors="surrogateescape")) + 1)
-        rules = len(self._rules)
-        return sorted(
-            {bisect_right(starts, max(to - 1, 0)) - 1 for i, to in self._matcher.hits(data) if i < rules}
-        )
-
-    def observe_name(self, path: str) -> Observation:
-        """The secrets that stand in a file's name. The observation's path has them masked."""
+    def examine_name(self, path: str, hits: Sequence[Hit]) -> tuple[str, list[Finding]]:
+        """The secrets that stand in a file's name, and the name with them masked."""
         data = path.encode(errors="surrogateescape")
-        matches = self._matches("", _Buffer(data, 0, len(data), 0), self._matcher.hits(data))
+        matches = self._matches("", Buffer(data, 0, len(data), 0), hits)
         masked, at = b"", 0
         for match in matches:
             masked += data[at : match.start] + _preview(data, match).encode()
             at = match.end
         shown = (masked + data[at:]).decode(errors="surrogateescape")
-        found = [
-            _finding(shown, data, m, Location(path=shown), detail="in the file's name") for m in matches
-        ]
-        return Observation(path=shown, size=0, findings=identify(found))
+        detail = "in the file's name"
+        return shown, [_finding(shown, data, m, Location(path=shown), detail) for m in matches]
 
-    def _matches(self, path: str, buffer: _Buffer, hits: Sequence[Hit]) -> list[_Match]:
+    def _matches(self, path: str, buffer: Buffer, hits: Sequence[Hit]) -> list[_Match]:
         """The values found in a buffer, in order, of overlapping ones the likeliest."""
         by_rule: dict[int, list[int]] = {}
         for index, to in hits:
@@ -192,10 +150,10 @@ class Engine:
     def _comments(
         self,
         path: str,
-        buffer: _Buffer,
+        buffer: Buffer,
         hits: Sequence[Hit],
         matches: Sequence[_Match],
-        place: _Place,
+        place: Place,
     ) -> Iterator[AllowComment]:
         """The allow comments of a buffer; a secret inside one is masked before it is read."""
         data = buffer.data
@@ -235,8 +193,7 @@ def identify(found: Sequence[Finding]) -> tuple[Finding, ...]:
     for finding in found:
         key = (finding.rule, finding.context)
         out.append(
-            replace(
-                finding,
+            finding._replace(
                 ordinal=seen[key],
                 fingerprint=fingerprint(*key, finding.location.path, seen[key]),
             )
@@ -249,44 +206,6 @@ def fingerprint(rule: str, context: str, path: str, ordinal: int) -> str:
     """32 hex digits from what stays the same when lines move (design law 9)."""
     parts = ("keywatch/1", rule, path, context, str(ordinal))
     return cache.digest("\0".join(parts).encode(errors="surrogateescape")).hex()[:32]
-
-
-class _Place:
-    """A line and a column that move forward through a buffer."""
-
-    def __init__(self) -> None:
-        self.line = 1
-        self.column = 1
-        self._at = 0
-
-    def copy(self) -> _Place:
-        other = _Place()
-        other.line, other.column = self.line, self.column
-        return other
-
-    def move(self, data: bytes, to: int) -> tuple[int, int]:
-        """Go to the offset `to`, which may not lie before the last one."""
-        newlines = data.count(b"\n", self._at, to)
-        if newlines:
-            self.line += newlines
-            self.column = 1
-            self._at = data.rfind(b"\n", self._at, to) + 1
-        self.column += len(mask.text(data[self._at : to]))
-        self._at = to
-        return self.line, self.column
-
-
-def _buffers(chunks: Iterable[bytes]) -> Iterator[_Buffer]:
-    tail, first = b"", 0
-    iterator = iter(chunks)
-    chunk = next(iterator, b"")
-    for following in iterator:
-        data = tail + chunk
-        last, keep = max(len(data) - _OVERLAP // 2, first), max(len(data) - _OVERLAP, 0)
-        yield _Buffer(data, first, last, keep)
-        tail, first, chunk = data[keep:], last - keep, following
-    data = tail + chunk
-    yield _Buffer(data, first, len(data) + 1, len(data))
 
 
 def _window(data: bytes, to: int, rule: Rule) -> tuple[int, int, int]:
@@ -303,9 +222,8 @@ def _window(data: bytes, to: int, rule: Rule) -> tuple[int, int, int]:
 
 
 def _without_quotes(window: bytes, start: int, end: int) -> tuple[int, int]:
-    if end - start > 2 and window[start] in _QUOTES and window[start] == window[end - 1]:
-        return start + 1, end - 1
-    return start, end
+    quoted = _QUOTED.fullmatch(window, start, end)
+    return (quoted.end(1), end - 1) if quoted else (start, end)
 
 
 def _without_overlaps(found: list[_Match]) -> list[_Match]:
@@ -325,7 +243,7 @@ def _weight(match: _Match) -> tuple[bool, int, int]:
 
 
 def _findings(
-    path: str, data: bytes, matches: Sequence[_Match], place: _Place
+    path: str, data: bytes, matches: Sequence[_Match], place: Place
 ) -> Iterator[Finding]:
     for match in matches:
         line, column = place.move(data, match.start)
@@ -369,10 +287,3 @@ def _masked(data: bytes, start: int, end: int, matches: Sequence[_Match]) -> str
             out += mask.text(data[at : max(match.start, at)]) + "…"
             at = min(match.end, end)
     return out + mask.text(data[at:end])
-
-
-def _too_many(path: str, count: int) -> tuple[Gap, ...]:
-    if count <= _MAX_FINDINGS:
-        return ()
-    reason = f"{count} findings; the first {_MAX_FINDINGS} are reported"
-    return (Gap(kind="too-many-findings", path=path, reason=reason),)

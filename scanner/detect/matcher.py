@@ -7,7 +7,7 @@ fallback where Hyperscan has no wheel. A hit says "look here", never "this is a 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from scanner import cache
@@ -33,10 +33,12 @@ class Matcher(Protocol):
         """Where to look, in no order: for each match of a pattern at least one hit in its lines."""
 
 
-def build(name: str, patterns: Sequence[Pattern], key: str, cache_folder: str | None) -> Matcher:
+def build(
+    name: str, patterns: Callable[[], Sequence[Pattern]], key: str, cache_folder: str | None
+) -> Matcher:
     """The engine `name` ("hyperscan", "re", or "auto": the first that is installed).
 
-    `key` names the patterns in the cache.
+    `key` names the patterns in the cache; they are only asked for where nothing is stored.
     """
     if name != "re":
         try:
@@ -47,13 +49,15 @@ def build(name: str, patterns: Sequence[Pattern], key: str, cache_folder: str | 
                     "the matcher hyperscan is not installed",
                     todo="pip install hyperscan, or leave --matcher out to use the slower twin",
                 ) from None
-    return _Twin(patterns)
+    return _Twin(patterns())
 
 
 class _Hyperscan:
     name = "hyperscan"
 
-    def __init__(self, patterns: Sequence[Pattern], key: str, cache_folder: str | None) -> None:
+    def __init__(
+        self, patterns: Callable[[], Sequence[Pattern]], key: str, cache_folder: str | None
+    ) -> None:
         import hyperscan
 
         self._patterns = patterns
@@ -83,11 +87,12 @@ class _Hyperscan:
         hs = self._engine
         flags = hs.HS_FLAG_MULTILINE | hs.HS_FLAG_ALLOWEMPTY
         database = hs.Database(mode=hs.HS_MODE_BLOCK)
+        patterns = self._patterns()
         try:
             database.compile(
-                expressions=[p.anchor.encode() for p in self._patterns],
-                ids=list(range(len(self._patterns))),
-                flags=[flags | (hs.HS_FLAG_CASELESS * p.ignore_case) for p in self._patterns],
+                expressions=[p.anchor.encode() for p in patterns],
+                ids=list(range(len(patterns))),
+                flags=[flags | (hs.HS_FLAG_CASELESS * p.ignore_case) for p in patterns],
             )
         except hs.error as error:
             raise ConfigError(
@@ -104,8 +109,6 @@ class _Hyperscan:
 
 
 def _processor() -> str:
-    import platform
-
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
             for line in file:
@@ -113,6 +116,8 @@ def _processor() -> str:
                     return line
     except OSError:
         pass
+    import platform
+
     return f"{platform.machine()} {platform.processor()}"
 
 

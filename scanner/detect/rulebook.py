@@ -5,10 +5,10 @@ The table is cached as JSON under a hash of every rule file, so a warm start par
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import scanner
@@ -22,17 +22,19 @@ _PURGE = (
     "revoked; forks, clones and CI caches keep it, so revoking comes first."
 )
 _EDGES = "0-9A-Za-z_"
-# Between a name and its value: the rest of the name, closing quotes, a type, an operator.
+# Between a name and its value: the rest of the name, closing quotes, an operator (a type may stand
+# before a plain `=`).
 _ASSIGNMENT = (
-    r"""[\w.\-]{0,40}["'`\])\\]{0,3}[ \t]{0,8}(?::[ \t]{0,2}[\w<>\[\]?.*]{1,30}[ \t]{0,4})?"""
-    r"""(?:=>|:=|->|\|\|=|\?\?=|={1,3}|!={1,2}|:|,|\(|>)[ \t]{0,8}[rbuf@$]{0,2}\\?"""
+    r"""[\w.\-]{0,40}["'`\])\\]{0,3}[ \t]{0,8}(?:(?::[ \t]{0,2}[\w<>\[\]?.*]{1,30}[ \t]{0,4})?={1,3}"""
+    r"""|=>|:=|->|\|\|=|\?\?=|!={1,2}|:|,|\(|>)[ \t]{0,8}"""
 )
-_QUOTES = r"""["'`]{0,3}"""
+_QUOTES = r"""(?:[rbuf@$]{0,2}\\?["'`]{1,3})?"""
 # A value of any shape, with its quotes where it has some: the engine takes them off.
 _LITERAL = (
-    r"""(?P<secret>"[^"\r\n]{4,256}"|'[^'\r\n]{4,256}'|`[^`\r\n]{4,256}`|[^\s"'`,;<>\\]{4,256})"""
+    r"""\\?(?P<secret>[rbuf@]{0,2}"[^"\r\n]{4,256}"|[rbuf@]{0,2}'[^'\r\n]{4,256}'"""
+    r"""|`[^`\r\n]{4,256}`|[^\s"'`,;<>\\]{4,256})"""
 )
-_LITERAL_ANCHOR = r"""["'`]?[^\s"'`,;<>\\]{2}"""
+_LITERAL_ANCHOR = r"""\\?[rbuf@]{0,2}["'`]?[^\s"'`,;<>\\]{2}"""
 
 
 class Source(NamedTuple):
@@ -44,8 +46,7 @@ class Source(NamedTuple):
     part: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(NamedTuple):
     """What the engine needs of one rule. `pattern` may hold the group `secret`."""
 
     id: str
@@ -62,21 +63,24 @@ class Rule:
     named: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Rulebook:
-    """The rules of a run, their words, and the hash that names everything compiled from them."""
+    """The rules of a run and their words. `key` names everything that is compiled from them.
 
-    rules: tuple[Rule, ...]
-    infos: Mapping[str, RuleInfo]
-    key: str
+    Both are read from the cache when they are asked for: a clean run asks for neither.
+    """
 
-    def without(self, rules: Sequence[str]) -> Rulebook:
-        """The same without these rules, under a key of its own."""
-        if not rules:
-            return self
-        key = cache.digest("\0".join([self.key, *sorted(rules)]).encode()).hex()
-        kept = tuple(rule for rule in self.rules if rule.id not in rules)
-        return Rulebook(rules=kept, infos=self.infos, key=key)
+    def __init__(self, key: str, read: Callable[[str], bytes]) -> None:
+        self.key = key
+        self._read = read
+
+    @functools.cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        return tuple(map(_rule, json.loads(self._read("rules"))))
+
+    @functools.cached_property
+    def infos(self) -> Mapping[str, RuleInfo]:
+        """What people are told of each rule that there is, whether it is run or not."""
+        return _Infos(json.loads(self._read("words")))
 
 
 def shipped() -> tuple[Source, ...]:
@@ -89,19 +93,45 @@ def shipped() -> tuple[Source, ...]:
     )
 
 
-def load(extra: Sequence[Source] = (), *, cache_folder: str | None = None) -> Rulebook:
-    """The shipped rules and `extra` ones. ConfigError (file, line, field) for a bad one."""
+def load(
+    extra: Sequence[Source] = (),
+    *,
+    disabled: Sequence[str] = (),
+    cache_folder: str | None = None,
+) -> Rulebook:
+    """The shipped rules and `extra` ones, without the `disabled`.
+
+    ConfigError (file, line, field) for a bad one, and for a disabled rule that there is not.
+    """
     sources = (*shipped(), *extra)
-    hashed = [scanner.__version__.encode()]
+    hashed = [scanner.__version__.encode(), *(rule.encode() for rule in sorted(disabled))]
     for source in sources:
         hashed += [source.where.encode(), source.data]
     key = cache.digest(b"\0".join(hashed)).hex()
-    if cache_folder is None:
-        table = _compile(sources)
-    else:
-        table = cache.cached(f"rules-{key[:32]}.json", lambda: _compile(sources), cache_folder)
-    rules, infos = json.loads(table)
-    return Rulebook(rules=tuple(map(_rule, rules)), infos=_Infos(infos), key=key)
+    return Rulebook(key, _Tables(sources, tuple(disabled), key[:32], cache_folder))
+
+
+class _Tables:
+    """The two tables of a rulebook by name: from the cache, or compiled from the rule files."""
+
+    def __init__(
+        self, sources: Sequence[Source], disabled: Sequence[str], key: str, folder: str | None
+    ) -> None:
+        self._sources = sources
+        self._disabled = disabled
+        self._key = key
+        self._folder = folder
+        self._compiled: dict[str, bytes] = {}
+
+    def __call__(self, table: str) -> bytes:
+        name = f"{table}-{self._key}.json"
+        payload = cache.load(name, self._folder) if self._folder else None
+        if payload is None:
+            self._compiled = self._compiled or _compile(self._sources, self._disabled)
+            payload = self._compiled[table]
+            if self._folder:
+                cache.store(name, payload, self._folder)
+        return payload
 
 
 def _read(path: str) -> bytes:
@@ -109,7 +139,7 @@ def _read(path: str) -> bytes:
         return file.read()
 
 
-def _compile(sources: Sequence[Source]) -> bytes:
+def _compile(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, bytes]:
     rules: dict[str, dict[str, Any]] = {}
     infos: dict[str, dict[str, Any]] = {}
     for source in sources:
@@ -125,7 +155,15 @@ def _compile(sources: Sequence[Source]) -> bytes:
                 raise parsed.error((*field, "id"), f"the rule {raw['id']!r} exists already")
             rules[raw["id"]] = _table_row(raw, parsed, field)
             infos[raw["id"]] = _info_row(raw, parsed, field)
-    return json.dumps([list(rules.values()), infos], separators=(",", ":")).encode()
+    for rule in disabled:
+        if rule not in rules:
+            raise rule_error(rule, tuple(rules))
+    run = [row for row in rules.values() if row["id"] not in disabled]
+    return {"rules": _json(run), "words": _json(infos)}
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _table_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from scanner.model import Gap, Skip
 
@@ -12,8 +11,7 @@ CHUNK = 24 << 20
 """Bytes read at a time; a file up to this size, the default limit included, is one piece."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blob:
+class Blob(NamedTuple):
     """A file's text in pieces, UTF-16 and UTF-32 as UTF-8. `size` is in bytes, as stored.
 
     Reading on may raise OSError: the file vanished, changed or cannot be read.

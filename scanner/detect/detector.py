@@ -1,0 +1,108 @@
+"""Detect: the front of the layer. One pass over each file; the engine loads at the first hit.
+
+Most files have none, and a hook's one file most of all: what is imported and parsed for exact work
+is not paid for by them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from scanner.detect.matcher import Hit, Matcher, Pattern
+from scanner.detect.pieces import Place, buffers
+from scanner.detect.rulebook import Rulebook
+
+if TYPE_CHECKING:
+    from scanner.detect.engine import Engine
+    from scanner.model import AllowComment, Finding, Gap, Observation
+
+_MAX_FINDINGS = 10_000
+
+
+def patterns(book: Rulebook) -> tuple[Pattern, ...]:
+    """All that the one pass looks for: a rule's number is its place, comments come after them."""
+    from scanner.detect import comments
+
+    rules = (Pattern(r.anchor, r.ignore_case, r.keywords) for r in book.rules)
+    ours = (
+        Pattern(anchor, ignore_case=True, keywords=keywords)
+        for anchor, keywords in zip(comments.ANCHORS, comments.KEYWORDS, strict=True)
+    )
+    return (*rules, *ours)
+
+
+class Detector:
+    """A rulebook and a matcher, ready for any number of files."""
+
+    def __init__(self, book: Rulebook, matcher: Matcher) -> None:
+        self._book = book
+        self._matcher = matcher
+        self._made: Engine | None = None
+
+    def observe(self, path: str, chunks: Iterable[bytes], size: int = 0) -> Observation | None:
+        """Everything that the rules and comments say about one file, given in pieces; None where
+        they say nothing."""
+        findings: list[Finding] = []
+        said: list[AllowComment] = []
+        place = Place()
+        for buffer in buffers(chunks):
+            hits = self._matcher.hits(buffer.data)
+            if hits:
+                seen = self._engine.examine(path, buffer, hits, place)
+                findings += seen.findings
+                said += seen.comments
+            place.move(buffer.data, buffer.following)
+        return _observation(path, size, findings, said) if findings or said else None
+
+    def observe_names(self, names: Sequence[str]) -> dict[str, Observation]:
+        """The secrets that stand in file names themselves; an observation's path has them masked."""
+        encoded = [name.encode(errors="surrogateescape") for name in names]
+        starts = [0]
+        for name in encoded:
+            starts.append(starts[-1] + len(name) + 1)
+        by_name: dict[int, list[Hit]] = {}
+        for index, to in self._matcher.hits(b"\n".join(encoded)):
+            number = bisect_right(starts, max(to - 1, 0)) - 1
+            by_name.setdefault(number, []).append((index, to - starts[number]))
+        seen = {}
+        for number, hits in by_name.items():
+            shown, findings = self._engine.examine_name(names[number], hits)
+            if findings:
+                seen[names[number]] = _observation(shown, 0, findings, [])
+        return seen
+
+    @property
+    def _engine(self) -> Engine:
+        if self._made is None:
+            from scanner.detect.engine import Engine
+
+            self._made = Engine(self._book.rules)
+        return self._made
+
+
+def _observation(
+    path: str, size: int, findings: Sequence[Finding], said: Sequence[AllowComment]
+) -> Observation:
+    from scanner.detect.engine import identify
+    from scanner.model import Observation
+
+    return Observation(
+        path=path,
+        size=size,
+        findings=identify(findings[:_MAX_FINDINGS]),
+        comments=tuple(said),
+        gaps=_too_many(path, len(findings)),
+    )
+
+
+def _too_many(path: str, count: int) -> tuple[Gap, ...]:
+    from scanner.model import Gap
+
+    if count <= _MAX_FINDINGS:
+        return ()
+    reason = f"{count} findings; the first {_MAX_FINDINGS} are reported"
+    return (Gap(kind="too-many-findings", path=path, reason=reason),)
+
+

@@ -1,0 +1,58 @@
+"""Detect: a file in pieces, so that memory does not grow with it, and places in its text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from scanner.detect.mask import text
+
+_OVERLAP = 65536
+
+
+class Buffer(NamedTuple):
+    """A piece of a file. Only what starts in [first, last) belongs to it: the rest is there for the
+    context of its neighbours. The next piece begins at `following`."""
+
+    data: bytes
+    first: int
+    last: int
+    following: int
+
+
+class Place:
+    """A line and a column that move forward through a buffer."""
+
+    def __init__(self) -> None:
+        self.line = 1
+        self.column = 1
+        self._at = 0
+
+    def copy(self) -> Place:
+        other = Place()
+        other.line, other.column = self.line, self.column
+        return other
+
+    def move(self, data: bytes, to: int) -> tuple[int, int]:
+        """Go to the offset `to`, which may not lie before the last one."""
+        newlines = data.count(b"\n", self._at, to)
+        if newlines:
+            self.line += newlines
+            self.column = 1
+            self._at = data.rfind(b"\n", self._at, to) + 1
+        self.column += len(text(data[self._at : to]))
+        self._at = to
+        return self.line, self.column
+
+
+def buffers(chunks: Iterable[bytes]) -> Iterator[Buffer]:
+    tail, first = b"", 0
+    iterator = iter(chunks)
+    chunk = next(iterator, b"")
+    for following in iterator:
+        data = tail + chunk
+        last, keep = max(len(data) - _OVERLAP // 2, first), max(len(data) - _OVERLAP, 0)
+        yield Buffer(data, first, last, keep)
+        tail, first, chunk = data[keep:], last - keep, following
+    data = tail + chunk
+    yield Buffer(data, first, len(data) + 1, len(data))
