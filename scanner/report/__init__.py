@@ -1,0 +1,1 @@
+"""Report: an Outcome -> text. One file per format, one line each in `table.FORMATS`."""

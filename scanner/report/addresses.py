@@ -1,0 +1,22 @@
+"""Report: names and addresses as URIs. Apart from `text`, since a clean run needs none."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+
+def relative(path: str) -> str:
+    """A path as a relative URI reference: its bytes, percent-encoded."""
+    return quote(_raw(path), safe="/")
+
+
+def web(address: str) -> str:
+    """An address as a valid URI: what may not stand in one is percent-encoded."""
+    return quote(_raw(address), safe=":/?#[]@!$&'()*+,;=%~")
+
+
+def _raw(path: str) -> bytes:
+    try:
+        return path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "surrogatepass")

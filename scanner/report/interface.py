@@ -1,0 +1,60 @@
+"""Report: what a reporter is given and what it gives back.
+
+A reporter is a pure function: no I/O, no clock, no environment. The same Outcome and the same
+context give the same text, byte for byte; the command line decides where the text goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from scanner.model import Finding, Outcome, RuleInfo, Severity
+
+
+class ReportContext(NamedTuple):
+    """What a reporter must know beyond the Outcome.
+
+    `rules` holds every rule that ran, by id. `now` is aware, in UTC. `command` is the command
+    line that repeats this run, quoted for a shell. `open_from` stands before a path so that it
+    opens from the current directory, `in_repository` so that it counts from the top of its
+    repository; each is "" or ends with a slash. `width` counts terminal cells.
+    """
+
+    rules: Mapping[str, RuleInfo]
+    now: datetime
+    version: str
+    root: str = "."
+    command: str = "keywatch scan"
+    fail_on: Severity = Severity.LOW
+    open_from: str = ""
+    in_repository: str = ""
+    color: bool = False
+    width: int = 80
+
+    def rule(self, finding: Finding) -> RuleInfo:
+        """The finding's rule. One that nobody described still has its id for a title."""
+        return self.rules.get(finding.rule) or RuleInfo(
+            id=finding.rule,
+            title=finding.rule,
+            severity=finding.severity,
+            confidence=finding.confidence,
+            secret_class="",
+            why="",
+            revoke="",
+            rotate="",
+            purge="",
+        )
+
+
+class Reporter(Protocol):
+    """One format."""
+
+    def __call__(self, outcome: Outcome, context: ReportContext) -> str: ...
+
+
+def remedy(rule: RuleInfo) -> tuple[tuple[str, str], ...]:
+    """What to do after a leak, as (step, words), in the order in which to do it."""
+    steps = (("revoke", rule.revoke), ("rotate", rule.rotate), ("purge", rule.purge))
+    return tuple((step, words) for step, words in steps if words)

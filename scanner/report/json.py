@@ -1,0 +1,146 @@
+"""Report: JSON, version 1, as rules/schema/report.schema.json describes it.
+
+It holds everything of the Outcome that may leave the machine: no tag, no hash of a value.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from scanner.model import Finding, Gap, Note, Outcome, Severity, Skip, Suppressed, Suppression
+from scanner.report import addresses, jsontext, text
+from scanner.report.interface import ReportContext, remedy
+from scanner.report.order import (
+    by_place,
+    entry_order,
+    gap_order,
+    note_order,
+    skip_order,
+    suppressed_order,
+)
+
+SCHEMA_VERSION = 1
+Json = dict[str, Any]
+
+
+def report(outcome: Outcome, context: ReportContext) -> str:
+    """The whole outcome, each list sorted by place, one entry a line."""
+    document: Json = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "keywatch", "version": context.version},
+        "generated_at": context.now.isoformat().replace("+00:00", "Z"),
+        "root": context.root,
+        "command": context.command,
+        "fail_on": context.fail_on.label,
+        "complete": outcome.complete,
+        "summary": _summary(outcome),
+        "coverage": _coverage(outcome),
+        "rules": _rules(outcome, context),
+    }
+    return jsontext.dumps(document | _lists(outcome, context), levels=2)
+
+
+def _lists(outcome: Outcome, context: ReportContext) -> Json:
+    hidden = sorted(outcome.suppressed, key=suppressed_order)
+    return {
+        "findings": [_finding(item, context) for item in sorted(outcome.findings, key=by_place)],
+        "suppressed": [_suppressed(item, context) for item in hidden],
+        "gaps": [_gap(gap) for gap in sorted(outcome.gaps, key=gap_order)],
+        "skips": [_skip(skip) for skip in sorted(outcome.skips, key=skip_order)],
+        "notes": [_note(note) for note in sorted(outcome.notes, key=note_order)],
+        "register": [_entry(item) for item in sorted(outcome.register, key=entry_order)],
+    }
+
+
+def _summary(outcome: Outcome) -> Json:
+    severities = Counter(finding.severity for finding in outcome.findings)
+    hidden = Counter(item.suppression.by for item in outcome.suppressed)
+    return {
+        "findings": {level.label: severities[level] for level in reversed(Severity)},
+        "suppressed": dict(sorted(hidden.items())),
+        "gaps": len(outcome.gaps),
+    }
+
+
+def _coverage(outcome: Outcome) -> Json:
+    coverage = outcome.coverage
+    skipped = dict(sorted(coverage.skipped.items()))
+    return {"files": coverage.files, "bytes": coverage.size, "skipped": skipped}
+
+
+def _rules(outcome: Outcome, context: ReportContext) -> Json:
+    broken = [*outcome.findings, *(item.finding for item in outcome.suppressed)]
+    rules = {finding.rule: context.rule(finding) for finding in sorted(broken, key=by_place)}
+    return {
+        name: {
+            "title": rule.title,
+            "secret_class": rule.secret_class,
+            "vendor": rule.vendor,
+            "why": rule.why,
+            **dict(remedy(rule)),
+            "source": rule.source,
+        }
+        for name, rule in sorted(rules.items())
+    }
+
+
+def _finding(finding: Finding, context: ReportContext) -> Json:
+    place = finding.location
+    return {
+        "rule": finding.rule,
+        "title": context.rule(finding).title,
+        "severity": finding.severity.label,
+        "confidence": finding.confidence.label,
+        "location": {
+            **_path(place.path),
+            "line": place.line,
+            "column": place.column,
+            "end_line": place.end_line,
+            "end_column": place.end_column,
+        },
+        "preview": finding.preview,
+        "context": finding.context,
+        "detail": finding.detail,
+        "id": finding.id,
+        "fingerprint": finding.fingerprint,
+    }
+
+
+def _suppressed(item: Suppressed, context: ReportContext) -> Json:
+    return {
+        "finding": _finding(item.finding, context),
+        "suppression": _entry(item.suppression),
+    }
+
+
+def _entry(item: Suppression) -> Json:
+    return {
+        "by": item.by,
+        "where": item.where,
+        "rule": item.rule,
+        **_path(item.path),
+        "reason": item.reason,
+        "owner": item.owner,
+        "until": item.until,
+        "used": item.used,
+    }
+
+
+def _gap(gap: Gap) -> Json:
+    return {"kind": gap.kind, **_path(gap.path), "reason": gap.reason}
+
+
+def _skip(skip: Skip) -> Json:
+    return {"kind": skip.kind, **_path(skip.path)}
+
+
+def _note(note: Note) -> Json:
+    return {"kind": note.kind, **_path(note.path), "line": note.line, "text": note.text}
+
+
+def _path(path: str) -> Json:
+    """A name that is no valid Unicode comes a second time, exact: its bytes, percent-encoded."""
+    if text.storable(path) == path:
+        return {"path": path}
+    return {"path": path, "path_encoded": addresses.relative(path)}

@@ -1,0 +1,35 @@
+"""Report: the order of every list, down to its last field: no order of work shows in a report."""
+
+from __future__ import annotations
+
+from scanner.model import Finding, Gap, Note, Skip, Suppressed, Suppression
+
+Key = tuple[str | int, ...]
+
+
+def by_place(finding: Finding) -> Key:
+    place = finding.location
+    span = (place.path, place.line, place.column, place.end_line, place.end_column)
+    words = (finding.rule, finding.fingerprint, finding.context, finding.preview, finding.detail)
+    return (*span, *words, finding.ordinal, finding.severity, finding.confidence)
+
+
+def suppressed_order(item: Suppressed) -> Key:
+    return (*by_place(item.finding), *entry_order(item.suppression))
+
+
+def entry_order(item: Suppression) -> Key:
+    words = (item.reason, item.owner, item.until)
+    return (item.where, item.by, item.rule, item.path, *words, item.used)
+
+
+def gap_order(gap: Gap) -> Key:
+    return (gap.path, gap.kind, gap.reason)
+
+
+def skip_order(skip: Skip) -> Key:
+    return (skip.path, skip.kind)
+
+
+def note_order(note: Note) -> Key:
+    return (note.path, note.line, note.kind, note.text)

@@ -1,0 +1,225 @@
+"""Report: SARIF 2.1.0, in two profiles.
+
+`github` is what GitHub code scanning can take. It makes an alert of every result, whatever its
+kind, so suppressed findings stay out, notes are notifications, and of more than RESULTS findings
+the gravest are kept. `full` holds everything: suppressed results with their reasons, notes as
+informational results. Neither holds a source line, a value or a hash of a value.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scanner.model import Finding, Gap, Note, Outcome, RuleInfo, Suppressed
+from scanner.report import addresses, jsontext, sarif_rules, text
+from scanner.report.interface import ReportContext
+from scanner.report.order import by_place, gap_order, note_order, suppressed_order
+
+RESULTS = 25_000  # GitHub refuses a run with more
+_SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+_IN_SOURCE = frozenset({"comment", "pragma"})
+Json = dict[str, Any]
+Shown = tuple[Finding, Json]  # a finding, and what its result holds beside the usual
+_NOT_SUPPRESSED: Json = {"suppressions": []}  # all results say whether they are, or none (3.27.23)
+
+
+def github(outcome: Outcome, context: ReportContext) -> str:
+    """The profile for an upload to code scanning."""
+    kept = _gravest(outcome.findings)
+    run = _run(outcome, context, [(finding, {}) for finding in kept])
+    notices = run["invocations"][0]["toolExecutionNotifications"]
+    if left_out := len(outcome.findings) - len(kept):
+        run["properties"]["resultsLeftOut"] = left_out
+        notices.append(_left_out(left_out, context))
+    notices += [_note_notice(note, context) for note in sorted(outcome.notes, key=note_order)]
+    return _log(run)
+
+
+def full(outcome: Outcome, context: ReportContext) -> str:
+    """The profile for archives and for readers that know suppressions and kinds."""
+    hidden = sorted(outcome.suppressed, key=suppressed_order)
+    shown = [(finding, _NOT_SUPPRESSED) for finding in sorted(outcome.findings, key=by_place)]
+    shown += [(item.finding, {"suppressions": [_suppression(item)]}) for item in hidden]
+    run = _run(outcome, context, shown)
+    rules = run["tool"]["driver"]["rules"]
+    notes = sorted(outcome.notes, key=note_order)
+    run["results"] += [_note_result(note, len(rules), context) | _NOT_SUPPRESSED for note in notes]
+    if notes:
+        rules.append(sarif_rules.of_notice("keywatch-note"))
+    return _log(run)
+
+
+def _log(run: Json) -> str:
+    return jsontext.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, levels=6)
+
+
+def _run(outcome: Outcome, context: ReportContext, shown: list[Shown]) -> Json:
+    rules = _rules((finding for finding, _ in shown), context)
+    index = {name: place for place, name in enumerate(rules)}
+    return {
+        "tool": {"driver": _driver(rules, context)},
+        "automationDetails": {"id": "keywatch/scan/"},
+        "columnKind": "unicodeCodePoints",
+        "invocations": [_invocation(outcome, context)],
+        "results": [_result(finding, index, context) | more for finding, more in shown],
+        "properties": _coverage(outcome),
+    }
+
+
+def _gravest(findings: Iterable[Finding]) -> list[Finding]:
+    """At most RESULTS findings, by severity and then confidence; in the order of their places."""
+    ordered = sorted(findings, key=by_place)
+    gravest = sorted(ordered, key=lambda finding: (-finding.severity, -finding.confidence))
+    return sorted(gravest[:RESULTS], key=by_place)
+
+
+def _rules(findings: Iterable[Finding], context: ReportContext) -> dict[str, RuleInfo]:
+    known = {finding.rule: context.rule(finding) for finding in findings}
+    return dict(sorted({**known, **context.rules}.items()))
+
+
+def _driver(rules: Mapping[str, RuleInfo], context: ReportContext) -> Json:
+    return {
+        "name": "keywatch",
+        "version": context.version,
+        "semanticVersion": context.version,
+        "rules": [sarif_rules.of_rule(name, rule) for name, rule in rules.items()],
+        "notifications": [sarif_rules.of_notice(name) for name in sarif_rules.NOTICES],
+    }
+
+
+def _result(finding: Finding, index: Mapping[str, int], context: ReportContext) -> Json:
+    result: Json = {
+        "ruleId": finding.rule,
+        "ruleIndex": index[finding.rule],
+        "level": sarif_rules.LEVELS[finding.severity],
+        "message": {"text": _message(finding, context)},
+        "locations": [_location(finding, context)],
+        "properties": {
+            "id": finding.id,
+            "severity": finding.severity.label,
+            "confidence": finding.confidence.label,
+            "preview": finding.preview,
+            "context": finding.context,
+        },
+    }
+    if finding.fingerprint:
+        result["partialFingerprints"] = {
+            "primaryLocationLineHash": finding.fingerprint,
+            "keywatch/v1": finding.fingerprint,
+        }
+    return result
+
+
+def _message(finding: Finding, context: ReportContext) -> str:
+    """GitHub shows the first sentence alone: it says what was found."""
+    rule = context.rule(finding)
+    first = text.for_sarif(rule.title)
+    if finding.preview:
+        first += f" '{text.for_sarif(finding.preview)}'"
+    if finding.context:
+        first += f" in '{text.for_sarif(finding.context)}'"
+    parts = [first, *(text.for_sarif(words) for words in (finding.detail, rule.revoke) if words)]
+    return " ".join(sarif_rules.ended(part) for part in parts)
+
+
+def _location(finding: Finding, context: ReportContext) -> Json:
+    place = finding.location
+    region = {
+        "startLine": place.line,
+        "startColumn": place.column,
+        "endLine": place.end_line,
+        "endColumn": place.end_column,
+    }
+    return _physical(place.path, context, region)
+
+
+def _physical(path: str, context: ReportContext, region: Json) -> Json:
+    address = {"uri": addresses.relative(context.in_repository + path)}
+    physical = {"artifactLocation": address, **({"region": region} if region else {})}
+    return {"physicalLocation": physical}
+
+
+def _suppression(item: Suppressed) -> Json:
+    exception = item.suppression
+    words = [exception.reason, f"by {exception.by}"]
+    words += [f"at {exception.where}"] if exception.where else []
+    words += [f"owner {exception.owner}"] if exception.owner else []
+    words += [f"until {exception.until}"] if exception.until else []
+    return {
+        "kind": "inSource" if exception.by in _IN_SOURCE else "external",
+        "status": "accepted",
+        "justification": text.visible("; ".join(word for word in words if word)),
+    }
+
+
+def _invocation(outcome: Outcome, context: ReportContext) -> Json:
+    return {
+        "executionSuccessful": outcome.complete,
+        "startTimeUtc": context.now.isoformat().replace("+00:00", "Z"),
+        "toolExecutionNotifications": [
+            _gap_notice(gap, context) for gap in sorted(outcome.gaps, key=gap_order)
+        ],
+    }
+
+
+def _gap_notice(gap: Gap, context: ReportContext) -> Json:
+    words = f"Not checked, {text.for_sarif(gap.kind)}: {text.for_sarif(gap.reason)}"
+    return _notice("keywatch-gap", "error", words, _whereabouts(gap.path, 0, context))
+
+
+def _left_out(number: int, context: ReportContext) -> Json:
+    words = (
+        f"{text.count(number, 'finding')} of the lowest severities left out: a run may hold "
+        f"{RESULTS:,}. For all of them: {text.for_sarif(context.command)} --report sarif-full=FILE"
+    )
+    return _notice("keywatch-left-out", "error", words, {})
+
+
+def _note_notice(note: Note, context: ReportContext) -> Json:
+    words = f"{text.for_sarif(note.kind)}: {text.for_sarif(note.text)}"
+    return _notice("keywatch-note", "note", words, _whereabouts(note.path, note.line or 1, context))
+
+
+def _notice(name: str, level: str, words: str, more: Json) -> Json:
+    descriptor = {"id": name, "index": list(sarif_rules.NOTICES).index(name)}
+    return {
+        "descriptor": descriptor,
+        "level": level,
+        "message": {"text": sarif_rules.ended(words)},
+        **more,
+    }
+
+
+def _note_result(note: Note, index: int, context: ReportContext) -> Json:
+    words = f"{text.for_sarif(note.kind)}: {text.for_sarif(note.text)}"
+    return {
+        "ruleId": "keywatch-note",
+        "ruleIndex": index,
+        "kind": "informational",
+        "level": "none",
+        "message": {"text": sarif_rules.ended(words)},
+        **_whereabouts(note.path, note.line or 1, context),
+    }
+
+
+def _whereabouts(path: str, line: int, context: ReportContext) -> Json:
+    if not path:
+        return {}
+    return {"locations": [_physical(path, context, {"startLine": line} if line else {})]}
+
+
+def _coverage(outcome: Outcome) -> Json:
+    hidden = Counter(item.suppression.by for item in outcome.suppressed)
+    coverage = outcome.coverage
+    return {
+        "complete": outcome.complete,
+        "files": coverage.files,
+        "bytes": coverage.size,
+        "skipped": dict(sorted(coverage.skipped.items())),
+        "suppressed": dict(sorted(hidden.items())),
+    }

@@ -1,0 +1,105 @@
+"""Report: a run in a few words, for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from scanner.model import Finding, Note, Outcome, Severity
+from scanner.report import text
+from scanner.report.interface import ReportContext
+from scanner.report.order import note_order
+
+_NOTES = 3  # of each kind
+_PATH, _PROSE = 240, 1200  # characters shown of a path and of a text
+
+# What covers a finding -> how the count of such findings reads.
+_COVERED = {
+    "baseline": "in the baseline",
+    "classic-baseline": "in .secrets.baseline",
+    "entry": "allowed in keywatch.yaml",
+    "comment": "allowed by comment",
+}
+
+
+def severities(findings: Iterable[Finding]) -> str:
+    """`1 critical, 2 high`."""
+    numbers = Counter(finding.severity for finding in findings)
+    present = (level for level in reversed(Severity) if numbers[level])
+    return ", ".join(f"{numbers[level]:,} {level.label}" for level in present)
+
+
+def read(outcome: Outcome) -> str:
+    """`214 files, 3.4 MB`."""
+    return f"{text.count(outcome.coverage.files, 'file')}, {text.size(outcome.coverage.size)}"
+
+
+def verdict(outcome: Outcome, fail_on: Severity) -> tuple[str, str]:
+    """A mark (`!` look, `✗` the run fails) and the result of a run that is not clean."""
+    findings = outcome.findings
+    incomplete = "" if outcome.complete else " · complete: false"
+    if not findings:
+        return "!", "nothing found in what could be checked" + incomplete
+    words = f"{text.count(len(findings), 'finding')} ({severities(findings)})"
+    if all(finding.severity < fail_on for finding in findings):
+        return "!", f"{words}, below --fail-on {fail_on.label}{incomplete}"
+    return "✗", words + incomplete
+
+
+def place(path: str, line: int, context: ReportContext) -> str:
+    """`path:line` as it opens from here; what looks like an option gets `./` before it."""
+    if not path:
+        return ""
+    name = text.shorten(text.visible(context.open_from + path), _PATH)
+    return ("./" if name.startswith("-") else "") + name + (f":{line}" if line else "")
+
+
+def notes(outcome: Outcome, context: ReportContext) -> list[tuple[str, str]]:
+    """(place, words) of the first few notes of each kind, and how many more there are."""
+    shown = []
+    for kind, group in _notes_by_kind(outcome).items():
+        shown += [
+            (place(note.path, note.line, context), text.shorten(text.visible(note.text), _PROSE))
+            for note in group[:_NOTES]
+        ]
+        if len(group) > _NOTES:
+            shown.append(("", f"… and {len(group) - _NOTES:,} more of kind {text.visible(kind)}"))
+    return shown
+
+
+def hides_notes(outcome: Outcome) -> bool:
+    return any(len(group) > _NOTES for group in _notes_by_kind(outcome).values())
+
+
+def _notes_by_kind(outcome: Outcome) -> dict[str, list[Note]]:
+    kinds: dict[str, list[Note]] = {}
+    for note in sorted(outcome.notes, key=lambda note: (note.kind, *note_order(note))):
+        kinds.setdefault(note.kind, []).append(note)
+    return kinds
+
+
+def remarks(outcome: Outcome) -> list[str]:
+    """What else a reader must know, each a few words: suppressed, unexplained, skipped."""
+    covered = Counter(sorted(item.suppression.by for item in outcome.suppressed))
+    covered.pop("pragma", None)  # these are the unexplained ones of _register
+    words = [f"{number:,} {_COVERED.get(by, text.visible(by))}" for by, number in covered.items()]
+    return [*words, *_register(outcome), *_skipped(outcome)]
+
+
+def _register(outcome: Outcome) -> list[str]:
+    kinds = Counter(item.by for item in outcome.register)
+    pragmas = {(item.by, item.where) for item in outcome.register if item.by == "pragma"}
+    hidden = (item.suppression for item in outcome.suppressed)
+    pragmas |= {(item.by, item.where) for item in hidden if item.by == "pragma"}
+    words = [text.count(len(pragmas), "unexplained pragma")] if pragmas else []
+    words += [text.count(kinds["rule-disabled"], "disabled rule")] * bool(kinds["rule-disabled"])
+    return words + [text.count(kinds["accepted-gap"], "accepted gap")] * bool(kinds["accepted-gap"])
+
+
+def _skipped(outcome: Outcome) -> list[str]:
+    skipped = outcome.coverage.skipped
+    if not skipped:
+        return []
+    kinds = sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
+    words = ", ".join(f"{number:,} {text.visible(kind)}" for kind, number in kinds)
+    return [f"{sum(skipped.values()):,} skipped ({words})"]

@@ -1,0 +1,23 @@
+"""Report: the formats by name. Modules load when their format is asked for, not before."""
+
+from __future__ import annotations
+
+import importlib
+from typing import cast
+
+from scanner.model import Outcome
+from scanner.report.interface import ReportContext, Reporter
+
+FORMATS = {
+    "terminal": ("scanner.report.terminal", "report"),
+    "json": ("scanner.report.json", "report"),
+    "sarif": ("scanner.report.sarif", "github"),
+    "sarif-full": ("scanner.report.sarif", "full"),
+}
+
+
+def render(name: str, outcome: Outcome, context: ReportContext) -> str:
+    """The report in the format `name`, a key of FORMATS; it ends with a newline."""
+    module, function = FORMATS[name]
+    reporter = cast("Reporter", getattr(importlib.import_module(module), function))
+    return reporter(outcome, context)

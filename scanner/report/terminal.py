@@ -1,0 +1,23 @@
+"""Report: the terminal. A clean run takes one line and its notes, and does not load rich."""
+
+from __future__ import annotations
+
+from scanner.model import Outcome
+from scanner.report import summary, text
+from scanner.report.interface import ReportContext
+
+
+def report(outcome: Outcome, context: ReportContext) -> str:
+    """Lines for people: findings, notes, gaps, and the result as the last lines."""
+    if outcome.complete and not outcome.findings:
+        return text.for_log(_clean(outcome, context))
+    from scanner.report import listing
+
+    return text.for_log(listing.listing(outcome, context))
+
+
+def _clean(outcome: Outcome, context: ReportContext) -> str:
+    tick = "\x1b[32m✓\x1b[0m" if context.color else "✓"
+    facts = [summary.read(outcome), *summary.remarks(outcome)]
+    notes = ["  ".join(filter(None, ("note", *note))) for note in summary.notes(outcome, context)]
+    return "\n".join([*notes, f"{tick} clean · {' · '.join(facts)}", ""])

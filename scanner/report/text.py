@@ -1,0 +1,79 @@
+"""Report: hostile text made harmless, and small words about numbers.
+
+Names, reasons and rule texts come from the scanned repository. Each sink has one function here,
+and every string of a report goes through the one of its sink.
+"""
+
+from __future__ import annotations
+
+import re
+
+_LONE = re.compile("[\ud800-\udfff]")
+# Python counts these as printable, and yet they show nothing: fillers, blanks, variation selectors.
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+# GitHub and Azure run a line that starts with `::name` or holds `##name[`; TeamCity too.
+_COMMANDS = re.compile(r"(?m)^((?:\s|\x1b\[[0-9;]*m)*):(?=:)|#(?=#\w*\[)")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
+_SARIF = re.compile(r"([\\\[\]])")
+
+
+def visible(text: str) -> str:
+    """One line for people: what does not print, or prints somewhere else, stands as an escape."""
+    if text.isprintable() and not _BLANK.search(text):
+        return text
+    return "".join(char if _shows(char) else _escape(char) for char in text)
+
+
+def storable(text: str) -> str:
+    """`text` as valid Unicode: bytes of a name that are no UTF-8 stand as an escape."""
+    return _LONE.sub(lambda match: _escape(match[0]), text)
+
+
+def for_log(text: str) -> str:
+    """Lines for a terminal or a CI log, without commands that the CI system would run."""
+    return _COMMANDS.sub(lambda match: (match[1] or "") + f"\\x{ord(match[0][-1]):02x}", text)
+
+
+def for_markdown(text: str) -> str:
+    """`text` on one line of Markdown, without markup and without HTML."""
+    return _MARKDOWN.sub(r"\\\1", visible(text))
+
+
+def for_sarif(text: str) -> str:
+    """`text` in a SARIF plain text message: no embedded link, no placeholder (SARIF 3.11)."""
+    return _SARIF.sub(r"\\\1", visible(text)).replace("{", "{{").replace("}", "}}")
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most `limit` characters: the middle goes, since names differ at their ends."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) // 2
+    return text[:head] + "…" + text[len(text) - (limit - 1 - head) :]
+
+
+def count(number: int, noun: str) -> str:
+    """`1 finding`, `25,000 findings`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def size(number: int) -> str:
+    """Bytes for people: `532 bytes`, `3.4 MB` (a thousand thousand bytes are one MB)."""
+    if number < 1000:
+        return count(number, "byte")
+    if number < 999_950:
+        return f"{number / 1e3:.1f} kB"
+    return f"{number / 1e6:,.1f} MB"
+
+
+def _shows(char: str) -> bool:
+    return char.isprintable() and not _BLANK.match(char)
+
+
+def _escape(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,313 @@
+"""Text from a hostile repository, in every field and through every reporter."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from scanner.model import (
+    Confidence,
+    Coverage,
+    Finding,
+    Gap,
+    Location,
+    Note,
+    Outcome,
+    RuleInfo,
+    Severity,
+    Skip,
+    Suppressed,
+    Suppression,
+)
+from scanner.report.interface import ReportContext
+from scanner.report.order import by_place
+from scanner.report.table import FORMATS, render
+from tests.report_values import NOW
+from tests.test_report_json import VALIDATOR
+
+NAMES = {
+    "newline": "a\nb.txt",
+    "carriage return": "a\rb.txt",
+    "tab": "a\tb.txt",
+    "null": "a\0b.txt",
+    "colour": "\x1b[31mred.txt",
+    "clear screen": "\x1b[2J\x1b[H.txt",
+    "window title": "\x1b]0;owned\x07.txt",
+    "hyperlink": "\x1b]8;;https://evil.invalid\x1b\\click\x1b]8;;\x1b\\",
+    "eight-bit CSI": "\x9b31m.txt",
+    "backspaces": "good\b\b\b\bevil",
+    "right to left": "invoice\u202etxt.exe",
+    "isolate": "\u2066a\u2069.txt",
+    "zero width": "pass\u200bword\ufeff.txt",
+    "line separator": "a\u2028::error::b",
+    "invisible tags": "a\U000e0041\U000e0042.txt",
+    "blank letter": "a\u3164\u115f\ufe0f.txt",
+    "rich markup": "[red]bold[/red] [link=https://evil.invalid]x[/link] \\[/]",
+    "emoji code": ":warning: :skull:",
+    "GitHub command": "::error file=x::owned",
+    "GitHub command on a line of its own": "a\n::set-output name=x::y",
+    "GitHub command of the first version": "##[set-env name=x]y",
+    "Azure command": "x ##vso[task.setvariable variable=a]b",
+    "TeamCity command": "##teamcity[buildStop]",
+    "HTML": "<img src=x onerror=alert(1)><script>alert(1)</script>&lt;",
+    "Markdown": "![x](https://evil.invalid/x.png) **b** `c` | d | # e ~~f~~ _g_ <https://h.invalid>",
+    "Markdown break": "x\n\n# title\n\n- item\n\n---\n\n    code",
+    "SARIF link and placeholder": "[x](1) {0} \\[y](2)",
+    "no UTF-8": os.fsdecode(b"caf\xe9/\xff\xfe.txt"),
+    "lone surrogate": "a\ud800\udfffb",
+    "option": "--output=/etc/passwd",
+    "short option": "-rf",
+    "percent": "%2e%2e/%00%0a.txt",
+    "scheme": "javascript:alert(1)//x",
+    "shell": "$(id) `id` ; rm -rf ~ '\" \\ |",
+    "formula": '=cmd|" /C calc"!A0',
+    "quotes": "\"'`\\",
+    "astral": "😀日本é.txt",
+    "very long": "long/" * 5000 + ".txt",
+    "spaces": "  a  ",
+    "dots": "../../etc/passwd",
+}
+
+
+def rule(words: str) -> RuleInfo:
+    return RuleInfo(
+        id=words,
+        title=words,
+        severity=Severity.HIGH,
+        confidence=Confidence.LOW,
+        secret_class=words,
+        why=words,
+        revoke=words,
+        rotate=f"x{words}",
+        purge=f"{words}x",
+        source=f"https://{words}",
+        vendor=words,
+    )
+
+
+def outcome(words: str) -> Outcome:
+    """An outcome with `words` in every field that holds text."""
+    place = Location(path=words, line=2, column=3, end_line=2, end_column=9)
+    found = Finding(
+        rule=words,
+        location=place,
+        severity=Severity.HIGH,
+        confidence=Confidence.LOW,
+        preview=words,
+        context=words,
+        fingerprint=words,
+        detail=words,
+    )
+    said = Suppression(
+        by=words, where=words, rule=words, path=words, reason=words, owner=words, until=words
+    )
+    return Outcome(
+        findings=(found,),
+        suppressed=(Suppressed(finding=found, suppression=said),),
+        gaps=(Gap(kind=words, path=words, reason=words),),
+        skips=(Skip(kind=words, path=words),),
+        notes=(Note(kind=words, path=words, text=words, line=4),),
+        register=(said,),
+        coverage=Coverage(files=1, size=2, skipped={words: 1}),
+    )
+
+
+def context(words: str, **more: Any) -> ReportContext:
+    fields: dict[str, Any] = {"rules": {words: rule(words)}, "now": NOW, "version": "0.1.0"}
+    return ReportContext(**fields | {"root": words, "command": words} | more)
+
+
+def check_lines(text: str) -> None:
+    """Nothing that a terminal or a CI system would obey; `text` without colours."""
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
+    assert not re.search(r"##\w*\[", text)
+
+
+def check_terminal(result: Outcome, given: ReportContext) -> None:
+    check_lines(render("terminal", result, given))
+
+
+def check_json_text(text: str) -> Any:
+    """ASCII, one document, and no string that UTF-8 cannot hold."""
+    assert text.isascii()
+    check_lines(text)
+    document = json.loads(text)
+    json.dumps(document, ensure_ascii=False).encode()
+    return document
+
+
+def check_json(result: Outcome, given: ReportContext) -> None:
+    document = check_json_text(render("json", result, given))
+    VALIDATOR.validate(document)
+    ordered = sorted(result.findings, key=by_place)
+    for shown, finding in zip(document["findings"], ordered, strict=True):
+        check_path(shown["location"], finding.location.path)
+
+
+def check_path(shown: dict[str, Any], path: str) -> None:
+    """The name is exact, in one field or the other."""
+    if "path_encoded" in shown:
+        assert unquote_to_bytes(shown["path_encoded"]) == raw(path)
+    else:
+        assert shown["path"] == path
+
+
+def check_sarif(name: str) -> Callable[[Outcome, ReportContext], None]:
+    def check(result: Outcome, given: ReportContext) -> None:
+        log = check_json_text(render(name, result, given))
+        assert {raw(finding.location.path) for finding in result.findings} <= {
+            unquote_to_bytes(uri) for uri in values(log, "uri")
+        }
+        for uri in values(log, "uri"):
+            assert re.fullmatch(r"(?:[\w.~/-]|%[0-9A-F]{2})*", uri, re.ASCII)
+        for message in [*values(log, "text")]:
+            check_sarif_text(message)
+        for markdown in values(log, "markdown"):
+            check_markdown(markdown)
+
+    return check
+
+
+def check_sarif_text(message: str) -> None:
+    """No embedded link and no placeholder, once what is escaped is taken away."""
+    assert all(char.isprintable() or char == "\n" for char in message)
+    left = re.sub(r"\\[\\\[\]]|\{\{|\}\}", "", message)
+    assert not set(left) & set("[]{}")
+
+
+def check_markdown(markdown: str) -> None:
+    html = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    tags = set(re.findall(r"<(\w+)", html.render(markdown)))
+    assert tags <= {"p", "ol", "li", "strong"}
+
+
+CHECKS: dict[str, Callable[[Outcome, ReportContext], None]] = {
+    "terminal": check_terminal,
+    "json": check_json,
+    "sarif": check_sarif("sarif"),
+    "sarif-full": check_sarif("sarif-full"),
+}
+
+
+def raw(path: str) -> bytes:
+    try:
+        return os.fsencode(path)
+    except UnicodeEncodeError:
+        return path.encode(errors="surrogatepass")
+
+
+def values(node: Any, key: str) -> Iterator[str]:
+    """Every string under `key`, at any depth."""
+    if isinstance(node, dict):
+        for name, item in node.items():
+            if name == key and isinstance(item, str):
+                yield item
+            yield from values(item, key)
+    elif isinstance(node, list):
+        for item in node:
+            yield from values(item, key)
+
+
+def test_every_format_is_checked() -> None:
+    assert CHECKS.keys() == FORMATS.keys()
+
+
+@pytest.mark.parametrize("words", NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_hostile_name_does_nothing_but_show(name: str, words: str) -> None:
+    CHECKS[name](outcome(words), context(words))
+
+
+@pytest.mark.parametrize("words", NAMES.values(), ids=NAMES)
+def test_colours_are_the_only_codes_of_a_coloured_report(words: str) -> None:
+    plain = render("terminal", outcome(words), context(words))
+    bright = render("terminal", outcome(words), context(words, color=True))
+    assert re.sub(r"\x1b\[[0-9;]*m", "", bright) == plain
+
+
+@pytest.mark.parametrize("words", NAMES.values(), ids=NAMES)
+def test_a_clean_run_over_a_hostile_name_is_harmless_too(words: str) -> None:
+    whole = outcome(words)
+    clean = Outcome(findings=(), notes=whole.notes, coverage=whole.coverage, skips=whole.skips)
+    check_terminal(clean, context(words))
+
+
+def test_markup_is_shown_as_it_is_written() -> None:
+    words = "[red]x[/red] :skull:"
+    assert words in render("terminal", outcome(words), context(words))
+
+
+def test_a_broken_name_shows_its_bytes() -> None:
+    words = NAMES["no UTF-8"]
+    assert "caf\\xe9/\\xff\\xfe.txt:2:3" in render("terminal", outcome(words), context(words))
+
+
+TEXT = st.one_of(
+    st.text(st.characters(exclude_categories=()), max_size=40),
+    st.lists(st.sampled_from(sorted(NAMES.values(), key=len)[:-1]), max_size=3).map("".join),
+)
+POSITION = st.integers(1, 10**9)
+FINDINGS = st.builds(
+    Finding,
+    rule=TEXT,
+    location=st.builds(
+        Location, path=TEXT, line=POSITION, column=POSITION, end_line=POSITION, end_column=POSITION
+    ),
+    severity=st.sampled_from(Severity),
+    confidence=st.sampled_from(Confidence),
+    preview=TEXT,
+    context=TEXT,
+    fingerprint=TEXT,
+    detail=TEXT,
+)
+SUPPRESSIONS = st.builds(
+    Suppression,
+    by=TEXT,
+    where=TEXT,
+    rule=TEXT,
+    path=TEXT,
+    reason=TEXT,
+    owner=TEXT,
+    until=TEXT,
+    used=st.booleans(),
+)
+
+
+def several(one: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(one, max_size=4).map(tuple)
+
+
+OUTCOMES = st.builds(
+    Outcome,
+    findings=several(FINDINGS),
+    suppressed=several(st.builds(Suppressed, finding=FINDINGS, suppression=SUPPRESSIONS)),
+    gaps=several(st.builds(Gap, kind=TEXT, path=TEXT, reason=TEXT)),
+    skips=several(st.builds(Skip, kind=TEXT, path=TEXT)),
+    notes=several(st.builds(Note, kind=TEXT, path=TEXT, text=TEXT, line=st.integers(0, 10**9))),
+    register=several(SUPPRESSIONS),
+    coverage=st.builds(
+        Coverage,
+        files=st.integers(0, 10**9),
+        size=st.integers(0, 10**15),
+        skipped=st.dictionaries(TEXT, st.integers(1, 10**9), max_size=3),
+    ),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@given(result=OUTCOMES, words=TEXT, width=st.integers(0, 400))
+@pytest.mark.parametrize("name", CHECKS)
+def test_any_text_in_any_field_does_nothing_but_show(
+    name: str, result: Outcome, words: str, width: int
+) -> None:
+    CHECKS[name](result, context(words, width=width))
