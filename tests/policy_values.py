@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,8 +52,8 @@ def seen(
         key = (each.rule, each.context)
         identity = f"{each.rule}/{path}/{each.context}/{numbers[key]}"
         print_ = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
-        place = replace(each.location, path=path)
-        out.append(replace(each, location=place, ordinal=numbers[key], fingerprint=print_))
+        place = each.location._replace(path=path)
+        out.append(each._replace(location=place, ordinal=numbers[key], fingerprint=print_))
         numbers[key] += 1
     return Observation(path=path, size=100, findings=tuple(out), comments=comments)
 

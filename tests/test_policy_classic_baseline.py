@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from scanner.errors import ConfigError
 from scanner.model import ClassicMatch
-from scanner.policy.classic_baseline import parse, render, update
-from scanner.policy.merge import merge
+from scanner.policy.classic_baseline import parse
+from scanner.policy.classic_merge import merge
+from scanner.policy.classic_update import render, update
 from tests.policy_values import NOW, match
 
 TOOL = Path(sys.executable).with_name("detect-secrets")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -460,7 +459,7 @@ def test_past_its_end_an_acceptance_counts_for_nothing(whole_tree: bool) -> None
 
 
 def test_the_gaps_that_detection_saw_count_too() -> None:
-    big = replace(seen(), gaps=(Gap(kind="too-many-findings", path="app.py", reason="10,001"),))
+    big = seen()._replace(gaps=(Gap(kind="too-many-findings", path="app.py", reason="10,001"),))
     assert verdict(big).gaps == big.gaps
 
 
@@ -514,7 +513,7 @@ files = st.builds(
     lambda path, found, said: seen(
         *sorted(found, key=lambda f: (f.location.line, f.location.column)),
         path=path,
-        comments=tuple(replace(each, path=path) for each in said),
+        comments=tuple(each._replace(path=path) for each in said),
     ),
     st.sampled_from(["a.py", "b/c.py", "d\udcff.py"]),
     st.lists(findings, max_size=6),
@@ -528,8 +527,7 @@ def test_the_order_of_what_was_seen_changes_nothing(
     tree: list[Observation], before: list[Observation], whole_tree: bool, seed: int
 ) -> None:
     mixed = [
-        replace(
-            each,
+        each._replace(
             findings=tuple(random.Random(seed).sample(each.findings, len(each.findings))),
             comments=each.comments[::-1],
         )
@@ -556,7 +554,7 @@ def test_every_finding_either_stands_or_is_covered_once(
 
 @given(trees)
 def test_what_was_baselined_is_covered_and_a_new_value_is_not(tree: list[Observation]) -> None:
-    bare = [replace(each, comments=()) for each in tree]
+    bare = [each._replace(comments=()) for each in tree]
     whole = verdict(*bare, baseline=debt(*bare))
     assert (whole.findings, whole.notes) == ((), ())
     new = seen(finding("new", line=1), *(bare[0].findings if bare else ()))

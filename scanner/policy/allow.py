@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from scanner.model import AllowComment, CommentKind, Finding, Note, Suppression
 from scanner.policy import rules
@@ -16,8 +16,7 @@ ID = 12
 """How many characters of a fingerprint name a finding: an entry may hold more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllowEntry:
+class AllowEntry(NamedTuple):
     """One item of `allow:` in keywatch.yaml; `where` is its `file:line`, `until` an ISO date.
 
     `fingerprint` may be shortened to its first `ID` characters.
@@ -33,18 +32,17 @@ class AllowEntry:
     owner: str
     until: str
     where: str
-    tag: int | None = field(default=None, repr=False)
+    tag: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exemption:
+class Exemption(NamedTuple):
     """A comment or an entry, whichever. `line` is the line that a comment covers, else 0."""
 
     said: Suppression
     ends: date
     line: int = 0
     finding_id: str = ""
-    tag: int | None = field(default=None, repr=False)
+    tag: int | None = None
 
     @property
     def place(self) -> tuple[str, int]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
-from scanner.model import Finding, Note, Suppression
-from scanner.policy.docket import Docket, Part, Scope
+from scanner.model import Finding, Suppression
+from scanner.policy.docket import Docket, Part, Scope, stale_note
 from scanner.policy.rules import OWN_RULES
 
 FILE = ".keywatch.baseline"
@@ -27,8 +26,7 @@ _FIELDS = {"path": str, "rule": str, "context": str, "tag": int, "copy": int}
 Key = tuple[str, str, str | int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class BaselineEntry:
+class BaselineEntry(NamedTuple):
     """One finding that is debt. `copy` counts, from 0, those that are alike in all the rest.
 
     `tag` is -1 for a finding without a value.
@@ -37,7 +35,7 @@ class BaselineEntry:
     path: str
     rule: str
     context: str
-    tag: int = field(repr=False)
+    tag: int
     copy: int = 0
 
     @property
@@ -45,13 +43,32 @@ class BaselineEntry:
         return _key(self.path, self.rule, self.context, self.tag)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
+class Baseline(NamedTuple):
     """The entries of one file, in its order, and the line of each."""
 
     where: str
     entries: tuple[BaselineEntry, ...] = ()
     lines: tuple[int, ...] = ()
+
+    def cover(self, docket: Docket, scope: Scope) -> Part:
+        """Let each entry cover one open finding that it names. What is left over is stale."""
+        waiting: defaultdict[Key, deque[int]] = defaultdict(deque)
+        for place, entry in enumerate(self.entries):
+            waiting[entry.key].append(place)
+        used = set()
+        for number, finding in docket.open():
+            queue = waiting.get(key_of(finding))
+            if queue:
+                used.add(queue[0])
+                docket.cover(number, self._said(queue.popleft()))
+        places = range(len(self.entries)) if scope.whole_tree else sorted(used)
+        register = tuple(scope.entered(self._said(each), needed=each in used) for each in places)
+        return Part(register=register, notes=stale_note(self.where, register))
+
+    def _said(self, place: int) -> Suppression:
+        entry = self.entries[place]
+        where = f"{self.where}:{self.lines[place]}"
+        return Suppression(by="baseline", where=where, rule=entry.rule, path=entry.path)
 
 
 def key_of(finding: Finding) -> Key:
@@ -98,29 +115,6 @@ def parse(data: bytes, where: str) -> Baseline:
     return Baseline(where=where, entries=tuple(rows), lines=tuple(rows.values()))
 
 
-def cover(docket: Docket, baseline: Baseline, scope: Scope) -> Part:
-    """Let each entry cover one open finding that it names. What is left over is stale: a note."""
-    waiting: defaultdict[Key, deque[int]] = defaultdict(deque)
-    for place, entry in enumerate(baseline.entries):
-        waiting[entry.key].append(place)
-    used = set()
-    for number, finding in docket.open():
-        queue = waiting.get(key_of(finding))
-        if queue:
-            used.add(queue[0])
-            docket.cover(number, _said(baseline, queue.popleft()))
-    places = range(len(baseline.entries)) if scope.whole_tree else sorted(used)
-    register = tuple(scope.entered(_said(baseline, each), needed=each in used) for each in places)
-    return Part(register=register, notes=stale_note(baseline.where, register))
-
-
-def stale_note(where: str, register: Iterable[Suppression]) -> tuple[Note, ...]:
-    """The note about entries of a baseline that cover nothing, none where there are none."""
-    stale = sum(not said.used for said in register)
-    text = f"entries that cover nothing any more: {stale} (`keywatch baseline prune`)"
-    return (Note(kind="stale-baseline", path=where, text=text),) if stale else ()
-
-
 def render(entries: Iterable[BaselineEntry]) -> bytes:
     """The file that holds these entries: the same bytes for the same set."""
     rows: list[dict[str, Any]] = [{_HEADER: VERSION}, *map(_fields, sorted(set(entries)))]
@@ -135,12 +129,6 @@ def merge(
     """Both sides' additions, without either side's removals: there is never a conflict."""
     gone = set(base) - (set(ours) & set(theirs))
     return tuple(sorted((set(ours) | set(theirs)) - gone))
-
-
-def _said(baseline: Baseline, place: int) -> Suppression:
-    entry = baseline.entries[place]
-    where = f"{baseline.where}:{baseline.lines[place]}"
-    return Suppression(by="baseline", where=where, rule=entry.rule, path=entry.path)
 
 
 def _fields(entry: BaselineEntry) -> dict[str, Any]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
+from typing import NamedTuple, Protocol
 
 from scanner.model import Finding, Note, Suppressed, Suppression
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(NamedTuple):
     """How far the run can judge. `unread` are paths with a Gap; `today` is a day of UTC."""
 
     whole_tree: bool
@@ -24,11 +23,10 @@ class Scope:
 
     def entered(self, said: Suppression, *, needed: bool) -> Suppression:
         """The row of the register: `used` is false only for what is known to cover nothing."""
-        return replace(said, used=needed or not self.knows(said.rule, said.path))
+        return said._replace(used=needed or not self.knows(said.rule, said.path))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(NamedTuple):
     """What one kind of exception adds to the Outcome, beside what it covers."""
 
     findings: tuple[Finding, ...] = ()
@@ -55,6 +53,19 @@ class Docket:
             Suppressed(finding=self.findings[number], suppression=said)
             for number, said in sorted(self._covered.items())
         )
+
+
+class Debt(Protocol):
+    """A baseline, of either kind."""
+
+    def cover(self, docket: Docket, scope: Scope) -> Part: ...
+
+
+def stale_note(where: str, register: Iterable[Suppression]) -> tuple[Note, ...]:
+    """The note about entries of a baseline that cover nothing, none where there are none."""
+    stale = sum(not said.used for said in register)
+    text = f"entries that cover nothing any more: {stale} (`keywatch baseline prune`)"
+    return (Note(kind="stale-baseline", path=where, text=text),) if stale else ()
 
 
 def in_order(finding: Finding) -> tuple[str, int, int, str, int, str, str, int]:

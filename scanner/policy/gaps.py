@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scanner import globs
 from scanner.model import Gap, Note, Suppression
@@ -11,8 +11,7 @@ from scanner.policy.allow import Exemption, account, end_of
 from scanner.policy.docket import Part, Scope
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptedGap:
+class AcceptedGap(NamedTuple):
     """A kind of Gap that is accepted below a path glob, until the end of a day."""
 
     kind: str

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from scanner.model import (
@@ -24,13 +23,9 @@ from scanner.model import (
     Suppression,
 )
 from scanner.policy import allow, pragmas, rules
-from scanner.policy import baseline as own_debt
-from scanner.policy import classic_baseline as classic_debt
 from scanner.policy import gaps as gap_policy
 from scanner.policy.allow import AllowEntry
-from scanner.policy.baseline import Baseline
-from scanner.policy.classic_baseline import ClassicBaseline
-from scanner.policy.docket import Docket, Part, Scope, in_order
+from scanner.policy.docket import Debt, Docket, Part, Scope, in_order
 from scanner.policy.gaps import AcceptedGap
 from scanner.policy.pragmas import LegacyPragmas
 
@@ -41,8 +36,8 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
     skips: Sequence[Skip] = (),
     gaps: Sequence[Gap] = (),
     notes: Sequence[Note] = (),
-    baseline: Baseline | None = None,
-    classic_baseline: ClassicBaseline | None = None,
+    baseline: Debt | None = None,
+    classic_baseline: Debt | None = None,
     entries: Sequence[AllowEntry] = (),
     accepted_gaps: Sequence[AcceptedGap] = (),
     legacy_pragmas: LegacyPragmas = LegacyPragmas.WARN,
@@ -79,17 +74,13 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
         allow.broken(comments),
         pragmas.cover(docket, comments, legacy_pragmas, scope),
     ]
-    if baseline:
-        parts.append(own_debt.cover(docket, baseline, scope))
-    if classic_baseline:
-        parts.append(classic_debt.cover(docket, classic_baseline, scope))
+    parts += (each.cover(docket, scope) for each in (baseline, classic_baseline) if each)
     ended = [e for e in exemptions if e.ends < scope.today]
     lapsed = allow.claim(docket, ended, cover=not whole_tree)
     parts.append(allow.account(exemptions, used, lapsed, scope))
     open_gaps, accepted = gap_policy.accept(all_gaps, accepted_gaps, scope)
     left_out = tuple(sorted(set(skips), key=lambda skip: (skip.path, skip.kind)))
-    return replace(
-        _verdict(docket, (*parts, accepted), min_confidence),
+    return _verdict(docket, (*parts, accepted), min_confidence)._replace(
         gaps=open_gaps,
         skips=left_out,
         coverage=_coverage(seen, left_out),

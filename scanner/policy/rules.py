@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 
 from scanner import cache
 from scanner.model import Confidence, Finding, Location, RuleInfo, Severity
@@ -74,6 +73,6 @@ def identify(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     for each in findings:
         key = (each.rule, each.location.path, each.context)
         parts = "\0".join(("keywatch/1", *key, str(seen[key]))).encode(errors="surrogateescape")
-        out.append(replace(each, ordinal=seen[key], fingerprint=cache.digest(parts).hex()[:32]))
+        out.append(each._replace(ordinal=seen[key], fingerprint=cache.digest(parts).hex()[:32]))
         seen[key] += 1
     return tuple(out)

@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scanner.policy.classic_baseline import Row, in_order, results
+from scanner.policy.classic_baseline import Row, results
+from scanner.policy.classic_update import in_order
 
 _ABSENT: Any = object()
 _LISTS = {"plugins_used": "name", "filters_used": "path"}
