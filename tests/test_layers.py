@@ -132,6 +132,7 @@ def loaded(code: str) -> list[str]:
     """What an isolated interpreter has loaded after `code`, which prints it as JSON."""
     here = f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
     argv = [sys.executable, "-I", "-c", here + code]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    # No variables: coverage would be measured in there, too, and load its own modules.
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env={})
     modules: list[str] = json.loads(done.stdout)
     return modules
