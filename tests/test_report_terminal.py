@@ -88,7 +88,7 @@ def test_the_gravest_rule_comes_first_and_places_of_a_rule_stand_together() -> N
 def test_advice_that_two_rules_share_is_said_once() -> None:
     text = show(outcome(finding("acme-token"), finding("bolt-key")))
     assert text.count(PURGE) == 1
-    assert "purge  as for Credential of acme-token" in text
+    assert "    purge   as for Credential of acme-token" in text
 
 
 def test_a_location_is_never_broken_however_narrow_the_terminal() -> None:
@@ -120,6 +120,13 @@ def test_a_short_list_is_shown_whole(number: int) -> None:
     text = show(many(number))
     assert len(re.findall(r"src/f\d{4}\.py:\d+:7", text)) == number
     assert "more" not in text
+    assert "the whole list" not in text
+
+
+def test_a_short_list_of_many_rules_is_shown_whole_too() -> None:
+    found = [finding(f"rule-{n % 20:02}", f"f{n:02}.py", n + 1) for n in range(40)]
+    text = show(outcome(*found))
+    assert len(re.findall(r"f\d\d\.py:\d+:7", text)) == 40
     assert "the whole list" not in text
 
 

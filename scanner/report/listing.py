@@ -18,7 +18,7 @@ from scanner.report.order import by_place, gap_order
 from scanner.report.page import Page, Part, cells
 
 _GROUPS = 20
-_PLACES = 40  # shared by the groups, but at least _FEW for each
+_PLACES = 40  # all of them up to this number; more share it, but at least _FEW for each group
 _FEW = 3
 _GAPS = 10
 _WORDS, _PROSE = 48, 1200  # characters shown of a name and of a text
@@ -37,7 +37,7 @@ def listing(outcome: Outcome, context: ReportContext) -> str:
     """Everything that there is to see of an outcome with findings, gaps or notes."""
     page = Page(width=context.width, color=context.color)
     groups = _grouped(outcome.findings)
-    room = max(_FEW, _PLACES // max(1, min(len(groups), _GROUPS)))
+    room = _room(len(outcome.findings), len(groups))
     _findings(groups, room, context, page)
     _notes(outcome, context, page)
     _gaps(sorted(outcome.gaps, key=gap_order), context, page)
@@ -50,6 +50,11 @@ def _grouped(findings: Iterable[Finding]) -> list[Group]:
     """One group for each rule, severity and confidence; the gravest group first."""
     ordered = sorted(sorted(findings, key=by_place), key=_group)
     return [list(group) for _, group in groupby(ordered, key=_group)]
+
+
+def _room(findings: int, groups: int) -> int:
+    """How many places of each group are shown."""
+    return _PLACES if findings <= _PLACES else max(_FEW, _PLACES // min(groups, _GROUPS))
 
 
 def _group(finding: Finding) -> tuple[int, int, str]:
@@ -129,7 +134,8 @@ def _advice(finding: Finding, said: dict[str, str], context: ReportContext, page
             page.paragraph(_clip(words, _PROSE), indent=12, label=(f"    {step}", "green"))
             said[words] = _clip(rule.title, _WORDS)
     for title, steps in earlier.items():
-        page.line((f"    {', '.join(steps)}", "green"), (f"  as for {title}", "dim"))
+        label = f"    {', '.join(steps)}  ".ljust(12)
+        page.line((label, "green"), (f"as for {title}", "dim"))
     if remedy(rule):
         page.space()
 
