@@ -13,7 +13,8 @@ import jsonschema
 import pytest
 import yaml
 
-from scanner.detect import engine, matcher, rulebook
+from scanner.detect import matcher, rulebook
+from scanner.detect.detector import Detector, patterns
 from scanner.detect.samples import expand
 from scanner.detect.verify import CHECKS
 
@@ -42,11 +43,12 @@ def book() -> rulebook.Rulebook:
 @pytest.fixture(scope="module", params=["hyperscan", "re"])
 def scan(request: pytest.FixtureRequest, book: rulebook.Rulebook) -> Any:
     """The product's own engine over text, once with each matcher: the rules of what it found."""
-    ready = matcher.build(request.param, engine.patterns(book), book.key, None)
-    observe = engine.Engine(book, ready).observe
+    ready = matcher.build(request.param, lambda: patterns(book), book.key, None)
+    detector = Detector(book, ready)
 
     def found(text: str) -> list[str]:
-        return [finding.rule for finding in observe("app/settings.ini", [text.encode()]).findings]
+        seen = detector.observe("app/settings.ini", [text.encode()])
+        return [finding.rule for finding in seen.findings] if seen else []
 
     return found
 
