@@ -1,6 +1,6 @@
 """Ground: a bounded pool of worker processes over batches of work.
 
-Small work never pays for a pool: it starts only when the first fifth of a second was not enough.
+Small work never pays for a pool: it starts only when the first hundredths of a second were not enough.
 A worker that dies (out of memory, killed) costs its batches, and they are named.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 Task = Callable[[Sequence[str]], Result]
 
-_PATIENCE = 0.1
+_PATIENCE = 0.03
 _FIRST, _BATCH = 16, 64
 
 _task: Task[Any] | None = None

@@ -66,6 +66,7 @@ _PATHLIKE = re.compile(r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$)|\.(?:pem|
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _UUID = re.compile(r"^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$", re.IGNORECASE)
 _KEBAB = re.compile(r"^[a-z]+(?:[-_.:](?:[a-z]+|\d{1,4}))+$", re.IGNORECASE)
+_LONGEST = 256
 _QUOTES = (b'"', b"'", b"`")
 _BARE_AFTER = (b"=", b":", b">")
 _TRANSLATIONS = re.compile(
@@ -87,7 +88,7 @@ def assigned_value(candidate: Candidate) -> Confidence | None:
     An unquoted value counts only where it is a literal: in configuration and shell, not in code.
     """
     value = candidate.value.decode("latin-1")
-    if not _is_literal(candidate):
+    if not _is_literal(candidate) or len(value) > _LONGEST:
         return None
     if not _holds_a_secret(candidate.name.decode("latin-1")):
         return None

@@ -53,7 +53,8 @@ class Detector:
                 seen = self._engine.examine(path, buffer, hits, place)
                 findings += seen.findings
                 said += seen.comments
-            place.move(buffer.data, buffer.following)
+            if buffer.following < len(buffer.data):
+                place.move(buffer.data, buffer.following)
         return _observation(path, size, findings, said) if findings or said else None
 
     def observe_names(self, names: Sequence[str]) -> dict[str, Observation]:

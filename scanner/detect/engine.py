@@ -29,6 +29,8 @@ _NAME = re.compile(
     rb"""(?:(?::[ \t]{0,2}[\w<>\[\]?.*]{1,30}[ \t]{0,4})?={1,3}|=>|:=|->|\|\|=|\?\?=|!={1,2}|:|,|\(|>)"""
     rb"""[ \t]{0,8}[rbuf@$]{0,2}\\?["'`]{0,3}$"""
 )
+_IDENTIFIER = re.compile(rb"[\w.\-]*")
+_IDENTIFIER_BYTE = [bool(re.match(rb"[\w.\-]", bytes([i]))) for i in range(256)]
 _QUOTED = re.compile(rb"""[rbuf@]{0,2}(["'`]).+\1""", re.DOTALL)
 
 
@@ -120,8 +122,7 @@ class Engine:
         if rule.entropy and shannon(value) < rule.entropy:
             return None
         line_start = window.rfind(b"\n", 0, start) + 1
-        named = _NAME.search(window, max(line_start, start - 160), start)
-        name = named.group(1) if named else b""
+        name = _name(rule, window, m.start(), max(line_start, start - 160), start)
         confidence: Confidence | None = rule.confidence
         if rule.check:
             line_end = window.find(b"\n", end)
@@ -219,6 +220,20 @@ def _window(data: bytes, to: int, rule: Rule) -> tuple[int, int, int]:
         return low, end, end
     high = min(len(data), to + _AFTER)
     return low, high, high if high == len(data) else high - _BEFORE
+
+
+def _name(rule: Rule, window: bytes, match: int, low: int, start: int) -> bytes:
+    """The identifier that the value at `start` is given to, b"" for none.
+
+    A rule with a name matched inside it; for any other it is looked for, not before `low`.
+    """
+    if not rule.named:
+        found = _NAME.search(window, low, start)
+        return found.group(1) if found else b""
+    whole = _IDENTIFIER.match(window, match)
+    while match > low and _IDENTIFIER_BYTE[window[match - 1]]:
+        match -= 1
+    return window[match : whole.end() if whole else start][:64]
 
 
 def _without_quotes(window: bytes, start: int, end: int) -> tuple[int, int]:

@@ -23,16 +23,16 @@ _PURGE = (
 )
 _EDGES = "0-9A-Za-z_"
 # Between a name and its value: the rest of the name, closing quotes, an operator (a type may stand
-# before a plain `=`).
+# before a plain `=`). Open repeats, not counted ones: RE2 builds a state for each count.
 _ASSIGNMENT = (
-    r"""[\w.\-]{0,40}["'`\])\\]{0,3}[ \t]{0,8}(?:(?::[ \t]{0,2}[\w<>\[\]?.*]{1,30}[ \t]{0,4})?={1,3}"""
-    r"""|=>|:=|->|\|\|=|\?\?=|!={1,2}|:|,|\(|>)[ \t]{0,8}"""
+    r"""[\w.\-]*["'`\])\\]*[ \t]*(?:(?::[ \t]*[\w<>\[\]?.*]+[ \t]*)?=+"""
+    r"""|=>|:=|->|\|\|=|\?\?=|!=+|:|,|\(|>)[ \t]*"""
 )
 _QUOTES = r"""(?:[rbuf@$]{0,2}\\?["'`]{1,3})?"""
 # A value of any shape, with its quotes where it has some: the engine takes them off.
 _LITERAL = (
-    r"""\\?(?P<secret>[rbuf@]{0,2}"[^"\r\n]{4,256}"|[rbuf@]{0,2}'[^'\r\n]{4,256}'"""
-    r"""|`[^`\r\n]{4,256}`|[^\s"'`,;<>\\]{4,256})"""
+    r"""\\?(?P<secret>[rbuf@]{0,2}"[^"\r\n]{4,}"|[rbuf@]{0,2}'[^'\r\n]{4,}'"""
+    r"""|`[^`\r\n]{4,}`|[^\s"'`,;<>\\]{4,})"""
 )
 _LITERAL_ANCHOR = r"""\\?[rbuf@]{0,2}["'`]?[^\s"'`,;<>\\]{2}"""
 
