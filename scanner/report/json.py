@@ -38,7 +38,7 @@ def report(outcome: Outcome, context: ReportContext) -> str:
         "coverage": _coverage(outcome),
         "rules": _rules(outcome, context),
     }
-    return jsontext.dumps(document | _lists(outcome, context), levels=2)
+    return jsontext.dumps(document | _lists(outcome, context), lists=1)
 
 
 def _lists(outcome: Outcome, context: ReportContext) -> Json:

@@ -1,7 +1,7 @@
 """Report: JSON as text that is safe wherever it is shown: ASCII, valid Unicode, stable.
 
-The outer `levels` of a document have one entry a line, so that reports compare well line by line;
-what lies deeper is on one line, so that a large report stays quick to write.
+A list has one item a line, so that reports compare well line by line and large ones are quick to
+write; `lists` says how many lists deep that holds.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any
 from scanner.report import text
 
 # Beside what is not ASCII: the start of a CI system's command, should a log show the report.
-_UNSAFE = re.compile(r"[^ -~\n]|##")
+_UNSAFE = re.compile(r"[^ -~]|##")
 
 
-def dumps(value: Any, levels: int) -> str:
+def dumps(value: Any, *, lists: int) -> str:
     """`value` as JSON, ending with a newline; a lone surrogate stands as an escape in words."""
-    return _UNSAFE.sub(_escape, _layout(value, levels, "")) + "\n"
+    return _layout(value, lists, "") + "\n"
 
 
-def _layout(value: Any, levels: int, indent: str) -> str:
+def _layout(value: Any, lists: int, indent: str) -> str:
     inner = indent + "  "
-    if levels and value and isinstance(value, dict):
-        items = [f"{_flat(key)}: {_layout(item, levels - 1, inner)}" for key, item in value.items()]
+    if lists and value and isinstance(value, dict):
+        items = [f"{_flat(key)}: {_layout(item, lists, inner)}" for key, item in value.items()]
         return _block("{", items, "}", indent)
-    if levels and value and isinstance(value, list):
-        return _block("[", [_layout(item, levels - 1, inner) for item in value], "]", indent)
+    if lists and value and isinstance(value, list):
+        return _block("[", [_layout(item, lists - 1, inner) for item in value], "]", indent)
     return _flat(value)
 
 
@@ -37,7 +37,7 @@ def _block(opening: str, items: list[str], closing: str, indent: str) -> str:
 
 
 def _flat(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _UNSAFE.sub(_escape, json.dumps(value, ensure_ascii=False))
 
 
 def _escape(match: re.Match[str]) -> str:

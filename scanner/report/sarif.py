@@ -54,7 +54,7 @@ def full(outcome: Outcome, context: ReportContext) -> str:
 
 
 def _log(run: Json) -> str:
-    return jsontext.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, levels=6)
+    return jsontext.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, lists=2)
 
 
 def _run(outcome: Outcome, context: ReportContext, shown: list[Shown]) -> Json:

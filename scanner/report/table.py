@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from scanner.model import Outcome
-from scanner.report.interface import ReportContext, Reporter
+
+if TYPE_CHECKING:
+    from scanner.report.interface import ReportContext, Reporter
 
 FORMATS = {
     "terminal": ("scanner.report.terminal", "report"),
