@@ -24,6 +24,7 @@ from scanner.model import (
 from scanner.report.interface import ReportContext
 
 NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
+CLASS = "api-key"
 PURGE = "Take it out of the file and out of the history."
 HASH = hashlib.sha1(b"a classic hash that no report shows", usedforsecurity=False).hexdigest()
 TAG = 54321
@@ -33,7 +34,7 @@ def rule(name: str, severity: Severity = Severity.HIGH, **more: Any) -> RuleInfo
     words: dict[str, Any] = {
         "title": f"Credential of {name}",
         "confidence": Confidence.HIGH,
-        "secret_class": "api-key",
+        "secret_class": CLASS,
         "why": f"Whoever holds it acts as the owner of {name}.",
         "revoke": f"Delete it at {name}.",
         "rotate": f"Make a new one at {name}.",
