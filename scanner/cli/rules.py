@@ -18,6 +18,7 @@ from scanner.detect import proof, rulebook
 from scanner.errors import ExitCode, UsageError
 from scanner.model import RuleInfo
 from scanner.policy.rules import RULES as JUDGE_RULES
+from scanner.report.interface import remedy
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,8 +66,7 @@ def _in_full(info: RuleInfo) -> str:
     if info.secret_class:
         head += f", class {info.secret_class}"
     parts = [head, _paragraph(info.why)]
-    steps = [("Revoke", info.revoke), ("Rotate", info.rotate), ("Purge", info.purge)]
-    parts += [_paragraph(f"{name}: {words}") for name, words in steps if words]
+    parts += [_paragraph(f"{step.capitalize()}: {words}") for step, words in remedy(info)]
     if info.source:
         parts.append(f"Format: {info.source} (seen {info.source_date})")
     return "\n\n".join(parts) + "\n"

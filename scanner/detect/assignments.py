@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from scanner.model import Confidence
 
 if TYPE_CHECKING:
-    from scanner.detect.verify import Candidate
+    from scanner.detect.candidate import Candidate
 
 # Languages in which an unquoted right side is an expression, not a literal.
 _CODE = frozenset(
