@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scanner.cli import main
 from scanner.errors import ConfigError
 from scanner.policy import baseline
 from scanner.policy.baseline import BaselineEntry, entries_of, merge, parse, render
@@ -25,7 +26,7 @@ entries = st.builds(
     BaselineEntry,
     path=text,
     rule=st.sampled_from(["generic-password", "aws-access-key"]),
-    context=text,
+    name=text,
     tag=st.integers(-1, 65535),
     copy=st.integers(0, 2),
 )
@@ -43,7 +44,7 @@ def test_a_line_holds_what_identifies_the_debt_and_nothing_of_the_value() -> Non
     assert json.loads(lines_of(data)[1]) == {
         "path": "app.py",
         "rule": "generic-password",
-        "context": "db.password",
+        "name": "db.password",
         "tag": one.tag,
     }
     assert b"77" not in data.replace(str(one.tag).encode(), b"")
@@ -82,7 +83,7 @@ def test_order_and_repeated_lines_are_of_no_account(
     ("data", "line", "said"),
     [
         (b"", 1, "missing"),
-        (b'{"path":"a","rule":"r","context":""}\n', 1, "missing"),
+        (b'{"path":"a","rule":"r","name":""}\n', 1, "missing"),
         (b'{"keywatch-baseline":2}\n', 1, "version"),
         (b'{"keywatch-baseline":1,"more":1}\n', 1, "version"),
         (HEADER + b"nonsense\n", 2, "not a JSON object"),
@@ -91,9 +92,9 @@ def test_order_and_repeated_lines_are_of_no_account(
         (HEADER + b"[" * 100_000 + b"\n", 2, "not a JSON object"),
         (HEADER + b"1" * 10_000 + b"\n", 2, "not a JSON object"),
         (HEADER + b'{"path":"a","rule":"r"}\n', 2, "missing"),
-        (HEADER + b'{"path":"a","rule":"r","context":"","line":4}\n', 2, "'line' is unknown"),
-        (HEADER + b'{"path":"a","rule":"r","context":"","tag":true}\n', 2, "'tag'"),
-        (HEADER + b'{"path":1,"rule":"r","context":""}\n', 2, "'path'"),
+        (HEADER + b'{"path":"a","rule":"r","name":"","line":4}\n', 2, "'line' is unknown"),
+        (HEADER + b'{"path":"a","rule":"r","name":"","tag":true}\n', 2, "'tag'"),
+        (HEADER + b'{"path":1,"rule":"r","name":""}\n', 2, "'path'"),
         (HEADER + b'{"path":"a"\n', 2, "not a JSON object"),
         (HEADER + b"<<<<<<< HEAD\n", 2, "merge conflict"),
         (HEADER + b"=======\n", 2, "merge conflict"),
@@ -154,7 +155,7 @@ def test_500_entries_cost_a_hook_a_few_milliseconds() -> None:
     assert min(cost() for _ in range(5)) < 0.02
 
 
-def test_other_scanners_find_nothing_in_a_baseline(tmp_path: Path) -> None:
+def test_scanners_find_nothing_in_a_baseline(tmp_path: Path) -> None:
     from detect_secrets.core.secrets_collection import SecretsCollection
     from detect_secrets.settings import default_settings
 
@@ -170,3 +171,4 @@ def test_other_scanners_find_nothing_in_a_baseline(tmp_path: Path) -> None:
         secrets = SecretsCollection()
         secrets.scan_file(str(file))
     assert not secrets.data
+    assert main(["scan", "--no-git", "--quiet", str(tmp_path)]) == 0

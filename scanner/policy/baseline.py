@@ -8,6 +8,7 @@ value, and 16 bits of a salted hash of it: no line number, no date, nothing that
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ FILE = ".keywatch.baseline"
 VERSION = 1
 _HEADER = "keywatch-baseline"
 _CONFLICT = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
-_FIELDS = {"path": str, "rule": str, "context": str, "tag": int, "copy": int}
+_FIELDS = {"path": str, "rule": str, "name": str, "tag": int, "copy": int}
 
 Key = tuple[str, str, str | int]
 
@@ -34,13 +35,13 @@ class BaselineEntry(NamedTuple):
 
     path: str
     rule: str
-    context: str
+    name: str
     tag: int
     copy: int = 0
 
     @property
     def key(self) -> Key:
-        return _key(self.path, self.rule, self.context, self.tag)
+        return _key(self.path, self.rule, self.name, self.tag)
 
 
 class Baseline(NamedTuple):
@@ -89,7 +90,7 @@ def entries_of(findings: Iterable[Finding]) -> tuple[BaselineEntry, ...]:
             path, rule = finding.location.path, finding.rule
             same = (path, rule, finding.context, _tag(finding))
             entries.append(
-                BaselineEntry(path=path, rule=rule, context=same[2], tag=same[3], copy=alike[same])
+                BaselineEntry(path=path, rule=rule, name=same[2], tag=same[3], copy=alike[same])
             )
             alike[same] += 1
     return tuple(sorted(entries))
@@ -115,6 +116,11 @@ def parse(data: bytes, where: str) -> Baseline:
     return Baseline(where=where, entries=tuple(rows), lines=tuple(rows.values()))
 
 
+def is_one(data: bytes) -> bool:
+    """Does `data` say of itself that it is such a file?"""
+    return re.search(rb'(?m)^\s*\{\s*"' + _HEADER.encode(), data) is not None
+
+
 def render(entries: Iterable[BaselineEntry]) -> bytes:
     """The file that holds these entries: the same bytes for the same set."""
     rows: list[dict[str, Any]] = [{_HEADER: VERSION}, *map(_fields, sorted(set(entries)))]
@@ -132,7 +138,8 @@ def merge(
 
 
 def _fields(entry: BaselineEntry) -> dict[str, Any]:
-    row: dict[str, Any] = {"path": entry.path, "rule": entry.rule, "context": entry.context}
+    # Short keys: scanners take `"some-password","longer-word"` for an assignment.
+    row: dict[str, Any] = {"path": entry.path, "rule": entry.rule, "name": entry.name}
     if entry.tag >= 0:
         row["tag"] = entry.tag
     if entry.copy:
@@ -163,7 +170,7 @@ def _entry(row: dict[str, Any], where: str) -> BaselineEntry:
     try:
         return BaselineEntry(**{"tag": -1, **row})
     except TypeError:
-        raise _error(where, "path, rule or context is missing") from None
+        raise _error(where, "path, rule or name is missing") from None
 
 
 def _error(where: str, what: str) -> ConfigError:
@@ -174,8 +181,8 @@ def _error(where: str, what: str) -> ConfigError:
     )
 
 
-def _key(path: str, rule: str, context: str, tag: int) -> Key:
-    return path, rule, tag if tag >= 0 else context
+def _key(path: str, rule: str, name: str, tag: int) -> Key:
+    return path, rule, tag if tag >= 0 else name
 
 
 def _tag(finding: Finding) -> int:

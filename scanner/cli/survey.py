@@ -1,0 +1,68 @@
+"""The command line: a scan for the verbs that keep records of findings and report none.
+
+`add_arguments` gives them the arguments of `keywatch scan` that say what is read and how.
+"""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime
+from typing import NamedTuple
+
+from scanner import cache
+from scanner.cli import inputs, scan, sweep
+from scanner.cli.inputs import Selection
+from scanner.cli.sweep import Swept
+from scanner.cli.terminal import Io
+from scanner.errors import ExitCode, UsageError
+from scanner.model import Confidence, Outcome
+from scanner.report.text import count
+
+
+class Survey(NamedTuple):
+    """What ran, what was seen, and what it comes to."""
+
+    rules: frozenset[str]
+    swept: Swept
+    outcome: Outcome
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    inputs.add_arguments(parser)
+    sweep.add_arguments(parser)
+    parser.add_argument("--now", metavar="TIME", help="act as of this time (ISO 8601)")
+    parser.set_defaults(min_confidence="low")
+
+
+def select(args: argparse.Namespace, io: Io) -> Selection:
+    return inputs.select(args, io, cache.folder())
+
+
+def survey(args: argparse.Namespace, io: Io, selection: Selection, now: datetime) -> Survey:
+    """Scan and judge: findings of every confidence."""
+    folder = cache.folder()
+    book = sweep.load_rules(args, io, selection, folder)
+    swept = sweep.sweep(args, io, selection, book, folder)
+    outcome = scan.judged(args, selection, swept, now, Confidence.LOW)
+    return Survey(frozenset(rule.id for rule in book.rules), swept, outcome)
+
+
+def demand_whole_tree(selection: Selection, what: str) -> None:
+    """UsageError where only a part of the tree was selected."""
+    if not selection.whole_tree:
+        raise UsageError(
+            f"{what} needs the whole tree",
+            why="what is not in a part of it may be in another",
+            todo="leave out paths, --staged, --stdin and --exclude",
+        )
+
+
+def completeness(outcome: Outcome, io: Io) -> int:
+    """The exit code of a verb whose result is what could be read."""
+    if outcome.complete:
+        return ExitCode.CLEAN
+    io.error_line(
+        f"keywatch: {count(len(outcome.gaps), 'gap')}: what could not be read is not in this; "
+        "keywatch scan names the places"
+    )
+    return ExitCode.INCOMPLETE
