@@ -23,10 +23,9 @@ from scanner.detect.samples import expand
         ("{uuid}", r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"),
         ("{{{lower:3}}}", r"\{[a-z]{3}\}"),
         ("a{{b}}c", r"a\{b\}c"),
-        (
-            "{pem:EC PRIVATE KEY}",
-            r"-----BEGIN EC PRIVATE KEY-----[^-]{100,}-----END EC PRIVATE KEY-----",
-        ),
+        ("{pem:CERTIFICATE}", r"-{5}BEGIN CERTIFICATE-{5}[^-]{100,}-{5}END CERTIFICATE-{5}"),
+        ("{frame:EC KEY|...}", r"-{5}BEGIN EC KEY-{5}\n\.{3}\n-{5}END EC KEY-{5}"),
+        ("{repeat:xy*3}", "xyxyxy"),
         ("{jwt}", r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]{43}"),
     ],
 )

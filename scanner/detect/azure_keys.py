@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 from binascii import Error, a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping
+from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
 from scanner.detect.checksums import BASE32_LOWER, BASE62, in_base, marvin32
@@ -20,7 +21,7 @@ RandomBytes = Callable[[int], bytes]
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _SEND_LISTEN_MANAGE = (b"Send0000", b"Listen00", b"Manage00")
-_CLIENT_ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ1234567890.-_~"
+_CLIENT_ALPHABET = ascii_lowercase + ascii_uppercase + "1234567890" + ".-_~"
 _DEVOPS_SEEDS = (0xE0B9692D, 0x1019F92E)
 # Where the checksum's bytes lie in the 32 bytes of a DevOps token, its lowest byte first.
 _DEVOPS_CHECKSUM_PLACES = (22, 8, 7, 2)

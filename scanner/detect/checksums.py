@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
+from string import ascii_lowercase, ascii_uppercase, digits
 
-BASE32_LOWER = "abcdefghijklmnopqrstuvwxyz234567"
-BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
-BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+BASE32_LOWER = ascii_lowercase + "234567"
+BASE36 = digits + ascii_lowercase
+BASE62 = digits + ascii_uppercase + ascii_lowercase
+BECH32 = "qpzry9x8" + "gf2tvdw0" + "s3jn54kh" + "ce6mua7l"
 _BECH32_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
 
-def in_base(digits: str, number: int) -> str:
-    """`number` in the positional system of `digits`, without leading zeros ("" for zero)."""
+def in_base(alphabet: str, number: int) -> str:
+    """`number` in the positional system of `alphabet`, without leading zeros ("" for zero)."""
     text = ""
     while number:
-        number, rest = divmod(number, len(digits))
-        text = digits[rest] + text
+        number, rest = divmod(number, len(alphabet))
+        text = alphabet[rest] + text
     return text
 
 

@@ -17,15 +17,21 @@ _AROUND_A_LINE = b" \t\"'`,;\\#*>|"
 _BASE64 = re.compile(rb"[0-9A-Za-z+/]+={0,2}")
 _HEADER = re.compile(rb"[A-Za-z-]{3,20}: ?[^\x00-\x1f]*")
 _OPENSSH = b"b3BlbnNzaC1rZXktdjE"  # base64 of its magic, "openssh-key-v1"
-_SHORTEST_KEY = 60  # base64 of the shortest key in use, Ed25519 in PKCS #8, has 64 characters
-_SHORTEST_PGP_KEY = 200
+# Characters of the shortest body by label: RSA of 512 bits, DSA of 1024, Ed25519 in PKCS #8.
+_SHORTEST = {
+    b"RSA PRIVATE KEY": 400,
+    b"DSA PRIVATE KEY": 300,
+    b"OPENSSH PRIVATE KEY": 250,
+    b"PGP PRIVATE KEY BLOCK": 200,
+}
+_SHORTEST_OTHER = 60
 _FEWEST_DISTINCT = 16
 
 
 def is_private_key(text: bytes) -> bool:
     """A whole frame around a private key that is not encrypted."""
     label, headers, body = _parts(text)
-    if b"ENCRYPTED" in label + headers or not _is_body(body, _SHORTEST_KEY):
+    if b"ENCRYPTED" in label + headers or not _is_body(label, body):
         return False
     return body.startswith(_OPENSSH) or not label.startswith(b"OPENSSH")
 
@@ -33,16 +39,17 @@ def is_private_key(text: bytes) -> bool:
 def is_encrypted_key(text: bytes) -> bool:
     """A whole frame around a private key that a passphrase protects."""
     label, headers, body = _parts(text)
-    return b"ENCRYPTED" in label + headers and _is_body(body, _SHORTEST_KEY)
+    return b"ENCRYPTED" in label + headers and _is_body(label, body)
 
 
 def is_pgp_key(text: bytes) -> bool:
     """A whole frame around an OpenPGP private key."""
     label, _, body = _parts(text)
-    return label == b"PGP PRIVATE KEY BLOCK" and _is_body(body, _SHORTEST_PGP_KEY)
+    return label == b"PGP PRIVATE KEY BLOCK" and _is_body(label, body)
 
 
-def _is_body(body: bytes, shortest: int) -> bool:
+def _is_body(label: bytes, body: bytes) -> bool:
+    shortest = _SHORTEST.get(label, _SHORTEST_OTHER)
     return len(body) >= shortest and len(set(body)) >= _FEWEST_DISTINCT
 
 

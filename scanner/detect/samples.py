@@ -34,7 +34,6 @@ _ALPHABETS: Mapping[str, str] = {
     "ALNUM": string.ascii_uppercase + string.digits,
     "base32": BASE32_LOWER.upper(),
     "base32lower": BASE32_LOWER,
-    "base58": "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz",
     "base62": BASE62,
     "base64": string.ascii_letters + string.digits + "+/",
     "base64url": string.ascii_letters + string.digits + "-_",
@@ -153,6 +152,20 @@ def _encoded(argument: str, _before: str, source: random.Random) -> str:
     return _base64((argument + "".join(source.choices(BASE62, k=48))).encode("ascii"))
 
 
+def _repeat(argument: str, _before: str, _source: random.Random) -> str:
+    """`text*times`: a placeholder such as `{repeat:x*36}`."""
+    text, _, times = argument.rpartition("*")
+    if not text or _LENGTH.fullmatch(times) is None:
+        raise KeyError(argument)
+    return text * int(times.partition("-")[0])
+
+
+def _frame(argument: str, _before: str, _source: random.Random) -> str:
+    """`LABEL|text`: the text in a PEM frame, for frames that hold no key."""
+    label, _, text = argument.partition("|")
+    return f"-----BEGIN {label}-----\n{text}\n-----END {label}-----"
+
+
 def _snowflake(_argument: str, _before: str, source: random.Random) -> str:
     """Discord's first part of a bot token: the base64 of the bot's numeric id."""
     return _base64url(str(source.randint(10**17, 10**18 - 1)).encode("ascii"))
@@ -222,6 +235,7 @@ _KINDS: Mapping[str, Callable[[str, str, random.Random], str]] = {
     "azure-devops": _azure_devops,
     "crc32": _crc32,
     "encoded": _encoded,
+    "frame": _frame,
     "gitlab-routable": _gitlab,
     "grafana-crc32": _grafana,
     "json": _json,
@@ -230,6 +244,7 @@ _KINDS: Mapping[str, Callable[[str, str, random.Random], str]] = {
     "pem": _pem,
     "pem-base64": _pem_base64,
     "pem-escaped": _pem_escaped,
+    "repeat": _repeat,
     "snowflake": _snowflake,
     "uuid": _uuid,
 }
