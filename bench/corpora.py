@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ PINS = (
     "botocore==1.44.8",
     "kubernetes==37.0.2",
 )
+INIT = ("init", "-q", "-b", "main", "--template=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,58 +46,69 @@ def corpus(pin: str) -> Corpus:
     """The extracted source distribution `pin`, fetched once."""
     name = pin.partition("==")[0]
     plain = peers.BUILD / "trees" / "plain" / name
-    if not plain.exists():
-        extract(_download(pin), plain)
+    make(plain, lambda part: extract(_download(pin), part))
     return described(name, plain)
+
+
+def make(folder: Path, fill: Callable[[Path], None]) -> Path:
+    """`folder`, filled where it is missing; an interrupted run leaves none half made.
+
+    It becomes a git repository without a file in its index: these folders lie in the project's own
+    work tree, whose policy and baseline must not apply to them.
+    """
+    if not folder.exists():
+        part = folder.with_name(folder.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        run_git(part, *INIT)
+        fill(part)
+        part.rename(folder)
+    return folder
 
 
 def described(name: str, plain: Path) -> Corpus:
     """The corpus of a plain tree, with its copy as a git repository."""
-    git = peers.BUILD / "trees" / "git" / name
-    if not git.exists():
-        _repository(plain, git)
+    git = make(peers.BUILD / "trees" / "git" / name, lambda part: _commit_copy(plain, part))
     sizes = [path.lstat().st_size for path in regular_files(plain)]
     return Corpus(name=name, plain=plain, git=git, files=len(sizes), size=sum(sizes))
 
 
 def regular_files(tree: Path) -> list[Path]:
-    """All regular files of a tree, without following links."""
-    found = (Path(base, name) for base, _, names in os.walk(tree) for name in names)
+    """All regular files of a tree but git's own, without following links."""
+    found = (
+        Path(base, name)
+        for base, _, names in os.walk(tree)
+        if ".git" not in Path(base).relative_to(tree).parts
+        for name in names
+    )
     return [path for path in found if path.is_file() and not path.is_symlink()]
 
 
 def multiplied(tree: Path, times: int) -> Path:
     """A folder that holds `times` copies of a tree."""
     folder = peers.BUILD / "trees" / "times" / f"{tree.name}-x{times}"
-    if not folder.exists():
-        part = beside(folder)
+
+    def fill(part: Path) -> None:
+        ignore = shutil.ignore_patterns(".git")
         for number in range(times):
-            shutil.copytree(tree, part / f"copy{number}", symlinks=True)
-        part.rename(folder)
-    return folder
+            shutil.copytree(tree, part / f"copy{number}", symlinks=True, ignore=ignore)
+
+    return make(folder, fill)
 
 
 def extract(archive: Path, folder: Path) -> None:
-    """Unpack without links out of the tree, devices, owners or absolute names."""
-    part = beside(folder)
+    """Unpack without links out of the tree, devices, absolute names or a .git of its own."""
     with tarfile.open(archive) as tar:
-        tar.extractall(part, filter=_harmless)  # noqa: S202 (that is what the filter is for)
-    part.rename(folder)
+        tar.extractall(folder, filter=_harmless)  # noqa: S202 (that is what the filter is for)
 
 
 def _harmless(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    if ".git" in Path(member.name).parts:
+        return None
     try:
         return tarfile.data_filter(member, folder)
     except tarfile.FilterError:
         return None
-
-
-def beside(folder: Path) -> Path:
-    """An empty place to build `folder` in, so that an interrupted run leaves none half made."""
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    return part
 
 
 def _download(pin: str) -> Path:
@@ -111,16 +124,14 @@ def _download(pin: str) -> Path:
     return next(folder.glob("*.tar.gz"))
 
 
-def _repository(plain: Path, git: Path) -> None:
-    part = beside(git)
-    shutil.copytree(plain, part, symlinks=True, dirs_exist_ok=True)
+def _commit_copy(plain: Path, part: Path) -> None:
+    ignore = shutil.ignore_patterns(".git")
+    shutil.copytree(plain, part, symlinks=True, dirs_exist_ok=True, ignore=ignore)
     commit_all(part)
-    part.rename(git)
 
 
 def commit_all(folder: Path) -> None:
-    """Make `folder` a git repository whose only commit holds its files."""
-    run_git(folder, "init", "-q", "-b", "main")
+    """Commit all files of a repository that has no commit yet."""
     run_git(folder, "add", "-A")
     run_git(folder, "commit", "-q", "--no-verify", "-m", "corpus")
 

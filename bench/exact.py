@@ -63,10 +63,7 @@ bench/parity.py."""
 
 def helm_tree() -> Corpus:
     folder = peers.BUILD / "trees" / "plain" / "helm"
-    if not folder.exists():
-        part = corpora.beside(folder)
-        helm.write_tree(part, CHARTS)
-        part.rename(folder)
+    corpora.make(folder, lambda part: helm.write_tree(part, CHARTS))
     return corpora.described("helm", folder)
 
 

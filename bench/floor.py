@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 
 from scanner import cache
-from scanner.detect import engine, matcher, rulebook
+from scanner.detect import detector, matcher, rulebook
 
 _HEAD = 8192
 
@@ -18,7 +18,7 @@ _HEAD = 8192
 def main(tree: str) -> None:
     folder = cache.folder()
     rules = rulebook.load(cache_folder=folder)
-    ready = matcher.build("hyperscan", engine.patterns(rules), rules.key, folder)
+    ready = matcher.build("hyperscan", lambda: detector.patterns(rules), rules.key, folder)
     hits = size = 0
     for path in _files(tree):
         with open(path, "rb") as file:

@@ -17,7 +17,7 @@ WORDS = tuple(
     # One line of them is easier to read than a column.
     """api worker cache queue ingest index gateway proxy broker replica primary metrics exporter
     console backup scheduler controller webhook registry search archive session mailer storage
-    """.split()  # noqa: SIM905
+    """.split()
 )
 KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")

@@ -98,13 +98,15 @@ def _commands(
 
 
 HOOK = ("-I", "-m", "scanner", "hook", "pre-commit")
-STAGED = ("-I", "-m", "scanner", "hook", "pre-commit", "--staged")
+STAGED = HOOK  # without a name it asks git what is staged
 
 
 def repository(case: Case, detect_secrets: Path) -> Path:
     """A fresh repository for `case`, its baseline written by detect-secrets itself."""
     folder = peers.BUILD / "hook" / f"{CASES.index(case)}"
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    corpora.run_git(folder, *corpora.INIT)
     rng = random.Random(500)  # noqa: S311 (made up, and the same each time)
     text = _settings(rng, candidate=case.candidate)
     _write(folder / FILE, text)
@@ -137,10 +139,10 @@ def _baseline(folder: Path, detect_secrets: Path, entries: int) -> None:
 
 def _settings(rng: random.Random, *, candidate: bool) -> str:
     """0.9 KB of Python."""
-    names = ("host", "port", "timeout", "retries", "workers", "region", "queue", "colour")
-    lines = [f"{name}_{n} = options.get({name!r}, {n})\n" for n, name in enumerate(names * 3)]
-    secret = f"password = {_random(rng)!r}\n" if candidate else ""
-    return '"""Settings of a service."""\n\n' + secret + "".join(lines)[: 860 - len(secret)] + "\n"
+    names = ("host", "port", "timeout", "retries", "workers", "region", "queue", "colour") * 3
+    lines = [f"{name}_{n} = options.get({name!r}, {n})\n" for n, name in enumerate(names)]
+    secret = f"password = {_random(rng)!r}\n" if candidate else "\n"
+    return '"""Settings of a service."""\n\n' + secret + "".join(lines[:23])
 
 
 def _secrets(rng: random.Random, count: int) -> str:

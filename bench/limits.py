@@ -71,12 +71,7 @@ Each planted file must be accounted for: a finding in it, a Skip or a Gap."""
 
 def shape_folder(shape: hostile.Shape) -> Path:
     """The folder of one shape, made where it is missing."""
-    folder = peers.BUILD / "trees" / "hostile" / shape.__name__
-    if not folder.exists():
-        part = corpora.beside(folder)
-        shape(part)
-        part.rename(folder)
-    return folder
+    return corpora.make(peers.BUILD / "trees" / "hostile" / shape.__name__, shape)
 
 
 def planted(folder: Path) -> frozenset[str]:

@@ -6,6 +6,7 @@ start is held against a peer. detect-secrets is Python itself and is run by its 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -174,6 +175,7 @@ def detect_secrets() -> Tool:
     )
 
 
+@functools.cache
 def keywatch() -> Tool:
     """Keywatch as a user gets it: a wheel of this checkout, in an environment of its own."""
     python = venv("keywatch") / "bin" / "python"
