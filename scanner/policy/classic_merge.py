@@ -75,7 +75,7 @@ def _results(
         conflicts.append(f"{key[0]}: {key[1]} has a different label on each side; it has none now")
         return _ABSENT
 
-    merged = _maps(settle, *(_rows(side) if side else {} for side in (base, ours, theirs)))
+    merged = _maps(settle, _rows(base) if base else {}, _rows(ours), _rows(theirs))
     files: dict[str, list[Row]] = {}
     for key, row in merged.items():
         files.setdefault(key[0], []).append(row)

@@ -1,0 +1,80 @@
+"""Real git repositories with made-up secrets, and the command line run in this process."""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from scanner.cli import main
+
+NOW = "2026-11-24T12:00:00Z"
+GIT = ("git", "-c", "user.name=Test", "-c", "user.email=test@example.org")
+
+
+def secret(seed: int) -> str:
+    return "".join(random.Random(seed).choices(string.ascii_letters + string.digits, k=24))
+
+
+def password(seed: int, name: str = "db_password") -> str:
+    """A line of code that holds a secret."""
+    return f'{name} = "{secret(seed)}"\n'
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Repository:
+    """A git repository; `keywatch` runs in it."""
+
+    def __init__(
+        self, root: Path, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]
+    ) -> None:
+        self.root = root
+        self._patch = patch
+        self._capture = capture
+        root.mkdir()
+        self.git("init", "-q", "-b", "main")
+
+    def git(self, *arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [*GIT, *arguments], cwd=self.root, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def write(self, files: Mapping[str, str]) -> None:
+        for name, text in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def commit(self, message: str = "change") -> None:
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message)
+
+    def text(self, name: str) -> str:
+        return (self.root / name).read_text()
+
+    def keywatch(self, *arguments: str) -> Result:
+        self._patch.chdir(self.root)
+        self._capture.readouterr()
+        code = main(arguments)
+        return Result(code, *self._capture.readouterr())
+
+    def findings(self, *arguments: str) -> list[tuple[str, int]]:
+        """(path, line) of what a scan reports."""
+        places = (each["location"] for each in self.report(*arguments)["findings"])
+        return [(place["path"], place["line"]) for place in places]
+
+    def report(self, *arguments: str) -> Any:
+        return json.loads(self.keywatch("scan", "--now", NOW, "--report", "json=-", *arguments).out)
