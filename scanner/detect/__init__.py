@@ -1,0 +1,1 @@
+"""Detect: bytes -> Observation. The only layer in which plaintext exists."""
