@@ -57,7 +57,11 @@ def run(args: argparse.Namespace, io: Io) -> int:
 
 
 def _refuse_bad_terms(args: argparse.Namespace, today: date) -> None:
-    missing = [f"--{name}" for name in ("reason", "owner", "until") if not getattr(args, name)]
+    missing = [
+        f"--{name}"
+        for name in ("reason", "owner", "until")
+        if not (getattr(args, name) or "").strip()
+    ]
     if missing:
         raise UsageError(
             f"the exception has no {' and no '.join(missing)}",

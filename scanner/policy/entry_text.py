@@ -7,7 +7,8 @@ import re
 
 from scanner.policy.allow import AllowEntry
 
-_ALLOW = re.compile(r"allow[ \t]*:[ \t]*(?P<value>\[[ \t]*\]|~|null)?(?P<comment>[ \t]*#.*)?[ \t]*")
+_KEY = re.compile(r"allow[ \t]*:")
+_ALLOW = re.compile(r"allow[ \t]*:(?:[ \t]*(?:\[[ \t]*\]|~|null))?(?P<comment>[ \t]+#.*)?[ \t]*")
 _LINE = re.compile(r"[^\n]*\n")
 _ITEM = re.compile(r"( *)-(?:\s|$)")
 _NOTHING = re.compile(r"\s*(?:#.*)?$")
@@ -21,7 +22,7 @@ def with_entry(text: str, entry: AllowEntry) -> str | None:
     """
     newline = "\r\n" if "\r\n" in text else "\n"
     lines = _LINE.findall(text if not text or text.endswith("\n") else text + newline)
-    at = next((n for n, line in enumerate(lines) if line.startswith("allow")), len(lines))
+    at = next((n for n, line in enumerate(lines) if _KEY.match(line)), len(lines))
     if at == len(lines):
         lines.append("allow:")
     head = _ALLOW.fullmatch(lines[at].rstrip("\r\n"))
@@ -55,8 +56,9 @@ def on_one_line(entry: AllowEntry) -> str:
 
 
 def _quoted(value: str) -> str:
-    """Quoted, so that none turns into a number. A JSON string is a YAML one, too."""
-    return json.dumps(value, ensure_ascii=not value.isprintable())
+    """Quoted, so that none turns into a number; what does not print is escaped as YAML does it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in text)
 
 
 def _items(lines: list[str], start: int) -> tuple[str, int]:
