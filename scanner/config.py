@@ -88,7 +88,7 @@ class Config:
 
 
 def load(data: bytes | None, where: str, cache_folder: str | None) -> Config:
-    """The Config of a keywatch.yaml; the defaults where there is none. ConfigError with the line."""
+    """The Config of a keywatch.yaml, the defaults where there is none. ConfigError by line."""
     if data is None:
         return Config({})
     if cache_folder is None:
@@ -110,7 +110,9 @@ def _checked(data: bytes, where: str) -> bytes:
             try:
                 date.fromisoformat(item["until"])
             except ValueError:
-                raise parsed.error(field, f"{section}: until is not a day of the calendar") from None
+                raise parsed.error(
+                    field, f"{section}: until is not a day of the calendar"
+                ) from None
             item["where"] = parsed.at((section, index))
     return json.dumps(parsed.data).encode()
 

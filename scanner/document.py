@@ -89,7 +89,9 @@ def check(document: Document, schema: str) -> None:
     if errors:
         # An unknown key first: what else is wrong around it often follows from it.
         unknown = [e for e in errors if e.validator == "additionalProperties"]
-        raise min((_explain(e, document) for e in unknown or errors), key=lambda e: _line_of(e.where))
+        raise min(
+            (_explain(e, document) for e in unknown or errors), key=lambda e: _line_of(e.where)
+        )
 
 
 def _positions(node: Any, where: str) -> Iterator[tuple[Field, int]]:

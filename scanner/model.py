@@ -4,8 +4,8 @@ Paths are POSIX, relative to the scanned root, decoded with `surrogateescape`; a
 secret is masked before it gets here. Lines and columns count from 1; columns count code points;
 `end_column` is the column after the last character.
 
-Named tuples, made by keyword: on the hook's path a dataclass costs more to define than a file to scan
-(`dataclasses` alone imports for 6 ms).
+Named tuples, made by keyword: on the hook's path a dataclass costs more to define than a file to
+scan (`dataclasses` alone imports for 6 ms).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Ground: a bounded pool of worker processes over batches of work.
 
-Small work never pays for a pool: it starts only when the first hundredths of a second were not enough.
-A worker that dies (out of memory, killed) costs its batches, and they are named.
+Small work never pays for a pool: it starts only when the first hundredths of a second were not
+enough. A worker that dies (out of memory, killed) costs its batches, and they are named.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 Result = TypeVar("Result")
 Task = Callable[[Sequence[str]], Result]
@@ -21,12 +21,10 @@ _FIRST, _BATCH = 16, 64
 _task: Task[Any] | None = None
 
 
-class Lost(Exception):
+class Lost(NamedTuple):
     """A worker ended before it could answer for these items."""
 
-    def __init__(self, items: Sequence[str]) -> None:
-        super().__init__(f"{len(items)} items")
-        self.items = items
+    items: Sequence[str]
 
 
 def run(

@@ -73,7 +73,9 @@ class Parser(argparse.ArgumentParser):
     """argparse, with our exit code and the way to more help."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(ExitCode.USAGE, f"{self.prog}: {message}\n  {self.prog} --help shows what there is\n")
+        self.exit(
+            ExitCode.USAGE, f"{self.prog}: {message}\n  {self.prog} --help shows what there is\n"
+        )
 
 
 def _top_parser() -> argparse.ArgumentParser:
@@ -103,5 +105,8 @@ def show_internal_error(error: Exception, io: Io) -> None:
         frames.append(f"{os.path.basename(code.co_filename)}:{trace.tb_lineno} {code.co_name}")
         trace = trace.tb_next
     io.error_line(f"keywatch: internal error {type(error).__name__}; this is a defect of keywatch")
-    io.error_line(f"  keywatch {__version__}, Python {sys.version.split()[0]}: " + " < ".join(frames[::-1][:6]))
+    io.error_line(
+        f"  keywatch {__version__}, Python {sys.version.split()[0]}: "
+        + " < ".join(frames[::-1][:6])
+    )
     io.error_line("  please report these two lines; the run has no result (exit code 4)")

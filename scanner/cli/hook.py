@@ -61,19 +61,21 @@ def _install(arguments: list[str], io: Io) -> int:
     root = git.top_of(os.path.realpath(io.cwd))
     if root is None:
         raise UsageError(f"{io.cwd} is in no git repository", todo="run it inside one")
-    hook = os.path.join(root, os.fsdecode(git.run(root, "rev-parse", "--git-path", "hooks")).strip())
-    path = os.path.join(hook, "pre-commit")
+    folder = os.path.join(root, git.hooks_folder(root))
+    path = os.path.join(folder, "pre-commit")
     if os.path.lexists(path) and not args.force and not _is_ours(path):
         raise UsageError(
             f"{path} exists already",
             why="it is another tool's hook",
             todo="add the line `keywatch hook pre-commit` to it, or replace it with --force",
         )
-    os.makedirs(hook, exist_ok=True)
+    os.makedirs(folder, exist_ok=True)
     script = _SCRIPT.format(python=shlex.quote(sys.executable), isolated=_isolated())
     output.write_file(path, script.encode())
-    os.chmod(path, 0o755)
-    io.write(f"{os.path.relpath(path, io.cwd)} now checks each commit; git commit --no-verify skips it\n")
+    os.chmod(path, 0o755)  # noqa: S103 - git runs it, as whoever commits
+    io.write(
+        f"{os.path.relpath(path, io.cwd)} now checks each commit; git commit --no-verify skips it\n"
+    )
     return ExitCode.CLEAN
 
 

@@ -61,7 +61,9 @@ def select(args: argparse.Namespace, io: Io, cache_folder: str | None) -> Select
     in_git = os.path.lexists(os.path.join(root, ".git"))
     if args.staged and not in_git:
         raise UsageError(
-            "--staged needs a git repository", why=f"{root} is in none", todo="git init, or name files"
+            "--staged needs a git repository",
+            why=f"{root} is in none",
+            todo="git init, or name files",
         )
     source = _source(args, io, root, only, use_git=in_git and not args.no_git)
     settings, data, name = _config(args, io, source, cache_folder)
@@ -87,7 +89,9 @@ def _refuse_contradictions(args: argparse.Namespace) -> None:
 
 def _root(paths: Sequence[str], cwd: str) -> str:
     """The repository that holds all paths, else the folder that does: the same from everywhere."""
-    folders = [p if os.path.isdir(p) else os.path.dirname(p) for p in paths or [os.path.realpath(cwd)]]
+    folders = [
+        p if os.path.isdir(p) else os.path.dirname(p) for p in paths or [os.path.realpath(cwd)]
+    ]
     tops = {git.top_of(folder) for folder in folders}
     if len(tops) > 1:
         raise UsageError(

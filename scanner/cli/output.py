@@ -46,9 +46,7 @@ def targets(reports: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def deliver(
-    args: argparse.Namespace, io: Io, outcome: Outcome, context: ReportContext
-) -> bool:
+def deliver(args: argparse.Namespace, io: Io, outcome: Outcome, context: ReportContext) -> bool:
     """Print and write every report that was asked for; False where one could not be written.
 
     What fails does not stop the others: nothing that was found is lost to one full disk.
@@ -81,11 +79,10 @@ def write_file(path: str, data: bytes) -> None:
     """
     beside = f"{path}.{os.getpid()}.tmp"
     try:
-        if os.path.lexists(path) and not stat.S_ISREG(mode := os.lstat(path).st_mode):
-            if not stat.S_ISLNK(mode):
-                with open(path, "wb") as file:
-                    file.write(data)
-                return
+        if _is_device(path):
+            with open(path, "wb") as file:
+                file.write(data)
+            return
         with open(beside, "xb") as file:
             file.write(data)
         os.replace(beside, path)
@@ -97,3 +94,11 @@ def write_file(path: str, data: bytes) -> None:
             why=error.strerror or str(error),
             todo="make room or name another place; what was there before is untouched",
         ) from None
+
+
+def _is_device(path: str) -> bool:
+    """A terminal, a pipe, /dev/full: anything that a rename would replace by a file."""
+    if not os.path.lexists(path):
+        return False
+    mode = os.lstat(path).st_mode
+    return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode))

@@ -1,8 +1,8 @@
 """List, explain and test the rules.
 
-  keywatch rules list              every rule, one a line
-  keywatch rules show ID           what it finds, why it matters, what to do after a leak
-  keywatch rules test FILE         run the examples of a rule file of your own
+keywatch rules list              every rule, one a line
+keywatch rules show ID           what it finds, why it matters, what to do after a leak
+keywatch rules test FILE         run the examples of a rule file of your own
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def _as_lines(infos: dict[str, RuleInfo]) -> str:
 
 
 def _in_full(info: RuleInfo) -> str:
-    head = f"{info.id}: {info.title}\n{info.severity.label} severity, {info.confidence.label} confidence"
+    levels = f"{info.severity.label} severity, {info.confidence.label} confidence"
+    head = f"{info.id}: {info.title}\n{levels}"
     if info.secret_class:
         head += f", class {info.secret_class}"
     parts = [head, _paragraph(info.why)]

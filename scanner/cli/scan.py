@@ -68,9 +68,7 @@ def scan(
     written = True
     if args.report or not args.quiet:
         written = output.deliver(args, io, outcome, _context(io, selection, book, now, fail_on))
-    return _exit_code(
-        outcome, fail_on, written=written, require_complete=args.require_complete
-    )
+    return _exit_code(outcome, fail_on, written=written, require_complete=args.require_complete)
 
 
 def judged(
@@ -104,9 +102,7 @@ def judged(
         min_confidence=settings.min_confidence or least,
     )
     skipped = outcome.coverage.skipped
-    return outcome._replace(
-        coverage=Coverage(files=swept.files, size=swept.size, skipped=skipped)
-    )
+    return outcome._replace(coverage=Coverage(files=swept.files, size=swept.size, skipped=skipped))
 
 
 def _baseline(selection: Selection) -> Baseline | None:

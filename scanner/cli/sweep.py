@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scanner import config, globs, pool
+from scanner import globs, pool
 from scanner.cli.inputs import Selection
 from scanner.cli.terminal import Io
 from scanner.detect import matcher, rulebook
@@ -118,9 +118,7 @@ def load_rules(
     if selection.config.has_rules and selection.config_data is not None:
         where = selection.config_name
         extra.append(rulebook.Source(where, selection.config_data, part=True))
-    return rulebook.load(
-        extra, disabled=selection.config.disable_rules, cache_folder=cache_folder
-    )
+    return rulebook.load(extra, disabled=selection.config.disable_rules, cache_folder=cache_folder)
 
 
 def sweep(
@@ -143,7 +141,9 @@ def sweep(
     for result in pool.run(recipe, wanted):
         if isinstance(result, pool.Lost):
             reason = "the worker process that read it ended too early (out of memory?)"
-            swept.gaps += (Gap(kind="worker-lost", path=path, reason=reason) for path in result.items)
+            swept.gaps += (
+                Gap(kind="worker-lost", path=path, reason=reason) for path in result.items
+            )
         else:
             swept.add(result)
         progress.at(swept.files + len(swept.skips) + len(swept.gaps))

@@ -1,7 +1,7 @@
 """Detect: is the value that a sensitive name is given a real secret?
 
-`assigned_value` judges one candidate of rules/secrets/generic.yaml: what stands right of `password =`
-is more often a reference, a type, a label or a call than a password.
+`assigned_value` judges one candidate of rules/secrets/generic.yaml: what stands right of
+`password =` is more often a reference, a type, a label or a call than a password.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 # Languages in which an unquoted right side is an expression, not a literal.
 _CODE = frozenset(
-    "py pyi js mjs cjs jsx ts tsx vue svelte go java kt kts scala groovy gradle rb php cs vb fs c h cc"
-    " cpp cxx hpp m mm rs swift dart lua pl pm r jl ex exs erl hs clj cljs coffee el vim ps1 psm1 sql"
-    " html htm css scss less md rst txt adoc ipynb jinja j2 tmpl erb".split()
+    "py pyi js mjs cjs jsx ts tsx vue svelte go java kt kts scala groovy gradle rb php cs vb fs c h"
+    " cc cpp cxx hpp m mm rs swift dart lua pl pm r jl ex exs erl hs clj cljs coffee el vim ps1"
+    " psm1 sql html htm css scss less md rst txt adoc ipynb jinja j2 tmpl erb".split()
 )
 # Last words of a name that say it holds something about the secret, not the secret.
 _ABOUT = frozenset(
-    "url uri path file filename dir directory name names field fields label type kind length len size"
-    " min max count regex pattern policy policies rule rules reset prompt placeholder message msg error"
-    " errors title text help hint description desc env var variable ref reference arn version ttl"
-    " expiry expires expiration age date time timeout days hours enabled required disabled valid"
-    " validator validation form input column store storage manager provider service factory type"
-    " strength score format algorithm alg header prefix suffix change changed update updated confirm"
-    " confirmation recovery forgot hint hash hashed encoder encoding digest salt checksum id ids"
-    " endpoint host class selector element icon button page view link template tokenizer limit index"
-    " authority issuer scope scopes list count used usage usages".split()
+    "url uri path file filename dir directory name names field fields label type kind length len"
+    " size min max count regex pattern policy policies rule rules reset prompt placeholder message"
+    " msg error errors title text help hint description desc env var variable ref reference arn"
+    " version ttl expiry expires expiration age date time timeout days hours enabled required"
+    " disabled valid validator validation form input column store storage manager provider service"
+    " factory type strength score format algorithm alg header prefix suffix change changed update"
+    " updated confirm confirmation recovery forgot hint hash hashed encoder encoding digest salt"
+    " checksum id ids endpoint host class selector element icon button page view link template"
+    " tokenizer limit index authority issuer scope scopes list count used usage usages".split()
 )
 _SENSITIVE = re.compile(
     r"pass(?:w(?:or)?d|wd|phrase|code)?|pwd|secret|token|credential|auth|api_?key|access_?key"
@@ -42,27 +42,33 @@ _SENSITIVE = re.compile(
 _WORD_GOES_ON = re.compile(r"[a-z](?!s(?![a-z]))[a-z]|[A-Z](?!S(?![A-Z]))[A-Z]")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _REFERENCE = re.compile(
-    r"""\$\{|\$\(|\$[A-Za-z_(]|\$\$|\{\{|\}\}|<%|%>|%\{|%\(|^%[A-Za-z_]+%$|^%[sdvq]$|#\{|^\{[\w.:!]*\}$"""
-    r"""|^<[^<>]*>$|^\[[^\]]*\]$|^@[\w.(]|^!\w+|^\*+$|^&\w|^(?:vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"""
-    r"""|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|\bENV\[|\bEnv\.|Deno\.env|secrets\.\w|\bvar\.\w"""
-    r"""|secretKeyRef|valueFrom|resolve:|KeyVault\(|ENC\[|\$ANSIBLE_VAULT"""
+    r"\$\{|\$\(|\$[A-Za-z_(]|\$\$|\{\{|\}\}|<%|%>|%\{|%\(|#\{|\{[^{}\s]*\}"
+    r"|^(?:%[A-Za-z_]+%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$|^(?:@[\w.(]|!\w+|&\w)"
+    r"|^(?:vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
+    r"|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|\bENV\[|\bEnv\.|Deno\.env|secrets\.\w"
+    r"|\bvar\.\w|secretKeyRef|valueFrom|resolve:|KeyVault\(|ENC\[|\$ANSIBLE_VAULT"
 )
 _PLACEHOLDER = re.compile(
-    r"^(?:x{3,}|\*{3,}|\.{3,}|-{3,}|_{3,}|0{4,}|1234?5?6?7?8?9?0?|abc(?:123|def)?|foo|bar|baz|qux|todo|tbd|none|null|nil"
-    r"|undefined|true|false|yes|no|on|off|required|optional|string|str|bytes|int|integer|number"
-    r"|bool|boolean|object|any|unknown|void|auto|default|disabled|enabled|empty|redacted|masked"
-    r"|removed|hidden|secret|token|password|passwd|pass|pwd|passphrase|key|user|username|admin"
-    r"|root|test|testing|guest|value|text|hash|md5|sha\d*|basic|bearer|digest|plain|ldap|oauth2?)$"
-    r"|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|with|this)|place[-_ ]?holder|example|sample|dummy|fake"
-    r"|your[-_ ]|my[-_ ]?(?:secret|password|token|key|pass)|insert[-_ ]|fill[-_ ]?(?:me|in)|enter[-_ ]"
-    r"|not[-_ ]?(?:a[-_ ])?(?:real|set|used|secret)|s3cr3t$|to[-_ ]be|xxxx|^\W*$|redacted",
+    r"^(?:x{3,}|\*{3,}|\.{3,}|-{3,}|_{3,}|0{4,}|1234?5?6?7?8?9?0?|abc(?:123|def)?|foo|bar|baz|qux"
+    r"|todo|tbd|none|null|nil|undefined|true|false|yes|no|on|off|required|optional|string|str|bytes"
+    r"|int|integer|number|bool|boolean|object|any|unknown|void|auto|default|disabled|enabled|empty"
+    r"|redacted|masked|removed|hidden|secret|token|password|passwd|pass|pwd|passphrase|key|user"
+    r"|username|admin|root|test|testing|guest|value|text|hash|md5|sha\d*|basic|bearer|digest|plain"
+    r"|ldap|oauth2?)$"
+    r"|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|with|this)|place[-_ ]?holder|example|sample"
+    r"|dummy|fake|your[-_ ]|my[-_ ]?(?:secret|password|token|key|pass)|insert[-_ ]"
+    r"|fill[-_ ]?(?:me|in)|enter[-_ ]|not[-_ ]?(?:a[-_ ])?(?:real|set|used|secret)|s3cr3t$"
+    r"|to[-_ ]be|xxxx|^\W*$|redacted",
     re.IGNORECASE,
 )
 _CODE_SHAPE = re.compile(
-    r"^[\w.$:]+\(|\)$|^[a-z_]\w*(?:\.[a-zA-Z_]\w*)+$|^[A-Z][a-z]+(?:[A-Z][a-z]+)+$|^[A-Z]+(?:_[A-Z]+)+$"
-    r"|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
+    r"^[\w.$:]+\(|\)$|^[a-z_]\w*(?:\.[a-zA-Z_]\w*)+$|^[A-Z][a-z]+(?:[A-Z][a-z]+)+$"
+    r"|^[A-Z]+(?:_[A-Z]+)+$|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
 )
-_PATHLIKE = re.compile(r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$)|\.(?:pem|key|crt|json|ya?ml|txt|conf|py|js|html?)$")
+_PATHLIKE = re.compile(
+    r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$)"
+    r"|\.(?:pem|key|crt|json|ya?ml|txt|conf|py|js|html?)$"
+)
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _UUID = re.compile(r"^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$", re.IGNORECASE)
 _KEBAB = re.compile(r"^[a-z]+(?:[-_.:](?:[a-z]+|\d{1,4}))+$", re.IGNORECASE)
@@ -123,7 +129,9 @@ def _holds_a_secret(name: str) -> bool:
     """False for `password_reset_url`, `tokenizer`, `passing`: the sensitive word must stand as a
     word, and no word after the last one may say that the value is only about it."""
     words = [word.lower() for word in _WORDS.findall(name)]
-    places = [m.end() for m in _SENSITIVE.finditer(name) if not _WORD_GOES_ON.match(name, m.end() - 1)]
+    places = [
+        m.end() for m in _SENSITIVE.finditer(name) if not _WORD_GOES_ON.match(name, m.end() - 1)
+    ]
     after = [word.lower() for word in _WORDS.findall(name[places[-1] :])] if places else words
     return bool(places) and not _ABOUT.intersection(after or words[-1:]) and "public" not in words
 
@@ -133,13 +141,16 @@ def _is_literal(candidate: Candidate) -> bool:
     before = candidate.line[: max(candidate.line.find(candidate.value), 0)]
     if before[-1:] in _QUOTES:
         return True
-    return _suffix(candidate.path) not in _CODE and before.rstrip()[-1:] in _BARE_AFTER
+    last = before.rstrip()[-1:]
+    if last == b">" and b"</" not in candidate.line[len(before) :]:
+        return False
+    return _suffix(candidate.path) not in _CODE and last in _BARE_AFTER
 
 
 def _is_prose(value: str, path: str) -> bool:
     """Words for people: a sentence, or any word without a digit in a file of translations."""
     digits = any(char.isdigit() for char in value)
-    return " " in value.strip() and (not digits or value.count(" ") > 2) or (
+    return (" " in value.strip() and (not digits or value.count(" ") > 2)) or (
         not digits and bool(_TRANSLATIONS.search(path))
     )
 

@@ -19,8 +19,12 @@ ANCHORS = (
 KEYWORDS = (("keywatch:",), ("pragma:",), ("gitleaks:allow",))
 
 _OPENER = r"(?:#|//|/\*+|\*|--|<!--|;+|%+|\{#|\{\{-?[ \t]*/\*|'|\bREM\b)[ \t]*"
-_OURS = re.compile(_OPENER + r"keywatch:[ \t]*allow\b(?P<rest>.*)", re.IGNORECASE)
-_PRAGMA = re.compile(r"pragma:[ \t]?(?:allow|white)list[ -](?P<next>nextline[ -])?secret", re.I)
+_ALLOW = r"keywatch:[ \t]*allow\b(?P<rest>.*)"
+_OURS = re.compile(_OPENER + _ALLOW, re.IGNORECASE)
+_OURS_IN_MARKDOWN = re.compile(r"<!--[ \t]*" + _ALLOW, re.IGNORECASE)  # `#` is a heading there
+_PRAGMA = re.compile(
+    r"pragma:[ \t]?(?:allow|white)list[ -](?P<next>nextline[ -])?secret", re.IGNORECASE
+)
 _CLOSER = re.compile(r"[ \t]*(?:\*/(?:[ \t]*-?\}\})?|-->|#\})[ \t]*$")
 _WORD = re.compile(r"""[ \t]+(?:(?P<key>[a-z]+)=)?(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))""")
 _FIELDS = ("reason", "owner", "until")
@@ -28,7 +32,8 @@ _FIELDS = ("reason", "owner", "until")
 
 def parse(line_text: str, path: str, line: int) -> AllowComment | None:
     """The allow comment in one line of a file, or None where there is none after all."""
-    ours = _OURS.search(line_text)
+    pattern = _OURS_IN_MARKDOWN if path.lower().endswith((".md", ".markdown")) else _OURS
+    ours = pattern.search(line_text)
     if ours:
         return _parse_ours(line_text, ours, path, line)
     pragma = _PRAGMA.search(line_text)

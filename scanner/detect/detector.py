@@ -58,7 +58,7 @@ class Detector:
         return _observation(path, size, findings, said) if findings or said else None
 
     def observe_names(self, names: Sequence[str]) -> dict[str, Observation]:
-        """The secrets that stand in file names themselves; an observation's path has them masked."""
+        """The secrets that stand in file names themselves, masked in each observation's path."""
         encoded = [name.encode(errors="surrogateescape") for name in names]
         starts = [0]
         for name in encoded:
@@ -105,5 +105,3 @@ def _too_many(path: str, count: int) -> tuple[Gap, ...]:
         return ()
     reason = f"{count} findings; the first {_MAX_FINDINGS} are reported"
     return (Gap(kind="too-many-findings", path=path, reason=reason),)
-
-

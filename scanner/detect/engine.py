@@ -26,8 +26,8 @@ _AFTER_MULTILINE = 16384
 
 _NAME = re.compile(
     rb"""([A-Za-z_][\w.\-]{0,63})["'`\])\\]{0,3}[ \t]{0,8}"""
-    rb"""(?:(?::[ \t]{0,2}[\w<>\[\]?.*]{1,30}[ \t]{0,4})?={1,3}|=>|:=|->|\|\|=|\?\?=|!={1,2}|:|,|\(|>)"""
-    rb"""[ \t]{0,8}[rbuf@$]{0,2}\\?["'`]{0,3}$"""
+    rb"""(?:(?::[ \t]{0,2}[\w<>\[\]?.*]{1,30}[ \t]{0,4})?={1,3}"""
+    rb"""|=>|:=|->|\|\|=|\?\?=|!={1,2}|:|,|\(|>)[ \t]{0,8}[rbuf@$]{0,2}\\?["'`]{0,3}$"""
 )
 _IDENTIFIER = re.compile(rb"[\w.\-]*")
 _IDENTIFIER_BYTE = [bool(re.match(rb"[\w.\-]", bytes([i]))) for i in range(256)]
@@ -108,14 +108,15 @@ class Engine:
                 start, end = _without_quotes(window, *m.span(group))
                 if low + start not in seen:
                     seen.add(low + start)
-                    match = self._judge(rule, path, window, m, start, end)
+                    match = self._judge(rule, path, window, m, (start, end))
                     if match:
                         yield _Match(low + start, low + end, rule, *match)
 
     def _judge(
-        self, rule: Rule, path: str, window: bytes, m: Any, start: int, end: int
+        self, rule: Rule, path: str, window: bytes, m: Any, span: tuple[int, int]
     ) -> tuple[Confidence, bytes] | None:
         """The confidence and the name of a match that stands up to its rule's demands."""
+        start, end = span
         if rule.edges and self._edge(rule.edges, window, start, end):
             return None
         value = window[start:end]
@@ -210,7 +211,7 @@ def fingerprint(rule: str, context: str, path: str, ordinal: int) -> str:
 
 
 def _window(data: bytes, to: int, rule: Rule) -> tuple[int, int, int]:
-    """Where to run the exact pattern for a hit that ends at `to`, and up to where it is then done."""
+    """Where to run the exact pattern for a hit that ends at `to`, and up to where that is all."""
     if rule.multiline:
         low = max(0, to - _BEFORE)
         return low, min(len(data), to + _AFTER_MULTILINE), to
@@ -254,12 +255,10 @@ def _without_overlaps(found: list[_Match]) -> list[_Match]:
 
 def _weight(match: _Match) -> tuple[bool, int, int]:
     """A rule with a format of its own says more about a value than the name beside it."""
-    return not match.rule.check == "assigned-value", match.confidence, match.rule.severity
+    return match.rule.check != "assigned-value", match.confidence, match.rule.severity
 
 
-def _findings(
-    path: str, data: bytes, matches: Sequence[_Match], place: Place
-) -> Iterator[Finding]:
+def _findings(path: str, data: bytes, matches: Sequence[_Match], place: Place) -> Iterator[Finding]:
     for match in matches:
         line, column = place.move(data, match.start)
         end_line, end_column = place.move(data, match.end)

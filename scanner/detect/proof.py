@@ -5,7 +5,8 @@ Examples are templates, expanded with a seed, so that no file holds a token-shap
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from scanner import document
 from scanner.detect import matcher, rulebook, samples
@@ -26,30 +27,28 @@ def prove(source: Source, *, shipped: bool = False, engine: str = "auto") -> tup
     faults: list[str] = []
     count = 0
     for index, rule in enumerate(parsed.data["rules"]):
-        for kind, wanted in (("examples", 1), ("negative_examples", 0)):
+        for kind in ("examples", "negative_examples"):
             for number, template in enumerate(rule[kind]):
                 place = parsed.at(("rules", index, kind, number))
                 count += 1
-                faults += _faults(ready, rule["id"], rule["keywords"], template, wanted, place)
+                fault = _fault(ready, rule, template, wanted=int(kind == "examples"))
+                faults += [f"{place}: {rule['id']}: {fault}"] if fault else []
     return faults, count
 
 
-def _faults(
-    detector: Detector, rule: str, keywords: Sequence[str], template: str, wanted: int, place: str
-) -> Iterator[str]:
+def _fault(detector: Detector, rule: Mapping[str, Any], template: str, *, wanted: int) -> str:
+    """What is wrong with one example (`wanted` 1) or negative (0); "" for nothing."""
     for seed in _SEEDS:
         try:
             text = samples.expand(template, seed)
         except ValueError as error:
-            yield f"{place}: {rule}: the template is malformed: {error}"
-            return
+            return f"the template is malformed: {error}"
         seen = detector.observe("example", (text.encode(),))
         found = [finding.rule for finding in seen.findings] if seen else []
-        if found.count(rule) != wanted:
+        if found.count(rule["id"]) != wanted:
             others = f" (found instead: {', '.join(found)})" if found and wanted else ""
-            verb = "is found" if found.count(rule) else "is not found"
-            yield f"{place}: {rule}: {'the example' if wanted else 'the negative'} {verb}{others}"
-            return
-        if wanted and not any(keyword in text.lower() for keyword in keywords):
-            yield f"{place}: {rule}: the example holds none of the rule's keywords"
-            return
+            verb = "is found" if rule["id"] in found else "is not found"
+            return f"the {'example' if wanted else 'negative'} {verb}{others}"
+        if wanted and not any(keyword in text.lower() for keyword in rule["keywords"]):
+            return "the example holds none of the rule's keywords"
+    return ""

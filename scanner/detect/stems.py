@@ -110,4 +110,5 @@ def _cut_group(atom: str) -> str:
 def _least(quantifier: str) -> int:
     if not quantifier or quantifier[0] == "+":
         return 1
-    return int(quantifier[1:].split(",")[0].rstrip("}?+")) if quantifier[0] == "{" else 0
+    counted = _QUANTIFIER.match(quantifier)
+    return int(counted[1]) if counted and counted[1] else 0

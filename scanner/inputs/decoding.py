@@ -5,6 +5,9 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Iterator
 
+from scanner.inputs.interface import Blob
+from scanner.model import Skip
+
 HEAD = 8192
 """How much of a file decides what it is, as git decides it."""
 
@@ -30,6 +33,14 @@ def encoding(head: bytes) -> str | None:
     if even > 0.7 * half and odd < 0.05 * half:
         return "utf-16-be"
     return None
+
+
+def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | Skip:
+    """The text that begins with `head`, for a scan; a Skip where it is binary."""
+    name = encoding(head[:HEAD])
+    if name is None:
+        return Skip(kind="binary", path=path)
+    return Blob(path=path, size=size, chunks=to_utf8(chunks, name) if name else chunks)
 
 
 def to_utf8(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Inputs: files on disk: a git work tree (tracked, and untracked but not ignored), or all there is."""
+"""Inputs: files on disk: what git tracks or does not ignore, or all there is."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ class Folder:
             if info.st_size > CHUNK:
                 chunks = _stream(os.dup(fd), info)
                 head = next(chunks)
-                return _blob(path, info.st_size, head, _chain(head, chunks))
+                return decoding.blob(path, info.st_size, head, _chain(head, chunks))
             data = _read_steady(fd, info)
         finally:
             os.close(fd)
         if data is None:
             return Gap(kind="changed", path=path, reason="it changed while it was read, twice")
-        return _blob(path, len(data), data, (data,))
+        return decoding.blob(path, len(data), data, (data,))
 
     def _from_git(self, folders: Sequence[str]) -> set[str]:
         out = git.run(
@@ -124,13 +124,6 @@ def _refuse(error: OSError) -> None:
         why=error.strerror or "",
         todo="make it readable, or leave it out with --exclude",
     )
-
-
-def _blob(path: str, size: int, head: bytes, chunks: Sequence[bytes] | Iterator[bytes]) -> Blob | Skip:
-    name = decoding.encoding(head[: decoding.HEAD])
-    if name is None:
-        return Skip(kind="binary", path=path)
-    return Blob(path=path, size=size, chunks=decoding.to_utf8(chunks, name) if name else chunks)
 
 
 def _read_steady(fd: int, info: os.stat_result) -> bytes | None:

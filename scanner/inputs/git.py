@@ -63,6 +63,16 @@ def has_head(root: str) -> bool:
     return process.returncode == 0
 
 
+def hooks_folder(root: str) -> str:
+    """Where git looks for hooks, from `root`: core.hooksPath of the user's or the repository's own
+    configuration (the last one that is not our own command line's), else the default."""
+    said = run(root, "config", "--show-origin", "--type=path", "--get-all", "core.hooksPath")
+    paths = [line.partition("\t") for line in os.fsdecode(said).splitlines()]
+    own = [path for origin, _, path in paths if not origin.startswith("command line:")]
+    common = os.fsdecode(run(root, "rev-parse", "--git-common-dir")).strip()
+    return own[-1] if own else os.path.join(common, "hooks")
+
+
 class Objects:
     """One `git cat-file --batch`: contents by object name or `:path` in the index."""
 

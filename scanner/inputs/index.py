@@ -11,7 +11,7 @@ from scanner.inputs.folder import Folder
 from scanner.inputs.interface import Blob
 from scanner.model import Gap, Skip
 
-_SUBMODULE, _SYMLINK = b"160000", b"120000"
+_NOT_TEXT = {b"160000": "submodule", b"120000": "symlink"}
 _CONTROL_LIMIT = 64 << 20
 _DIFF = (
     *("diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev"),
@@ -42,20 +42,14 @@ class Index:
         if entry is None:
             return self._folder.read(path, most)
         mode, oid = entry
-        if mode == _SUBMODULE:
-            return Skip(kind="submodule", path=path)
-        if mode == _SYMLINK:
-            return Skip(kind="symlink", path=path)
+        if mode in _NOT_TEXT:
+            return Skip(kind=_NOT_TEXT[mode], path=path)
         data = self._object(oid, most)
         if data is None:
             return Gap(kind="unreadable", path=path, reason=f"git has no blob {oid[:12]} for it")
         if isinstance(data, int):
             return Skip(kind="too-large", path=path)
-        name = decoding.encoding(data[: decoding.HEAD])
-        if name is None:
-            return Skip(kind="binary", path=path)
-        chunks = decoding.to_utf8((data,), name) if name else (data,)
-        return Blob(path=path, size=len(data), chunks=chunks)
+        return decoding.blob(path, len(data), data, (data,))
 
     def control(self, path: str) -> bytes | None:
         data = self._object(f":{path}", _CONTROL_LIMIT)

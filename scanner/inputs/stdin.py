@@ -28,11 +28,7 @@ class Stdin:
         data = self._stream.read(most + 1)
         if len(data) > most:
             return Gap(kind="too-large", path=path, reason=f"it is over {most} bytes")
-        name = decoding.encoding(data[: decoding.HEAD])
-        if name is None:
-            return Skip(kind="binary", path=path)
-        chunks = decoding.to_utf8((data,), name) if name else (data,)
-        return Blob(path=path, size=len(data), chunks=chunks)
+        return decoding.blob(path, len(data), data, (data,))
 
     def control(self, path: str) -> bytes | None:
         return self._folder.control(path)

@@ -1,0 +1,181 @@
+"""Detect: regular expressions of Python's `re` in an engine of linear time, with the same meaning.
+
+For patterns that are not ours: those of detect-secrets, some of which take hours on a long run of
+spaces, and those that a baseline brings along.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Any
+
+_SPACE = r"\t-\r\x1c-\x20"
+_WIDE_SPACE = r"\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
+# (for text in ASCII, for all text), as the inside of a character class.
+_CATEGORIES = {
+    "CATEGORY_DIGIT": ("0-9", r"\p{Nd}"),
+    "CATEGORY_SPACE": (_SPACE, _SPACE + _WIDE_SPACE),
+    "CATEGORY_WORD": ("0-9A-Za-z_", r"\p{L}\p{N}_"),
+}
+_PLACES = {
+    "AT_BEGINNING": r"\A",
+    "AT_BEGINNING_STRING": r"\A",
+    "AT_END": r"(?:\n?\z)",
+    "AT_END_STRING": r"\z",
+    "AT_BOUNDARY": r"\b",
+    "AT_NON_BOUNDARY": r"\B",
+}
+_LINE_PLACES = {"AT_BEGINNING": "(?m:^)", "AT_END": "(?m:$)"}
+
+
+class Unsupported(Exception):
+    """Why a pattern has no twin in the linear engine."""
+
+
+class Linear:
+    """A pattern of `re` with `search` and `findall`, in linear time.
+
+    Word boundaries see letters of ASCII alone.
+    """
+
+    def __init__(self, pattern: str, flags: int = 0) -> None:
+        self.pattern = pattern
+        self._narrow = _engine(translate(pattern, flags))
+        self._flags = flags
+
+    def search(self, text: str) -> Any:
+        return self._for(text).search(text)
+
+    def findall(self, text: str) -> list[Any]:
+        found: list[Any] = self._for(text).findall(text)
+        return found
+
+    def _for(self, text: str) -> Any:
+        return self._narrow if text.isascii() else self._wide
+
+    @functools.cached_property
+    def _wide(self) -> Any:
+        return _engine(translate(self.pattern, self._flags, wide=True))
+
+
+def linear(regex: re.Pattern[str]) -> Any:
+    """`regex` in linear time; `regex` itself where the linear engine cannot express it."""
+    try:
+        return Linear(regex.pattern, regex.flags)
+    except Unsupported:
+        return regex
+
+
+def translate(pattern: str, flags: int = 0, *, wide: bool = False) -> str:
+    """The pattern in the syntax of RE2: for text in ASCII, or `wide` for any text.
+
+    Unsupported if `re` refuses the pattern, or if no pattern of RE2 means the same.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            parsed = import_module("re._parser").parse(pattern, flags & ~re.DEBUG)
+        text = _Writer(wide=wide).write(parsed, parsed.state.flags, ~parsed.state.flags)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise Unsupported(f"it is not a regular expression ({error})") from None
+    _engine(text)
+    return text
+
+
+@functools.lru_cache(maxsize=256)
+def _engine(pattern: str) -> Any:
+    try:
+        import re2
+    except ImportError:
+        raise Unsupported("google-re2 is not installed") from None
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        raise Unsupported(f"the linear engine says {error.args[0]!r}") from None
+
+
+class _Writer:
+    """Writes a parsed pattern of `re` for RE2."""
+
+    def __init__(self, *, wide: bool) -> None:
+        self._wide = wide
+
+    def write(self, nodes: Iterable[Any], flags: int, outer: int) -> str:
+        """The text of `nodes` under `flags`, to stand in one that is written under `outer`."""
+        text = "".join(self._node(str(kind), value, flags) for kind, value in nodes)
+        if not (flags ^ outer) & re.IGNORECASE:
+            return text
+        return f"(?i:{text})" if flags & re.IGNORECASE else f"(?-i:{text})"
+
+    def _node(self, kind: str, value: Any, flags: int) -> str:
+        match kind:
+            case "LITERAL":
+                return self._literal(value, flags)
+            case "NOT_LITERAL":
+                return f"[^{_character(value)}{self._dotted(value, value, flags)}]"
+            case "ANY":
+                return "(?s:.)" if flags & re.DOTALL else r"[^\n]"
+            case "IN":
+                return self._class(value, flags)
+            case "BRANCH":
+                return "(?:" + "|".join(self.write(one, flags, flags) for one in value[1]) + ")"
+            case "SUBPATTERN":
+                return self._group(value, flags)
+            case "MAX_REPEAT" | "MIN_REPEAT":
+                return self._repeat(value, flags) + ("?" if kind == "MIN_REPEAT" else "")
+            case "AT":
+                places = _PLACES | (_LINE_PLACES if flags & re.MULTILINE else {})
+                return places[str(value)]
+        raise Unsupported(f"it uses {kind.lower().replace('_', ' ')}")
+
+    def _literal(self, code: int, flags: int) -> str:
+        dotted = self._dotted(code, code, flags)
+        return f"[{_character(code)}{dotted}]" if dotted else _character(code)
+
+    def _class(self, items: Sequence[tuple[Any, Any]], flags: int) -> str:
+        negated = str(items[0][0]) == "NEGATE"
+        items = items[1:] if negated else items
+        text = ""
+        for kind, value in items:
+            if str(kind) == "CATEGORY":
+                name = str(value)
+                if len(items) == 1 and "_NOT_" in name:
+                    name, negated = name.replace("_NOT_", "_"), not negated
+                text += self._category(name, flags)
+            else:
+                low, high = value if str(kind) == "RANGE" else (value, value)
+                text += f"{_character(low)}-{_character(high)}" + self._dotted(low, high, flags)
+        return f"[{'^' if negated else ''}{text}]"
+
+    def _category(self, name: str, flags: int) -> str:
+        if name not in _CATEGORIES:
+            raise Unsupported(r"it has \D, \S or \W beside other characters in a class")
+        return _CATEGORIES[name][self._wide and not flags & re.ASCII]
+
+    def _dotted(self, low: int, high: int, flags: int) -> str:
+        """The two letters that `re` takes for an i and RE2 does not."""
+        is_i = low <= ord("i") <= high or low <= ord("I") <= high
+        apart = self._wide and flags & re.IGNORECASE and not flags & re.ASCII
+        return r"\x{130}\x{131}" if is_i and apart else ""
+
+    def _group(self, value: Any, flags: int) -> str:
+        number, added, removed, inner = value
+        text = self.write(inner, (flags | added) & ~removed, flags)
+        return f"(?:{text})" if number is None else f"({text})"
+
+    def _repeat(self, value: Any, flags: int) -> str:
+        low, high, item = value
+        last = "" if str(high) == "MAXREPEAT" else str(int(high))
+        counts = {(0, ""): "*", (1, ""): "+", (0, "1"): "?"}
+        count = counts.get((low, last), f"{{{low},{last}}}")
+        return f"(?:{self.write(item, flags, flags)}){count}"
+
+
+def _character(code: int) -> str:
+    return chr(code) if chr(code).isalnum() and code < 128 else f"\\x{{{code:x}}}"
