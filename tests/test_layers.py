@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -66,9 +67,12 @@ def imports(name: str) -> Iterator[str]:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 yield inner if inner in SOURCES else str(node.module)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            if name not in LOADS_BY_NAME:
-                yield str(ast.literal_eval(node.args[0]))
+        elif is_loading(node) and name not in LOADS_BY_NAME:
+            yield str(ast.literal_eval(node.args[0]))
+
+
+def is_loading(node: ast.AST) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module")
 
 
 def column(name: str) -> str:
@@ -109,9 +113,9 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 @pytest.mark.parametrize("name", SOURCES)
 def test_each_library_has_one_place(name: str) -> None:
     libraries = {other.split(".")[0] for other in imports(name)} - {"scanner", "__future__"}
-    outside = libraries - set(sys.stdlib_module_names)
-    places = {one: THIRD_PARTY.get(one, ()) for one in outside}
-    assert all(f"{name}.".startswith(tuple(f"{p}." for p in places[one])) for one in outside), places
+    for library in libraries - set(sys.stdlib_module_names):
+        places = tuple(f"{place}." for place in THIRD_PARTY.get(library, ()))
+        assert f"{name}.".startswith(places), library
 
 
 @pytest.mark.parametrize("name", [name for name in of_columns(*PURE) if name not in MAY_READ])
