@@ -27,6 +27,15 @@ def password(seed: int, name: str = "db_password") -> str:
     return f'{name} = "{secret(seed)}"\n'
 
 
+PRAGMA = "  # pragma: " + "allowlist secret\n"
+
+
+def allowed(line: str, *, reason: str = "y", owner: str = "@b", until: str = "2099-01-01") -> str:
+    """The line of code with an allow comment. Put together: the tests are scanned too."""
+    terms = f'generic-password reason="{reason}" owner={owner} until={until}'
+    return f"{line.rstrip()}  # keywatch: " + f"allow {terms}\n"
+
+
 class Result(NamedTuple):
     code: int
     out: str

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scanner import config, document
 from scanner.policy.allow import AllowEntry
 from scanner.policy.entry_text import fields, with_entry
-from tests.repositories import NOW, Repository, password, secret
+from tests.repositories import NOW, PRAGMA, Repository, allowed, password, secret
 
 TERMS = ("--reason", "rotated, see #12", "--owner", "@team", "--until", "2027-01-31")
 
@@ -137,7 +137,7 @@ def test_a_finding_is_allowed_once(repo: Repository) -> None:
 
 
 def test_an_exception_cannot_be_allowed_by_another(repo: Repository) -> None:
-    repo.write({"app.py": "# keywatch: allow generic-password\nx = 1\n"})
+    repo.write({"app.py": allowed("x = 1")})
     (one,) = ids(repo)
     result = repo.keywatch("allow", one, *TERMS, "--now", NOW)
     assert result.code == 2
@@ -273,9 +273,8 @@ def full(repo: Repository) -> Repository:
     repo.write(
         {
             "keywatch.yaml": "version: 1\nscan: {disable_rules: [jwt]}\n",
-            "b.py": password(2).rstrip()
-            + '  # keywatch: allow generic-password reason="y" owner=@b until=2026-12-01\n',
-            "c.py": password(3).rstrip() + "  # pragma: allowlist secret\n",
+            "b.py": allowed(password(2), until="2026-12-01"),
+            "c.py": password(3).rstrip() + PRAGMA,
             "d.py": password(4),
         }
     )
@@ -345,9 +344,8 @@ def test_what_ends_soon_can_be_asked_for(full: Repository) -> None:
 
 
 def test_what_has_ended_or_covers_nothing_is_marked(repo: Repository) -> None:
-    comment = '# keywatch: allow generic-password reason="y" owner=@b until={}\n'
-    repo.write({"app.py": password(1).rstrip() + "  " + comment.format("2026-01-01")})
-    repo.write({"b.py": "x = 1  " + comment.format("2027-01-01")})
+    repo.write({"app.py": allowed(password(1), until="2026-01-01")})
+    repo.write({"b.py": allowed("x = 1", until="2027-01-01")})
     shown = repo.keywatch("allow", "list", "--now", NOW).out
     assert "2026-01-01  ended" in shown
     assert "38 days, covers nothing" in shown
@@ -363,8 +361,8 @@ def test_without_exceptions_the_register_says_so(repo: Repository) -> None:
 
 
 def test_hostile_words_are_harmless_in_the_register(repo: Repository) -> None:
-    terms = 'reason="\x1b[2J::error::" owner=@\u202eb until=2099-01-01'
-    repo.write({"app.py": password(1).rstrip() + f"  # keywatch: allow generic-password {terms}\n"})
+    line = allowed(password(1), reason="\x1b[2J::error::", owner="@\u202eb")
+    repo.write({"app.py": line})
     shown = repo.keywatch("allow", "list", "--now", NOW).out
     assert shown.isascii()
     assert "\x1b" not in shown

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repositories import Repository, password, secret
+from tests.repositories import PRAGMA, Repository, allowed, password, secret
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ".keywatch.baseline"
@@ -129,9 +129,7 @@ def test_a_create_of_some_files_records_these(repo: Repository) -> None:
 
 
 def test_what_has_an_exception_is_no_debt(repo: Repository) -> None:
-    line = password(7).rstrip()
-    allow = f'{line}  # keywatch: allow generic-password reason="x" owner=@t until=2099-01-01\n'
-    repo.write({"app.py": allow + f"{password(8).rstrip()}  # pragma: allowlist secret\n"})
+    repo.write({"app.py": allowed(password(7)) + password(8).rstrip() + PRAGMA})
     assert "1 finding " in repo.keywatch("baseline", "create").out
     assert "sub/other.py" in repo.text(FILE)
 
