@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from scanner import globs, pool
@@ -66,11 +66,11 @@ class Recipe(NamedTuple):
     most: int
     cache_folder: str | None
 
-    def __call__(self) -> Task:
+    def task(self) -> Callable[[Sequence[str]], Swept]:
         ready = matcher.build(
             self.matcher, lambda: patterns(self.book), self.book.key, self.cache_folder
         )
-        return Task(self.source, Detector(self.book, ready), self.most)
+        return Task(self.source, Detector(self.book, ready), self.most).scan
 
 
 class Task(NamedTuple):
@@ -80,7 +80,7 @@ class Task(NamedTuple):
     detector: Detector
     most: int
 
-    def __call__(self, paths: Sequence[str]) -> Swept:
+    def scan(self, paths: Sequence[str]) -> Swept:
         swept = Swept()
         names = self.detector.observe_names(paths)
         swept.observations += names.values()
@@ -138,7 +138,7 @@ def sweep(
         selection.source, book, args.matcher, selection.config.max_file_size, cache_folder
     )
     progress = _Progress(io, len(wanted))
-    for result in pool.run(recipe, wanted):
+    for result in pool.run(recipe.task, wanted):
         if isinstance(result, pool.Lost):
             reason = "the worker process that read it ended too early (out of memory?)"
             swept.gaps += (

@@ -42,7 +42,7 @@ _SENSITIVE = re.compile(
 _WORD_GOES_ON = re.compile(r"[a-z](?!s(?![a-z]))[a-z]|[A-Z](?!S(?![A-Z]))[A-Z]")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _REFERENCE = re.compile(
-    r"\$\{|\$\(|\$[A-Za-z_(]|\$\$|\{\{|\}\}|<%|%>|%\{|%\(|#\{|\{[^{}\s]*\}"
+    r"\$\{|\$\(|\$[A-Za-z_(]|\$\$|\{\{|\}\}|<%|%>|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
     r"|^(?:%[A-Za-z_]+%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$|^(?:@[\w.(]|!\w+|&\w)"
     r"|^(?:vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
     r"|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|\bENV\[|\bEnv\.|Deno\.env|secrets\.\w"
@@ -58,12 +58,13 @@ _PLACEHOLDER = re.compile(
     r"|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|with|this)|place[-_ ]?holder|example|sample"
     r"|dummy|fake|your[-_ ]|my[-_ ]?(?:secret|password|token|key|pass)|insert[-_ ]"
     r"|fill[-_ ]?(?:me|in)|enter[-_ ]|not[-_ ]?(?:a[-_ ])?(?:real|set|used|secret)|s3cr3t$"
-    r"|to[-_ ]be|xxxx|^\W*$|redacted",
+    r"|to[-_ ]be|xxxx|^\W*$|redacted|\.\.\.$",
     re.IGNORECASE,
 )
 _CODE_SHAPE = re.compile(
     r"^[\w.$:]+\(|\)$|^[a-z_]\w*(?:\.[a-zA-Z_]\w*)+$|^[A-Z][a-z]+(?:[A-Z][a-z]+)+$"
     r"|^[A-Z]+(?:_[A-Z]+)+$|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
+    r"|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+"
 )
 _PATHLIKE = re.compile(
     r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$)"

@@ -22,7 +22,8 @@ from scanner.model import AllowComment, Confidence, Finding, Location
 
 _BEFORE = 1024
 _AFTER = 8192
-_AFTER_MULTILINE = 16384
+_AFTER_MULTILINE = 65536
+_LONGEST_MULTILINE = 16384
 
 _NAME = re.compile(
     rb"""([A-Za-z_][\w.\-]{0,63})["'`\])\\]{0,3}[ \t]{0,8}"""
@@ -214,7 +215,8 @@ def _window(data: bytes, to: int, rule: Rule) -> tuple[int, int, int]:
     """Where to run the exact pattern for a hit that ends at `to`, and up to where that is all."""
     if rule.multiline:
         low = max(0, to - _BEFORE)
-        return low, min(len(data), to + _AFTER_MULTILINE), to
+        high = min(len(data), to + _AFTER_MULTILINE)
+        return low, high, high if high == len(data) else high - _LONGEST_MULTILINE
     low = data.rfind(b"\n", max(0, to - _BEFORE), to) + 1 or max(0, to - _BEFORE)
     end = data.find(b"\n", to, to + _AFTER)
     if end >= 0:
