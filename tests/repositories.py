@@ -1,21 +1,16 @@
-"""Real git repositories with made-up secrets, and the command line run in this process."""
+"""Real git repositories with made-up secrets, and keywatch run in them."""
 
 from __future__ import annotations
 
 import json
 import random
 import string
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
-
-from scanner.cli import main
-
-NOW = "2026-11-24T12:00:00Z"
-GIT = ("git", "-c", "user.name=Test", "-c", "user.email=test@example.org")
+from tests import support
+from tests.support import NOW, Keywatch
 
 
 def secret(seed: int) -> str:
@@ -45,21 +40,14 @@ class Result(NamedTuple):
 class Repository:
     """A git repository; `keywatch` runs in it."""
 
-    def __init__(
-        self, root: Path, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]
-    ) -> None:
+    def __init__(self, root: Path, keywatch: Keywatch) -> None:
         self.root = root
-        self._patch = patch
-        self._capture = capture
+        self._run = keywatch
         root.mkdir()
-        self.git("init", "-q", "-b", "main")
+        self.git("init", "-q")
 
     def git(self, *arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [*GIT, *arguments], cwd=self.root, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
+        return support.git(self.root, *arguments, code=code)
 
     def write(self, files: Mapping[str, str]) -> None:
         for name, text in files.items():
@@ -75,10 +63,8 @@ class Repository:
         return (self.root / name).read_text()
 
     def keywatch(self, *arguments: str) -> Result:
-        self._patch.chdir(self.root)
-        self._capture.readouterr()
-        code = main(arguments)
-        return Result(code, *self._capture.readouterr())
+        done = self._run(*arguments, cwd=self.root)
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def findings(self, *arguments: str) -> list[tuple[str, int]]:
         """(path, line) of what a scan reports."""

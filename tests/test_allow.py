@@ -12,16 +12,15 @@ from hypothesis import strategies as st
 from scanner import config, document
 from scanner.policy.allow import AllowEntry
 from scanner.policy.entry_text import fields, with_entry
-from tests.repositories import NOW, PRAGMA, Repository, allowed, password, secret
+from tests.repositories import PRAGMA, Repository, allowed, password, secret
+from tests.support import NOW, Keywatch
 
 TERMS = ("--reason", "rotated, see #12", "--owner", "@team", "--until", "2027-01-31")
 
 
 @pytest.fixture
-def repo(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Repository:
-    made = Repository(tmp_path / "repo", monkeypatch, capsys)
+def repo(tmp_path: Path, keywatch: Keywatch) -> Repository:
+    made = Repository(tmp_path / "repo", keywatch)
     made.write({"app.py": password(1)})
     made.commit()
     return made

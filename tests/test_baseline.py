@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.repositories import PRAGMA, Repository, allowed, password, secret
+from tests.support import Keywatch
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ".keywatch.baseline"
@@ -17,10 +18,8 @@ CLASSIC = ".secrets.baseline"
 
 
 @pytest.fixture
-def repo(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Repository:
-    made = Repository(tmp_path / "repo", monkeypatch, capsys)
+def repo(tmp_path: Path, keywatch: Keywatch) -> Repository:
+    made = Repository(tmp_path / "repo", keywatch)
     made.write({"app.py": password(1), "sub/other.py": password(2)})
     made.commit()
     return made
