@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
+
+from scanner.detect.samples import expand
+
+NOW = "2026-11-24T12:00:00Z"
+IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 
 
 class Keywatch(Protocol):
@@ -13,3 +20,76 @@ class Keywatch(Protocol):
     def __call__(
         self, *arguments: str, cwd: Path, stdin: bytes = b"", **variables: str
     ) -> subprocess.CompletedProcess[bytes]: ...
+
+
+class Scanned(NamedTuple):
+    """A run of `keywatch scan`: its exit code, its JSON report (None where there is none), and
+    standard error."""
+
+    code: int
+    report: Any
+    err: str
+
+    @property
+    def places(self) -> list[tuple[str, int, int]]:
+        """(path, line, column) of each finding."""
+        where = [finding["location"] for finding in self.report["findings"]]
+        return [(place["path"], place["line"], place["column"]) for place in where]
+
+    @property
+    def paths(self) -> list[str]:
+        return [path for path, _, _ in self.places]
+
+    @property
+    def skips(self) -> list[tuple[str, str]]:
+        return [(skip["kind"], skip["path"]) for skip in self.report["skips"]]
+
+    @property
+    def gaps(self) -> list[tuple[str, str]]:
+        return [(gap["kind"], gap["path"]) for gap in self.report["gaps"]]
+
+    @property
+    def files(self) -> int:
+        return int(self.report["coverage"]["files"])
+
+
+def scan(keywatch: Keywatch, *arguments: str, cwd: Path, **more: Any) -> Scanned:
+    """`keywatch scan` with its JSON report."""
+    done = keywatch("scan", f"--now={NOW}", "--report=json=-", *arguments, cwd=cwd, **more)
+    err = done.stderr.decode(errors="surrogateescape")
+    assert "Traceback" not in err
+    assert done.returncode != 4, err
+    return Scanned(done.returncode, json.loads(done.stdout) if done.stdout else None, err)
+
+
+def token(seed: int = 7) -> str:
+    """A made-up credential that is found with certainty, wherever it stands."""
+    return expand("ghp_{base62:30}{crc32}", seed)
+
+
+def leak(seed: int = 7) -> str:
+    """A line with a credential in column 10."""
+    return f'TOKEN = "{token(seed)}"\n'
+
+
+def git(folder: Path, *arguments: str, code: int = 0, **variables: str) -> str:
+    """What a git command prints."""
+    done = subprocess.run(
+        ["git", *IDENTITY, "-c", "init.defaultBranch=main", *arguments],
+        cwd=folder,
+        env=os.environ | variables,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return os.fsdecode(done.stdout)
+
+
+def repository(folder: Path, *options: str) -> Path:
+    """A new git repository with one harmless commit."""
+    folder.mkdir(parents=True)
+    git(folder, "init", "--quiet", *options)
+    (folder / "start.txt").write_text("nothing here\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "-m", "start")
+    return folder

@@ -57,7 +57,7 @@ def select(args: argparse.Namespace, io: Io, cache_folder: str | None) -> Select
     _refuse_contradictions(args)
     paths = [_absolute(path, io.cwd, follow=not args.staged) for path in args.paths]
     root = _root(paths, io.cwd)
-    only = [_inside(root, path) for path in paths if path != root]
+    only = [_inside(root, path) for path in paths] if set(paths) - {root} else []
     in_git = os.path.lexists(os.path.join(root, ".git"))
     if args.staged and not in_git:
         raise UsageError(
@@ -107,9 +107,12 @@ def _absolute(given: str, cwd: str, *, follow: bool) -> str:
     path = os.path.normpath(os.path.join(cwd, given))
     folder, name = os.path.split(path)
     path = os.path.join(os.path.realpath(folder), name)
-    if not os.path.lexists(path) and follow:
-        raise UsageError(f"there is no file or folder {given}", todo="check the path")
-    return os.path.realpath(path) if follow else path
+    if not follow:
+        return path
+    if not os.path.exists(path):
+        link = "it is a link to nothing" if os.path.islink(path) else ""
+        raise UsageError(f"there is no file or folder {given}", why=link, todo="check the path")
+    return os.path.realpath(path)
 
 
 def _inside(root: str, path: str) -> str:

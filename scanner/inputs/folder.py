@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from scanner.errors import UsageError
 from scanner.inputs import decoding, git
-from scanner.inputs.interface import CHUNK, Blob
+from scanner.inputs.interface import CHUNK, CONTROL_LIMIT, Blob
 from scanner.model import Gap, Skip
 
 _FLAGS = (
@@ -30,6 +30,7 @@ class Folder:
         self._only = tuple(only)
         self._use_git = use_git
         self._tracked: frozenset[str] = frozenset()
+        self._linked = {"": False}
 
     def paths(self) -> Sequence[str]:
         named = {p for p in self._only if not os.path.isdir(os.path.join(self.root, p))}
@@ -37,21 +38,15 @@ class Folder:
         listed: set[str] = set()
         if folders or not self._only:
             listed = self._from_git(folders) if self._use_git else set(self._walk(folders))
-        for folder in folders:
-            prefix = "" if folder == "." else folder + "/"
-            if not any(path.startswith(prefix) for path in listed):
-                raise UsageError(
-                    f"{folder} holds no file to scan",
-                    why="it is empty, or git ignores all of it" if self._use_git else "it is empty",
-                    todo="name a file or folder that has some, or add --no-git",
-                )
+        for folder in folders if self._only else (".",):
+            self._demand_some(folder, listed)
         return sorted(listed | named)
 
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
         try:
             return self._open(path, most)
         except OSError as error:
-            if error.errno == errno.ENOENT:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR):
                 if path in self._tracked:
                     return Skip(kind="absent", path=path)
                 return Gap(kind="vanished", path=path, reason="it was listed and is gone")
@@ -63,15 +58,21 @@ class Folder:
 
     def control(self, path: str) -> bytes | None:
         try:
-            fd = os.open(os.path.join(self.root, path), _FLAGS)
+            with open(os.open(os.path.join(self.root, path), _FLAGS), "rb") as file:
+                data = file.read(CONTROL_LIMIT + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise UsageError(f"{path} cannot be read", why=error.strerror or "") from None
-        with open(fd, "rb") as file:
-            return file.read()
+            link = error.errno == errno.ELOOP
+            why = "it is a link, and links are not followed" if link else error.strerror or ""
+            raise UsageError(f"{path} cannot be read", why=why) from None
+        if len(data) > CONTROL_LIMIT:
+            raise UsageError(f"{path} cannot be read", why=f"it is over {CONTROL_LIMIT:,} bytes")
+        return data
 
     def _open(self, path: str, most: int) -> Blob | Skip | Gap:
+        if self._in_link(path.rpartition("/")[0]):
+            return Skip(kind="symlink", path=path)
         fd = os.open(os.path.join(self.root, path), _FLAGS)
         try:
             info = os.fstat(fd)
@@ -90,24 +91,50 @@ class Folder:
         return decoding.blob(path, len(data), data, (data,))
 
     def _from_git(self, folders: Sequence[str]) -> set[str]:
-        out = git.run(
-            self.root,
-            *("ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard", "--"),
-            *folders,
-        )
-        entries = [entry for entry in os.fsdecode(out).split("\0") if entry]
-        self._tracked = frozenset(e[2:] for e in entries if e[0] != "?")
-        return {entry[2:].rstrip("/") for entry in entries}
+        entries = list(git.listed(self.root, folders))
+        self._tracked = frozenset(path for tracked, path in entries if tracked)
+        return {path for _, path in entries}
 
     def _walk(self, folders: Sequence[str]) -> Iterator[str]:
-        for folder in folders or (".",):
-            top = os.path.normpath(os.path.join(self.root, folder))
-            for where, below, files in os.walk(top, onerror=_refuse):
-                below[:] = [name for name in below if name != ".git"]
-                inside = os.path.relpath(where, self.root).replace(os.sep, "/")
-                prefix = "" if inside == "." else inside + "/"
-                links = (n for n in below if os.path.islink(os.path.join(where, n)))
-                yield from (prefix + name for name in (*files, *links) if name != ".git")
+        """Every file, and every folder that cannot be looked into: reading it says why."""
+        waiting = list(folders or (".",))
+        while waiting:
+            folder = waiting.pop()
+            prefix = "" if folder == "." else folder + "/"
+            try:
+                entries = list(os.scandir(os.path.join(self.root, folder)))
+            except OSError:
+                yield folder
+                continue
+            for entry in entries:
+                if entry.name == ".git":
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(prefix + entry.name)
+                else:
+                    yield prefix + entry.name
+
+    def _demand_some(self, folder: str, listed: set[str]) -> None:
+        prefix = "" if folder == "." else folder + "/"
+        if folder in listed or any(path.startswith(prefix) for path in listed):
+            return
+        raise UsageError(
+            f"{self.root if folder == '.' else folder} holds no file to scan",
+            why="it is empty, or git ignores all of it" if self._use_git else "it is empty",
+            todo="name a file or folder that has some, or add --no-git",
+        )
+
+    def _in_link(self, folder: str) -> bool:
+        """Does a link stand between the root and this folder? An index may say so, a clone not."""
+        unknown = []
+        while folder not in self._linked:
+            unknown.append(folder)
+            folder = folder.rpartition("/")[0]
+        linked = self._linked[folder]
+        for each in reversed(unknown):
+            linked = linked or os.path.islink(os.path.join(self.root, each))
+            self._linked[each] = linked
+        return linked
 
 
 def _skip(path: str, info: os.stat_result, most: int) -> Skip | None:
@@ -116,14 +143,6 @@ def _skip(path: str, info: os.stat_result, most: int) -> Skip | None:
     if not stat.S_ISREG(info.st_mode):
         return Skip(kind="special", path=path)
     return Skip(kind="too-large", path=path) if info.st_size > most else None
-
-
-def _refuse(error: OSError) -> None:
-    raise UsageError(
-        f"the folder {error.filename} cannot be listed",
-        why=error.strerror or "",
-        todo="make it readable, or leave it out with --exclude",
-    )
 
 
 def _read_steady(fd: int, info: os.stat_result) -> bytes | None:

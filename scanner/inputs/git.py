@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from scanner.errors import UsageError
@@ -25,9 +26,15 @@ _ENVIRONMENT = {
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",  # a commit holds the object itself, not what stands in for it
     "LC_ALL": "C",
 }
-_DROPPED = ("GIT_EXTERNAL_DIFF", "GIT_TRACE", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT")
+# A hook's variables name the repository that it runs in; it may scan another one.
+_DROPPED = {
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"),
+    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_TRACE"),
+}
+_UNOPENED = re.compile(rb"(?ms)^warning: could not open directory '(.*?)/': [^'\n]*$")
 
 
 def top_of(path: str) -> str | None:
@@ -43,17 +50,24 @@ def top_of(path: str) -> str | None:
 
 def run(root: str, *arguments: str) -> bytes:
     """What a git command prints. UsageError with git's own words where it fails."""
-    process = _start(root, arguments)
-    out, err = process.communicate()
-    if process.returncode:
-        message = err.decode(errors="replace").strip().splitlines()
-        why = message[0].removeprefix("fatal: ") if message else f"exit {process.returncode}"
-        raise UsageError(
-            f"git {arguments[0]} failed in {root}",
-            why=why,
-            todo=_advice(why),
-        )
-    return out
+    return _finish(root, _start(root, arguments), arguments[0])[0]
+
+
+def listed(root: str, folders: Sequence[str]) -> Iterator[tuple[bool, str]]:
+    """(tracked?, path) of each file that git tracks, or does not ignore; of all or in `folders`.
+
+    Also of each folder that git could not look into, so that it is missed by whoever reads it. The
+    index is the repository's own, not the one of a commit that is being made.
+    """
+    process = _start(
+        root,
+        ("ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard", "--", *folders),
+        without="GIT_INDEX_FILE",
+    )
+    out, err = _finish(root, process, "ls-files")
+    for entry in filter(None, os.fsdecode(out).split("\0")):
+        yield entry[0] != "?", entry[2:].rstrip("/")
+    yield from ((False, os.fsdecode(match[1])) for match in _UNOPENED.finditer(err))
 
 
 def has_head(root: str) -> bool:
@@ -111,15 +125,27 @@ def _discard(stream: IO[bytes], size: int) -> None:
         size -= got
 
 
+def _finish(root: str, process: subprocess.Popen[bytes], command: str) -> tuple[bytes, bytes]:
+    out, err = process.communicate()
+    if process.returncode:
+        said = err.decode(errors="replace").strip().splitlines() or [f"exit {process.returncode}"]
+        why = next((line for line in said if line.startswith("fatal: ")), said[0])
+        why = why.removeprefix("fatal: ")
+        raise UsageError(f"git {command} failed in {root}", why=why, todo=_advice(why))
+    return out, err
+
+
 def _start(
-    root: str, arguments: Sequence[str], stdin: int = subprocess.DEVNULL
+    root: str, arguments: Sequence[str], stdin: int = subprocess.DEVNULL, without: str = ""
 ) -> subprocess.Popen[bytes]:
     options = [part for setting in _NEUTRAL for part in ("-c", setting)]
-    environment = {k: v for k, v in os.environ.items() if k not in _DROPPED} | _ENVIRONMENT
+    dropped = {*_DROPPED, without}
+    environment = {k: v for k, v in os.environ.items() if k not in dropped} | _ENVIRONMENT
     return subprocess.Popen(
         [_program(), *options, *arguments],
         cwd=root,
-        env=environment,
+        # The repository is this folder's or none: not one further up, if this one is broken.
+        env=environment | {"GIT_CEILING_DIRECTORIES": os.path.dirname(root)},
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if stdin == subprocess.DEVNULL else subprocess.DEVNULL,

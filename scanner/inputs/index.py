@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from scanner.errors import UsageError
 from scanner.inputs import decoding, git
 from scanner.inputs.folder import Folder
-from scanner.inputs.interface import Blob
+from scanner.inputs.interface import CONTROL_LIMIT, Blob
 from scanner.model import Gap, Skip
 
 _NOT_TEXT = {b"160000": "submodule", b"120000": "symlink"}
-_CONTROL_LIMIT = 64 << 20
 _DIFF = (
     *("diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev"),
     *("--ita-invisible-in-index", "HEAD", "--"),
@@ -23,7 +22,8 @@ class Index:
     """The staged files of the repository at `root`.
 
     With `named` files (a hook's arguments) it holds these instead: the index's bytes where a file
-    is staged, the work tree's otherwise, so that a run over all files scans them all.
+    is staged, the work tree's otherwise, so that a run over all files scans them all. A folder
+    stands for what is staged in it.
     """
 
     def __init__(self, root: str, named: Sequence[str] | None) -> None:
@@ -35,7 +35,18 @@ class Index:
         self._objects: dict[int, git.Objects] = {}
 
     def paths(self) -> Sequence[str]:
-        return sorted(self._staged) if self._named is None else sorted(set(self._named))
+        if self._named is None:
+            return sorted(self._staged)
+        return sorted({path for name in self._named for path in self._meant(name)})
+
+    def _meant(self, name: str) -> Sequence[str]:
+        place = os.path.join(self.root, name)
+        if name in self._staged or (os.path.lexists(place) and not os.path.isdir(place)):
+            return (name,)
+        below = [path for path in self._staged if path.startswith(name + "/")]
+        if not below and not os.path.lexists(place):
+            raise UsageError(f"there is no file or folder {name}", todo="check the path")
+        return below
 
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
         entry = self._staged.get(path)
@@ -52,8 +63,21 @@ class Index:
         return decoding.blob(path, len(data), data, (data,))
 
     def control(self, path: str) -> bytes | None:
-        data = self._object(f":{path}", _CONTROL_LIMIT)
-        return None if isinstance(data, int) else data
+        data = self._object(f":{path}", CONTROL_LIMIT)
+        if isinstance(data, int):
+            raise UsageError(f"{path} cannot be read", why=f"it is over {CONTROL_LIMIT:,} bytes")
+        if data is None and self._has_entry(path):
+            raise UsageError(
+                f"{path} cannot be read from git's index",
+                why="it is in conflict, or its object is missing",
+                todo="solve the conflict, or mend the repository (git fsck)",
+            )
+        return data
+
+    def _has_entry(self, path: str) -> bool:
+        """Costs a process, so git is only asked where the work tree has such a file."""
+        there = os.path.lexists(os.path.join(self.root, path))
+        return there and bool(git.run(self.root, "ls-files", "--stage", "--", path))
 
     def _object(self, name: str, most: int) -> bytes | int | None:
         """By one git process for each of ours: a worker must not share its parent's pipe."""

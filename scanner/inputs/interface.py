@@ -10,6 +10,9 @@ from scanner.model import Gap, Skip
 CHUNK = 24 << 20
 """Bytes read at a time; a file up to this size, the default limit included, is one piece."""
 
+CONTROL_LIMIT = 64 << 20
+"""Bytes of the largest file that may steer a scan."""
+
 
 class Blob(NamedTuple):
     """A file's text in pieces, UTF-16 and UTF-32 as UTF-8. `size` is in bytes, as stored.
@@ -36,4 +39,5 @@ class Source(Protocol):
         for a file's sake."""
 
     def control(self, path: str) -> bytes | None:
-        """A file that steers the scan (keywatch.yaml, a baseline) as this input has it."""
+        """A file that steers the scan (keywatch.yaml, a baseline) as this input has it; None where
+        there is none. UsageError where there is one that cannot be read."""
