@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from random import Random
 
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,10 @@ from scanner.policy.baseline import BaselineEntry, entries_of, merge, parse, ren
 from scanner.policy.judge import judge
 from tests.policy_values import NOW, finding, seen
 
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((ROOT / "rules/schema/baseline.schema.json").read_bytes())
+)
 HEADER = b'{"keywatch-baseline":1}\n'
 
 text = st.text(st.characters(exclude_categories=()), max_size=12)
@@ -68,6 +73,12 @@ def test_what_is_written_is_read_again(written: set[BaselineEntry]) -> None:
     assert [*read.entries] == sorted(read.entries)
     for entry, line in zip(read.entries, read.lines, strict=True):
         assert lines_of(data)[line - 1] == lines_of(render([entry]))[1]
+
+
+@given(entry_sets)
+def test_every_line_fits_the_published_schema(written: set[BaselineEntry]) -> None:
+    for line in lines_of(render(written)):
+        SCHEMA.validate(json.loads(line))
 
 
 @given(entry_sets, st.randoms())
