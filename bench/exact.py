@@ -45,7 +45,7 @@ def section() -> Section:
         intro=_INTRO,
         demands=_demands(compared),
         tables=(_table(compared),),
-        facts=machine.facts((ours, theirs), load),
+        facts=machine.facts((ours, theirs), load) | machine.commands((exact(ours), theirs)),
         raw={
             one.corpus.name: {"keywatch": one.ours.raw(), "detect-secrets": one.theirs.raw()}
             for one in compared
@@ -67,10 +67,14 @@ def helm_tree() -> Corpus:
     return corpora.described("helm", folder)
 
 
+def exact(ours: peers.Tool) -> peers.Tool:
+    """keywatch with the detect-secrets layer."""
+    return replace(ours, scan=ours.scan.replace("--detect-secrets off", "--detect-secrets exact"))
+
+
 def _compare(corpus: Corpus, ours: peers.Tool, theirs: peers.Tool) -> Compared:
-    exact = replace(ours, scan=ours.scan.replace("--detect-secrets off", "--detect-secrets exact"))
     label = f"exact.{corpus.name}"
-    command = exact.on(corpus.plain, label=label, limit=LIMIT)
+    command = exact(ours).on(corpus.plain, label=label, limit=LIMIT)
     own = measure.in_turn({"keywatch": command}, ROUNDS)["keywatch"]
     other = measure.run(theirs.on(corpus.plain, label=label, limit=LIMIT))
     same, text = _parity(ours.binary, corpus.plain)

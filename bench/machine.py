@@ -25,6 +25,14 @@ def facts(tools: Iterable[Tool], load_before: float) -> dict[str, str]:
     }
 
 
+def commands(tools: Iterable[Tool]) -> dict[str, str]:
+    """How each tool was called, in the folder of the tree."""
+    return {
+        f"Command of {tool.name}": f"`{tool.binary.name} {tool.scan.replace('{out}', 'OUT')}`"
+        for tool in tools
+    }
+
+
 def load() -> float:
     return os.getloadavg()[0]
 

@@ -1,12 +1,14 @@
 """The benchmark: `python bench/run.py [SECTION…]` measures, `make bench` measures everything.
 
-Writes below build/bench/ (environments, trees, raw numbers) and bench/RESULTS.md, nowhere else.
-A section that is not named keeps the numbers of its last run.
+Writes below build/bench/ (environments, trees, raw numbers; about 2 GB) and bench/RESULTS.md,
+nowhere else. All of it takes about an hour, most of it detect-secrets' own. A section that is not
+named keeps the numbers of its last run.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,14 +33,19 @@ def main() -> int:
     names = parser.parse_args().section or list(SECTIONS)
     if unknown := sorted(set(names) - set(SECTIONS)):
         parser.error(f"no such section: {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    if sys.platform != "linux":
+        parser.error("it reads /proc, so it runs on Linux alone")
     try:
         for name in names:
             print(f"measuring {name} …", flush=True)
             results.save(RAW, SECTIONS[name]())
             _write_page()
-    except peers.BenchError as error:
+    except (peers.BenchError, subprocess.CalledProcessError) as error:
         print(f"the benchmark stopped: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; sections measured before are kept", file=sys.stderr)
+        return 130
     print(f"written: {PAGE}")
     return 0
 
