@@ -33,10 +33,10 @@ THIRD_PARTY = {
     "platformdirs": ("scanner.cache",),
     "re2": ("scanner.detect.engine", "scanner.detect.rulebook", "scanner.detect.classic.linear"),
     "rich": ("scanner.report.page",),
-    "yaml": ("scanner.document",),
+    "yaml": ("scanner.document", "scanner.detect.classic.yaml_tree"),
 }
-# The two tables of modules that are loaded by the name that the user gives.
-LOADS_BY_NAME = {"scanner.cli", "scanner.report.table"}
+# Two tables of our own modules, and the loader of detect-secrets' modules.
+LOADS_BY_NAME = {"scanner.cli", "scanner.report.table", "scanner.detect.classic.library"}
 PURE = ("detect", "policy", "report")
 TOUCHES_THE_WORLD = {
     *("asyncio", "concurrent", "ctypes", "fcntl", "fileinput", "ftplib", "getpass", "glob", "http"),
@@ -44,8 +44,8 @@ TOUCHES_THE_WORLD = {
     *("shutil", "smtplib", "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile"),
     *("threading", "time", "urllib.request"),
 }
-# Reads the rule files; reads which processor the compiled database is for.
-MAY_READ = {"scanner.detect.rulebook", "scanner.detect.matcher"}
+# They read: the rule files; which processor the compiled database is for; detect-secrets' code.
+MAY_READ = {f"scanner.detect.{name}" for name in ("rulebook", "matcher", "classic.library")}
 
 
 def name_of(path: Path) -> str:
