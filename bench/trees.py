@@ -152,7 +152,7 @@ def _sizes(memory: Mapping[str, Mapping[str, Series]], grown: Growth) -> tuple[D
             unit=" MB",
         ),
         Demand(
-            text=f"memory on {TIMES} copies of {name} over memory on one ({TIMES} = it grows with the tree)",
+            text=f"memory on {TIMES} copies of {name} over memory on one ({TIMES}: proportional)",
             value=many / once if once and many else None,
             limit=GROWTH,
         ),
