@@ -6,6 +6,7 @@ spaces, and those that a baseline brings along.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import warnings
@@ -32,7 +33,7 @@ _PLACES = {
 _LINE_PLACES = {"AT_BEGINNING": "(?m:^)", "AT_END": "(?m:$)"}
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """Why a pattern has no twin in the linear engine."""
 
 
@@ -42,10 +43,11 @@ class Linear:
     Word boundaries see letters of ASCII alone.
     """
 
-    def __init__(self, pattern: str, flags: int = 0) -> None:
+    def __init__(self, pattern: str, flags: int = 0, *, relaxed: bool = False) -> None:
         self.pattern = pattern
-        self._narrow = _engine(translate(pattern, flags))
         self._flags = flags
+        self._relaxed = relaxed
+        self._narrow = self._compiled(wide=False)
 
     def search(self, text: str) -> Any:
         return self._for(text).search(text)
@@ -59,29 +61,47 @@ class Linear:
 
     @functools.cached_property
     def _wide(self) -> Any:
-        return _engine(translate(self.pattern, self._flags, wide=True))
+        return self._compiled(wide=True)
+
+    def _compiled(self, *, wide: bool) -> Any:
+        text = translate(self.pattern, self._flags, wide=wide, relaxed=self._relaxed)
+        return _engine(text)
+
+
+class Guarded:
+    """A pattern of `re` that runs only where it would match without its look-around."""
+
+    def __init__(self, regex: re.Pattern[str]) -> None:
+        self._regex = regex
+        self._guard = Linear(regex.pattern, regex.flags, relaxed=True)
+
+    def findall(self, text: str) -> list[Any]:
+        return self._regex.findall(text) if self._guard.search(text) else []
 
 
 def linear(regex: re.Pattern[str]) -> Any:
-    """`regex` in linear time; `regex` itself where the linear engine cannot express it."""
-    try:
-        return Linear(regex.pattern, regex.flags)
-    except Unsupported:
-        return regex
+    """`regex` in linear time, as far as the linear engine can express it."""
+    for make in (lambda: Linear(regex.pattern, regex.flags), lambda: Guarded(regex)):
+        with contextlib.suppress(UnsupportedError):
+            return make()
+    return regex
 
 
-def translate(pattern: str, flags: int = 0, *, wide: bool = False) -> str:
+def translate(pattern: str, flags: int = 0, *, wide: bool = False, relaxed: bool = False) -> str:
     """The pattern in the syntax of RE2: for text in ASCII, or `wide` for any text.
 
-    Unsupported if `re` refuses the pattern, or if no pattern of RE2 means the same.
+    UnsupportedError if `re` refuses the pattern, or if no pattern of RE2 means the same. A
+    `relaxed` one has no look-around: it matches wherever the pattern does, and perhaps elsewhere.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             parsed = import_module("re._parser").parse(pattern, flags & ~re.DEBUG)
-        text = _Writer(wide=wide).write(parsed, parsed.state.flags, ~parsed.state.flags)
+        text = _Writer(wide=wide, relaxed=relaxed).write(
+            parsed, parsed.state.flags, ~parsed.state.flags
+        )
     except (re.error, OverflowError, RecursionError) as error:
-        raise Unsupported(f"it is not a regular expression ({error})") from None
+        raise UnsupportedError(f"it is not a regular expression ({error})") from None
     _engine(text)
     return text
 
@@ -91,20 +111,21 @@ def _engine(pattern: str) -> Any:
     try:
         import re2
     except ImportError:
-        raise Unsupported("google-re2 is not installed") from None
+        raise UnsupportedError("google-re2 is not installed") from None
     options = re2.Options()
     options.log_errors = False
     try:
         return re2.compile(pattern, options)
     except re2.error as error:
-        raise Unsupported(f"the linear engine says {error.args[0]!r}") from None
+        raise UnsupportedError(f"the linear engine says {error.args[0]!r}") from None
 
 
 class _Writer:
     """Writes a parsed pattern of `re` for RE2."""
 
-    def __init__(self, *, wide: bool) -> None:
+    def __init__(self, *, wide: bool, relaxed: bool) -> None:
         self._wide = wide
+        self._relaxed = relaxed
 
     def write(self, nodes: Iterable[Any], flags: int, outer: int) -> str:
         """The text of `nodes` under `flags`, to stand in one that is written under `outer`."""
@@ -114,25 +135,25 @@ class _Writer:
         return f"(?i:{text})" if flags & re.IGNORECASE else f"(?-i:{text})"
 
     def _node(self, kind: str, value: Any, flags: int) -> str:
-        match kind:
-            case "LITERAL":
-                return self._literal(value, flags)
-            case "NOT_LITERAL":
-                return f"[^{_character(value)}{self._dotted(value, value, flags)}]"
-            case "ANY":
-                return "(?s:.)" if flags & re.DOTALL else r"[^\n]"
-            case "IN":
-                return self._class(value, flags)
-            case "BRANCH":
-                return "(?:" + "|".join(self.write(one, flags, flags) for one in value[1]) + ")"
-            case "SUBPATTERN":
-                return self._group(value, flags)
-            case "MAX_REPEAT" | "MIN_REPEAT":
-                return self._repeat(value, flags) + ("?" if kind == "MIN_REPEAT" else "")
-            case "AT":
-                places = _PLACES | (_LINE_PLACES if flags & re.MULTILINE else {})
-                return places[str(value)]
-        raise Unsupported(f"it uses {kind.lower().replace('_', ' ')}")
+        if kind.startswith("ASSERT") and self._relaxed:
+            return ""
+        name = _METHODS.get(kind)
+        if name is None:
+            raise UnsupportedError(f"it uses {kind.lower().replace('_', ' ')}")
+        text: str = getattr(self, name)(value, flags)
+        return text
+
+    def _any(self, _value: None, flags: int) -> str:
+        return "(?s:.)" if flags & re.DOTALL else r"[^\n]"
+
+    def _at(self, value: Any, flags: int) -> str:
+        return (_PLACES | (_LINE_PLACES if flags & re.MULTILINE else {}))[str(value)]
+
+    def _branch(self, value: Any, flags: int) -> str:
+        return "(?:" + "|".join(self.write(one, flags, flags) for one in value[1]) + ")"
+
+    def _not(self, code: int, flags: int) -> str:
+        return f"[^{_character(code)}{self._dotted(code, code, flags)}]"
 
     def _literal(self, code: int, flags: int) -> str:
         dotted = self._dotted(code, code, flags)
@@ -155,7 +176,7 @@ class _Writer:
 
     def _category(self, name: str, flags: int) -> str:
         if name not in _CATEGORIES:
-            raise Unsupported(r"it has \D, \S or \W beside other characters in a class")
+            raise UnsupportedError(r"it has \D, \S or \W beside other characters in a class")
         return _CATEGORIES[name][self._wide and not flags & re.ASCII]
 
     def _dotted(self, low: int, high: int, flags: int) -> str:
@@ -169,12 +190,28 @@ class _Writer:
         text = self.write(inner, (flags | added) & ~removed, flags)
         return f"(?:{text})" if number is None else f"({text})"
 
+    def _lazy(self, value: Any, flags: int) -> str:
+        return self._repeat(value, flags) + "?"
+
     def _repeat(self, value: Any, flags: int) -> str:
         low, high, item = value
         last = "" if str(high) == "MAXREPEAT" else str(int(high))
         counts = {(0, ""): "*", (1, ""): "+", (0, "1"): "?"}
         count = counts.get((low, last), f"{{{low},{last}}}")
         return f"(?:{self.write(item, flags, flags)}){count}"
+
+
+_METHODS = {
+    "ANY": "_any",
+    "AT": "_at",
+    "BRANCH": "_branch",
+    "IN": "_class",
+    "LITERAL": "_literal",
+    "MAX_REPEAT": "_repeat",
+    "MIN_REPEAT": "_lazy",
+    "NOT_LITERAL": "_not",
+    "SUBPATTERN": "_group",
+}
 
 
 def _character(code: int) -> str:

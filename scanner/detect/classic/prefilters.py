@@ -6,7 +6,7 @@ between a name and its value, and values without quotes (the transformers put qu
 A value with a quote in it gains a backslash, which is one character more for an entropy plugin.
 
 Patterns are for bytes, with the meaning that Hyperscan and `re` share. They end early, so that a
-long match is one hit, and repeat in bounds where `re` would otherwise go over the same text again.
+long match is one hit. Those without keywords run in `re`, too, and never go over a text twice.
 """
 
 from __future__ import annotations
@@ -18,10 +18,14 @@ from scanner.detect.classic.settings import ClassicSettings, Part, least_distinc
 
 
 class Prefilter(NamedTuple):
-    """One pattern for the matcher; `^` and `$` are those of lines."""
+    """One pattern for the matcher, as it takes them; `^` and `$` are those of lines.
+
+    `keywords`: lower-case literals, one of which is in every match.
+    """
 
     pattern: str
     ignore_case: bool = False
+    keywords: tuple[str, ...] = ()
 
 
 def prefilters(settings: ClassicSettings) -> tuple[Prefilter, ...]:
@@ -32,12 +36,13 @@ def prefilters(settings: ClassicSettings) -> tuple[Prefilter, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _exact(*patterns: str) -> tuple[Prefilter, ...]:
-    return tuple(Prefilter(pattern) for pattern in patterns)
+def _exact(*patterns: str, keywords: str = "") -> tuple[Prefilter, ...]:
+    return tuple(Prefilter(one, keywords=tuple(keywords.split())) for one in patterns)
 
 
-def _any_case(*patterns: str) -> tuple[Prefilter, ...]:
-    return tuple(Prefilter(pattern, ignore_case=True) for pattern in patterns)
+def _any_case(*patterns: str, keywords: str) -> tuple[Prefilter, ...]:
+    words = tuple(keywords.split())
+    return tuple(Prefilter(one, ignore_case=True, keywords=words) for one in patterns)
 
 
 # Letters that Python takes for an s, a k and an i where case does not count.
@@ -49,37 +54,39 @@ _SPACE = (
 )
 # White space, and escapes of a double-quoted YAML text that may be some.
 _GAP = rf"(?:{_SPACE}|\\.)*"
-# What YAML and INI allow between a name and its value besides: comments, tags, anchors, block signs.
-_WIDE_GAP = rf"(?:{_SPACE}|\\.|#[^\n]{{0,1000}}\n|[&!|>][^\s]{{0,200}}\s)*"
-_WORD = r"[\w\x80-\xff]{0,200}"
+# What else YAML and INI allow between name and value: comments, tags, anchors, block signs.
+_WIDE_GAP = rf"(?:{_SPACE}|\\.|#[^\r\n]*[\r\n]|[&!|>][^\s]*\s)*"
+_WORD = r"[\w\x80-\xff]*"
 # Where a text begins; a letter before it may be an escape's.
 _APART = r"(?:^|[^\w.]|\\[nrt])"
 
-_KEYWORD = (
+_NAMES = "key pass pwd secret contrase"
+_NAME = (
     r"(?:(?:api|auth|service|account|db|database|priv|private|client)_?key"
     r"|(?:db|database|key)_?pass|password|passwd|pwd|secret|contrase(?:n|\xc3[\x91\xb1])a)"
 )
-_KEYWORDS = (
-    # password = value, with the signs that may stand around the operator
+_ASSIGNED = (
+    # An assignment, with the signs that may stand around the operator
     *_any_case(
-        rf"{_KEYWORD}{_WORD}(?:[\]'\"]{{0,2}}|\[[0-9]*\]){_GAP}(?::|!?=){_GAP}"
-        rf"(?:[=>]{{1,3}}{_GAP})?['\"`@&!|>*#%\w\\\x80-\xff]"
+        rf"{_NAME}{_WORD}(?:[\]'\"]{{0,2}}|\[[0-9]*\]){_GAP}(?::|!?=){_GAP}"
+        rf"(?:[=>]{{1,3}}{_GAP})?['\"`@&!|>*#%\w\\\x80-\xff]",
+        # The first quote with a semicolon behind a keyword: of one line ...
+        rf"{_NAME}(?:[^\n\"'`]|[\"'`]+[^\n;\"'`])*[\"'`]+;",
+        # ... and of a text that goes on in further lines
+        rf"{_NAME}(?:[^\s]{{0,60}}{_GAP}[\"'`]|[^\n]{{0,60}}:[ \t])[^\"'\r\n`]*[\r\n][^\"']*[\"'];",
+        keywords=_NAMES,
     ),
-    # password "value";  the first quotes with a semicolon behind a keyword; here those of one line
-    *_any_case(rf"{_KEYWORD}(?:[^\n\"'`]|[\"'`]{{1,50}}[^\n;\"'`]){{0,1000}}[\"'`];"),
-    # and those of a text that goes on in further lines
-    *_any_case(
-        rf"{_KEYWORD}(?:[^\s]{{0,250}}{_GAP}[\"'`]|[^\n]{{0,60}}:[ \t])"
-        rf"[^\"'\n`]{{0,1000}}\n[^\"']{{0,2000}}[\"'];"
+    *_exact(
+        # A value compared with a password.
+        rf"['\"`]{_GAP}[!=]{{2,3}}{_GAP}{_WORD}{_NAME}",
+        # A value given to a function, or to a constructor.
+        rf"{_NAME}{_WORD}(?:.assign)?\(\"",
+        keywords=_NAMES,
     ),
-    # "value" == password
-    *_exact(rf"['\"`]{_GAP}[!=]{{2,3}}{_GAP}{_WORD}{_KEYWORD}"),
-    # password("value")
-    *_exact(rf"{_KEYWORD}{_WORD}(?:.assign)?\(\""),
 )
 
 _KEY = r"(?:key|pwd|pass|password|token)['\"]?\]?"
-_SECRET_KEY = r"secret[-_]?(?:access)?[-_]?key['\"]?\]?"
+_HMAC_KEY = r"secret[-_]?(?:access)?[-_]?key['\"]?\]?"
 _OPERATOR = rf"{_WIDE_GAP}(?:[=:>]{{1,3}}{_WIDE_GAP})?['\"]?"
 
 # Octets before 10. and 127., after them, and 192. without 192.168.
@@ -88,7 +95,6 @@ _PUBLIC = (
     r"|192\.(?:[0-9]{1,2}|1[0-57-9][0-9]|16[0-79]|2[0-9][0-9]))"
 )
 _USER = r"[^:/?#\[\]@!$&'()*+,;=\s]"
-_GITLAB = r"gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-"
 
 _PLUGINS: Mapping[str, tuple[Prefilter, ...]] = {
     "ArtifactoryDetector": _exact(
@@ -96,87 +102,104 @@ _PLUGINS: Mapping[str, tuple[Prefilter, ...]] = {
         r"(?:^|[^A-Za-z0-9]|\\[nrt])AP[0-9A-F\x80-\xff][a-zA-Z0-9\x80-\xff]{8}",
     ),
     "AWSKeyDetector": (
-        *_exact(r"(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA)[0-9A-Z]{16}"),
-        *_any_case(r"aws[\x00-\xff]{0,90}(?:key|pw|pass|token)"),
+        *_exact(
+            r"(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA)[0-9A-Z]{16}", keywords="a3t abia acca akia asia"
+        ),
+        *_any_case(r"aws[\x00-\xff]{0,90}(?:key|pw|pass|token)", keywords="aws"),
     ),
-    "AzureStorageKeyDetector": _exact(r"AccountKey=[a-zA-Z0-9+/=]{88}"),
-    "BasicAuthDetector": _exact(rf"://{_USER}+:{_USER}+@"),
-    "CloudantDetector": _any_case(
-        rf"{_APART}\[?['\"]?(?:cloudant|clou|cl)[_-]?(?:api)?(?:key|pw|pass|token)",
-        r"\.cloudant\.com",
+    "AzureStorageKeyDetector": _exact(r"AccountKey=[a-zA-Z0-9+/=]{88}", keywords="accountkey="),
+    "BasicAuthDetector": _exact(rf"://{_USER}+:{_USER}+@", keywords="://"),
+    "CloudantDetector": (
+        *_any_case(
+            rf"{_APART}\[?['\"]?(?:cloudant|clou|cl)[_-]?(?:api)?(?:key|pw|pass|token)",
+            keywords="clou clap clk clp clt cl_ cl-",
+        ),
+        *_any_case(r"\.cloudant\.com", keywords=".cloudant.com"),
     ),
     "DiscordBotTokenDetector": _exact(
         r"[MNO][\w\x80-\xff-]{23,100}\.[\w\x80-\xff-]{6,24}\.[\w\x80-\xff-]{27}"
     ),
-    "GitHubTokenDetector": _exact(r"gh[pousr]_[A-Za-z0-9_]{36}"),
-    "GitLabTokenDetector": _exact(rf"(?:{_GITLAB}|GR1348941)[A-Za-z0-9_-]{{20}}"),
-    "IbmCloudIamDetector": _any_case(rf"{_KEY}{_OPERATOR}[A-Za-z0-9_-]{{44}}"),
-    "IbmCosHmacDetector": _any_case(rf"{_SECRET_KEY}{_OPERATOR}[a-f0-9]{{48}}"),
+    "GitHubTokenDetector": _exact(
+        r"gh[pousr]_[A-Za-z0-9_]{36}", keywords="ghp_ gho_ ghu_ ghs_ ghr_"
+    ),
+    "GitLabTokenDetector": _exact(
+        r"(?:gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-|GR1348941)[A-Za-z0-9_-]{20}",
+        keywords="gl gr1348941",
+    ),
+    "IbmCloudIamDetector": _any_case(
+        rf"{_KEY}{_OPERATOR}[A-Za-z0-9_-]{{44}}", keywords="key pwd pass token"
+    ),
+    "IbmCosHmacDetector": _any_case(rf"{_HMAC_KEY}{_OPERATOR}[a-f0-9]{{48}}", keywords="secret"),
     "IPPublicDetector": _exact(rf"{_APART}{_PUBLIC}\.[0-9]{{1,3}}\.[0-9]"),
-    "JwtTokenDetector": _exact(r"eyJ[A-Za-z0-9_=-]{1,2000}\.[A-Za-z0-9_=-]"),
-    "KeywordDetector": _KEYWORDS,
-    "MailchimpDetector": _exact(r"[0-9a-z]{32}-us[0-9]"),
-    "NpmDetector": _exact(r"/:_authToken="),
-    "OpenAIDetector": _exact(r"T3BlbkFJ[A-Za-z0-9]{20}"),
-    "PrivateKeyDetector": _exact(
-        r"BEGIN\s+(?:(?:DSA|EC|OPENSSH|PGP|RSA|SSH2\s+ENCRYPTED)\s+)?PRIVATE\s+KEY",
-        r"PuTTY-User-Key-File-2",
+    "JwtTokenDetector": _exact(r"eyJ[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]", keywords="eyj"),
+    "KeywordDetector": _ASSIGNED,
+    "MailchimpDetector": _exact(r"[0-9a-z]{32}-us[0-9]", keywords="-us"),
+    "NpmDetector": _exact(r"/:_authToken=", keywords="/:_authtoken="),
+    "OpenAIDetector": _exact(r"T3BlbkFJ[A-Za-z0-9]{20}", keywords="t3blbkfj"),
+    "PrivateKeyDetector": (
+        *_exact(
+            r"BEGIN\s+(?:(?:DSA|EC|OPENSSH|PGP|RSA|SSH2\s+ENCRYPTED)\s+)?PRIVATE\s+KEY",
+            keywords="private",
+        ),
+        *_exact(r"PuTTY-User-Key-File-2", keywords="putty-user-key-file-2"),
     ),
     "PypiTokenDetector": _exact(
-        r"pypi-AgE(?:IcHlwaS5vcmc|NdGVzdC5weXBpLm9yZw)[A-Za-z0-9_-]{70}"
+        r"pypi-AgE(?:IcHlwaS5vcmc|NdGVzdC5weXBpLm9yZw)[A-Za-z0-9_-]{70}", keywords="pypi-age"
     ),
-    "SendGridDetector": _exact(r"SG\.[a-zA-Z0-9_-]{22}\.[a-zA-Z0-9_-]{43}"),
-    "SlackDetector": _any_case(
-        r"xox[abposr]-[0-9\x80-\xff]", r"hooks\.slack\.com/services/T[a-z0-9_]"
+    "SendGridDetector": _exact(r"SG\.[a-zA-Z0-9_-]{22}\.[a-zA-Z0-9_-]{43}", keywords="sg."),
+    "SlackDetector": (
+        *_any_case(r"xox[abposr]-[0-9\x80-\xff]", keywords="xox"),
+        *_any_case(r"hooks\.slack\.com/services/T[a-z0-9_]", keywords="hooks.slack.com/services/t"),
     ),
-    "SoftlayerDetector": _any_case(
-        rf"{_APART}\[?['\"]?(?:softlayer|sl)[_-]?(?:api)?[_-]?(?:key|pwd|pass|token)",
-        r"api.softlayer.com/soap/v3",
+    "SoftlayerDetector": (
+        *_any_case(
+            rf"{_APART}\[?['\"]?(?:softlayer|sl)[_-]?(?:api)?[_-]?(?:key|pwd|pass|token)",
+            keywords="softlayer slap slk slp slt sl_ sl-",
+        ),
+        *_any_case(r"api.softlayer.com/soap/v3", keywords="/soap/v3"),
     ),
-    "SquareOAuthDetector": _exact(r"sq0csp-[0-9A-Za-z\\_-]{42}"),
-    "StripeDetector": _exact(r"[rs]k_live_[0-9a-zA-Z]{24}"),
+    "SquareOAuthDetector": _exact(r"sq0csp-[0-9A-Za-z\\_-]{42}", keywords="sq0csp-"),
+    "StripeDetector": _exact(r"[rs]k_live_[0-9a-zA-Z]{24}", keywords="k_live_"),
     "TelegramBotTokenDetector": _exact(r"[0-9\x80-\xff]:[0-9A-Za-z_-]{35}"),
     "TwilioKeyDetector": _exact(r"(?:AC|SK)[a-z0-9]{32}"),
 }
 
 
 def _base64(part: Part) -> tuple[Prefilter, ...]:
-    least = _least(part, most=70)  # 69 characters may occur
+    least = least_distinct(part.option("limit"))
+    if least > 69:  # more than the plugin's own characters
+        return ()
+    # One of the characters that there must be may be a transformer's backslash.
     inside = r"[A-Za-z0-9+/\\_=-]"
-    if least > 4:
-        # Of the characters that there must be, one may be a transformer's backslash. Lines of
-        # `=` and `-` are common: two more may be these, any number of them first.
-        inside = rf"[=-]{{0,100}}[A-Za-z0-9+/\\_]{inside}{{{least - 4},}}"
-    else:
-        inside += "+"
-    return _strings(inside) if least <= 69 else ()
+    text = rf"{inside}{{{max(least - 1, 1)},}}"
+    if least <= 4:
+        return _quoted(text) + _open(text)
+    # Lines of `=` and `-` are common: two more may be these, any number of them first.
+    return _quoted(text) + _open(rf"[=-]*[A-Za-z0-9+/\\_]{inside}{{{least - 4},}}")
 
 
 def _hex(part: Part) -> tuple[Prefilter, ...]:
-    least = _least(part, most=23)
-    return _strings(rf"[0-9A-Fa-f]{{{least},}}") if least <= 22 else ()
+    least = least_distinct(part.option("limit"))
+    text = rf"[0-9A-Fa-f]{{{least},}}"
+    return _quoted(text) + _open(text) if least <= 22 else ()
 
 
-def _least(part: Part, most: int) -> int:
-    limit = part.option("limit")
-    assert isinstance(limit, float)
-    return min(least_distinct(limit), most)
+def _quoted(text: str) -> tuple[Prefilter, ...]:
+    return _exact(rf"['\"]{text}['\"]")
 
 
-def _strings(text: str) -> tuple[Prefilter, ...]:
-    """A run of characters in quotes, or where a transformer puts one or both."""
+def _open(text: str) -> tuple[Prefilter, ...]:
+    """A run of characters to which a transformer gives one quote or both."""
     end = r"(?:[ \t]*(?:\r|$)|['\"])"
     flow_end = r"[ \t]*(?:[,}\]\r]|$)"
     tags = r"(?:[&!][^\s,]*[ \t]+){0,2}"
-    blank = r"(?:[ \t]*(?:#[^\n]{0,200})?\r?\n){1,20}"
     return _exact(
-        rf"['\"]{text}['\"]",
         rf"['\"]{text}(?:[ \t]*(?:\r|$)|[ \t]+#|[ \t]*[,}}\]])",
-        rf"^[^=:\n]*[=:][ \t]*{text}{end}",
+        rf"(?:^|\r)[^=:\r\n]*[=:][ \t]*{text}{end}",
         rf":[ \t]+{tags}{text}(?:{end}|[ \t]+#)",
         rf"(?::[ \t]|['\"]:)[ \t]*{tags}{text}{flow_end}",
-        rf"^[ \t]+{text}(?:{end}|[ \t]+#)",
-        rf":{blank}[ \t]*{text}{flow_end}",
+        rf"(?:^|\r)[ \t]+{text}(?:{end}|[ \t]+#)",
+        rf":[ \t]*(?:[ \t]#[^\n]{{0,80}})?(?:[\r\n][ \t]*){{1,4}}{text}{flow_end}",
     )
 
 

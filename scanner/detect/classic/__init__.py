@@ -1,0 +1,22 @@
+"""Detect: the detect-secrets layer (`--detect-secrets exact`).
+
+`prefilters` go into the one pass; `scan` runs detect-secrets' own plugins and filters where they
+matched. `settings_from_baseline` reads what a baseline asks for, as hostile data.
+"""
+
+from scanner.detect.classic.baseline import empty_document, settings_from_baseline, upgrade
+from scanner.detect.classic.prefilters import Prefilter, prefilters
+from scanner.detect.classic.scan import Found, scan
+from scanner.detect.classic.settings import ClassicSettings, default_settings
+
+__all__ = [
+    "ClassicSettings",
+    "Found",
+    "Prefilter",
+    "default_settings",
+    "empty_document",
+    "prefilters",
+    "scan",
+    "settings_from_baseline",
+    "upgrade",
+]

@@ -1,0 +1,237 @@
+"""Detect: what detect-secrets finds in a file, from the places where a prefilter matched."""
+
+from __future__ import annotations
+
+import functools
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from scanner.detect.classic.settings import ALLOWLIST, ClassicSettings
+
+_YAML = (".yaml", ".yml", ".eyaml")
+# In double quotes, an escape that makes other text than what the prefilters see.
+_ESCAPE = re.compile(
+    rb'(?:^|[:,\[{?-])[ \t]*(?:[&!][^\s"]*[ \t]+){0,2}"(?:[^"\\]|\\[nrt"\\])*\\[^nrt"\\]',
+    re.MULTILINE,
+)
+_ALIAS_AS_KEY = re.compile(rb"\*[^\s,\[\]{}]+[ \t]+:\s")
+_BREAK = re.compile(rb"\r\n|\n|\r")
+_AROUND = (('"', '"'), ("'", "'"), ("`", "`"), (":", "@"))
+
+
+class Found(NamedTuple):
+    """A secret as detect-secrets knows it. It holds plaintext: it never leaves scanner.detect.
+
+    `line` is what detect-secrets reports, and where its audit looks. `start` and `end` are where
+    the value stands in the file's bytes, -1 where it does not stand there as such (an escape, a
+    text folded over lines).
+    """
+
+    kind: str
+    hashed_secret: str
+    line: int
+    secret: str
+    start: int = -1
+    end: int = -1
+
+    def __repr__(self) -> str:
+        return f"Found(kind={self.kind!r}, line={self.line})"
+
+
+class _Candidates(NamedTuple):
+    """Lines as the plugins see them; `numbers` (from 0) are those to look at.
+
+    `extents`: the lines of the file (from 1) that each was made of, where it is not itself.
+    """
+
+    lines: Sequence[str]
+    numbers: Iterable[int]
+    extents: Mapping[int, tuple[int, int]] = {}
+
+
+def scan(
+    path: str, data: bytes, ends: Sequence[int], settings: ClassicSettings
+) -> tuple[Found, ...]:
+    """The findings of `detect-secrets scan --all-files -n` in one file, by kind and hash.
+
+    `ends`: where prefilters matched, as sorted end offsets into `data`, the whole file. A file
+    that detect-secrets cannot read (not UTF-8) has none.
+    """
+    if not ends and not (path.endswith(_YAML) and _is_odd(data)):
+        return ()
+    checks = _checks(settings)
+    if checks.passed_over(path):
+        return ()
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return ()
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    for candidates in _passes(path, text, _line_numbers(data, ends), checks):
+        found = _search(path, candidates, checks)
+        if found:
+            places = _Places(data)
+            return tuple(places.located(one, extent) for one, extent in found)
+    return ()
+
+
+def _is_odd(data: bytes) -> bool:
+    """Can this YAML hold texts that no prefilter sees?"""
+    return bool(
+        (b"\\" in data and _ESCAPE.search(data)) or (b"*" in data and _ALIAS_AS_KEY.search(data))
+    )
+
+
+def _line_numbers(data: bytes, ends: Sequence[int]) -> list[int]:
+    """The lines (from 0) that hold the last byte before each end."""
+    numbers: list[int] = []
+    at = line = 0
+    carriage = b"\r" in data
+    for end in ends:
+        last = max(end - 1, 0)
+        line += data.count(b"\n", at, last)
+        if carriage:
+            line += data.count(b"\r", at, last) - data.count(b"\r\n", at, last + 1)
+        at = last
+        if not numbers or numbers[-1] != line:
+            numbers.append(line)
+    return numbers
+
+
+def _passes(path: str, text: str, numbers: list[int], checks: _Checks) -> Iterator[_Candidates]:
+    """The readings of a file that detect-secrets tries until one has a secret."""
+    from scanner.detect.classic.ini import ini_lines
+
+    lines = ini_lines(text, checks.is_pragma, headless=False)
+    if lines:
+        yield _Candidates(lines, range(len(lines)))
+    else:
+        transformed = _yaml(text, numbers) if path.endswith(_YAML) else None
+        yield transformed or _Candidates(text.split("\n"), numbers)
+    if checks.is_other(path):
+        lines = ini_lines(text, checks.is_pragma, headless=True)
+        if lines:
+            yield _Candidates(lines, range(len(lines)))
+
+
+def _yaml(text: str, numbers: list[int]) -> _Candidates | None:
+    """A YAML file as its transformer writes it; None if it is not one document, or has no text."""
+    from scanner.detect.classic.yaml_lines import yaml_lines
+
+    lines = yaml_lines(text)
+    if lines is None:
+        return None
+    extents = {
+        index: (source.first, source.last)
+        for index, source in enumerate(lines.sources)
+        if source and (source.escaped or _meet(numbers, source.first - 1, source.last - 1))
+    }
+    return _Candidates(lines.texts, extents, extents)
+
+
+def _meet(numbers: list[int], first: int, last: int) -> bool:
+    """Is one of the sorted numbers from `first` to `last`?"""
+    at = bisect_left(numbers, first)
+    return at < len(numbers) and numbers[at] <= last
+
+
+class _Checks:
+    """Plugins and filters of one configuration, loaded when the first file has a candidate."""
+
+    def __init__(self, settings: ClassicSettings) -> None:
+        from scanner.detect.classic import library, plugins
+        from scanner.detect.classic.filters import Filters
+        from scanner.detect.classic.linear import linear
+
+        self._plugins = [plugins.make(part) for part in settings.plugins]
+        self._filters = Filters(settings)
+        self._types = library.module("util.filetype")
+        allowlist = library.module(ALLOWLIST.split(".", 1)[1].rsplit(".", 1)[0])
+        pragmas = [allowlist.get_allowlist_regexes((mark, ""), nextline=True) for mark in "#;"]
+        self._pragmas = [linear(regex) for regex in pragmas]
+
+    def passed_over(self, path: str) -> bool:
+        return self._filters.hide("filename", filename=path)
+
+    def is_other(self, path: str) -> bool:
+        """Of no known type: the kind of file that may be INI without a section."""
+        other: bool = self._types.determine_file_type(path) == self._types.FileType.OTHER
+        return other
+
+    def is_pragma(self, line: str) -> bool:
+        return "pragma" in line and any(regex.search(line) for regex in self._pragmas)
+
+    def secrets(self, path: str, line: str, previous: str) -> Iterator[tuple[str, str]]:
+        """(kind, secret) of one line."""
+        lowered = line.lower() if line.isascii() else ""
+        found = [
+            (plugin, secret)
+            for plugin in self._plugins
+            if not lowered or plugin.wanted(line, lowered)
+            for secret in plugin.secrets(path, line)
+        ]
+        hidden = found and self._filters.hide("line", filename=path, line=line, previous=previous)
+        for plugin, secret in found if not hidden else ():
+            values = {"secret": secret, "line": line, "plugin": plugin.own}
+            if not self._filters.hide("secret", filename=path, **values):
+                yield plugin.kind, secret
+
+
+@functools.lru_cache(maxsize=4)
+def _checks(settings: ClassicSettings) -> _Checks:
+    return _Checks(settings)
+
+
+_Extent = tuple[int, int]
+
+
+def _search(path: str, candidates: _Candidates, checks: _Checks) -> list[tuple[Found, _Extent]]:
+    """The first place of each secret, and the lines of the file that it is in."""
+    hashed: Callable[[str], str] = _hash()
+    found: dict[tuple[str, str], tuple[Found, _Extent]] = {}
+    for number in candidates.numbers:
+        if number >= len(candidates.lines):
+            continue
+        line = candidates.lines[number].rstrip()
+        previous = candidates.lines[number - 1] if number else ""
+        for kind, secret in checks.secrets(path, line, previous):
+            try:
+                key = kind, hashed(secret)
+            except UnicodeEncodeError:  # half a surrogate pair, from an escape in YAML
+                continue
+            extent = candidates.extents.get(number, (number + 1, number + 1))
+            found.setdefault(key, (Found(*key, number + 1, secret), extent))
+    return list(found.values())
+
+
+def _hash() -> Callable[[str], str]:
+    from scanner.detect.classic import library
+
+    function: Callable[[str], str]
+    function = library.module("core.potential_secret").PotentialSecret.hash_secret
+    return function
+
+
+class _Places:
+    """Where values stand in the bytes of a file."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._starts = [0, *(match.end() for match in _BREAK.finditer(data)), len(data)]
+
+    def located(self, found: Found, extent: _Extent) -> Found:
+        first, last = extent
+        if not first:  # made by an alias or so: anywhere
+            first, last = 1, len(self._starts)
+        start = self._starts[min(first, len(self._starts)) - 1]
+        end = self._starts[min(last, len(self._starts) - 1)]
+        value = found.secret.encode()
+        for before, after in _AROUND:
+            at = self._data.find(before.encode() + value + after.encode(), start, end)
+            if at >= 0:
+                return found._replace(start=at + 1, end=at + 1 + len(value))
+        at = self._data.rfind(value, start, end)
+        return found if at < 0 else found._replace(start=at, end=at + len(value))

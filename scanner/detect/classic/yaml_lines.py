@@ -1,0 +1,90 @@
+"""Detect: what detect-secrets makes of YAML files: each text of a mapping as `key: "value"`."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import yaml
+
+from scanner.detect.classic import library
+from scanner.detect.classic.yaml_tree import DoubtError, InvalidError, Text, texts
+
+_COMMENT = re.compile(r"(?<!\s)\s+#[\S ]*")
+# The library's loader reads some 50,000 characters a second: a larger file in doubt is none.
+_LARGEST_DOUBT = 1_000_000
+# What PyYAML raises for a file that it does not take, or that it is not made for.
+_REFUSED = (
+    *(yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError),
+    *(TypeError, ValueError),
+)
+
+
+class Lines(NamedTuple):
+    """Transformed lines; `sources[i]` is the value that `texts[i]` was made of, if any."""
+
+    texts: list[str]
+    sources: list[Text | None]
+
+
+def yaml_lines(text: str) -> Lines | None:
+    """The lines that the library's transformer writes; None where it writes none."""
+    try:
+        found = texts(text)
+    except InvalidError:
+        return None
+    except DoubtError:
+        found = of_library(text) if len(text) <= _LARGEST_DOUBT else []
+    return transformed(found, text) if found else None
+
+
+def transformed(found: Iterable[Text], text: str) -> Lines:
+    """The lines that the transformer writes: each value at its own, or the next one free."""
+    source = text.splitlines()
+    lines = Lines([], [])
+    seen = set()
+    for item in sorted(found, key=lambda one: one.line):
+        line = source[item.line - 1]
+        if (item.key, item.value, item.line, line) in seen:
+            continue
+        seen.add((item.key, item.value, item.line, line))
+        missing = item.line - 1 - len(lines.texts)
+        lines.texts.extend([""] * missing)
+        lines.sources.extend([None] * missing)
+        comment = _COMMENT.search(line.strip())
+        value = item.value.replace('"', '\\"')
+        lines.texts.append(f'{item.key}: "{value}"{comment.group() if comment else ""}')
+        lines.sources.append(item)
+    return lines
+
+
+def of_library(text: str) -> list[Text]:
+    """All texts as the library's own parser finds them; none where it refuses the file."""
+    last = len(text.splitlines())
+    try:
+        found = list(_from_library(library.yaml_document(text)))
+    except _REFUSED:
+        return []
+    sound = all(isinstance(part, str) for one in found for part in (one.key, one.value))
+    return found if sound and all(one.line <= last for one in found) else []
+
+
+def _from_library(root: Any) -> Iterator[Text]:
+    """As `in_breadth`, over mappings that stand for texts; nothing is visited twice."""
+    queue = deque([root])
+    seen: set[int] = set()
+    while queue:
+        item = queue.popleft()
+        if id(item) in seen or not isinstance(item, dict | list | set | tuple):
+            continue
+        seen.add(id(item))
+        if isinstance(item, dict) and "__line__" in item:
+            value = item["__value__"]
+            if isinstance(value, bytes):
+                value = base64.b64encode(value).decode()
+            yield Text(item["__original_key__"], value, item["__line__"], 0, 0, escaped=True)
+        else:
+            queue.extend(item.values() if isinstance(item, dict) else item)
