@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import hyperscan
 import jsonschema
@@ -32,6 +34,12 @@ def _documents() -> dict[str, Any]:
 DOCUMENTS = _documents()
 DECLARED: list[dict[str, Any]] = [rule for text in DOCUMENTS.values() for rule in text["rules"]]
 EXAMPLES = [(r["id"], template) for r in DECLARED for template in r["examples"]]
+SOURCED = [
+    ((text.get("defaults") or {}) | rule)
+    for name, text in DOCUMENTS.items()
+    if name != "generic.yaml"
+    for rule in text["rules"]
+]
 NEGATIVES = [(r["id"], template) for r in DECLARED for template in r["negative_examples"]]
 
 
@@ -99,3 +107,16 @@ def test_all_anchors_compile_in_hyperscan(book: rulebook.Rulebook) -> None:
 
 def test_every_check_is_used_by_a_rule() -> None:
     assert set(CHECKS) == {r["check"] for r in DECLARED if "check" in r}
+
+
+@pytest.mark.parametrize("rule", SOURCED, ids=lambda rule: rule["id"])
+def test_a_vendor_rule_says_where_its_format_is_from(rule: dict[str, Any]) -> None:
+    source = rule["source"]
+    address = urlsplit(source["url"])
+    assert address.scheme == "https"
+    assert "." in (address.hostname or "")
+    assert str(date.fromisoformat(source["seen"])) == source["seen"]
+
+
+def test_well_over_150_rules_are_shipped() -> None:
+    assert len(SOURCED) > 150
