@@ -7,17 +7,18 @@
 
 PYTHON ?= python3
 WORKERS ?= 2
-INTERPRETERS ?= python3.11 python3.12 python3.13 python3.14
+VERSIONS ?= 3.11 3.12 3.13 3.14
 
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-# Those of INTERPRETERS that start and can make a venv, without the one of PYTHON itself.
-HAS_VENV = import ensurepip, sys, venv; print("python%d.%d" % sys.version_info[:2])
-FOUND = $(foreach python,$(INTERPRETERS),$(shell $(python) -c '$(HAS_VENV)' 2>/dev/null))
-OTHERS = $(filter-out $(shell $(PYTHON) -c '$(HAS_VENV)'),$(FOUND))
+# $(call interpreter,3.12): the first of that version that can make an environment, else nothing.
+interpreter = $(firstword $(foreach python,python$(1) $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python$(1)),$(shell \
+  $(python) -c 'import ensurepip, venv' 2>/dev/null && echo $(python))))
+HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+OTHERS = $(foreach version,$(filter-out $(HERE),$(VERSIONS)),$(if $(call interpreter,$(version)),$(version)))
 
 .PHONY: help demo test test-here test-others bench lint clean
 .SECONDARY: # keep the stamps of environments that only patterns name
@@ -46,12 +47,13 @@ test-here: $(VENV)/developing
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-# A target each, made when the recipe runs: finding the interpreters starts every one of them.
+# Made when the recipe runs: looking for the interpreters starts every one of them.
 test-others:
-	@echo "other interpreters: $(or $(OTHERS),none found)"
-	@$(foreach python,$(OTHERS),$(MAKE) --no-print-directory test-$(python) && ) true
+	$(eval FOUND := $(OTHERS))
+	@echo "other interpreters: $(or $(FOUND),none found)"
+	@$(foreach version,$(FOUND),$(MAKE) --no-print-directory test-$(version) && ) true
 
-test-python3.%: .venv-python3.%/testing
+test-3.%: .venv-3.%/testing
 	$(<D)/bin/python -m pytest -n $(WORKERS) -m "not slow" -q
 
 bench: $(VENV)/developing
@@ -66,11 +68,11 @@ $(VENV)/developing: $(VENV)/installed
 	$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[dev]'
 	@touch $@
 
-.venv-python3.%/testing: pyproject.toml
-	python3.$* -m venv $(@D)
+.venv-3.%/testing: pyproject.toml
+	$(call interpreter,3.$*) -m venv $(@D)
 	$(@D)/bin/python -m pip install $(PIP_FLAGS) --editable '.[test]'
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-python3.* build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .venv-3.* build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  tests/node_modules
