@@ -1,22 +1,32 @@
 """Ground: a bounded pool of worker processes over batches of work.
 
 Small work never pays for a pool: it starts only when the first hundredths of a second were not
-enough. A worker that dies (out of memory, killed) costs its batches, and they are named.
+enough. A worker that dies (out of memory, killed) costs the batch that it had, and that is named.
+
+Each worker has a pipe of its own, and one batch at a time: an end of the pipe that closes says that
+its process is gone, in the middle of a message too, and in both directions. The standard library's
+executor shares one queue, so it may wait for ever for a worker that was killed while it answered,
+and its workers for a parent that was.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Result = TypeVar("Result")
 Task = Callable[[Sequence[str]], Result]
 
 _PATIENCE = 0.03
 _FIRST, _BATCH = 16, 64
+_ROUNDS = 8  # batches for each worker, at least, so that they end at about the same time
 
 _task: Task[Any] | None = None
 
@@ -38,45 +48,106 @@ def run(
     task = _task = make()
     start, at = time.monotonic(), 0
     while at < len(items) and (time.monotonic() - start < _PATIENCE or _workers() == 1):
-        yield task(items[at : at + _FIRST])
-        at += _FIRST
+        few = min(at + 1, _FIRST)  # 1, 2, 4 …: the first files may be the large ones
+        yield task(items[at : at + few])
+        at += few
     if at < len(items):
-        yield from _pooled(make, [items[i : i + _BATCH] for i in range(at, len(items), _BATCH)])
+        size = max(1, min(_BATCH, (len(items) - at) // (_ROUNDS * _workers())))
+        yield from _pooled(make, [items[i : i + size] for i in range(at, len(items), size)])
 
 
-def _pooled(make: Callable[[], Task[Result]], batches: Sequence[Sequence[str]]) -> Iterator[Any]:
-    import multiprocessing
-    from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+def _pooled(make: Callable[[], Task[Any]], batches: Sequence[Sequence[str]]) -> Iterator[Any]:
+    import signal
+    from multiprocessing.connection import wait
 
-    method = "fork" if sys.platform == "linux" else "spawn"
-    context = multiprocessing.get_context(method)
-    workers = min(_workers(), len(batches))
-    with ProcessPoolExecutor(workers, context, _start, (make,)) as pool:
-        futures = {pool.submit(_do, batch): batch for batch in batches}
+    todo = iter(batches)
+    busy: dict[Any, _Worker] = {}
+    # Not SIGTERM's default, which would leave the workers to end their batches alone.
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        for _ in range(min(_workers(), len(batches))):
+            _employ(_Worker(make), todo, busy)
+        while busy:
+            for pipe in wait(list(busy)):
+                worker = busy.pop(pipe)
+                answer = worker.answer()
+                if isinstance(answer, Lost):
+                    worker.end()
+                    worker = _Worker(make)
+                _employ(worker, todo, busy)
+                if isinstance(answer, Exception):
+                    raise answer
+                yield answer
+    finally:
+        for worker in busy.values():
+            worker.end(kill=True)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _employ(worker: _Worker, todo: Iterator[Sequence[str]], busy: dict[Any, _Worker]) -> None:
+    batch = next(todo, None)
+    if batch is None:
+        worker.end()
+    else:
+        worker.give(batch)
+        busy[worker.pipe] = worker
+
+
+class _Worker:
+    """A process, our end of its pipe, and the batch that it is at work on."""
+
+    def __init__(self, make: Callable[[], Task[Any]]) -> None:
+        import multiprocessing
+
+        method = "fork" if sys.platform == "linux" else "spawn"
+        context: Any = multiprocessing.get_context(method)
+        self.pipe, theirs = context.Pipe()
+        self._batch: Sequence[str] = ()
+        self._process = context.Process(target=_work, args=(theirs, self.pipe, make), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def give(self, batch: Sequence[str]) -> None:
+        """The next batch; an empty one is the end."""
+        self._batch = batch
+        with contextlib.suppress(OSError):  # a worker that is gone: answer() says so
+            self.pipe.send(batch)
+
+    def answer(self) -> Any:
+        """What the task gave, the exception that it raised, or Lost."""
         try:
-            for future in as_completed(futures):
-                batch = futures.pop(future)
-                try:
-                    yield future.result()
-                except BrokenExecutor:
-                    yield Lost(batch)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+            return self.pipe.recv()
+        except (EOFError, OSError):
+            return Lost(self._batch)
+
+    def end(self, *, kill: bool = False) -> None:
+        if kill:
+            self._process.terminate()
+        else:
+            self.give(())
+        self.pipe.close()
+        self._process.join()
 
 
-def _start(make: Callable[[], Task[Any]]) -> None:
-    global _task  # noqa: PLW0603
+def _work(pipe: Connection, parents: Connection, make: Callable[[], Task[Any]]) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    if _task is None:
-        _task = make()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parents.close()  # our copy of it would keep the pipe open when the parent is gone
+    try:
+        task = _task or make()
+        while batch := pipe.recv():
+            pipe.send(_answer(task, batch))
+    except Exception:  # noqa: BLE001, S110 - to end is to say it; a traceback may hold plaintext
+        pass
 
 
-def _do(batch: Sequence[str]) -> Any:
-    assert _task is not None  # noqa: S101 - _start ran first
-    return _task(batch)
+def _answer(task: Task[Any], batch: Sequence[str]) -> Any:
+    try:
+        return task(batch)
+    except Exception as error:  # noqa: BLE001 - raised again where it can be reported
+        return error
 
 
 def _workers() -> int:
