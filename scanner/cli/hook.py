@@ -43,9 +43,11 @@ def run(args: argparse.Namespace, io: Io) -> int:
 def _pre_commit(arguments: list[str], io: Io) -> int:
     """Scan the staged files, or the named ones. A clean hook says nothing.
 
-    Whatever exists as a file is a file: a repository may hold one named like an option.
+    What looks like an option and exists as a file is a file: a repository may hold one.
     """
-    files = [a for a in arguments if os.path.lexists(os.path.join(io.cwd, a))]
+    files = [
+        a for a in arguments if a[:1] == "-" and os.path.lexists(os.path.join(io.cwd, a))
+    ]
     parser = Parser(prog="keywatch hook pre-commit", allow_abbrev=False, formatter_class=formatter)
     scan.add_arguments(parser)
     args = parser.parse_args([a for a in arguments if a not in files])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import scanner
 from scanner import cache
-from scanner.cli import inputs, output, sweep
+from scanner.cli import debt, inputs, output, sweep
 from scanner.cli.terminal import Io, moment
 from scanner.errors import ExitCode
 from scanner.model import Confidence, Coverage, Outcome, Severity, Suppression
@@ -23,10 +23,10 @@ from scanner.model import Confidence, Coverage, Outcome, Severity, Suppression
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from scanner.cli.debt import Debt
     from scanner.cli.inputs import Selection
     from scanner.cli.sweep import Swept
     from scanner.detect.rulebook import Rulebook
-    from scanner.policy.baseline import Baseline
     from scanner.report.interface import ReportContext
 
 _LEVELS = [level.label for level in Severity]
@@ -36,6 +36,7 @@ _CONFIDENCES = [level.label for level in Confidence]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     inputs.add_arguments(parser)
     sweep.add_arguments(parser)
+    debt.add_arguments(parser)
     group = parser.add_argument_group("how to judge and report")
     group.add_argument("--fail-on", choices=_LEVELS, help="least severity for exit code 1")
     group.add_argument("--min-confidence", choices=_CONFIDENCES, help="least one to report")
@@ -58,11 +59,12 @@ def scan(
     folder = cache.folder()
     selection = inputs.select(args, io, folder)
     book = sweep.load_rules(args, io, selection, folder)
-    swept = sweep.sweep(args, io, selection, book, folder)
+    owed = debt.read(args, io, selection)
+    swept = sweep.sweep(args, io, selection, book, folder, owed.settings)
     if silent_when_clean and swept.is_clean and not args.report:
         return ExitCode.CLEAN  # nothing was seen, so there is nothing to judge or to say
     now = moment(args.now)
-    outcome = judged(args, selection, swept, now, least)
+    outcome = judged(args, selection, owed, swept, now, least)
     fail_on = Severity[args.fail_on.upper()] if args.fail_on else selection.config.fail_on
     args.quiet |= silent_when_clean and not (outcome.findings or outcome.gaps or outcome.notes)
     written = True
@@ -74,6 +76,7 @@ def scan(
 def judged(
     args: argparse.Namespace,
     selection: Selection,
+    owed: Debt,
     swept: Swept,
     now: datetime,
     least: Confidence,
@@ -88,13 +91,17 @@ def judged(
         swept.observations,
         skips=swept.skips,
         gaps=swept.gaps,
-        baseline=_baseline(selection),
+        baseline=owed.baseline(),
+        classic_baseline=owed.classic_baseline(),
         entries=settings.allow,
         accepted_gaps=settings.accept_gaps,
         legacy_pragmas=settings.legacy_pragmas,
         standing=[
-            Suppression(by="rule-disabled", where=selection.config_name, rule=rule)
-            for rule in settings.disable_rules
+            *(
+                Suppression(by="rule-disabled", where=selection.config_name, rule=rule)
+                for rule in settings.disable_rules
+            ),
+            *owed.standing(),
         ],
         idle_rules=settings.disable_rules,
         whole_tree=selection.whole_tree,
@@ -103,13 +110,6 @@ def judged(
     )
     skipped = outcome.coverage.skipped
     return outcome._replace(coverage=Coverage(files=swept.files, size=swept.size, skipped=skipped))
-
-
-def _baseline(selection: Selection) -> Baseline | None:
-    from scanner.policy import baseline
-
-    data = selection.source.control(baseline.FILE)
-    return None if data is None else baseline.parse(data, baseline.FILE)
 
 
 def _context(

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from scanner import cache
-from scanner.cli import inputs, scan, sweep
+from scanner.cli import debt, inputs, scan, sweep
 from scanner.cli.inputs import Selection
 from scanner.cli.sweep import Swept
 from scanner.cli.terminal import Io
@@ -30,6 +30,7 @@ class Survey(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     inputs.add_arguments(parser)
     sweep.add_arguments(parser)
+    debt.add_arguments(parser)
     parser.add_argument("--now", metavar="TIME", help="act as of this time (ISO 8601)")
     parser.set_defaults(min_confidence="low")
 
@@ -42,8 +43,9 @@ def survey(args: argparse.Namespace, io: Io, selection: Selection, now: datetime
     """Scan and judge: findings of every confidence."""
     folder = cache.folder()
     book = sweep.load_rules(args, io, selection, folder)
-    swept = sweep.sweep(args, io, selection, book, folder)
-    outcome = scan.judged(args, selection, swept, now, Confidence.LOW)
+    owed = debt.read(args, io, selection)
+    swept = sweep.sweep(args, io, selection, book, folder, owed.settings)
+    outcome = scan.judged(args, selection, owed, swept, now, Confidence.LOW)
     return Survey(frozenset(rule.id for rule in book.rules), swept, outcome)
 
 

@@ -9,17 +9,20 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import globs, pool
 from scanner.cli.inputs import Selection
 from scanner.cli.terminal import Io
 from scanner.detect import matcher, rulebook
-from scanner.detect.detector import Detector, patterns
+from scanner.detect.detector import Detector, patterns, patterns_key
 from scanner.detect.rulebook import Rulebook
 from scanner.errors import UsageError
 from scanner.inputs.interface import Blob, Source
 from scanner.model import Gap, Observation, Skip
+
+if TYPE_CHECKING:
+    from scanner.detect.classic import ClassicSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,12 +68,16 @@ class Recipe(NamedTuple):
     matcher: str
     most: int
     cache_folder: str | None
+    settings: ClassicSettings | None
 
     def task(self) -> Callable[[Sequence[str]], Swept]:
         ready = matcher.build(
-            self.matcher, lambda: patterns(self.book), self.book.key, self.cache_folder
+            self.matcher,
+            lambda: patterns(self.book, self.settings),
+            patterns_key(self.book, self.settings),
+            self.cache_folder,
         )
-        return Task(self.source, Detector(self.book, ready), self.most).scan
+        return Task(self.source, Detector(self.book, ready, self.settings), self.most).scan
 
 
 class Task(NamedTuple):
@@ -127,6 +134,7 @@ def sweep(
     selection: Selection,
     book: Rulebook,
     cache_folder: str | None,
+    settings: ClassicSettings | None = None,
 ) -> Swept:
     """Scan all that the selection holds."""
     excluded = globs.matcher(selection.exclude)
@@ -134,9 +142,8 @@ def sweep(
     wanted = [path for path in listed if not excluded(path)]
     swept = Swept()
     swept.skips += (Skip(kind="excluded", path=p) for p in listed if excluded(p))
-    recipe = Recipe(
-        selection.source, book, args.matcher, selection.config.max_file_size, cache_folder
-    )
+    most = selection.config.max_file_size
+    recipe = Recipe(selection.source, book, args.matcher, most, cache_folder, settings)
     progress = _Progress(io, len(wanted))
     for result in pool.run(recipe.task, wanted):
         if isinstance(result, pool.Lost):

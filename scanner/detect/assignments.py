@@ -34,6 +34,8 @@ _ABOUT = frozenset(
     " checksum id ids endpoint host class selector element icon button page view link template"
     " tokenizer limit index authority issuer scope scopes list count used usage usages".split()
 )
+# Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
+_NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next".split())
 _SENSITIVE = re.compile(
     r"pass(?:w(?:or)?d|wd|phrase|code)?|pwd|secret|token|credential|auth|api_?key|access_?key"
     r"|private_?key|signing_?key|encryption_?key|master_?key|account_?key",
@@ -134,7 +136,9 @@ def _holds_a_secret(name: str) -> bool:
         m.end() for m in _SENSITIVE.finditer(name) if not _WORD_GOES_ON.match(name, m.end() - 1)
     ]
     after = [word.lower() for word in _WORDS.findall(name[places[-1] :])] if places else words
-    return bool(places) and not _ABOUT.intersection(after or words[-1:]) and "public" not in words
+    if not places or _ABOUT.intersection(after or words[-1:]):
+        return False
+    return not _NO_SECRET.intersection(words)
 
 
 def _is_literal(candidate: Candidate) -> bool:

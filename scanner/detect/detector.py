@@ -10,35 +10,59 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from scanner import cache
 from scanner.detect.matcher import Hit, Matcher, Pattern
 from scanner.detect.pieces import Place, buffers
 from scanner.detect.rulebook import Rulebook
 
 if TYPE_CHECKING:
+    from scanner.detect.classic import ClassicSettings, Found
     from scanner.detect.engine import Engine
     from scanner.model import AllowComment, Finding, Gap, Observation
 
 _MAX_FINDINGS = 10_000
 
 
-def patterns(book: Rulebook) -> tuple[Pattern, ...]:
-    """All that the one pass looks for: a rule's number is its place, comments come after them."""
+def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[Pattern, ...]:
+    """All that the one pass looks for: a rule's number is its place, comments come after them, and
+    then the prefilters of the detect-secrets layer."""
     from scanner.detect import comments
 
+    theirs: tuple[Pattern, ...] = ()
+    if settings:
+        from scanner.detect.classic import prefilters
+
+        theirs = tuple(Pattern(*each) for each in prefilters(settings))
     rules = (Pattern(r.anchor, r.ignore_case, r.keywords) for r in book.rules)
     ours = (
         Pattern(anchor, ignore_case=True, keywords=keywords)
         for anchor, keywords in zip(comments.ANCHORS, comments.KEYWORDS, strict=True)
     )
-    return (*rules, *ours)
+    return (*rules, *ours, *theirs)
+
+
+def patterns_key(book: Rulebook, settings: ClassicSettings | None = None) -> str:
+    """What names the compiled patterns in the cache."""
+    if settings is None:
+        return book.key
+    from scanner.detect.classic import prefilters
+
+    return cache.digest(f"{book.key} {prefilters(settings)}".encode()).hex()
 
 
 class Detector:
-    """A rulebook and a matcher, ready for any number of files."""
+    """A rulebook and a matcher, ready for any number of files.
 
-    def __init__(self, book: Rulebook, matcher: Matcher) -> None:
+    With `settings` the detect-secrets layer runs too; a file is then one piece, whatever its size,
+    since that layer reads files as a whole.
+    """
+
+    def __init__(
+        self, book: Rulebook, matcher: Matcher, settings: ClassicSettings | None = None
+    ) -> None:
         self._book = book
         self._matcher = matcher
+        self._settings = settings
         self._made: Engine | None = None
 
     def observe(self, path: str, chunks: Iterable[bytes], size: int = 0) -> Observation | None:
@@ -47,10 +71,11 @@ class Detector:
         findings: list[Finding] = []
         said: list[AllowComment] = []
         place = Place()
-        for buffer in buffers(chunks):
+        for buffer in buffers((b"".join(chunks),) if self._settings else chunks):
             hits = self._matcher.hits(buffer.data)
-            if hits:
-                seen = self._engine.examine(path, buffer, hits, place)
+            classic = self._classic(path, buffer.data, hits) if self._settings else ()
+            if hits or classic:
+                seen = self._engine.examine(path, buffer, hits, place, classic)
                 findings += seen.findings
                 said += seen.comments
             if buffer.following < len(buffer.data):
@@ -74,12 +99,20 @@ class Detector:
                 seen[names[number]] = _observation(shown, 0, findings, [])
         return seen
 
+    def _classic(self, path: str, data: bytes, hits: Sequence[Hit]) -> Sequence[Found]:
+        from scanner.detect import classic, comments
+
+        assert self._settings is not None  # noqa: S101 - asked by the caller
+        first = len(self._book.rules) + len(comments.ANCHORS)
+        ends = sorted({to for index, to in hits if index >= first})
+        return classic.scan(path, data, ends, self._settings)
+
     @property
     def _engine(self) -> Engine:
         if self._made is None:
             from scanner.detect.engine import Engine
 
-            self._made = Engine(self._book.rules)
+            self._made = Engine(self._book.rules, self._book.classic_rules)
         return self._made
 
 

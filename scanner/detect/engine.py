@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner import cache
 from scanner.detect import comments, mask
 from scanner.detect.assignments import shannon
 from scanner.detect.matcher import Hit
+from scanner.detect.matches import Match, joined, without_overlaps
 from scanner.detect.pieces import Buffer, Place
 from scanner.detect.rulebook import Rule
 from scanner.detect.verify import CHECKS, Candidate
 from scanner.model import AllowComment, Confidence, Finding, Location
+
+if TYPE_CHECKING:
+    from scanner.detect.classic import Found
 
 _BEFORE = 1024
 _AFTER = 8192
@@ -35,16 +39,6 @@ _IDENTIFIER_BYTE = [bool(re.match(rb"[\w.\-]", bytes([i]))) for i in range(256)]
 _QUOTED = re.compile(rb"""[rbuf@]{0,2}(["'`]).+\1""", re.DOTALL)
 
 
-class _Match(NamedTuple):
-    """A value that a rule found: offsets into the buffer, the name before it."""
-
-    start: int
-    end: int
-    rule: Rule
-    confidence: Confidence
-    name: bytes
-
-
 class Seen(NamedTuple):
     """What one piece of a file holds, in its order."""
 
@@ -55,14 +49,27 @@ class Seen(NamedTuple):
 class Engine:
     """Rules, compiled when first needed, for any number of files."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], classic_rules: Mapping[str, Rule]) -> None:
         self._rules = rules
+        self._classic_rules = classic_rules
         self._compiled: dict[int, tuple[Any, int]] = {}
         self._edges: dict[str, re.Pattern[bytes]] = {}
 
-    def examine(self, path: str, buffer: Buffer, hits: Sequence[Hit], place: Place) -> Seen:
-        """The findings and comments of one piece of a file, which begins at `place`."""
+    def examine(
+        self,
+        path: str,
+        buffer: Buffer,
+        hits: Sequence[Hit],
+        place: Place,
+        classic: Sequence[Found] = (),
+    ) -> Seen:
+        """The findings and comments of one piece of a file, which begins at `place`.
+
+        `classic`: what the detect-secrets layer found; then the piece is the whole file.
+        """
         matches = self._matches(path, buffer, hits)
+        if classic:
+            matches = joined(matches, classic, buffer.data, self._classic_rules)
         return Seen(
             list(_findings(path, buffer.data, matches, place.copy())),
             list(self._comments(path, buffer, hits, matches, place.copy())),
@@ -74,13 +81,13 @@ class Engine:
         matches = self._matches("", Buffer(data, 0, len(data), 0), hits)
         masked, at = b"", 0
         for match in matches:
-            masked += data[at : match.start] + _preview(data, match).encode()
+            masked += data[at : match.start] + _preview(match).encode()
             at = match.end
         shown = (masked + data[at:]).decode(errors="surrogateescape")
         detail = "in the file's name"
-        return shown, [_finding(shown, data, m, Location(path=shown), detail) for m in matches]
+        return shown, [_finding(shown, m, Location(path=shown), detail) for m in matches]
 
-    def _matches(self, path: str, buffer: Buffer, hits: Sequence[Hit]) -> list[_Match]:
+    def _matches(self, path: str, buffer: Buffer, hits: Sequence[Hit]) -> list[Match]:
         """The values found in a buffer, in order, of overlapping ones the likeliest."""
         by_rule: dict[int, list[int]] = {}
         for index, to in hits:
@@ -92,9 +99,9 @@ class Engine:
             for match in self._run(index, path, buffer.data, sorted(by_rule[index]))
             if buffer.first <= match.start < buffer.last
         ]
-        return _without_overlaps(found)
+        return without_overlaps(found)
 
-    def _run(self, index: int, path: str, data: bytes, ends: Sequence[int]) -> Iterator[_Match]:
+    def _run(self, index: int, path: str, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         """The exact pattern of one rule, on the windows around its hits."""
         rule = self._rules[index]
         search, group = self._exact(index)
@@ -111,7 +118,7 @@ class Engine:
                     seen.add(low + start)
                     match = self._judge(rule, path, window, m, (start, end))
                     if match:
-                        yield _Match(low + start, low + end, rule, *match)
+                        yield Match(low + start, low + end, rule, window[start:end], *match)
 
     def _judge(
         self, rule: Rule, path: str, window: bytes, m: Any, span: tuple[int, int]
@@ -155,7 +162,7 @@ class Engine:
         path: str,
         buffer: Buffer,
         hits: Sequence[Hit],
-        matches: Sequence[_Match],
+        matches: Sequence[Match],
         place: Place,
     ) -> Iterator[AllowComment]:
         """The allow comments of a buffer; a secret inside one is masked before it is read."""
@@ -244,50 +251,32 @@ def _without_quotes(window: bytes, start: int, end: int) -> tuple[int, int]:
     return (quoted.end(1), end - 1) if quoted else (start, end)
 
 
-def _without_overlaps(found: list[_Match]) -> list[_Match]:
-    """Of matches that share bytes, the one of the highest confidence, then of the most damage."""
-    kept: list[_Match] = []
-    for match in sorted(found, key=lambda m: (m.start, -m.end, m.rule.id)):
-        if not kept or kept[-1].end <= match.start:
-            kept.append(match)
-        elif _weight(match) > _weight(kept[-1]):
-            kept[-1] = match
-    return kept
-
-
-def _weight(match: _Match) -> tuple[bool, int, int]:
-    """A rule with a format of its own says more about a value than the name beside it."""
-    return match.rule.check != "assigned-value", match.confidence, match.rule.severity
-
-
-def _findings(path: str, data: bytes, matches: Sequence[_Match], place: Place) -> Iterator[Finding]:
+def _findings(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Iterator[Finding]:
     for match in matches:
         line, column = place.move(data, match.start)
-        end_line, end_column = place.move(data, match.end)
+        end_line, end_column = place.ahead(data, match.end)
         location = Location(
             path=path, line=line, column=column, end_line=end_line, end_column=end_column
         )
-        yield _finding(path, data, match, location)
+        yield _finding(path, match, location)
 
 
-def _finding(
-    path: str, data: bytes, match: _Match, location: Location, detail: str = ""
-) -> Finding:
+def _finding(path: str, match: Match, location: Location, detail: str = "") -> Finding:
     return Finding(
         rule=match.rule.id,
         location=location,
         severity=match.rule.severity,
         confidence=match.confidence,
-        preview=_preview(data, match),
+        preview=_preview(match),
         context=mask.text(match.name),
         detail=detail,
-        tag=_tag(path, data[match.start : match.end]),
+        tag=_tag(path, match.value),
+        classic=match.classic,
     )
 
 
-def _preview(data: bytes, match: _Match) -> str:
-    keywords = () if match.rule.named else match.rule.keywords
-    return mask.preview(data[match.start : match.end], keywords)
+def _preview(match: Match) -> str:
+    return mask.preview(match.value, () if match.rule.named else match.rule.keywords)
 
 
 def _tag(path: str, value: bytes) -> int:
@@ -296,7 +285,7 @@ def _tag(path: str, value: bytes) -> int:
     return int.from_bytes(cache.digest(salt + value)[:2], "big")
 
 
-def _masked(data: bytes, start: int, end: int, matches: Sequence[_Match]) -> str:
+def _masked(data: bytes, start: int, end: int, matches: Sequence[Match]) -> str:
     out, at = "", start
     for match in matches:
         if match.end > at and match.start < end:

@@ -33,6 +33,12 @@ class Place:
         other.line, other.column = self.line, self.column
         return other
 
+    def ahead(self, data: bytes, to: int) -> tuple[int, int]:
+        """The line and the column of a later offset, without going there."""
+        other = self.copy()
+        other._at = self._at
+        return other.move(data, to)
+
     def move(self, data: bytes, to: int) -> tuple[int, int]:
         """Go to the offset `to`, which may not lie before the last one."""
         newlines = data.count(b"\n", self._at, to)

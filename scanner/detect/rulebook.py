@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import scanner
@@ -78,6 +78,11 @@ class Rulebook:
         return tuple(map(_rule, json.loads(self._read("rules"))))
 
     @functools.cached_property
+    def classic_rules(self) -> Mapping[str, Rule]:
+        """The rule of each kind of finding that detect-secrets has."""
+        return {kind: _rule(row) for kind, row in json.loads(self._read("classic")).items()}
+
+    @functools.cached_property
     def infos(self) -> Mapping[str, RuleInfo]:
         """What people are told of each rule that there is, whether it is run or not."""
         return _Infos(json.loads(self._read("words")))
@@ -104,15 +109,24 @@ def load(
     ConfigError (file, line, field) for a bad one, and for a disabled rule that there is not.
     """
     sources = (*shipped(), *extra)
-    hashed = [scanner.__version__.encode(), *(rule.encode() for rule in sorted(disabled))]
+    hashed = [*_code(), *(rule.encode() for rule in sorted(disabled))]
     for source in sources:
         hashed += [source.where.encode(), source.data]
     key = cache.digest(b"\0".join(hashed)).hex()
     return Rulebook(key, _Tables(sources, tuple(disabled), key[:32], cache_folder))
 
 
+def _code() -> Iterator[bytes]:
+    """What turns rule files into tables and patterns: a change of it is a change of them."""
+    yield scanner.__version__.encode()
+    yield _read(os.path.join(document.rules_folder(), "classic.yaml"))
+    here = os.path.dirname(os.path.abspath(__file__))
+    for name in ("rulebook.py", "stems.py", "comments.py"):
+        yield _read(os.path.join(here, name))
+
+
 class _Tables:
-    """The two tables of a rulebook by name: from the cache, or compiled from the rule files."""
+    """The tables of a rulebook by name: from the cache, or compiled from the rule files."""
 
     def __init__(
         self, sources: Sequence[Source], disabled: Sequence[str], key: str, folder: str | None
@@ -159,7 +173,33 @@ def _compile(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, by
         if rule not in rules:
             raise rule_error(rule, tuple(rules))
     run = [row for row in rules.values() if row["id"] not in disabled]
-    return {"rules": _json(run), "words": _json(infos)}
+    classic = _classic(infos)
+    return {"rules": _json(run), "words": _json(infos), "classic": _json(classic)}
+
+
+def _classic(infos: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The rows of the detect-secrets layer's kinds; their words go to `infos`."""
+    from scanner.detect.classic.settings import PLUGINS
+    from scanner.detect.classic.words import FILE, infos as words, rule_id
+
+    described = words(_read(os.path.join(document.rules_folder(), os.path.basename(FILE))))
+    infos |= {name: info._asdict() for name, info in described.items()}
+    return {kind: _without_pattern(described[rule_id(kind)]) for kind in PLUGINS.values()}
+
+
+def _without_pattern(info: RuleInfo) -> dict[str, Any]:
+    """A rule whose findings come from elsewhere."""
+    nothing = {"pattern": "", "anchor": "", "keywords": (), "edges": "", "check": ""}
+    return {
+        "id": info.id,
+        "severity": info.severity,
+        "confidence": info.confidence,
+        "ignore_case": False,
+        "multiline": False,
+        "entropy": 0,
+        "named": False,
+        **nothing,
+    }
 
 
 def _json(value: object) -> bytes:

@@ -1,0 +1,134 @@
+"""The command line: the baselines of a run, and whether the detect-secrets layer runs with one.
+
+`.secrets.baseline` says what that layer looks for, so it is read before the scan; what it covers is
+the judge's business, after it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scanner.cli.inputs import Selection
+from scanner.cli.terminal import Io
+from scanner.errors import ConfigError, UsageError
+from scanner.model import Suppression
+
+if TYPE_CHECKING:
+    from scanner.detect.classic import ClassicSettings
+    from scanner.policy.baseline import Baseline
+    from scanner.policy.classic_baseline import ClassicBaseline
+
+OWN = ".keywatch.baseline"
+CLASSIC = ".secrets.baseline"
+_OWN_HEADER = b'{"keywatch-baseline"'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what is known already")
+    group.add_argument(
+        "--baseline",
+        metavar="FILE",
+        help=f"a baseline of either kind; default: {OWN} and {CLASSIC}, where they are",
+    )
+    group.add_argument(
+        "--detect-secrets",
+        choices=("exact", "off"),
+        help="exact: also find just what detect-secrets 1.5.0 finds; the default where there is"
+        " a baseline of it",
+    )
+
+
+class Debt(NamedTuple):
+    """The baselines as they were found. `settings` is None where the classic layer does not run."""
+
+    own: bytes | None
+    own_name: str
+    document: dict[str, Any] | None
+    classic_name: str
+    settings: ClassicSettings | None
+
+    def baseline(self) -> Baseline | None:
+        from scanner.policy import baseline
+
+        return None if self.own is None else baseline.parse(self.own, self.own_name)
+
+    def classic_baseline(self) -> ClassicBaseline | None:
+        """What `.secrets.baseline` covers; None where its layer did not run."""
+        if self.document is None or self.settings is None:
+            return None
+        from scanner.policy import classic_baseline
+
+        return classic_baseline.parse(self.document, self.classic_name)
+
+    def standing(self) -> list[Suppression]:
+        """What a baseline switches off: a plugin that does not run, a filter beyond the default."""
+        if self.settings is None:
+            return []
+        disabled = [
+            Suppression(by="plugin-disabled", where=self.classic_name, rule=plugin)
+            for plugin in self.settings.disabled_plugins
+        ]
+        filters = [
+            Suppression(by="filter-added", where=self.classic_name, reason=each)
+            for each in self.settings.extra_filters
+        ]
+        return disabled + filters
+
+
+def read(args: argparse.Namespace, io: Io, selection: Selection) -> Debt:
+    """The baselines that govern this run. ConfigError for one that cannot be used."""
+    own, own_name = selection.source.control(OWN), OWN
+    theirs, classic_name = selection.source.control(CLASSIC), CLASSIC
+    if args.baseline:
+        named = _named(args.baseline, io, selection)
+        if named.startswith(_OWN_HEADER):
+            own, own_name = named, args.baseline
+        else:
+            theirs, classic_name = named, args.baseline
+    mode = args.detect_secrets or selection.config.detect_secrets
+    if mode == "off" or (mode is None and theirs is None):
+        return Debt(own, own_name, None, classic_name, None)
+    from scanner.detect import classic
+
+    if theirs is None:
+        return Debt(own, own_name, None, classic_name, classic.default_settings())
+    document = classic.upgrade(_document(theirs, classic_name), classic_name)
+    settings = classic.settings_from_baseline(document, classic_name)
+    return Debt(own, own_name, document, classic_name, settings)
+
+
+def _named(given: str, io: Io, selection: Selection) -> bytes:
+    """The file of --baseline: as the input has it where it lies inside, else from disk."""
+    path = os.path.relpath(os.path.join(os.path.realpath(io.cwd), given), selection.source.root)
+    inside = path.replace(os.sep, "/")
+    data = None if inside.startswith("../") else selection.source.control(inside)
+    if data is not None:
+        return data
+    try:
+        with open(os.path.join(io.cwd, given), "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise UsageError(
+            f"--baseline {given} cannot be read",
+            why=error.strerror or "",
+            todo="keywatch baseline create --detect-secrets exact writes one",
+        ) from None
+
+
+def _document(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", 1)
+        raise ConfigError(
+            f"{where} is no baseline of detect-secrets",
+            why="it is not JSON",
+            where=f"{where}:{line}",
+            todo="mend it, or make a new one: keywatch baseline create --detect-secrets exact",
+        ) from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{where} is no baseline of detect-secrets", where=f"{where}:1")
+    return document

@@ -1,0 +1,90 @@
+"""Detect: values found in one piece of a file, and which of several in one place stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from scanner.detect.rulebook import Rule
+from scanner.model import ClassicMatch, Confidence
+
+if TYPE_CHECKING:
+    from scanner.detect.classic import Found
+
+
+class Match(NamedTuple):
+    """A value that a rule found: offsets into the piece, the name before it. It holds plaintext.
+
+    `classic`: the findings of detect-secrets that this one stands for, too.
+    """
+
+    start: int
+    end: int
+    rule: Rule
+    value: bytes
+    confidence: Confidence
+    name: bytes
+    classic: tuple[ClassicMatch, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Match({self.rule.id} {self.start}-{self.end})"
+
+
+def without_overlaps(found: Sequence[Match]) -> list[Match]:
+    """Of matches that share bytes, the one of the highest confidence, then of the most damage."""
+    kept: list[Match] = []
+    for match in sorted(found, key=lambda m: (m.start, -m.end, m.rule.id)):
+        if not kept or kept[-1].end <= match.start:
+            kept.append(match)
+        elif _weight(match) > _weight(kept[-1]):
+            kept[-1] = match
+    return kept
+
+
+def joined(
+    matches: Sequence[Match], found: Sequence[Found], data: bytes, rules: Mapping[str, Rule]
+) -> list[Match]:
+    """Our matches and those of detect-secrets, one for each value in one place.
+
+    `rules` gives the rule of each kind of theirs. Where both found a value ours stands, since it
+    says more; where only they did, the gravest of their kinds.
+    """
+    own = list(matches)
+    theirs: dict[tuple[int, int, bytes], list[Found]] = {}
+    for each in found:
+        value = each.secret.encode(errors="replace")
+        at = _overlapping(own, each.start, each.end)
+        if at is None:
+            start, end = _span(data, each)
+            theirs.setdefault((start, end, value), []).append(each)
+        else:
+            own[at] = own[at]._replace(classic=(*own[at].classic, _known(each)))
+    for (start, end, value), alike in theirs.items():
+        rule = max((rules[each.kind] for each in alike), key=lambda r: (r.severity, r.confidence))
+        classic = tuple(map(_known, alike))
+        own.append(Match(start, end, rule, value, rule.confidence, b"", classic))
+    return sorted(own, key=lambda m: (m.start, m.end, m.rule.id, m.value))
+
+
+def _weight(match: Match) -> tuple[bool, int, int]:
+    """A rule with a format of its own says more about a value than the name beside it."""
+    return match.rule.check != "assigned-value", match.confidence, match.rule.severity
+
+
+def _overlapping(own: Sequence[Match], start: int, end: int) -> int | None:
+    places = (i for i, match in enumerate(own) if match.start < end and start < match.end)
+    return next(places, None) if start >= 0 else None
+
+
+def _span(data: bytes, found: Found) -> tuple[int, int]:
+    """Where the value stands; where it does not stand there as such, the beginning of its line."""
+    if found.start >= 0:
+        return found.start, found.end
+    at = 0
+    for _ in range(found.line - 1):
+        at = data.find(b"\n", at) + 1 or len(data)
+    return at, at
+
+
+def _known(found: Found) -> ClassicMatch:
+    return ClassicMatch(kind=found.kind, hashed_secret=found.hashed_secret, line=found.line)
