@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from scanner import cache
-from scanner.cli import columns, inputs, output, survey
+from scanner.cli import classic_record, columns, debt, inputs, output, survey
 from scanner.cli.inputs import Selection
 from scanner.cli.survey import Survey
 from scanner.cli.sweep import Swept
@@ -46,6 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         recording = actions.add_parser(action, help=text, description=text)
         survey.add_arguments(recording)
+        if action == "create":
+            recording.add_argument(
+                "--output",
+                metavar="FILE",
+                default=debt.CLASSIC,
+                help="where --detect-secrets exact writes its own; default: %(default)s",
+            )
     show = actions.add_parser("show", help="list the debt", description="list the debt")
     show.add_argument("--json", action="store_true", help="for a program")
     merge = actions.add_parser("merge", help="a merge driver for git")
@@ -67,34 +74,46 @@ def run(args: argparse.Namespace, io: Io) -> int:
 
 
 def _record(args: argparse.Namespace, io: Io) -> int:
-    """Scan, and make the record say what the scan found."""
+    """Scan, and make the records say what the scan found."""
     selection = survey.select(args, io)
-    root = selection.source.root
-    data = Folder(root, (), use_git=False).control(baseline.FILE)
-    _refuse(args.action, selection, exists=data is not None)
-    old = baseline.parse(data, baseline.FILE) if data is not None else Baseline(baseline.FILE)
+    own = Folder(selection.source.root, (), use_git=False).control(baseline.FILE)
+    _refuse(args, selection, own)
     seen = survey.survey(args, io, selection, moment(args.now))
+    if own is not None or args.action == "create":
+        _record_own(args, io, selection, seen, own)
+    classic_record.record(args, io, selection, seen, _scanned(selection, seen.swept))
+    return survey.completeness(seen.outcome, io)
+
+
+def _record_own(
+    args: argparse.Namespace, io: Io, selection: Selection, seen: Survey, data: bytes | None
+) -> None:
+    old = baseline.parse(data, baseline.FILE) if data is not None else Baseline(baseline.FILE)
     if args.action == "prune":
         new = _still_there(old, seen.outcome)
     else:
         new = _renewed(old, seen, _scanned(selection, seen.swept))
+    if classic_record.file_of(args, io, selection, seen.owed):
+        new = tuple(entry for entry in new if not entry.rule.startswith("ds-"))
     if baseline.render(new) != data:
-        output.write_file(os.path.join(root, baseline.FILE), baseline.render(new))
+        path = os.path.join(selection.source.root, baseline.FILE)
+        output.write_file(path, baseline.render(new))
     io.write(_said(baseline.FILE, old.entries, new))
     if args.action == "create":
         io.write(f"commit it, with `{baseline.FILE} merge=union` in .gitattributes\n")
-    return survey.completeness(seen.outcome, io)
 
 
-def _refuse(action: str, selection: Selection, *, exists: bool) -> None:
-    if action == "create" and exists:
+def _refuse(args: argparse.Namespace, selection: Selection, own: bytes | None) -> None:
+    if args.action == "create" and own is not None:
         raise UsageError(
             f"{baseline.FILE} exists already",
             todo="keywatch baseline update, or delete it first to start anew",
         )
-    if action != "create" and not exists:
-        raise UsageError(f"there is no {baseline.FILE} here", todo="keywatch baseline create")
-    if action == "prune":
+    if args.action != "create" and own is None:
+        theirs = args.baseline or selection.source.control(debt.CLASSIC)
+        if not theirs:
+            raise UsageError("there is no baseline here", todo="keywatch baseline create")
+    if args.action == "prune":
         survey.demand_whole_tree(selection, "prune")
 
 

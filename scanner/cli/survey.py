@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from scanner import cache
 from scanner.cli import debt, inputs, scan, sweep
+from scanner.cli.debt import Debt
 from scanner.cli.inputs import Selection
 from scanner.cli.sweep import Swept
 from scanner.cli.terminal import Io
@@ -23,6 +24,7 @@ class Survey(NamedTuple):
     """What ran, what was seen, and what it comes to."""
 
     rules: frozenset[str]
+    owed: Debt
     swept: Swept
     outcome: Outcome
 
@@ -46,7 +48,7 @@ def survey(args: argparse.Namespace, io: Io, selection: Selection, now: datetime
     owed = debt.read(args, io, selection)
     swept = sweep.sweep(args, io, selection, book, folder, owed.settings)
     outcome = scan.judged(args, selection, owed, swept, now, Confidence.LOW)
-    return Survey(frozenset(rule.id for rule in book.rules), swept, outcome)
+    return Survey(frozenset(rule.id for rule in book.rules), owed, swept, outcome)
 
 
 def demand_whole_tree(selection: Selection, what: str) -> None:
