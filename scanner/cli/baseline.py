@@ -30,11 +30,12 @@ from scanner.cli.terminal import Io, moment
 from scanner.errors import ConfigError, ExitCode, UsageError
 from scanner.inputs.folder import Folder
 from scanner.model import Outcome
-from scanner.policy import baseline, classic_merge, classic_update
+from scanner.policy import baseline, classic_baseline, classic_merge, classic_update
 from scanner.policy.baseline import Baseline, BaselineEntry
 from scanner.report.text import count, storable, visible
 
 _COLUMNS = ("baseline", "path", "rule", "name")
+_LABELS = {True: "labelled real", False: "labelled false", None: "not audited"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,6 +110,12 @@ def _refuse(args: argparse.Namespace, selection: Selection, own: bytes | None) -
             f"{baseline.FILE} exists already",
             todo="keywatch baseline update, or delete it first to start anew",
         )
+    if args.action == "create" and args.detect_secrets == "exact":
+        if os.path.lexists(os.path.join(selection.source.root, args.output)):
+            raise UsageError(
+                f"{args.output} exists already",
+                todo="keywatch baseline update keeps it; delete it first to start anew",
+            )
     if args.action != "create" and own is None:
         theirs = args.baseline or selection.source.control(debt.CLASSIC)
         if not theirs:
@@ -161,6 +168,7 @@ def _show(args: argparse.Namespace, io: Io) -> int:
     data = selection.source.control(baseline.FILE)
     entries = baseline.parse(data, baseline.FILE).entries if data is not None else ()
     rows = [(baseline.FILE, each.path, each.rule, each.name) for each in entries]
+    rows += _classic_rows(selection)
     if args.json:
         named = [dict(zip(_COLUMNS, map(storable, row), strict=True)) for row in rows]
         io.write(json.dumps({"version": 1, "debt": named}, indent=1) + "\n")
@@ -168,6 +176,19 @@ def _show(args: argparse.Namespace, io: Io) -> int:
         io.write(columns.table([_COLUMNS, *rows]) if rows else "")
         io.write(f"{count(len(rows), 'finding')} in the baseline\n")
     return ExitCode.CLEAN
+
+
+def _classic_rows(selection: Selection) -> list[tuple[str, str, str, str]]:
+    """What `.secrets.baseline` holds, with the label of its audit for a name; never a hash."""
+    data = selection.source.control(debt.CLASSIC)
+    if data is None:
+        return []
+    results = classic_baseline.results(debt.classic_document(data, debt.CLASSIC), debt.CLASSIC)
+    return [
+        (debt.CLASSIC, classic_baseline.normal(path), row["type"], _LABELS[row.get("is_secret")])
+        for path, found in results.items()
+        for row in found
+    ]
 
 
 def _merge(args: argparse.Namespace, io: Io) -> int:

@@ -11,7 +11,6 @@ from scanner.cli.debt import Debt
 from scanner.cli.inputs import Selection
 from scanner.cli.survey import Survey
 from scanner.cli.terminal import Io, moment
-from scanner.errors import UsageError
 from scanner.model import ClassicMatch
 from scanner.policy import classic_update
 from scanner.report.text import count
@@ -44,7 +43,7 @@ def record(
     seen: Survey,
     scanned: Callable[[str], bool],
 ) -> None:
-    """Write what detect-secrets would find now. UsageError where `create` would replace a file."""
+    """Write what detect-secrets would find now."""
     path = file_of(args, io, selection, seen.owed)
     if path is None or seen.owed.settings is None:
         return
@@ -52,10 +51,6 @@ def record(
     before = b""
     document = seen.owed.document
     if args.action == "create":
-        if os.path.lexists(path):
-            raise UsageError(
-                f"{args.output} exists already", todo="keywatch baseline update, or delete it first"
-            )
         from scanner.detect import classic
 
         document = classic.empty_document(seen.owed.settings)

@@ -95,7 +95,7 @@ def read(args: argparse.Namespace, io: Io, selection: Selection) -> Debt:
 
     if theirs is None:
         return Debt(own, own_name, None, classic_name, classic.default_settings())
-    document = classic.upgrade(_document(theirs, classic_name), classic_name)
+    document = classic.upgrade(classic_document(theirs, classic_name), classic_name)
     settings = classic.settings_from_baseline(document, classic_name)
     return Debt(own, own_name, document, classic_name, settings)
 
@@ -118,7 +118,8 @@ def _named(given: str, io: Io, selection: Selection) -> bytes:
         ) from None
 
 
-def _document(data: bytes, where: str) -> dict[str, Any]:
+def classic_document(data: bytes, where: str) -> dict[str, Any]:
+    """The JSON object of a `.secrets.baseline`. ConfigError where it is none."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:

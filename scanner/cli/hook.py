@@ -45,9 +45,7 @@ def _pre_commit(arguments: list[str], io: Io) -> int:
 
     What looks like an option and exists as a file is a file: a repository may hold one.
     """
-    files = [
-        a for a in arguments if a[:1] == "-" and os.path.lexists(os.path.join(io.cwd, a))
-    ]
+    files = [a for a in arguments if a[:1] == "-" and os.path.lexists(os.path.join(io.cwd, a))]
     parser = Parser(prog="keywatch hook pre-commit", allow_abbrev=False, formatter_class=formatter)
     scan.add_arguments(parser)
     args = parser.parse_args([a for a in arguments if a not in files])
