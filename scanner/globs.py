@@ -5,35 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+_PIECE = re.compile(r"(?:(?<![^/])\*\*/)+|\*{2,}|\*|[^*]+")
+
 
 def to_regex(glob: str) -> str:
-    """The regular expression for `glob`, anchored at both ends.
+    """The regular expression for `glob`, to be matched from the start of a path.
 
     `dir/` and a match of a folder cover everything below it, so an exclude of `third_party` means
     what its writer meant. A glob without a slash matches at any depth, as in .gitignore.
+
+    A glob may come from a hostile repository. The earliest place of what follows a wildcard is as
+    good as any later one, so it stands in an atomic group: once left, it is not tried again, and
+    the time is a product of lengths, not a power of them.
     """
     glob = glob.removeprefix("./")
-    anywhere = "/" not in glob.rstrip("/")
-    glob = glob.strip("/")
-    out = "(?:.*/)?" if anywhere else ""
-    i = 0
-    while i < len(glob):
-        if glob.startswith("**/", i):
-            out, i = out + "(?:.*/)?", i + 3
-        elif glob.startswith("**", i):
-            out, i = out + ".*", i + 2
-        elif glob[i] == "*":
-            out, i = out + "[^/]*", i + 1
-        elif glob[i] == "?":
-            out, i = out + "[^/]", i + 1
+    anywhere = "" if "/" in glob.rstrip("/") else "**/"
+    out, deep, flat = "", "", ""  # `deep` and `flat` close the groups of `**` and `*`
+    for piece in _PIECE.findall(anywhere + glob.strip("/")):
+        if piece.startswith("**"):
+            out += flat + deep + ("(?>(?:[^/]*/)*?" if piece.endswith("/") else "(?>.*?")
+            deep, flat = ")", ""
+        elif piece == "*":
+            out += flat + "(?>[^/]*?"
+            flat = ")"
         else:
-            out, i = out + re.escape(glob[i]), i + 1
-    return f"(?s:{out}(?:/.*)?)\\Z"
+            out += re.escape(piece).replace(r"\?", "[^/]")
+    return out + r"(?=/|\Z)" + flat + deep
 
 
 def matcher(globs: Sequence[str]) -> Callable[[str], bool]:
     """A function that says whether a POSIX path matches any of `globs`; no globs match nothing."""
     if not globs:
         return lambda _path: False
-    match = re.compile("|".join(map(to_regex, globs))).match
+    match = re.compile("|".join(map(to_regex, globs)), re.DOTALL).match
     return lambda path: match(path) is not None

@@ -110,12 +110,12 @@ def _refuse(args: argparse.Namespace, selection: Selection, own: bytes | None) -
             f"{baseline.FILE} exists already",
             todo="keywatch baseline update, or delete it first to start anew",
         )
-    if args.action == "create" and args.detect_secrets == "exact":
-        if os.path.lexists(os.path.join(selection.source.root, args.output)):
-            raise UsageError(
-                f"{args.output} exists already",
-                todo="keywatch baseline update keeps it; delete it first to start anew",
-            )
+    theirs_too = args.action == "create" and args.detect_secrets == "exact"
+    if theirs_too and os.path.lexists(os.path.join(selection.source.root, args.output)):
+        raise UsageError(
+            f"{args.output} exists already",
+            todo="keywatch baseline update keeps it; delete it first to start anew",
+        )
     if args.action != "create" and own is None:
         theirs = args.baseline or selection.source.control(debt.CLASSIC)
         if not theirs:

@@ -23,10 +23,7 @@ from scanner.model import Confidence, Coverage, Outcome, Severity, Suppression
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scanner.cli.debt import Debt
-    from scanner.cli.inputs import Selection
-    from scanner.cli.sweep import Swept
-    from scanner.detect.rulebook import Rulebook
+    from scanner.cli.sweep import Plan, Swept
     from scanner.report.interface import ReportContext
 
 _LEVELS = [level.label for level in Severity]
@@ -57,26 +54,23 @@ def scan(
     """Scan, judge, report. `least` is the confidence to report where nobody names one."""
     output.targets(args.report)
     folder = cache.folder()
-    selection = inputs.select(args, io, folder)
-    book = sweep.load_rules(args, io, selection, folder)
-    owed = debt.read(args, io, selection)
-    swept = sweep.sweep(args, io, selection, book, folder, owed.settings)
+    plan = sweep.plan(args, io, inputs.select(args, io, folder))
+    swept = sweep.sweep(plan, io)
     if silent_when_clean and swept.is_clean and not args.report:
         return ExitCode.CLEAN  # nothing was seen, so there is nothing to judge or to say
     now = moment(args.now)
-    outcome = judged(args, selection, owed, swept, now, least)
-    fail_on = Severity[args.fail_on.upper()] if args.fail_on else selection.config.fail_on
+    outcome = judged(args, plan, swept, now, least)
+    fail_on = _fail_on(args, plan)
     args.quiet |= silent_when_clean and not (outcome.findings or outcome.gaps or outcome.notes)
     written = True
     if args.report or not args.quiet:
-        written = output.deliver(args, io, outcome, _context(io, selection, book, now, fail_on))
+        written = output.deliver(args, io, outcome, _context(io, plan, now, fail_on))
     return _exit_code(outcome, fail_on, written=written, require_complete=args.require_complete)
 
 
 def judged(
     args: argparse.Namespace,
-    selection: Selection,
-    owed: Debt,
+    plan: Plan,
     swept: Swept,
     now: datetime,
     least: Confidence,
@@ -84,6 +78,7 @@ def judged(
     """What the sweep comes to under the repository's policy and baselines."""
     from scanner.policy import judge
 
+    selection, owed = plan.selection, plan.owed
     settings = selection.config
     if args.min_confidence:
         least = Confidence[args.min_confidence.upper()]
@@ -112,20 +107,22 @@ def judged(
     return outcome._replace(coverage=Coverage(files=swept.files, size=swept.size, skipped=skipped))
 
 
-def _context(
-    io: Io, selection: Selection, book: Rulebook, now: datetime, fail_on: Severity
-) -> ReportContext:
+def _fail_on(args: argparse.Namespace, plan: Plan) -> Severity:
+    return Severity[args.fail_on.upper()] if args.fail_on else plan.selection.config.fail_on
+
+
+def _context(io: Io, plan: Plan, now: datetime, fail_on: Severity) -> ReportContext:
     from scanner.policy.rules import RULES
     from scanner.report.interface import ReportContext
 
     return ReportContext(
-        rules=ChainMap(dict(book.infos), {rule.id: rule for rule in RULES}),
+        rules=ChainMap(dict(plan.recipe.book.infos), {rule.id: rule for rule in RULES}),
         now=now,
         version=scanner.__version__,
-        root=os.path.basename(selection.source.root),
+        root=os.path.basename(plan.selection.source.root),
         command=shlex.join(["keywatch", *sys.argv[1:]]),
         fail_on=fail_on,
-        open_from=selection.open_from,
+        open_from=plan.selection.open_from,
         color=io.color,
         width=io.width,
     )

@@ -43,12 +43,11 @@ def select(args: argparse.Namespace, io: Io) -> Selection:
 
 def survey(args: argparse.Namespace, io: Io, selection: Selection, now: datetime) -> Survey:
     """Scan and judge: findings of every confidence."""
-    folder = cache.folder()
-    book = sweep.load_rules(args, io, selection, folder)
-    owed = debt.read(args, io, selection)
-    swept = sweep.sweep(args, io, selection, book, folder, owed.settings)
-    outcome = scan.judged(args, selection, owed, swept, now, Confidence.LOW)
-    return Survey(frozenset(rule.id for rule in book.rules), owed, swept, outcome)
+    plan = sweep.plan(args, io, selection)
+    swept = sweep.sweep(plan, io)
+    outcome = scan.judged(args, plan, swept, now, Confidence.LOW)
+    rules = frozenset(rule.id for rule in plan.recipe.book.rules)
+    return Survey(rules, plan.owed, swept, outcome)
 
 
 def demand_whole_tree(selection: Selection, what: str) -> None:

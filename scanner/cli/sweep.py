@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from scanner import globs, pool
+from scanner import cache, globs, pool
+from scanner.cli import debt
+from scanner.cli.debt import Debt
 from scanner.cli.inputs import Selection
 from scanner.cli.terminal import Io
 from scanner.detect import matcher, rulebook
@@ -117,7 +119,30 @@ class Task(NamedTuple):
             swept.observations.append(seen)
 
 
-def load_rules(
+class Plan(NamedTuple):
+    """A scan, decided: what is read, with which rules, and what is known already."""
+
+    selection: Selection
+    owed: Debt
+    recipe: Recipe
+
+
+def plan(args: argparse.Namespace, io: Io, selection: Selection) -> Plan:
+    """What the arguments and the repository's own files ask for, ready to be run."""
+    folder = cache.folder()
+    owed = debt.read(args, io, selection)
+    recipe = Recipe(
+        source=selection.source,
+        book=_rules(args, io, selection, folder),
+        matcher=args.matcher,
+        most=selection.config.max_file_size,
+        cache_folder=folder,
+        settings=owed.settings,
+    )
+    return Plan(selection, owed, recipe)
+
+
+def _rules(
     args: argparse.Namespace, io: Io, selection: Selection, cache_folder: str | None
 ) -> Rulebook:
     """The shipped rules, those of keywatch.yaml and of --rules, without the disabled ones."""
@@ -128,24 +153,15 @@ def load_rules(
     return rulebook.load(extra, disabled=selection.config.disable_rules, cache_folder=cache_folder)
 
 
-def sweep(
-    args: argparse.Namespace,
-    io: Io,
-    selection: Selection,
-    book: Rulebook,
-    cache_folder: str | None,
-    settings: ClassicSettings | None = None,
-) -> Swept:
-    """Scan all that the selection holds."""
-    excluded = globs.matcher(selection.exclude)
-    listed = selection.source.paths()
+def sweep(ready: Plan, io: Io) -> Swept:
+    """Scan all that was selected."""
+    excluded = globs.matcher(ready.selection.exclude)
+    listed = ready.selection.source.paths()
     wanted = [path for path in listed if not excluded(path)]
     swept = Swept()
     swept.skips += (Skip(kind="excluded", path=p) for p in listed if excluded(p))
-    most = selection.config.max_file_size
-    recipe = Recipe(selection.source, book, args.matcher, most, cache_folder, settings)
     progress = _Progress(io, len(wanted))
-    for result in pool.run(recipe.task, wanted):
+    for result in pool.run(ready.recipe.task, wanted):
         if isinstance(result, pool.Lost):
             reason = "the worker process that read it ended too early (out of memory?)"
             swept.gaps += (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -35,8 +36,7 @@ class Place:
 
     def ahead(self, data: bytes, to: int) -> tuple[int, int]:
         """The line and the column of a later offset, without going there."""
-        other = self.copy()
-        other._at = self._at
+        other = copy.copy(self)
         return other.move(data, to)
 
     def move(self, data: bytes, to: int) -> tuple[int, int]:

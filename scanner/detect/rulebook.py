@@ -180,7 +180,8 @@ def _compile(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, by
 def _classic(infos: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The rows of the detect-secrets layer's kinds; their words go to `infos`."""
     from scanner.detect.classic.settings import PLUGINS
-    from scanner.detect.classic.words import FILE, infos as words, rule_id
+    from scanner.detect.classic.words import FILE, rule_id
+    from scanner.detect.classic.words import infos as words
 
     described = words(_read(os.path.join(document.rules_folder(), os.path.basename(FILE))))
     infos |= {name: info._asdict() for name, info in described.items()}
