@@ -19,6 +19,8 @@ from typing import Any
 from scanner.errors import ConfigError
 
 _PACKAGE = "detect_secrets"
+# Packages that import far more than the module that is asked for.
+_PLACES = (_PACKAGE, f"{_PACKAGE}.filters")
 _STANDS_IN_FOR = "requests"
 
 _PLUGIN_MODULES = {
@@ -66,7 +68,7 @@ def module(name: str) -> Any:
     full = f"{_PACKAGE}.{name}"
     if full not in sys.modules:
         with _without_network():
-            _package()
+            _places()
             import_module(full)
     return sys.modules[full]
 
@@ -88,16 +90,17 @@ def yaml_document(text: str) -> Any:
     return module("transformers.yaml").YAMLFileParser(io.StringIO(text)).json()
 
 
-def _package() -> None:
-    """The package as a place to load modules from, without what its __init__ imports."""
-    if _PACKAGE not in sys.modules:
-        spec = find_spec(_PACKAGE)
-        if spec is None:
-            raise ConfigError(
-                "detect-secrets is not installed",
-                todo="pip install detect-secrets==1.5.0, or scan with --detect-secrets off",
-            )
-        sys.modules[_PACKAGE] = module_from_spec(spec)
+def _places() -> None:
+    """The packages as places to load modules from, without what their __init__ imports."""
+    for name in _PLACES:
+        if name not in sys.modules:
+            spec = find_spec(name)
+            if spec is None:
+                raise ConfigError(
+                    "detect-secrets is not installed",
+                    todo="pip install detect-secrets==1.5.0, or scan with --detect-secrets off",
+                )
+            sys.modules[name] = module_from_spec(spec)
 
 
 @contextmanager

@@ -30,10 +30,21 @@ class Prefilter(NamedTuple):
 
 def prefilters(settings: ClassicSettings) -> tuple[Prefilter, ...]:
     """The patterns for the plugins of `settings`, derived from their limits."""
-    found = [_LETTERS] if settings.plugins else []
+    return tuple(_owners(settings))
+
+
+def owners(settings: ClassicSettings) -> tuple[frozenset[str], ...]:
+    """For each of the prefilters the plugins that it is for."""
+    return tuple(frozenset(names) for names in _owners(settings).values())
+
+
+def _owners(settings: ClassicSettings) -> dict[Prefilter, list[str]]:
+    found: dict[Prefilter, list[str]] = {}
     for part in settings.plugins:
-        found += _ENTROPY[part.name](part) if part.name in _ENTROPY else _PLUGINS[part.name]
-    return tuple(dict.fromkeys(found))
+        own = _ENTROPY[part.name](part) if part.name in _ENTROPY else _PLUGINS[part.name]
+        for prefilter in (*own, _LETTERS):
+            found.setdefault(prefilter, []).append(part.name)
+    return found
 
 
 def _exact(*patterns: str, keywords: str = "") -> tuple[Prefilter, ...]:

@@ -6,8 +6,10 @@ import functools
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
+from scanner.detect.classic import hits
 from scanner.detect.classic.settings import ALLOWLIST, ClassicSettings
 
 _YAML = (".yaml", ".yml", ".eyaml")
@@ -17,7 +19,6 @@ _ESCAPE = re.compile(
     re.MULTILINE,
 )
 _ALIAS_AS_KEY = re.compile(rb"\*[^\s,\[\]{}]+[ \t]+:\s")
-_BREAK = re.compile(rb"\r\n|\n|\r")
 _AROUND = (('"', '"'), ("'", "'"), ("`", "`"), (":", "@"))
 
 
@@ -44,22 +45,30 @@ class _Candidates(NamedTuple):
     """Lines as the plugins see them; `numbers` (from 0) are those to look at.
 
     `extents`: the lines of the file (from 1) that each was made of, where it is not itself.
+    `plugins`: those that can find something in a line, where that is known.
     """
 
     lines: Sequence[str]
     numbers: Iterable[int]
     extents: Mapping[int, tuple[int, int]] = {}
+    plugins: Mapping[int, frozenset[str]] = {}
 
 
 def scan(
-    path: str, data: bytes, ends: Sequence[int], settings: ClassicSettings
+    path: str,
+    data: bytes,
+    ends: Sequence[int],
+    settings: ClassicSettings,
+    numbers: Sequence[int] | None = None,
 ) -> tuple[Found, ...]:
     """The findings of `detect-secrets scan --all-files -n` in one file, by kind and hash.
 
-    `ends`: where prefilters matched, as sorted end offsets into `data`, the whole file. A file
-    that detect-secrets cannot read (not UTF-8) has none.
+    `ends`: where prefilters matched, as rising end offsets into `data`, the whole file;
+    `numbers[i]`: the number of the prefilter that matched at `ends[i]`, which spares most of the
+    work. A file that detect-secrets cannot read (not UTF-8) has no findings.
     """
-    if not ends and not (path.endswith(_YAML) and _is_odd(data)):
+    hit = hits.lines(data, ends, numbers, settings) if ends else {}
+    if not hit and not (path.endswith(_YAML) and _is_odd(data)):
         return ()
     checks = _checks(settings)
     if checks.passed_over(path):
@@ -70,7 +79,7 @@ def scan(
         return ()
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    for candidates in _passes(path, text, _line_numbers(data, ends), checks):
+    for candidates in _passes(path, text, hit, checks):
         found = _search(path, candidates, checks)
         if found:
             places = _Places(data)
@@ -85,23 +94,7 @@ def _is_odd(data: bytes) -> bool:
     )
 
 
-def _line_numbers(data: bytes, ends: Sequence[int]) -> list[int]:
-    """The lines (from 0) that hold the last byte before each end."""
-    numbers: list[int] = []
-    at = line = 0
-    carriage = b"\r" in data
-    for end in ends:
-        last = max(end - 1, 0)
-        line += data.count(b"\n", at, last)
-        if carriage:
-            line += data.count(b"\r", at, last) - data.count(b"\r\n", at, last + 1)
-        at = last
-        if not numbers or numbers[-1] != line:
-            numbers.append(line)
-    return numbers
-
-
-def _passes(path: str, text: str, numbers: list[int], checks: _Checks) -> Iterator[_Candidates]:
+def _passes(path: str, text: str, hit: hits.Lines, checks: _Checks) -> Iterator[_Candidates]:
     """The readings of a file that detect-secrets tries until one has a secret."""
     from scanner.detect.classic.ini import ini_lines
 
@@ -109,8 +102,8 @@ def _passes(path: str, text: str, numbers: list[int], checks: _Checks) -> Iterat
     if lines:
         yield _Candidates(lines, range(len(lines)))
     else:
-        transformed = _yaml(text, numbers) if path.endswith(_YAML) else None
-        yield transformed or _Candidates(text.split("\n"), numbers)
+        transformed = _yaml(text, list(hit)) if path.endswith(_YAML) else None
+        yield transformed or _Candidates(text.split("\n"), hit, plugins=hit)
     if checks.is_other(path):
         lines = ini_lines(text, checks.is_pragma, headless=True)
         if lines:
@@ -164,13 +157,16 @@ class _Checks:
     def is_pragma(self, line: str) -> bool:
         return "pragma" in line and any(regex.search(line) for regex in self._pragmas)
 
-    def secrets(self, path: str, line: str, previous: str) -> Iterator[tuple[str, str]]:
-        """(kind, secret) of one line."""
+    def secrets(
+        self, path: str, line: str, previous: str, names: frozenset[str] | None
+    ) -> Iterator[tuple[str, str]]:
+        """(kind, secret) of one line, by the plugins `names`, or any."""
         lowered = line.lower() if line.isascii() else ""
         found = [
             (plugin, secret)
             for plugin in self._plugins
-            if not lowered or plugin.wanted(line, lowered)
+            if (names is None or plugin.name in names)
+            and (not lowered or plugin.wanted(line, lowered))
             for secret in plugin.secrets(path, line)
         ]
         hidden = found and self._filters.hide("line", filename=path, line=line, previous=previous)
@@ -197,7 +193,8 @@ def _search(path: str, candidates: _Candidates, checks: _Checks) -> list[tuple[F
             continue
         line = candidates.lines[number].rstrip()
         previous = candidates.lines[number - 1] if number else ""
-        for kind, secret in checks.secrets(path, line, previous):
+        names = candidates.plugins.get(number)
+        for kind, secret in checks.secrets(path, line, previous, names):
             try:
                 key = kind, hashed(secret)
             except UnicodeEncodeError:  # half a surrogate pair, from an escape in YAML
@@ -220,7 +217,7 @@ class _Places:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._starts = [0, *(match.end() for match in _BREAK.finditer(data)), len(data)]
+        self._starts = [*accumulate(map(len, data.splitlines(keepends=True)), initial=0), len(data)]
 
     def located(self, found: Found, extent: _Extent) -> Found:
         first, last = extent

@@ -1,0 +1,93 @@
+"""Detect: from the places where prefilters matched to the lines that a plugin must see.
+
+Most matches are of the entropy plugins' prefilters, for a text that is long enough. Whether it also
+has enough different characters is counted here, before anything of detect-secrets is loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import string
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from scanner.detect.classic.prefilters import owners
+from scanner.detect.classic.settings import LIMITS, ClassicSettings, least_distinct
+
+_WINDOW = 256
+_ALPHABETS = {
+    "Base64HighEntropyString": string.ascii_letters + string.digits + "+/\\-_=",
+    "HexHighEntropyString": string.hexdigits,
+}
+_TAIL = b" \t\r\n,}]#'\""
+
+
+class _Demand(NamedTuple):
+    """What a text must have: so many different bytes of those that `blanks` does not blank."""
+
+    blanks: bytes
+    distinct: int
+
+    def met(self, data: bytes, end: int) -> bool:
+        """By the text that a match up to `end` is about."""
+        window = data[max(0, end - _WINDOW) : end].rstrip(_TAIL).translate(self.blanks)
+        text = window[window.rfind(b" ") + 1 :]
+        return len(text) == len(window) or len(set(text)) >= self.distinct
+
+
+Lines = dict[int, frozenset[str]]
+"""Line numbers, from 0 and rising, and the plugins whose prefilter matched there."""
+
+
+def lines(
+    data: bytes, ends: Sequence[int], numbers: Sequence[int] | None, settings: ClassicSettings
+) -> Lines:
+    """The lines that hold the last byte before each end.
+
+    `numbers[i]`: the prefilter of `ends[i]`. Where they are not given, any plugin may be meant.
+    """
+    found: Lines = {}
+    at = line = 0
+    carriage = b"\r" in data
+    for end, plugins in _sound(data, ends, numbers, settings):
+        last = max(end - 1, 0)
+        line += data.count(b"\n", at, last)
+        if carriage:
+            line += data.count(b"\r", at, last) - data.count(b"\r\n", at, last + 1)
+        at = last
+        found[line] = found[line] | plugins if line in found else plugins
+    return found
+
+
+def _sound(
+    data: bytes, ends: Sequence[int], numbers: Sequence[int] | None, settings: ClassicSettings
+) -> Iterator[tuple[int, frozenset[str]]]:
+    table = _table(settings)
+    if numbers is None:
+        every = frozenset(part.name for part in settings.plugins)
+        yield from ((end, every) for end in ends)
+        return
+    for end, number in zip(ends, numbers, strict=True):
+        plugins, demand = table[number]
+        if demand is None or demand.met(data, end):
+            yield end, plugins
+
+
+@functools.lru_cache(maxsize=4)
+def _table(settings: ClassicSettings) -> tuple[tuple[frozenset[str], _Demand | None], ...]:
+    demands = {
+        part.name: _demand(part.name, part.option("limit"))
+        for part in settings.plugins
+        if part.name in LIMITS
+    }
+    return tuple(
+        (names, demands.get(next(iter(names))) if len(names) == 1 else None)
+        for names in owners(settings)
+    )
+
+
+def _demand(name: str, limit: float) -> _Demand:
+    own = _ALPHABETS[name].encode()
+    blanks = bytes(code if code in own else ord(" ") for code in range(256))
+    # A transformer's backslash may be one of them.
+    return _Demand(blanks, least_distinct(limit) - (b"\\"[0] in own))
