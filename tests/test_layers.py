@@ -33,7 +33,7 @@ THIRD_PARTY = {
     "platformdirs": ("scanner.cache",),
     "re2": ("scanner.detect.engine", "scanner.detect.rulebook", "scanner.detect.classic.linear"),
     "rich": ("scanner.report.page",),
-    "yaml": ("scanner.document", "scanner.detect.classic.yaml_tree"),
+    "yaml": ("scanner.document", "scanner.detect.classic"),
 }
 # Two tables of our own modules, and the loader of detect-secrets' modules.
 LOADS_BY_NAME = {"scanner.cli", "scanner.report.table", "scanner.detect.classic.library"}
