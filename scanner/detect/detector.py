@@ -104,8 +104,9 @@ class Detector:
 
         assert self._settings is not None  # noqa: S101 - asked by the caller
         first = len(self._book.rules) + len(comments.ANCHORS)
-        ends = sorted({to for index, to in hits if index >= first})
-        return classic.scan(path, data, ends, self._settings)
+        theirs = sorted((to, index - first) for index, to in hits if index >= first)
+        ends, numbers = [to for to, _ in theirs], [number for _, number in theirs]
+        return classic.scan(path, data, ends, self._settings, numbers)
 
     @property
     def _engine(self) -> Engine:
