@@ -1,24 +1,31 @@
 """Ground: the user's private cache. What is damaged, foreign or unwritable is as good as absent.
 
-A file is `sha256(payload) + payload`. It is only read when the folder and the file belong to this
-user and nobody else can write to them, so that no other account can plant a compiled database.
+A file is `sha256(payload) + payload`. It is only read when the folder and the file are this user's
+and closed to everyone else, so that neither another account nor a checkout (whose files are open to
+be read) can plant a compiled database.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
 from collections.abc import Callable
 
 _KEEP = 64
+_BINARY = getattr(os, "O_BINARY", 0)
+_READ = os.O_RDONLY | _BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_WRITE = os.O_WRONLY | _BINARY | os.O_CREAT | os.O_EXCL
 
 
-def folder() -> str:
-    """The cache folder of this user; it need not exist."""
+def folder() -> str | None:
+    """The cache folder of this user; it need not exist. None where the user has no home: a relative
+    path would lead into the scanned tree."""
     if sys.platform == "linux":  # what platformdirs says there, without the 6 ms to import it
-        base = os.environ.get("XDG_CACHE_HOME", "").strip() or os.path.expanduser("~/.cache")
-        return os.path.join(base, "keywatch")
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        base = base if os.path.isabs(base) else os.path.expanduser("~/.cache")
+        return os.path.join(base, "keywatch") if os.path.isabs(base) else None
     import platformdirs
 
     return platformdirs.user_cache_dir("keywatch", appauthor=False)
@@ -27,31 +34,34 @@ def folder() -> str:
 def load(name: str, where: str) -> bytes | None:
     """The payload stored under `name` in the folder `where`, or None where it cannot be trusted."""
     try:
-        fd = os.open(os.path.join(where, name), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        with open(os.open(os.path.join(where, name), _READ), "rb") as file:
+            if not (_is_private(os.stat(where)) and _is_private(os.fstat(file.fileno()))):
+                return None
+            data = file.read()
     except OSError:
         return None
-    with open(fd, "rb") as file:
-        if not (_is_private(os.stat(where)) and _is_private(os.fstat(fd))):
-            return None
-        data = file.read()
     return data[32:] if data[:32] == digest(data[32:]) else None
 
 
-def store(name: str, payload: bytes, where: str) -> bool:
-    """Write `payload` beside and rename; False where the folder cannot be used."""
-    beside = os.path.join(where, f".{name}.{os.getpid()}")
-    try:
+def store(name: str, payload: bytes, where: str) -> None:
+    """Write `payload` beside and rename; nothing where the folder cannot be used."""
+    with contextlib.suppress(OSError):
         os.makedirs(where, mode=0o700, exist_ok=True)
-        if not _is_private(os.stat(where)):
-            return False
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        if _is_private(os.stat(where)):
+            _write(os.path.join(where, name), digest(payload) + payload)
+            _forget_old(where)
+
+
+def _write(path: str, data: bytes) -> None:
+    beside = f"{path}.{os.urandom(6).hex()}"
+    fd = os.open(beside, _WRITE, 0o600)
+    try:
         with open(fd, "wb") as file:
-            file.write(digest(payload) + payload)
-        os.replace(beside, os.path.join(where, name))
-        _forget_old(where)
+            file.write(data)
+        os.replace(beside, path)
     except OSError:
-        return False
-    return True
+        os.unlink(beside)
+        raise
 
 
 def cached(name: str, make: Callable[[], bytes], where: str) -> bytes:
@@ -73,7 +83,7 @@ def digest(data: bytes) -> bytes:
 def _is_private(info: os.stat_result) -> bool:
     if not hasattr(os, "getuid"):  # Windows: the profile folder's own rights guard it
         return True
-    return info.st_uid == os.getuid() and not info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return info.st_uid == os.getuid() and not info.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
 
 
 def _forget_old(where: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from scanner import __version__
-from scanner.cli.terminal import Io, show_error
+from scanner.cli.terminal import Io, plain, show_error
 from scanner.errors import ExitCode, KeywatchError
 
 VERBS = {
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one verb. Every failure ends here, as a message and an exit code."""
     io = Io.of_process()
     try:
-        code = _dispatch(argv, io)
+        code = _until_exit(argv, io)
         io.flush()
     except KeywatchError as error:
         show_error(error, io)
@@ -38,13 +38,18 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         io.error_line("keywatch: interrupted; nothing was written")
         code = ExitCode.INTERRUPTED
-    except SystemExit as end:  # argparse: --help, or a usage message that it printed
-        io.flush()
-        code = end.code if isinstance(end.code, int) else ExitCode.USAGE
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
         show_internal_error(error, io)
         code = ExitCode.INTERNAL
     return int(code)
+
+
+def _until_exit(argv: Sequence[str], io: Io) -> int:
+    """A SystemExit is argparse's (--help, or a usage message that it printed), or a signal's."""
+    try:
+        return _dispatch(argv, io)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else ExitCode.USAGE
 
 
 def _dispatch(argv: Sequence[str], io: Io) -> int:
@@ -73,9 +78,8 @@ class Parser(argparse.ArgumentParser):
     """argparse, with our exit code and the way to more help."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(
-            ExitCode.USAGE, f"{self.prog}: {message}\n  {self.prog} --help shows what there is\n"
-        )
+        help_is = f"{self.prog} --help shows what there is"
+        self.exit(ExitCode.USAGE, f"{self.prog}: {plain(message)}\n  {help_is}\n")
 
 
 def _top_parser() -> argparse.ArgumentParser:

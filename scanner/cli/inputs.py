@@ -31,6 +31,7 @@ class Selection(NamedTuple):
     exclude: tuple[str, ...]
     whole_tree: bool
     open_from: str
+    cache_folder: str | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +66,8 @@ def select(args: argparse.Namespace, io: Io, cache_folder: str | None) -> Select
             why=f"{root} is in none",
             todo="git init, or name files",
         )
+    if cache_folder and _is_brought(cache_folder, root):
+        cache_folder = None
     source = _source(args, io, root, only, use_git=in_git and not args.no_git)
     settings, data, name = _config(args, io, source, cache_folder)
     return Selection(
@@ -75,7 +78,20 @@ def select(args: argparse.Namespace, io: Io, cache_folder: str | None) -> Select
         exclude=(*settings.exclude, *args.exclude),
         whole_tree=source.whole_tree and not args.exclude,
         open_from=_to_root(io.cwd, root),
+        cache_folder=cache_folder,
     )
+
+
+def _is_brought(cache_folder: str, root: str) -> bool:
+    """Is the cache the scanned tree's own? One inside the user's home, which is a repository, is
+    not."""
+    home = os.path.expanduser("~")
+    in_home = os.path.isabs(home) and _is_below(os.path.realpath(home), root)
+    return _is_below(os.path.realpath(cache_folder), root) and not in_home
+
+
+def _is_below(path: str, root: str) -> bool:
+    return os.path.commonpath((path, root)) == root
 
 
 def _refuse_contradictions(args: argparse.Namespace) -> None:

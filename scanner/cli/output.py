@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scanner.report.interface import ReportContext
 
 STDOUT = "-"
+_DEVICES = ("/dev", "/dev/fd", "/proc/self/fd")  # full of links which are no one's to replace
 
 
 def add_arguments(group: argparse._ArgumentGroup) -> None:
@@ -77,7 +78,7 @@ def write_file(path: str, data: bytes) -> None:
 
     A link is replaced, not followed. OutputError says why it could not be done.
     """
-    beside = f"{path}.{os.getpid()}.tmp"
+    beside = f"{path}.{os.urandom(6).hex()}.tmp"
     try:
         if _is_device(path):
             with open(path, "wb") as file:
@@ -87,17 +88,20 @@ def write_file(path: str, data: bytes) -> None:
             file.write(data)
         os.replace(beside, path)
     except OSError as error:
-        if os.path.exists(beside):
-            os.unlink(beside)
         raise OutputError(
             f"{path} could not be written",
             why=error.strerror or str(error),
             todo="make room or name another place; what was there before is untouched",
         ) from None
+    finally:
+        if os.path.exists(beside):
+            os.unlink(beside)
 
 
 def _is_device(path: str) -> bool:
     """A terminal, a pipe, /dev/full: anything that a rename would replace by a file."""
+    if os.path.dirname(os.path.abspath(path)) in _DEVICES:
+        return True
     if not os.path.lexists(path):
         return False
     mode = os.lstat(path).st_mode

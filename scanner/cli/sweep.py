@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from scanner import cache, globs, pool
+from scanner import globs, pool
 from scanner.cli import debt
 from scanner.cli.debt import Debt
 from scanner.cli.inputs import Selection
@@ -129,7 +129,7 @@ class Plan(NamedTuple):
 
 def plan(args: argparse.Namespace, io: Io, selection: Selection) -> Plan:
     """What the arguments and the repository's own files ask for, ready to be run."""
-    folder = cache.folder()
+    folder = selection.cache_folder
     owed = debt.read(args, io, selection)
     recipe = Recipe(
         source=selection.source,

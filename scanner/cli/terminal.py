@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING, NamedTuple, TextIO
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from scanner.errors import KeywatchError, UsageError
+from scanner.errors import KeywatchError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-_CONTROL = r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]"
 
 
 class Io(NamedTuple):
@@ -23,34 +20,39 @@ class Io(NamedTuple):
     out: TextIO
     err: TextIO
     environ: Mapping[str, str]
-    cwd: str
 
     @classmethod
     def of_process(cls) -> Io:
-        for stream in (sys.stdout, sys.stderr):
+        stdin, out, err = _stream(sys.stdin, 0), _stream(sys.stdout, 1), _stream(sys.stderr, 2)
+        for stream in (out, err):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
-        return cls(
-            stdin=sys.stdin.buffer,
-            out=sys.stdout,
-            err=sys.stderr,
-            environ=os.environ,
-            cwd=os.getcwd(),
-        )
+        return cls(stdin=stdin.buffer, out=out, err=err, environ=os.environ)
+
+    @property
+    def cwd(self) -> str:
+        try:
+            return os.getcwd()
+        except FileNotFoundError:
+            raise UsageError("the current folder is gone", todo="cd to one that exists") from None
 
     def write(self, text: str) -> None:
-        """Standard output. A reader who has gone away is no failure of the run."""
+        """Standard output. A reader who has gone away is no failure of the run; OutputError for
+        any other."""
         try:
             self.out.write(text)
             self.out.flush()
-        except BrokenPipeError:
+        except OSError as error:
             self._out_is_closed()
+            if not isinstance(error, BrokenPipeError):
+                raise OutputError(
+                    "standard output could not be written",
+                    why=error.strerror or str(error),
+                    todo="make room, or write the report to another place with --report FMT=FILE",
+                ) from None
 
     def flush(self) -> None:
-        try:
-            self.out.flush()
-        except BrokenPipeError:
-            self._out_is_closed()
+        self.write("")
 
     def error_line(self, text: str) -> None:
         try:
@@ -60,6 +62,7 @@ class Io(NamedTuple):
             pass
 
     def _out_is_closed(self) -> None:
+        """What is still to be written goes nowhere: at its end Python tries once more."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())
 
     @property
@@ -76,6 +79,17 @@ class Io(NamedTuple):
         return max(60, min(os.get_terminal_size(self.out.fileno()).columns, 160))
 
 
+def _stream(stream: Any, number: int) -> Any:
+    """A standard stream, or nothing for one that is closed: else the first file that is opened gets
+    its number, and what is meant for the stream."""
+    if stream is None:
+        null = os.open(os.devnull, os.O_RDWR)
+        if null != number:
+            os.dup2(null, number)
+        stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115 - for good
+    return stream
+
+
 def moment(text: str | None) -> datetime:
     """`--now`, or the clock's time: made once, passed down. UsageError for what is no time."""
     from datetime import UTC, datetime
@@ -88,19 +102,23 @@ def moment(text: str | None) -> datetime:
         raise UsageError(
             "--now is not a time", why="it takes ISO 8601", todo="--now 2027-01-31T12:00:00Z"
         ) from None
+    if not 1970 < value.year < 9000:
+        raise UsageError("--now is not in our time", todo="name a year from 1971 to 8999")
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def show_error(error: KeywatchError, io: Io) -> None:
     """What happened, why, and what to do next, in plain lines on standard error."""
     where = f"{error.where}: " if error.where else ""
-    io.error_line(f"keywatch: {_plain(where + error.what)}")
+    io.error_line(f"keywatch: {plain(where + error.what)}")
     if error.why:
-        io.error_line(f"  why: {_plain(error.why)}")
+        io.error_line(f"  why: {plain(error.why)}")
     if error.todo:
-        io.error_line(f"  do:  {_plain(error.todo)}")
+        io.error_line(f"  do:  {plain(error.todo)}")
 
 
-def _plain(text: str) -> str:
-    """Without control characters: a file's name may hold terminal commands."""
-    return re.sub(_CONTROL, lambda m: f"\\x{ord(m[0]):02x}", text)
+def plain(text: str) -> str:
+    """A file's name may hold terminal commands, and commands that a CI system would run."""
+    from scanner.report.text import for_log, visible
+
+    return for_log(visible(text))
