@@ -63,13 +63,18 @@ def texts(text: str) -> list[Text]:
 
 
 def in_breadth(root: Any) -> Iterator[Text]:
-    """The texts below a mapping or sequence, nearest first, as the transformer walks."""
+    """The texts below a mapping or sequence, nearest first, as the transformer walks.
+
+    What an alias repeats is seen once: its texts would be the same.
+    """
     queue = deque([root])
+    seen = set()
     while queue:
         item = queue.popleft()
         if isinstance(item, Text):
             yield item
-        elif item:
+        elif item and id(item) not in seen:
+            seen.add(id(item))
             queue.extend(item.values() if isinstance(item, dict) else item)
 
 
@@ -82,6 +87,7 @@ class _Open:
         self.line: int = event.start_mark.line
         self.anchor: str | None = event.anchor
         self.children: Any = {} if self.mapping else []
+        self.merged: dict[Any, Any] = {}  # of mappings that `<<` names
         self.key: Any = None
         self.others = 0  # keys that are no text
         self.numbers = True  # ... and all plain numbers
@@ -104,9 +110,10 @@ class _Builder:
             yaml.DocumentStartEvent: self._document,
         }
         self._open: list[_Open] = []
-        self._anchors: dict[str, str] = {}
+        self._anchors: dict[str, Any] = {}  # the children of a collection that is complete
         self._documents = 0
-        self._aliases = False
+        self._merges = False
+        self._doubled = False
         self._tabs = text.count("\t")
 
     def take(self, event: Any) -> None:
@@ -115,11 +122,11 @@ class _Builder:
             take(event)
 
     def finish(self) -> list[Text]:
-        found = list(in_breadth(self._root))
-        lines = {one.line for one in found}
-        if self._tabs or (self._aliases and len(lines) < len(found)):
-            raise DoubtError  # tabs between tokens; which of two on one line comes first
-        return found
+        if self._tabs:
+            raise DoubtError  # a tab that is not inside quotes or a block
+        if self._merges and self._doubled:
+            raise DoubtError  # PyYAML may build both values of a key
+        return list(in_breadth(self._root))
 
     def _document(self, event: Any) -> None:
         self._documents += 1
@@ -131,7 +138,7 @@ class _Builder:
     def _start(self, event: Any) -> None:
         self._not_merged()
         self._tag(event.tag)
-        self._anchor(event.anchor, "open")
+        self._anchor(event.anchor)
         parent = self._open[-1] if self._open else None
         if parent and parent.mapping and parent.key is None:
             raise InvalidError  # a key that cannot be hashed
@@ -143,24 +150,33 @@ class _Builder:
 
     def _end(self, event: Any) -> None:
         done = self._open.pop()
-        self._anchor(done.anchor, "mapping" if done.mapping else "sequence", again=True)
-        self._place(done.children, event.end_mark)
+        children = {**done.merged, **done.children} if done.merged else done.children
+        if done.anchor is not None:
+            self._anchors[done.anchor] = children
+        self._place(children, event.end_mark)
 
     def _alias(self, event: Any) -> None:
-        kind = self._anchors.get(event.anchor)
-        if kind is None:
+        if event.anchor not in self._anchors:
             raise InvalidError
-        if kind not in {"mapping", "sequence"} or self._wants_key():
-            raise DoubtError
-        if kind == "sequence":
+        children = self._anchors[event.anchor]
+        if children is None or self._wants_key():
+            raise DoubtError  # a scalar, or the collection that this is in
+        if isinstance(children, list):
             self._not_merged()
-        self._aliases = True
-        self._place(None, event.end_mark)
+        if self._merging():
+            parent = self._open[-1]
+            self._merges = True
+            self._doubled = self._doubled or bool(parent.merged)
+            parent.merged.update(children)
+            parent.key = None
+            parent.end = event.end_mark.index
+        else:
+            self._place(children, event.end_mark)
 
     def _scalar(self, event: Any) -> None:
         self._not_merged()
         self._tag(event.tag)
-        self._anchor(event.anchor, "scalar")
+        self._anchor(event.anchor)
         self._check(event)
         parent = self._open[-1] if self._open else None
         if parent and parent.mapping and parent.key is None:
@@ -234,25 +250,30 @@ class _Builder:
             parent.children.append(child)
             return
         key = parent.key
-        parent.children[key.value, _is_text(key)] = child
+        name = key.value, _is_text(key)
+        self._doubled = self._doubled or name in parent.children
+        parent.children[name] = child
         parent.key = None
         parent.end = -1 if empty else end.index
 
+    def _merging(self) -> bool:
+        key = self._open[-1].key if self._open else None
+        return key is not None and not key.style and bool(key.value == "<<")
+
     def _not_merged(self) -> None:
         """Only aliases of mappings are merged here."""
-        key = self._open[-1].key if self._open else None
-        if key is not None and not key.style and key.value == "<<":
+        if self._merging():
             raise DoubtError
 
     def _tag(self, tag: str | None) -> None:
         if tag is not None:
             raise DoubtError if tag in _KNOWN_TAGS or tag == "!" else InvalidError
 
-    def _anchor(self, name: str | None, kind: str, *, again: bool = False) -> None:
+    def _anchor(self, name: str | None) -> None:
         if name is not None:
-            if name in self._anchors and not again:
+            if name in self._anchors:
                 raise InvalidError
-            self._anchors[name] = kind
+            self._anchors[name] = None
 
 
 def _is_text(event: Any) -> bool:
