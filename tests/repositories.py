@@ -63,7 +63,10 @@ class Repository:
         return (self.root / name).read_text()
 
     def keywatch(self, *arguments: str) -> Result:
-        done = self._run(*arguments, cwd=self.root)
+        return self.run_in(".", *arguments)
+
+    def run_in(self, folder: str, *arguments: str) -> Result:
+        done = self._run(*arguments, cwd=self.root / folder)
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def findings(self, *arguments: str) -> list[tuple[str, int]]:

@@ -18,20 +18,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable, Collection
 from typing import Any
 
 from scanner import cache
-from scanner.cli import classic_record, columns, debt, inputs, output, survey
+from scanner.cli import columns, debt, inputs, output, record, survey
 from scanner.cli.inputs import Selection
-from scanner.cli.survey import Survey
-from scanner.cli.sweep import Swept
-from scanner.cli.terminal import Io, moment
+from scanner.cli.terminal import Io
 from scanner.errors import ConfigError, ExitCode, UsageError
-from scanner.inputs.folder import Folder
-from scanner.model import Outcome
 from scanner.policy import baseline, classic_baseline, classic_merge, classic_update
-from scanner.policy.baseline import Baseline, BaselineEntry
 from scanner.report.text import count, storable, visible
 
 _COLUMNS = ("baseline", "path", "rule", "name")
@@ -51,8 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             recording.add_argument(
                 "--output",
                 metavar="FILE",
-                default=debt.CLASSIC,
-                help="where --detect-secrets exact writes its own; default: %(default)s",
+                help=f"where --detect-secrets exact writes its own; default: {debt.CLASSIC}",
             )
     show = actions.add_parser("show", help="list the debt", description="list the debt")
     show.add_argument("--json", action="store_true", help="for a program")
@@ -71,94 +64,7 @@ def run(args: argparse.Namespace, io: Io) -> int:
         return _show(args, io)
     if args.action == "merge":
         return _merge(args, io)
-    return _record(args, io)
-
-
-def _record(args: argparse.Namespace, io: Io) -> int:
-    """Scan, and make the records say what the scan found."""
-    selection = survey.select(args, io)
-    own = Folder(selection.source.root, (), use_git=False).control(baseline.FILE)
-    _refuse(args, selection, own)
-    seen = survey.survey(args, io, selection, moment(args.now))
-    if own is not None or args.action == "create":
-        _record_own(args, io, selection, seen, own)
-    classic_record.record(args, io, selection, seen, _scanned(selection, seen.swept))
-    return survey.completeness(seen.outcome, io)
-
-
-def _record_own(
-    args: argparse.Namespace, io: Io, selection: Selection, seen: Survey, data: bytes | None
-) -> None:
-    old = baseline.parse(data, baseline.FILE) if data is not None else Baseline(baseline.FILE)
-    if args.action == "prune":
-        new = _still_there(old, seen.outcome)
-    else:
-        new = _renewed(old, seen, _scanned(selection, seen.swept))
-    if classic_record.file_of(args, io, selection, seen.owed):
-        new = tuple(entry for entry in new if not entry.rule.startswith("ds-"))
-    if baseline.render(new) != data:
-        path = os.path.join(selection.source.root, baseline.FILE)
-        output.write_file(path, baseline.render(new))
-    io.write(_said(baseline.FILE, old.entries, new))
-    if args.action == "create":
-        io.write(f"commit it, with `{baseline.FILE} merge=union` in .gitattributes\n")
-
-
-def _refuse(args: argparse.Namespace, selection: Selection, own: bytes | None) -> None:
-    if args.action == "create" and own is not None:
-        raise UsageError(
-            f"{baseline.FILE} exists already",
-            todo="keywatch baseline update, or delete it first to start anew",
-        )
-    theirs_too = args.action == "create" and args.detect_secrets == "exact"
-    if theirs_too and os.path.lexists(os.path.join(selection.source.root, args.output)):
-        raise UsageError(
-            f"{args.output} exists already",
-            todo="keywatch baseline update keeps it; delete it first to start anew",
-        )
-    if args.action != "create" and own is None:
-        theirs = args.baseline or selection.source.control(debt.CLASSIC)
-        if not theirs:
-            raise UsageError("there is no baseline here", todo="keywatch baseline create")
-    if args.action == "prune":
-        survey.demand_whole_tree(selection, "prune")
-
-
-def _renewed(
-    old: Baseline, seen: Survey, scanned: Callable[[str], bool]
-) -> tuple[BaselineEntry, ...]:
-    """What is owed now: all that stands, all that was debt before and is still there, and the old
-    entries of which this run says nothing.
-    """
-    covered = seen.outcome.suppressed
-    known = [each.finding for each in covered if each.suppression.by == "baseline"]
-    unknown = (e for e in old.entries if e.rule not in seen.rules or not scanned(e.path))
-    return tuple(sorted({*unknown, *baseline.entries_of([*seen.outcome.findings, *known])}))
-
-
-def _still_there(old: Baseline, outcome: Outcome) -> tuple[BaselineEntry, ...]:
-    used = {said.where for said in outcome.register if said.by == "baseline" and said.used}
-    return tuple(
-        entry
-        for entry, line in zip(old.entries, old.lines, strict=True)
-        if f"{old.where}:{line}" in used
-    )
-
-
-def _scanned(selection: Selection, swept: Swept) -> Callable[[str], bool]:
-    """Whether this run knows all of a file, so that what it did not find there is gone."""
-    unread = {gap.path for gap in swept.gaps}
-    unread |= {gap.path for each in swept.observations for gap in each.gaps}
-    if selection.whole_tree:
-        return lambda path: path not in unread
-    read = {*selection.source.paths()} - unread - {skip.path for skip in swept.skips}
-    return read.__contains__
-
-
-def _said(name: str, old: Collection[object], new: Collection[object]) -> str:
-    """`.keywatch.baseline: 12 findings (3 new, 1 gone)`."""
-    added, gone = len({*new} - {*old}), len({*old} - {*new})
-    return f"{name}: {count(len(new), 'finding')} ({added} new, {gone} gone)\n"
+    return record.record(args, io)
 
 
 def _show(args: argparse.Namespace, io: Io) -> int:

@@ -46,8 +46,9 @@ def survey(args: argparse.Namespace, io: Io, selection: Selection, now: datetime
     plan = sweep.plan(args, io, selection)
     swept = sweep.sweep(plan, io)
     outcome = scan.judged(args, plan, swept, now, Confidence.LOW)
-    rules = frozenset(rule.id for rule in plan.recipe.book.rules)
-    return Survey(rules, plan.owed, swept, outcome)
+    book = plan.recipe.book
+    ran = (*book.rules, *(book.classic_rules.values() if plan.owed.settings else ()))
+    return Survey(frozenset(rule.id for rule in ran), plan.owed, swept, outcome)
 
 
 def demand_whole_tree(selection: Selection, what: str) -> None:
