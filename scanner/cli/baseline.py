@@ -1,6 +1,7 @@
 """Record today's findings as debt, and keep that record.
 
-  keywatch baseline create   write .keywatch.baseline from what a scan finds now
+  keywatch baseline create   write .keywatch.baseline from what a scan finds now;
+                             with --detect-secrets exact the file of detect-secrets too
   keywatch baseline update   add what is new and drop what is gone, in the files scanned
   keywatch baseline prune    drop what is gone, and add nothing
   keywatch baseline show     list the debt
@@ -11,6 +12,9 @@ For git to merge both kinds of baseline by itself:
   .gitattributes   .keywatch.baseline merge=union
                    .secrets.baseline  merge=keywatch
   git config merge.keywatch.driver "keywatch baseline merge %O %A %B %P"
+
+Only two different labels or settings of one thing are a conflict: the merge stops, the file is
+valid, and an entry with two labels has none, so that the next audit asks.
 """
 
 from __future__ import annotations
