@@ -41,9 +41,23 @@ def long_line(folder: Path) -> None:
 
 def spaces(folder: Path) -> None:
     """10 MB of spaces inside one line, in Python and in YAML, the token behind them."""
-    for name in ("spaces.py", "spaces.yaml"):
-        gap = b" " * (10 * MEGABYTE)
-        (folder / name).write_bytes(b"password:" + gap + b"x\n" + _assignment() + gap + b"\n")
+    for name, start in (("spaces.py", b"password = "), ("spaces.yaml", b"password: ")):
+        line = start + b" " * (10 * MEGABYTE) + b'"' + token() + b'"\n'
+        (folder / name).write_bytes(line)
+
+
+def at_the_limit(folder: Path) -> None:
+    """Text, YAML, INI and JSON of 19.9 MB each, just under the default limit, the token last."""
+    bodies = {
+        "limit.log": (LINE, _assignment()),
+        "limit.yaml": (b"- {name: worker, text: some words of a value}\n", b"- " + _pair()),
+        "limit.ini": (b"[part]\nname = worker\ntext = some words of a value\n", _assignment()),
+        "limit.json": (b'{"name": "worker", "text": "some words"},\n', b"{" + _pair() + b"}]"),
+    }
+    for name, (line, last) in bodies.items():
+        start = b"[" if name.endswith("json") else b""
+        text = start + line * ((19_900_000 - len(last)) // len(line)) + last + b"\n"
+        (folder / name).write_bytes(text)
 
 
 def tiny_files(folder: Path) -> None:
@@ -70,7 +84,7 @@ def deep_structures(folder: Path) -> None:
         (folder / f"nested{depth}.json").write_bytes(nested)
         (folder / f"flow{depth}.yaml").write_bytes(b"[" * depth + token() + b"]" * depth)
     lines = (b" " * level + b"key:\n" for level in range(50))
-    (folder / "block.yaml").write_bytes(b"".join(lines) + b" " * 50 + _assignment(b": ") + b"\n")
+    (folder / "block.yaml").write_bytes(b"".join(lines) + b" " * 50 + b"- {" + _pair() + b"}\n")
 
 
 Shape = Callable[[Path], None]
@@ -78,11 +92,16 @@ SHAPES: tuple[Shape, ...] = (
     huge_file,
     long_line,
     spaces,
+    at_the_limit,
     tiny_files,
     deep_folders,
     deep_structures,
 )
 
 
-def _assignment(sign: bytes = b" = ") -> bytes:
-    return b"access" + sign + b'"' + token() + b'"'
+def _assignment() -> bytes:
+    return b'access = "' + token() + b'"'
+
+
+def _pair() -> bytes:
+    return b'"access": "' + token() + b'"'
