@@ -17,7 +17,8 @@ _NO_OPTION = re.compile(r"^(?![#;\[\s])[^=:\n]+$", re.MULTILINE)
 _FIRST = re.compile(r"^[^\S\n]*([^\s#;])", re.MULTILINE)
 _COMMENT = re.compile(r"\s*[;#]")
 _TOKEN = re.compile(r"%(?:%|\(([^)]+)\)s)?")
-_MOST_EXPANDED = 50_000_000  # characters
+_MOST_EXPANDED = 5_000_000  # characters
+_MOST_DEFAULTS = 1_000_000  # over all sections
 
 
 def ini_lines(text: str, is_pragma: Callable[[str], bool], *, headless: bool) -> list[str] | None:
@@ -53,7 +54,8 @@ def _values(
     parser = _Parser(interpolation=_Interpolation())
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # documented to be set so
     parser.read_string("[global]\n" + text if headless else text)
-    if not parser.sections():
+    sections = parser.sections()
+    if not sections or len(sections) * len(parser.defaults()) > _MOST_DEFAULTS:
         raise configparser.Error
     places = _Places([line.strip() for line in text.split("\n")], is_pragma)
     for section in parser:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 from scanner.detect.classic import hits
+from scanner.detect.classic.ini import ini_lines
 from scanner.detect.classic.settings import ALLOWLIST, ClassicSettings
 
 _YAML = (".yaml", ".yml", ".eyaml")
@@ -19,6 +20,7 @@ _ESCAPE = re.compile(
     re.MULTILINE,
 )
 _ALIAS_AS_KEY = re.compile(rb"\*[^\s,\[\]{}]+[ \t]+:\s")
+_MOST_SEARCHED = 100_000_000
 _AROUND = (('"', '"'), ("'", "'"), ("`", "`"), (":", "@"))
 
 
@@ -42,16 +44,16 @@ class Found(NamedTuple):
 
 
 class _Candidates(NamedTuple):
-    """Lines as the plugins see them; `numbers` (from 0) are those to look at.
+    """Lines as the plugins see them.
 
-    `extents`: the lines of the file (from 1) that each was made of, where it is not itself.
-    `plugins`: those that can find something in a line, where that is known.
+    `plugins`: the numbers (from 0) of lines to look at, and the plugins that can find something
+    there, None for any. `extents`: the lines of the file (from 1) that a line was made of, where
+    it is not just itself.
     """
 
     lines: Sequence[str]
-    numbers: Iterable[int]
+    plugins: Mapping[int, frozenset[str] | None]
     extents: Mapping[int, tuple[int, int]] = {}
-    plugins: Mapping[int, frozenset[str]] = {}
 
 
 def scan(
@@ -96,39 +98,43 @@ def _is_odd(data: bytes) -> bool:
 
 def _passes(path: str, text: str, hit: hits.Lines, checks: _Checks) -> Iterator[_Candidates]:
     """The readings of a file that detect-secrets tries until one has a secret."""
-    from scanner.detect.classic.ini import ini_lines
-
     lines = ini_lines(text, checks.is_pragma, headless=False)
     if lines:
-        yield _Candidates(lines, range(len(lines)))
+        yield _everywhere(lines, hit)
     else:
-        transformed = _yaml(text, list(hit)) if path.endswith(_YAML) else None
-        yield transformed or _Candidates(text.split("\n"), hit, plugins=hit)
+        transformed = _yaml(text, hit) if path.endswith(_YAML) else None
+        yield transformed or _Candidates(text.split("\n"), hit)
     if checks.is_other(path):
         lines = ini_lines(text, checks.is_pragma, headless=True)
         if lines:
-            yield _Candidates(lines, range(len(lines)))
+            yield _everywhere(lines, hit)
 
 
-def _yaml(text: str, numbers: list[int]) -> _Candidates | None:
+def _everywhere(lines: list[str], hit: hits.Lines) -> _Candidates:
+    """In INI, a value may stand far from its key: what matched anywhere may be in any line."""
+    plugins = frozenset().union(*hit.values())
+    return _Candidates(lines, dict.fromkeys(range(len(lines)), plugins))
+
+
+def _yaml(text: str, hit: hits.Lines) -> _Candidates | None:
     """A YAML file as its transformer writes it; None if it is not one document, or has no text."""
     from scanner.detect.classic.yaml_lines import yaml_lines
 
     lines = yaml_lines(text)
     if lines is None:
         return None
-    extents = {
-        index: (source.first, source.last)
-        for index, source in enumerate(lines.sources)
-        if source and (source.escaped or _meet(numbers, source.first - 1, source.last - 1))
-    }
-    return _Candidates(lines.texts, extents, extents)
-
-
-def _meet(numbers: list[int], first: int, last: int) -> bool:
-    """Is one of the sorted numbers from `first` to `last`?"""
-    at = bisect_left(numbers, first)
-    return at < len(numbers) and numbers[at] <= last
+    numbers = list(hit)
+    plugins: dict[int, frozenset[str] | None] = {}
+    extents: dict[int, tuple[int, int]] = {}
+    for index, source in enumerate(lines.sources):
+        if source:
+            low = bisect_left(numbers, source.first - 1)
+            met = numbers[low : bisect_left(numbers, source.last, low)]
+            if met or source.escaped:
+                known = frozenset().union(*(hit[number] for number in met))
+                plugins[index] = None if source.escaped else known
+                extents[index] = source.first, source.last
+    return _Candidates(lines.texts, plugins, extents)
 
 
 class _Checks:
@@ -188,12 +194,11 @@ def _search(path: str, candidates: _Candidates, checks: _Checks) -> list[tuple[F
     """The first place of each secret, and the lines of the file that it is in."""
     hashed: Callable[[str], str] = _hash()
     found: dict[tuple[str, str], tuple[Found, _Extent]] = {}
-    for number in candidates.numbers:
+    for number, names in candidates.plugins.items():
         if number >= len(candidates.lines):
             continue
         line = candidates.lines[number].rstrip()
         previous = candidates.lines[number - 1] if number else ""
-        names = candidates.plugins.get(number)
         for kind, secret in checks.secrets(path, line, previous, names):
             try:
                 key = kind, hashed(secret)
@@ -213,18 +218,21 @@ def _hash() -> Callable[[str], str]:
 
 
 class _Places:
-    """Where values stand in the bytes of a file."""
+    """Where values stand in the bytes of a file, for as many as that can be asked in short time."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._starts = [*accumulate(map(len, data.splitlines(keepends=True)), initial=0), len(data)]
+        lengths = map(len, data.splitlines(keepends=True))
+        self._starts = [*accumulate(lengths, initial=0), len(data)]
+        self._left = _MOST_SEARCHED
 
     def located(self, found: Found, extent: _Extent) -> Found:
-        first, last = extent
-        if not first:  # made by an alias or so: anywhere
-            first, last = 1, len(self._starts)
+        first, last = extent if extent[0] else (1, len(self._starts))
         start = self._starts[min(first, len(self._starts)) - 1]
         end = self._starts[min(last, len(self._starts) - 1)]
+        self._left -= end - start
+        if self._left < 0:
+            return found
         value = found.secret.encode()
         for before, after in _AROUND:
             at = self._data.find(before.encode() + value + after.encode(), start, end)

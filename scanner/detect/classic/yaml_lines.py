@@ -14,8 +14,11 @@ from scanner.detect.classic import library
 from scanner.detect.classic.yaml_tree import DoubtError, InvalidError, Text, texts
 
 _COMMENT = re.compile(r"(?<!\s)\s+#[\S ]*")
-# The library's loader reads some 50,000 characters a second: a larger file in doubt is none.
+# The library's loader reads some 100,000 characters a second, and copies what an alias names.
 _LARGEST_DOUBT = 1_000_000
+_MOST_COPIED = 100_000_000
+_LONGEST = 50_000_000
+_ALIAS = re.compile(r"[\s\[{,]\*[\w-]")
 # What PyYAML raises for a file that it does not take, or that it is not made for.
 _REFUSED = (
     *(yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError),
@@ -31,21 +34,31 @@ class Lines(NamedTuple):
 
 
 def yaml_lines(text: str) -> Lines | None:
-    """The lines that the library's transformer writes; None where it writes none."""
+    """The lines that the library's transformer writes; None where it writes none.
+
+    None, too, where it would take hours or all memory: then the lines of the file are looked at.
+    """
     try:
         found = texts(text)
     except InvalidError:
         return None
     except DoubtError:
-        found = of_library(text) if len(text) <= _LARGEST_DOUBT else []
+        found = [] if _is_too_much(text) else of_library(text)
     return transformed(found, text) if found else None
 
 
-def transformed(found: Iterable[Text], text: str) -> Lines:
+def _is_too_much(text: str) -> bool:
+    copied = len(_ALIAS.findall(text)) * len(text)
+    return len(text) > _LARGEST_DOUBT or copied > _MOST_COPIED
+
+
+def transformed(found: Iterable[Text], text: str) -> Lines | None:
     """The lines that the transformer writes: each value at its own, or the next one free."""
     source = text.splitlines()
+    comments: dict[int, str] = {}  # by line
     lines = Lines([], [])
     seen = set()
+    size = 0
     for item in sorted(found, key=lambda one: one.line):
         line = source[item.line - 1]
         if (item.key, item.value, item.line, line) in seen:
@@ -54,10 +67,15 @@ def transformed(found: Iterable[Text], text: str) -> Lines:
         missing = item.line - 1 - len(lines.texts)
         lines.texts.extend([""] * missing)
         lines.sources.extend([None] * missing)
-        comment = _COMMENT.search(line.strip())
+        if item.line not in comments:
+            comment = _COMMENT.search(line.strip())
+            comments[item.line] = comment.group() if comment else ""
         value = item.value.replace('"', '\\"')
-        lines.texts.append(f'{item.key}: "{value}"{comment.group() if comment else ""}')
+        lines.texts.append(f'{item.key}: "{value}"{comments[item.line]}')
         lines.sources.append(item)
+        size += len(lines.texts[-1])
+        if size > _LONGEST:
+            return None
     return lines
 
 

@@ -19,6 +19,7 @@ _BLOCK_HEADER = re.compile(r"[|>][+\-1-9]{0,2}(?: +#[^\n]*| *)(?:\n|\Z)")
 _NUMBER = re.compile(r"0|-?[1-9][0-9]*")
 _RESOLVERS = yaml.SafeLoader.yaml_implicit_resolvers
 _KNOWN_TAGS = yaml.SafeLoader.yaml_constructors
+_MOST_MERGED = 1_000_000
 _NEVER_TEXT = {"=", "<<"}
 
 
@@ -87,8 +88,10 @@ class _Open:
         self.line: int = event.start_mark.line
         self.anchor: str | None = event.anchor
         self.children: Any = {} if self.mapping else []
+        self.key: Any = None  # the event of a key whose value has not come yet
+        self.name: tuple[str, bool] = ("", False)  # of that key, and whether it is text
+        self.merging = False  # that key is `<<`
         self.merged: dict[Any, Any] = {}  # of mappings that `<<` names
-        self.key: Any = None
         self.others = 0  # keys that are no text
         self.numbers = True  # ... and all plain numbers
         self.end: int | None = None  # of the value before; -1 where that is empty
@@ -112,9 +115,10 @@ class _Builder:
         self._open: list[_Open] = []
         self._anchors: dict[str, Any] = {}  # the children of a collection that is complete
         self._documents = 0
-        self._merges = False
+        self._merged = 0
         self._doubled = False
         self._tabs = text.count("\t")
+        self._questions = "?" in text
 
     def take(self, event: Any) -> None:
         take = self._take.get(type(event))
@@ -124,7 +128,7 @@ class _Builder:
     def finish(self) -> list[Text]:
         if self._tabs:
             raise DoubtError  # a tab that is not inside quotes or a block
-        if self._merges and self._doubled:
+        if self._merged and self._doubled:
             raise DoubtError  # PyYAML may build both values of a key
         return list(in_breadth(self._root))
 
@@ -136,111 +140,123 @@ class _Builder:
             raise DoubtError
 
     def _start(self, event: Any) -> None:
-        self._not_merged()
-        self._tag(event.tag)
-        self._anchor(event.anchor)
         parent = self._open[-1] if self._open else None
+        self._properties(event, parent)
         if parent and parent.mapping and parent.key is None:
             raise InvalidError  # a key that cannot be hashed
-        mark = event.start_mark
         flow = bool(event.flow_style)
-        if flow and isinstance(event, yaml.MappingStartEvent) and self._text[mark.index] != "{":
+        opened = _Open(event, flow=flow)
+        if flow and opened.mapping and self._text[event.start_mark.index] != "{":
             raise DoubtError  # a pair in a flow sequence
-        self._open.append(_Open(event, flow=flow))
+        self._open.append(opened)
 
     def _end(self, event: Any) -> None:
         done = self._open.pop()
         children = {**done.merged, **done.children} if done.merged else done.children
         if done.anchor is not None:
             self._anchors[done.anchor] = children
-        self._place(children, event.end_mark)
+        self._place(children, event.end_mark.index)
 
     def _alias(self, event: Any) -> None:
         if event.anchor not in self._anchors:
             raise InvalidError
         children = self._anchors[event.anchor]
-        if children is None or self._wants_key():
-            raise DoubtError  # a scalar, or the collection that this is in
+        parent = self._open[-1] if self._open else None
+        if children is None or (parent and parent.mapping and parent.key is None):
+            raise DoubtError  # of a scalar, or of the collection that this is in; or a key
+        if parent is None or not parent.merging:
+            self._place(children, event.end_mark.index)
+            return
         if isinstance(children, list):
-            self._not_merged()
-        if self._merging():
-            parent = self._open[-1]
-            self._merges = True
-            self._doubled = self._doubled or bool(parent.merged)
-            parent.merged.update(children)
-            parent.key = None
-            parent.end = event.end_mark.index
-        else:
-            self._place(children, event.end_mark)
+            raise DoubtError
+        self._merged += len(children) + 1
+        if self._merged > _MOST_MERGED:
+            raise InvalidError
+        self._doubled = self._doubled or bool(parent.merged)
+        parent.merged.update(children)
+        parent.end, parent.key, parent.merging = event.end_mark.index, None, False
 
     def _scalar(self, event: Any) -> None:
-        self._not_merged()
-        self._tag(event.tag)
-        self._anchor(event.anchor)
-        self._check(event)
         parent = self._open[-1] if self._open else None
-        if parent and parent.mapping and parent.key is None:
-            self._key(parent, event)
-        elif parent and parent.mapping and _is_text(event):
-            line = parent.key.start_mark.line + 1
-            escaped = self._escaped(parent.key) or self._escaped(event)
-            item = Text(parent.key.value, event.value, line, line, event.end_mark.line + 1, escaped)
-            self._place(item, event.end_mark)
-        else:
-            self._place(None, event.end_mark, empty=event.start_mark.index == event.end_mark.index)
-
-    def _check(self, event: Any) -> None:
-        """What libyaml takes and PyYAML does not."""
+        self._properties(event, parent)
         start, end = event.start_mark.index, event.end_mark.index
-        if not event.style:
-            if event.value in _NEVER_TEXT and not self._wants_key():
-                raise DoubtError
-            if "?" in event.value and self._open and self._open[-1].flow:
-                raise DoubtError
-            return
+        value, style = event.value, event.style
+        if style:
+            self._quoted(style, start, end)
+        elif self._questions and "?" in value and parent and parent.flow:
+            raise DoubtError
+        text = bool(style) or _is_text(value)
+        if parent and parent.mapping and parent.key is None:
+            self._key(parent, event, text=text)
+        elif not text and value in _NEVER_TEXT:
+            raise DoubtError
+        elif text and parent and parent.mapping:
+            key = parent.key
+            line = key.start_mark.line + 1
+            escaped = self._escaped(key) or self._escaped(event)
+            last = event.end_mark.line + 1
+            self._place(Text(key.value, value, line, line, last, escaped), end)
+        else:
+            self._place(None, -1 if start == end else end)
+
+    def _properties(self, event: Any, parent: _Open | None) -> None:
+        """Tag and anchor; and only aliases of mappings are merged here."""
+        if parent and parent.merging:
+            raise DoubtError
+        tag, anchor = event.tag, event.anchor
+        if tag is not None:
+            raise DoubtError if tag in _KNOWN_TAGS or tag == "!" else InvalidError
+        if anchor is not None:
+            if anchor in self._anchors:
+                raise InvalidError
+            self._anchors[anchor] = None
+
+    def _quoted(self, style: str, start: int, end: int) -> None:
+        """What libyaml takes and PyYAML does not."""
         if self._tabs:
             self._tabs -= self._text.count("\t", start, end)
-        if event.style == '"' and self._text.find("\\'", start, end) >= 0:
+        if style == '"' and self._text.find("\\'", start, end) >= 0:
             raise DoubtError
-        if event.style in "|>" and not _BLOCK_HEADER.match(self._text, start):
+        if style in "|>" and not _BLOCK_HEADER.match(self._text, start):
             raise DoubtError
 
     def _escaped(self, event: Any) -> bool:
         start, end = event.start_mark.index, event.end_mark.index
         return bool(event.style == '"') and self._text.find("\\", start, end) >= 0
 
-    def _wants_key(self) -> bool:
-        return bool(self._open) and self._open[-1].mapping and self._open[-1].key is None
-
-    def _key(self, parent: _Open, event: Any) -> None:
-        if (event.style or "'") in "|>" or self._explicit(
-            event.start_mark.index, event.end_mark.index
-        ):
+    def _key(self, parent: _Open, event: Any, *, text: bool) -> None:
+        start, end, line = event.start_mark.index, event.end_mark.index, event.start_mark.line
+        if (event.style or "'") in "|>" or start == end or self._explicit(start, end):
             raise DoubtError
-        if parent.flow and event.start_mark.line != parent.line and parent.end is not None:
-            gap = self._text[parent.end : event.start_mark.index].lstrip(" ")
+        if parent.flow and line != parent.line and parent.end is not None:
+            gap = self._text[parent.end : start].lstrip(" ")
             if parent.end < 0 or gap[:1] != ",":
                 raise DoubtError  # the look-ahead may have seen the comma before
-        if not event.style and event.value == "=":
-            raise DoubtError
-        if not _is_text(event) and event.value != "<<":
-            parent.others += 1
-            parent.numbers = parent.numbers and bool(_NUMBER.fullmatch(event.value))
-            if parent.others > 1 and not parent.numbers:
-                raise DoubtError  # 1, 1.0 and true are one key
+        if not text:
+            self._other(parent, event.value)
         parent.key = event
+        parent.name = event.value, text
+
+    def _other(self, parent: _Open, value: str) -> None:
+        """A key that is no text."""
+        if value == "<<":
+            parent.merging = True
+            return
+        parent.others += 1
+        parent.numbers = parent.numbers and bool(_NUMBER.fullmatch(value))
+        if value == "=" or (parent.others > 1 and not parent.numbers):
+            raise DoubtError  # 1, 1.0 and true are one key
 
     def _explicit(self, start: int, end: int) -> bool:
         """Is the key at these places not `key:`, on one line, without a question mark?"""
         text = self._text
-        while start and text[start - 1] == " ":
+        while text[end : end + 1] == " ":
+            end += 1
+        while self._questions and start and text[start - 1] == " ":
             start -= 1
-        stop = end
-        while text[stop : stop + 1] == " ":
-            stop += 1
-        return text[stop : stop + 1] != ":" or start == end or text[start - 1 : start] == "?"
+        return text[end : end + 1] != ":" or text[start - 1 : start] == "?"
 
-    def _place(self, child: Any, end: Any, *, empty: bool = False) -> None:
+    def _place(self, child: Any, end: int) -> None:
         """Gives a finished value to the collection around it."""
         if not self._open:
             self._root = child
@@ -249,36 +265,14 @@ class _Builder:
         if not parent.mapping:
             parent.children.append(child)
             return
-        key = parent.key
-        name = key.value, _is_text(key)
-        self._doubled = self._doubled or name in parent.children
-        parent.children[name] = child
+        if parent.name in parent.children:
+            self._doubled = True
+        parent.children[parent.name] = child
         parent.key = None
-        parent.end = -1 if empty else end.index
-
-    def _merging(self) -> bool:
-        key = self._open[-1].key if self._open else None
-        return key is not None and not key.style and bool(key.value == "<<")
-
-    def _not_merged(self) -> None:
-        """Only aliases of mappings are merged here."""
-        if self._merging():
-            raise DoubtError
-
-    def _tag(self, tag: str | None) -> None:
-        if tag is not None:
-            raise DoubtError if tag in _KNOWN_TAGS or tag == "!" else InvalidError
-
-    def _anchor(self, name: str | None) -> None:
-        if name is not None:
-            if name in self._anchors:
-                raise InvalidError
-            self._anchors[name] = None
+        parent.end = end
 
 
-def _is_text(event: Any) -> bool:
-    if event.style:
-        return True
-    value = event.value
-    resolvers: Sequence[tuple[str, re.Pattern[str]]] = _RESOLVERS.get(value[:1], ())
-    return not any(regex.match(value) for _, regex in resolvers)
+def _is_text(plain: str) -> bool:
+    """Is a scalar without quotes no number, date, truth or nothing?"""
+    resolvers: Sequence[tuple[str, re.Pattern[str]]] = _RESOLVERS.get(plain[:1], ())
+    return not resolvers or all(not regex.match(plain) for _, regex in resolvers)
