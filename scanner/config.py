@@ -75,10 +75,7 @@ class Config:
     def allow(self) -> tuple[AllowEntry, ...]:
         from scanner.policy.allow import AllowEntry
 
-        return tuple(
-            AllowEntry(**item | {"tag": int(item["tag"], 16) if "tag" in item else None})
-            for item in self._data.get("allow", ())
-        )
+        return tuple(AllowEntry(**_entry(item)) for item in self._data.get("allow", ()))
 
     @property
     def accept_gaps(self) -> tuple[AcceptedGap, ...]:
@@ -115,6 +112,15 @@ def _checked(data: bytes, where: str) -> bytes:
                 ) from None
             item["where"] = parsed.at((section, index))
     return json.dumps(parsed.data).encode()
+
+
+def _entry(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an AllowEntry: `kw-` only keeps other scanners from taking it for a key."""
+    return {
+        **item,
+        "fingerprint": item["fingerprint"].removeprefix("kw-"),
+        "tag": int(item["tag"], 16) if "tag" in item else None,
+    }
 
 
 def _size(text: str) -> int:

@@ -52,7 +52,7 @@ def test_a_new_file_says_what_it_must_and_holds_no_secret(repo: Repository) -> N
     assert lines[:8] == [
         "version: 1",
         "allow:",
-        f'  - fingerprint: "{one}"',
+        f'  - fingerprint: "kw-{one}"',
         '    rule: "generic-password"',
         '    path: "app.py"',
         '    reason: "rotated, see #12"',
@@ -203,7 +203,7 @@ ENTRY = AllowEntry(
     tag=10,
 )
 ITEM = (
-    '{0}- fingerprint: "0123456789ab"\n{0}  rule: "generic-password"\n{0}  path: "app.py"\n'
+    '{0}- fingerprint: "kw-0123456789ab"\n{0}  rule: "generic-password"\n{0}  path: "app.py"\n'
     '{0}  reason: "x"\n{0}  owner: "@t"\n{0}  until: "2027-01-31"\n{0}  tag: "000a"\n'
 )
 FOLDED = "allow:  # ours\n    -   rule: a # one\n        reason: >\n          x\n\n          y\n"

@@ -19,7 +19,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 GROUND = {"scanner"} | {
-    f"scanner.{name}" for name in ("errors", "model", "document", "cache", "globs", "pool")
+    f"scanner.{name}"
+    for name in ("errors", "model", "identity", "document", "cache", "globs", "pool")
 }
 COLUMNS = ("inputs", "detect", "policy", "report")
 # config.py turns keywatch.yaml into the policy's own values.

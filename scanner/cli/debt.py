@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 OWN = ".keywatch.baseline"
 CLASSIC = ".secrets.baseline"
-_OWN_HEADER = b'{"keywatch-baseline"'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,8 +82,10 @@ def read(args: argparse.Namespace, io: Io, selection: Selection) -> Debt:
     own, own_name = selection.source.control(OWN), OWN
     theirs, classic_name = selection.source.control(CLASSIC), CLASSIC
     if args.baseline:
+        from scanner.policy.baseline import is_one as is_own
+
         named = _named(args.baseline, io, selection)
-        if named.startswith(_OWN_HEADER):
+        if is_own(named):
             own, own_name = named, args.baseline
         else:
             theirs, classic_name = named, args.baseline

@@ -80,8 +80,8 @@ def judged(
 
     selection, owed = plan.selection, plan.owed
     settings = selection.config
-    if args.min_confidence:
-        least = Confidence[args.min_confidence.upper()]
+    asked = Confidence[args.min_confidence.upper()] if args.min_confidence else None
+    theirs = () if owed.settings else (r.id for r in plan.recipe.book.classic_rules.values())
     outcome = judge.judge(
         swept.observations,
         skips=swept.skips,
@@ -98,10 +98,10 @@ def judged(
             ),
             *owed.standing(),
         ],
-        idle_rules=settings.disable_rules,
+        idle_rules={*settings.disable_rules, *theirs},
         whole_tree=selection.whole_tree,
         now=now,
-        min_confidence=settings.min_confidence or least,
+        min_confidence=asked or settings.min_confidence or least,
     )
     skipped = outcome.coverage.skipped
     return outcome._replace(coverage=Coverage(files=swept.files, size=swept.size, skipped=skipped))

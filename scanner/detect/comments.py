@@ -27,6 +27,7 @@ _PRAGMA = re.compile(
 )
 _CLOSER = re.compile(r"[ \t]*(?:\*/(?:[ \t]*-?\}\})?|-->|#\})[ \t]*$")
 _WORD = re.compile(r"""[ \t]+(?:(?P<key>[a-z]+)=)?(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))""")
+_RULE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _FIELDS = ("reason", "owner", "until")
 
 
@@ -53,7 +54,7 @@ def _parse_ours(line_text: str, ours: re.Match[str], path: str, line: int) -> Al
         line=line,
         covers=line + 1 if alone else line,
         kind=CommentKind.KEYWATCH,
-        rule=rule,
+        rule=rule if _RULE.fullmatch(rule) else "",
         reason=fields.get("reason", ""),
         owner=fields.get("owner", ""),
         until=fields.get("until", ""),
@@ -81,7 +82,7 @@ def _fields(rest: str) -> tuple[str, dict[str, str], str]:
 
 def _problem(rule: str, fields: dict[str, str]) -> str:
     missing = [name for name in _FIELDS if not fields.get(name, "").strip()]
-    if not rule:
+    if not _RULE.fullmatch(rule):
         return "it names no rule"
     if missing:
         return f"it has no {' and no '.join(missing)}"

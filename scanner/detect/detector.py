@@ -53,8 +53,8 @@ def patterns_key(book: Rulebook, settings: ClassicSettings | None = None) -> str
 class Detector:
     """A rulebook and a matcher, ready for any number of files.
 
-    With `settings` the detect-secrets layer runs too; a file is then one piece, whatever its size,
-    since that layer reads files as a whole.
+    With `settings` the detect-secrets layer runs too, over files that come in one piece: it reads
+    them as a whole, at several times their size in memory. A larger file is a Gap then.
     """
 
     def __init__(
@@ -71,16 +71,21 @@ class Detector:
         findings: list[Finding] = []
         said: list[AllowComment] = []
         place = Place()
-        for buffer in buffers((b"".join(chunks),) if self._settings else chunks):
+        whole = True
+        for buffer in buffers(chunks):
+            whole = whole and buffer.following == len(buffer.data)
             hits = self._matcher.hits(buffer.data)
-            classic = self._classic(path, buffer.data, hits) if self._settings else ()
+            classic = self._classic(path, buffer.data, hits) if self._settings and whole else ()
             if hits or classic:
                 seen = self._engine.examine(path, buffer, hits, place, classic)
                 findings += seen.findings
                 said += seen.comments
             if buffer.following < len(buffer.data):
                 place.move(buffer.data, buffer.following)
-        return _observation(path, size, findings, said) if findings or said else None
+        unread = bool(self._settings) and not whole
+        if not (findings or said or unread):
+            return None
+        return _observation(path, size, findings, said, _gaps(path, len(findings), unread=unread))
 
     def observe_names(self, names: Sequence[str]) -> dict[str, Observation]:
         """The secrets that stand in file names themselves, masked in each observation's path."""
@@ -96,7 +101,7 @@ class Detector:
         for number, hits in by_name.items():
             shown, findings = self._engine.examine_name(names[number], hits)
             if findings:
-                seen[names[number]] = _observation(shown, 0, findings, [])
+                seen[names[number]] = _observation(shown, 0, findings, [], ())
         return seen
 
     def _classic(self, path: str, data: bytes, hits: Sequence[Hit]) -> Sequence[Found]:
@@ -118,9 +123,13 @@ class Detector:
 
 
 def _observation(
-    path: str, size: int, findings: Sequence[Finding], said: Sequence[AllowComment]
+    path: str,
+    size: int,
+    findings: Sequence[Finding],
+    said: Sequence[AllowComment],
+    gaps: tuple[Gap, ...],
 ) -> Observation:
-    from scanner.detect.engine import identify
+    from scanner.identity import identify
     from scanner.model import Observation
 
     return Observation(
@@ -128,14 +137,18 @@ def _observation(
         size=size,
         findings=identify(findings[:_MAX_FINDINGS]),
         comments=tuple(said),
-        gaps=_too_many(path, len(findings)),
+        gaps=gaps,
     )
 
 
-def _too_many(path: str, count: int) -> tuple[Gap, ...]:
+def _gaps(path: str, count: int, *, unread: bool) -> tuple[Gap, ...]:
     from scanner.model import Gap
 
-    if count <= _MAX_FINDINGS:
-        return ()
-    reason = f"{count} findings; the first {_MAX_FINDINGS} are reported"
-    return (Gap(kind="too-many-findings", path=path, reason=reason),)
+    gaps = []
+    if count > _MAX_FINDINGS:
+        reason = f"{count} findings; the first {_MAX_FINDINGS} are reported"
+        gaps.append(Gap(kind="too-many-findings", path=path, reason=reason))
+    if unread:
+        reason = "too large for the detect-secrets layer; keywatch's own rules did read it"
+        gaps.append(Gap(kind="too-large-for-exact", path=path, reason=reason))
+    return tuple(gaps)

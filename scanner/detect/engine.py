@@ -7,7 +7,6 @@ The matcher says where to look; only there the exact pattern runs, in a linear e
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -194,28 +193,6 @@ def linear(pattern: bytes) -> Any:
     options.log_errors = False
     options.max_mem = 64 << 20
     return re2.compile(pattern, options)
-
-
-def identify(found: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings of one file with ordinals and fingerprints."""
-    seen: Counter[tuple[str, str]] = Counter()
-    out = []
-    for finding in found:
-        key = (finding.rule, finding.context)
-        out.append(
-            finding._replace(
-                ordinal=seen[key],
-                fingerprint=fingerprint(*key, finding.location.path, seen[key]),
-            )
-        )
-        seen[key] += 1
-    return tuple(out)
-
-
-def fingerprint(rule: str, context: str, path: str, ordinal: int) -> str:
-    """32 hex digits from what stays the same when lines move (design law 9)."""
-    parts = ("keywatch/1", rule, path, context, str(ordinal))
-    return cache.digest("\0".join(parts).encode(errors="surrogateescape")).hex()[:32]
 
 
 def _window(data: bytes, to: int, rule: Rule) -> tuple[int, int, int]:

@@ -59,4 +59,6 @@ def to_utf8(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(name)(errors="replace")
     for chunk in chunks:
         yield decoder.decode(chunk).encode(errors="replace")
-    yield decoder.decode(b"", final=True).encode(errors="replace")
+    rest = decoder.decode(b"", final=True)
+    if rest:
+        yield rest.encode(errors="replace")

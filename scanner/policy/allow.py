@@ -81,7 +81,10 @@ def of_entry(entry: AllowEntry) -> Exemption:
         until=entry.until,
     )
     return Exemption(
-        said=said, ends=end_of(entry.until), finding_id=entry.fingerprint[:ID], tag=entry.tag
+        said=said,
+        ends=end_of(entry.until),
+        finding_id=entry.fingerprint[:ID],
+        tag=entry.tag,
     )
 
 

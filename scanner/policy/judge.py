@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
+from scanner.identity import identify
 from scanner.model import (
     Confidence,
     Coverage,
@@ -22,7 +23,7 @@ from scanner.model import (
     Skip,
     Suppression,
 )
-from scanner.policy import allow, pragmas, rules
+from scanner.policy import allow, pragmas
 from scanner.policy import gaps as gap_policy
 from scanner.policy.allow import AllowEntry
 from scanner.policy.docket import Debt, Docket, Part, Scope, in_order
@@ -88,7 +89,7 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
 
 
 def _verdict(docket: Docket, parts: Sequence[Part], min_confidence: Confidence) -> Outcome:
-    own = rules.identify(sorted((f for part in parts for f in part.findings), key=in_order))
+    own = identify(sorted((f for part in parts for f in part.findings), key=in_order))
     found = sorted((*(finding for _, finding in docket.open()), *own), key=in_order)
     shown = tuple(finding for finding in found if finding.confidence >= min_confidence)
     below = _below(len(found) - len(shown))

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-
-from scanner import cache
 from scanner.model import Confidence, Finding, Location, RuleInfo, Severity
 
 EXPIRED = "allow-expired"
@@ -64,15 +60,3 @@ def finding(rule: str, where: str, detail: str, context: str = "") -> Finding:
         context=context,
         detail=detail,
     )
-
-
-def identify(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings with ordinals and fingerprints (design law 9), in the order given."""
-    seen: Counter[tuple[str, str, str]] = Counter()
-    out = []
-    for each in findings:
-        key = (each.rule, each.location.path, each.context)
-        parts = "\0".join(("keywatch/1", *key, str(seen[key]))).encode(errors="surrogateescape")
-        out.append(each._replace(ordinal=seen[key], fingerprint=cache.digest(parts).hex()[:32]))
-        seen[key] += 1
-    return tuple(out)

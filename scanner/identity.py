@@ -1,0 +1,24 @@
+"""Ground: who a finding is, from what stays the same when lines move (design law 9)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from scanner import cache
+from scanner.model import Finding
+
+
+def identify(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings with ordinals and fingerprints, in the order given.
+
+    A fingerprint is 32 hex digits of rule, path, context and ordinal; the value has no part in it.
+    """
+    seen: Counter[tuple[str, str, str]] = Counter()
+    out = []
+    for each in findings:
+        key = (each.rule, each.location.path, each.context)
+        parts = "\0".join(("keywatch/1", *key, str(seen[key]))).encode(errors="surrogateescape")
+        out.append(each._replace(ordinal=seen[key], fingerprint=cache.digest(parts).hex()[:32]))
+        seen[key] += 1
+    return tuple(out)
