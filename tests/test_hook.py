@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -169,82 +169,80 @@ def framework_home(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tmp_path_factory.mktemp("pre-commit"))
 
 
-@pytest.mark.slow
-class TestWithTheFramework:
-    def run(
-        self,
-        repository: Path,
-        published: Path,
-        home: str,
-        outer: Mapping[str, str],
-        hook: str,
-        *arguments: str,
-        args: str = "[]",
-    ) -> tuple[int, str]:
+@pytest.fixture
+def framework(
+    repository: Path, published: Path, framework_home: str, outer_environ: Mapping[str, str]
+) -> Callable[..., tuple[int, str]]:
+    """`framework(hook, *arguments)`: pre-commit runs the published hook in the repository."""
+    pip = {name: value for name, value in outer_environ.items() if name.startswith("PIP_")}
+
+    def run(hook: str, *arguments: str, args: str = "[]") -> tuple[int, str]:
         (repository / ".pre-commit-config.yaml").write_text(
             f"repos:\n- repo: file://{published}\n  rev: v0.1.0\n  hooks:\n"
             f"  - id: {hook}\n    args: {args}\n"
         )
         git(repository, "add", ".pre-commit-config.yaml")
-        pip = {k: v for k, v in outer.items() if k.startswith("PIP_")}
-        safe = {"GIT_CONFIG_COUNT": "0"}
         done = subprocess.run(
             [str(Path(sys.executable).with_name("pre-commit")), "run", *arguments],
             cwd=repository,
-            env=os.environ | pip | safe | {"PRE_COMMIT_HOME": home},
+            env=os.environ | pip | {"PRE_COMMIT_HOME": framework_home},
             capture_output=True,
             text=True,
             check=False,
         )
         return done.returncode, done.stdout + done.stderr
 
+    return run
+
+
+@pytest.mark.slow
+class TestWithTheFramework:
     @pytest.mark.parametrize("hook", ["keywatch", "keywatch-staged"])
     def test_a_clean_commit_passes_and_a_secret_does_not(
-        self,
-        repository: Path,
-        published: Path,
-        framework_home: str,
-        outer_environ: Mapping[str, str],
-        hook: str,
+        self, repository: Path, framework: Callable[..., tuple[int, str]], hook: str
     ) -> None:
-        where = (repository, published, framework_home, outer_environ, hook)
         stage(repository, "app.py", "print(2)\n")
-        code, said = self.run(*where)
+        code, said = framework(hook)
         assert code == 0, said
         stage(repository, "app.py", LEAK)
-        code, said = self.run(*where)
+        code, said = framework(hook)
         assert code == 1, said
         assert "app.py:1:10" in said
         assert TOKEN not in said
 
     def test_all_files_means_all_files(
-        self,
-        repository: Path,
-        published: Path,
-        framework_home: str,
-        outer_environ: Mapping[str, str],
+        self, repository: Path, framework: Callable[..., tuple[int, str]]
     ) -> None:
         stage(repository, "old.py", LEAK)
         git(repository, "commit", "--quiet", "-m", "an old leak")
-        where = (repository, published, framework_home, outer_environ, "keywatch")
-        assert self.run(*where)[0] == 0
-        code, said = self.run(*where, "--all-files")
+        assert framework("keywatch")[0] == 0
+        code, said = framework("keywatch", "--all-files")
         assert code == 1, said
         assert "old.py:1:10" in said
 
+    def test_the_source_documents_arguments_work(
+        self, repository: Path, framework: Callable[..., tuple[int, str]]
+    ) -> None:
+        stage(repository, "old.py", f'password = "{TOKEN[8:24]}"\n')
+        scan = [str(Path(sys.executable).with_name("detect-secrets")), "scan", "-n"]
+        listed = subprocess.run(scan, cwd=repository, capture_output=True, text=True, check=True)
+        stage(repository, ".secrets.baseline", listed.stdout)
+        args = "['--baseline', '.secrets.baseline']"
+        code, said = framework("keywatch", args=args)
+        assert code == 0, said
+        stage(repository, "app.py", f'password = "{TOKEN[10:28]}"\n')
+        code, said = framework("keywatch", args=args)
+        assert code == 1, said
+        assert "app.py:1:" in said
+
     def test_a_planted_package_in_the_checkout_is_not_picked_up(
-        self,
-        repository: Path,
-        published: Path,
-        framework_home: str,
-        outer_environ: Mapping[str, str],
+        self, repository: Path, framework: Callable[..., tuple[int, str]]
     ) -> None:
         (repository / "scanner").mkdir()
         stage(repository, "scanner/__init__.py", "")
         stage(repository, "scanner/__main__.py", "raise SystemExit(0)\n")
         stage(repository, "yaml.py", "raise SystemExit(0)\n")
         stage(repository, "app.py", LEAK)
-        where = (repository, published, framework_home, outer_environ, "keywatch")
-        code, said = self.run(*where)
+        code, said = framework("keywatch")
         assert code == 1, said
         assert "app.py:1:10" in said
