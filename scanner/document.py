@@ -144,7 +144,7 @@ def _explain(error: Any, document: Document) -> ConfigError:
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = sorted(error.schema.get("properties", ()))
         unknown = next(key for key in error.instance if key not in known)
-        return unknown_name(document, (*field, unknown), unknown, known)
+        return unknown_name(document, (*field, str(unknown)), unknown, known)
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
         return document.error(field, f"{name}: {missing} is missing", todo=f"add {missing}: …")

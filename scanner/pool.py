@@ -3,10 +3,9 @@
 Small work never pays for a pool: it starts only when the first hundredths of a second were not
 enough. A worker that dies (out of memory, killed) costs the batch that it had, and that is named.
 
-Each worker has a pipe of its own, and one batch at a time: an end of the pipe that closes says that
-its process is gone, in the middle of a message too, and in both directions. The standard library's
-executor shares one queue, so it may wait for ever for a worker that was killed while it answered,
-and its workers for a parent that was.
+Each worker has a pipe of its own, and one batch at a time: when its end of the pipe closes it is
+gone, in the middle of a message too. The standard library's executor shares one queue, so it may
+wait for ever for a worker that was killed while it answered, and its workers for a parent that was.
 """
 
 from __future__ import annotations
@@ -103,7 +102,7 @@ class _Worker:
         context: Any = multiprocessing.get_context(method)
         self.pipe, theirs = context.Pipe()
         self._batch: Sequence[str] = ()
-        self._process = context.Process(target=_work, args=(theirs, self.pipe, make), daemon=True)
+        self._process = context.Process(target=_work, args=(theirs, make), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -129,18 +128,30 @@ class _Worker:
         self._process.join()
 
 
-def _work(pipe: Connection, parents: Connection, make: Callable[[], Task[Any]]) -> None:
+def _work(pipe: Connection, make: Callable[[], Task[Any]]) -> None:
     import signal
+    from threading import Thread
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    parents.close()  # our copy of it would keep the pipe open when the parent is gone
+    Thread(target=_end_with_parent, daemon=True).start()
     try:
         task = _task or make()
         while batch := pipe.recv():
             pipe.send(_answer(task, batch))
     except Exception:  # noqa: BLE001, S110 - to end is to say it; a traceback may hold plaintext
         pass
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot end its workers, and nobody waits for their answers."""
+    from multiprocessing.connection import wait
+    from multiprocessing.process import parent_process
+
+    parent = parent_process()
+    if parent:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _answer(task: Task[Any], batch: Sequence[str]) -> Any:

@@ -95,10 +95,16 @@ class TestPaths:
         assert scan(keywatch, "link", cwd=tmp_path).paths == ["a.py"]
         assert scan(keywatch, "link.py", cwd=tmp_path).paths == ["a.py"]
 
-    def test_names_of_any_bytes_are_read_and_reported(
-        self, keywatch: Keywatch, repo: Path
-    ) -> None:
-        names = [b"new\nline.py", b"caf\xe9.py", b"-x", b"--exclude=**", b" a ", b"\x1b[2J", b":(top)"]
+    def test_names_of_any_bytes_are_read_and_reported(self, keywatch: Keywatch, repo: Path) -> None:
+        names = [
+            b"new\nline.py",
+            b"caf\xe9.py",
+            b"-x",
+            b"--exclude=**",
+            b" a ",
+            b"\x1b[2J",
+            b":(top)",
+        ]
         for name in names:
             Path(os.fsdecode(os.fsencode(repo) + b"/" + name)).write_text(leak())
         seen = scan(keywatch, cwd=repo)
@@ -145,9 +151,7 @@ class TestWorkTree:
         write(repo, "a.py", "nothing\n")
         assert scan(keywatch, cwd=repo).paths == []
 
-    def test_a_tracked_file_that_is_deleted_is_absent(
-        self, keywatch: Keywatch, repo: Path
-    ) -> None:
+    def test_a_tracked_file_that_is_deleted_is_absent(self, keywatch: Keywatch, repo: Path) -> None:
         stage(repo, "a.py", leak())
         (repo / "a.py").unlink()
         seen = scan(keywatch, cwd=repo)
@@ -197,7 +201,11 @@ class TestWorkTree:
         refused = scan(keywatch, cwd=repo)
         assert refused.code == 2
         assert "safe.directory" in refused.err
-        said = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+        said = {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+        }
         assert scan(keywatch, cwd=repo, **said).paths == ["a.py"]
 
 
@@ -277,7 +285,16 @@ class TestStaged:
         self, keywatch: Keywatch, repo: Path, tmp_path: Path
     ) -> None:
         other = repository(tmp_path / "other")
-        git(repo, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other), "sub")
+        git(
+            repo,
+            "-c",
+            "protocol.file.allow=always",
+            "submodule",
+            "--quiet",
+            "add",
+            str(other),
+            "sub",
+        )
         (repo / "link").symlink_to("/etc/passwd")
         git(repo, "add", "link")
         expected = [("submodule", "sub"), ("symlink", "link")]
@@ -336,9 +353,7 @@ class TestStaged:
         assert scan(keywatch, "--staged", cwd=repo).paths == ["a.py"]
 
     @pytest.mark.parametrize("more", [(), ("--sparse-index",)])
-    def test_a_sparse_checkout(
-        self, keywatch: Keywatch, repo: Path, more: tuple[str, ...]
-    ) -> None:
+    def test_a_sparse_checkout(self, keywatch: Keywatch, repo: Path, more: tuple[str, ...]) -> None:
         for name in ("in/a.py", "out/b.py"):
             stage(repo, name, leak())
         git(repo, "commit", "--quiet", "-m", "both")
@@ -400,7 +415,9 @@ class TestCommit:
 class TestStandardInput:
     def test_it_is_judged_under_the_name_given(self, keywatch: Keywatch, repo: Path) -> None:
         write(repo, "sub/a.py", leak())
-        given = scan(keywatch, "--stdin", "--stdin-name", "sub/a.py", cwd=repo, stdin=leak().encode())
+        given = scan(
+            keywatch, "--stdin", "--stdin-name", "sub/a.py", cwd=repo, stdin=leak().encode()
+        )
         assert given.report["findings"] == scan(keywatch, cwd=repo).report["findings"]
 
     def test_the_name_is_relative_to_the_current_folder(
@@ -518,9 +535,7 @@ class TestEncodings:
         write(repo, "a.txt", "é日\n".encode() + line)
         assert [place[:2] for place in scan(keywatch, cwd=repo).places] == [("a.txt", 2)]
 
-    def test_a_lone_surrogate_in_utf_16_hides_nothing(
-        self, keywatch: Keywatch, repo: Path
-    ) -> None:
+    def test_a_lone_surrogate_in_utf_16_hides_nothing(self, keywatch: Keywatch, repo: Path) -> None:
         write(repo, "a.txt", b"\xff\xfe\x00\xd8" + leak().encode("utf-16-le"))
         assert scan(keywatch, cwd=repo).places == [("a.txt", 1, 11)]
 
@@ -531,9 +546,7 @@ class TestEncodings:
         assert scan(keywatch, cwd=repo).places == [("a.txt", 1, 10)]
 
     @pytest.mark.parametrize("end", ["\n", "\r\n"])
-    def test_lines_end_as_their_file_says(
-        self, keywatch: Keywatch, repo: Path, end: str
-    ) -> None:
+    def test_lines_end_as_their_file_says(self, keywatch: Keywatch, repo: Path, end: str) -> None:
         write(repo, "a.txt", end.join(["one", "two", leak().strip(), "four"]))
         assert scan(keywatch, cwd=repo).places == [("a.txt", 3, 10)]
 
