@@ -19,7 +19,6 @@ _ALPHABETS = {
     "Base64HighEntropyString": string.ascii_letters + string.digits + "+/\\-_=",
     "HexHighEntropyString": string.hexdigits,
 }
-_TAIL = b" \t\r\n,}]#'\""
 
 
 class _Demand(NamedTuple):
@@ -30,7 +29,7 @@ class _Demand(NamedTuple):
 
     def met(self, data: bytes, end: int) -> bool:
         """By the text that a match up to `end` is about."""
-        window = data[max(0, end - _WINDOW) : end].rstrip(_TAIL).translate(self.blanks)
+        window = data[max(0, end - _WINDOW) : end].translate(self.blanks).rstrip(b" ")
         text = window[window.rfind(b" ") + 1 :]
         return len(text) == len(window) or len(set(text)) >= self.distinct
 
@@ -48,12 +47,9 @@ def lines(
     """
     found: Lines = {}
     at = line = 0
-    carriage = b"\r" in data
     for end, plugins in _sound(data, ends, numbers, settings):
         last = max(end - 1, 0)
         line += data.count(b"\n", at, last)
-        if carriage:
-            line += data.count(b"\r", at, last) - data.count(b"\r\n", at, last + 1)
         at = last
         found[line] = found[line] | plugins if line in found else plugins
     return found

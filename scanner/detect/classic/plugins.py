@@ -168,7 +168,7 @@ class _Keyword(Plugin):
         )
         if id(table) not in self._tables:
             self._tables[id(table)] = {
-                _anchored(regex, self._library): group for regex, group in table.items()
+                anchored(regex, self._library): group for regex, group in table.items()
             }
         found: Iterable[str] = own.analyze_string(line, self._tables[id(table)])
         return found
@@ -186,7 +186,7 @@ class _Anchored:
         return self._regex.match(text, found.start()) if found else None
 
 
-def _anchored(regex: re.Pattern[str], keyword: Any) -> Any:
+def anchored(regex: re.Pattern[str], keyword: Any) -> Any:
     """The pattern with its quoted secret spelt out for each kind of quote."""
     inside = r"""\w(?:[^\v'"]*[^\v,'"`])?"""
     quoted = {mark: f"{mark}{inside}{mark}" for mark in "'\"`"}

@@ -14,7 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from scanner.detect.classic.settings import ClassicSettings, Part, least_distinct
+from scanner.detect.classic.settings import (
+    NOT_ALPHANUMERIC,
+    ClassicSettings,
+    Part,
+    least_distinct,
+)
 
 
 class Prefilter(NamedTuple):
@@ -40,7 +45,10 @@ def owners(settings: ClassicSettings) -> tuple[frozenset[str], ...]:
 
 def _owners(settings: ClassicSettings) -> dict[Prefilter, list[str]]:
     found: dict[Prefilter, list[str]] = {}
+    letters_wanted = any(part.name == NOT_ALPHANUMERIC for part in settings.filters)
     for part in settings.plugins:
+        if part.name == "IPPublicDetector" and letters_wanted:
+            continue  # no address has any: the filter hides them all
         own = _ENTROPY[part.name](part) if part.name in _ENTROPY else _PLUGINS[part.name]
         for prefilter in (*own, _LETTERS):
             found.setdefault(prefilter, []).append(part.name)
@@ -59,14 +67,18 @@ def _any_case(*patterns: str, keywords: str) -> tuple[Prefilter, ...]:
 # Letters that Python takes for an s, a k and an i where case does not count.
 _LETTERS = Prefilter(r"\xc5\xbf|\xe2\x84\xaa|\xc4[\xb0\xb1]")
 
-_SPACE = (
-    r"[\t-\r\x1c- ]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2(?:\x80[\x80-\x8a\xa8\xa9\xaf]|\x81\x9f)"
-    r"|\xe3\x80\x80"
+_WIDE_SPACE = (
+    r"\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2(?:\x80[\x80-\x8a\xa8\xa9\xaf]|\x81\x9f)|\xe3\x80\x80"
 )
+_SPACE = rf"[\t-\r\x1c- ]|{_WIDE_SPACE}"
+# White space in a line.
+_BLANK = rf"(?:[\t\x0b\x0c\x1c- ]|{_WIDE_SPACE})"
 # White space, and escapes of a double-quoted YAML text that may be some.
 _GAP = rf"(?:{_SPACE}|\\.)*"
 # What else YAML and INI allow between name and value: comments, tags, anchors, block signs.
 _WIDE_GAP = rf"(?:{_SPACE}|\\.|#[^\r\n]*[\r\n]|[&!|>][^\s]*\s)*"
+# The rest of a line, and a further line of the same value in INI.
+_MORE = rf"[^\r\n]*[\r\n]+(?:{_BLANK}*[#;][^\r\n]*[\r\n]+)*{_BLANK}+[^\s#;]"
 _WORD = r"[\w\x80-\xff]*"
 # Where a text begins; a letter before it may be an escape's.
 _APART = r"(?:^|[^\w.]|\\[nrt])"
@@ -80,7 +92,7 @@ _ASSIGNED = (
     # An assignment, with the signs that may stand around the operator
     *_any_case(
         rf"{_NAME}{_WORD}(?:[\]'\"]{{0,2}}|\[[0-9]*\]){_GAP}(?::|!?=){_GAP}"
-        rf"(?:[=>]{{1,3}}{_GAP})?['\"`@&!|>*#%\w\\\x80-\xff]",
+        rf"(?:[=>]{{1,3}}{_GAP})?(?:['\"`@&!|>*#%\w\\\x80-\xff]|{_MORE})",
         # The first quote with a semicolon behind a keyword: of one line ...
         rf"{_NAME}(?:[^\n\"'`]|[\"'`]+[^\n;\"'`])*[\"'`]+;",
         # ... and of a text that goes on in further lines
@@ -99,6 +111,9 @@ _ASSIGNED = (
 _KEY = r"(?:key|pwd|pass|password|token)['\"]?\]?"
 _HMAC_KEY = r"secret[-_]?(?:access)?[-_]?key['\"]?\]?"
 _OPERATOR = rf"{_WIDE_GAP}(?:[=:>]{{1,3}}{_WIDE_GAP})?['\"]?"
+
+# The beginning of a further line, whose key may stand far above.
+_FURTHER = rf"(?:^|\r){_BLANK}+['\"]?"
 
 # Octets before 10. and 127., after them, and 192. without 192.168.
 _PUBLIC = (
@@ -137,10 +152,14 @@ _PLUGINS: Mapping[str, tuple[Prefilter, ...]] = {
         r"(?:gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-|GR1348941)[A-Za-z0-9_-]{20}",
         keywords="gl gr1348941",
     ),
-    "IbmCloudIamDetector": _any_case(
-        rf"{_KEY}{_OPERATOR}[A-Za-z0-9_-]{{44}}", keywords="key pwd pass token"
+    "IbmCloudIamDetector": (
+        *_any_case(rf"{_KEY}{_OPERATOR}[A-Za-z0-9_-]{{44}}", keywords="key pwd pass token"),
+        *_exact(rf"{_FURTHER}[A-Za-z0-9_-]{{44}}(?:[^A-Za-z0-9_-]|$)"),
     ),
-    "IbmCosHmacDetector": _any_case(rf"{_HMAC_KEY}{_OPERATOR}[a-f0-9]{{48}}", keywords="secret"),
+    "IbmCosHmacDetector": (
+        *_any_case(rf"{_HMAC_KEY}{_OPERATOR}[a-f0-9]{{48}}", keywords="secret"),
+        *_exact(rf"{_FURTHER}[A-Fa-f0-9]{{48}}(?:[^A-Fa-f0-9]|$)"),
+    ),
     "IPPublicDetector": _exact(rf"{_APART}{_PUBLIC}\.[0-9]{{1,3}}\.[0-9]"),
     "JwtTokenDetector": _exact(r"eyJ[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]", keywords="eyj"),
     "KeywordDetector": _ASSIGNED,
@@ -201,15 +220,15 @@ def _quoted(text: str) -> tuple[Prefilter, ...]:
 
 def _open(text: str) -> tuple[Prefilter, ...]:
     """A run of characters to which a transformer gives one quote or both."""
-    end = r"(?:[ \t]*(?:\r|$)|['\"])"
-    flow_end = r"[ \t]*(?:[,}\]\r]|$)"
+    end = rf"(?:{_BLANK}*(?:\r|$)|['\"])"
+    flow_end = rf"{_BLANK}*(?:[,}}\]\r]|$)"
     tags = r"(?:[&!][^\s,]*[ \t]+){0,2}"
     return _exact(
-        rf"['\"]{text}(?:[ \t]*(?:\r|$)|[ \t]+#|[ \t]*[,}}\]])",
-        rf"(?:^|\r)[^=:\r\n]*[=:][ \t]*{text}{end}",
+        rf"['\"]{text}(?:{_BLANK}*(?:\r|$)|[ \t]+#|[ \t]*[,}}\]])",
+        rf"(?:^|\r)[^=:\r\n]*[=:]{_BLANK}*{text}{end}",
         rf":[ \t]+{tags}{text}(?:{end}|[ \t]+#)",
         rf"(?::[ \t]|['\"]:)[ \t]*{tags}{text}{flow_end}",
-        rf"(?:^|\r)[ \t]+{text}(?:{end}|[ \t]+#)",
+        rf"(?:^|\r){_BLANK}+{text}(?:{end}|[ \t]+#)",
         rf":[ \t]*(?:[ \t]#[^\n]{{0,80}})?(?:[\r\n][ \t]*){{1,4}}{text}{flow_end}",
     )
 

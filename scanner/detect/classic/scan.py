@@ -80,7 +80,11 @@ def scan(
     except UnicodeDecodeError:
         return ()
     if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = text.replace("\r\n", "\n")
+        if "\r" in text:  # breaks of lines that a matcher does not take for such
+            text = text.replace("\r", "\n")
+            every = frozenset(part.name for part in settings.plugins)
+            hit = dict.fromkeys(range(text.count("\n") + 1), every)
     for candidates in _passes(path, text, hit, checks):
         found = _search(path, candidates, checks)
         if found:

@@ -47,15 +47,16 @@ ALWAYS = (_HOME + "common.is_invalid_file", _HOME + "heuristic.is_non_text_file"
 """Filters that run whatever a baseline says, and that none lists."""
 ALLOWLIST = _HOME + "allowlist.is_line_allowlisted"
 INDIRECT = _HOME + "heuristic.is_indirect_reference"
+NOT_ALPHANUMERIC = _HOME + "heuristic.is_not_alphanumeric_string"
 DEFAULT_FILTERS = (
     ALLOWLIST,
     INDIRECT,
+    NOT_ALPHANUMERIC,
     *(
         _HOME + "heuristic." + name
         for name in (
             "is_likely_id_string",
             "is_lock_file",
-            "is_not_alphanumeric_string",
             "is_potential_uuid",
             "is_prefixed_with_dollar_sign",
             "is_sequential_string",
