@@ -3,8 +3,9 @@
   keywatch hook pre-commit [OPTIONS] [FILE ...]   check what is staged, or these files
   keywatch hook install                           make git run it before each commit
 
-Options are those of keywatch scan. A file that is staged is read from git's index; any other from
-the work tree, so that `pre-commit run --all-files` checks them all.
+Options are those of keywatch scan (keywatch hook pre-commit --help); findings of low confidence are
+left out by default. A file that is staged is read from git's index; any other from the work tree,
+so that `pre-commit run --all-files` checks them all.
 """
 
 from __future__ import annotations

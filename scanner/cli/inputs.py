@@ -43,14 +43,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--staged", action="store_true", help="the bytes in git's index: what a commit would hold"
     )
     group.add_argument("--stdin", action="store_true", help="one file from standard input")
-    group.add_argument("--stdin-name", metavar="NAME", help="the path to judge standard input as")
+    group.add_argument(
+        "--stdin-name", metavar="NAME", help="the path to judge it as; --stdin needs it"
+    )
     group.add_argument(
         "--no-git", action="store_true", help="every file there is, ignored ones and all"
     )
     group.add_argument(
-        "--exclude", action="append", default=[], metavar="GLOB", help="leave out; repeatable"
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="files to leave out, as 'third_party/**'; repeatable",
     )
-    group.add_argument("--config", metavar="FILE", help="instead of the repository's keywatch.yaml")
+    group.add_argument(
+        "--config", metavar="FILE", help="the policy, instead of the repository's keywatch.yaml"
+    )
 
 
 def select(args: argparse.Namespace, io: Io, cache_folder: str | None) -> Selection:

@@ -1,8 +1,8 @@
 """List, explain and test the rules.
 
-keywatch rules list              every rule, one a line
-keywatch rules show ID           what it finds, why it matters, what to do after a leak
-keywatch rules test FILE         run the examples of a rule file of your own
+keywatch rules list        every rule that keywatch brings, one a line
+keywatch rules show ID     one in full: why it matters, what to do after a leak
+keywatch rules test FILE   run the examples of a rule file of your own
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from scanner.report.interface import remedy
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="list|show|test")
-    listing = actions.add_parser("list", help="every rule, one a line")
+    listing = actions.add_parser("list", help="every rule that keywatch brings, one a line")
     listing.add_argument("--json", action="store_true", help="all that is known of each")
     show = actions.add_parser("show", help="one rule in full")
     show.add_argument("rule", metavar="ID")

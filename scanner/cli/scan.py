@@ -35,10 +35,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sweep.add_arguments(parser)
     debt.add_arguments(parser)
     group = parser.add_argument_group("how to judge and report")
-    group.add_argument("--fail-on", choices=_LEVELS, help="least severity for exit code 1")
-    group.add_argument("--min-confidence", choices=_CONFIDENCES, help="least one to report")
     group.add_argument(
-        "--require-complete", action="store_true", help="exit code 3 for a gap, findings or not"
+        "--fail-on",
+        choices=_LEVELS,
+        help="least severity for exit code 1; default: fail_on of keywatch.yaml, else low",
+    )
+    group.add_argument(
+        "--min-confidence",
+        choices=_CONFIDENCES,
+        help="least confidence to report; default: low, and medium in keywatch hook",
+    )
+    group.add_argument(
+        "--require-complete",
+        action="store_true",
+        help="exit code 3 where something could not be checked, even if there are findings",
     )
     output.add_arguments(group)
     group.add_argument("--now", metavar="TIME", help="judge as of this time (ISO 8601)")
