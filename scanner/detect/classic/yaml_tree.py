@@ -144,10 +144,10 @@ class _Builder:
         self._properties(event, parent)
         if parent and parent.mapping and parent.key is None:
             raise InvalidError  # a key that cannot be hashed
-        flow = bool(event.flow_style)
-        opened = _Open(event, flow=flow)
-        if flow and opened.mapping and self._text[event.start_mark.index] != "{":
-            raise DoubtError  # a pair in a flow sequence
+        opened = _Open(event, flow=bool(event.flow_style))
+        in_flow_sequence = parent and parent.flow and not parent.mapping
+        if in_flow_sequence and opened.mapping and self._text[event.start_mark.index] != "{":
+            raise DoubtError  # a pair without braces
         self._open.append(opened)
 
     def _end(self, event: Any) -> None:
