@@ -1,0 +1,109 @@
+"""`keywatch rules`: the list, one rule in full, and the examples of a rule file of one's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from scanner.policy.rules import OWN_RULES
+from tests.support import Keywatch
+
+ROOT = Path(__file__).resolve().parents[1]
+ACME = """\
+rules:
+  - id: acme-api-key
+    title: Acme API key
+    class: api-key
+    why: It reads and changes everything in the Acme account.
+    revoke: Delete it in the Acme console.
+    rotate: Make a new one and keep it in the secret store.
+    pattern: 'acme_[a-z0-9]{20}'
+    keywords: [acme_]
+    examples: ['key = "acme_{alnum:20}"']
+    negative_examples: ['key = "acme_{alnum:8}"']
+"""
+
+
+def shipped_ids() -> set[str]:
+    files = (ROOT / "rules" / "secrets").glob("*.yaml")
+    found = [re.findall(r"^  - id: (\S+)$", file.read_text(), re.MULTILINE) for file in files]
+    return {rule for rules in found for rule in rules}
+
+
+def test_the_list_holds_every_rule_of_the_rule_files_the_judge_and_detect_secrets(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    lines = keywatch("rules", "list", cwd=tmp_path).stdout.decode().splitlines()
+    names = [line.split()[0] for line in lines]
+    assert names == sorted(names)
+    classic = {name for name in names if name.startswith("ds-")}
+    assert set(names) - classic == shipped_ids() | OWN_RULES
+    assert len(classic) == 27  # the plugins of detect-secrets 1.5.0
+
+
+def test_the_list_for_programs_says_what_to_do_after_a_leak(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    rows = json.loads(keywatch("rules", "list", "--json", cwd=tmp_path).stdout)
+    (npm,) = [row for row in rows if row["id"] == "npm-access-token"]
+    assert npm["severity"] in {"high", "critical"}
+    assert all(npm[field] for field in ("title", "why", "revoke", "rotate", "purge", "source"))
+
+
+def test_a_rule_in_full_names_its_severity_its_reason_and_its_remedy(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    done = keywatch("rules", "show", "github-personal-access-token", cwd=tmp_path)
+    text = done.stdout.decode()
+    assert done.returncode == 0
+    assert text.startswith("github-personal-access-token: ")
+    for part in ("critical severity", "Revoke: ", "Rotate: ", "Purge: ", "Format: https://"):
+        assert part in text
+
+
+def test_an_unknown_rule_is_answered_with_the_nearest_name(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    done = keywatch("rules", "show", "github-personal-acces-token", cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"github-personal-access-token" in done.stderr
+    assert done.stdout == b""
+
+
+def test_rules_whose_examples_hold_pass(keywatch: Keywatch, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(ACME)
+    done = keywatch("rules", "test", "mine.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == "2 examples, 0 not as they should be\n"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        ("acme_{alnum:20}", "acme_{alnum:19}", "10: acme-api-key: the example is not found"),
+        ("acme_{alnum:8}", "acme_{alnum:20}", "11: acme-api-key: the negative is found"),
+        ("acme_{alnum:20}", "acme_{alnum:", "10: acme-api-key: the template is malformed"),
+    ],
+)
+def test_an_example_that_does_not_hold_is_named_by_file_line_and_rule(
+    keywatch: Keywatch, tmp_path: Path, right: str, wrong: str, says: str
+) -> None:
+    (tmp_path / "mine.yaml").write_text(ACME.replace(right, wrong))
+    done = keywatch("rules", "test", "mine.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.decode().startswith(f"mine.yaml:{says}")
+
+
+def test_a_rule_file_that_is_not_there_is_a_usage_error(keywatch: Keywatch, tmp_path: Path) -> None:
+    done = keywatch("rules", "test", "gone.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"gone.yaml cannot be read" in done.stderr
+
+
+def test_the_readmes_example_of_a_rule_holds(keywatch: Keywatch, tmp_path: Path) -> None:
+    (block,) = re.findall(r"```yaml\n(rules:\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "readme.yaml").write_text(block)
+    assert keywatch("rules", "test", "readme.yaml", cwd=tmp_path).returncode == 0
