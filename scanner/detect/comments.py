@@ -18,14 +18,14 @@ ANCHORS = (
 )
 KEYWORDS = (("keywatch:",), ("pragma:",), ("gitleaks:allow",))
 
-_OPENER = r"(?:#|//|/\*+|\*|--|<!--|;+|%+|\{#|\{\{-?[ \t]*/\*|'|\bREM\b)[ \t]*"
-_ALLOW = r"keywatch:[ \t]*allow\b(?P<rest>.*)"
-_OURS = re.compile(_OPENER + _ALLOW, re.IGNORECASE)
-_OURS_IN_MARKDOWN = re.compile(r"<!--[ \t]*" + _ALLOW, re.IGNORECASE)  # `#` is a heading there
+_OURS = re.compile(r"keywatch:[ \t]*allow\b", re.IGNORECASE)
+_OPENERS = ("#", "//", "*", "--", ";", "%", "'")  # how what opens a comment ends
+_REMARK = re.compile(r"\bREM$", re.IGNORECASE)
+_ALONE = " \t#/*-<!;%{'"
 _PRAGMA = re.compile(
     r"pragma:[ \t]?(?:allow|white)list[ -](?P<next>nextline[ -])?secret", re.IGNORECASE
 )
-_CLOSER = re.compile(r"[ \t]*(?:\*/(?:[ \t]*-?\}\})?|-->|#\})[ \t]*$")
+_CLOSER = re.compile(r"(?:\*/(?:[ \t]*-?\}\})?|-->|#\})$")
 _WORD = re.compile(r"""[ \t]+(?:(?P<key>[a-z]+)=)?(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))""")
 _RULE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _FIELDS = ("reason", "owner", "until")
@@ -33,10 +33,11 @@ _FIELDS = ("reason", "owner", "until")
 
 def parse(line_text: str, path: str, line: int) -> AllowComment | None:
     """The allow comment in one line of a file, or None where there is none after all."""
-    pattern = _OURS_IN_MARKDOWN if path.lower().endswith((".md", ".markdown")) else _OURS
-    ours = pattern.search(line_text)
-    if ours:
-        return _parse_ours(line_text, ours, path, line)
+    markdown = path.lower().endswith((".md", ".markdown"))  # `#` is a heading there
+    for ours in _OURS.finditer(line_text):
+        before = line_text[: ours.start()].rstrip(" \t")
+        if before.endswith("<!--") if markdown else _opens_comment(before):
+            return _parse_ours(before, line_text[ours.end() :], path, line)
     pragma = _PRAGMA.search(line_text)
     if pragma:
         covers = line + 1 if pragma["next"] else line
@@ -46,9 +47,13 @@ def parse(line_text: str, path: str, line: int) -> AllowComment | None:
     return None
 
 
-def _parse_ours(line_text: str, ours: re.Match[str], path: str, line: int) -> AllowComment:
-    alone = not line_text[: ours.start()].strip()
-    rule, fields, problem = _fields(_CLOSER.sub("", ours["rest"].rstrip()))
+def _opens_comment(before: str) -> bool:
+    return before.endswith(_OPENERS) or bool(_REMARK.search(before[-4:]))
+
+
+def _parse_ours(before: str, rest: str, path: str, line: int) -> AllowComment:
+    alone = before.strip(_ALONE).upper() in ("", "REM")
+    rule, fields, problem = _fields(_CLOSER.sub("", rest.rstrip()))
     return AllowComment(
         path=path,
         line=line,
