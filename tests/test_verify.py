@@ -35,8 +35,8 @@ CHECKSUMMED = [
 
 
 def judge(check: str, value: str, line: str = "") -> Confidence | None:
-    text = value.encode()
-    return CHECKS[check](Candidate(text, text, b"", (line or value).encode(), "a.py"))
+    text, around = value.encode(), (line or value).encode()
+    return CHECKS[check](Candidate(text, b"", around, around.index(text), "a.py"))
 
 
 @pytest.mark.parametrize(("check", "template"), CHECKSUMMED)
@@ -220,4 +220,4 @@ def test_a_token_that_carries_json_is_told_from_one_that_does_not(template: str)
 
 @given(st.sampled_from(sorted(CHECKS)), st.binary(max_size=120))
 def test_a_check_never_raises_whatever_a_rule_sends_it(check: str, value: bytes) -> None:
-    CHECKS[check](Candidate(value, value, b"key", value, "a.yaml"))
+    CHECKS[check](Candidate(value, b"key", value, 0, "a.yaml"))

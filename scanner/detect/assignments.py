@@ -143,7 +143,7 @@ def _holds_a_secret(name: str) -> bool:
 
 def _is_literal(candidate: Candidate) -> bool:
     """Quoted; or bare after `=`, `:` or a tag in a language whose bare words are values."""
-    before = candidate.line[: max(candidate.line.find(candidate.value), 0)]
+    before = candidate.line[: candidate.at]
     if before[-1:] in _QUOTES:
         return True
     last = before.rstrip()[-1:]

@@ -11,14 +11,14 @@ from scanner.model import Confidence
 class Candidate(NamedTuple):
     """One match. It holds plaintext: it never leaves `scanner.detect`.
 
-    `value` is the secret, `match` the whole regex match, `name` the identifier that the value is
-    assigned to (b"" for none), `line` the whole line, or the window of a multiline rule.
+    `value` is the secret, `name` the identifier that the value is assigned to (b"" for none),
+    `line` the line in which it begins, at the offset `at`.
     """
 
     value: bytes
-    match: bytes
     name: bytes
     line: bytes
+    at: int
     path: str
 
 

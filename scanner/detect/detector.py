@@ -82,6 +82,7 @@ class Detector:
                 said += seen.comments
             if buffer.following < len(buffer.data):
                 place.move(buffer.data, buffer.following)
+                place = place.copy()  # offsets of the next piece begin anew
         unread = bool(self._settings) and not whole
         if not (findings or said or unread):
             return None

@@ -14,9 +14,9 @@ from scanner import cache
 from scanner.detect import comments, mask
 from scanner.detect.assignments import shannon
 from scanner.detect.matcher import Hit
-from scanner.detect.matches import Match, joined, without_overlaps
+from scanner.detect.matches import Match, joined, without_overlaps, without_secret_names
 from scanner.detect.pieces import Buffer, Place
-from scanner.detect.rulebook import Rule
+from scanner.detect.rulebook import Rule, re2_options
 from scanner.detect.verify import CHECKS, Candidate
 from scanner.model import AllowComment, Confidence, Finding, Location
 
@@ -28,10 +28,14 @@ _AFTER = 8192
 _AFTER_MULTILINE = 65536
 _LONGEST_MULTILINE = 16384
 
+# A bare word before a comma may be a value; what says that a secret follows is a name.
 _NAME = re.compile(
-    rb"""([A-Za-z_][\w.\-]{0,63})["'`\])\\]{0,3}[ \t]{0,8}"""
+    rb"""(?:([A-Za-z_][\w.\-]{0,63})["'`\])\\]{0,3}[ \t]{0,8}"""
     rb"""(?:(?::[ \t]{0,2}[\w<>\[\]?.*]{1,30}[ \t]{0,4})?={1,3}"""
-    rb"""|=>|:=|->|\|\|=|\?\?=|!={1,2}|:|,|\(|>)[ \t]{0,8}[rbuf@$]{0,2}\\?["'`]{0,3}$"""
+    rb"""|=>|:=|->|\|\|=|\?\?=|!={1,2}|:|\(|>)"""
+    rb"""|(?<![\w.\-])((?i:[a-z_.\-]{0,40}(?:key|token|secret|pass|auth|credential)[a-z_.\-]{0,20}))"""
+    rb"""["'`\])\\]{0,3}[ \t]{0,8},)"""
+    rb"""[ \t]{0,8}[rbuf@$]{0,2}\\?["'`]{0,3}$"""
 )
 _IDENTIFIER = re.compile(rb"[\w.\-]*")
 _IDENTIFIER_BYTE = [bool(re.match(rb"[\w.\-]", bytes([i]))) for i in range(256)]
@@ -68,7 +72,8 @@ class Engine:
         """
         matches = self._matches(path, buffer, hits)
         if classic:
-            matches = joined(matches, classic, buffer.data, self._classic_rules)
+            both = joined(matches, classic, buffer.data, self._classic_rules)
+            matches = without_secret_names(both)
         return Seen(
             list(_findings(path, buffer.data, matches, place.copy())),
             list(self._comments(path, buffer, hits, matches, place.copy())),
@@ -87,7 +92,10 @@ class Engine:
         return shown, [_finding(shown, m, Location(path=shown), detail) for m in matches]
 
     def _matches(self, path: str, buffer: Buffer, hits: Sequence[Hit]) -> list[Match]:
-        """The values found in a buffer, in order, of overlapping ones the likeliest."""
+        """The values found in a buffer, in order, of overlapping ones the likeliest.
+
+        Those of its neighbours, too, up to here: they may overlap, or be taken for a name.
+        """
         by_rule: dict[int, list[int]] = {}
         for index, to in hits:
             if index < len(self._rules):
@@ -96,9 +104,9 @@ class Engine:
             match
             for index in sorted(by_rule)
             for match in self._run(index, path, buffer.data, sorted(by_rule[index]))
-            if buffer.first <= match.start < buffer.last
         ]
-        return without_overlaps(found)
+        kept = without_secret_names(without_overlaps(found))
+        return [match for match in kept if buffer.first <= match.start < buffer.last]
 
     def _run(self, index: int, path: str, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         """The exact pattern of one rule, on the windows around its hits."""
@@ -109,41 +117,26 @@ class Engine:
         for to in ends:
             if to <= covered:
                 continue
-            low, high, covered = _window(data, to, rule)
-            window = data[low:high]
-            for m in search(window):
-                start, end = _without_quotes(window, *m.span(group))
-                if low + start not in seen:
-                    seen.add(low + start)
-                    match = self._judge(rule, path, window, m, (start, end))
-                    if match:
-                        yield Match(low + start, low + end, rule, window[start:end], *match)
+            window = _window(data, to, rule)
+            covered = window.covered
+            for m in search(window.text):
+                if window.cuts(m, to):
+                    covered = window.low + m.start()  # its own hit comes later, with more after it
+                    break
+                start, end = _without_quotes(window.text, *m.span(group))
+                if window.low + start not in seen:
+                    seen.add(window.low + start)
+                    if not self._touches(rule, data, window.low + start, window.low + end):
+                        yield from _judged(rule, path, window, m.start(), (start, end))
 
-    def _judge(
-        self, rule: Rule, path: str, window: bytes, m: Any, span: tuple[int, int]
-    ) -> tuple[Confidence, bytes] | None:
-        """The confidence and the name of a match that stands up to its rule's demands."""
-        start, end = span
-        if rule.edges and self._edge(rule.edges, window, start, end):
-            return None
-        value = window[start:end]
-        if rule.entropy and shannon(value) < rule.entropy:
-            return None
-        line_start = window.rfind(b"\n", 0, start) + 1
-        name = _name(rule, window, m.start(), max(line_start, start - 160), start)
-        confidence: Confidence | None = rule.confidence
-        if rule.check:
-            line_end = window.find(b"\n", end)
-            line = window[line_start : line_end if line_end >= 0 else len(window)]
-            confidence = CHECKS[rule.check](Candidate(value, m.group(0), name, line, path))
-        return None if confidence is None else (confidence, name)
-
-    def _edge(self, edges: str, window: bytes, start: int, end: int) -> bool:
-        """Does a character of the class `edges` touch the value?"""
-        regex = self._edges.get(edges)
+    def _touches(self, rule: Rule, data: bytes, start: int, end: int) -> bool:
+        """Does a character of the rule's class `edges` touch the value?"""
+        if not rule.edges:
+            return False
+        regex = self._edges.get(rule.edges)
         if regex is None:
-            regex = self._edges[edges] = re.compile(b"[" + edges.encode() + b"]")
-        return bool((start and regex.match(window, start - 1)) or regex.match(window, end))
+            regex = self._edges[rule.edges] = re.compile(b"[" + rule.edges.encode() + b"]")
+        return bool((start and regex.match(data, start - 1)) or regex.match(data, end))
 
     def _exact(self, index: int) -> tuple[Any, int]:
         """The rule's `finditer`, and the number of the group that is the value."""
@@ -169,14 +162,14 @@ class Engine:
         first = len(self._rules)
         last = first + len(comments.ANCHORS)
         ends = sorted({to for i, to in hits if first <= i < last})
-        previous = -1
+        read = 0
         for to in ends:
-            start = data.rfind(b"\n", max(0, to - _BEFORE), to) + 1
-            if start == previous or not buffer.first <= to < buffer.last:
+            if to <= read or not buffer.first <= to < buffer.last:
                 continue
-            previous = start
+            start = max(_line_start(data, to), read)
             end = data.find(b"\n", to, to + _BEFORE)
             end = end if end >= 0 else min(to + _BEFORE, len(data))
+            read = end
             place.move(data, to)
             comment = comments.parse(_masked(data, start, end, matches), path, place.line)
             if comment:
@@ -189,38 +182,73 @@ def linear(pattern: bytes) -> Any:
         import re2
     except ImportError:
         return re.compile(pattern)
-    options = re2.Options()
-    options.log_errors = False
+    options = re2_options(re2)
     options.max_mem = 64 << 20
     return re2.compile(pattern, options)
 
 
-def _window(data: bytes, to: int, rule: Rule) -> tuple[int, int, int]:
-    """Where to run the exact pattern for a hit that ends at `to`, and up to where that is all."""
-    if rule.multiline:
-        low = max(0, to - _BEFORE)
-        high = min(len(data), to + _AFTER_MULTILINE)
-        return low, high, high if high == len(data) else high - _LONGEST_MULTILINE
-    low = data.rfind(b"\n", max(0, to - _BEFORE), to) + 1 or max(0, to - _BEFORE)
-    end = data.find(b"\n", to, to + _AFTER)
-    if end >= 0:
-        return low, end, end
-    high = min(len(data), to + _AFTER)
-    return low, high, high if high == len(data) else high - _BEFORE
+class _Window(NamedTuple):
+    """Where the exact pattern runs; hits up to `covered` need no other window."""
+
+    text: bytes
+    low: int
+    covered: int
+
+    def cuts(self, m: Any, to: int) -> bool:
+        """May a match after the hit at `to` be cut short, in a window that ends within a line?"""
+        start, length = self.low + m.start(), len(self.text)
+        near_end = start >= self.covered or m.end() == length
+        return near_end and start >= to and self.covered < self.low + length
 
 
-def _name(rule: Rule, window: bytes, match: int, low: int, start: int) -> bytes:
-    """The identifier that the value at `start` is given to, b"" for none.
+def _window(data: bytes, to: int, rule: Rule) -> _Window:
+    """The surroundings of a hit that ends at `to`."""
+    low = max(0, to - _BEFORE) if rule.multiline else _line_start(data, to)
+    after, again = (_AFTER_MULTILINE, _LONGEST_MULTILINE) if rule.multiline else (_AFTER, _BEFORE)
+    end = -1 if rule.multiline else data.find(b"\n", to, to + after)
+    high = end if end >= 0 else min(len(data), to + after)
+    whole = end >= 0 or high == len(data)
+    return _Window(data[low:high], low, high if whole else high - again)
+
+
+def _line_start(data: bytes, to: int) -> int:
+    """The beginning of the line at `to`, or a place in it that is near enough."""
+    return data.rfind(b"\n", max(0, to - _BEFORE), to) + 1 or max(0, to - _BEFORE)
+
+
+def _judged(
+    rule: Rule, path: str, window: _Window, match: int, span: tuple[int, int]
+) -> Iterator[Match]:
+    """The match at these places of the window, if it stands up to its rule's demands."""
+    (start, end), text = span, window.text
+    value = text[start:end]
+    if rule.entropy and shannon(value) < rule.entropy:
+        return
+    line = text.rfind(b"\n", 0, start) + 1
+    low, high = _name(rule, text, match, max(line, start - 160), start)
+    name = text[low:high]
+    confidence: Confidence | None = rule.confidence
+    if rule.check:
+        line_end = text.find(b"\n", end)
+        whole = text[line : line_end if line_end >= 0 else len(text)]
+        confidence = CHECKS[rule.check](Candidate(value, name, whole, start - line, path))
+    if confidence is not None:
+        at = window.low
+        yield Match(at + start, at + end, rule, value, confidence, name, at + low)
+
+
+def _name(rule: Rule, text: bytes, match: int, low: int, start: int) -> tuple[int, int]:
+    """The span of the identifier that the value at `start` is given to, an empty one for none.
 
     A rule with a name matched inside it; for any other it is looked for, not before `low`.
     """
     if not rule.named:
-        found = _NAME.search(window, low, start)
-        return found.group(1) if found else b""
-    whole = _IDENTIFIER.match(window, match)
-    while match > low and _IDENTIFIER_BYTE[window[match - 1]]:
+        found = _NAME.search(text, low, start)
+        return found.span(found.lastindex or 0) if found else (start, start)
+    whole = _IDENTIFIER.match(text, match)
+    while match > low and _IDENTIFIER_BYTE[text[match - 1]]:
         match -= 1
-    return window[match : whole.end() if whole else start][:64]
+    return match, min(whole.end() if whole else start, match + 64)
 
 
 def _without_quotes(window: bytes, start: int, end: int) -> tuple[int, int]:

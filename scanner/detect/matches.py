@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class Match(NamedTuple):
-    """A value that a rule found: offsets into the piece, the name before it. It holds plaintext.
+    """A value that a rule found: offsets into the piece, the name before it and its offset. It
+    holds plaintext.
 
     `classic`: the findings of detect-secrets that this one stands for, too.
     """
@@ -24,6 +25,7 @@ class Match(NamedTuple):
     value: bytes
     confidence: Confidence
     name: bytes
+    name_start: int
     classic: tuple[ClassicMatch, ...] = ()
 
     def __repr__(self) -> str:
@@ -39,6 +41,19 @@ def without_overlaps(found: Sequence[Match]) -> list[Match]:
         elif _weight(match) > _weight(kept[-1]):
             kept[-1] = match
     return kept
+
+
+def without_secret_names(matches: Sequence[Match]) -> list[Match]:
+    """The matches, in order, without the names that are part of another value.
+
+    In a list of tokens each stands where the name of the next one would.
+    """
+    named, reach = [], 0
+    for match in matches:
+        hidden = match.name and match.name_start < reach
+        named.append(match._replace(name=b"") if hidden else match)
+        reach = max(reach, match.end)
+    return named
 
 
 def joined(
@@ -62,7 +77,7 @@ def joined(
     for (start, end, value), alike in theirs.items():
         rule = max((rules[each.kind] for each in alike), key=lambda r: (r.severity, r.confidence))
         classic = tuple(map(_known, alike))
-        own.append(Match(start, end, rule, value, rule.confidence, b"", classic))
+        own.append(Match(start, end, rule, value, rule.confidence, b"", start, classic))
     return sorted(own, key=lambda m: (m.start, m.end, m.rule.id, m.value))
 
 

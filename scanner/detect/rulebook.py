@@ -275,7 +275,7 @@ def _demand_linear(pattern: str, parsed: document.Document, field: Any) -> None:
             ) from None
         return
     try:
-        re2.compile(pattern.encode(), _quiet(re2))
+        re2.compile(pattern.encode(), re2_options(re2))
     except (re2.error, OverflowError) as error:
         raise parsed.error(
             field,
@@ -285,8 +285,10 @@ def _demand_linear(pattern: str, parsed: document.Document, field: Any) -> None:
         ) from None
 
 
-def _quiet(re2: Any) -> Any:
+def re2_options(re2: Any) -> Any:
+    """Bytes as they are, like the matcher: in UTF-8, `.` is no byte of a file in Latin-1."""
     options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
     options.log_errors = False
     return options
 

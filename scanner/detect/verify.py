@@ -78,7 +78,7 @@ def _gitlab(candidate: Candidate) -> bool:
     """Classic tokens have no checksum; that of a routable one covers the instance's prefix too."""
     if b"." not in candidate.value:
         return _looks_random(candidate.value)
-    before = candidate.line[: candidate.line.find(candidate.value)].decode("latin-1")
+    before = candidate.line[: candidate.at].decode("latin-1")
     instance = re.search(r"[\w+-]*\Z", before, re.ASCII)
     token = candidate.value.decode("ascii")
     return any(
