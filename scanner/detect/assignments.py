@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,13 @@ _ABOUT = frozenset(
 # Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
 _NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next".split())
 _SENSITIVE = re.compile(
-    r"pass(?:w(?:or)?d|wd|phrase|code)?|pwd|secret|token|credential|auth|api_?key|access_?key"
+    r"passw(?:or)?d|pass(?:phrase|code)|secret|token|credential|auth|api_?key|access_?key"
     r"|private_?key|signing_?key|encryption_?key|master_?key|account_?key",
+    re.IGNORECASE,
+)
+# Whole words only: `bypass` and `compass` are none.
+_SHORT = re.compile(
+    r"(?:db|user|my|admin|root|sql|mysql|smtp|ftp|ldap|mail|http|auth|api)?(?:pass|pwd)",
     re.IGNORECASE,
 )
 _WORD_GOES_ON = re.compile(r"[a-z](?!s(?![a-z]))[a-z]|[A-Z](?!S(?![A-Z]))[A-Z]")
@@ -65,7 +71,8 @@ _PLACEHOLDER = re.compile(
 )
 _CODE_SHAPE = re.compile(
     r"^[\w.$:]+\(|\)$|^[a-z_]\w*(?:\.[a-zA-Z_]\w*)+$|^[A-Z][a-z]+(?:[A-Z][a-z]+)+$"
-    r"|^[A-Z]+(?:_[A-Z]+)+$|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
+    r"|^[A-Z]+(?:_[A-Z]+)+$|^[a-z]+(?:[A-Z][a-z]+)+$|^(?:self|this|cls|new|await|typing)\b"
+    r"|\[\]|=>|::|->|&&|\|\|"
     r"|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+"
 )
 _PATHLIKE = re.compile(
@@ -76,6 +83,13 @@ _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _UUID = re.compile(r"^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$", re.IGNORECASE)
 _KEBAB = re.compile(r"^[a-z]+(?:[-_.:](?:[a-z]+|\d{1,4}))+$", re.IGNORECASE)
 _LONGEST = 256
+_LEET = str.maketrans("@$013457", "asoleast")
+_DUMMIES = frozenset(
+    "password passwort pass passwd pwd secret secrets supersecret topsecret letmein letmeinz hunter"
+    " test testing tests tester admin administrator root user username guest demo welcome qwerty"
+    " abc foo bar foobar changeit default newpassword oldpassword mypassword testpassword token"
+    " testpass userpass password_confirm new_password old_password current-password".split()
+)
 _QUOTES = (b'"', b"'", b"`")
 _BARE_AFTER = (b"=", b":", b">")
 _TRANSLATIONS = re.compile(
@@ -105,7 +119,16 @@ def assigned_value(candidate: Candidate) -> Confidence | None:
         return None
     if _PATHLIKE.search(value) or _URL.match(value) or _is_prose(value, candidate.path):
         return None
-    return _strength(value, is_password="pass" in candidate.name.lower().decode("latin-1"))
+    name = candidate.name.decode("latin-1").lower()
+    strength = _strength(value, is_password="pass" in name or "pwd" in name)
+    return strength and (Confidence.LOW if _is_dummy(value) else strength)
+
+
+def _is_dummy(value: str) -> bool:
+    """A word that only tests and manuals use, however it is dressed up: `P@ssw0rd1`, `lètmein`."""
+    plain = unicodedata.normalize("NFKD", value.encode("latin-1").decode(errors="replace"))
+    letters = plain.encode("ascii", "ignore").decode().lower().rstrip("0123456789!.?_- ")
+    return letters.translate(_LEET) in _DUMMIES
 
 
 def url_password(candidate: Candidate) -> Confidence | None:
@@ -132,9 +155,10 @@ def _holds_a_secret(name: str) -> bool:
     """False for `password_reset_url`, `tokenizer`, `passing`: the sensitive word must stand as a
     word, and no word after the last one may say that the value is only about it."""
     words = [word.lower() for word in _WORDS.findall(name)]
-    places = [
-        m.end() for m in _SENSITIVE.finditer(name) if not _WORD_GOES_ON.match(name, m.end() - 1)
-    ]
+    places = sorted(
+        [m.end() for m in _SENSITIVE.finditer(name) if not _WORD_GOES_ON.match(name, m.end() - 1)]
+        + [m.end() for m in _WORDS.finditer(name) if _SHORT.fullmatch(m[0])]
+    )
     after = [word.lower() for word in _WORDS.findall(name[places[-1] :])] if places else words
     if not places or _ABOUT.intersection(after or words[-1:]):
         return False
@@ -145,11 +169,19 @@ def _is_literal(candidate: Candidate) -> bool:
     """Quoted; or bare after `=`, `:` or a tag in a language whose bare words are values."""
     before = candidate.line[: candidate.at]
     if before[-1:] in _QUOTES:
-        return True
+        return not before[:-1].rstrip().endswith(b",") or _is_pair(candidate, before)
     last = before.rstrip()[-1:]
     if last == b">" and b"</" not in candidate.line[len(before) :]:
         return False
     return _suffix(candidate.path) not in _CODE and last in _BARE_AFTER
+
+
+def _is_pair(candidate: Candidate, before: bytes) -> bool:
+    """Name and value are all the arguments of a call: `header("X-Token", "…")`. In a longer list
+    the value is just the next item."""
+    start = before[: before.rfind(candidate.name)].rstrip(b"\"'` \t")
+    after = candidate.line[len(before) + len(candidate.value) :].lstrip(b"\"'` \t")
+    return start.endswith(b"(") and after.startswith(b")")
 
 
 def _is_prose(value: str, path: str) -> bool:
