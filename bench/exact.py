@@ -55,10 +55,9 @@ def section() -> Section:
 
 _INTRO = f"""`keywatch scan --detect-secrets exact` (own rules and detect-secrets' plugins) beside
 `detect-secrets -c 2 scan --all-files -n` on the same plain trees. CPU is user and system time of
-all processes, in seconds; keywatch's is the median of {ROUNDS} runs after a warm-up, detect-
-secrets' is one run, since it takes minutes. `helm` is a generated tree of {CHARTS} Helm charts
-(bench/helm.py, seeded). Parity compares the findings file by file (type, hash and line), see
-bench/parity.py."""
+all processes, in seconds; keywatch's is the median of {ROUNDS} runs after a warm-up. The other is
+one run, since it takes minutes. `helm` is a generated tree of {CHARTS} Helm charts (bench/helm.py,
+seeded). Parity compares the findings file by file (type, hash and line), see bench/parity.py."""
 
 
 def helm_tree() -> Corpus:
