@@ -158,7 +158,11 @@ def _explain(error: Any, document: Document) -> ConfigError:
     if error.validator == "type":
         return document.error(field, f"{name}: must be of type {error.validator_value}")
     # Not jsonschema's own message: it quotes the value, which may be a secret.
-    return document.error(field, f"{name}: must have {error.validator} {error.validator_value}")
+    return document.error(
+        field,
+        f"{name}: must have {error.validator} {error.validator_value}",
+        todo=error.schema.get("description", ""),
+    )
 
 
 def unknown_name(document: Document, field: Field, name: object, known: list[str]) -> ConfigError:

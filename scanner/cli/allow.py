@@ -18,6 +18,7 @@ from datetime import date
 from scanner import config, document
 from scanner.cli import output, register, survey
 from scanner.cli.inputs import Selection
+from scanner.cli.masking import masked
 from scanner.cli.terminal import Io, moment
 from scanner.errors import ConfigError, ExitCode, UsageError
 from scanner.inputs.folder import Folder
@@ -43,6 +44,7 @@ def run(args: argparse.Namespace, io: Io) -> int:
     now = moment(args.now)
     if args.id != "list":
         _refuse_bad_terms(args, now.date())
+        _refuse_secrets(args)
     selection = survey.select(args, io)
     if args.id == "list":
         survey.demand_whole_tree(selection, "the list")
@@ -98,6 +100,13 @@ def _wanted(given: str, outcome: Outcome) -> Finding:
     if found.rule in OWN_RULES:
         raise UsageError(f"{given} is about an exception", todo="mend that exception itself")
     return found
+
+
+def _refuse_secrets(args: argparse.Namespace) -> None:
+    """A reason stands in the repository and in every register: no place for a credential."""
+    for name, words in (("--reason", args.reason), ("--owner", args.owner)):
+        if masked(words) != words:
+            raise UsageError(f"{name} holds a secret itself", todo="say it without the value")
 
 
 def _entry(args: argparse.Namespace, found: Finding) -> AllowEntry:

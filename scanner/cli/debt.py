@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.cli.inputs import Selection
@@ -124,6 +125,14 @@ def classic_document(data: bytes, where: str) -> dict[str, Any]:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
+        if re.search(rb"(?m)^<{7}", data):
+            raise ConfigError(
+                f"{where} holds an unfinished merge",
+                why="it has conflict marks",
+                where=where,
+                todo="restore both sides (git checkout --merge FILE) and merge them with"
+                " keywatch baseline merge BASE OURS THEIRS: the labels of audits are kept",
+            ) from None
         line = getattr(error, "lineno", 1)
         raise ConfigError(
             f"{where} is no baseline of detect-secrets",

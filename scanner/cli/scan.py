@@ -86,6 +86,7 @@ def judged(
     least: Confidence,
 ) -> Outcome:
     """What the sweep comes to under the repository's policy and baselines."""
+    from scanner.cli.masking import masked
     from scanner.policy import judge
 
     selection, owed = plan.selection, plan.owed
@@ -98,8 +99,14 @@ def judged(
         gaps=swept.gaps,
         baseline=owed.baseline(),
         classic_baseline=owed.classic_baseline(),
-        entries=settings.allow,
-        accepted_gaps=settings.accept_gaps,
+        entries=[
+            each._replace(reason=masked(each.reason), owner=masked(each.owner))
+            for each in settings.allow
+        ],
+        accepted_gaps=[
+            each._replace(reason=masked(each.reason), owner=masked(each.owner))
+            for each in settings.accept_gaps
+        ],
         legacy_pragmas=settings.legacy_pragmas,
         standing=[
             *(
@@ -122,6 +129,7 @@ def _fail_on(args: argparse.Namespace, plan: Plan) -> Severity:
 
 
 def _context(io: Io, plan: Plan, now: datetime, fail_on: Severity) -> ReportContext:
+    from scanner.cli.masking import masked
     from scanner.policy.rules import RULES
     from scanner.report.interface import ReportContext
 
@@ -130,7 +138,7 @@ def _context(io: Io, plan: Plan, now: datetime, fail_on: Severity) -> ReportCont
         now=now,
         version=scanner.__version__,
         root=os.path.basename(plan.selection.source.root),
-        command=shlex.join(["keywatch", *sys.argv[1:]]),
+        command=masked(shlex.join(["keywatch", *sys.argv[1:]])),
         fail_on=fail_on,
         open_from=plan.selection.open_from,
         color=io.color,

@@ -108,7 +108,10 @@ def moment(text: str | None) -> datetime:
 
 
 def show_error(error: KeywatchError, io: Io) -> None:
-    """What happened, why, and what to do next, in plain lines on standard error."""
+    """What happened, why, and what to do next, in plain lines on standard error.
+
+    Masked: a message may name a key, a rule or a path that somebody else chose.
+    """
     where = f"{error.where}: " if error.where else ""
     io.error_line(f"keywatch: {plain(where + error.what)}")
     if error.why:
@@ -119,6 +122,7 @@ def show_error(error: KeywatchError, io: Io) -> None:
 
 def plain(text: str) -> str:
     """A file's name may hold terminal commands, and commands that a CI system would run."""
+    from scanner.cli.masking import masked
     from scanner.report.text import for_log, visible
 
-    return for_log(visible(text))
+    return for_log(visible(masked(text)))
