@@ -71,6 +71,7 @@ class Recipe(NamedTuple):
     most: int
     cache_folder: str | None
     settings: ClassicSettings | None
+    exclude: tuple[str, ...]
 
     def task(self) -> Callable[[Sequence[str]], Swept]:
         ready = matcher.build(
@@ -79,7 +80,8 @@ class Recipe(NamedTuple):
             patterns_key(self.book, self.settings),
             self.cache_folder,
         )
-        return Task(self.source, Detector(self.book, ready, self.settings), self.most).scan
+        detector = Detector(self.book, ready, self.settings)
+        return Task(self.source, detector, self.most, globs.matcher(self.exclude)).scan
 
 
 class Task(NamedTuple):
@@ -88,13 +90,19 @@ class Task(NamedTuple):
     source: Source
     detector: Detector
     most: int
+    excluded: Callable[[str], bool]
 
     def scan(self, paths: Sequence[str]) -> Swept:
         swept = Swept()
         names = self.detector.observe_names(paths)
-        swept.observations += names.values()
         for path in paths:
-            self._one(path, names[path].path if path in names else path, swept)
+            shown = names[path].path if path in names else path
+            if self.excluded(path):
+                swept.skips.append(Skip(kind="excluded", path=shown))
+                continue
+            if path in names:
+                swept.observations.append(names[path])
+            self._one(path, shown, swept)
         return swept
 
     def _one(self, path: str, shown: str, swept: Swept) -> None:
@@ -138,6 +146,7 @@ def plan(args: argparse.Namespace, io: Io, selection: Selection) -> Plan:
         most=selection.config.max_file_size,
         cache_folder=folder,
         settings=owed.settings,
+        exclude=selection.exclude,
     )
     return Plan(selection, owed, recipe)
 
@@ -155,13 +164,10 @@ def _rules(
 
 def sweep(ready: Plan, io: Io) -> Swept:
     """Scan all that was selected."""
-    excluded = globs.matcher(ready.selection.exclude)
     listed = ready.selection.source.paths()
-    wanted = [path for path in listed if not excluded(path)]
     swept = Swept()
-    swept.skips += (Skip(kind="excluded", path=p) for p in listed if excluded(p))
-    progress = _Progress(io, len(wanted))
-    for result in pool.run(ready.recipe.task, wanted):
+    progress = _Progress(io, len(listed))
+    for result in pool.run(ready.recipe.task, listed):
         if isinstance(result, pool.Lost):
             reason = "the worker process that read it ended too early (out of memory?)"
             swept.gaps += (

@@ -1,0 +1,22 @@
+"""What is left out by a glob is listed, but not what its name gives away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support import Keywatch, leak, scan, token
+
+
+def test_a_secret_in_the_name_of_an_excluded_file_is_masked_and_no_finding(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out" / token()
+    folder.mkdir(parents=True)
+    (folder / "a.py").write_text(leak())
+    (tmp_path / "b.py").write_text("nothing\n")
+    done = keywatch("scan", "--report=json=-", "--exclude=out/**", cwd=tmp_path)
+    assert token().encode() not in done.stdout + done.stderr
+    seen = scan(keywatch, "--exclude=out/**", cwd=tmp_path)
+    ((kind, path),) = seen.skips
+    assert (seen.code, seen.files, kind) == (0, 1, "excluded")
+    assert path.startswith("out/")
