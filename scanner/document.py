@@ -15,6 +15,8 @@ _MAX_BYTES = 4_000_000
 _MAX_NODES = 200_000
 _MAX_DEPTH = 32
 _MAX_ERRORS = 100
+# What PyYAML's own constructors raise beside its errors, for `!!int ""` or `!!timestamp x`.
+_UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueError, OverflowError)
 
 Field = tuple[str | int, ...]
 
@@ -58,7 +60,7 @@ def parse(data: bytes, where: str) -> Document:
         node = yaml.compose(data, Loader=loader)
         lines = dict(_positions(node, where))
         value = yaml.load(data, Loader=loader) if node else None  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, *_UNREADABLE) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or "it cannot be read"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -214,6 +215,8 @@ def _table_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> di
         raise parsed.error((*field, "pattern"), f"pattern: {error}", todo="add an anchor") from None
     _demand_linear(pattern, parsed, (*field, "pattern"))
     _demand_linear(anchor, parsed, (*field, "anchor"))
+    edges = raw.get("edges", _EDGES).removeprefix("[").removesuffix("]")
+    _demand_class(edges, parsed, (*field, "edges"))
     _demand_check(raw.get("check", ""), parsed, (*field, "check"))
     return {
         "id": raw["id"],
@@ -224,7 +227,7 @@ def _table_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> di
         "keywords": raw["keywords"],
         "ignore_case": raw.get("ignore_case", False),
         "multiline": raw.get("multiline", False),
-        "edges": raw.get("edges", _EDGES).removeprefix("[").removesuffix("]"),
+        "edges": edges,
         "entropy": raw.get("entropy", 0),
         "check": raw.get("check", ""),
         "named": "named" in raw,
@@ -282,6 +285,15 @@ def _demand_linear(pattern: str, parsed: document.Document, field: Any) -> None:
             f"{field[-1]}: does not compile in the linear engine",
             why=str(error.args[0] if error.args else error)[:200],
             todo="RE2 syntax: no lookaround, no backreference, counts to 1000",
+        ) from None
+
+
+def _demand_class(edges: str, parsed: document.Document, field: Any) -> None:
+    try:
+        re.compile(f"[{edges}]".encode() if edges else b"")
+    except re.error as error:
+        raise parsed.error(
+            field, "edges: is not a character class", why=error.msg, todo="as in 0-9A-Za-z_"
         ) from None
 
 
