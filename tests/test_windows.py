@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scanner.detect import matcher, rulebook
+from scanner.detect import classic, matcher, rulebook
 from scanner.detect.detector import Detector, patterns
 from scanner.detect.samples import expand
 from scanner.model import Finding, Observation
@@ -158,3 +158,19 @@ class TestComments:
         assert not observe(detector, f"HAREM {SAID}").comments
         assert not observe(detector, f"say {SAID}").comments
         assert not observe(detector, f"# {SAID}", path="a.md").comments
+
+
+def test_thousands_of_values_that_both_layers_find_are_joined_in_linear_time() -> None:
+    settings = classic.default_settings()
+    book = rulebook.load()
+    ready = matcher.build("auto", lambda: patterns(book, settings), book.key, None)
+    both = Detector(book, ready, settings)
+    spent = []
+    for count in (1500, 6000):
+        text = "\n".join(f'token = "{token(seed)}"' for seed in range(count))
+        start = time.process_time()
+        findings = observe(both, text).findings
+        spent.append(time.process_time() - start)
+        joined = sum(bool(finding.classic) for finding in findings)
+        assert count * 0.9 < joined <= len(findings) == count
+    assert spent[1] < 10 * spent[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.rulebook import Rule
@@ -65,12 +67,14 @@ def joined(
     says more; where only they did, the gravest of their kinds.
     """
     own = list(matches)
+    starts = [match.start for match in own]
+    lines = _line_starts(data) if any(each.start < 0 for each in found) else ()
     theirs: dict[tuple[int, int, bytes], list[Found]] = {}
     for each in found:
         value = each.secret.encode(errors="replace")
-        at = _overlapping(own, each.start, each.end)
+        at = _overlapping(own, starts, each.start, each.end)
         if at is None:
-            start, end = _span(data, each)
+            start, end = _span(lines, each)
             theirs.setdefault((start, end, value), []).append(each)
         else:
             own[at] = own[at]._replace(classic=(*own[at].classic, _known(each)))
@@ -86,18 +90,24 @@ def _weight(match: Match) -> tuple[bool, int, int]:
     return match.rule.check != "assigned-value", match.confidence, match.rule.severity
 
 
-def _overlapping(own: Sequence[Match], start: int, end: int) -> int | None:
-    places = (i for i, match in enumerate(own) if match.start < end and start < match.end)
+def _overlapping(own: Sequence[Match], starts: Sequence[int], start: int, end: int) -> int | None:
+    """The first of our matches, in order and apart from each other, that shares these bytes."""
+    at = max(bisect_right(starts, start) - 1, 0)
+    places = (
+        i for i in range(at, min(at + 2, len(own))) if own[i].start < end and start < own[i].end
+    )
     return next(places, None) if start >= 0 else None
 
 
-def _span(data: bytes, found: Found) -> tuple[int, int]:
+def _line_starts(data: bytes) -> Sequence[int]:
+    return list(accumulate((len(line) + 1 for line in data.split(b"\n")), initial=0))
+
+
+def _span(lines: Sequence[int], found: Found) -> tuple[int, int]:
     """Where the value stands; where it does not stand there as such, the beginning of its line."""
     if found.start >= 0:
         return found.start, found.end
-    at = 0
-    for _ in range(found.line - 1):
-        at = data.find(b"\n", at) + 1 or len(data)
+    at = lines[min(found.line, len(lines) - 1) - 1]
     return at, at
 
 
