@@ -59,9 +59,11 @@ class Debt(NamedTuple):
         """What `.secrets.baseline` covers; None where its layer did not run."""
         if self.document is None or self.settings is None:
             return None
+        from scanner.detect import classic
         from scanner.policy import classic_baseline
 
-        return classic_baseline.parse(self.document, self.classic_name)
+        renewed = classic.upgrade(self.document, self.classic_name)
+        return classic_baseline.parse(renewed, self.classic_name)
 
     def standing(self) -> list[Suppression]:
         """What a baseline switches off: a plugin that does not run, a filter beyond the default."""
@@ -97,7 +99,7 @@ def read(args: argparse.Namespace, io: Io, selection: Selection) -> Debt:
 
     if theirs is None:
         return Debt(own, own_name, None, classic_name, classic.default_settings())
-    document = classic.upgrade(classic_document(theirs, classic_name), classic_name)
+    document = classic_document(theirs, classic_name)
     settings = classic.settings_from_baseline(document, classic_name)
     return Debt(own, own_name, document, classic_name, settings)
 

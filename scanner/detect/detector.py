@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scanner.model import AllowComment, Finding, Gap, Observation
 
 _MAX_FINDINGS = 10_000
+_YAML = (".yaml", ".yml", ".eyaml")  # may hold text, behind escapes, that no prefilter sees
 
 
 def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[Pattern, ...]:
@@ -106,6 +107,8 @@ class Detector:
         return seen
 
     def _classic(self, path: str, data: bytes, hits: Sequence[Hit]) -> Sequence[Found]:
+        if not hits and not path.endswith(_YAML):
+            return ()
         from scanner.detect import classic, comments
 
         assert self._settings is not None  # noqa: S101 - asked by the caller

@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from scanner.detect.classic import hits
+from scanner.detect.classic.found import Found
 from scanner.detect.classic.ini import ini_lines
 from scanner.detect.classic.settings import ALLOWLIST, ClassicSettings
 
@@ -22,25 +23,6 @@ _ESCAPE = re.compile(
 _ALIAS_AS_KEY = re.compile(rb"\*[^\s,\[\]{}]+[ \t]+:\s")
 _MOST_SEARCHED = 100_000_000
 _AROUND = (('"', '"'), ("'", "'"), ("`", "`"), (":", "@"))
-
-
-class Found(NamedTuple):
-    """A secret as detect-secrets knows it. It holds plaintext: it never leaves scanner.detect.
-
-    `line` is what detect-secrets reports, and where its audit looks. `start` and `end` are where
-    the value stands in the file's bytes, -1 where it does not stand there as such (an escape, a
-    text folded over lines).
-    """
-
-    kind: str
-    hashed_secret: str
-    line: int
-    secret: str
-    start: int = -1
-    end: int = -1
-
-    def __repr__(self) -> str:
-        return f"Found(kind={self.kind!r}, line={self.line})"
 
 
 class _Candidates(NamedTuple):
