@@ -147,8 +147,8 @@ def _source(
     args: argparse.Namespace, io: Io, root: str, only: Sequence[str], *, use_git: bool
 ) -> Source:
     if args.stdin:
-        name = os.path.normpath(os.path.join(os.path.relpath(io.cwd, root), args.stdin_name))
-        return Stdin(root, name.replace(os.sep, "/"), io.stdin)
+        name = _inside(root, os.path.join(os.path.realpath(io.cwd), args.stdin_name))
+        return Stdin(root, name, io.stdin)
     if args.staged:
         return Index(root, only or None)
     return Folder(root, only, use_git=use_git)

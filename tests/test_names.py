@@ -1,4 +1,4 @@
-"""What is left out by a glob is listed, but not what its name gives away."""
+"""The names of files: what they give away, and which file they mean."""
 
 from __future__ import annotations
 
@@ -20,3 +20,13 @@ def test_a_secret_in_the_name_of_an_excluded_file_is_masked_and_no_finding(
     ((kind, path),) = seen.skips
     assert (seen.code, seen.files, kind) == (0, 1, "excluded")
     assert path.startswith("out/")
+
+
+def test_standard_input_under_an_absolute_name_is_that_file_of_the_tree(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    for name in ("sub/a.py", str(tmp_path / "sub" / "a.py")):
+        seen = scan(
+            keywatch, "--stdin", f"--stdin-name={name}", cwd=tmp_path, stdin=leak().encode()
+        )
+        assert seen.paths == ["sub/a.py"]
