@@ -221,3 +221,9 @@ def test_a_token_that_carries_json_is_told_from_one_that_does_not(template: str)
 @given(st.sampled_from(sorted(CHECKS)), st.binary(max_size=120))
 def test_a_check_never_raises_whatever_a_rule_sends_it(check: str, value: bytes) -> None:
     CHECKS[check](Candidate(value, b"key", value, 0, "a.yaml"))
+
+
+@pytest.mark.parametrize("check", ["encoded-json", "jwt", "supabase-service-role"])
+def test_json_nested_deeper_than_python_follows_is_no_token(check: str) -> None:
+    deep = base64.urlsafe_b64encode(b'{"a":' + b"[" * 9999).decode()
+    assert judge(check, f"{deep}.{deep}.{deep}") is None

@@ -9,16 +9,22 @@ bytes; the seed tells the kind of key.
 from __future__ import annotations
 
 import zlib
-from binascii import Error, a2b_base64, b2a_base64
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
-from scanner.detect.checksums import BASE32_LOWER, BASE62, in_base, marvin32
+from scanner.detect.checksums import (
+    BASE32_LOWER,
+    BASE62,
+    TO_STANDARD,
+    from_base64,
+    in_base,
+    marvin32,
+)
 
 RandomBytes = Callable[[int], bytes]
 
-_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _SEND_LISTEN_MANAGE = (b"Send0000", b"Listen00", b"Manage00")
 _CLIENT_ALPHABET = ascii_lowercase + ascii_uppercase + "1234567890" + ".-_~"
@@ -53,8 +59,8 @@ _ANNOTATED_SEED = int.from_bytes(b"Default0", "big")
 
 def is_key(text: bytes) -> bool:
     """Whether a base64 key (either alphabet) bears the checksum of its signature's service."""
-    data = _decode(text)
-    signature = text.rstrip(b"=")[-10:-6].translate(_TO_STANDARD)
+    data = from_base64(text)
+    signature = text.rstrip(b"=")[-10:-6].translate(TO_STANDARD)
     form = _FORMATS.get(signature)
     if form is None or len(data) != form.size:
         return False
@@ -90,7 +96,7 @@ def make_key(signature: str, random_bytes: RandomBytes) -> str:
     spare = (form.size - 7) * 8 % 6  # bits of the random part in the signature's first byte
     head = random_bytes(form.size - 8)
     middle = random_bytes(1)[0] & (0xFF << spare & 0xFF)
-    signed = middle << 24 | int.from_bytes(_decode(signature.encode("ascii")), "big") << spare
+    signed = middle << 24 | int.from_bytes(from_base64(signature.encode("ascii")), "big") << spare
     body = head + signed.to_bytes(4, "big")
     checksum = marvin32(body, int.from_bytes(form.seeds[0], "big"))
     text = b2a_base64(body + checksum.to_bytes(4, "little"), newline=False)
@@ -124,18 +130,9 @@ def with_client_checksum(text: str) -> str:
 
 
 def _annotated_checksum(body: bytes) -> str:
-    checksum = marvin32(_decode(body), _ANNOTATED_SEED)
+    checksum = marvin32(from_base64(body), _ANNOTATED_SEED)
     return b2a_base64(checksum.to_bytes(4, "little")[:3], newline=False).decode("ascii")
 
 
 def _devops_crc(data: bytes) -> int:
     return zlib.crc32(bytes(b for i, b in enumerate(data) if i not in _DEVOPS_CHECKSUM_PLACES))
-
-
-def _decode(text: bytes) -> bytes:
-    """The bytes of base64 in either alphabet, padded or not; b"" for what is none."""
-    bare = text.translate(_TO_STANDARD).rstrip(b"=")
-    try:
-        return a2b_base64(bare + b"=" * (-len(bare) % 4))
-    except Error:
-        return b""

@@ -1,4 +1,4 @@
-"""Detection: the arithmetic of issuers' checksums, for `verify` and for made-up samples alike.
+"""Detection: encodings and issuers' checksums, for `verify` and for made-up samples alike.
 
 Pure functions over text and bytes. Where each algorithm is published is said at the rule that
 uses it.
@@ -7,6 +7,7 @@ uses it.
 from __future__ import annotations
 
 import zlib
+from binascii import Error, a2b_base64
 from collections.abc import Iterable, Sequence
 from string import ascii_lowercase, ascii_uppercase, digits
 
@@ -14,7 +15,17 @@ BASE32_LOWER = ascii_lowercase + "234567"
 BASE36 = digits + ascii_lowercase
 BASE62 = digits + ascii_uppercase + ascii_lowercase
 BECH32 = "qpzry9x8" + "gf2tvdw0" + "s3jn54kh" + "ce6mua7l"
+TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _BECH32_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+
+
+def from_base64(text: bytes) -> bytes:
+    """The bytes of base64 in either alphabet, padded or not; b"" for what is none."""
+    bare = text.translate(TO_STANDARD).rstrip(b"=")
+    try:
+        return a2b_base64(bare + b"=" * (-len(bare) % 4))
+    except Error:
+        return b""
 
 
 def in_base(alphabet: str, number: int) -> str:

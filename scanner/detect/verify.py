@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from binascii import Error, a2b_base64
 from collections.abc import Callable, Mapping
 
 from scanner.detect import azure_keys, pem
@@ -20,12 +19,12 @@ from scanner.detect.checksums import (
     crc32_base36,
     crc32_base62,
     crc32_hex_little,
+    from_base64,
 )
 from scanner.model import Confidence
 
 __all__ = ["CHECKS", "Candidate", "Check"]
 
-_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _ENCODED_JSON = re.compile(rb"eyJ[0-9A-Za-z+/_-]+")
 _SAME_SIX = re.compile(rb"(.)\1{5}", re.DOTALL)
 _PLACEHOLDER = re.compile(
@@ -107,7 +106,7 @@ def _azure_redis(candidate: Candidate) -> Confidence | None:
 
 def _discord(candidate: Candidate) -> bool:
     """A bot token begins with its bot's id: 17 to 20 digits in base64."""
-    identifier = _decode(candidate.value.split(b".")[0])
+    identifier = from_base64(candidate.value.split(b".")[0])
     return identifier.isdigit() and 17 <= len(identifier) <= 20
 
 
@@ -140,18 +139,10 @@ def _supabase(candidate: Candidate) -> bool:
 def _object(text: bytes) -> dict[str, object]:
     """The JSON object in base64, or an empty one."""
     try:
-        value = json.loads(_decode(text))
-    except ValueError:
+        value = json.loads(from_base64(text))
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _decode(text: bytes) -> bytes:
-    bare = text.translate(_TO_STANDARD).rstrip(b"=")
-    try:
-        return a2b_base64(bare + b"=" * (-len(bare) % 4))
-    except Error:
-        return b""
 
 
 CHECKS: Mapping[str, Check] = {
@@ -169,7 +160,7 @@ CHECKS: Mapping[str, Check] = {
     "grafana-token": _sure(_grafana),
     "jwt": _sure(_jwt),
     "pem": _sure(lambda found: pem.is_private_key(found.value)),
-    "pem-base64": _sure(lambda found: pem.is_private_key(_decode(found.value))),
+    "pem-base64": _sure(lambda found: pem.is_private_key(from_base64(found.value))),
     "pem-encrypted": _sure(lambda found: pem.is_encrypted_key(found.value)),
     "pgp": _sure(lambda found: pem.is_pgp_key(found.value)),
     "random": _sure(_random),
