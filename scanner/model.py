@@ -144,7 +144,7 @@ class AllowComment(NamedTuple):
 class Skip(NamedTuple):
     """A file left out by a rule: counted and listed, without effect on the exit code.
 
-    `kind` is one of: binary, too-large, excluded, submodule, symlink, special, deleted, suffix.
+    `kind` is one of: binary, too-large, excluded, submodule, symlink, special, absent.
     """
 
     kind: str

@@ -452,7 +452,7 @@ class TestSignals:
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=10)
         assert process.returncode == 130
-        assert err == b"keywatch: interrupted; nothing was written\n"
+        assert err == b"keywatch: interrupted; the run has no result\n"
         assert not any(map(alive, workers))
         assert (tmp_path / "out.json").read_text() == "old"
         assert sorted(os.listdir(tmp_path)) == ["out.json", "tree"]

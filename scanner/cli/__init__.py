@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
         show_error(error, io)
         code = error.exit_code
     except KeyboardInterrupt:
-        io.error_line("keywatch: interrupted; nothing was written")
+        io.error_line("keywatch: interrupted; the run has no result")
         code = ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
         show_internal_error(error, io)

@@ -15,6 +15,7 @@ from scanner import globs, pool
 from scanner.cli import debt
 from scanner.cli.debt import Debt
 from scanner.cli.inputs import Selection
+from scanner.cli.masking import masked
 from scanner.cli.terminal import Io
 from scanner.detect import matcher, rulebook
 from scanner.detect.detector import Detector, patterns, patterns_key
@@ -121,10 +122,22 @@ class Task(NamedTuple):
             reason = error.strerror or "it could not be read to its end"
             swept.gaps.append(Gap(kind="unreadable", path=shown, reason=reason))
             return
+        except Exception as error:  # noqa: BLE001 - one odd file must not hide what is in the others
+            swept.gaps.append(Gap(kind="internal", path=shown, reason=_defect(error)))
+            return
         swept.files += 1
         swept.size += blob.size
         if seen:
             swept.observations.append(seen)
+
+
+def _defect(error: Exception) -> str:
+    """The kind and the place of an internal error, never its text, which may quote the file."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else "unknown"
+    return f"a defect of keywatch, {type(error).__name__} in {place}: please report it"
 
 
 class Plan(NamedTuple):
@@ -171,7 +184,7 @@ def sweep(ready: Plan, io: Io) -> Swept:
         if isinstance(result, pool.Lost):
             reason = "the worker process that read it ended too early (out of memory?)"
             swept.gaps += (
-                Gap(kind="worker-lost", path=path, reason=reason) for path in result.items
+                Gap(kind="worker-lost", path=masked(path), reason=reason) for path in result.items
             )
         else:
             swept.add(result)

@@ -87,7 +87,9 @@ class Detector:
         unread = bool(self._settings) and not whole
         if not (findings or said or unread):
             return None
-        return _observation(path, size, findings, said, _gaps(path, len(findings), unread=unread))
+        return _observation(
+            path, size, findings, said, _gaps(path, max(len(findings), len(said)), unread=unread)
+        )
 
     def observe_names(self, names: Sequence[str]) -> dict[str, Observation]:
         """The secrets that stand in file names themselves, masked in each observation's path."""
@@ -140,7 +142,7 @@ def _observation(
         path=path,
         size=size,
         findings=identify(findings[:_MAX_FINDINGS]),
-        comments=tuple(said),
+        comments=tuple(said[:_MAX_FINDINGS]),
         gaps=gaps,
     )
 
@@ -150,7 +152,7 @@ def _gaps(path: str, count: int, *, unread: bool) -> tuple[Gap, ...]:
 
     gaps = []
     if count > _MAX_FINDINGS:
-        reason = f"{count} findings; the first {_MAX_FINDINGS} are reported"
+        reason = f"{count} findings or allow comments; the first {_MAX_FINDINGS} count"
         gaps.append(Gap(kind="too-many-findings", path=path, reason=reason))
     if unread:
         reason = "too large for the detect-secrets layer; keywatch's own rules did read it"

@@ -1,0 +1,49 @@
+"""What one odd file may cost: itself, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+from scanner.cli.sweep import Task
+from scanner.detect.detector import Detector
+from scanner.inputs.interface import Blob
+from scanner.model import Observation
+
+SECRET = "v4lu3-0f-th3-f1l3"
+
+
+class Files:
+    root = "."
+    whole_tree = True
+
+    def paths(self) -> Sequence[str]:
+        return ("odd", "plain")
+
+    def read(self, path: str, most: int) -> Blob:
+        return Blob(path=path, size=most, chunks=(b"x",))
+
+    def control(self, path: str) -> bytes | None:
+        raise NotImplementedError(path)
+
+
+class Faulty:
+    """A detector with a defect, which one file meets."""
+
+    def observe_names(self, names: Sequence[str]) -> dict[str, Observation]:
+        return {}
+
+    def observe(self, path: str, chunks: Iterable[bytes], size: int) -> Observation | None:
+        if path == "odd":
+            raise LookupError(SECRET)
+        return Observation(path=path, size=size)
+
+
+def test_a_defect_costs_one_file_and_is_a_gap_without_its_text() -> None:
+    task = Task(Files(), cast("Detector", Faulty()), 1, lambda _path: False)
+    swept = task.scan(("odd", "plain"))
+    assert [seen.path for seen in swept.observations] == ["plain"]
+    (gap,) = swept.gaps
+    assert (gap.kind, gap.path) == ("internal", "odd")
+    assert "LookupError in observe:" in gap.reason
+    assert SECRET not in gap.reason
