@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner import cache
@@ -27,15 +28,17 @@ _BEFORE = 1024
 _AFTER = 8192
 _AFTER_MULTILINE = 65536
 _LONGEST_MULTILINE = 16384
+_MOST_MATCHES = 20_000  # of one rule in one piece, more than a report holds; and comments
 
-# A bare word before a comma may be a value; what says that a secret follows is a name.
-_NAME = re.compile(
-    rb"""(?:([A-Za-z_][\w.\-]{0,63})["'`\])\\]{0,3}[ \t]{0,8}"""
-    rb"""(?:(?::[ \t]{0,2}[\w<>\[\]?.*]{1,30}[ \t]{0,4})?={1,3}"""
-    rb"""|=>|:=|->|\|\|=|\?\?=|!={1,2}|:|\(|>)"""
-    rb"""|(?<![\w.\-])((?i:[a-z_.\-]{0,40}(?:key|token|secret|pass|auth|credential)[a-z_.\-]{0,20}))"""
-    rb"""["'`\])\\]{0,3}[ \t]{0,8},)"""
-    rb"""[ \t]{0,8}[rbuf@$]{0,2}\\?["'`]{0,3}$"""
+# What stands before a value, read backwards from it: quotes, an operator (`=` with a type before
+# it), the name. Forwards, each character would be tried as the name's first. A bare word before a
+# comma may be a value; what says that a secret follows is a name.
+_EMAN = re.compile(
+    rb"""["'`]{0,3}\\?[rbuf@$]{0,2}[ \t]{0,8}"""
+    rb"""(?:(?:={1,3}(?:[ \t]{0,4}[\w<>\[\]?.*]{1,30}[ \t]{0,2}:)?"""
+    rb"""|>=|=:|>-|=\|\||=\?\?|={1,2}!|:|\(|>)[ \t]{0,8}["'`\])\\]{0,3}([\w.\-]{0,63}[A-Za-z_])"""
+    rb"""|,[ \t]{0,8}["'`\])\\]{0,3}(?i:([a-z_.\-]{0,20}"""
+    rb"""(?:yek|nekot|terces|ssap|htua|laitnederc)[a-z_.\-]{0,40}))(?![\w.\-]))"""
 )
 _IDENTIFIER = re.compile(rb"[\w.\-]*")
 _IDENTIFIER_BYTE = [bool(re.match(rb"[\w.\-]", bytes([i]))) for i in range(256)]
@@ -76,7 +79,7 @@ class Engine:
             matches = without_secret_names(both)
         return Seen(
             list(_findings(path, buffer.data, matches, place.copy())),
-            list(self._comments(path, buffer, hits, matches, place.copy())),
+            list(islice(self._comments(path, buffer, hits, matches, place.copy()), _MOST_MATCHES)),
         )
 
     def examine_name(self, path: str, hits: Sequence[Hit]) -> tuple[str, list[Finding]]:
@@ -103,7 +106,9 @@ class Engine:
         found = [
             match
             for index in sorted(by_rule)
-            for match in self._run(index, path, buffer.data, sorted(by_rule[index]))
+            for match in islice(
+                self._run(index, path, buffer.data, sorted(by_rule[index])), _MOST_MATCHES
+            )
         ]
         kept = without_secret_names(without_overlaps(found))
         return [match for match in kept if buffer.first <= match.start < buffer.last]
@@ -243,8 +248,9 @@ def _name(rule: Rule, text: bytes, match: int, low: int, start: int) -> tuple[in
     A rule with a name matched inside it; for any other it is looked for, not before `low`.
     """
     if not rule.named:
-        found = _NAME.search(text, low, start)
-        return found.span(found.lastindex or 0) if found else (start, start)
+        found = _EMAN.match(text[low:start][::-1])
+        begin, end = found.span(found.lastindex or 0) if found else (0, 0)
+        return start - end, start - begin
     whole = _IDENTIFIER.match(text, match)
     while match > low and _IDENTIFIER_BYTE[text[match - 1]]:
         match -= 1
