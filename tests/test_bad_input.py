@@ -330,7 +330,7 @@ class TestReports:
         (repo / "a.py").write_text(leak())
         (repo / "old.json").write_text("old")
         before = sorted(os.listdir(repo))
-        line = "ulimit -f 1; exec $keywatch scan --quiet --report sarif=old.json"
+        line = "ulimit -f 1; PYTHONDONTWRITEBYTECODE=1 exec $keywatch scan --quiet --report sarif=old.json"
         says(shell(f"trap '' XFSZ; {line}", repo), 1, "old.json", "untouched")
         assert (repo / "old.json").read_text() == "old"
         assert sorted(os.listdir(repo)) == before
@@ -450,7 +450,7 @@ class TestSignals:
     ) -> None:
         process, workers = running
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=60)
         assert process.returncode == 130
         assert err == b"keywatch: interrupted; the run has no result\n"
         assert not any(map(alive, workers))
@@ -462,7 +462,7 @@ class TestSignals:
     ) -> None:
         process, workers = running
         process.terminate()
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (143, b"")
         assert not any(map(alive, workers))
         assert (tmp_path / "out.json").read_text() == "old"
@@ -472,7 +472,7 @@ class TestSignals:
     ) -> None:
         process, workers = running
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
         assert until(lambda: not any(map(alive, workers)))
 
     def test_a_killed_worker_costs_its_files_and_no_more(
@@ -482,7 +482,7 @@ class TestSignals:
         os.kill(workers[0], signal.SIGKILL)
         assert until(lambda: len(set(children(process.pid)) - set(workers)) == 1)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def slow_task() -> Callable[[Sequence[str]], list[str]]:
@@ -764,7 +764,7 @@ class TestCache:
         self.check(keywatch, tree, tmp_path / "base" / "keywatch")
 
     def test_a_full_disk_leaves_nothing_half_written(self, tree: Path, tmp_path: Path) -> None:
-        line = f"trap '' XFSZ; ulimit -f 20; XDG_CACHE_HOME={tmp_path}/c exec $keywatch scan"
+        line = f"trap '' XFSZ; ulimit -f 20; PYTHONDONTWRITEBYTECODE=1 XDG_CACHE_HOME={tmp_path}/c exec $keywatch scan"
         says(shell(line, tree), 1)
         assert all(f.stat().st_size for f in (tmp_path / "c/keywatch").iterdir())
         assert not list((tmp_path / "c/keywatch").glob("database-*"))
