@@ -67,6 +67,8 @@ def keywatch(hermetic: None) -> Keywatch:
 
 @pytest.fixture(autouse=True)
 def without_coverage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that a test of UNMEASURED starts are not measured."""
+    """Processes that a test of UNMEASURED starts are not measured, and under its limits on the size
+    of files they write no bytecode, which would be cut and stay in the checkout."""
     if request.path.name in UNMEASURED:
+        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
         monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)

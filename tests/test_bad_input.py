@@ -330,7 +330,7 @@ class TestReports:
         (repo / "a.py").write_text(leak())
         (repo / "old.json").write_text("old")
         before = sorted(os.listdir(repo))
-        line = "ulimit -f 1; PYTHONDONTWRITEBYTECODE=1 exec $keywatch scan --quiet --report sarif=old.json"
+        line = "ulimit -f 1; exec $keywatch scan --quiet --report sarif=old.json"
         says(shell(f"trap '' XFSZ; {line}", repo), 1, "old.json", "untouched")
         assert (repo / "old.json").read_text() == "old"
         assert sorted(os.listdir(repo)) == before
@@ -764,7 +764,7 @@ class TestCache:
         self.check(keywatch, tree, tmp_path / "base" / "keywatch")
 
     def test_a_full_disk_leaves_nothing_half_written(self, tree: Path, tmp_path: Path) -> None:
-        line = f"trap '' XFSZ; ulimit -f 20; PYTHONDONTWRITEBYTECODE=1 XDG_CACHE_HOME={tmp_path}/c exec $keywatch scan"
+        line = f"trap '' XFSZ; ulimit -f 20; XDG_CACHE_HOME={tmp_path}/c exec $keywatch scan"
         says(shell(line, tree), 1)
         assert all(f.stat().st_size for f in (tmp_path / "c/keywatch").iterdir())
         assert not list((tmp_path / "c/keywatch").glob("database-*"))
