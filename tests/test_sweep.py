@@ -10,7 +10,7 @@ from scanner.detect.detector import Detector
 from scanner.inputs.interface import Blob
 from scanner.model import Observation
 
-SECRET = "v4lu3-0f-th3-f1l3"
+QUOTED = "a line of the file"
 
 
 class Files:
@@ -35,7 +35,7 @@ class Faulty:
 
     def observe(self, path: str, chunks: Iterable[bytes], size: int) -> Observation | None:
         if path == "odd":
-            raise LookupError(SECRET)
+            raise LookupError(QUOTED)
         return Observation(path=path, size=size)
 
 
@@ -46,4 +46,4 @@ def test_a_defect_costs_one_file_and_is_a_gap_without_its_text() -> None:
     (gap,) = swept.gaps
     assert (gap.kind, gap.path) == ("internal", "odd")
     assert "LookupError in observe:" in gap.reason
-    assert SECRET not in gap.reason
+    assert QUOTED not in gap.reason
