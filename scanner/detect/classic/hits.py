@@ -11,7 +11,7 @@ import string
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from scanner.detect.classic.prefilters import owners
+from scanner.detect.classic.prefilters import Owner, owners
 from scanner.detect.classic.settings import LIMITS, ClassicSettings, least_distinct
 
 _WINDOW = 256
@@ -39,15 +39,21 @@ Lines = dict[int, frozenset[str]]
 
 
 def lines(
-    data: bytes, ends: Sequence[int], numbers: Sequence[int] | None, settings: ClassicSettings
+    data: bytes,
+    ends: Sequence[int],
+    numbers: Sequence[int] | None,
+    settings: ClassicSettings,
+    *,
+    ini: bool,
 ) -> Lines:
     """The lines that hold the last byte before each end.
 
     `numbers[i]`: the prefilter of `ends[i]`. Where they are not given, any plugin may be meant.
+    `ini`: can the file be INI?
     """
     found: Lines = {}
     at = line = 0
-    for end, plugins in _sound(data, ends, numbers, settings):
+    for end, plugins in _sound(data, ends, numbers, settings, ini=ini):
         last = max(end - 1, 0)
         line += data.count(b"\n", at, last)
         at = last
@@ -56,7 +62,12 @@ def lines(
 
 
 def _sound(
-    data: bytes, ends: Sequence[int], numbers: Sequence[int] | None, settings: ClassicSettings
+    data: bytes,
+    ends: Sequence[int],
+    numbers: Sequence[int] | None,
+    settings: ClassicSettings,
+    *,
+    ini: bool,
 ) -> Iterator[tuple[int, frozenset[str]]]:
     table = _table(settings)
     if numbers is None:
@@ -64,21 +75,21 @@ def _sound(
         yield from ((end, every) for end in ends)
         return
     for end, number in zip(ends, numbers, strict=True):
-        plugins, demand = table[number]
-        if demand is None or demand.met(data, end):
-            yield end, plugins
+        owner, demand = table[number]
+        if (ini or not owner.ini) and (demand is None or demand.met(data, end)):
+            yield end, owner.plugins
 
 
 @functools.lru_cache(maxsize=4)
-def _table(settings: ClassicSettings) -> tuple[tuple[frozenset[str], _Demand | None], ...]:
+def _table(settings: ClassicSettings) -> tuple[tuple[Owner, _Demand | None], ...]:
     demands = {
         part.name: _demand(part.name, part.option("limit"))
         for part in settings.plugins
         if part.name in LIMITS
     }
     return tuple(
-        (names, demands.get(next(iter(names))) if len(names) == 1 else None)
-        for names in owners(settings)
+        (owner, demands.get(next(iter(owner.plugins))) if len(owner.plugins) == 1 else None)
+        for owner in owners(settings)
     )
 
 

@@ -38,21 +38,39 @@ def prefilters(settings: ClassicSettings) -> tuple[Prefilter, ...]:
     return tuple(_owners(settings))
 
 
-def owners(settings: ClassicSettings) -> tuple[frozenset[str], ...]:
-    """For each of the prefilters the plugins that it is for."""
-    return tuple(frozenset(names) for names in _owners(settings).values())
+class Owner(NamedTuple):
+    """Which plugins a prefilter is for. `ini`: it matters only where a file may be INI."""
+
+    plugins: frozenset[str]
+    ini: bool
 
 
-def _owners(settings: ClassicSettings) -> dict[Prefilter, list[str]]:
-    found: dict[Prefilter, list[str]] = {}
+def owners(settings: ClassicSettings) -> tuple[Owner, ...]:
+    """For each of the prefilters what it is for."""
+    return tuple(_owners(settings).values())
+
+
+def _owners(settings: ClassicSettings) -> dict[Prefilter, Owner]:
+    found: dict[Prefilter, Owner] = {}
     letters_wanted = any(part.name == NOT_ALPHANUMERIC for part in settings.filters)
     for part in settings.plugins:
         if part.name == "IPPublicDetector" and letters_wanted:
             continue  # no address has any: the filter hides them all
-        own = _ENTROPY[part.name](part) if part.name in _ENTROPY else _PLUGINS[part.name]
-        for prefilter in (*own, _LETTERS):
-            found.setdefault(prefilter, []).append(part.name)
+        for prefilter, ini in _of(part).items():
+            known = found.get(prefilter, Owner(frozenset(), ini))
+            found[prefilter] = Owner(known.plugins | {part.name}, known.ini and ini)
     return found
+
+
+def _of(part: Part) -> dict[Prefilter, bool]:
+    """The prefilters of one plugin, and whether each is for INI alone."""
+    if part.name in _TEXTS:
+        quoted, bare = _TEXTS[part.name](part)
+        own, in_ini = _strings(quoted, bare), _strings_in_ini(bare)
+    else:
+        own, in_ini = _PLUGINS[part.name], _IN_INI.get(part.name, ())
+    found = dict.fromkeys((*own, _LETTERS), False) if own else {}
+    return found | dict.fromkeys(in_ini, True)
 
 
 def _exact(*patterns: str, keywords: str = "") -> tuple[Prefilter, ...]:
@@ -88,11 +106,13 @@ _NAME = (
     r"(?:(?:api|auth|service|account|db|database|priv|private|client)_?key"
     r"|(?:db|database|key)_?pass|password|passwd|pwd|secret|contrase(?:n|\xc3[\x91\xb1])a)"
 )
+# An assignment, with the signs that may stand around the operator.
+_ASSIGNMENT = (
+    rf"{_NAME}{_WORD}(?:[\]'\"]{{0,2}}|\[[0-9]*\]){_GAP}(?::|!?=){_GAP}(?:[=>]{{1,3}}{_GAP})?"
+)
 _ASSIGNED = (
-    # An assignment, with the signs that may stand around the operator
     *_any_case(
-        rf"{_NAME}{_WORD}(?:[\]'\"]{{0,2}}|\[[0-9]*\]){_GAP}(?::|!?=){_GAP}"
-        rf"(?:[=>]{{1,3}}{_GAP})?(?:['\"`@&!|>*#%\w\\\x80-\xff]|{_MORE})",
+        rf"{_ASSIGNMENT}(?:['\"`][\w\\\x80-\xff]|@\"|[&!|>*#%\w\\\x80-\xff])",
         # The first quote with a semicolon behind a keyword: of one line ...
         rf"{_NAME}(?:[^\n\"'`]|[\"'`]+[^\n;\"'`])*[\"'`]+;",
         # ... and of a text that goes on in further lines
@@ -152,14 +172,10 @@ _PLUGINS: Mapping[str, tuple[Prefilter, ...]] = {
         r"(?:gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-|GR1348941)[A-Za-z0-9_-]{20}",
         keywords="gl gr1348941",
     ),
-    "IbmCloudIamDetector": (
-        *_any_case(rf"{_KEY}{_OPERATOR}[A-Za-z0-9_-]{{44}}", keywords="key pwd pass token"),
-        *_exact(rf"{_FURTHER}[A-Za-z0-9_-]{{44}}(?:[^A-Za-z0-9_-]|$)"),
+    "IbmCloudIamDetector": _any_case(
+        rf"{_KEY}{_OPERATOR}[A-Za-z0-9_-]{{44}}", keywords="key pwd pass token"
     ),
-    "IbmCosHmacDetector": (
-        *_any_case(rf"{_HMAC_KEY}{_OPERATOR}[a-f0-9]{{48}}", keywords="secret"),
-        *_exact(rf"{_FURTHER}[A-Fa-f0-9]{{48}}(?:[^A-Fa-f0-9]|$)"),
-    ),
+    "IbmCosHmacDetector": _any_case(rf"{_HMAC_KEY}{_OPERATOR}[a-f0-9]{{48}}", keywords="secret"),
     "IPPublicDetector": _exact(rf"{_APART}{_PUBLIC}\.[0-9]{{1,3}}\.[0-9]"),
     "JwtTokenDetector": _exact(r"eyJ[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]", keywords="eyj"),
     "KeywordDetector": _ASSIGNED,
@@ -195,45 +211,56 @@ _PLUGINS: Mapping[str, tuple[Prefilter, ...]] = {
 }
 
 
-def _base64(part: Part) -> tuple[Prefilter, ...]:
+# What stands in a further line of a value, whose key may stand far above.
+_IN_INI: Mapping[str, tuple[Prefilter, ...]] = {
+    "KeywordDetector": _any_case(rf"{_ASSIGNMENT}{_MORE}", keywords=_NAMES),
+    "IbmCloudIamDetector": _exact(rf"{_FURTHER}[A-Za-z0-9_-]{{44}}(?:[^A-Za-z0-9_-]|$)"),
+    "IbmCosHmacDetector": _exact(rf"{_FURTHER}[A-Fa-f0-9]{{48}}(?:[^A-Fa-f0-9]|$)"),
+}
+
+
+def _base64(part: Part) -> tuple[str, str]:
+    """The text of an entropy plugin in quotes, and without; empty where there can be none."""
     least = least_distinct(part.option("limit"))
     if least > 69:  # more than the plugin's own characters
-        return ()
+        return "", ""
     # One of the characters that there must be may be a transformer's backslash.
     inside = r"[A-Za-z0-9+/\\_=-]"
     text = rf"{inside}{{{max(least - 1, 1)},}}"
     if least <= 4:
-        return _quoted(text) + _open(text)
+        return text, text
     # Lines of `=` and `-` are common: two more may be these, any number of them first.
-    return _quoted(text) + _open(rf"[=-]*[A-Za-z0-9+/\\_]{inside}{{{least - 4},}}")
+    return text, rf"[=-]*[A-Za-z0-9+/\\_]{inside}{{{least - 4},}}"
 
 
-def _hex(part: Part) -> tuple[Prefilter, ...]:
+def _hex(part: Part) -> tuple[str, str]:
     least = least_distinct(part.option("limit"))
-    text = rf"[0-9A-Fa-f]{{{least},}}"
-    return _quoted(text) + _open(text) if least <= 22 else ()
+    text = rf"[0-9A-Fa-f]{{{least},}}" if least <= 22 else ""
+    return text, text
 
 
-def _quoted(text: str) -> tuple[Prefilter, ...]:
-    return _exact(rf"['\"]{text}['\"]")
-
-
-def _open(text: str) -> tuple[Prefilter, ...]:
-    """A run of characters to which a transformer gives one quote or both."""
-    end = rf"(?:{_BLANK}*(?:\r|$)|['\"])"
-    flow_end = rf"{_BLANK}*(?:[,}}\]\r]|$)"
-    tags = r"(?:[&!][^\s,]*[ \t]+){0,2}"
-    return _exact(
-        rf"['\"]{text}(?:{_BLANK}*(?:\r|$)|[ \t]+#|[ \t]*[,}}\]])",
-        rf"(?:^|\r)[^=:\r\n]*[=:]{_BLANK}*{text}{end}",
-        rf":[ \t]+{tags}{text}(?:{end}|[ \t]+#)",
-        rf"(?::[ \t]|['\"]:)[ \t]*{tags}{text}{flow_end}",
-        rf"(?:^|\r){_BLANK}+{text}(?:{end}|[ \t]+#)",
-        rf":[ \t]*(?:[ \t]#[^\n]{{0,80}})?(?:[\r\n][ \t]*){{1,4}}{text}{flow_end}",
-    )
-
-
-_ENTROPY: Mapping[str, Callable[[Part], tuple[Prefilter, ...]]] = {
+_TEXTS: Mapping[str, Callable[[Part], tuple[str, str]]] = {
     "Base64HighEntropyString": _base64,
     "HexHighEntropyString": _hex,
 }
+_END = rf"(?:{_BLANK}*(?:\r|$)|['\"])"
+
+
+def _strings(quoted: str, bare: str) -> tuple[Prefilter, ...]:
+    """A run of characters in quotes, or to which YAML gives one quote or both."""
+    if not quoted:
+        return ()
+    flow_end = rf"{_BLANK}*(?:[,}}\]\r]|$)"
+    tags = r"(?:[&!][^\s,]*[ \t]+){0,2}"
+    return _exact(
+        rf"['\"]{quoted}['\"]",
+        rf"['\"]{bare}(?:{_BLANK}*(?:\r|$)|[ \t]+#|[ \t]*[,}}\]])",
+        rf":[ \t]+{tags}{bare}(?:{_END}|[ \t]+#)",
+        rf"(?::[ \t]|['\"]:)[ \t]*{tags}{bare}{flow_end}",
+        rf"(?:^|\r){_BLANK}+{bare}(?:{_END}|[ \t]+#)",
+        rf":[ \t]*(?:[ \t]#[^\n]{{0,80}})?(?:[\r\n][ \t]*){{1,4}}{bare}{flow_end}",
+    )
+
+
+def _strings_in_ini(bare: str) -> tuple[Prefilter, ...]:
+    return _exact(rf"(?:^|\r)[^=:\r\n]*[=:]{_BLANK}*{bare}{_END}") if bare else ()

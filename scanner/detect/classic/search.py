@@ -7,7 +7,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from scanner.detect.classic import hits
 from scanner.detect.classic.found import Found
@@ -20,9 +20,17 @@ _ESCAPE = re.compile(
     rb'(?:^|[:,\[{?-])[ \t]*(?:[&!][^\s"]*[ \t]+){0,2}"(?:[^"\\]|\\[nrt"\\])*\\[^nrt"\\]',
     re.MULTILINE,
 )
+# A YAML file is INI, too, where a section comes first.
+_SECTION_FIRST = re.compile(rb"(?:\s*[#;][^\r\n]*[\r\n])*\s*\[")
 _ALIAS_AS_KEY = re.compile(rb"\*[^\s,\[\]{}]+[ \t]+:\s")
 _MOST_SEARCHED = 100_000_000
 _AROUND = (('"', '"'), ("'", "'"), ("`", "`"), (":", "@"))
+
+
+class _Lines(Protocol):
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> str: ...
 
 
 class _Candidates(NamedTuple):
@@ -33,7 +41,7 @@ class _Candidates(NamedTuple):
     it is not just itself.
     """
 
-    lines: Sequence[str]
+    lines: _Lines
     plugins: Mapping[int, frozenset[str] | None]
     extents: Mapping[int, tuple[int, int]] = {}
 
@@ -51,8 +59,10 @@ def scan(
     `numbers[i]`: the number of the prefilter that matched at `ends[i]`, which spares most of the
     work. A file that detect-secrets cannot read (not UTF-8) has no findings.
     """
-    hit = hits.lines(data, ends, numbers, settings) if ends else {}
-    if not hit and not (path.endswith(_YAML) and _is_odd(data)):
+    is_yaml = path.endswith(_YAML)
+    ini = bool(not is_yaml or _SECTION_FIRST.match(data))
+    hit = hits.lines(data, ends, numbers, settings, ini=ini) if ends else {}
+    if not hit and not (is_yaml and _is_odd(data)):
         return ()
     checks = _checks(settings)
     if checks.passed_over(path):
@@ -120,7 +130,7 @@ def _yaml(text: str, hit: hits.Lines) -> _Candidates | None:
                 known = frozenset().union(*(hit[number] for number in met))
                 plugins[index] = None if source.escaped else known
                 extents[index] = source.first, source.last
-    return _Candidates(lines.texts, plugins, extents)
+    return _Candidates(lines, plugins, extents)
 
 
 class _Checks:

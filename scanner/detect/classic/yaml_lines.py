@@ -6,7 +6,7 @@ import base64
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
@@ -26,11 +26,29 @@ _REFUSED = (
 )
 
 
-class Lines(NamedTuple):
-    """Transformed lines; `sources[i]` is the value that `texts[i]` was made of, if any."""
+class Lines:
+    """Transformed lines, written when asked for; `sources[i]`: the value of line i, if any."""
 
-    texts: list[str]
-    sources: list[Text | None]
+    def __init__(self, source: list[str]) -> None:
+        self.sources: list[Text | None] = []
+        self._source = source
+        self._comments: dict[int, str] = {}  # by line of the file
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __getitem__(self, index: int) -> str:
+        item = self.sources[index]
+        if item is None:
+            return ""
+        value = item.value.replace('"', '\\"')
+        return f'{item.key}: "{value}"{self.comment(item.line)}'
+
+    def comment(self, line: int) -> str:
+        if line not in self._comments:
+            found = _COMMENT.search(self._source[line - 1].strip())
+            self._comments[line] = found.group() if found else ""
+        return self._comments[line]
 
 
 def yaml_lines(text: str) -> Lines | None:
@@ -54,28 +72,21 @@ def _is_too_much(text: str) -> bool:
 
 def transformed(found: Iterable[Text], text: str) -> Lines | None:
     """The lines that the transformer writes: each value at its own, or the next one free."""
-    source = text.splitlines()
-    comments: dict[int, str] = {}  # by line
-    lines = Lines([], [])
+    lines = Lines(text.splitlines())
     seen = set()
-    size = 0
+    size = line = 0
     for item in sorted(found, key=lambda one: one.line):
-        line = source[item.line - 1]
-        if (item.key, item.value, item.line, line) in seen:
+        known = item.key, item.value, item.line
+        if known in seen:
             continue
-        seen.add((item.key, item.value, item.line, line))
-        missing = item.line - 1 - len(lines.texts)
-        lines.texts.extend([""] * missing)
-        lines.sources.extend([None] * missing)
-        if item.line not in comments:
-            comment = _COMMENT.search(line.strip())
-            comments[item.line] = comment.group() if comment else ""
-        value = item.value.replace('"', '\\"')
-        lines.texts.append(f'{item.key}: "{value}"{comments[item.line]}')
+        seen.add(known)
+        if item.line == line:  # one comment for many
+            size += len(lines.comment(line))
+            if size > _LONGEST:
+                return None
+        line = item.line
+        lines.sources.extend([None] * (line - 1 - len(lines.sources)))
         lines.sources.append(item)
-        size += len(lines.texts[-1])
-        if size > _LONGEST:
-            return None
     return lines
 
 
