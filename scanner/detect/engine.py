@@ -129,7 +129,7 @@ class Engine:
                     covered = window.low + m.start()  # its own hit comes later, with more after it
                     break
                 start, end = _without_quotes(window.text, *m.span(group))
-                if window.low + start not in seen:
+                if 0 <= start < end and window.low + start not in seen:
                     seen.add(window.low + start)
                     if not self._touches(rule, data, window.low + start, window.low + end):
                         yield from _judged(rule, path, window, m.start(), (start, end))

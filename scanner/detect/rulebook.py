@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import scanner
 from scanner import cache, document
-from scanner.detect import stems
+from scanner.detect import mask, stems
 from scanner.errors import ConfigError
 from scanner.model import Confidence, RuleInfo, Severity
 
@@ -23,6 +23,9 @@ _PURGE = (
     "revoked; forks, clones and CI caches keep it, so revoking comes first."
 )
 _EDGES = "0-9A-Za-z_"
+_CLASS = re.compile(r"(?:[^\[\]\\]|\\.)*")  # what stands between the brackets of one
+_MOST_MEMORY = 256 << 10
+_MOST_GROUPS = 20
 # Between a name and its value: the rest of the name, closing quotes, an operator (a type may stand
 # before a plain `=`). Open repeats, not counted ones: RE2 builds a state for each count.
 _ASSIGNMENT = (
@@ -40,11 +43,12 @@ _LITERAL_ANCHOR = r"""\\?[rbuf@]{0,2}["'`]?[^\s"'`,;<>\\]{2}"""
 
 class Source(NamedTuple):
     """A rule file: its name for messages and its bytes. `part`: the document holds more than
-    rules, as keywatch.yaml does."""
+    rules, as keywatch.yaml does. `shipped`: it came with keywatch, so its rules are trusted."""
 
     where: str
     data: bytes
     part: bool = False
+    shipped: bool = False
 
 
 class Rule(NamedTuple):
@@ -93,7 +97,7 @@ def shipped() -> tuple[Source, ...]:
     """The rule files that come with keywatch, sorted by name."""
     folder = os.path.join(document.rules_folder(), "secrets")
     return tuple(
-        Source(f"rules/secrets/{name}", _read(os.path.join(folder, name)))
+        Source(f"rules/secrets/{name}", _read(os.path.join(folder, name)), shipped=True)
         for name in sorted(os.listdir(folder))
         if name.endswith(".yaml")
     )
@@ -168,7 +172,7 @@ def _compile(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, by
             field = ("rules", index)
             if raw["id"] in rules:
                 raise parsed.error((*field, "id"), f"the rule {raw['id']!r} exists already")
-            rules[raw["id"]] = _table_row(raw, parsed, field)
+            rules[raw["id"]] = _table_row(raw, parsed, field, shipped=source.shipped)
             infos[raw["id"]] = _info_row(raw, parsed, field)
     for rule in disabled:
         if rule not in rules:
@@ -208,13 +212,20 @@ def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _table_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> dict[str, Any]:
+def _table_row(
+    raw: dict[str, Any], parsed: document.Document, field: Any, *, shipped: bool
+) -> dict[str, Any]:
+    if "anchor" in raw and not shipped:
+        raise parsed.error(
+            (*field, "anchor"),
+            "anchor: a rule of your own is looked for by its keywords",
+            todo="leave the anchor out",
+        )
     try:
-        pattern, anchor = _patterns(raw)
+        pattern, anchor = _patterns(raw, shipped=shipped)
     except ValueError as error:
         raise parsed.error((*field, "pattern"), f"pattern: {error}", todo="add an anchor") from None
-    _demand_linear(pattern, parsed, (*field, "pattern"))
-    _demand_linear(anchor, parsed, (*field, "anchor"))
+    _demand_linear(pattern, parsed, (*field, "pattern"), shipped=shipped)
     edges = raw.get("edges", _EDGES).removeprefix("[").removesuffix("]")
     _demand_class(edges, parsed, (*field, "edges"))
     _demand_check(raw.get("check", ""), parsed, (*field, "check"))
@@ -234,17 +245,23 @@ def _table_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> di
     }
 
 
-def _patterns(raw: dict[str, Any]) -> tuple[str, str]:
-    """The exact pattern and the anchor of a rule. ValueError where the pattern has no stem."""
-    pattern = raw.get("pattern", "")
-    if "named" not in raw:
-        return pattern, raw.get("anchor") or stems.stem(pattern)
-    before = f"(?i:{raw['named']}){_ASSIGNMENT}"
-    if not pattern:
-        return before + _LITERAL, raw.get("anchor") or before + _LITERAL_ANCHOR
-    secret = pattern if "(?P<secret>" in pattern else f"(?P<secret>{pattern})"
-    pattern = before + _QUOTES + secret
-    return pattern, raw.get("anchor") or stems.stem(pattern)
+def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str]:
+    """The exact pattern and the anchor of a rule. ValueError where the pattern has no stem.
+
+    Of a rule that a repository brings, Hyperscan sees the keywords alone: a short pattern can keep
+    its compiler busy for minutes (`a?` 900 times: seven).
+    """
+    pattern, anchor = raw.get("pattern", ""), raw.get("anchor", "")
+    if "named" in raw:
+        before = f"(?i:{raw['named']}){_ASSIGNMENT}"
+        if pattern:
+            secret = pattern if "(?P<secret>" in pattern else f"(?P<secret>{pattern})"
+            pattern = before + _QUOTES + secret
+        else:
+            pattern, anchor = before + _LITERAL, anchor or before + _LITERAL_ANCHOR
+    if not shipped:
+        return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})"
+    return pattern, anchor or stems.stem(pattern)
 
 
 def _info_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> dict[str, Any]:
@@ -265,36 +282,50 @@ def _info_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> dic
     }
 
 
-def _demand_linear(pattern: str, parsed: document.Document, field: Any) -> None:
+def _demand_linear(pattern: str, parsed: document.Document, field: Any, *, shipped: bool) -> None:
     """A pattern must compile in the linear engine: a rule may come from a hostile repository."""
     try:
         import re2
     except ImportError:  # no wheel for this platform: shipped patterns were tested elsewhere
-        if not parsed.where.startswith("rules/secrets/"):
+        if not shipped:
             raise parsed.error(
                 field,
                 "rules of your own need the linear engine google-re2, which is not installed",
                 todo="pip install google-re2",
             ) from None
         return
+    options = re2_options(re2)
+    if not shipped:
+        options.max_mem = _MOST_MEMORY
     try:
-        re2.compile(pattern.encode(), re2_options(re2))
+        compiled = re2.compile(pattern.encode(), options)
     except (re2.error, OverflowError) as error:
+        said = error.args[0] if error.args else ""
         raise parsed.error(
             field,
             f"{field[-1]}: does not compile in the linear engine",
-            why=str(error.args[0] if error.args else error)[:200],
-            todo="RE2 syntax: no lookaround, no backreference, counts to 1000",
+            why=mask.text(said)[:200] if isinstance(said, bytes) else str(error)[:200],
+            todo="RE2 syntax: no lookaround, no backreference, counts to 1000, no more than some "
+            "10,000 states",
         ) from None
+    if compiled.search(b""):
+        raise parsed.error(field, f"{field[-1]}: matches where there is nothing")
+    if compiled.groups > _MOST_GROUPS:
+        raise parsed.error(
+            field, f"{field[-1]}: has over {_MOST_GROUPS} groups", todo="write (?:…) for (…)"
+        )
 
 
 def _demand_class(edges: str, parsed: document.Document, field: Any) -> None:
+    why = "" if _CLASS.fullmatch(edges) else "a bracket in it needs a backslash"
     try:
         re.compile(f"[{edges}]".encode() if edges else b"")
     except re.error as error:
+        why = error.msg
+    if why:
         raise parsed.error(
-            field, "edges: is not a character class", why=error.msg, todo="as in 0-9A-Za-z_"
-        ) from None
+            field, "edges: is not a character class", why=why, todo="as in 0-9A-Za-z_"
+        )
 
 
 def re2_options(re2: Any) -> Any:
