@@ -287,6 +287,10 @@ HOSTILE: Mapping[str, tuple[str, Hostile]] = {
         lambda n: "{" + ", ".join(f"{WORD}{i}: x1y2{i}" for i in range(n // 24)) + "}",
     ),
     "yaml: comment": ("a.yaml", lambda n: WORD + ": x1y2 #" + " #" * (n // 2)),
+    "yaml: comments first": ("a.yaml", lambda n: "# a #; b\n" * (n // 9) + f"{WORD}: x1y2"),
+    "yaml: comment signs first": ("a.yaml", lambda n: "#;" * (n // 2) + f"\n{WORD}: x1y2"),
+    "yaml: anchors and escapes": ("a.yaml", lambda n: ":&" * (n // 2) + f'\n{WORD}: "\\x41"'),
+    "yaml: stars": ("a.yaml", lambda n: "*" * n + f"\n{WORD}: x1y2"),
     "ini: spaces": ("a.env", lambda n: f"{WORD}=x1y2\nx" + " " * n + "y=1"),
     "ini: sections": (
         "a.ini",

@@ -17,12 +17,12 @@ from scanner.detect.classic.settings import ALLOWLIST, ClassicSettings
 _YAML = (".yaml", ".yml", ".eyaml")
 # In double quotes, an escape that makes other text than what the prefilters see.
 _ESCAPE = re.compile(
-    rb'(?:^|[:,\[{?-])[ \t]*(?:[&!][^\s"]*[ \t]+){0,2}"(?:[^"\\]|\\[nrt"\\])*\\[^nrt"\\]',
+    rb'(?:^|[:,\[{?-])[ \t]*(?:[&!][^\s"]{0,100}[ \t]+){0,2}"(?:[^"\\]|\\[nrt"\\])*\\[^nrt"\\]',
     re.MULTILINE,
 )
 # A YAML file is INI, too, where a section comes first.
 _SECTION_FIRST = re.compile(rb"(?:\s*[#;][^\r\n]*[\r\n])*\s*\[")
-_ALIAS_AS_KEY = re.compile(rb"\*[^\s,\[\]{}]+[ \t]+:\s")
+_ALIAS_AS_KEY = re.compile(rb"\*[^\s,\[\]{}]{1,200}[ \t]+:\s")
 _MOST_SEARCHED = 100_000_000
 _AROUND = (('"', '"'), ("'", "'"), ("`", "`"), (":", "@"))
 
