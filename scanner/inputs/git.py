@@ -34,6 +34,7 @@ _DROPPED = {
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"),
     *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_TRACE"),
 }
+_PATIENCE = 600
 _UNOPENED = re.compile(rb"(?ms)^warning: could not open directory '(.*?)/': [^'\n]*$")
 
 
@@ -126,7 +127,16 @@ def _discard(stream: IO[bytes], size: int) -> None:
 
 
 def _finish(root: str, process: subprocess.Popen[bytes], command: str) -> tuple[bytes, bytes]:
-    out, err = process.communicate()
+    try:
+        out, err = process.communicate(timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise UsageError(
+            f"git {command} did not end within {_PATIENCE} seconds in {root}",
+            why="something in the tree holds it up: a pipe named .gitignore, a network drive",
+            todo="see where git status stops, or scan the folder as it is with --no-git",
+        ) from None
     if process.returncode:
         said = err.decode(errors="replace").strip().splitlines() or [f"exit {process.returncode}"]
         why = next((line for line in said if line.startswith("fatal: ")), said[0])
