@@ -89,11 +89,12 @@ def _cut(items: list[_Item]) -> str:
         if atom in (r"\b", "$", r"\z", r"\Z") or least == 0:
             continue
         head = "".join(a + q for a, q in items)
-        if quantifier == "" and atom.startswith("("):
+        if atom.startswith("("):
             group = _cut_group(atom)
             if not group:
                 continue
-            return head + group
+            if least == 1:
+                return head + group
         return head + atom + ("" if least == 1 else f"{{{least}}}")
     return ""
 
