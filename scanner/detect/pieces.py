@@ -6,8 +6,6 @@ import copy
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from scanner.detect.mask import text
-
 _OVERLAP = 65536
 
 
@@ -46,7 +44,8 @@ class Place:
             self.line += newlines
             self.column = 1
             self._at = data.rfind(b"\n", self._at, to) + 1
-        self.column += len(text(data[self._at : to]))
+        # A byte that is no UTF-8 is one character: so the count does not depend on its neighbours.
+        self.column += len(data[self._at : to].decode(errors="surrogateescape"))
         self._at = to
         return self.line, self.column
 
@@ -57,8 +56,16 @@ def buffers(chunks: Iterable[bytes]) -> Iterator[Buffer]:
     chunk = next(iterator, b"")
     for following in iterator:
         data = tail + chunk
-        last, keep = max(len(data) - _OVERLAP // 2, first), max(len(data) - _OVERLAP, 0)
+        last, keep = max(len(data) - _OVERLAP // 2, first), _cut(data, len(data) - _OVERLAP)
         yield Buffer(data, first, last, keep)
         tail, first, chunk = data[keep:], last - keep, following
     data = tail + chunk
     yield Buffer(data, first, len(data) + 1, len(data))
+
+
+def _cut(data: bytes, at: int) -> int:
+    """`at`, or the beginning of the character that it would cut in two."""
+    for start in range(max(at, 0), max(at - 3, 0), -1):
+        if data[start] & 0xC0 != 0x80:
+            return start
+    return max(at - 3, 0)
