@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import random
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -121,6 +123,52 @@ def test_a_key_over_several_lines_is_found_wherever_a_piece_ends(
     step = max(size, 10_000)
     pieces = [data[:size], *(data[i : i + step] for i in range(size, len(data), step))]
     assert observe(detector, *pieces).findings == whole.findings
+
+
+def jwt(source: random.Random, size: int) -> str:
+    """A token whose payload holds `size` random bytes, in hex."""
+
+    def part(data: object) -> str:
+        text = data if isinstance(data, bytes) else json.dumps(data).encode()
+        return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+    payload = {"sub": "somebody", "data": source.randbytes(size).hex()}
+    return ".".join((part({"alg": "HS256"}), part(payload), part(source.randbytes(32))))
+
+
+@pytest.mark.parametrize("size", [10, 400, 1000, 2500])
+def test_a_token_of_any_length_is_found(detector: Detector, size: int) -> None:
+    text = f"bearer = '{jwt(random.Random(size), size)}'\n"
+    (found,) = observe(detector, text.encode()).findings
+    assert at(text, found) == text[10:-2]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_long_and_short_values_in_one_line_are_all_found_however_it_is_cut(
+    detector: Detector, seed: int
+) -> None:
+    source = random.Random(seed)
+    parts, values = [], []
+    for number in range(150):
+        kind = source.random()
+        if kind < 0.6:
+            value = (
+                jwt(source, source.choice([10, 200, 700, 1500, 2500]))
+                if kind < 0.3
+                else expand("{pem-escaped:RSA PRIVATE KEY}", number)
+                if kind < 0.4
+                else expand(source.choice(FORMATS), number)
+            )
+            values.append(value)
+            parts.append(f'"k": "{value}", ')
+        else:
+            parts.append("filler words " * source.randint(1, 200))
+    text = "".join(parts)
+    whole = observe(detector, text.encode())
+    assert [at(text, finding) for finding in whole.findings] == values
+    for most in (3000, 50_000, 200_000):
+        pieces = observe(detector, *cut(text.encode(), source, 1, most))
+        assert pieces.findings == whole.findings
 
 
 def test_comments_are_the_same_however_a_file_is_cut(detector: Detector) -> None:

@@ -24,8 +24,9 @@ from scanner.model import AllowComment, Confidence, Finding, Location
 if TYPE_CHECKING:
     from scanner.detect.classic import Found
 
-_BEFORE = 1024
-_AFTER = 8192
+_AROUND_COMMENT = 1024
+# A hit is at the end of a match's shortest form: long ones (a JWT) begin far before it.
+_BEFORE, _AFTER, _LONGEST = 8192, 16384, 8192
 _AFTER_MULTILINE = 65536
 _LONGEST_MULTILINE = 16384
 _MOST_MATCHES = 20_000  # of one rule in one piece, more than a report holds; and comments
@@ -171,9 +172,9 @@ class Engine:
         for to in ends:
             if to <= read or not buffer.first <= to < buffer.last:
                 continue
-            start = max(_line_start(data, to), read)
-            end = data.find(b"\n", to, to + _BEFORE)
-            end = end if end >= 0 else min(to + _BEFORE, len(data))
+            start = max(_line_start(data, to, _AROUND_COMMENT), read)
+            end = data.find(b"\n", to, to + _AROUND_COMMENT)
+            end = end if end >= 0 else min(to + _AROUND_COMMENT, len(data))
             read = end
             place.move(data, to)
             comment = comments.parse(_masked(data, start, end, matches), path, place.line)
@@ -208,17 +209,17 @@ class _Window(NamedTuple):
 
 def _window(data: bytes, to: int, rule: Rule) -> _Window:
     """The surroundings of a hit that ends at `to`."""
-    low = max(0, to - _BEFORE) if rule.multiline else _line_start(data, to)
-    after, again = (_AFTER_MULTILINE, _LONGEST_MULTILINE) if rule.multiline else (_AFTER, _BEFORE)
+    low = max(0, to - _BEFORE) if rule.multiline else _line_start(data, to, _BEFORE)
+    after, again = (_AFTER_MULTILINE, _LONGEST_MULTILINE) if rule.multiline else (_AFTER, _LONGEST)
     end = -1 if rule.multiline else data.find(b"\n", to, to + after)
     high = end if end >= 0 else min(len(data), to + after)
     whole = end >= 0 or high == len(data)
     return _Window(data[low:high], low, high if whole else high - again)
 
 
-def _line_start(data: bytes, to: int) -> int:
-    """The beginning of the line at `to`, or a place in it that is near enough."""
-    return data.rfind(b"\n", max(0, to - _BEFORE), to) + 1 or max(0, to - _BEFORE)
+def _line_start(data: bytes, to: int, most: int) -> int:
+    """The beginning of the line at `to`, or the place in it that is `most` bytes before."""
+    return data.rfind(b"\n", max(0, to - most), to) + 1 or max(0, to - most)
 
 
 def _judged(
