@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -39,6 +40,8 @@ class Place:
 
     def move(self, data: bytes, to: int) -> tuple[int, int]:
         """Go to the offset `to`, which may not lie before the last one."""
+        if (self._at, self.line, self.column) == (0, 1, 1) and data.startswith(BOM_UTF8):
+            self._at = min(len(BOM_UTF8), to)  # no text: it takes no column
         newlines = data.count(b"\n", self._at, to)
         if newlines:
             self.line += newlines

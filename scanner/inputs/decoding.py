@@ -40,18 +40,7 @@ def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | S
     name = encoding(head[:HEAD])
     if name is None:
         return Skip(kind="binary", path=path)
-    if name:
-        chunks = to_utf8(chunks, name)
-    elif head.startswith(codecs.BOM_UTF8):
-        chunks = _without_mark(chunks)
-    return Blob(path=path, size=size, chunks=chunks)
-
-
-def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """A byte order mark is no text: it takes no column, and a line begins after it."""
-    rest = iter(chunks)
-    yield next(rest)[len(codecs.BOM_UTF8) :]
-    yield from rest
+    return Blob(path=path, size=size, chunks=to_utf8(chunks, name) if name else chunks)
 
 
 def to_utf8(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
