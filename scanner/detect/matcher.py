@@ -67,9 +67,9 @@ class _Hyperscan:
         self._db.scratch = self._scratch
 
     def hits(self, data: bytes) -> list[Hit]:
-        found: dict[Hit, None] = {}
-        self._db.scan(data, lambda i, _from, to, _flags, _context: found.setdefault((i, to)))
-        return list(found)
+        found: list[Hit] = []
+        self._db.scan(data, lambda i, _from, to, _flags, _context: found.append((i, to)))
+        return found
 
     def _load(self, name: str, cache_folder: str | None) -> Any:
         if cache_folder is None:
