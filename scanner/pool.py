@@ -103,7 +103,8 @@ class _Worker:
         self.pipe, theirs = context.Pipe()
         self._batch: Sequence[str] = ()
         self._process = context.Process(target=_work, args=(theirs, make), daemon=True)
-        self._process.start()
+        with _signals_held():
+            self._process.start()
         theirs.close()
 
     def give(self, batch: Sequence[str]) -> None:
@@ -134,6 +135,8 @@ def _work(pipe: Connection, make: Callable[[], Task[Any]]) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     Thread(target=_end_with_parent, daemon=True).start()
     try:
         task = _task or make()
@@ -141,6 +144,22 @@ def _work(pipe: Connection, make: Callable[[], Task[Any]]) -> None:
             pipe.send(_answer(task, batch))
     except Exception:  # noqa: BLE001, S110 - to end is to say it; a traceback may hold plaintext
         pass
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """A signal in the middle of a fork would be answered by the child, too, as if it were the
+    parent; or the parent would not know its child."""
+    import signal
+
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, where there is no fork
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:

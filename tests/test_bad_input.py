@@ -418,30 +418,33 @@ class TestSignals:
     @pytest.fixture
     def running(self, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
         """A scan of many large files (one, with many links), and its workers."""
-        tree = tmp_path / "tree"
-        tree.mkdir()
-        line = "password = os.environ['PASSWORD'] + token(get)\n"
-        (tree / "0").write_text(line * 40_000)
-        for number in range(1, 400):
-            os.link(tree / "0", tree / str(number))
-        (tmp_path / "out.json").write_text("old")
-        # Whoever runs the tests in the background may ignore SIGINT, and that is inherited.
-        heeding = ["env", "--default-signal=INT"]
-        process = subprocess.Popen(
-            [*heeding, *command("scan", "tree", "--quiet", "--report=json=out.json")],
-            cwd=tmp_path,
-            env=environ(),
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        wanted = min(2, len(os.sched_getaffinity(0)))
-        if wanted < 2:
-            pytest.skip("one processor: there are no workers")
-        assert until(lambda: len(children(process.pid)) >= wanted)
+        process = self.start(tmp_path, files=400, lines=40_000)
         yield process, children(process.pid)
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+    def start(self, folder: Path, *, files: int, lines: int) -> subprocess.Popen[bytes]:
+        if len(os.sched_getaffinity(0)) < 2:
+            pytest.skip("one processor: there are no workers")
+        tree = folder / "tree"
+        tree.mkdir()
+        line = "password = os.environ['PASSWORD'] + token(get)\n"
+        (tree / "0").write_text(line * lines)
+        for number in range(1, files):
+            os.link(tree / "0", tree / str(number))
+        (folder / "out.json").write_text("old")
+        # Whoever runs the tests in the background may ignore SIGINT, and that is inherited.
+        heeding = ["env", "--default-signal=INT"]
+        process = subprocess.Popen(
+            [*heeding, *command("scan", "tree", "--quiet", "--report=json=out.json")],
+            cwd=folder,
+            env=environ(),
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert until(lambda: len(children(process.pid)) >= 2)
+        return process
 
     @pytest.mark.parametrize("whole_group", [True, False])
     def test_ctrl_c_ends_at_once_without_a_report(
@@ -455,7 +458,7 @@ class TestSignals:
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130
         assert err == b"keywatch: interrupted; the run has no result\n"
-        assert not any(map(alive, workers))
+        assert until(lambda: not any(map(alive, workers)), 5)
         assert (tmp_path / "out.json").read_text() == "old"
         assert sorted(os.listdir(tmp_path)) == ["out.json", "tree"]
 
@@ -466,7 +469,7 @@ class TestSignals:
         process.terminate()
         _, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (143, b"")
-        assert not any(map(alive, workers))
+        assert until(lambda: not any(map(alive, workers)), 5)
         assert (tmp_path / "out.json").read_text() == "old"
 
     def test_a_killed_scan_leaves_no_worker_behind(
@@ -477,14 +480,17 @@ class TestSignals:
         process.communicate(timeout=60)
         assert until(lambda: not any(map(alive, workers)))
 
-    def test_a_killed_worker_costs_its_files_and_no_more(
-        self, running: tuple[subprocess.Popen[bytes], list[int]], tmp_path: Path
+    def test_the_files_of_a_killed_worker_are_gaps_and_the_others_are_read(
+        self, tmp_path: Path
     ) -> None:
-        process, workers = running
-        os.kill(workers[0], signal.SIGKILL)
-        assert until(lambda: len(set(children(process.pid)) - set(workers)) == 1)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process = self.start(tmp_path, files=60, lines=4000)
+        os.kill(children(process.pid)[0], signal.SIGKILL)
+        _, err = process.communicate(timeout=120)
+        report = json.loads((tmp_path / "out.json").read_text())
+        assert (process.returncode, err) == (3, b"")
+        assert {gap["kind"] for gap in report["gaps"]} == {"worker-lost"}
+        assert 0 < len(report["gaps"]) < 10
+        assert report["coverage"]["files"] + len(report["gaps"]) == 60
 
 
 def slow_task() -> Callable[[Sequence[str]], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -392,6 +393,17 @@ class TestCommit:
         code, said = self.commit(hooked, "a.py")
         assert code == 1
         assert "a.py:1:10" in said
+
+    def test_names_of_any_bytes_that_a_hook_is_given(self, keywatch: Keywatch, repo: Path) -> None:
+        names = [
+            os.fsdecode(name) for name in (b"new\nline.py", b"caf\xe9.py", b"--exclude=**", b"-")
+        ]
+        for name in names:
+            stage(repo, name, leak())
+            write(repo, name, "mended, but not staged\n")
+        done = keywatch("hook", "pre-commit", "--report=json=-", *names, cwd=repo)
+        assert done.returncode == 1
+        assert len(json.loads(done.stdout)["findings"]) == len(names)
 
     def test_an_amended_commit(self, hooked: Path) -> None:
         stage(hooked, "a.py", leak())
