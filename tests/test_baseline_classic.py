@@ -72,6 +72,19 @@ def test_update_keeps_both_records_and_the_scan_is_clean(repo: Repository) -> No
     assert {path for path, _, _ in hashes(repo)} == {"app.py", "new.py"}
 
 
+def test_an_entry_of_a_mere_prefix_covers_no_new_token(repo: Repository) -> None:
+    """detect-secrets hashes `ghp` alone of a token, and a private key's header alone."""
+    token = "see ghp_{base62:30}{crc32}\n"
+    repo.write({"a.md": expand(token, 1)})
+    (repo.root / CLASSIC).unlink()
+    repo.write({CLASSIC: detect_secrets(repo.root, "scan", "--all-files", "-n")})
+    assert "a.md" in {path for path, _, _ in hashes(repo)}
+    repo.keywatch("baseline", "create")
+    assert repo.findings() == []
+    repo.write({"a.md": expand(token, 2)})
+    assert repo.findings() == [("a.md", 1)]
+
+
 def test_update_makes_no_file_that_nobody_needs(repo: Repository) -> None:
     before = repo.text(CLASSIC)
     repo.keywatch("baseline", "update")

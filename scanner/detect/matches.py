@@ -77,7 +77,10 @@ def joined(
             start, end = _span(lines, each)
             theirs.setdefault((start, end, value), []).append(each)
         else:
-            own[at] = own[at]._replace(classic=(*own[at].classic, _known(each)))
+            mine = own[at]
+            shared = min(each.end, mine.end) - max(each.start, mine.start)
+            known = _known(each)._replace(identifies=2 * shared > len(mine.value))
+            own[at] = mine._replace(classic=(*mine.classic, known))
     for (start, end, value), alike in theirs.items():
         rule = max((rules[each.kind] for each in alike), key=lambda r: (r.severity, r.confidence))
         classic = tuple(map(_known, alike))

@@ -39,11 +39,14 @@ class ClassicBaseline(NamedTuple):
     labels: Mapping[Key, bool | None]
 
     def knows(self, finding: Finding) -> bool:
-        """Are all of a finding's matches in the file? Then detect-secrets would not stop it either.
+        """Are all of a finding's matches in the file, one of them by its own hash?
 
-        A new value has new hashes. One entry covers every place of its value in the file.
+        A new value has new hashes, but where detect-secrets hashes a prefix (GitHub's tokens) or a
+        header (private keys): such an entry alone covers nothing that keywatch itself finds.
+        One entry covers every place of its value in the file.
         """
-        return bool(finding.classic) and all(key in self.labels for key in _keys(finding))
+        identified = any(match.identifies for match in finding.classic)
+        return identified and all(key in self.labels for key in _keys(finding))
 
     def cover(self, docket: Docket, scope: Scope) -> Part:
         """Cover the open findings that the file knows. Entries that match nothing are stale."""
