@@ -72,7 +72,7 @@ class ClassicMatch(NamedTuple):
     """A secret as detect-secrets knows it: plugin type, its unsalted SHA-1, its line.
 
     The hash is what `.secrets.baseline` holds. It goes there and nowhere else: no report shows it.
-    `identifies`: is the hash of the value itself? Of some types it is of a prefix or a header alone,
+    `identifies`: is the hash of the value itself? Of some types it is of a prefix or header alone,
     which every other value of the kind has too.
     """
 
