@@ -66,6 +66,7 @@ class RuleInfo(NamedTuple):
     source: str = ""
     source_date: str = ""
     vendor: str = ""
+    fix: str = ""
 
 
 class ClassicMatch(NamedTuple):

@@ -32,12 +32,20 @@ THIRD_PARTY = {
     "hyperscan": ("scanner.detect.matcher",),
     "jsonschema": ("scanner.document",),
     "platformdirs": ("scanner.cache",),
-    "re2": ("scanner.detect.engine", "scanner.detect.rulebook", "scanner.detect.classic.linear"),
+    "re2": ("scanner.detect.linear", "scanner.detect.rulebook", "scanner.detect.classic.linear"),
     "rich": ("scanner.report.page",),
-    "yaml": ("scanner.document", "scanner.detect.classic"),
+    "tree_sitter": ("scanner.detect.structure.hcl_reader",),
+    "tree_sitter_hcl": ("scanner.detect.structure.hcl_reader",),
+    "yaml": (
+        *("scanner.document", "scanner.detect.classic"),
+        "scanner.detect.structure.yaml_reader",
+    ),
 }
-# Two tables of our own modules, and the loader of detect-secrets' modules.
-LOADS_BY_NAME = {"scanner.cli", "scanner.report.table", "scanner.detect.classic.library"}
+# Three tables of our own modules, and the loader of detect-secrets' modules.
+LOADS_BY_NAME = {
+    *("scanner.cli", "scanner.report.table", "scanner.detect.structure"),
+    "scanner.detect.classic.library",
+}
 PURE = ("detect", "policy", "report")
 TOUCHES_THE_WORLD = {
     *("asyncio", "concurrent", "ctypes", "fcntl", "fileinput", "ftplib", "getpass", "glob", "http"),

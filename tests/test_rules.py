@@ -28,7 +28,10 @@ rules:
 
 
 def shipped_ids() -> set[str]:
-    files = (ROOT / "rules" / "secrets").glob("*.yaml")
+    files = [
+        *(ROOT / "rules" / "secrets").glob("*.yaml"),
+        *(ROOT / "rules" / "config").glob("*.yaml"),
+    ]
     found = [re.findall(r"^  - id: (\S+)$", file.read_text(), re.MULTILINE) for file in files]
     return {rule for rules in found for rule in rules}
 

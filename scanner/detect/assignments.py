@@ -33,7 +33,8 @@ _ABOUT = frozenset(
     " factory type strength score format algorithm alg header prefix suffix change changed update"
     " updated confirm confirmation recovery forgot hint hash hashed encoder encoding digest salt"
     " checksum id ids endpoint host class selector element icon button page view link template"
-    " tokenizer limit index authority issuer scope scopes list count used usage usages".split()
+    " audience tokenizer
+    limit index authority issuer scope scopes list count used usage usages".split()
 )
 # Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
 _NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next".split())
@@ -113,7 +114,7 @@ def assigned_value(candidate: Candidate) -> Confidence | None:
     value = candidate.value.decode("latin-1")
     if not _is_literal(candidate) or len(value) > _LONGEST:
         return None
-    if not _holds_a_secret(candidate.name.decode("latin-1")):
+    if not holds_a_secret(candidate.name.decode("latin-1")):
         return None
     if _REFERENCE.search(value) or _PLACEHOLDER.search(value) or _CODE_SHAPE.search(value):
         return None
@@ -121,14 +122,19 @@ def assigned_value(candidate: Candidate) -> Confidence | None:
         return None
     name = candidate.name.decode("latin-1").lower()
     strength = _strength(value, is_password="pass" in name or "pwd" in name)
-    return strength and (Confidence.LOW if _is_dummy(value) else strength)
+    return strength and (Confidence.LOW if is_dummy(value) else strength)
 
 
-def _is_dummy(value: str) -> bool:
+def is_dummy(value: str) -> bool:
     """A word that only tests and manuals use, however it is dressed up: `P@ssw0rd1`, `lètmein`."""
     plain = unicodedata.normalize("NFKD", value.encode("latin-1").decode(errors="replace"))
     letters = plain.encode("ascii", "ignore").decode().lower().rstrip("0123456789!.?_- ")
     return letters.translate(_LEET) in _DUMMIES
+
+
+def is_placeholder(value: str) -> bool:
+    """Does the value stand for one to be filled in, or for nothing?"""
+    return bool(_PLACEHOLDER.search(value))
 
 
 def url_password(candidate: Candidate) -> Confidence | None:
@@ -151,7 +157,7 @@ def _strength(value: str, *, is_password: bool) -> Confidence | None:
     return Confidence.HIGH if len(value) > 19 and entropy > 3.5 else Confidence.MEDIUM
 
 
-def _holds_a_secret(name: str) -> bool:
+def holds_a_secret(name: str) -> bool:
     """False for `password_reset_url`, `tokenizer`, `passing`: the sensitive word must stand as a
     word, and no word after the last one may say that the value is only about it."""
     words = [word.lower() for word in _WORDS.findall(name)]
@@ -188,8 +194,13 @@ def _is_prose(value: str, path: str) -> bool:
     """Words for people: a sentence, or any word without a digit in a file of translations."""
     digits = any(char.isdigit() for char in value)
     return (" " in value.strip() and (not digits or value.count(" ") > 2)) or (
-        not digits and bool(_TRANSLATIONS.search(path))
+        not digits and is_translation(path)
     )
+
+
+def is_translation(path: str) -> bool:
+    """Does the file hold texts for people, by their keys?"""
+    return bool(_TRANSLATIONS.search(path))
 
 
 def _suffix(path: str) -> str:

@@ -6,6 +6,7 @@ is not paid for by them.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from scanner.detect.rulebook import Rulebook
 if TYPE_CHECKING:
     from scanner.detect.classic import ClassicSettings, Found
     from scanner.detect.engine import Engine
-    from scanner.model import AllowComment, Finding, Gap, Observation
+    from scanner.model import AllowComment, Finding, Gap, Note, Observation
 
 _MAX_FINDINGS = 10_000
 _YAML = (".yaml", ".yml", ".eyaml")  # may hold text, behind escapes, that no prefilter sees
@@ -34,7 +35,10 @@ def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[P
         from scanner.detect.classic import prefilters
 
         theirs = tuple(Pattern(*each) for each in prefilters(settings))
-    rules = (Pattern(r.anchor, r.ignore_case, r.keywords) for r in book.rules)
+    rules = (
+        Pattern(r.anchor, r.ignore_case, r.keywords, once=bool(r.group and not r.pattern))
+        for r in book.looked_for
+    )
     ours = (
         Pattern(anchor, ignore_case=True, keywords=keywords)
         for anchor, keywords in zip(comments.ANCHORS, comments.KEYWORDS, strict=True)
@@ -65,6 +69,11 @@ class Detector:
         self._matcher = matcher
         self._settings = settings
         self._made: Engine | None = None
+        self._by_path = [
+            (number - len(book.rules), re.compile(rule.files).search)
+            for number, rule in enumerate(book.rules)
+            if not rule.anchor  # their numbers are counted from the end
+        ]
 
     def observe(self, path: str, chunks: Iterable[bytes], size: int = 0) -> Observation | None:
         """Everything that the rules and comments say about one file, given in pieces; None where
@@ -73,23 +82,26 @@ class Detector:
         said: list[AllowComment] = []
         place = Place()
         whole = True
+        degraded = ""
         for buffer in buffers(chunks):
             whole = whole and buffer.following == len(buffer.data)
             hits = self._matcher.hits(buffer.data)
+            if self._by_path:
+                hits += [(index, 0) for index, wanted in self._by_path if wanted(path)]
             classic = self._classic(path, buffer.data, hits) if self._settings and whole else ()
             if hits or classic:
                 seen = self._engine.examine(path, buffer, hits, place, classic)
                 findings += seen.findings
                 said += seen.comments
+                degraded = degraded or seen.degraded
             if buffer.following < len(buffer.data):
                 place.move(buffer.data, buffer.following)
                 place = place.copy()  # offsets of the next piece begin anew
         unread = bool(self._settings) and not whole
-        if not (findings or said or unread):
+        if not (findings or said or unread or degraded):
             return None
-        return _observation(
-            path, size, findings, said, _gaps(path, max(len(findings), len(said)), unread=unread)
-        )
+        gaps = _gaps(path, max(len(findings), len(said)), unread=unread)
+        return _observation(path, size, findings, said, gaps)._replace(notes=_notes(path, degraded))
 
     def observe_names(self, names: Sequence[str]) -> dict[str, Observation]:
         """The secrets that stand in file names themselves, masked in each observation's path."""
@@ -114,7 +126,7 @@ class Detector:
         from scanner.detect import classic, comments
 
         assert self._settings is not None  # noqa: S101 - asked by the caller
-        first = len(self._book.rules) + len(comments.ANCHORS)
+        first = len(self._book.looked_for) + len(comments.ANCHORS)
         theirs = sorted((to, index - first) for index, to in hits if index >= first)
         ends, numbers = [to for to, _ in theirs], [number for _, number in theirs]
         return classic.scan(path, data, ends, self._settings, numbers)
@@ -124,7 +136,7 @@ class Detector:
         if self._made is None:
             from scanner.detect.engine import Engine
 
-            self._made = Engine(self._book.rules, self._book.classic_rules)
+            self._made = Engine(self._book)
         return self._made
 
 
@@ -145,6 +157,13 @@ def _observation(
         comments=tuple(said[:_MAX_FINDINGS]),
         gaps=gaps,
     )
+
+
+def _notes(path: str, degraded: str) -> tuple[Note, ...]:
+    from scanner.model import Note
+
+    text = f"its structure was not read, since {degraded}: only its lines were"
+    return (Note(kind="degraded", path=path, text=text),) if degraded else ()
 
 
 def _gaps(path: str, count: int, *, unread: bool) -> tuple[Gap, ...]:

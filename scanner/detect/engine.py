@@ -6,6 +6,7 @@ The matcher says where to look; only there the exact pattern runs, in a linear e
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -14,21 +15,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scanner import cache
 from scanner.detect import comments, mask
 from scanner.detect.assignments import shannon
+from scanner.detect.linear import linear, secret_group
 from scanner.detect.matcher import Hit
 from scanner.detect.matches import Match, joined, without_overlaps, without_secret_names
 from scanner.detect.pieces import Buffer, Place
-from scanner.detect.rulebook import Rule, re2_options
+from scanner.detect.rulebook import Rule, Rulebook
+from scanner.detect.structure.kinds import file_kind
 from scanner.detect.verify import CHECKS, Candidate
 from scanner.model import AllowComment, Confidence, Finding, Location
 
 if TYPE_CHECKING:
     from scanner.detect.classic import Found
+    from scanner.detect.compliance import Compliance
 
 _AROUND_COMMENT = 1024
 # A hit is at the end of a match's shortest form: long ones (a JWT) begin far before it.
 _BEFORE, _AFTER, _LONGEST = 8192, 16384, 8192
 _AFTER_MULTILINE = 65536
 _LONGEST_MULTILINE = 16384
+_LARGEST_BY_NAME = 4 << 20
 _MOST_MATCHES = 20_000  # of one rule in one piece, more than a report holds; and comments
 
 # What stands before a value, read backwards from it: quotes, an operator (`=` with a type before
@@ -47,20 +52,22 @@ _QUOTED = re.compile(rb"""[rbuf@]{0,2}(["'`]).+\1""", re.DOTALL)
 
 
 class Seen(NamedTuple):
-    """What one piece of a file holds, in its order."""
+    """What one piece of a file holds, in its order. `degraded`: why its structure was not read."""
 
     findings: list[Finding]
     comments: list[AllowComment]
+    degraded: str = ""
 
 
 class Engine:
     """Rules, compiled when first needed, for any number of files."""
 
-    def __init__(self, rules: Sequence[Rule], classic_rules: Mapping[str, Rule]) -> None:
-        self._rules = rules
-        self._classic_rules = classic_rules
+    def __init__(self, book: Rulebook) -> None:
+        self._book = book
+        self._rules = book.rules
         self._compiled: dict[int, tuple[Any, int]] = {}
         self._edges: dict[str, re.Pattern[bytes]] = {}
+        self._paths: dict[str, Any] = {}
 
     def examine(
         self,
@@ -74,19 +81,20 @@ class Engine:
 
         `classic`: what the detect-secrets layer found; then the piece is the whole file.
         """
-        matches = self._matches(path, buffer, hits)
+        matches, degraded = self._matches(path, buffer, hits)
         if classic:
-            both = joined(matches, classic, buffer.data, self._classic_rules)
+            both = joined(matches, classic, buffer.data, self._book.classic_rules)
             matches = without_secret_names(both)
         return Seen(
             list(_findings(path, buffer.data, matches, place.copy())),
             list(islice(self._comments(path, buffer, hits, matches, place.copy()), _MOST_MATCHES)),
+            degraded,
         )
 
     def examine_name(self, path: str, hits: Sequence[Hit]) -> tuple[str, list[Finding]]:
         """The secrets that stand in a file's name, and the name with them masked."""
         data = path.encode(errors="surrogateescape")
-        matches = self._matches("", Buffer(data, 0, len(data), 0), hits)
+        matches, _ = self._matches("", Buffer(data, 0, len(data), 0), hits)
         masked, at = b"", 0
         for match in matches:
             masked += data[at : match.start] + _preview(match).encode()
@@ -95,29 +103,79 @@ class Engine:
         detail = "in the file's name"
         return shown, [_finding(shown, m, Location(path=shown), detail) for m in matches]
 
-    def _matches(self, path: str, buffer: Buffer, hits: Sequence[Hit]) -> list[Match]:
-        """The values found in a buffer, in order, of overlapping ones the likeliest.
+    def _matches(self, path: str, buffer: Buffer, hits: Sequence[Hit]) -> tuple[list[Match], str]:
+        """The values found in a buffer, in order, of overlapping ones the likeliest; and why the
+        structure of the file was not read, where it should have been.
 
         Those of its neighbours, too, up to here: they may overlap, or be taken for a name.
         """
         by_rule: dict[int, list[int]] = {}
         for index, to in hits:
-            if index < len(self._rules):
+            if index < len(self._book.looked_for):
                 by_rule.setdefault(index, []).append(to)
-        found = [
-            match
-            for index in sorted(by_rule)
-            for match in islice(
-                self._run(index, path, buffer.data, sorted(by_rule[index])), _MOST_MATCHES
-            )
-        ]
+        found: list[Match] = []
+        candidates: dict[str, list[Match]] = {}
+        for index in sorted(by_rule):
+            rule = self._rules[index]
+            if rule.group:
+                self._seek(index, path, buffer.data, by_rule[index], candidates)
+            else:
+                run = self._run(index, path, buffer.data, sorted(by_rule[index]))
+                found += islice(run, _MOST_MATCHES)
+        degraded = ""
+        if candidates:
+            in_structure, degraded = self._in_structure(path, buffer, candidates)
+            found += in_structure
         kept = without_secret_names(without_overlaps(found))
-        return [match for match in kept if buffer.first <= match.start < buffer.last]
+        return [match for match in kept if buffer.first <= match.start < buffer.last], degraded
+
+    def _seek(
+        self,
+        index: int,
+        path: str,
+        data: bytes,
+        ends: Sequence[int],
+        candidates: dict[str, list[Match]],
+    ) -> None:
+        """Note the group of a rule that only looks for candidates, where it has one."""
+        rule = self._rules[index]
+        if not file_kind(path).reader:
+            return
+        met = list(islice(self._run(index, path, data, sorted(ends)), _MOST_MATCHES))
+        if met or not rule.pattern:
+            candidates.setdefault(rule.group, []).extend(met)
+
+    def _in_structure(
+        self, path: str, buffer: Buffer, candidates: Mapping[str, Sequence[Match]]
+    ) -> tuple[list[Match], str]:
+        """What the rules on structure find; where it cannot be read, the candidates by line."""
+        from scanner.detect.structure import NotParsedError
+
+        by_line = [match for group in candidates.values() for match in group]
+        if buffer.first or buffer.following < len(buffer.data):
+            return self._compliance.by_line(by_line, buffer.data), "it is too large"
+        groups = frozenset(candidates)
+        try:
+            found = self._compliance.examine(path, file_kind(path), buffer.data, groups)
+            return list(islice(found, _MOST_MATCHES)), ""
+        except NotParsedError as error:
+            return self._compliance.by_line(by_line, buffer.data), str(error)
+
+    @functools.cached_property
+    def _compliance(self) -> Compliance:
+        from scanner.detect.compliance import Compliance
+
+        return Compliance(self._book.config_rules)
 
     def _run(self, index: int, path: str, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         """The exact pattern of one rule, on the windows around its hits."""
         rule = self._rules[index]
+        if not rule.pattern or (rule.files and not self._is_for(rule, path)):
+            return
         search, group = self._exact(index)
+        if not rule.anchor:
+            yield from self._run_whole(rule, path, data, search, group)
+            return
         seen: set[int] = set()
         covered = -1
         for to in ends:
@@ -135,6 +193,22 @@ class Engine:
                     if not self._touches(rule, data, window.low + start, window.low + end):
                         yield from _judged(rule, path, window, m.start(), (start, end))
 
+    def _run_whole(
+        self, rule: Rule, path: str, data: bytes, search: Any, group: int
+    ) -> Iterator[Match]:
+        """A rule that its file's name alone calls for, on all of a file of no great size."""
+        window = _Window(data[:_LARGEST_BY_NAME], 0, len(data))
+        for m in search(window.text):
+            start, end = _without_quotes(window.text, *m.span(group))
+            if 0 <= start < end:
+                yield from _judged(rule, path, window, m.start(), (start, end))
+
+    def _is_for(self, rule: Rule, path: str) -> bool:
+        """Is the file one of those that the rule is for?"""
+        if rule.files not in self._paths:
+            self._paths[rule.files] = linear(rule.files.encode())
+        return bool(self._paths[rule.files].search(path.encode(errors="surrogateescape")))
+
     def _touches(self, rule: Rule, data: bytes, start: int, end: int) -> bool:
         """Does a character of the rule's class `edges` touch the value?"""
         if not rule.edges:
@@ -150,9 +224,7 @@ class Engine:
             rule = self._rules[index]
             flags = "(?mi)" if rule.ignore_case else "(?m)"
             pattern = linear((flags + rule.pattern).encode())
-            names = pattern.groupindex  # text in `re`, bytes in RE2
-            group = names.get("secret") or names.get(b"secret") or 0
-            self._compiled[index] = pattern.finditer, group
+            self._compiled[index] = pattern.finditer, secret_group(pattern)
         return self._compiled[index]
 
     def _comments(
@@ -165,7 +237,7 @@ class Engine:
     ) -> Iterator[AllowComment]:
         """The allow comments of a buffer; a secret inside one is masked before it is read."""
         data = buffer.data
-        first = len(self._rules)
+        first = len(self._book.looked_for)
         last = first + len(comments.ANCHORS)
         ends = sorted({to for i, to in hits if first <= i < last})
         read = 0
@@ -180,17 +252,6 @@ class Engine:
             comment = comments.parse(_masked(data, start, end, matches), path, place.line)
             if comment:
                 yield comment
-
-
-def linear(pattern: bytes) -> Any:
-    """A compiled pattern of the linear engine; of `re` where google-re2 has no wheel."""
-    try:
-        import re2
-    except ImportError:
-        return re.compile(pattern)
-    options = re2_options(re2)
-    options.max_mem = 64 << 20
-    return re2.compile(pattern, options)
 
 
 class _Window(NamedTuple):
@@ -277,7 +338,7 @@ def _finding(path: str, match: Match, location: Location, detail: str = "") -> F
     return Finding(
         rule=match.rule.id,
         location=location,
-        severity=match.rule.severity,
+        severity=match.rule.severity if match.severity is None else match.severity,
         confidence=match.confidence,
         preview=_preview(match),
         context=mask.text(match.name),

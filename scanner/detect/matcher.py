@@ -17,11 +17,15 @@ Hit = tuple[int, int]
 
 
 class Pattern(NamedTuple):
-    """One thing to look for. `keywords`: lower-case literals, one of which is in every match."""
+    """One thing to look for. `keywords`: lower-case literals, one of which is in every match.
+
+    `once`: that it is there is all that is asked: one hit, for a match of the anchor itself.
+    """
 
     anchor: str
     ignore_case: bool = False
     keywords: tuple[str, ...] = ()
+    once: bool = False
 
 
 class Matcher(Protocol):
@@ -92,7 +96,10 @@ class _Hyperscan:
             database.compile(
                 expressions=[p.anchor.encode() for p in patterns],
                 ids=list(range(len(patterns))),
-                flags=[flags | (hs.HS_FLAG_CASELESS * p.ignore_case) for p in patterns],
+                flags=[
+                    flags | hs.HS_FLAG_CASELESS * p.ignore_case | hs.HS_FLAG_SINGLEMATCH * p.once
+                    for p in patterns
+                ],
             )
         except hs.error as error:
             raise ConfigError(
@@ -127,11 +134,14 @@ class _Twin:
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         self._by_keyword: dict[bytes, list[int]] = {}
         self._by_regex: list[tuple[int, re.Pattern[bytes]]] = []
+        self._once: dict[int, re.Pattern[bytes]] = {}
         for index, pattern in enumerate(patterns):
             for keyword in pattern.keywords:
                 self._by_keyword.setdefault(keyword.encode(), []).append(index)
-            if not pattern.keywords:
-                flags = re.MULTILINE | (re.IGNORECASE if pattern.ignore_case else 0)
+            flags = re.MULTILINE | (re.IGNORECASE if pattern.ignore_case else 0)
+            if pattern.once:
+                self._once[index] = re.compile(pattern.anchor.encode(), flags)
+            elif not pattern.keywords:
                 self._by_regex.append((index, re.compile(pattern.anchor.encode(), flags)))
 
     def hits(self, data: bytes) -> list[Hit]:
@@ -143,7 +153,13 @@ class _Twin:
             for index in indexes
         ]
         found += [(i, m.end()) for i, regex in self._by_regex for m in regex.finditer(data)]
-        return found
+        return self._without_more(found, data) if self._once else found
+
+    def _without_more(self, found: list[Hit], data: bytes) -> list[Hit]:
+        """Of what is asked for once, one hit each, and only where the anchor itself matches."""
+        met = {index for index, _ in found if index in self._once}
+        single = [(i, m.end()) for i in met if (m := self._once[i].search(data))]
+        return [hit for hit in found if hit[0] not in self._once] + single
 
 
 def _places(needle: bytes, text: bytes) -> Sequence[int]:

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.rulebook import Rule
-from scanner.model import ClassicMatch, Confidence
+from scanner.model import ClassicMatch, Confidence, Severity
 
 if TYPE_CHECKING:
     from scanner.detect.classic import Found
@@ -18,7 +18,8 @@ class Match(NamedTuple):
     """A value that a rule found: offsets into the piece, the name before it and its offset. It
     holds plaintext.
 
-    `classic`: the findings of detect-secrets that this one stands for, too.
+    `classic`: the findings of detect-secrets that this one stands for, too. `severity`: where it is
+    not the rule's.
     """
 
     start: int
@@ -29,6 +30,7 @@ class Match(NamedTuple):
     name: bytes
     name_start: int
     classic: tuple[ClassicMatch, ...] = ()
+    severity: Severity | None = None
 
     def __repr__(self) -> str:
         return f"Match({self.rule.id} {self.start}-{self.end})"
@@ -88,9 +90,11 @@ def joined(
     return sorted(own, key=lambda m: (m.start, m.end, m.rule.id, m.value))
 
 
-def _weight(match: Match) -> tuple[bool, int, int]:
-    """A rule with a format of its own says more about a value than the name beside it."""
-    return match.rule.check != "assigned-value", match.confidence, match.rule.severity
+def _weight(match: Match) -> tuple[int, int, int]:
+    """A rule with a format of its own says more about a value than the place that it stands in, and
+    that more than the name beside it."""
+    by_name = {"assigned-value": 0, "configured": 1}
+    return by_name.get(match.rule.check, 2), match.confidence, match.rule.severity
 
 
 def _overlapping(own: Sequence[Match], starts: Sequence[int], start: int, end: int) -> int | None:

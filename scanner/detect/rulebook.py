@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import scanner
 from scanner import cache, document
-from scanner.detect import mask, stems
+from scanner.detect import config_rules, linear, mask, stems, where
 from scanner.errors import ConfigError
 from scanner.model import Confidence, RuleInfo, Severity
 
@@ -52,7 +52,11 @@ class Source(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What the engine needs of one rule. `pattern` may hold the group `secret`."""
+    """What the engine needs of one rule. `pattern` may hold the group `secret`.
+
+    `files`: a pattern of the paths that it is for, "" for all. `group`: what it finds are
+    candidates for the ConfigRules of this group, "" where they are findings.
+    """
 
     id: str
     severity: Severity
@@ -66,6 +70,36 @@ class Rule(NamedTuple):
     entropy: float
     check: str
     named: bool
+    files: str = ""
+    group: str = ""
+
+
+class PlaceRow(NamedTuple):
+    """Values of files of one of these kinds (empty for all), under a path as where.py reads it (""
+    for any), whose name holds a secret (`secret`) or matches a pattern ("" for any)."""
+
+    kinds: tuple[str, ...]
+    path: str
+    secret: bool
+    name: str
+
+
+class ConfigRule(NamedTuple):
+    """A rule on the values of structured files, in places where a candidate of its group is.
+
+    `places`: where, one of several. `flag`: verdicts of templates.py, empty where the pattern alone
+    decides. `pattern` and `check` are about the value. `once`: one finding a file is enough.
+    """
+
+    id: str
+    severity: Severity
+    confidence: Confidence
+    group: str
+    places: tuple[PlaceRow, ...]
+    flag: tuple[str, ...]
+    pattern: str
+    check: str
+    once: bool
 
 
 class Rulebook:
@@ -88,6 +122,16 @@ class Rulebook:
         return {kind: _rule(row) for kind, row in json.loads(self._read("classic")).items()}
 
     @functools.cached_property
+    def looked_for(self) -> Sequence[Rule]:
+        """The rules of the one pass, the first of all; the others' files call for them by name."""
+        return [rule for rule in self.rules if rule.anchor]
+
+    @functools.cached_property
+    def config_rules(self) -> tuple[ConfigRule, ...]:
+        """The rules on structured files."""
+        return tuple(map(_config_rule, json.loads(self._read("config"))))
+
+    @functools.cached_property
     def infos(self) -> Mapping[str, RuleInfo]:
         """What people are told of each rule that there is, whether it is run or not."""
         return _Infos(json.loads(self._read("words")))
@@ -95,10 +139,11 @@ class Rulebook:
 
 def shipped() -> tuple[Source, ...]:
     """The rule files that come with keywatch, sorted by name."""
-    folder = os.path.join(document.rules_folder(), "secrets")
+    root = document.rules_folder()
     return tuple(
-        Source(f"rules/secrets/{name}", _read(os.path.join(folder, name)), shipped=True)
-        for name in sorted(os.listdir(folder))
+        Source(f"rules/{folder}/{name}", _read(os.path.join(root, folder, name)), shipped=True)
+        for folder in ("config", "secrets")
+        for name in sorted(os.listdir(os.path.join(root, folder)))
         if name.endswith(".yaml")
     )
 
@@ -126,7 +171,7 @@ def _code() -> Iterator[bytes]:
     yield scanner.__version__.encode()
     yield _read(os.path.join(document.rules_folder(), "classic.yaml"))
     here = os.path.dirname(os.path.abspath(__file__))
-    for name in ("rulebook.py", "stems.py", "comments.py"):
+    for name in ("rulebook.py", "config_rules.py", "where.py", "stems.py", "comments.py"):
         yield _read(os.path.join(here, name))
 
 
@@ -160,6 +205,7 @@ def _read(path: str) -> bytes:
 
 def _compile(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, bytes]:
     rules: dict[str, dict[str, Any]] = {}
+    config: dict[str, dict[str, Any]] = {}
     infos: dict[str, dict[str, Any]] = {}
     for source in sources:
         parsed = document.parse(source.data, source.where)
@@ -167,19 +213,80 @@ def _compile(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, by
             parsed = parsed.part("rules")
         document.check(parsed, "rule.schema.json")
         defaults = parsed.data.get("defaults", {})
+        shared = _candidates(parsed, shipped=source.shipped)
+        rules |= shared
         for index, own in enumerate(parsed.data["rules"]):
             raw = {"vendor": parsed.data.get("vendor", ""), "purge": _PURGE, **defaults, **own}
             field = ("rules", index)
-            if raw["id"] in rules:
+            if raw["id"] in infos:
                 raise parsed.error((*field, "id"), f"the rule {raw['id']!r} exists already")
-            rules[raw["id"]] = _table_row(raw, parsed, field, shipped=source.shipped)
+            if "where" in raw:
+                row = config_rules.row(raw, parsed, field, source.where if shared else raw["id"])
+                for place, pattern in config_rules.patterns(row):
+                    _demand_linear(pattern, parsed, (*field, place), shipped=source.shipped)
+                _demand_check(row["check"], parsed, (*field, "check"))
+                config[raw["id"]] = row
+                if not shared:
+                    rules[raw["id"]] = _of_its_own(raw, row, parsed, field)
+            else:
+                rules[raw["id"]] = _table_row(raw, parsed, field, shipped=source.shipped)
             infos[raw["id"]] = _info_row(raw, parsed, field)
     for rule in disabled:
-        if rule not in rules:
-            raise rule_error(rule, tuple(rules))
-    run = [row for row in rules.values() if row["id"] not in disabled]
+        if rule not in infos:
+            raise rule_error(rule, tuple(infos))
+    run = [row for row in config.values() if row["id"] not in disabled]
+    groups = {row["group"] for row in run}
+    kept = [
+        row
+        for row in rules.values()
+        if (row["group"] in groups if row["group"] else row["id"] not in disabled)
+    ]
     classic = _classic(infos)
-    return {"rules": _json(run), "words": _json(infos), "classic": _json(classic)}
+    return {
+        "rules": _json(sorted(kept, key=lambda row: not row["anchor"])),
+        "config": _json(run),
+        "words": _json(infos),
+        "classic": _json(classic),
+    }
+
+
+def _candidates(parsed: document.Document, *, shipped: bool) -> dict[str, dict[str, Any]]:
+    """The rows of what the rules of a file look for together."""
+    rows = {}
+    for index, own in enumerate(parsed.data.get("candidates", ())):
+        field = ("candidates", index)
+        if not shipped:
+            raise parsed.error(field, "candidates: only rules that come with keywatch share them")
+        raw = {"id": f"{parsed.where}#{index}", "edges": "", **own}
+        rows[raw["id"]] = _table_row(raw, parsed, field, shipped=True) | {"group": parsed.where}
+    return rows
+
+
+def _of_its_own(
+    raw: dict[str, Any], row: dict[str, Any], parsed: document.Document, field: Any
+) -> dict[str, Any]:
+    """The row by which one rule on structure is looked for: the last key that its path names."""
+    keys = [where.last_key(where.parse(place["path"])) for place in row["places"]]
+    if min(map(len, keys)) < 2 and "keywords" not in raw:
+        raise parsed.error(
+            (*field, "where"),
+            "where: no key of two letters or more is named, so every file would be parsed",
+            todo="name the last key in the path, or give keywords",
+        )
+    words = raw.get("keywords") or sorted({key.lower() for key in keys})
+    nothing = {"pattern": "", "check": "", "edges": "", "entropy": 0, "files": ""}
+    return {
+        "id": raw["id"],
+        "severity": row["severity"],
+        "confidence": row["confidence"],
+        "anchor": f"(?i:{'|'.join(map(re.escape, words))})",
+        "keywords": words,
+        "ignore_case": True,
+        "multiline": False,
+        "named": False,
+        "group": row["group"],
+        **nothing,
+    }
 
 
 def _classic(infos: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -195,9 +302,10 @@ def _classic(infos: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def _without_pattern(info: RuleInfo) -> dict[str, Any]:
     """A rule whose findings come from elsewhere."""
-    nothing = {"pattern": "", "anchor": "", "keywords": (), "edges": "", "check": ""}
+    nothing = {"pattern": "", "anchor": "", "keywords": (), "edges": "", "check": "", "files": ""}
     return {
         "id": info.id,
+        "group": "",
         "severity": info.severity,
         "confidence": info.confidence,
         "ignore_case": False,
@@ -225,7 +333,10 @@ def _table_row(
         pattern, anchor = _patterns(raw, shipped=shipped)
     except ValueError as error:
         raise parsed.error((*field, "pattern"), f"pattern: {error}", todo="add an anchor") from None
-    _demand_linear(pattern, parsed, (*field, "pattern"), shipped=shipped)
+    if pattern:
+        _demand_linear(pattern, parsed, (*field, "pattern"), shipped=shipped)
+    if "files" in raw:
+        _demand_linear(raw["files"], parsed, (*field, "files"), shipped=shipped)
     edges = raw.get("edges", _EDGES).removeprefix("[").removesuffix("]")
     _demand_class(edges, parsed, (*field, "edges"))
     _demand_check(raw.get("check", ""), parsed, (*field, "check"))
@@ -242,6 +353,8 @@ def _table_row(
         "entropy": raw.get("entropy", 0),
         "check": raw.get("check", ""),
         "named": "named" in raw,
+        "files": raw.get("files", ""),
+        "group": "",
     }
 
 
@@ -265,21 +378,36 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str]:
 
 
 def _info_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> dict[str, Any]:
-    for name in ("class", "why", "revoke", "rotate"):
-        if name not in raw:
-            raise parsed.error(field, f"{raw['id']}: {name} is missing, here and in defaults")
+    needed = ("why", "fix") if "fix" in raw else ("class", "why", "revoke", "rotate")
+    missing = [name for name in needed if name not in raw]
+    if missing:
+        text = f"{raw['id']}: {', '.join(missing)} {_is(missing)} missing, here and in defaults"
+        raise parsed.error(field, text)
     source = raw.get("source", {})
+    revoked = "revoke" in raw
     return {
         "id": raw["id"],
         "title": raw["title"],
         "severity": Severity[raw.get("severity", "high").upper()],
         "confidence": Confidence[raw.get("confidence", "high").upper()],
-        "secret_class": raw["class"],
-        **{name: " ".join(raw[name].split()) for name in ("why", "revoke", "rotate", "purge")},
+        "secret_class": raw.get("class", ""),
+        "why": _prose(raw["why"]),
+        "fix": _prose(raw.get("fix", "")),
+        "revoke": _prose(raw.get("revoke", "")),
+        "rotate": _prose(raw.get("rotate", "")),
+        "purge": _prose(raw["purge"]) if revoked else "",
         "source": source.get("url", ""),
         "source_date": source.get("seen", ""),
         "vendor": raw["vendor"],
     }
+
+
+def _is(names: Sequence[str]) -> str:
+    return "are" if len(names) > 1 else "is"
+
+
+def _prose(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _demand_linear(pattern: str, parsed: document.Document, field: Any, *, shipped: bool) -> None:
@@ -294,7 +422,7 @@ def _demand_linear(pattern: str, parsed: document.Document, field: Any, *, shipp
                 todo="pip install google-re2",
             ) from None
         return
-    options = re2_options(re2)
+    options = linear.options(re2)
     if not shipped:
         options.max_mem = _MOST_MEMORY
     try:
@@ -328,19 +456,18 @@ def _demand_class(edges: str, parsed: document.Document, field: Any) -> None:
         )
 
 
-def re2_options(re2: Any) -> Any:
-    """Bytes as they are, like the matcher: in UTF-8, `.` is no byte of a file in Latin-1."""
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.log_errors = False
-    return options
-
-
 def _demand_check(name: str, parsed: document.Document, field: Any) -> None:
     from scanner.detect.verify import CHECKS
 
     if name and name not in CHECKS:
         raise document.unknown_name(parsed, field, name, sorted(CHECKS))
+
+
+def _config_rule(row: dict[str, Any]) -> ConfigRule:
+    row["severity"] = Severity(row["severity"])
+    row["confidence"] = Confidence(row["confidence"])
+    places = tuple(PlaceRow(**each | {"kinds": tuple(each["kinds"])}) for each in row["places"])
+    return ConfigRule(**row | {"places": places, "flag": tuple(row["flag"])})
 
 
 def _rule(row: dict[str, Any]) -> Rule:

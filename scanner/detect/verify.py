@@ -21,6 +21,7 @@ from scanner.detect.checksums import (
     crc32_hex_little,
     from_base64,
 )
+from scanner.detect.configured import configured
 from scanner.model import Confidence
 
 __all__ = ["CHECKS", "Candidate", "Check"]
@@ -153,6 +154,7 @@ CHECKS: Mapping[str, Check] = {
     "azure-devops-token": _sure(lambda found: azure_keys.is_devops_token(found.value)),
     "azure-key": _sure(lambda found: azure_keys.is_key(found.value)),
     "azure-redis-key": _azure_redis,
+    "configured": _whole(configured),
     "discord-token": _sure(_discord),
     "encoded-json": _sure(_encoded_json),
     "github-token": _sure(_github),

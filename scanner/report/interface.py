@@ -56,5 +56,10 @@ class Reporter(Protocol):
 
 def remedy(rule: RuleInfo) -> tuple[tuple[str, str], ...]:
     """What to do after a leak, as (step, words), in the order in which to do it."""
-    steps = (("revoke", rule.revoke), ("rotate", rule.rotate), ("purge", rule.purge))
+    steps = (
+        ("fix", rule.fix),
+        ("revoke", rule.revoke),
+        ("rotate", rule.rotate),
+        ("purge", rule.purge),
+    )
     return tuple((step, words) for step, words in steps if words)

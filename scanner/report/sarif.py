@@ -123,7 +123,10 @@ def _message(finding: Finding, context: ReportContext) -> str:
         first += f" '{text.for_sarif(finding.preview)}'"
     if finding.context:
         first += f" in '{text.for_sarif(finding.context)}'"
-    parts = [first, *(text.for_sarif(words) for words in (finding.detail, rule.revoke) if words)]
+    parts = [
+        first,
+        *(text.for_sarif(words) for words in (finding.detail, rule.fix or rule.revoke) if words),
+    ]
     return " ".join(sarif_rules.ended(part) for part in parts)
 
 

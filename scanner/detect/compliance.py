@@ -1,0 +1,235 @@
+"""Detect: rules on the values of structured files, in a file that has a candidate for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from scanner.detect import where
+from scanner.detect.assignments import is_translation
+from scanner.detect.candidate import Candidate
+from scanner.detect.configured import Flaw, flaw, is_sensitive, trimmed
+from scanner.detect.linear import linear, secret_group
+from scanner.detect.matches import Match
+from scanner.detect.rulebook import ConfigRule, PlaceRow, Rule
+from scanner.detect.structure import FileKind, Leaf, Path, Structure, structures
+from scanner.detect.templates import Verdict, judge
+from scanner.detect.verify import CHECKS
+from scanner.model import Confidence
+
+_VALUE = re.compile(r"(?i)^@?(?:default_?value|value|default|content|string|text)$")
+_NAMES = ("name", "key", "Name", "Key", "variable", "parameter", "@name", "@key", "@id", "field")
+_DIGIT = re.compile(r"\d")
+_ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}")
+_EXAMPLES = re.compile(r"(?i)example")
+_ASSIGNED = re.compile(r"\s*([A-Za-z_][\w.\-]*)\s*=\s*(?![=\s])")
+
+
+class Setting(NamedTuple):
+    """A leaf under the name that people know it by, and its text."""
+
+    name: str
+    leaf: Leaf
+    value: str
+
+
+class Compliance:
+    """The rules on structure, ready for any number of files."""
+
+    def __init__(self, rules: Sequence[ConfigRule]) -> None:
+        self._rules = [_Ready(rule) for rule in rules]
+
+    def examine(
+        self, path: str, kind: FileKind, data: bytes, groups: frozenset[str]
+    ) -> Iterator[Match]:
+        """What the rules of these groups find in a file. NotParsedError where it does not parse."""
+        active = [ready for ready in self._rules if ready.rule.group in groups]
+        once: set[str] = set()
+        for structure in structures(kind, data):
+            kinds = kind.kinds | structure.kinds
+            wanted = [(r, places) for r in active if (places := r.places_in(kinds))]
+            for match, ready in _found(path, kind, structure, data, wanted) if wanted else ():
+                if match.rule.id not in once:
+                    yield match
+                if ready.rule.once:
+                    once.add(match.rule.id)
+
+    def by_line(self, candidates: Sequence[Match], data: bytes) -> list[Match]:
+        """The candidates of lines alone, each under the rule that its value breaks."""
+        found = []
+        for candidate in candidates:
+            group = candidate.rule.group
+            value = trimmed(candidate.value, data[: candidate.start][-1:])
+            leaf = Leaf((), candidate.start, candidate.start + len(value))
+            setting = Setting(candidate.name.decode("latin-1"), leaf, value.decode("latin-1"))
+            fault = flaw(setting.name, setting.value, sensitive=is_sensitive(setting.name))
+            alike = [r for r in self._rules if r.rule.group == group and r.by_name_alone]
+            found += [m for r in alike if (m := _match("", r, setting, fault))][:1]
+        return found
+
+
+class _Place:
+    """Where a rule looks, compiled when first needed."""
+
+    def __init__(self, row: PlaceRow) -> None:
+        self.kinds = frozenset(row.kinds)
+        self.secret = row.secret
+        steps = where.parse(row.path)
+        self._path = where.Matcher(steps, _compiled) if steps else None
+        self._name = row.name
+
+    def holds(self, setting: Setting, texts: where.ValueOf, *, secret: bool) -> bool:
+        """Is the setting in this place? `secret`: does its name, or a variable's in it, say so?"""
+        if self.secret and not secret:
+            return False
+        if self._name and not _compiled(self._name).search(
+            setting.name.encode("latin-1", "replace")
+        ):
+            return False
+        return self._path is None or self._path.matches(setting.leaf.path, texts)
+
+
+@cache
+def _compiled(pattern: str) -> Any:
+    return linear(pattern.encode())
+
+
+class _Ready:
+    """A rule and its places."""
+
+    def __init__(self, rule: ConfigRule) -> None:
+        self.rule = rule
+        self.as_rule = _as_rule(rule)
+        self._places = [_Place(row) for row in rule.places]
+        self.by_name_alone = any(row.secret and not row.path for row in rule.places)
+        self.by_name = all(row.secret for row in rule.places)
+
+    def places_in(self, kinds: frozenset[str]) -> list[_Place]:
+        return [place for place in self._places if not place.kinds or place.kinds & kinds]
+
+
+def _as_rule(rule: ConfigRule) -> Rule:
+    return Rule(
+        id=rule.id,
+        severity=rule.severity,
+        confidence=rule.confidence,
+        pattern="",
+        anchor="",
+        keywords=(),
+        ignore_case=False,
+        multiline=False,
+        edges="",
+        entropy=0,
+        check="configured" if any(row.secret for row in rule.places) else rule.check,
+        named=True,
+    )
+
+
+def settings(structure: Structure, data: bytes) -> Iterator[Setting]:
+    """The values of a document under their names: of `name: X, value: Y` it is X."""
+    texts = where.values(structure.leaves, data)
+    for leaf in structure.leaves:
+        value = texts[leaf.path]
+        name, at = _name(leaf.path, value, texts)
+        yield Setting(name, leaf._replace(start=leaf.start + at), value[at:])
+
+
+def _name(path: Path, value: str, texts: Mapping[Path, str]) -> tuple[str, int]:
+    """The name of a value, and where in its text the value begins."""
+    keys = [part for part in path if isinstance(part, str)]
+    last = keys[-1] if keys else ""
+    is_item = not path or (isinstance(path[-1], int) and not _EXAMPLES.search(last))
+    if is_item and (assigned := _ASSIGNED.match(value)):  # `- NAME=value` of compose
+        return assigned[1], assigned.end()
+    if beside := _beside(path, last, texts):
+        return beside, 0
+    return last, 0
+
+
+def _beside(path: Path, last: str, texts: Mapping[Path, str]) -> str:
+    parent = path[:-1] if isinstance(path[-1] if path else "", str) else path[:-2]
+    if _VALUE.match(last):
+        for name in _NAMES:
+            if found := texts.get((*parent, name)):
+                return found
+        if isinstance(path[-1], int):  # XML: elements beside
+            near = (texts.get((*parent, name, i)) for name in _NAMES[:4] for i in range(4))
+            if found := next((text for text in near if text), ""):
+                return found
+        return next((part for part in reversed(parent) if isinstance(part, str)), last)
+    if path and isinstance(path[-1], int):
+        return texts.get((*path, "@name"), "") or texts.get((*path, "@key"), "")
+    return ""
+
+
+def _found(
+    path: str,
+    kind: FileKind,
+    structure: Structure,
+    data: bytes,
+    rules: Sequence[tuple[_Ready, Sequence[_Place]]],
+) -> Iterator[tuple[Match, _Ready]]:
+    texts = where.values(structure.leaves, data)
+    translated = is_translation(path)
+    for setting in settings(structure, data):
+        sensitive = is_sensitive(setting.name)
+        fault = _fault(setting, kind, sensitive=sensitive)
+        if fault and translated and not _DIGIT.search(_ESCAPE.sub("", setting.value)):
+            fault = None
+        secret = sensitive or fault is not None
+        for ready, places in rules:
+            if any(place.holds(setting, texts.get, secret=secret) for place in places):
+                match = _match(path, ready, setting, fault)
+                if match:
+                    yield match, ready
+
+
+def _fault(setting: Setting, kind: FileKind, *, sensitive: bool) -> Flaw | None:
+    leaf = setting.leaf
+    if leaf.tag and not leaf.tag.startswith("tag:yaml.org"):
+        return None  # `!Ref`, `!vault`: what the tag names gives the value
+    fault = flaw(setting.name, setting.value, sensitive=sensitive, example=kind.example)
+    if fault and leaf.style == "fallback" and fault.verdict is Verdict.LITERAL:
+        return fault._replace(verdict=Verdict.LITERAL_DEFAULT)
+    return fault
+
+
+def _match(path: str, ready: _Ready, setting: Setting, fault: Flaw | None) -> Match | None:
+    rule, leaf = ready.rule, setting.leaf
+    value = setting.value.encode("latin-1")
+    confidence, severity = rule.confidence, None
+    start, end = 0, len(value)
+    if rule.flag:
+        if not ready.by_name:
+            judged = judge(setting.value)
+            fault = Flaw(judged.verdict, judged.start, judged.end, rule.confidence)
+        if fault is None or fault.verdict not in rule.flag:
+            return None
+        start, end = fault.start, fault.end
+        confidence, severity = min(confidence, fault.confidence), fault.severity
+    if rule.pattern:
+        pattern = _compiled(rule.pattern)
+        found = pattern.search(value)
+        if not found:
+            return None
+        if not rule.flag:
+            start, end = found.span(secret_group(pattern))
+    name = setting.name.encode("latin-1", "replace")
+    if rule.check:
+        line = Candidate(value[start:end], name, value, start, path)
+        judged_as = CHECKS[rule.check](line)
+        if judged_as is None:
+            return None
+        confidence = min(confidence, judged_as)
+    return Match(
+        start=leaf.start + start,
+        end=leaf.start + end,
+        rule=ready.as_rule,
+        value=value[start:end],
+        confidence=Confidence(confidence),
+        name=name,
+        name_start=leaf.start,
+        severity=severity,
+    )

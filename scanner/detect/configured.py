@@ -1,0 +1,180 @@
+"""Detect: what a sensitive name of a configuration file holds, judged by name and value.
+
+In code, what stands right of `password =` must look like a secret. In configuration the place says
+so: any literal is one, unless its shape says that it is something else (a name, a path, a number).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from scanner.detect.assignments import holds_a_secret, is_dummy, is_placeholder, shannon
+from scanner.detect.templates import Judged, Verdict, judge
+from scanner.model import Confidence, Severity
+
+if TYPE_CHECKING:
+    from scanner.detect.candidate import Candidate
+
+# Names that only configuration uses, beside those that mean a secret everywhere.
+_MORE = re.compile(
+    r"(?i)(?:^|[_\-.:/@])(?:requirepass|masterauth|(?:bind|root|user|admin|db)?pw|psk|_?auth|pat|passwort"
+    r"|sas|sasl|hmac|secret_?key_?base|(?:session|shared|pre_?shared|hmac|license|service|storage|auth"
+    r"|ssh|client|cookie|deploy|crypt|cipher|aes|jwt|fernet|webhook|app|consumer|identity|signature"
+    r"|subscription|host|primary|secondary)_?key(?:_?data)?|contrase[nñ]a)$"
+)
+# First words of names that say whether, or where, there is a secret.
+_WHETHER = re.compile(
+    r"(?i)^(?:existing|use|enable|enabled|has|is|no|allow|require|required|show|hide|with|disable|skip"
+    r"|generate|create|auto|randomize|min|max|validate|num|total|mount|expose|automount|forbid|default"
+    r"_token_ttl|rotate|refresh)(?:[_\-.A-Z]|$)"
+)
+_KEY_OF = re.compile(
+    r"(?:[Pp]assword|[Ss]ecret|[Tt]oken|[Uu]ser(?:[Nn]ame)?|[Cc]redentials?)[-_]?Key$"
+)
+_IS_PASSWORD = re.compile(
+    r"(?i)pass|pwd|(?:^|[_\-.])p(?:w|sk)$|[a-z]pw$|requirepass|masterauth|secret_?key_?base"
+)
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_NO_VALUE = re.compile(
+    r"(?i)^(?:true|false|yes|no|on|off|null|none|enabled?|disabled?|required|optional|always|never|auto)$"
+)
+_NUMBER = re.compile(r"^[+-]?\d[\d_.,]*\s?(?:[smhdw]|ms|min|[KMG]i?B?|%)?$")
+_ELSEWHERE = re.compile(
+    r"^(?:~?/|\.{1,2}/|[A-Za-z]:\\)|^[\w.-]+/[\w./-]+$|\.(?:pem|key|crt|cert|json|ya?ml|txt|conf|jks|p12|pfx|pub"
+    r"|sh|env|gpg|asc|html?|js|py|log)$"
+)
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]*:(?://|$)")
+_UUID = re.compile(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
+_WORDS = re.compile(r"^[A-Za-z]+(?:[-_.: ](?:[A-Za-z]+|v?\d{1,4}))*$")
+_NAMED = re.compile(r"[-_.: ]")
+_TYPES = re.compile(
+    r"(?i)^(?:string|str|number|bool|boolean|int|integer|object|map|list|any|bytes|char|text|varchar.*|secret|bearer"
+    r"|basic|digest|opaque|kubernetes\.io/[\w.-]+|(?:rs|hs|es|ps)\d{3}|aes\S*|rsa\S*|ed25519|sha\d+|md5|scram-\S*"
+    r"|plain|oauth2?|jwt|token|api[_-]?key|header|cookie|query|ldap|saml|oidc|approle|kubernetes|userpass|cert"
+    r"|iam|gcp|aws|azure|github|native|trust|peer|ident)$"
+)
+_PUBLIC = re.compile(
+    r"^(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S+|-----BEGIN (?:PUBLIC KEY|CERTIFICATE)|age1|pk_)"
+)
+
+
+_COMMENT = re.compile(rb"[ \t]+(?:#|//|;)[^\n]*$")
+
+
+_PASSING = {Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT, Verdict.PLACEHOLDER}
+
+
+class Flaw(NamedTuple):
+    """What is wrong with a value: where in it, how sure, and less severe than its rule says?"""
+
+    verdict: Verdict
+    start: int
+    end: int
+    confidence: Confidence
+    severity: Severity | None = None
+
+
+def is_sensitive(name: str) -> bool:
+    """Does a setting of this name hold a secret?"""
+    last = re.split(r"[/:]", name)[-1] if "/" in name else name
+    if _WHETHER.match(last):
+        return False
+    return holds_a_secret(last) or bool(_MORE.search(last))
+
+
+def configured(candidate: Candidate) -> Confidence | None:
+    """A check: may this line of a configuration file hold a value that is not templated?"""
+    name = candidate.name.decode("latin-1")
+    value = trimmed(candidate.value, candidate.line[: candidate.at]).decode("latin-1")
+    found = flaw(name, value, sensitive=is_sensitive(name))
+    return found.confidence if found else None
+
+
+def trimmed(value: bytes, before: bytes) -> bytes:
+    """The value at the end of a line, without closing quote, comment, comma or bracket."""
+    quote = before[-1:]
+    if quote in {b'"', b"'", b"`"}:
+        end = re.search(rb"(?<!\\)" + quote, value)
+        return value[: end.start()] if end else value
+    value = _COMMENT.sub(b"", value).rstrip(b" \t\r,;")
+    return value if b"{" in value else value.rstrip(b"]})")
+
+
+def flaw(name: str, value: str, *, sensitive: bool, example: bool = False) -> Flaw | None:
+    """What keeps the value of a setting from being properly templated; None for nothing.
+
+    `sensitive`: the name holds a secret. For another name only the defaults of variables that do
+    count. `example`: the file shows what to fill in, so a placeholder is what belongs there.
+    """
+    judged = judge(value, broken=sensitive)
+    verdict, text = judged.verdict, value[judged.start : judged.end]
+    if verdict is Verdict.LITERAL_DEFAULT:
+        holder = judged.variable if is_sensitive(judged.variable) else name
+        if not sensitive and holder == name:
+            return None
+        return _of_text(judged, holder, text, example=example)
+    if not sensitive or verdict in _PASSING:
+        return None
+    if verdict is Verdict.LITERAL:
+        return _of_text(judged, name, text, example=example)
+    confidence = Confidence.MEDIUM
+    return Flaw(verdict, judged.start, judged.end, confidence)
+
+
+def _of_text(judged: Judged, name: str, text: str, *, example: bool) -> Flaw | None:
+    confidence = strength(name, text)
+    if confidence is None:
+        return None
+    low = is_placeholder(text) or is_dummy(text)
+    if low and example:
+        return None
+    return Flaw(
+        judged.verdict,
+        judged.start,
+        judged.end,
+        Confidence.LOW if low and judged.verdict is Verdict.LITERAL else confidence,
+        Severity.LOW if low else None,
+    )
+
+
+def strength(name: str, value: str) -> Confidence | None:
+    """How likely the literal of a sensitive setting is its secret; None where it is none."""
+    value = value.strip()
+    password = bool(_IS_PASSWORD.search(name))
+    if _is_no_secret(value) or (not password and _is_no_token(value)):
+        return None
+    entropy = shannon(value.encode("latin-1", "replace"))
+    in_words = _WORDS.match(value) is not None
+    variable = _VARIABLE.fullmatch(name) is not None
+    if in_words and (_KEY_OF.search(name) or (not password and not variable)):
+        return Confidence.MEDIUM if len(value) >= 20 and entropy >= 4 and value.isalnum() else None
+    if in_words and not password and not is_placeholder(value) and _NAMED.search(value):
+        return None
+    if not password and len(value) < 8 and not re.search(r"\d", value):
+        return None
+    return (
+        Confidence.HIGH if len(value) > 15 and entropy > 3.5 and not in_words else Confidence.MEDIUM
+    )
+
+
+def _is_no_secret(value: str) -> bool:
+    """A switch, a place, an address, a public key, words for people."""
+    if len(value) < 3 or _NO_VALUE.match(value) or _PUBLIC.match(value):
+        return True
+    return bool(_ELSEWHERE.search(value)) or _is_prose(value) or _is_address(value)
+
+
+def _is_address(value: str) -> bool:
+    return bool(_URL.match(value)) and "@" not in value
+
+
+def _is_no_token(value: str) -> bool:
+    """A number, a type: what only a password may be."""
+    return bool(_NUMBER.match(value) or _UUID.match(value) or _TYPES.match(value))
+
+
+def _is_prose(value: str) -> bool:
+    """Words for people."""
+    words = value.split()
+    return len(words) > 3 and sum(word.isalpha() for word in words) * 2 > len(words)

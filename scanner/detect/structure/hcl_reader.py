@@ -1,0 +1,103 @@
+"""Detect: HCL and Terraform -> leaves, by the tree-sitter grammar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
+
+_LARGEST = 2_000_000
+_DEEPEST = 200
+_STRINGS = frozenset(("template_expr", "string_lit", "quoted_template", "heredoc_template"))
+_NUMBERS = frozenset(("numeric_lit", "bool_lit", "null_lit"))
+_WRAPPERS = frozenset(("expression", "collection_value", "literal_value"))
+# Functions whose strings are the value, or stand in for one that is not set.
+_GIVING = frozenset(
+    ("coalesce", "try", "lookup", "sensitive", "base64encode", "nonsensitive", "tostring")
+)
+
+
+@cache
+def _parser() -> Any:
+    import tree_sitter
+    import tree_sitter_hcl
+
+    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_hcl.language()))
+
+
+def read_hcl(data: bytes) -> Iterator[Structure]:
+    """One document. NotParsedError where it is no HCL at all."""
+    if len(data) > _LARGEST:
+        raise NotParsedError("it is too large")
+    root = _parser().parse(data).root_node
+    if root.has_error and not any(child.type == "body" for child in root.children):
+        raise NotParsedError("it is not valid HCL")
+    yield Structure(tuple(leaf for child in root.children for leaf in _body(child, (), 0)))
+
+
+def _body(node: Any, path: Path, depth: int) -> Iterator[Leaf]:
+    if depth > _DEEPEST:
+        raise NotParsedError("it is nested too deeply")
+    for child in node.named_children if node.type in {"body", "ERROR"} else [node]:
+        if child.type == "block":
+            labels = [
+                _text(each)
+                for each in child.named_children
+                if each.type in {"identifier", "string_lit"}
+            ]
+            for inner in child.named_children:
+                if inner.type == "body":
+                    yield from _body(inner, (*path, *labels), depth + 1)
+        elif child.type == "attribute":
+            name, value = child.named_children[0], child.named_children[-1]
+            yield from _value(value, (*path, _text(name)), depth + 1)
+
+
+def _value(node: Any, path: Path, depth: int, style: str = "") -> Iterator[Leaf]:
+    """The leaves of an expression. Of calls and conditions, the strings that they may give."""
+    if depth > _DEEPEST:
+        raise NotParsedError("it is nested too deeply")
+    kind = node.type
+    if kind in _STRINGS:
+        yield _string(node.named_children[0] if kind == "template_expr" else node, path, style)
+    elif kind in _NUMBERS:
+        yield Leaf(path, node.start_byte, node.end_byte)
+    else:
+        for inner, more, inner_style in _inside(node):
+            yield from _value(inner, (*path, *more), depth + 1, inner_style or style)
+
+
+def _inside(node: Any) -> Iterator[tuple[Any, Path, str]]:
+    """The expressions in one, with what each adds to the path, and its style."""
+    children = node.named_children
+    if node.type == "object":
+        for element in (each for each in children if each.type == "object_elem"):
+            yield element.named_children[-1], (_text(element.named_children[0]),), ""
+    elif node.type == "tuple":
+        items = (each for each in children if each.type == "expression")
+        yield from ((item, (index,), "") for index, item in enumerate(items))
+    elif node.type == "function_call" and _text(children[0]) in _GIVING:
+        arguments = (each for child in children for each in child.named_children)
+        yield from ((each, (), "fallback") for each in arguments if each.type == "expression")
+    elif node.type == "conditional":
+        yield from ((branch, (), "fallback") for branch in children[1:])
+    elif node.type in _WRAPPERS and len(children) == 1:
+        yield children[0], (), ""
+
+
+def _string(node: Any, path: Path, style: str) -> Leaf:
+    start, end = node.start_byte, node.end_byte
+    if node.type == "heredoc_template":
+        parts = [
+            c for c in node.named_children if c.type not in {"heredoc_start", "heredoc_identifier"}
+        ]
+        if parts:
+            start, end = parts[0].start_byte, parts[-1].end_byte
+        return Leaf(path, start, end, style or "block")
+    return Leaf(path, start + 1, max(start + 1, end - 1), style or "quoted")
+
+
+def _text(node: Any) -> str:
+    return str(node.text.decode("latin-1").strip().strip('"'))

@@ -1,0 +1,111 @@
+"""Detect: what kind of file a path names, and which reader knows its structure.
+
+A kind is a word that rules write in `where: {kind: …}`. A file may be of several: a compose file is
+YAML, too. What only the content tells (a Kubernetes manifest) is added when a document is read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_READERS = {
+    "yaml": "yaml yml eyaml",
+    "json": "json jsonc json5 tfstate webmanifest",
+    "toml": "toml",
+    "ini": "ini cfg conf cnf properties rc desktop service",
+    "env": "env envrc",
+    "hcl": "tf tfvars hcl nomad tofu",
+    "xml": "xml config csproj props targets plist",
+    "dockerfile": "dockerfile containerfile",
+    "shell": "sh bash zsh ksh mk bat cmd ps1",
+}
+_BY_SUFFIX = {suffix: reader for reader, text in _READERS.items() for suffix in text.split()}
+_BY_NAME = {
+    "dockerfile": "dockerfile",
+    "containerfile": "dockerfile",
+    "makefile": "shell",
+    "jenkinsfile": "",
+    "pipfile": "toml",
+    "pipfile.lock": "json",
+    ".gitconfig": "ini",
+    ".npmrc": "ini",
+    ".yarnrc": "ini",
+    ".pypirc": "ini",
+    ".my.cnf": "ini",
+    ".s3cfg": "ini",
+    ".boto": "ini",
+    ".esmtprc": "ini",
+    ".env": "env",
+    ".envrc": "env",
+    ".flaskenv": "env",
+    ".dockercfg": "json",
+    ".dockerconfigjson": "json",
+    ".ftpconfig": "json",
+    ".remote-sync.json": "json",
+    "composer.lock": "json",
+}
+# What a template of a file is called, before or after the file's own suffix.
+_AROUND = re.compile(
+    r"\.(?:j2|jinja2?|tpl|tmpl|gotmpl|erb|ejs|mustache|hbs|template|tftpl|example|sample|dist"
+    r"|default|defaults|orig|bak|old|in)$"
+)
+_EXAMPLE = re.compile(r"(?:^|[._-])(?:example|sample|template|dist|defaults?)(?:$|[._-])")
+_LOCKED = re.compile(r"(?:^|[.-])lock(?:$|\.)|^package-lock\.json$|\.min\.|^go\.sum$")
+# Kinds by the path; the first word of a row is the kind.
+_BY_PATH = [
+    (kind, re.compile(pattern))
+    for kind, pattern in (
+        ("compose", r"(?:^|/)(?:docker-)?(?:compose|stack)(?:[._-][^/]*)?\.ya?ml$"),
+        (
+            "github-workflow",
+            r"(?:^|/)\.github/(?:workflows|actions)/.*\.ya?ml$|(?:^|/)action\.ya?ml$",
+        ),
+        ("gitlab-ci", r"(?:^|/)(?:\.gitlab-ci|[^/]*\.gitlab-ci)\.ya?ml$|(?:^|/)\.gitlab/ci/"),
+        ("helm-values", r"(?:^|/)values[^/]*\.ya?ml$|(?:^|/)ci/[^/]*values[^/]*\.ya?ml$"),
+        ("helm-template", r"(?:^|/)templates/.*\.(?:ya?ml|tpl)$"),
+        ("ansible", r"(?:^|/)(?:group_vars|host_vars|roles|playbooks?|ansible)/"),
+        ("spring", r"(?:^|/)(?:application|bootstrap)(?:-[^/]*)?\.(?:ya?ml|properties)$"),
+        ("secrets-config", r"(?:^|/)configs/secrets/[^/]*\.ya?ml$"),
+        ("vault-policy", r"(?:^|/)(?:vault|policies|policy)/.*\.hcl$"),
+        ("env-example", r"(?:^|/)(?:\.env\.|[\w.-]*\.?env\.|example\.|sample\.)[\w.-]*$"),
+        ("tfvars", r"\.tfvars(?:\.json)?(?:\.[\w]+)?$"),
+        ("tfstate", r"\.tfstate(?:\.backup)?$"),
+    )
+]
+
+
+class FileKind(NamedTuple):
+    """`reader`: the format, a key of READERS in structure/__init__.py, "" where none reads it.
+    `kinds`: all that rules may call the file. `example`: it shows what to fill in."""
+
+    reader: str
+    kinds: frozenset[str]
+    example: bool
+
+
+def file_kind(path: str) -> FileKind:
+    """The kind of the file at a path, by its name alone."""
+    name = path.rpartition("/")[2].lower()
+    bare = name
+    while bare not in _BY_NAME and (cut := _AROUND.sub("", bare)) and cut != bare:
+        bare = cut
+    reader = "" if _LOCKED.search(name) else _reader(bare)
+    kinds = {reader} if reader else set()
+    if reader == "hcl" and not bare.endswith((".hcl", ".nomad")):
+        kinds.add("terraform")
+    example = bool(_EXAMPLE.search(name))
+    kinds |= {kind for kind, pattern in _BY_PATH if pattern.search(path)}
+    if "env-example" in kinds and not (example and reader == "env"):
+        kinds.discard("env-example")
+    return FileKind(reader, frozenset(kinds), example)
+
+
+def _reader(name: str) -> str:
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    if re.match(r"(?:docker|container)file[._-]", name):
+        return "dockerfile"
+    if re.match(r"\.env(?:[._-]|$)", name) or re.search(r"(?:^|[._-])env$", name):
+        return "env"
+    return _BY_SUFFIX.get(name.rpartition(".")[2], "") if "." in name else ""

@@ -1,0 +1,314 @@
+"""Detect: is a value a reference, and what in it is a literal?
+
+One table, `_FORMS`, holds every syntax that names a value kept elsewhere. `judge` cuts a value
+into references and text; it passes only if the whole of it is a reference, or nothing secret is
+left in its text and in what stands for a variable that is not set.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+
+class Verdict(enum.StrEnum):
+    """What a value is. The last five are what rules may flag."""
+
+    EMPTY = "empty"
+    REFERENCE = "reference"
+    SAFE_DEFAULT = "safe-default"
+    PLACEHOLDER = "placeholder"
+    LITERAL = "literal"
+    LITERAL_DEFAULT = "literal-default"
+    MIXED = "mixed-literal"
+    MALFORMED = "malformed"
+
+
+class Judged(NamedTuple):
+    """A verdict, and where in the value the text that it is about stands."""
+
+    verdict: Verdict
+    start: int = 0
+    end: int = 0
+    variable: str = ""
+
+
+class _Default(NamedTuple):
+    start: int
+    end: int
+    variable: str
+
+
+class _Piece(NamedTuple):
+    """A reference, from `start` to `end`, and what is used where it is not set."""
+
+    start: int
+    end: int
+    defaults: tuple[_Default, ...] = ()
+    malformed: bool = False
+
+
+_NAME = r"[A-Za-z_][\w.\-]*"
+# `${env:X}`: the word before the colon names what resolves it (Serverless, OmegaConf, log4j …).
+_RESOLVERS = (
+    r"(?:env|ssm|self|opt|file|sys|vault|cf|s3|param|aws|secret|secrets|secretsmanager|azure|gcp|sops"
+    r"|oc\.env|oc\.decode|oc\.select|strToBool|kv|keyvault|akv|output|expr|docker|k8s|var|localenv|op"
+    r"|environment|variables|inputs|config|configmap|profile|stage|git|credstash)"
+)
+_BODY = re.compile(
+    rf"(?P<resolver>{_RESOLVERS}:)?(?P<name>[!#]?(?:[A-Z_][A-Z0-9_]*(?![\w.\[])|{_NAME}(?:\[[^\]]*\])*))"
+    r"(?:(?P<alt>:?\+)|(?P<error>:?\?)|(?P<dash>:?[-=])|(?P<comma>,\s*)|(?P<colon>:)"
+    r"|(?P<shell>[/%#^@]|,,|:\d))?"
+)
+_STRING = re.compile(
+    r"'((?:[^'\\]|\\.|'')*)'|\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`|\\\"((?:[^\"\\])*)\\\""
+)
+# Inside an expression, what introduces a value for when the reference is not set. `named`: the
+# first string after it is the variable's name.
+_FALLBACKS = re.compile(
+    r"\|\|=?|\?\?|\?:|\b(?P<named>getenv|get_env|env_var|envOrDefault|fetch|environ\.get|keyOrDefault)\b"
+    r"|\|\s*(?:default|d)\b|\b(?:default|coalesce|ternary|or|else)\b"
+)
+_LITERAL_EXPRESSION = re.compile(
+    r"""\s*-?\s*(?:'[^']*'|"[^"]*"|\\"[^"\\]*\\"|`[^`]*`)\s*(?:\|[^|]*)*-?\s*"""
+)
+_WORD = re.compile(rf"(?:\.|\bvar\.|\bsecrets\.|\bvars\.|\benv\.|\bENV\W+|['\"])?({_NAME})")
+# The whole value names a place in a secret store, a file or the environment.
+_ELSEWHERE = re.compile(
+    r"(?:vault|bao):\S|ref\+\w+://|(?:op|secret|sm|gcpsm|gcp-?sm|awssm|aws-?sm|awsssm|azurekv|akv|keyvault"
+    r"|azure-?kv|vault|bws|doppler|infisical|pass|gopass|keyring|keychain|env|exec|cmd|ssm|kms|sops"
+    r"|secretsmanager|berglas|chamber|lastpass|bitwarden|k8s|kubernetes|secrets?|file|conjur)://?\S"
+    r"|(?:ssm|secretsmanager|env|file|keyring|sm|kms|conjur|k8s):[\w/.]"
+    r"|arn:aws[\w-]*:|@Microsoft\.KeyVault\(|projects/[^/\s]+/secrets/"
+    r"|%?(?:env|getenv|secret|vault|file|os\.environ)\(|(?:process\.env|os\.environ|ENV)\b[.\[]"
+    r"|/(?:run|var/run|etc|mnt|vault|secrets?|opt|var|home|usr|data|app|tmp)/\S*$|~/\S+$|\./\S+$|\.\./"
+    r"|\{cipher\}|ENC[(\[]|\{vault\b|\$ANSIBLE_VAULT;|secretKeyRef\b|valueFrom\b"
+    r"|(?:var|local|data|module|each|self|random_password|aws_\w+|azurerm_\w+|google_\w+|vault_\w+"
+    r"|random_\w+|tls_\w+)\.\w[\w.\[\]*\"-]*$",
+)
+_CRYPT = re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|gy|md5|sha1|apr1|argon2\w*|pbkdf2[\w-]*|scrypt)[$,]")
+
+
+class _Form(NamedTuple):
+    """A syntax: how it begins, what ends it (a pattern may do both, `close` is "" then), and
+    whether what is inside is an expression."""
+
+    opening: re.Pattern[str]
+    close: str = ""
+    expression: bool = False
+
+
+_FORMS = (
+    _Form(re.compile(r"\$\{\{"), "}}", expression=True),  # GitHub, Azure pipelines
+    _Form(re.compile(r"\{\{"), "}}", expression=True),  # Helm, Go, Jinja, Handlebars
+    _Form(re.compile(r"<%[=-]?"), "%>", expression=True),  # ERB, EJS
+    _Form(re.compile(r"\{%"), "%}", expression=True),
+    _Form(re.compile(r"#\{"), "}", expression=True),  # Ruby, SpEL, Octopus
+    _Form(re.compile(r"\$\("), ")"),  # Kubernetes, Make, a command
+    _Form(re.compile(r"\$\[\["), "]]"),  # Azure, GitLab inputs
+    _Form(re.compile(r"\[\["), "]]"),
+    _Form(re.compile(r"[%@$]\{"), "}"),  # Logstash, Apache, Jenkins
+    _Form(re.compile(r"\$\$?[A-Za-z_]\w*")),
+    _Form(re.compile(r"%\([\w.]+\)[sd]")),  # Python's configparser
+    _Form(re.compile(r"%~?[A-Za-z_]\w*%|!\w+!|@[A-Z_][A-Z0-9_.]*@|__[A-Z][A-Z0-9_]*__")),
+    _Form(re.compile(r"%[sdqvr](?![\w%])|\$\[\w[\w.]*\]")),
+    _Form(re.compile(r"\{[a-z_][\w.:\-]*\}")),  # a format's field
+)
+_OPENINGS = re.compile("|".join(form.opening.pattern for form in _FORMS))
+# What a template looks like that nothing will replace.
+_BROKEN = re.compile(
+    r"\$ \{\s*[A-Za-z_]\w*\s*\}|(?<![\w{$])\$[A-Za-z_]\w*\}|^\{[A-Z][A-Z0-9_]*\}$|\{\s*\}$"
+    r"|^\$\w+\s+\}$|^\$\{?$|^\{\{\s*$|^[A-Z][A-Z0-9_]*\}$|^%[A-Z][A-Z0-9_]+$|^\$\[\w+$"
+)
+# Words around a reference that are no part of a secret: `Bearer ${T}`, `${APP}-auth`.
+_NAMING = re.compile(r"(?:[A-Za-z]+[-_./: ])+|(?:[-_./: ](?:[A-Za-z]+|v?\d))+|[^\w]*")
+_AROUND = re.compile(
+    r"(?:bearer|basic|token|apikey|api-key|key|digest|negotiate|v\d)\s*$", re.IGNORECASE
+)
+_CONNECTION = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+_USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#\s]*?:([^/?#\s]*)@")
+_PARAMETER = re.compile(
+    r"(?i)(?:^|[?&;\s,])(?:password|passwd|pwd|secret|token|api_?key|access_?key|account_?key"
+    r"|sharedaccesskey|sig|client_?secret)\s*=\s*([^;&\s]*)"
+)
+_LARGEST = 20_000  # characters of one value that are looked at
+_DEEPEST = 8
+
+
+def judge(value: str, *, broken: bool = True) -> Judged:
+    """The verdict on one value as it is written, without its quotes.
+
+    `broken`: may `{VAR}`, `${ VAR }` and their like stand for a template that nothing replaces?
+    """
+    return _judge(value[:_LARGEST], 0, broken=broken)
+
+
+def _judge(value: str, depth: int, *, broken: bool = False) -> Judged:
+    start, end = _stripped(value)
+    inner = value[start:end]
+    if broken and (wrong := _BROKEN.search(inner)):
+        return Judged(Verdict.MALFORMED, start + wrong.start(), start + wrong.end())
+    known = next((verdict for verdict, is_one in _WHOLE if is_one(inner)), None)
+    if known:
+        return Judged(known, start, end)
+    pieces = list(_pieces(value))
+    if not pieces:
+        return Judged(Verdict.LITERAL, start, end)
+    if unclosed := next((piece for piece in pieces if piece.malformed), None):
+        verdict = Verdict.MALFORMED if broken else Verdict.LITERAL
+        return Judged(verdict, unclosed.start, unclosed.end)
+    if not all(value[p.start] == "{" != value[p.start + 1] for p in pieces) and (
+        left := _left(value, pieces)
+    ):
+        return Judged(Verdict.MIXED, *left)
+    return _defaults(value, pieces, depth)
+
+
+_EMPTY = frozenset(
+    ("", "null", "~", "None", "nil", "none", "undefined", "[]", "{}", '""', "''", "NULL")
+)
+_TO_FILL_IN = re.compile(
+    r"^(?:<[^<>]*>|\[[^\[\]]*\]|\.{3,}|\*{2,}|-+|_+|#+|\?+)$|\.\.\.$|\*{3,}|x{4,}|X{4,}"
+)
+# What a whole value may be, the first that it is.
+_WHOLE: tuple[tuple[Verdict, Callable[[str], object]], ...] = (
+    (Verdict.EMPTY, _EMPTY.__contains__),
+    (Verdict.LITERAL, _CRYPT.match),
+    (Verdict.REFERENCE, _ELSEWHERE.match),
+    (Verdict.PLACEHOLDER, _TO_FILL_IN.search),
+)
+
+
+def _stripped(value: str) -> tuple[int, int]:
+    start = len(value) - len(value.lstrip())
+    end = max(len(value.rstrip()), start)
+    if end - start > 1 and value[start] == value[end - 1] and value[start] in "\"'`":
+        return start + 1, end - 1
+    return start, end
+
+
+def _defaults(value: str, pieces: list[_Piece], depth: int) -> Judged:
+    """The first default that is a literal; else whether there are any."""
+    safe = Verdict.REFERENCE
+    for piece in pieces:
+        for default in piece.defaults:
+            text = value[default.start : default.end]
+            inner = _judge(text, depth + 1) if depth < _DEEPEST else Judged(Verdict.LITERAL)
+            if inner.verdict not in {Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT}:
+                at = default.start + inner.start
+                end = default.start + (inner.end or len(text))
+                return Judged(Verdict.LITERAL_DEFAULT, at, end, inner.variable or default.variable)
+            safe = Verdict.SAFE_DEFAULT
+    return Judged(safe, pieces[0].start, pieces[-1].end)
+
+
+def _left(value: str, pieces: list[_Piece]) -> tuple[int, int] | None:
+    """Where text is left outside the references that may be a secret's.
+
+    In a URL and in `key=value;` lists only what stands for the password counts.
+    """
+    kept = list(value)
+    for piece in pieces:
+        kept[piece.start : piece.end] = "\0" * (piece.end - piece.start)
+    text = "".join(kept)
+    secrets = [m.span(1) for m in _USERINFO.finditer(text)]
+    secrets += [m.span(1) for m in _PARAMETER.finditer(text)]
+    if not secrets and not _CONNECTION.search(text):
+        secrets = [(0, len(text))]
+    for start, end in secrets:
+        for m in re.finditer(r"[^\0]+", text[start:end]):
+            found = m[0]
+            if not _NAMING.fullmatch(found) and not _AROUND.match(found.strip(" :\"'\\")):
+                return start + m.start(), start + m.end()
+    return None
+
+
+def _pieces(value: str) -> Iterator[_Piece]:
+    at = 0
+    while opening := _OPENINGS.search(value, at):
+        form = next(form for form in _FORMS if form.opening.match(value, opening.start()))
+        piece = _piece(value, opening.start(), form)
+        yield piece
+        at = max(piece.end, opening.end())
+
+
+def _piece(value: str, start: int, form: _Form) -> _Piece:
+    opening = form.opening.match(value, start)
+    assert opening is not None  # noqa: S101 - the caller found it
+    if not form.close:
+        return _Piece(start, opening.end())
+    end = _closing(value, opening.end(), opening[0], form.close)
+    if end < 0:
+        return _Piece(start, len(value), malformed=True)
+    body, inside = value[opening.end() : end], opening.end()
+    whole = end + len(form.close)
+    if form.expression:
+        return _Piece(start, whole, tuple(_of_expression(body, inside)))
+    if form.close == "}":
+        return _braced(value, start, inside, end)
+    return _Piece(start, whole, malformed=not body.strip())
+
+
+def _closing(value: str, at: int, opening: str, close: str) -> int:
+    """Where the closing mark of a form stands; -1 where it is missing. Forms nest."""
+    depth, first = 0, opening[-len(close) :] if len(close) > 1 else opening[-1]
+    while at < len(value):
+        if value.startswith(close, at):
+            if not depth:
+                return at
+            depth -= 1
+            at += len(close)
+        elif value.startswith(first, at):
+            depth += 1
+            at += len(first)
+        else:
+            at += 1
+    return -1
+
+
+def _braced(value: str, start: int, inside: int, end: int) -> _Piece:
+    """`${…}`: shell, compose, Spring, HCL, JavaScript, resolvers."""
+    body = value[inside:end]
+    name = _BODY.match(body)
+    if not body.strip() or (body != body.strip() and re.fullmatch(r"\s*[A-Z_][A-Z0-9_]*\s*", body)):
+        return _Piece(start, end + 1, malformed=True)
+    if not name:
+        return _Piece(start, end + 1, tuple(_of_expression(body, inside)))
+    variable, kind, rest = name["name"], name.lastgroup, inside + name.end()
+    if kind in {"alt", "dash", "colon"} or (
+        kind == "comma" and (name["resolver"] or "." not in variable)
+    ):
+        return _Piece(start, end + 1, (_Default(rest, end, variable),))
+    if kind in {"error", "shell"} or name.end() == len(body):
+        return _Piece(start, end + 1)
+    return _Piece(start, end + 1, tuple(_of_expression(body, inside)))
+
+
+def _of_expression(body: str, inside: int) -> Iterator[_Default]:
+    """The strings that an expression gives where its reference is not set; or all of it is one."""
+    if _LITERAL_EXPRESSION.fullmatch(body):
+        if found := _STRING.search(body):
+            yield _default(found, inside, "")
+        return
+    for fallback in _FALLBACKS.finditer(body):
+        word = _variable(body, fallback)
+        strings = list(_STRING.finditer(body, fallback.end()))
+        for found in strings[1:] if fallback["named"] else strings:
+            yield _default(found, inside, word)
+
+
+def _default(found: re.Match[str], inside: int, word: str) -> _Default:
+    start, end = found.span(found.lastindex or 0)
+    return _Default(inside + start, inside + end, word)
+
+
+def _variable(body: str, fallback: re.Match[str]) -> str:
+    """The name that the fallback is for: right of a function's name, else left of the operator."""
+    if fallback["named"]:
+        found = _STRING.search(body, fallback.end())
+        return next((g for g in found.groups() if g), "") if found else ""
+    before = body[: fallback.start()].rstrip(" |")
+    words = _WORD.findall(before) or _WORD.findall(_STRING.sub("", body[fallback.end() :]))
+    return str(words[-1]).rpartition(".")[2] if words else ""
