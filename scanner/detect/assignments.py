@@ -33,8 +33,8 @@ _ABOUT = frozenset(
     " factory type strength score format algorithm alg header prefix suffix change changed update"
     " updated confirm confirmation recovery forgot hint hash hashed encoder encoding digest salt"
     " checksum id ids endpoint host class selector element icon button page view link template"
-    " audience tokenizer
-    limit index authority issuer scope scopes list count used usage usages".split()
+    " audience tokenizer"
+    " limit index authority issuer scope scopes list count used usage usages".split()
 )
 # Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
 _NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next".split())
