@@ -1,4 +1,5 @@
-"""keywatch.yaml -> a frozen Config, checked by rules/schema/keywatch.schema.json.
+"""keywatch.yaml -> a frozen Config, and configs/secrets/*.yaml -> declared secrets, each checked by
+its schema in rules/schema/.
 
 Stands between cli/ and the columns. A checked file is cached under the hash of its bytes, so that a
 hook with a warm cache parses no YAML.
@@ -6,18 +7,22 @@ hook with a warm cache parses no YAML.
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import scanner
 from scanner import cache, document
+from scanner.document import Document
 from scanner.model import Confidence, Severity
 
 if TYPE_CHECKING:
     from scanner.policy.allow import AllowEntry
     from scanner.policy.gaps import AcceptedGap
     from scanner.policy.pragmas import LegacyPragmas
+    from scanner.policy.terms import Declared, SecretClass, SecretEntry, Service
 
 NAME = "keywatch.yaml"
 
@@ -83,6 +88,55 @@ class Config:
 
         return tuple(AcceptedGap(**item) for item in self._data.get("accept_gaps", ()))
 
+    @property
+    def classes(self) -> Mapping[str, SecretClass]:
+        """By name: those of rules/policy.yaml, and the repository's own, which win."""
+        from scanner.policy.terms import SecretClass, seconds
+
+        items = {**_default_policy()["classes"], **self._data.get("classes", {})}
+        return {
+            name: SecretClass(
+                name=name,
+                rotate_every=seconds(item["rotate_every"]),
+                grace=seconds(item.get("grace", "0s")),
+                where=item["where"],
+            )
+            for name, item in items.items()
+        }
+
+    @property
+    def secrets(self) -> tuple[SecretEntry, ...]:
+        from scanner.policy.terms import SecretEntry
+
+        return tuple(
+            SecretEntry(
+                match=item["match"],
+                secret_class=item["class"],
+                owner=item.get("owner", ""),
+                runbook=item.get("runbook", ""),
+                where=item["where"],
+                class_where=item["class_where"],
+                runbook_where=item["runbook_where"],
+            )
+            for item in self._data.get("secrets", ())
+        )
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        from scanner.policy.terms import Service
+
+        return tuple(
+            Service(
+                name=name,
+                vault_role=item.get("vault_role", ""),
+                policies=tuple(item.get("policies", ())),
+                needs=tuple(item["needs"]),
+                where=item["where"],
+                needs_where=tuple(item["needs_where"]),
+            )
+            for name, item in self._data.get("services", {}).items()
+        )
+
 
 def load(data: bytes | None, where: str, cache_folder: str | None) -> Config:
     """The Config of a keywatch.yaml, the defaults where there is none. ConfigError by line."""
@@ -95,8 +149,25 @@ def load(data: bytes | None, where: str, cache_folder: str | None) -> Config:
     return Config(json.loads(cache.cached(name, lambda: _checked(data, where), cache_folder)))
 
 
+def declared_secrets(data: bytes, where: str) -> tuple[Declared, ...]:
+    """What a file of configs/secrets declares. ConfigError by line."""
+    from scanner.policy import declared
+
+    parsed = document.parse(data, where)
+    document.check(parsed, "secrets.schema.json")
+    return declared.declared(parsed)
+
+
+@functools.cache
+def _default_policy() -> Mapping[str, Any]:
+    name = "policy.yaml"
+    with open(os.path.join(document.rules_folder(), name), "rb") as file:
+        policy: Mapping[str, Any] = json.loads(_checked(file.read(), name))
+    return policy
+
+
 def _checked(data: bytes, where: str) -> bytes:
-    """The document as JSON, each exception with the place where it stands."""
+    """The document as JSON, each item with the place where it stands."""
     from datetime import date
 
     parsed = document.parse(data, where)
@@ -111,7 +182,23 @@ def _checked(data: bytes, where: str) -> bytes:
                     field, f"{section}: until is not a day of the calendar"
                 ) from None
             item["where"] = parsed.at((section, index))
+    _place(parsed)
     return json.dumps(parsed.data).encode()
+
+
+def _place(parsed: Document) -> None:
+    """Tell each class, secret and service, and what findings name of it, where it stands."""
+    for name, item in parsed.data.get("classes", {}).items():
+        item["where"] = parsed.at(("classes", name))
+    for index, item in enumerate(parsed.data.get("secrets", ())):
+        item["where"] = parsed.at(("secrets", index, "match"))
+        item["class_where"] = parsed.at(("secrets", index, "class"))
+        item["runbook_where"] = parsed.at(("secrets", index, "runbook"))
+    for name, item in parsed.data.get("services", {}).items():
+        item["where"] = parsed.at(("services", name))
+        item["needs_where"] = [
+            parsed.at(("services", name, "needs", index)) for index in range(len(item["needs"]))
+        ]
 
 
 def _entry(item: Mapping[str, Any]) -> dict[str, Any]:

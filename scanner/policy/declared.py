@@ -1,0 +1,134 @@
+"""Policy: a checked file of configs/secrets -> the secrets that it declares, by canonical id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from scanner.document import Document
+from scanner.policy.terms import Declared
+
+_FOLDERS = {"static-creds": "static-roles", "creds": "roles"}
+_UNKNOWN = "${}"
+_VARIABLE = re.compile(r"\$\{|\{\{")
+_ARN_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}\Z")
+_VAULT_HOST = re.compile(r"https://([A-Za-z0-9-]+)\.")
+Form = Mapping[str, Any]
+
+
+def declared(document: Document) -> tuple[Declared, ...]:
+    """Every secret of the file, in its order."""
+    found: list[Declared] = []
+    for name, read in _FORMS.items():
+        form = document.data.get(name)
+        for index, item in enumerate(form["secrets"] if form else ()):
+            where = document.at((name, "secrets", index))
+            found.append(read(form, item)._replace(where=where))
+    return tuple(found)
+
+
+def of_vault_path(path: str, mounts: Sequence[str] = ()) -> tuple[str, str]:
+    """(mount, path under it as in a canonical id) of a path of Vault's API.
+
+    The longest of `mounts` that begins the path is its mount, else its first part is.
+    """
+    path = path.strip("/")
+    named = [one.strip("/") for one in mounts if path.startswith(one.strip("/") + "/")]
+    mount = max(named, key=len, default=path.partition("/")[0])
+    rest = path[len(mount) + 1 :]
+    first, _, below = rest.partition("/")
+    if first == "data" and below:
+        return mount, below
+    if first in _FOLDERS and below and "/" not in below:
+        return mount, f"{_FOLDERS[first]}/{below}"
+    return mount, rest
+
+
+def known(part: str) -> str | None:
+    """A part of a name; None where a variable stands in it."""
+    return None if _VARIABLE.search(part) else part
+
+
+def _vault(form: Form, item: Form) -> Declared:
+    mount, path = of_vault_path(item["path"], form.get("mounts", ()))
+    namespace = form.get("namespace", "-").strip("/").replace("/", "%2F")
+    below = tuple(map(known, path.replace("#", "%23").split("/")))
+    return Declared(
+        scheme="vault",
+        segments=(None, known(namespace), known(mount.replace("/", "%2F")), *below),
+        key=item.get("key", ""),
+        name=(*map(known, mount.split("/")), *map(known, path.split("/"))),
+        store=form["address"],
+        said=item["path"].strip("/"),
+        where="",
+    )
+
+
+def _aws(form: Form, item: Form) -> Declared:
+    region, account = form["region"], form.get("account", _UNKNOWN)
+    said, service = item.get("name", ""), item.get("service", "secretsmanager")
+    if "arn" in item:
+        said = item["arn"]
+        _, _, service, region, account, _ = said.split(":", 5)
+    path = tuple(map(known, name_of(said).split("/")))
+    return Declared(
+        scheme="aws",
+        segments=(None, known(account or _UNKNOWN), known(region or _UNKNOWN), service, *path),
+        key=item.get("key", ""),
+        name=path,
+        store=f"{account} {region}",
+        said=name_of(said),
+        where="",
+    )
+
+
+def name_of(secret: str) -> str:
+    """The name of a secret of AWS, given by its name or its ARN: `…:secret:app/db-AbCdEf` is
+    app/db."""
+    resource = secret.split(":", 5)[-1]
+    if resource.startswith("secret:"):
+        resource = _ARN_SUFFIX.sub("", resource.removeprefix("secret:"))
+    return resource.removeprefix("parameter/").strip("/")
+
+
+def _azure(form: Form, item: Form) -> Declared:
+    host = _VAULT_HOST.match(form["vault_url"])
+    return Declared(
+        scheme="azure",
+        segments=(None, host[1] if host else None, item.get("kind", "secret"), item["name"]),
+        key="",
+        name=(item["name"],),
+        store=form["vault_url"],
+        said=item["name"],
+        where="",
+    )
+
+
+def _kubernetes(form: Form, item: Form) -> Declared:
+    namespace = item.get("namespace", form["namespace"])
+    return Declared(
+        scheme="k8s",
+        segments=(None, known(namespace), "secret", item["name"]),
+        key=item.get("key", ""),
+        name=(item["name"],),
+        store=form.get("context", ""),
+        said=item["name"],
+        where="",
+    )
+
+
+_FORMS: Mapping[str, Callable[[Form, Form], Declared]] = {
+    "vault": _vault,
+    "aws": _aws,
+    "azure": _azure,
+    "kubernetes": _kubernetes,
+}
+
+
+def by_secret(secrets: Sequence[Declared]) -> Iterator[tuple[Declared, ...]]:
+    """The declarations of each secret together, whatever their keys; in the order of the first."""
+    groups: dict[tuple[str, str], list[Declared]] = {}
+    for one in secrets:
+        groups.setdefault((one.store, one.id), []).append(one)
+    return (tuple(group) for group in groups.values())

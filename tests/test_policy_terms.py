@@ -1,0 +1,138 @@
+"""The nouns of the policy: classes and their periods, canonical ids, and the globs of `match`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scanner import config
+from scanner.detect import rulebook
+from scanner.policy import addresses
+from scanner.policy.terms import Declared, SecretClass
+
+DAY, HOUR, MINUTE = 86_400, 3_600, 60
+
+
+def declared(text: str) -> Declared:
+    (one,) = config.declared_secrets(text.encode(), "x.yaml")
+    return one
+
+
+def test_the_default_classes_are_those_of_the_source_document() -> None:
+    periods = {each.name: (each.rotate_every, each.grace) for each in classes_of("version: 1\n")}
+    assert periods == {
+        "api-key": (90 * DAY, 7 * DAY),
+        "db-credential": (30 * DAY, 24 * HOUR),
+        "jwt-signing-key": (7 * DAY, HOUR),
+        "service-token": (24 * HOUR, 30 * MINUTE),
+        "encryption-key": (365 * DAY, 30 * DAY),
+    }
+
+
+def classes_of(text: str) -> list[SecretClass]:
+    return list(config.load(text.encode(), "keywatch.yaml", None).classes.values())
+
+
+def test_a_class_of_the_repository_stands_in_for_the_default_one() -> None:
+    text = "version: 1\nclasses:\n  api-key: {rotate_every: 45s}\n  mine: {rotate_every: 2m}\n"
+    by_name = {each.name: each for each in classes_of(text)}
+    assert (by_name["api-key"].rotate_every, by_name["api-key"].grace) == (45, 0)
+    assert by_name["api-key"].where == "keywatch.yaml:3"
+    assert by_name["mine"].rotate_every == 120
+    assert by_name["db-credential"].where == "policy.yaml:6"
+
+
+def test_every_class_that_a_rule_names_is_a_default_class() -> None:
+    shipped = {each.name for each in classes_of("version: 1\n")}
+    named = {rule.secret_class for rule in rulebook.load().infos.values()}
+    assert named - {""} <= shipped
+
+
+def test_the_policy_is_the_same_from_a_warm_cache(tmp_path: Path) -> None:
+    text = (
+        b"version: 1\nsecrets:\n- {match: 'vault://x', class: y, owner: z}\n"
+        b"services: {a: {needs: [b, '*']}}\n"
+    )
+    cold = config.load(text, "keywatch.yaml", str(tmp_path))
+    warm = config.load(text, "keywatch.yaml", str(tmp_path))
+    assert (cold.secrets, cold.services) == (warm.secrets, warm.services)
+    assert warm.secrets[0].where == "keywatch.yaml:3"
+    assert warm.services[0].needs_where == ("keywatch.yaml:4", "keywatch.yaml:4")
+
+
+def vault(path: str, more: str = "") -> str:
+    return f"vault: {{address: x, {more} secrets: [{{path: '{path}'}}]}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (vault("secret/data/app/api-keys"), "vault://*/-/secret/app/api-keys"),
+        (vault("/secret/data/app/api-keys/"), "vault://*/-/secret/app/api-keys"),
+        (vault("secret/app/api-keys"), "vault://*/-/secret/app/api-keys"),
+        (vault("secret/app/data/x"), "vault://*/-/secret/app/data/x"),
+        (vault("secret/data"), "vault://*/-/secret/data"),
+        (vault("team/kv/data/app", "mounts: [team/kv],"), "vault://*/-/team%2Fkv/app"),
+        (vault("team/kv/data/app"), "vault://*/-/team/kv/data/app"),
+        (vault("secret/data/x", "namespace: a/b,"), "vault://*/a%2Fb/secret/x"),
+        (vault("secret/data/x", "namespace: '${NS}',"), "vault://*/*/secret/x"),
+        (vault("secret/data/${ENV}/x"), "vault://*/-/secret/*/x"),
+        (vault("database/static-creds/app"), "vault://*/-/database/static-roles/app"),
+        (vault("database/creds/app"), "vault://*/-/database/roles/app"),
+        (vault("transit/keys/app"), "vault://*/-/transit/keys/app"),
+        (
+            "aws: {region: eu-central-1, account: '123456789012', secrets: [{name: app/x}]}",
+            "aws://*/123456789012/eu-central-1/secretsmanager/app/x",
+        ),
+        (
+            "aws: {region: '${R}', secrets: [{name: /app/x, service: ssm}]}",
+            "aws://*/*/*/ssm/app/x",
+        ),
+        (
+            "aws: {region: r, secrets: [{arn: 'arn:aws:ssm:us-east-1:1:parameter/app/x'}]}",
+            "aws://*/1/us-east-1/ssm/app/x",
+        ),
+        (
+            "azure: {vault_url: 'https://prod.vault.azure.net', secrets: [{name: x, kind: key}]}",
+            "azure://*/prod/key/x",
+        ),
+        ("azure: {vault_url: '${URL}', secrets: [{name: x}]}", "azure://*/*/secret/x"),
+        ("kubernetes: {namespace: a, secrets: [{name: x}]}", "k8s://*/a/secret/x"),
+        (
+            "kubernetes: {namespace: a, secrets: [{name: x, namespace: b}]}",
+            "k8s://*/b/secret/x",
+        ),
+    ],
+)
+def test_a_declared_secret_has_a_canonical_id(text: str, wanted: str) -> None:
+    assert declared(text).id == wanted
+
+
+@pytest.mark.parametrize(
+    ("match", "fits"),
+    [
+        ("vault://*/*/secret/app/api-keys", True),
+        ("vault://prod/*/secret/app/api-keys", True),
+        ("vault://*/-/secret/app/api-keys", True),
+        ("vault://*/other/secret/app/api-keys", False),
+        ("vault://*/*/secret/app/*", True),
+        ("vault://*/*/secret/app/api-?eys", True),
+        ("vault://*/*/secret/*", False),
+        ("vault://*/*/secret/**", True),
+        ("vault://**/api-keys", True),
+        ("vault://**", True),
+        ("vault://**/**/api-keys/**", True),
+        ("vault://*/*/secret/app", False),
+        ("vault://*/*/secret/app/api-keys/more", False),
+        ("vault://*/*/secret/app/api-keys#api_key", True),
+        ("vault://*/*/secret/app/api-keys#api_*", True),
+        ("vault://*/*/secret/app/api-keys#other", False),
+        ("k8s://*/*/secret/app/api-keys", False),
+        ("vault://*/*/SECRET/app/api-keys", False),
+        ("vault://*/*/secret/app/api.keys", False),
+    ],
+)
+def test_a_match_takes_whole_ids(match: str, fits: bool) -> None:
+    one = declared(vault("secret/data/app/api-keys").replace("}]", ", key: api_key}]"))
+    assert addresses.pattern(match).fits(one) is fits
