@@ -22,6 +22,7 @@ VERBS = {
     "baseline": "record today's findings as debt, and keep that record",
     "allow": "write an exception with a reason, an owner and an end; list them all",
     "rules": "list, explain and test the rules",
+    "policy": "check keywatch.yaml, configs/secrets and the repository's guard rails together",
     "hook": "what git and pre-commit run; install the hook",
 }
 

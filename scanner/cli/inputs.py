@@ -85,7 +85,7 @@ def select(args: argparse.Namespace, io: Io, cache_folder: str | None) -> Select
         config_name=name,
         exclude=(*settings.exclude, *args.exclude),
         whole_tree=source.whole_tree and not args.exclude,
-        open_from=_to_root(io.cwd, root),
+        open_from=to_root(io.cwd, root),
         cache_folder=cache_folder,
     )
 
@@ -169,7 +169,7 @@ def _config(
     return config.load(data, name, cache_folder), data, name
 
 
-def _to_root(cwd: str, root: str) -> str:
+def to_root(cwd: str, root: str) -> str:
     """From the current folder to the root: "" or a path that ends with a slash."""
     way = os.path.relpath(root, os.path.realpath(cwd)).replace(os.sep, "/")
     return "" if way == "." else way + "/"

@@ -51,12 +51,17 @@ _BY_ID = {rule.id: rule for rule in RULES}
 
 def finding(rule: str, where: str, detail: str, context: str = "") -> Finding:
     """A finding of one of these rules at `file:line`; `identify` numbers it."""
+    return finding_of(_BY_ID[rule], where, detail, context)
+
+
+def finding_of(rule: RuleInfo, where: str, detail: str, context: str) -> Finding:
+    """A finding of any rule at `file:line`."""
     path, _, line = where.rpartition(":")
     return Finding(
-        rule=rule,
+        rule=rule.id,
         location=Location(path=path, line=int(line), end_line=int(line)),
-        severity=_BY_ID[rule].severity,
-        confidence=Confidence.HIGH,
+        severity=rule.severity,
+        confidence=rule.confidence,
         context=context,
         detail=detail,
     )

@@ -19,7 +19,8 @@ class ReportContext(NamedTuple):
     `rules` holds every rule that ran, by id. `now` is aware, in UTC. `command` is the command
     line that repeats this run, quoted for a shell. `open_from` stands before a path so that it
     opens from the current directory, `in_repository` so that it counts from the top of its
-    repository; each is "" or ends with a slash. `width` counts terminal cells.
+    repository; each is "" or ends with a slash. `width` counts terminal cells. `analysis` is what
+    the verb does: results of one analysis replace none of another.
     """
 
     rules: Mapping[str, RuleInfo]
@@ -32,6 +33,7 @@ class ReportContext(NamedTuple):
     in_repository: str = ""
     color: bool = False
     width: int = 80
+    analysis: str = "scan"
 
     def rule(self, finding: Finding) -> RuleInfo:
         """The finding's rule. One that nobody described still has its id for a title."""

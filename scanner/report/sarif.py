@@ -62,7 +62,7 @@ def _run(outcome: Outcome, context: ReportContext, shown: list[Shown]) -> Json:
     index = {name: place for place, name in enumerate(rules)}
     return {
         "tool": {"driver": _driver(rules, context)},
-        "automationDetails": {"id": "keywatch/scan/"},
+        "automationDetails": {"id": f"keywatch/{context.analysis}/"},
         "columnKind": "unicodeCodePoints",
         "invocations": [_invocation(outcome, context)],
         "results": [_result(finding, index, context) | more for finding, more in shown],

@@ -1,0 +1,202 @@
+"""Hold the policy together: keywatch.yaml, configs/secrets/*.yaml and the repository's guard rails.
+
+  keywatch policy check [PATH]
+
+Exit code 2 where one of the files is invalid: each is named with its line. 1 where they contradict
+themselves or each other, where nothing rotates a declared secret, or where a hook, its baseline or
+a CI job is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import scanner
+from scanner import config, globs
+from scanner.cli import evidence, output
+from scanner.cli.masking import masked
+from scanner.cli.terminal import Io, moment, show_error
+from scanner.cli.tree import Tree
+from scanner.config import Config
+from scanner.errors import ConfigError, ExitCode, KeywatchError
+from scanner.identity import identify
+from scanner.inputs.interface import CONTROL_LIMIT
+from scanner.model import Finding, Gap, Note, Outcome, Severity
+from scanner.policy import check_rules, contradictions, guard_rails, places, rotation_check
+from scanner.policy.docket import in_order
+from scanner.policy.guard_rails import Hook
+from scanner.policy.terms import Declared
+from scanner.report.interface import ReportContext
+
+_MOST_SECRETS = 2000
+Found = tuple[list[Finding], list[Note]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="check")
+    words = "validate the policy's files together"
+    check = actions.add_parser("check", help=words, description=words)
+    check.add_argument(
+        "path", nargs="?", default=".", metavar="PATH", help="a folder of the repository"
+    )
+    check.add_argument(
+        "--no-git", action="store_true", help="every file there is, ignored ones and all"
+    )
+    group = check.add_argument_group("how to judge and report")
+    group.add_argument(
+        "--fail-on",
+        choices=[level.label for level in Severity],
+        help="least severity for exit code 1; default: fail_on of keywatch.yaml, else low",
+    )
+    output.add_arguments(group)
+    group.add_argument("--now", metavar="TIME", help="the time that a report bears (ISO 8601)")
+
+
+class _Policy(NamedTuple):
+    """The valid files of the policy."""
+
+    config: Config
+    exists: bool
+    secrets: Sequence[Declared]
+
+
+def run(args: argparse.Namespace, io: Io) -> int:
+    output.targets(args.report)
+    now = moment(args.now)
+    tree = Tree(args.path, io, use_git=not args.no_git)
+    policy = _read(tree, io)
+    if policy is None:
+        return ExitCode.USAGE
+    outcome = _judged(tree, policy)
+    fail_on = Severity[args.fail_on.upper()] if args.fail_on else policy.config.fail_on
+    written = True
+    if args.report or not args.quiet:
+        written = output.deliver(args, io, outcome, _context(io, tree, now, fail_on))
+    if any(finding.severity >= fail_on for finding in outcome.findings):
+        return ExitCode.FINDINGS
+    return ExitCode.CLEAN if outcome.complete and written else ExitCode.INCOMPLETE
+
+
+def _read(tree: Tree, io: Io) -> _Policy | None:
+    """The policy; None where a file of it is invalid: each is shown."""
+    faults: list[KeywatchError] = []
+    settings, data = Config({}), None
+    try:
+        data = tree.control(config.NAME)
+        settings = config.load(data, config.NAME, None)
+        _check_rules(settings, data)
+    except KeywatchError as error:
+        faults.append(error)
+    secrets, more = declarations(tree)
+    faults += more
+    if len(secrets) > _MOST_SECRETS:
+        faults.append(
+            ConfigError(f"configs/secrets declares over {_MOST_SECRETS:,} secrets", todo="split it")
+        )
+    for fault in faults:
+        show_error(fault, io)
+    return None if faults else _Policy(settings, data is not None, secrets)
+
+
+def _check_rules(settings: Config, data: bytes | None) -> None:
+    """ConfigError for a rule of one's own that is none, and for an unknown one that is disabled."""
+    if data and (settings.has_rules or settings.disable_rules):
+        from scanner.detect import rulebook
+
+        own = [rulebook.Source(config.NAME, data, part=True)] if settings.has_rules else []
+        _ = rulebook.load(own, disabled=settings.disable_rules).rules
+
+
+def declarations(tree: Tree) -> tuple[list[Declared], list[KeywatchError]]:
+    """What the files of configs/secrets declare, and what is wrong with those that are invalid.
+
+    One that could not be read is a gap of the tree."""
+    secrets: list[Declared] = []
+    faults: list[KeywatchError] = []
+    for path in sorted(filter(places.is_declaration, tree.paths)):
+        data = tree.data(path)
+        if isinstance(data, bytes):
+            try:
+                secrets += config.declared_secrets(data, path)
+            except ConfigError as error:
+                faults.append(error)
+        elif isinstance(data, Gap):
+            tree.gaps.append(data)
+        elif data.kind != "absent":
+            why = f"it is skipped as {data.kind}; links are not followed"
+            faults.append(ConfigError(f"{path} cannot be read", why=why, where=f"{path}:1"))
+    return secrets, faults
+
+
+def _judged(tree: Tree, policy: _Policy) -> Outcome:
+    settings, secrets = policy.config, policy.secrets
+    seen = evidence.gather(tree, globs.matcher(settings.exclude))
+    found = contradictions.matched(settings.secrets, secrets)
+    findings, notes = rotation_check.check(secrets, seen.evidence, found, tree.paths)
+    findings += contradictions.check(settings, found, secrets, tree.paths)
+    findings += _guard_rails(tree, seen)
+    notes += contradictions.unclassified(found, secrets) if policy.exists else [_no_policy()]
+    return Outcome(
+        findings=tuple(
+            sorted(identify(map(_masked, sorted(findings, key=in_order))), key=in_order)
+        ),
+        notes=tuple(
+            note._replace(path=masked(note.path), text=masked(note.text)) for note in sorted(notes)
+        ),
+        gaps=tuple(gap._replace(path=masked(gap.path)) for gap in sorted(tree.gaps)),
+        skips=tuple(skip._replace(path=masked(skip.path)) for skip in sorted(tree.skips)),
+        coverage=tree.coverage,
+    )
+
+
+def _masked(finding: Finding) -> Finding:
+    """Names and paths are the repository's, and may hold a secret."""
+    place = finding.location
+    return finding._replace(
+        location=place._replace(path=masked(place.path)),
+        context=masked(finding.context),
+        detail=masked(finding.detail),
+    )
+
+
+def _no_policy() -> Note:
+    text = f"there is no {config.NAME}, so no secret has a class: keywatch init writes one"
+    return Note(kind="no-policy", path="", text=text)
+
+
+def _guard_rails(tree: Tree, seen: evidence.Seen) -> list[Finding]:
+    hook = guard_rails.hook(seen.hooks.pop(guard_rails.PRE_COMMIT, None), seen.hooks.values())
+    found = [hook if isinstance(hook, Finding) else _baseline(tree, hook)]
+    found.append(guard_rails.ci(seen.jobs, seen.run))
+    return [one for one in found if one]
+
+
+def _baseline(tree: Tree, hook: Hook) -> Finding | None:
+    if not hook.baseline:
+        return None
+    path = os.path.normpath(hook.baseline).replace(os.sep, "/")
+    data = tree.data(path, CONTROL_LIMIT) if path in tree.paths else None
+    if isinstance(data, bytes):
+        return guard_rails.broken_baseline(hook, data)
+    return guard_rails.missing_baseline(hook, tree.paths)
+
+
+def _context(io: Io, tree: Tree, now: datetime, fail_on: Severity) -> ReportContext:
+    return ReportContext(
+        rules={rule.id: rule for rule in check_rules.RULES},
+        now=now,
+        version=scanner.__version__,
+        root=os.path.basename(tree.root),
+        command=masked(shlex.join(["keywatch", *sys.argv[1:]])),
+        fail_on=fail_on,
+        open_from=tree.open_from,
+        color=io.color,
+        width=io.width,
+        analysis="policy-check",
+    )

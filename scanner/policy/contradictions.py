@@ -1,0 +1,152 @@
+"""Policy: where keywatch.yaml and configs/secrets contradict themselves or each other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from scanner.model import Finding, Note
+from scanner.policy import addresses
+from scanner.policy.check_rules import (
+    CONFLICT,
+    DUPLICATE,
+    IDLE_MATCH,
+    NO_RUNBOOK,
+    UNKNOWN_CLASS,
+    UNMET,
+    finding,
+    nearest,
+)
+from scanner.policy.declared import by_secret
+from scanner.policy.terms import Declared, SecretClass, SecretEntry, Service
+
+Matched = Mapping[SecretEntry, Sequence[Declared]]
+
+
+class Policy(Protocol):
+    """What keywatch.yaml says of secrets."""
+
+    @property
+    def classes(self) -> Mapping[str, SecretClass]: ...
+    @property
+    def secrets(self) -> Sequence[SecretEntry]: ...
+    @property
+    def services(self) -> Sequence[Service]: ...
+
+
+def matched(entries: Sequence[SecretEntry], secrets: Sequence[Declared]) -> Matched:
+    """The declared secrets that each entry is about."""
+    patterns = {entry: addresses.pattern(entry.match) for entry in entries}
+    return {entry: [one for one in secrets if at.fits(one)] for entry, at in patterns.items()}
+
+
+def check(
+    policy: Policy, found: Matched, secrets: Sequence[Declared], paths: Collection[str]
+) -> list[Finding]:
+    """Every contradiction, in no order."""
+    entries, services, classes = policy.secrets, policy.services, policy.classes.keys()
+    return [
+        *_unknown_classes(entries, services, classes),
+        *_duplicates(secrets),
+        *_idle_matches(found, secrets),
+        *_class_conflicts(found),
+        *_unmet_needs(services, found, secrets, classes),
+        *_missing_runbooks(entries, paths),
+    ]
+
+
+def _unknown_classes(
+    entries: Sequence[SecretEntry], services: Sequence[Service], classes: Collection[str]
+) -> Iterator[Finding]:
+    named = [(entry.secret_class, entry.class_where, entry.match) for entry in entries]
+    for service in services:
+        needs = zip(service.needs, service.needs_where, strict=True)
+        named += ((need, where, service.name) for need, where in needs if need != "*")
+    for name, where, by in named:
+        if name not in classes:
+            detail = f"there is no class {name}{nearest(name, classes)}"
+            yield finding(UNKNOWN_CLASS, where, detail, f"{by} {name}")
+
+
+def _duplicates(secrets: Sequence[Declared]) -> Iterator[Finding]:
+    """The same key of the same secret in the same store, a second time."""
+    seen: dict[tuple[str, str, str], Declared] = {}
+    for one in secrets:
+        first = seen.setdefault((one.store, one.id, one.key), one)
+        if first is not one:
+            detail = f"{said(one)} is declared already at {first.where}"
+            yield finding(DUPLICATE, one.where, detail, f"{one.id}#{one.key}")
+
+
+def _idle_matches(found: Matched, secrets: Sequence[Declared]) -> Iterator[Finding]:
+    """Where nothing is declared, an entry may be about what only the live side knows."""
+    for entry, fitting in found.items():
+        if secrets and not fitting:
+            near = nearest(entry.match, {one.id for one in secrets})
+            detail = f"{entry.match} matches no secret that configs/secrets declares{near}"
+            yield finding(IDLE_MATCH, entry.where, detail, entry.match)
+
+
+def _class_conflicts(found: Matched) -> Iterator[Finding]:
+    """Each entry that gives a secret another class than the first entry that matches it."""
+    first: dict[Declared, SecretEntry] = {}
+    for entry, fitting in found.items():
+        for one in fitting:
+            other = first.setdefault(one, entry)
+            if other.secret_class != entry.secret_class:
+                detail = (
+                    f"{one.id} is of class {entry.secret_class} here and of class "
+                    f"{other.secret_class} at {other.where}"
+                )
+                yield finding(CONFLICT, entry.where, detail, entry.match)
+                break
+
+
+def _unmet_needs(
+    services: Sequence[Service],
+    found: Matched,
+    secrets: Sequence[Declared],
+    classes: Collection[str],
+) -> Iterator[Finding]:
+    """Needs of a known class which is no declared secret's; no entry's where none is declared."""
+    provided = {entry.secret_class for entry, fitting in found.items() if fitting or not secrets}
+    for service in services:
+        for need, where in zip(service.needs, service.needs_where, strict=True):
+            if need in classes and need not in provided:
+                has = (
+                    f"secrets are of {', '.join(sorted(provided))}" if provided else "none has one"
+                )
+                detail = f"{service.name} needs {need}, and no declared secret is of it ({has})"
+                yield finding(UNMET, where, detail, f"{service.name} {need}")
+
+
+def _missing_runbooks(entries: Sequence[SecretEntry], paths: Collection[str]) -> Iterator[Finding]:
+    for entry in entries:
+        if entry.runbook and not has_runbook(entry, paths):
+            detail = f"there is no file {entry.runbook}{nearest(entry.runbook, _texts(paths))}"
+            yield finding(NO_RUNBOOK, entry.runbook_where, detail, entry.match)
+
+
+def has_runbook(entry: SecretEntry, paths: Collection[str]) -> bool:
+    path = entry.runbook.partition("#")[0].removeprefix("./")
+    return entry.runbook.startswith("https://") or path in paths
+
+
+def _texts(paths: Collection[str]) -> list[str]:
+    """What a runbook may be, the likeliest first: only some are compared."""
+    texts = [path for path in paths if path.endswith((".md", ".rst", ".adoc", ".txt"))]
+    return [path for path in texts if "run" in path.lower() or "rotat" in path.lower()] or texts
+
+
+def unclassified(found: Matched, secrets: Sequence[Declared]) -> Iterator[Note]:
+    """What is declared and has no entry: no period holds for it. Said once for each secret."""
+    known = {one.id for fitting in found.values() for one in fitting}
+    for first, *_ in by_secret(secrets):
+        if first.id not in known:
+            path, _, line = first.where.rpartition(":")
+            text = f"{first.said} has no class: no entry of `secrets` in keywatch.yaml matches it"
+            yield Note(kind="unclassified", path=path, line=int(line), text=text)
+
+
+def said(one: Declared) -> str:
+    return f"{one.said}#{one.key}" if one.key else one.said

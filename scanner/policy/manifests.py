@@ -1,0 +1,117 @@
+"""Policy: Kubernetes manifests by which secrets are rotated: CronJobs, and External Secrets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from scanner import document
+from scanner.errors import ConfigError
+from scanner.policy.rotations import Act
+
+KINDS = ("CronJob", "ExternalSecret", "PushSecret")
+"""A file that names none of these has nothing to say here."""
+
+_MARK = re.compile(r"(?m)^---(?:[ \t].*)?$")
+_MOST = 1000  # objects that are read of one file
+_NEVER = re.compile(r"0+[a-z]*\Z")
+
+
+class Synced(NamedTuple):
+    """A Kubernetes Secret that follows a secret of a store, under the store's own name for it."""
+
+    secret: str
+    source: str
+
+
+class Part(NamedTuple):
+    """One document of a file, and the line that it begins in."""
+
+    text: str
+    line: int
+
+    def is_of(self, kind: str) -> bool:
+        return re.search(rf"(?m)^kind:[ \t]*[\"']?{kind}\b", self.text) is not None
+
+
+def parts(text: str) -> list[Part]:
+    """The documents of a YAML file."""
+    starts = [0, *(mark.end() for mark in _MARK.finditer(text))]
+    ends = [*(mark.start() for mark in _MARK.finditer(text)), len(text)]
+    out, line, at = [], 1, 0
+    for start, end in zip(starts, ends, strict=True):
+        line += text.count("\n", at, start)
+        at = start
+        out.append(Part(text[start:end], line))
+    return out
+
+
+def external(found: Sequence[Part]) -> Iterator[Act | Synced]:
+    """What External Secrets and Push Secrets write, and what a Secret of the cluster follows.
+
+    A template of a chart is no YAML yet, and says nothing here.
+    """
+    objects = list(islice((data for part in found for data in _objects(part)), _MOST))
+    made: set[str] = set()
+    for data in objects:
+        if data.get("kind") == "ExternalSecret" and _refreshes(data):
+            target = _text(data, "spec", "target", "name") or _text(data, "metadata", "name")
+            if _generates(data):
+                made.add(target)
+                yield Act("k8s", target)
+            yield from (Synced(target, source) for source in _sources(data))
+    for data in objects:
+        if data.get("kind") == "PushSecret" and _refreshes(data):
+            pushed = _text(data, "spec", "selector", "secret", "name")
+            if _generates(data) or pushed in made:
+                yield from (Act("any", source) for source in _targets(data))
+
+
+def _objects(part: Part) -> Iterator[Mapping[str, Any]]:
+    if not (part.is_of("ExternalSecret") or part.is_of("PushSecret")):
+        return
+    try:
+        data = document.parse(part.text.encode(errors="replace"), "manifest").data
+    except ConfigError:
+        return
+    if isinstance(data, dict):
+        yield data
+
+
+def _refreshes(data: Mapping[str, Any]) -> bool:
+    """External Secrets asks again after an hour where nothing is said, and never after 0."""
+    every = _at(data, "spec", "refreshInterval")
+    return every is None or not _NEVER.match(str(every))
+
+
+def _generates(data: Mapping[str, Any]) -> bool:
+    return "generatorRef" in str(data.get("spec"))
+
+
+def _sources(data: Mapping[str, Any]) -> Iterator[str]:
+    for item in _list(data, "spec", "data"):
+        yield _text(item, "remoteRef", "key")
+    for item in _list(data, "spec", "dataFrom"):
+        yield _text(item, "extract", "key")
+
+
+def _targets(data: Mapping[str, Any]) -> Iterator[str]:
+    for item in _list(data, "spec", "data"):
+        yield _text(item, "match", "remoteRef", "remoteKey")
+
+
+def _at(data: Any, *keys: str) -> Any:
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
+
+
+def _text(data: Any, *keys: str) -> str:
+    return str(_at(data, *keys) or "").strip("/")
+
+
+def _list(data: Any, *keys: str) -> list[Any]:
+    found = _at(data, *keys)
+    return found if isinstance(found, list) else []

@@ -1,0 +1,65 @@
+"""Policy: which files of a repository run something, by their paths."""
+
+from __future__ import annotations
+
+import re
+
+_CI = re.compile(
+    r"(?:^|/)(?:\.github/(?:workflows|actions)/.+\.ya?ml|\.gitlab-ci\.ya?ml|\.gitlab/.+\.ya?ml|"
+    r"Jenkinsfile[^/]*|\.circleci/config\.ya?ml|\.?azure-pipelines(?:/.+|[^/]*)\.ya?ml|"
+    r"bitbucket-pipelines\.ya?ml|\.drone\.ya?ml|\.woodpecker(?:/.+)?\.ya?ml|"
+    r"\.buildkite/.+\.(?:ya?ml|sh)|\.travis\.ya?ml|\.tekton/.+\.ya?ml|cloudbuild\.ya?ml|"
+    r"\.forgejo/workflows/.+\.ya?ml|\.gitea/workflows/.+\.ya?ml|\.ci/.+)\Z"
+)
+_ROTATES = re.compile(r"rotat|renew|rekey|rollover|(?:^|/)cron(?:tab|\.d/)", re.IGNORECASE)
+_PROSE = re.compile(
+    r"\.(?:md|mdx|rst|adoc|txt|html?|log|jsonl?|csv|lock|svg|png|jpe?g|pdf|hcl|tf|tfvars)\Z",
+    re.IGNORECASE,
+)
+_TASKS = re.compile(
+    r"(?:^|/)(?:Makefile|justfile|Taskfile\.ya?ml|tox\.ini|noxfile\.py|package\.json)\Z"
+)
+_RUNNERS = {"make", "just", "task", "tox", "nox", "npm", "yarn", "pnpm"}
+_FROM_ROOT = re.compile(r"\A(?:\./|\$\{?\w+\}?/)+")
+_HOOKS = re.compile(
+    r"(?:^|/)(?:\.husky|\.?githooks|\.?hooks|\.?git-hooks)/pre-commit\Z|"
+    r"^(?:\.?lefthook\.ya?ml|package\.json|\.overcommit\.yml)\Z"
+)
+
+
+def is_declaration(path: str) -> bool:
+    """A file that must be of the form of configs/secrets."""
+    return path.startswith("configs/secrets/") and path.endswith((".yaml", ".yml"))
+
+
+def is_ci(path: str) -> bool:
+    return _CI.search(path) is not None
+
+
+def rotates_by_name(path: str) -> bool:
+    """A file that says of itself that it rotates, and is no text about it."""
+    return bool(_ROTATES.search(path)) and not _PROSE.search(path)
+
+
+def is_script(path: str) -> bool:
+    return path.endswith((".sh", ".bash", ".zsh", ".ksh"))
+
+
+def is_manifest(path: str) -> bool:
+    return path.endswith((".yaml", ".yml"))
+
+
+def is_terraform(path: str) -> bool:
+    return path.endswith(".tf")
+
+
+def is_hook(path: str) -> bool:
+    """Where another framework than pre-commit keeps its hooks."""
+    return _HOOKS.search(path) is not None
+
+
+def run_by(words: frozenset[str], paths: frozenset[str]) -> frozenset[str]:
+    """The files that a job runs: those which its words name, and its task runner's own."""
+    named = {_FROM_ROOT.sub("", word.strip("{},;")) for word in words}
+    tasks = {path for path in paths if _TASKS.search(path)} if words & _RUNNERS else set()
+    return frozenset(tasks | {path for path in named & paths if not _PROSE.search(path)})
