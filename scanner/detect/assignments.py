@@ -33,14 +33,14 @@ _ABOUT = frozenset(
     " factory type strength score format algorithm alg header prefix suffix change changed update"
     " updated confirm confirmation recovery forgot hint hash hashed encoder encoding digest salt"
     " checksum id ids endpoint host class selector element icon button page view link template"
-    " audience tokenizer"
+    " audience lifetime tokenizer"
     " limit index authority issuer scope scopes list count used usage usages".split()
 )
 # Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
 _NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next".split())
 _SENSITIVE = re.compile(
-    r"passw(?:or)?d|pass(?:phrase|code)|secret|token|credential|auth|api_?key|access_?key"
-    r"|private_?key|signing_?key|encryption_?key|master_?key|account_?key",
+    r"passw(?:or)?d|pass(?:phrase|code)|secret|token|credential|auth|api[_-]?key"
+    r"|(?:access|private|signing|encryption|master|account)[_-]?key",
     re.IGNORECASE,
 )
 # Whole words only: `bypass` and `compass` are none.
@@ -95,7 +95,7 @@ _QUOTES = (b'"', b"'", b"`")
 _BARE_AFTER = (b"=", b":", b">")
 _TRANSLATIONS = re.compile(
     r"(?:^|/)(?:locales?|i18n|l10n|lang|languages?|translations?|messages)(?:/|[._-])"
-    r"|\.(?:po|pot|xlf|xliff|resx|strings|arb)$",
+    r"|\.(?:po|pot|xlf|xliff|resx|strings|arb)$|(?:^|/)strings\.xml$",
     re.IGNORECASE,
 )
 

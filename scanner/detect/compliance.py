@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from scanner.detect import where
 from scanner.detect.assignments import is_translation
 from scanner.detect.candidate import Candidate
-from scanner.detect.configured import Flaw, flaw, is_sensitive, trimmed
+from scanner.detect.configured import Flaw, flaw, is_sensitive, is_vague, trimmed
 from scanner.detect.linear import linear, secret_group
 from scanner.detect.matches import Match
 from scanner.detect.rulebook import ConfigRule, PlaceRow, Rule
@@ -149,6 +149,8 @@ def _name(path: Path, value: str, texts: Mapping[Path, str]) -> tuple[str, int]:
 
 
 def _beside(path: Path, last: str, texts: Mapping[Path, str]) -> str:
+    if own := texts.get((*path, "@name")) or texts.get((*path, "@key")):
+        return own
     parent = path[:-1] if isinstance(path[-1] if path else "", str) else path[:-2]
     if _VALUE.match(last):
         for name in _NAMES:
@@ -159,8 +161,6 @@ def _beside(path: Path, last: str, texts: Mapping[Path, str]) -> str:
             if found := next((text for text in near if text), ""):
                 return found
         return next((part for part in reversed(parent) if isinstance(part, str)), last)
-    if path and isinstance(path[-1], int):
-        return texts.get((*path, "@name"), "") or texts.get((*path, "@key"), "")
     return ""
 
 
@@ -190,7 +190,11 @@ def _fault(setting: Setting, kind: FileKind, *, sensitive: bool) -> Flaw | None:
     leaf = setting.leaf
     if leaf.tag and not leaf.tag.startswith("tag:yaml.org"):
         return None  # `!Ref`, `!vault`: what the tag names gives the value
-    fault = flaw(setting.name, setting.value, sensitive=sensitive, example=kind.example)
+    keys = [part for part in leaf.path if isinstance(part, str)]
+    vague = not sensitive and is_vague(setting.name, keys)
+    fault = flaw(
+        setting.name, setting.value, sensitive=sensitive, vague=vague, example=kind.example
+    )
     if fault and leaf.style == "fallback" and fault.verdict is Verdict.LITERAL:
         return fault._replace(verdict=Verdict.LITERAL_DEFAULT)
     return fault

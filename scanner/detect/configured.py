@@ -7,6 +7,7 @@ so: any literal is one, unless its shape says that it is something else (a name,
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.assignments import holds_a_secret, is_dummy, is_placeholder, shannon
@@ -26,7 +27,7 @@ _MORE = re.compile(
 # First words of names that say whether, or where, there is a secret.
 _WHETHER = re.compile(
     r"(?i)^(?:existing|use|enable|enabled|has|is|no|allow|require|required|show|hide|with|disable|skip"
-    r"|generate|create|auto|randomize|min|max|validate|num|total|mount|expose|automount|forbid|default"
+    r"|update|change|reset|confirm|forgot|load|generate|create|auto|randomize|min|max|validate|num|total|mount|expose|automount|forbid|default"
     r"_token_ttl|rotate|refresh)(?:[_\-.A-Z]|$)"
 )
 _KEY_OF = re.compile(
@@ -37,16 +38,18 @@ _IS_PASSWORD = re.compile(
 )
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _NO_VALUE = re.compile(
-    r"(?i)^(?:true|false|yes|no|on|off|null|none|enabled?|disabled?|required|optional|always|never|auto)$"
+    r"(?i)^(?:true|false|yes|no|on|off|null|none|enabled?|disabled?|required|optional|always|never|auto|on_create)$"
 )
-_NUMBER = re.compile(r"^[+-]?\d[\d_.,]*\s?(?:[smhdw]|ms|min|[KMG]i?B?|%)?$")
+_NUMBER = re.compile(r"^[+-]?\d[\d_.,:]*\s?(?:[smhdw]|ms|min|[KMG]i?B?|%)?$")
 _ELSEWHERE = re.compile(
-    r"^(?:~?/|\.{1,2}/|[A-Za-z]:\\)|^[\w.-]+/[\w./-]+$|\.(?:pem|key|crt|cert|json|ya?ml|txt|conf|jks|p12|pfx|pub"
+    r"^(?:~?/|\.{1,2}/|[A-Za-z]:\\|[\w.-]+:/)|\.(?:pem|key|crt|cert|json|ya?ml|txt|conf|jks|p12|pfx|pub"
     r"|sh|env|gpg|asc|html?|js|py|log)$"
 )
+_RELATIVE = re.compile(r"^[\w.-]+/[\w./-]+$")
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]*:(?://|$)")
 _UUID = re.compile(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
 _WORDS = re.compile(r"^[A-Za-z]+(?:[-_.: ](?:[A-Za-z]+|v?\d{1,4}))*$")
+_TOKEN = re.compile(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
 _NAMED = re.compile(r"[-_.: ]")
 _TYPES = re.compile(
     r"(?i)^(?:string|str|number|bool|boolean|int|integer|object|map|list|any|bytes|char|text|varchar.*|secret|bearer"
@@ -63,6 +66,23 @@ _COMMENT = re.compile(rb"[ \t]+(?:#|//|;)[^\n]*$")
 
 
 _PASSING = {Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT, Verdict.PLACEHOLDER}
+
+
+_EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}|<%[^\n]*?%>")
+
+
+# Names that hold a secret where their value is a random one.
+_VAGUE = re.compile(
+    r"(?i)(?:^|[a-z0-9_\-.])key$|^(?:login|sonar\.login|seed|salt|pin|pepper|key\d?|auth|pass|result)$"
+)
+_NO_KEY = re.compile(
+    r"(?i)public|cache|hash|partition|sort|primary|foreign|index|group|routing|object|s3|idempot|lookup"
+    r"|translation|i18n|feature|config|registry|unique|dedup|image|fingerprint|finger|gpg_?key|site"
+    r"|topology|label|annotation|search|item|row|map|json|data|event|message|sitekey|publishable|client"
+)
+_HOLDER = re.compile(
+    r"(?i)(?:^|[_\-a-z])(?:api_?keys?|tokens|secrets|passwords|credentials|oauth)$"
+)
 
 
 class Flaw(NamedTuple):
@@ -83,11 +103,18 @@ def is_sensitive(name: str) -> bool:
     return holds_a_secret(last) or bool(_MORE.search(last))
 
 
+def is_vague(name: str, keys: Sequence[str]) -> bool:
+    """May a setting hold a secret, by its own name or by a key above it?"""
+    if _VAGUE.search(name) and not _NO_KEY.search(name):
+        return True
+    return any(_HOLDER.search(key) for key in keys[:-1])
+
+
 def configured(candidate: Candidate) -> Confidence | None:
     """A check: may this line of a configuration file hold a value that is not templated?"""
     name = candidate.name.decode("latin-1")
     value = trimmed(candidate.value, candidate.line[: candidate.at]).decode("latin-1")
-    found = flaw(name, value, sensitive=is_sensitive(name))
+    found = flaw(name, value, sensitive=is_sensitive(name), vague=is_vague(name, ()))
     return found.confidence if found else None
 
 
@@ -95,17 +122,20 @@ def trimmed(value: bytes, before: bytes) -> bytes:
     """The value at the end of a line, without closing quote, comment, comma or bracket."""
     quote = before[-1:]
     if quote in {b'"', b"'", b"`"}:
-        end = re.search(rb"(?<!\\)" + quote, value)
+        inner = _EXPRESSION.sub(lambda m: b"x" * len(m[0]), value)
+        end = re.search(rb"(?<!\\)" + quote, inner)
         return value[: end.start()] if end else value
     value = _COMMENT.sub(b"", value).rstrip(b" \t\r,;")
     return value if b"{" in value else value.rstrip(b"]})")
 
 
-def flaw(name: str, value: str, *, sensitive: bool, example: bool = False) -> Flaw | None:
+def flaw(
+    name: str, value: str, *, sensitive: bool, vague: bool = False, example: bool = False
+) -> Flaw | None:
     """What keeps the value of a setting from being properly templated; None for nothing.
 
-    `sensitive`: the name holds a secret. For another name only the defaults of variables that do
-    count. `example`: the file shows what to fill in, so a placeholder is what belongs there.
+    `sensitive`: the name holds a secret. `vague`: it may, then a random literal counts. For another
+    name only the defaults of variables that do count. `example`: the file shows what to fill in, so a placeholder is what belongs there.
     """
     judged = judge(value, broken=sensitive)
     verdict, text = judged.verdict, value[judged.start : judged.end]
@@ -114,6 +144,8 @@ def flaw(name: str, value: str, *, sensitive: bool, example: bool = False) -> Fl
         if not sensitive and holder == name:
             return None
         return _of_text(judged, holder, text, example=example)
+    if vague and not sensitive and verdict is Verdict.LITERAL and is_random(text):
+        return Flaw(verdict, judged.start, judged.end, Confidence.MEDIUM)
     if not sensitive or verdict in _PASSING:
         return None
     if verdict is Verdict.LITERAL:
@@ -146,6 +178,8 @@ def strength(name: str, value: str) -> Confidence | None:
         return None
     entropy = shannon(value.encode("latin-1", "replace"))
     in_words = _WORDS.match(value) is not None
+    if _VARIABLE.fullmatch(value) and not _VARIABLE.fullmatch(name):
+        return None  # the name of a variable
     variable = _VARIABLE.fullmatch(name) is not None
     if in_words and (_KEY_OF.search(name) or (not password and not variable)):
         return Confidence.MEDIUM if len(value) >= 20 and entropy >= 4 and value.isalnum() else None
@@ -162,7 +196,21 @@ def _is_no_secret(value: str) -> bool:
     """A switch, a place, an address, a public key, words for people."""
     if len(value) < 3 or _NO_VALUE.match(value) or _PUBLIC.match(value):
         return True
-    return bool(_ELSEWHERE.search(value)) or _is_prose(value) or _is_address(value)
+    return _is_place(value) or _is_prose(value) or _is_address(value)
+
+
+def _is_place(value: str) -> bool:
+    """A path, as base64 with a slash in it is none."""
+    relative = _RELATIVE.match(value) and not is_random(value)
+    return bool(relative or _ELSEWHERE.search(value))
+
+
+def is_random(value: str) -> bool:
+    """Could only a machine have made it? Then a vague name is enough for a secret."""
+    mixed = re.search(r"\d", value) and re.search(r"[A-Za-z]", value)
+    if len(value) < 16 or not mixed or not _TOKEN.match(value) or _UUID.match(value):
+        return False
+    return shannon(value.encode("latin-1", "replace")) > 3.2 and len(re.findall(r"\d", value)) > 1
 
 
 def _is_address(value: str) -> bool:

@@ -110,6 +110,7 @@ _FORMS = (
     _Form(re.compile(r"\$\[\["), "]]"),  # Azure, GitLab inputs
     _Form(re.compile(r"\[\["), "]]"),
     _Form(re.compile(r"[%@$]\{"), "}"),  # Logstash, Apache, Jenkins
+    _Form(re.compile(r"\$__\w+\{"), "}"),  # Grafana
     _Form(re.compile(r"\$\$?[A-Za-z_]\w*")),
     _Form(re.compile(r"%\([\w.]+\)[sd]")),  # Python's configparser
     _Form(re.compile(r"%~?[A-Za-z_]\w*%|!\w+!|@[A-Z_][A-Z0-9_.]*@|__[A-Z][A-Z0-9_]*__")),
@@ -170,7 +171,7 @@ _EMPTY = frozenset(
     ("", "null", "~", "None", "nil", "none", "undefined", "[]", "{}", '""', "''", "NULL")
 )
 _TO_FILL_IN = re.compile(
-    r"^(?:<[^<>]*>|\[[^\[\]]*\]|\.{3,}|\*{2,}|-+|_+|#+|\?+)$|\.\.\.$|\*{3,}|x{4,}|X{4,}"
+    r"^(?:<[^<>%]*>|\[[^\[\]]*\]|\.{3,}|\*{2,}|-+|_+|#+|\?+)$|\.\.\.$|\*{3,}|x{4,}|X{4,}"
 )
 # What a whole value may be, the first that it is.
 _WHOLE: tuple[tuple[Verdict, Callable[[str], object]], ...] = (

@@ -78,13 +78,20 @@ def _inside(node: Any) -> Iterator[tuple[Any, Path, str]]:
     elif node.type == "tuple":
         items = (each for each in children if each.type == "expression")
         yield from ((item, (index,), "") for index, item in enumerate(items))
-    elif node.type == "function_call" and _text(children[0]) in _GIVING:
-        arguments = (each for child in children for each in child.named_children)
-        yield from ((each, (), "fallback") for each in arguments if each.type == "expression")
+    elif node.type == "function_call":
+        arguments = [a for c in children for a in c.named_children if a.type == "expression"]
+        if _text(children[0]) in _GIVING:
+            yield from ((each, (), "fallback") for each in arguments)
+        else:  # `jsonencode({…})`: the values in it are those of the file
+            yield from ((a, (), "") for a in arguments if _is_collection(a))
     elif node.type == "conditional":
         yield from ((branch, (), "fallback") for branch in children[1:])
     elif node.type in _WRAPPERS and len(children) == 1:
         yield children[0], (), ""
+
+
+def _is_collection(node: Any) -> bool:
+    return any(child.type == "collection_value" for child in node.named_children)
 
 
 def _string(node: Any, path: Path, style: str) -> Leaf:

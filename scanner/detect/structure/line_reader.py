@@ -18,6 +18,7 @@ _MULTILINE = re.compile(rb'(?P<quote>"""|\'\'\')(?P<text>.*?)(?P=quote)', re.DOT
 _QUOTED = re.compile(
     rb"""(?P<quote>["'`])(?P<text>(?:[^"'`\\]|\\.|(?!(?P=quote))["'`])*)(?P=quote)""", re.DOTALL
 )
+_TABLE = re.compile(rb"\{(?![{%])|\[(?!\[)")
 _COMMENT = re.compile(rb"(?:^|[ \t])[#;].*$")
 _INLINE = re.compile(
     rb"""["']?(?P<key>[\w.\-]+)["']?[ \t]*=[ \t]*(?P<quote>["'])(?P<text>[^"'\n]*)(?P=quote)"""
@@ -81,8 +82,12 @@ def _setting(data: bytes, at: int, end: int, section: Path) -> tuple[list[Leaf],
         if quoted and not data[quoted.end() : end].strip(b" \t\r,;")[:1].strip(b"#\r"):
             span = quoted.span("text")
             return [Leaf(path, *span, "quoted")], quoted.end()
-    if data[start : start + 1] in {b"{", b"["}:
+    if _TABLE.match(data, start):
         return [_inline(path, m) for m in _INLINE.finditer(data, start, end)], end
+    if data[start:end].rstrip() == b"\\":  # it begins in the next line
+        start = end + 1 + len(data[end + 1 :]) - len(data[end + 1 :].lstrip(b" \t"))
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
     return [Leaf(path, start, _bare_end(data, start, end))], end
 
 

@@ -18,6 +18,7 @@ from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
 _LOADER = getattr(yaml, "CLoader", yaml.Loader)
 _ASCII = bytes(b if b in b"\n\r" or 32 <= b < 127 else (32 if b < 32 else 120) for b in range(256))
 _TEMPLATE = re.compile(rb"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{[^{}\n]*\}|\$\[\[.*?\]\]", re.DOTALL)
+_EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}|<%.*?%>", re.DOTALL)
 _TEMPLATE_LINE = re.compile(
     rb"^[ \t]*(?:(?:\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\{#.*?#\})[ \t]*)+(?:#[^\n]*)?$",
     re.DOTALL | re.MULTILINE,
@@ -46,7 +47,8 @@ def read_yaml(data: bytes) -> Iterator[Structure]:
 
 def read_json(data: bytes) -> Iterator[Structure]:
     """One document. Comments and trailing commas may be in it."""
-    yield from _documents(_JSON_TOKEN.sub(_json_token, data).translate(_ASCII), data)
+    masked = _EXPRESSION.sub(_filled, data)
+    yield from _documents(_JSON_TOKEN.sub(_json_token, masked).translate(_ASCII), data)
 
 
 def _blank(match: re.Match[bytes]) -> bytes:
