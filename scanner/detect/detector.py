@@ -69,11 +69,13 @@ class Detector:
         self._matcher = matcher
         self._settings = settings
         self._made: Engine | None = None
-        self._by_path = [
-            (number - len(book.rules), re.compile(rule.files).search)
+        by_path = [
+            (number - len(book.rules), rule.files)  # their numbers are counted from the end
             for number, rule in enumerate(book.rules)
-            if not rule.anchor  # their numbers are counted from the end
+            if not rule.anchor
         ]
+        self._by_path = [(number, re.compile(files).search) for number, files in by_path]
+        self._calls_for_some = re.compile("|".join(files for _, files in by_path)).search
 
     def observe(self, path: str, chunks: Iterable[bytes], size: int = 0) -> Observation | None:
         """Everything that the rules and comments say about one file, given in pieces; None where
@@ -86,7 +88,7 @@ class Detector:
         for buffer in buffers(chunks):
             whole = whole and buffer.following == len(buffer.data)
             hits = self._matcher.hits(buffer.data)
-            if self._by_path:
+            if self._calls_for_some(path):
                 hits += [(index, 0) for index, wanted in self._by_path if wanted(path)]
             classic = self._classic(path, buffer.data, hits) if self._settings and whole else ()
             if hits or classic:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scanner import cache
 from scanner.detect import comments, mask
 from scanner.detect.assignments import shannon
-from scanner.detect.linear import linear, secret_group
+from scanner.detect.linear import linear, name_group, secret_group
 from scanner.detect.matcher import Hit
 from scanner.detect.matches import Match, joined, without_overlaps, without_secret_names
 from scanner.detect.pieces import Buffer, Place
@@ -65,7 +65,7 @@ class Engine:
     def __init__(self, book: Rulebook) -> None:
         self._book = book
         self._rules = book.rules
-        self._compiled: dict[int, tuple[Any, int]] = {}
+        self._compiled: dict[int, _Exact] = {}
         self._edges: dict[str, re.Pattern[bytes]] = {}
         self._paths: dict[str, Any] = {}
 
@@ -172,9 +172,9 @@ class Engine:
         rule = self._rules[index]
         if not rule.pattern or (rule.files and not self._is_for(rule, path)):
             return
-        search, group = self._exact(index)
+        exact = self._exact(index)
         if not rule.anchor:
-            yield from self._run_whole(rule, path, data, search, group)
+            yield from self._run_whole(rule, path, data, exact)
             return
         seen: set[int] = set()
         covered = -1
@@ -183,25 +183,23 @@ class Engine:
                 continue
             window = _window(data, to, rule)
             covered = window.covered
-            for m in search(window.text):
+            for m in exact.search(window.text):
                 if window.cuts(m, to):
                     covered = window.low + m.start()  # its own hit comes later, with more after it
                     break
-                start, end = _without_quotes(window.text, *m.span(group))
+                start, end = _without_quotes(window.text, *m.span(exact.secret))
                 if 0 <= start < end and window.low + start not in seen:
                     seen.add(window.low + start)
                     if not self._touches(rule, data, window.low + start, window.low + end):
-                        yield from _judged(rule, path, window, m.start(), (start, end))
+                        yield from _judged(rule, path, window, exact.named(m), (start, end))
 
-    def _run_whole(
-        self, rule: Rule, path: str, data: bytes, search: Any, group: int
-    ) -> Iterator[Match]:
+    def _run_whole(self, rule: Rule, path: str, data: bytes, exact: _Exact) -> Iterator[Match]:
         """A rule that its file's name alone calls for, on all of a file of no great size."""
         window = _Window(data[:_LARGEST_BY_NAME], 0, len(data))
-        for m in search(window.text):
-            start, end = _without_quotes(window.text, *m.span(group))
+        for m in exact.search(window.text):
+            start, end = _without_quotes(window.text, *m.span(exact.secret))
             if 0 <= start < end:
-                yield from _judged(rule, path, window, m.start(), (start, end))
+                yield from _judged(rule, path, window, exact.named(m), (start, end))
 
     def _is_for(self, rule: Rule, path: str) -> bool:
         """Is the file one of those that the rule is for?"""
@@ -218,13 +216,13 @@ class Engine:
             regex = self._edges[rule.edges] = re.compile(b"[" + rule.edges.encode() + b"]")
         return bool((start and regex.match(data, start - 1)) or regex.match(data, end))
 
-    def _exact(self, index: int) -> tuple[Any, int]:
-        """The rule's `finditer`, and the number of the group that is the value."""
+    def _exact(self, index: int) -> _Exact:
         if index not in self._compiled:
             rule = self._rules[index]
             flags = "(?mi)" if rule.ignore_case else "(?m)"
             pattern = linear((flags + rule.pattern).encode())
-            self._compiled[index] = pattern.finditer, secret_group(pattern)
+            groups = secret_group(pattern), name_group(pattern)
+            self._compiled[index] = _Exact(pattern.finditer, *groups)
         return self._compiled[index]
 
     def _comments(
@@ -252,6 +250,19 @@ class Engine:
             comment = comments.parse(_masked(data, start, end, matches), path, place.line)
             if comment:
                 yield comment
+
+
+class _Exact(NamedTuple):
+    """A rule's `finditer`, and the numbers of the groups that are the value and its name."""
+
+    search: Any
+    secret: int
+    name: int
+
+    def named(self, m: Any) -> tuple[int, int]:
+        """Where the name of a match begins and ends, the end -1 where only its text tells."""
+        start, end = m.span(self.name)
+        return (start, end) if self.name and start >= 0 else (m.start(), -1)
 
 
 class _Window(NamedTuple):
@@ -284,15 +295,18 @@ def _line_start(data: bytes, to: int, most: int) -> int:
 
 
 def _judged(
-    rule: Rule, path: str, window: _Window, match: int, span: tuple[int, int]
+    rule: Rule, path: str, window: _Window, named: tuple[int, int], span: tuple[int, int]
 ) -> Iterator[Match]:
-    """The match at these places of the window, if it stands up to its rule's demands."""
+    """The match with its name and value at these places of the window, if it stands up to its
+    rule's demands."""
     (start, end), text = span, window.text
     value = text[start:end]
     if rule.entropy and shannon(value) < rule.entropy:
         return
     line = text.rfind(b"\n", 0, start) + 1
-    low, high = _name(rule, text, match, max(line, start - 160), start)
+    low, high = named
+    if high < 0:
+        low, high = _name(rule, text, low, max(line, start - 160), start)
     name = text[low:high]
     confidence: Confidence | None = rule.confidence
     if rule.check:

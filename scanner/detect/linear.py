@@ -27,5 +27,14 @@ def options(re2: Any) -> Any:
 
 def secret_group(pattern: Any) -> int:
     """The number of the group that is the value, 0 for the whole match."""
-    names = pattern.groupindex  # text in `re`, bytes in RE2
-    return int(names.get("secret") or names.get(b"secret") or 0)
+    return _group(pattern, "secret")
+
+
+def name_group(pattern: Any) -> int:
+    """The number of the group that is the name of the value, 0 where there is none."""
+    return _group(pattern, "name")
+
+
+def _group(pattern: Any, name: str) -> int:
+    groups = pattern.groupindex  # text in `re`, bytes in RE2
+    return int(groups.get(name) or groups.get(name.encode()) or 0)

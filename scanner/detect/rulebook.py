@@ -352,7 +352,7 @@ def _table_row(
         "edges": edges,
         "entropy": raw.get("entropy", 0),
         "check": raw.get("check", ""),
-        "named": "named" in raw,
+        "named": "named" in raw or "(?P<name>" in pattern,
         "files": raw.get("files", ""),
         "group": "",
     }
@@ -361,6 +361,7 @@ def _table_row(
 def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str]:
     """The exact pattern and the anchor of a rule. ValueError where the pattern has no stem.
 
+    A shipped rule that names its files and no anchor has none: their paths alone call for it.
     Of a rule that a repository brings, Hyperscan sees the keywords alone: a short pattern can keep
     its compiler busy for minutes (`a?` 900 times: seven).
     """
@@ -374,7 +375,8 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str]:
             pattern, anchor = before + _LITERAL, anchor or before + _LITERAL_ANCHOR
     if not shipped:
         return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})"
-    return pattern, anchor or stems.stem(pattern)
+    by_path = "files" in raw and not anchor
+    return pattern, "" if by_path else anchor or stems.stem(pattern)
 
 
 def _info_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> dict[str, Any]:
