@@ -23,6 +23,7 @@ VERBS = {
     "allow": "write an exception with a reason, an owner and an end; list them all",
     "rules": "list, explain and test the rules",
     "policy": "check keywatch.yaml, configs/secrets and the repository's guard rails together",
+    "init": "write a keywatch.yaml from what is in the repository",
     "hook": "what git and pre-commit run; install the hook",
 }
 

@@ -91,7 +91,8 @@ def check(
         if role:
             notes.append(_elsewhere(first, role))
         else:
-            detail = f"nothing here writes a new value for {first.said}"
+            claimed = _claims(first, evidence)
+            detail = f"nothing here writes a new value for {first.said}{claimed}"
             findings.append(finding(UNROTATED, first.where, detail, first.id))
     return findings, notes
 
@@ -109,6 +110,13 @@ def _without_effect(secrets: Sequence[Declared], evidence: Evidence) -> Iterator
                 f"this writes a KV entry called rotate, {claim.path}; {claim.name} keeps its value"
             )
             yield finding(NO_EFFECT, claim.where, detail, claim.path)
+
+
+def _claims(one: Declared, evidence: Evidence) -> str:
+    """The place that only seems to rotate it, "" where there is none."""
+    names = {name for kind, name in _names(one) if kind == one.scheme}
+    places = sorted(claim.where for claim in evidence.claims if claim.name in names)
+    return f"; {places[0]} only seems to" if places else ""
 
 
 def _followers(
