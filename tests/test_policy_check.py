@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from examples import plant
 from scanner.policy.check_rules import RULES
 from tests.policy_trees import CI, HOOK, POLICY, SOURCE, VAULT, WHOLE, check, grow
 from tests.support import Keywatch, git, token
@@ -484,3 +487,46 @@ def test_a_pipe_in_the_place_of_a_script_is_not_waited_for(
     grow(tmp_path, WHOLE)
     os.mkfifo(tmp_path / "scripts" / "rotate_more.sh")
     assert check(keywatch, tmp_path).code == 0
+
+
+# The example, and what the documentation says
+
+
+def test_the_example_has_an_idle_rotation_script_and_a_secret_that_nothing_rotates(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    copy = tmp_path / "agentaskit"
+    plant.plant(copy, replace(plant.load_manifest(), plants=()))
+    done = check(keywatch, copy)
+    assert done.findings == [
+        ("policy-unrotated-secret", "configs/secrets/vault.yaml", 12),
+        ("policy-rotation-without-effect", "scripts/rotate_secrets.sh", 5),
+    ]
+    assert "jwt-signing" in done.detail("policy-unrotated-secret")
+
+
+def test_every_rule_of_the_check_says_why_and_what_to_do(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    for rule in RULES:
+        done = keywatch("rules", "show", rule.id, cwd=tmp_path)
+        text = done.stdout.decode()
+        assert done.returncode == 0
+        assert text.startswith(f"{rule.id}: ")
+        assert "Fix: " in text
+
+
+def test_the_readmes_forms_are_of_their_schemas(keywatch: Keywatch, tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    forms = [block for block in blocks if block.startswith("# configs/secrets/")]
+    (policy,) = [block for block in blocks if "\nservices:" in block]
+    for number, form in enumerate(forms):
+        grow(tmp_path, {f"configs/secrets/{number}.yaml": form})
+    done = check(keywatch, grow(tmp_path, {"keywatch.yaml": policy}))
+    assert (done.err, len(forms)) == ("", 2)
+    assert set(done.rules) == {
+        "policy-hook-missing",
+        "policy-ci-missing",
+        "policy-unrotated-secret",
+        "policy-runbook-missing",
+    }
