@@ -15,6 +15,7 @@ from examples import plant
 from scanner.policy.check_rules import RULES
 from tests.policy_trees import CI, HOOK, POLICY, SOURCE, VAULT, WHOLE, check, grow
 from tests.support import Keywatch, git, token
+from tests.test_bad_input import unprivileged
 
 ROOT = Path(__file__).resolve().parents[1]
 KEYWATCH_HOOK = "repos:\n- repo: x\n  hooks:\n  - id: keywatch\n"
@@ -478,6 +479,18 @@ def test_hostile_globs_take_bounded_time(keywatch: Keywatch, tmp_path: Path) -> 
     files = WHOLE | {"keywatch.yaml": text, "configs/secrets/vault.yaml": vault}
     done = check(keywatch, grow(tmp_path, files))
     assert "policy-idle-match" in done.rules
+
+
+def test_a_script_that_cannot_be_read_makes_the_check_incomplete(tmp_path: Path) -> None:
+    grow(tmp_path, WHOLE)
+    (tmp_path / "scripts/more.sh").touch(mode=0)
+    done = unprivileged("policy", "check", cwd=tmp_path)
+    assert done.returncode == 3
+    assert b"scripts/more.sh" in done.stdout
+    terms = "kind: unreadable, path: scripts/**, reason: x, owner: y, until: 2099-01-01"
+    accepted = f"accept_gaps:\n- {{{terms}}}\n"
+    grow(tmp_path, {"keywatch.yaml": POLICY + accepted})
+    assert unprivileged("policy", "check", cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")

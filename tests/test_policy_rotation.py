@@ -20,7 +20,6 @@ vault:
   secrets:
     - {path: secret/data/app/api-keys, key: api_key}
     - {path: secret/data/app/db-credentials}
-    - {path: database/static-creds/app}
     - {path: transit/keys/app-data}
     - {path: team/kv/data/mail}
     - {path: "secret/data/${ENVIRONMENT}/webhook"}
@@ -72,7 +71,6 @@ def rotated(root: Path, files: dict[str, str]) -> tuple[set[str], list[str]]:
 
 
 API_KEYS = "vault://*/-/secret/app/api-keys"
-DATABASE = "vault://*/-/database/static-roles/app"
 DB_COPY = "vault://*/-/secret/app/db-credentials"
 TRANSIT = "vault://*/-/transit/keys/app-data"
 MAIL = "vault://*/-/team%2Fkv/mail"
@@ -129,11 +127,9 @@ def test_a_rotation_script_that_writes_the_secret_rotates_it(
 
 
 @pytest.mark.parametrize("place", ["rotate-role", "rotate-root"])
-def test_a_rotated_role_rotates_the_database_and_stands_for_its_copy(
-    tmp_path: Path, place: str
-) -> None:
+def test_a_rotated_role_stands_for_the_copy_of_its_password(tmp_path: Path, place: str) -> None:
     text = f"vault write -f database/{place}/app\n"
-    assert rotated(tmp_path, {"bin/rotate-db": text}) == ({DATABASE, DB_COPY}, [])
+    assert rotated(tmp_path, {"bin/rotate-db": text}) == ({DB_COPY}, [])
 
 
 def test_the_role_of_another_application_does_not_stand_for_it(tmp_path: Path) -> None:
@@ -152,6 +148,8 @@ def test_the_role_of_another_application_does_not_stand_for_it(tmp_path: Path) -
         "# vault kv put secret/app/api-keys api_key=-",
         'echo "vault kv put secret/app/api-keys api_key=-"',
         "vault kv put secret/app/api-keys-old api_key=-",
+        "vault kv put secret/data/app/api-keys api_key=-",
+        "vault kv put -mount=secret data/app/api-keys api_key=-",
         "vault kv put secret/app/api-keys/more api_key=-",
         'vault kv put "$1" api_key=-',
         'vault kv put "secret/app/$1" api_key=-',
@@ -267,7 +265,7 @@ def test_a_script_that_a_job_runs_counts_whatever_its_name(tmp_path: Path) -> No
     [
         (
             "vault write database/static-roles/app db_name=x rotation_period=24h",
-            {DATABASE, DB_COPY},
+            {DB_COPY},
         ),
         ("vault write transit/keys/app-data/config auto_rotate_period=30d", {TRANSIT}),
         ("vault write transit/keys/app-data auto_rotate_period=30d", {TRANSIT}),
@@ -350,7 +348,7 @@ def test_a_secret_that_is_copied_into_the_cluster_is_rotated_where_its_source_is
                 'resource "vault_database_secret_backend_static_role" "app" {\n'
                 '  backend = "database"\n  name = "app"\n  rotation_period = 86400\n}\n'
             ),
-            {DATABASE, DB_COPY},
+            {DB_COPY},
         ),
         (
             (
@@ -384,6 +382,8 @@ def test_a_secret_that_is_copied_into_the_cluster_is_rotated_where_its_source_is
             set(),
         ),
         ('resource "aws_secretsmanager_secret" "keys" {\n  name = "app/api-keys"\n}\n', set()),
+        ("# rotated by hand\n", set()),
+        ('module "rotation" {\n  source = "./rotation"\n}\n', set()),
     ],
 )
 def test_terraform_rotates_by_its_rotation_resources(
@@ -399,3 +399,22 @@ def test_a_resource_may_name_a_secret_of_another_file(tmp_path: Path) -> None:
         "  secret_id = aws_secretsmanager_secret.keys.id\n}\n",
     }
     assert rotated(tmp_path, files) == ({AWS_KEYS}, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "issued"),
+    [
+        ("database/static-creds/app", True),
+        ("database/creds/app", True),
+        ("secret/data/creds/app", False),
+        ("secret/data/app/creds", False),
+        ("transit/keys/app", False),
+    ],
+)
+def test_what_an_engine_issues_needs_nobody_to_rotate_it(
+    tmp_path: Path, path: str, issued: bool
+) -> None:
+    form = f"vault: {{address: x, secrets: [{{path: {path}}}]}}\n"
+    files = {"configs/secrets/vault.yaml": form}
+    done, _ = rotated(tmp_path, files)
+    assert any(one.startswith("vault:") for one in done) is issued

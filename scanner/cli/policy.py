@@ -29,7 +29,8 @@ from scanner.identity import identify
 from scanner.inputs.interface import CONTROL_LIMIT
 from scanner.model import Finding, Gap, Note, Outcome, Severity
 from scanner.policy import check_rules, contradictions, guard_rails, places, rotation_check
-from scanner.policy.docket import in_order
+from scanner.policy import gaps as gap_policy
+from scanner.policy.docket import Scope, in_order
 from scanner.policy.guard_rails import Hook
 from scanner.policy.terms import Declared
 from scanner.report.interface import ReportContext
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace, io: Io) -> int:
     policy = _read(tree, io)
     if policy is None:
         return ExitCode.USAGE
-    outcome = _judged(tree, policy)
+    outcome = _judged(tree, policy, now)
     fail_on = Severity[args.fail_on.upper()] if args.fail_on else policy.config.fail_on
     written = True
     if args.report or not args.quiet:
@@ -134,7 +135,7 @@ def declarations(tree: Tree) -> tuple[list[Declared], list[KeywatchError]]:
     return secrets, faults
 
 
-def _judged(tree: Tree, policy: _Policy) -> Outcome:
+def _judged(tree: Tree, policy: _Policy, now: datetime) -> Outcome:
     settings, secrets = policy.config, policy.secrets
     seen = evidence.gather(tree, globs.matcher(settings.exclude))
     found = contradictions.matched(settings.secrets, secrets)
@@ -142,6 +143,9 @@ def _judged(tree: Tree, policy: _Policy) -> Outcome:
     findings += contradictions.check(settings, found, secrets, tree.paths)
     findings += _guard_rails(tree, seen)
     notes += contradictions.unclassified(found, secrets) if policy.exists else [_no_policy()]
+    scope = Scope(whole_tree=False, today=now.date())
+    gaps, accepted = gap_policy.accept(sorted(tree.gaps), settings.accept_gaps, scope)
+    notes += accepted.notes
     return Outcome(
         findings=tuple(
             sorted(identify(map(_masked, sorted(findings, key=in_order))), key=in_order)
@@ -149,7 +153,7 @@ def _judged(tree: Tree, policy: _Policy) -> Outcome:
         notes=tuple(
             note._replace(path=masked(note.path), text=masked(note.text)) for note in sorted(notes)
         ),
-        gaps=tuple(gap._replace(path=masked(gap.path)) for gap in sorted(tree.gaps)),
+        gaps=tuple(gap._replace(path=masked(gap.path)) for gap in gaps),
         skips=tuple(skip._replace(path=masked(skip.path)) for skip in sorted(tree.skips)),
         coverage=tree.coverage,
     )

@@ -10,6 +10,7 @@ from scanner.document import Document
 from scanner.policy.terms import Declared
 
 _FOLDERS = {"static-creds": "static-roles", "creds": "roles"}
+_ISSUED = re.compile(r"\A(?:(?!.*/data/)).*/(?:static-creds|creds)/[^/]+\Z")
 _UNKNOWN = "${}"
 _VARIABLE = re.compile(r"\$\{|\{\{")
 _ARN_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}\Z")
@@ -43,6 +44,11 @@ def of_vault_path(path: str, mounts: Sequence[str] = ()) -> tuple[str, str]:
     if first in _FOLDERS and below and "/" not in below:
         return mount, f"{_FOLDERS[first]}/{below}"
     return mount, rest
+
+
+def is_issued(one: Declared) -> bool:
+    """Does an engine of Vault make the value, and a new one in time, whatever anybody does?"""
+    return one.scheme == "vault" and bool(_ISSUED.search(one.said))
 
 
 def known(part: str) -> str | None:

@@ -11,7 +11,7 @@ from scanner.model import Finding, Note
 from scanner.policy import addresses, guesses
 from scanner.policy.check_rules import NO_EFFECT, UNROTATED, finding
 from scanner.policy.contradictions import Matched, has_runbook
-from scanner.policy.declared import by_secret
+from scanner.policy.declared import by_secret, is_issued
 from scanner.policy.manifests import Synced
 from scanner.policy.rotations import Act, Claim
 from scanner.policy.terms import Declared
@@ -81,7 +81,7 @@ def check(
     rotated, findings, notes = Rotated(evidence), list(_without_effect(secrets, evidence)), []
     classes = {one: entry.secret_class for entry, some in found.items() for one in some}
     by_hand = {one for entry, some in found.items() if has_runbook(entry, paths) for one in some}
-    fresh = {one for one in secrets if rotated.directly(one) or one in by_hand}
+    fresh = {one for one in secrets if is_issued(one) or one in by_hand or rotated.directly(one)}
     fresh |= _followers(secrets, fresh, evidence.synced)
     for group in by_secret(secrets):
         first = group[0]

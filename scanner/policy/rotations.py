@@ -108,7 +108,9 @@ def _vault(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
         yield from _write(what[1], what[2:], known)
     elif what[:1] == ["kv"] and len(what) > 2 and what[1] in ("put", "patch"):
         mount = _option(words, "-mount")
-        yield from _write(f"{mount}/{what[2]}" if mount else what[2], ["-"], known)
+        path = f"{mount}/{what[2]}" if mount else what[2]
+        # It puts `data` in by itself: one that stands there already is a part of the name.
+        yield from _write(path.replace("/data/", "/data/data/", 1), ["-"], known)
 
 
 def _curl(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
@@ -128,7 +130,6 @@ def _write(path: str, data: Sequence[str], known: Variables) -> Iterator[Act | C
         role = next((i for i, p in enumerate(parts[:-1]) if p in _ROLES), 0)
         if role:
             yield Act("database", parts[role + 1])
-            yield Act("vault", "/".join([*parts[:role], "static-roles", parts[role + 1]]))
         elif parts[-3:-2] == ["keys"] and (parts[-1] == "rotate" or _is_automatic(data)):
             yield Act("vault", "/".join(parts[:-1]))
         elif parts[-1] == "rotate" and len(parts) > 2:

@@ -62,7 +62,7 @@ def acts(texts: Iterable[str]) -> frozenset[Act]:
 
 def _blocks(text: str) -> Iterator[Block]:
     starts = list(_BLOCK.finditer(text))
-    ends = [start.start() for start in starts[1:]] + [len(text)]
+    ends = [*(start.start() for start in starts), len(text)][1:]
     for start, end in zip(starts, ends, strict=True):
         close = text.find("\n}", start.end(), end)
         body = text[start.end() : end if close < 0 else close]
@@ -77,7 +77,6 @@ def _aws_secret(block: Block) -> Iterator[Act]:
 
 def _static_role(block: Block) -> Iterator[Act]:
     yield Act("database", block.text("name"))
-    yield Act("vault", f"{block.text('backend', 'database')}/static-roles/{block.text('name')}")
 
 
 def _transit(block: Block) -> Iterator[Act]:
