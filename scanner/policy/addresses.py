@@ -49,6 +49,8 @@ def _part(glob: str) -> Callable[[str], bool]:
 
 def fits(glob: Sequence[Part], name: Sequence[str | None]) -> bool:
     """Does the whole glob fit the whole name? In time of the product of their lengths."""
+    if not _takes(glob, len(glob) - 1, name[-1]):
+        return False  # most differ at their ends
     at = _closed({0}, glob)
     for part in name:
         at = _closed({_next(glob, i) for i in at if _takes(glob, i, part)}, glob)

@@ -80,9 +80,10 @@ def _duplicates(secrets: Sequence[Declared]) -> Iterator[Finding]:
 
 def _idle_matches(found: Matched, secrets: Sequence[Declared]) -> Iterator[Finding]:
     """Where nothing is declared, an entry may be about what only the live side knows."""
+    ids = {one.id for one in secrets}
     for entry, fitting in found.items():
         if secrets and not fitting:
-            near = nearest(entry.match, {one.id for one in secrets})
+            near = nearest(entry.match, ids)
             detail = f"{entry.match} matches no secret that configs/secrets declares{near}"
             yield finding(IDLE_MATCH, entry.where, detail, entry.match)
 

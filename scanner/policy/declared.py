@@ -10,7 +10,7 @@ from scanner.document import Document
 from scanner.policy.terms import Declared
 
 _FOLDERS = {"static-creds": "static-roles", "creds": "roles"}
-_ISSUED = re.compile(r"\A(?:(?!.*/data/)).*/(?:static-creds|creds)/[^/]+\Z")
+_ISSUED = re.compile(r"\A(?!.*/data/).+/(?:static-creds|creds)/[^/]+\Z")
 _UNKNOWN = "${}"
 _VARIABLE = re.compile(r"\$\{|\{\{")
 _ARN_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}\Z")
