@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="least severity for exit code 1; default: fail_on of keywatch.yaml, else low",
     )
     output.add_arguments(group)
-    group.add_argument("--now", metavar="TIME", help="the time that a report bears (ISO 8601)")
+    group.add_argument("--now", metavar="TIME", help="judge as of this time (ISO 8601)")
 
 
 class _Policy(NamedTuple):
