@@ -48,7 +48,7 @@ _EMAN = re.compile(
 )
 _IDENTIFIER = re.compile(rb"[\w.\-]*")
 _IDENTIFIER_BYTE = [bool(re.match(rb"[\w.\-]", bytes([i]))) for i in range(256)]
-_QUOTED = re.compile(rb"""[rbuf@]{0,2}(["'`]).+\1""", re.DOTALL)
+_QUOTED = re.compile(rb"""[rbuf@$]{0,2}(\\?["'`]).+\1""", re.DOTALL)
 
 
 class Seen(NamedTuple):
@@ -335,7 +335,7 @@ def _name(rule: Rule, text: bytes, match: int, low: int, start: int) -> tuple[in
 
 def _without_quotes(window: bytes, start: int, end: int) -> tuple[int, int]:
     quoted = _QUOTED.fullmatch(window, start, end)
-    return (quoted.end(1), end - 1) if quoted else (start, end)
+    return (quoted.end(1), end - len(quoted[1])) if quoted else (start, end)
 
 
 def _findings(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from scanner.detect.checksums import (
     from_base64,
 )
 from scanner.detect.configured import configured
+from scanner.detect.fallbacks import fallback, positional
 from scanner.model import Confidence
 
 __all__ = ["CHECKS", "Candidate", "Check"]
@@ -157,6 +158,7 @@ CHECKS: Mapping[str, Check] = {
     "configured": _whole(configured),
     "discord-token": _sure(_discord),
     "encoded-json": _sure(_encoded_json),
+    "fallback": _whole(fallback),
     "github-token": _sure(_github),
     "gitlab-token": _sure(_gitlab),
     "grafana-token": _sure(_grafana),
@@ -165,6 +167,7 @@ CHECKS: Mapping[str, Check] = {
     "pem-base64": _sure(lambda found: pem.is_private_key(from_base64(found.value))),
     "pem-encrypted": _sure(lambda found: pem.is_encrypted_key(found.value)),
     "pgp": _sure(lambda found: pem.is_pgp_key(found.value)),
+    "positional": _whole(positional),
     "random": _sure(_random),
     "random-named": _random_named,
     "supabase-service-role": _sure(_supabase),
