@@ -19,6 +19,7 @@ from scanner.detect.templates import Verdict, judge
 from scanner.detect.verify import CHECKS
 from scanner.model import Confidence
 
+Zone = tuple[int, int]
 _VALUE = re.compile(r"(?i)^@?(?:default_?value|value|default|content|string|text)$")
 _NAMES = ("name", "key", "Name", "Key", "variable", "parameter", "@name", "@key", "@id", "field")
 _DIGIT = re.compile(r"\d")
@@ -42,19 +43,17 @@ class Compliance:
         self._rules = [_Ready(rule) for rule in rules]
 
     def examine(
-        self, path: str, kind: FileKind, data: bytes, groups: frozenset[str]
+        self, path: str, kind: FileKind, data: bytes, candidates: Mapping[str, Sequence[Match]]
     ) -> Iterator[Match]:
-        """What the rules of these groups find in a file. NotParsedError where it does not parse."""
-        active = [ready for ready in self._rules if ready.rule.group in groups]
-        once: set[str] = set()
-        for structure in structures(kind, data):
-            kinds = kind.kinds | structure.kinds
-            wanted = [(r, places) for r in active if (places := r.places_in(kinds))]
-            for match, ready in _found(path, kind, structure, data, wanted) if wanted else ():
-                if match.rule.id not in once:
-                    yield match
-                if ready.rule.once:
-                    once.add(match.rule.id)
+        """What the rules of the candidates' groups find in a file: by name alone around the
+        candidates, by place in all of it. NotParsedError where it does not parse."""
+        active = [ready for ready in self._rules if ready.rule.group in candidates]
+        near = [ready for ready in active if ready.is_local]
+        zones = _zones(data, [m for r in near for m in candidates[r.rule.group]])
+        if zones:
+            yield from _of_rules(path, kind, data, near, zones)
+        if others := [ready for ready in active if not ready.is_local]:
+            yield from _of_rules(path, kind, data, others, ())
 
     def by_line(self, candidates: Sequence[Match], data: bytes) -> list[Match]:
         """The candidates of lines alone, each under the rule that its value breaks."""
@@ -105,6 +104,7 @@ class _Ready:
         self._places = [_Place(row) for row in rule.places]
         self.by_name_alone = any(row.secret and not row.path for row in rule.places)
         self.by_name = all(row.secret for row in rule.places)
+        self.is_local = all(row.secret and not row.path and not row.kinds for row in rule.places)
 
     def places_in(self, kinds: frozenset[str]) -> list[_Place]:
         return [place for place in self._places if not place.kinds or place.kinds & kinds]
@@ -127,10 +127,14 @@ def _as_rule(rule: ConfigRule) -> Rule:
     )
 
 
-def settings(structure: Structure, data: bytes) -> Iterator[Setting]:
-    """The values of a document under their names: of `name: X, value: Y` it is X."""
-    texts = where.values(structure.leaves, data)
+def settings(structure: Structure, texts: Mapping[Path, str]) -> Iterator[Setting]:
+    """The values of a document that are looked at, under their names: of `name: X, value: Y` X.
+
+    `texts`: the text at each path.
+    """
     for leaf in structure.leaves:
+        if not structure.is_looked_at(leaf):
+            continue
         value = texts[leaf.path]
         name, at = _name(leaf.path, value, texts)
         yield Setting(name, leaf._replace(start=leaf.start + at), value[at:])
@@ -164,6 +168,39 @@ def _beside(path: Path, last: str, texts: Mapping[Path, str]) -> str:
     return ""
 
 
+def _zones(data: bytes, candidates: Sequence[Match]) -> tuple[Zone, ...]:
+    """The lines of the candidates, from the name's to the value's, as offsets, in order."""
+    zones: list[Zone] = []
+    for match in sorted(candidates, key=lambda m: m.name_start):
+        start = data.rfind(b"\n", 0, min(match.name_start, match.start)) + 1
+        end = match.end
+        for _ in range(match.rule.lines):  # what stands beside it may be another one
+            end = data.find(b"\n", end + 1)
+            if end < 0:
+                end = len(data)
+                break
+        if zones and start <= zones[-1][1]:
+            zones[-1] = zones[-1][0], max(end, zones[-1][1])
+        else:
+            zones.append((start, end))
+    return tuple(zones)
+
+
+def _of_rules(
+    path: str, kind: FileKind, data: bytes, rules: Sequence[_Ready], zones: Sequence[Zone]
+) -> Iterator[Match]:
+    """What these rules find in the zones of a file, everywhere in it where there are none."""
+    once: set[str] = set()
+    for structure in structures(kind, data, zones):
+        kinds = kind.kinds | structure.kinds
+        wanted = [(ready, places) for ready in rules if (places := ready.places_in(kinds))]
+        for match, ready in _found(path, kind, structure, data, wanted) if wanted else ():
+            if match.rule.id not in once:
+                yield match
+            if ready.rule.once:
+                once.add(match.rule.id)
+
+
 def _found(
     path: str,
     kind: FileKind,
@@ -173,7 +210,7 @@ def _found(
 ) -> Iterator[tuple[Match, _Ready]]:
     texts = where.values(structure.leaves, data)
     translated = is_translation(path)
-    for setting in settings(structure, data):
+    for setting in settings(structure, texts):
         sensitive = is_sensitive(setting.name)
         fault = _fault(setting, kind, sensitive=sensitive)
         if fault and translated and not _DIGIT.search(_ESCAPE.sub("", setting.value)):

@@ -27,7 +27,8 @@ _MORE = re.compile(
 # First words of names that say whether, or where, there is a secret.
 _WHETHER = re.compile(
     r"(?i)^(?:existing|use|enable|enabled|has|is|no|allow|require|required|show|hide|with|disable|skip"
-    r"|update|change|reset|confirm|forgot|load|generate|create|auto|randomize|min|max|validate|num|total|mount|expose|automount|forbid|default"
+    r"|update|change|reset|confirm|forgot|load|generate|create|auto|randomize|min|max|validate|num"
+    r"|total|mount|expose|automount|forbid|default"
     r"_token_ttl|rotate|refresh)(?:[_\-.A-Z]|$)"
 )
 _KEY_OF = re.compile(
@@ -135,7 +136,8 @@ def flaw(
     """What keeps the value of a setting from being properly templated; None for nothing.
 
     `sensitive`: the name holds a secret. `vague`: it may, then a random literal counts. For another
-    name only the defaults of variables that do count. `example`: the file shows what to fill in, so a placeholder is what belongs there.
+    name only the defaults of variables that do count. `example`: the file shows what to fill in,
+    so a placeholder is what belongs there.
     """
     judged = judge(value, broken=sensitive)
     verdict, text = judged.verdict, value[judged.start : judged.end]

@@ -154,9 +154,8 @@ class Engine:
         by_line = [match for group in candidates.values() for match in group]
         if buffer.first or buffer.following < len(buffer.data):
             return self._compliance.by_line(by_line, buffer.data), "it is too large"
-        groups = frozenset(candidates)
         try:
-            found = self._compliance.examine(path, file_kind(path), buffer.data, groups)
+            found = self._compliance.examine(path, file_kind(path), buffer.data, candidates)
             return list(islice(found, _MOST_MATCHES)), ""
         except NotParsedError as error:
             return self._compliance.by_line(by_line, buffer.data), str(error)
@@ -281,12 +280,25 @@ class _Window(NamedTuple):
 
 def _window(data: bytes, to: int, rule: Rule) -> _Window:
     """The surroundings of a hit that ends at `to`."""
+    if rule.lines > 1:
+        low, high = _lines_around(data, to, rule.lines)
+        return _Window(data[low:high], low, to)
     low = max(0, to - _BEFORE) if rule.multiline else _line_start(data, to, _BEFORE)
     after, again = (_AFTER_MULTILINE, _LONGEST_MULTILINE) if rule.multiline else (_AFTER, _LONGEST)
     end = -1 if rule.multiline else data.find(b"\n", to, to + after)
     high = end if end >= 0 else min(len(data), to + after)
     whole = end >= 0 or high == len(data)
     return _Window(data[low:high], low, high if whole else high - again)
+
+
+def _lines_around(data: bytes, to: int, lines: int) -> tuple[int, int]:
+    """From the beginning of the line so many before `to` to the end of the one so many after."""
+    low = high = to
+    for _ in range(lines):
+        low = max(data.rfind(b"\n", max(0, to - _BEFORE), low), 0) if low else 0
+        end = data.find(b"\n", high + 1, to + _AFTER)
+        high = end if end >= 0 else min(len(data), to + _AFTER)
+    return max(low, to - _BEFORE, 0), high
 
 
 def _line_start(data: bytes, to: int, most: int) -> int:

@@ -55,7 +55,8 @@ class Rule(NamedTuple):
     """What the engine needs of one rule. `pattern` may hold the group `secret`.
 
     `files`: a pattern of the paths that it is for, "" for all. `group`: what it finds are
-    candidates for the ConfigRules of this group, "" where they are findings.
+    candidates for the ConfigRules of this group, "" where they are findings. `lines`: over how many
+    a match may go.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Rule(NamedTuple):
     named: bool
     files: str = ""
     group: str = ""
+    lines: int = 1
 
 
 class PlaceRow(NamedTuple):
@@ -354,6 +356,7 @@ def _table_row(
         "check": raw.get("check", ""),
         "named": "named" in raw or "(?P<name>" in pattern,
         "files": raw.get("files", ""),
+        "lines": raw.get("lines", 1),
         "group": "",
     }
 

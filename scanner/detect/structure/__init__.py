@@ -7,9 +7,10 @@ take raises NotParsedError: its lines were scanned, which is a note (degraded), 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
+from scanner.detect.structure.excerpt import excerpt
 from scanner.detect.structure.kinds import FileKind, file_kind
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
 
@@ -24,6 +25,7 @@ __all__ = [
     "structures",
 ]
 
+_Read = Callable[[bytes], Iterator[Structure]]
 # The module and the function of each reader, loaded with the first file that needs it.
 READERS = {
     "yaml": ("yaml_reader", "read_yaml"),
@@ -38,15 +40,31 @@ READERS = {
 }
 
 
-def structures(kind: FileKind, data: bytes) -> Iterator[Structure]:
-    """The documents of a file whose kind has a reader. NotParsedError where it does not parse."""
-    return _reader(kind.reader)(data)
+def structures(
+    kind: FileKind, data: bytes, zones: Sequence[tuple[int, int]] = ()
+) -> Iterator[Structure]:
+    """The documents of a file whose kind has a reader. NotParsedError where it does not parse.
+
+    `zones`: the stretches of whole lines that are asked for, in order; all where there are none. Of
+    YAML only these and the lines above that lead to them are parsed.
+    """
+    read = _reader(kind.reader)
+    found = _around(read, data, zones) if zones and kind.reader == "yaml" else None
+    return (each._replace(zones=zones) for each in found or list(read(data)))
+
+
+def _around(read: _Read, data: bytes, zones: Sequence[tuple[int, int]]) -> list[Structure] | None:
+    """The documents of an excerpt; None where it does not parse without the rest."""
+    some = excerpt(data, zones)
+    try:
+        found = list(read(some.data))
+    except NotParsedError:
+        return None
+    return [each._replace(leaves=tuple(map(some.in_file, each.leaves))) for each in found]
 
 
 @cache
-def _reader(name: str) -> Callable[[bytes], Iterator[Structure]]:
+def _reader(name: str) -> _Read:
     module, function = READERS[name]
-    found: Callable[[bytes], Iterator[Structure]] = getattr(
-        importlib.import_module(f"{__name__}.{module}"), function
-    )
+    found: _Read = getattr(importlib.import_module(f"{__name__}.{module}"), function)
     return found

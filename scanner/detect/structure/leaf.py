@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import NamedTuple
 
 Path = tuple[str | int, ...]
@@ -22,10 +24,23 @@ class Leaf(NamedTuple):
 
 
 class Structure(NamedTuple):
-    """The values of one document of a file, in their order. `kinds`: what the content tells."""
+    """The values of one document of a file, in their order. `kinds`: what the content tells.
+
+    `zones`: the stretches of the file that are looked at, all of it where there are none. What lies
+    outside was read as far as the paths need it.
+    """
 
     leaves: tuple[Leaf, ...]
     kinds: frozenset[str] = frozenset()
+    zones: Sequence[tuple[int, int]] = ()
+
+    def is_looked_at(self, leaf: Leaf) -> bool:
+        """Does the value lie in a zone?"""
+        if not self.zones:
+            return True
+        at = bisect_right(self.zones, (leaf.start, leaf.start)) - 1
+        near = self.zones[max(at, 0) : at + 2]
+        return any(start <= leaf.end and leaf.start <= end for start, end in near)
 
 
 class NotParsedError(ValueError):
