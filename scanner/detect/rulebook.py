@@ -348,7 +348,7 @@ def _table_row(
         "confidence": Confidence[raw.get("confidence", "high").upper()],
         "pattern": pattern,
         "anchor": anchor,
-        "keywords": raw["keywords"],
+        "keywords": raw.get("keywords", ()),
         "ignore_case": raw.get("ignore_case", False),
         "multiline": raw.get("multiline", False),
         "edges": edges,

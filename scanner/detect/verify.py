@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from scanner.detect import azure_keys, pem
+from scanner.detect.arguments import command_argument, command_setting
 from scanner.detect.assignments import assigned_value, url_password
 from scanner.detect.candidate import Candidate, Check
 from scanner.detect.checksums import (
@@ -23,6 +24,8 @@ from scanner.detect.checksums import (
 )
 from scanner.detect.configured import configured
 from scanner.detect.fallbacks import fallback, positional
+from scanner.detect.manifests import manifest_value
+from scanner.detect.stores import kv_path, kv_rotation, remote_http
 from scanner.model import Confidence
 
 __all__ = ["CHECKS", "Candidate", "Check"]
@@ -155,6 +158,8 @@ CHECKS: Mapping[str, Check] = {
     "azure-devops-token": _sure(lambda found: azure_keys.is_devops_token(found.value)),
     "azure-key": _sure(lambda found: azure_keys.is_key(found.value)),
     "azure-redis-key": _azure_redis,
+    "command-argument": _whole(command_argument),
+    "command-setting": _whole(command_setting),
     "configured": _whole(configured),
     "discord-token": _sure(_discord),
     "encoded-json": _sure(_encoded_json),
@@ -163,6 +168,9 @@ CHECKS: Mapping[str, Check] = {
     "gitlab-token": _sure(_gitlab),
     "grafana-token": _sure(_grafana),
     "jwt": _sure(_jwt),
+    "kv-path": _whole(kv_path),
+    "kv-rotation": _whole(kv_rotation),
+    "manifest-value": _whole(manifest_value),
     "pem": _sure(lambda found: pem.is_private_key(found.value)),
     "pem-base64": _sure(lambda found: pem.is_private_key(from_base64(found.value))),
     "pem-encrypted": _sure(lambda found: pem.is_encrypted_key(found.value)),
@@ -170,6 +178,7 @@ CHECKS: Mapping[str, Check] = {
     "positional": _whole(positional),
     "random": _sure(_random),
     "random-named": _random_named,
+    "remote-http": _whole(remote_http),
     "supabase-service-role": _sure(_supabase),
     "url-password": _whole(url_password),
 }

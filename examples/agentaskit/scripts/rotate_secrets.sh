@@ -2,7 +2,7 @@
 set -euo pipefail
 
 rotate_api_keys() {
-    vault write -f secret/data/agentaskit/api-keys/rotate
+    agentaskit-admin issue-api-key | vault kv patch -mount=secret agentaskit/api-keys api_key=-
     kubectl rollout restart deployment/agentaskit-api
 }
 
