@@ -33,8 +33,9 @@ _ABOUT = frozenset(
     " factory type strength score format algorithm alg header prefix suffix change changed update"
     " updated confirm confirmation recovery forgot hint hash hashed encoder encoding digest salt"
     " checksum id ids endpoint host class selector element icon button page view link template"
-    " audience lifetime tokenizer"
-    " limit index authority issuer scope scopes list count used usage usages".split()
+    " audience lifetime tokenizer scheme port mode plugin script location query through pam minlen"
+    " maxlen history lockout attempts quality complexity methods strategy backend limit index"
+    " protocol algo hashing authority issuer scope scopes list count used usage usages".split()
 )
 # Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
 _NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next".split())

@@ -26,10 +26,10 @@ _MORE = re.compile(
 )
 # First words of names that say whether, or where, there is a secret.
 _WHETHER = re.compile(
-    r"(?i)^(?:existing|use|enable|enabled|has|is|no|allow|require|required|show|hide|with|disable|skip"
+    r"(?i)^(?:(?:proxy|fastcgi|uwsgi|scgi|grpc)_pass$|existing|use|enable|enabled|has|is|no|allow|require|required|show|hide|with|disable|skip"
     r"|update|change|reset|confirm|forgot|load|generate|create|auto|randomize|min|max|validate|num"
     r"|total|mount|expose|automount|forbid|default"
-    r"_token_ttl|rotate|refresh)(?:[_\-.A-Z]|$)"
+    r"|rotate|refresh)(?:[_\-.A-Z]|$)"
 )
 _KEY_OF = re.compile(
     r"(?:[Pp]assword|[Ss]ecret|[Tt]oken|[Uu]ser(?:[Nn]ame)?|[Cc]redentials?)[-_]?Key$"
@@ -39,24 +39,26 @@ _IS_PASSWORD = re.compile(
 )
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _NO_VALUE = re.compile(
-    r"(?i)^(?:true|false|yes|no|on|off|null|none|enabled?|disabled?|required|optional|always|never|auto|on_create)$"
+    r"(?i)^(?:true|false|yes|no|on|off|null|none|enabled?|disabled?|required|optional|always|never|auto|on_create"
+    r"|absent|present|omit|ldap|files|sss|compat|systemd|winbind|nis)$"
 )
 _NUMBER = re.compile(r"^[+-]?\d[\d_.,:]*\s?(?:[smhdw]|ms|min|[KMG]i?B?|%)?$")
 _ELSEWHERE = re.compile(
-    r"^(?:~?/|\.{1,2}/|[A-Za-z]:\\|[\w.-]+:/)|\.(?:pem|key|crt|cert|json|ya?ml|txt|conf|jks|p12|pfx|pub"
-    r"|sh|env|gpg|asc|html?|js|py|log)$"
+    r"^(?:~?/|\.{1,2}/|[A-Za-z]:\\|[\w.-]+:/|(?:rule|role):|--?\w+ )"
+    r"|\.(?:pem|key|crt|cert|json|ya?ml|txt|conf|jks|p12|pfx|pub"
+    r"|sh|env|gpg|asc|html?|js|py|log|pl|rb|php|so|exe|jar|xml|ini|cfg|properties|db|sock|service)$"
 )
 _RELATIVE = re.compile(r"^[\w.-]+/[\w./-]+$")
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]*:(?://|$)")
 _UUID = re.compile(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
-_WORDS = re.compile(r"^[A-Za-z]+(?:[-_.: ](?:[A-Za-z]+|v?\d{1,4}))*$")
+_WORDS = re.compile(r"^[A-Za-z]+(?:[-_.:, ](?:[A-Za-z]+|v?\d{1,9}))*$")
 _TOKEN = re.compile(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
-_NAMED = re.compile(r"[-_.: ]")
+_NAMED = re.compile(r"[-_.:, ]")
 _TYPES = re.compile(
     r"(?i)^(?:string|str|number|bool|boolean|int|integer|object|map|list|any|bytes|char|text|varchar.*|secret|bearer"
     r"|basic|digest|opaque|kubernetes\.io/[\w.-]+|(?:rs|hs|es|ps)\d{3}|aes\S*|rsa\S*|ed25519|sha\d+|md5|scram-\S*"
     r"|plain|oauth2?|jwt|token|api[_-]?key|header|cookie|query|ldap|saml|oidc|approle|kubernetes|userpass|cert"
-    r"|iam|gcp|aws|azure|github|native|trust|peer|ident)$"
+    r"|iam|gcp|aws|azure|github|native|htpasswd|trust|peer|ident)$"
 )
 _PUBLIC = re.compile(
     r"^(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S+|-----BEGIN (?:PUBLIC KEY|CERTIFICATE)|age1|pk_)"
@@ -74,13 +76,14 @@ _EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}|<%[^\n]*?%>")
 
 # Names that hold a secret where their value is a random one.
 _VAGUE = re.compile(
-    r"(?i)(?:^|[a-z0-9_\-.])key$|^(?:login|sonar\.login|seed|salt|pin|pepper|key\d?|auth|pass|result)$"
+    r"(?i)[a-z0-9_\-.]key$|^(?:login|sonar\.login|seed|salt|pin|pepper|key\d?|auth|pass|result)$"
 )
 _NO_KEY = re.compile(
-    r"(?i)public|cache|hash|partition|sort|primary|foreign|index|group|routing|object|s3|idempot|lookup"
+    r"(?i)public|apt|gpg|pgp|keyring|repo|cache|hash|partition|sort|primary|foreign|index|group|routing|object|s3|idempot|lookup"
     r"|translation|i18n|feature|config|registry|unique|dedup|image|fingerprint|finger|gpg_?key|site"
     r"|topology|label|annotation|search|item|row|map|json|data|event|message|sitekey|publishable|client"
 )
+_OF_KEY = re.compile(r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|hmac|sso|saml")
 _HOLDER = re.compile(
     r"(?i)(?:^|[_\-a-z])(?:api_?keys?|tokens|secrets|passwords|credentials|oauth)$"
 )
@@ -108,6 +111,8 @@ def is_vague(name: str, keys: Sequence[str]) -> bool:
     """May a setting hold a secret, by its own name or by a key above it?"""
     if _VAGUE.search(name) and not _NO_KEY.search(name):
         return True
+    if name.lower() == "key":
+        return any(_OF_KEY.search(key) for key in keys[:-1])
     return any(_HOLDER.search(key) for key in keys[:-1])
 
 
@@ -196,9 +201,10 @@ def strength(name: str, value: str) -> Confidence | None:
 
 def _is_no_secret(value: str) -> bool:
     """A switch, a place, an address, a public key, words for people."""
-    if len(value) < 3 or _NO_VALUE.match(value) or _PUBLIC.match(value):
+    if len(value) < 3 or (value.isdigit() and len(value) < 4) or _PUBLIC.match(value):
         return True
-    return _is_place(value) or _is_prose(value) or _is_address(value)
+    is_switch = _NO_VALUE.match(value) is not None
+    return is_switch or _is_place(value) or _is_prose(value) or _is_address(value)
 
 
 def _is_place(value: str) -> bool:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Verdict(enum.StrEnum):
-    """What a value is. The last five are what rules may flag."""
+    """What a value is. The last six are what rules may flag; UNDECLARED only its document tells."""
 
     EMPTY = "empty"
     REFERENCE = "reference"
@@ -24,6 +24,7 @@ class Verdict(enum.StrEnum):
     LITERAL_DEFAULT = "literal-default"
     MIXED = "mixed-literal"
     MALFORMED = "malformed"
+    UNDECLARED = "undeclared"
 
 
 class Judged(NamedTuple):
@@ -85,7 +86,7 @@ _ELSEWHERE = re.compile(
     r"|%?(?:env|getenv|secret|vault|file|os\.environ)\(|(?:process\.env|os\.environ|ENV)\b[.\[]"
     r"|/(?:run|var/run|etc|mnt|vault|secrets?|opt|var|home|usr|data|app|tmp)/\S*$|~/\S+$|\./\S+$|\.\./"
     r"|\{cipher\}|ENC[(\[]|\{vault\b|\$ANSIBLE_VAULT;|secretKeyRef\b|valueFrom\b"
-    r"|(?:var|local|data|module|each|self|random_password|aws_\w+|azurerm_\w+|google_\w+|vault_\w+"
+    r"|(?:var|local|data|module|each|self|ephemeral|resource|path|count|terraform|random_password|aws_\w+|azurerm_\w+|google_\w+|vault_\w+"
     r"|random_\w+|tls_\w+)\.\w[\w.\[\]*\"-]*$",
 )
 _CRYPT = re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|gy|md5|sha1|apr1|argon2\w*|pbkdf2[\w-]*|scrypt)[$,]")
@@ -109,7 +110,7 @@ _FORMS = (
     _Form(re.compile(r"\$\("), ")"),  # Kubernetes, Make, a command
     _Form(re.compile(r"\$\[\["), "]]"),  # Azure, GitLab inputs
     _Form(re.compile(r"\[\["), "]]"),
-    _Form(re.compile(r"[%@$]\{"), "}"),  # Logstash, Apache, Jenkins
+    _Form(re.compile(r"[%@$?]\{"), "}"),  # Logstash, Apache, Jenkins, Kapitan
     _Form(re.compile(r"\$__\w+\{"), "}"),  # Grafana
     _Form(re.compile(r"\$\$?[A-Za-z_]\w*")),
     _Form(re.compile(r"%\([\w.]+\)[sd]")),  # Python's configparser
@@ -124,7 +125,10 @@ _BROKEN = re.compile(
     r"|^\$\w+\s+\}$|^\$\{?$|^\{\{\s*$|^[A-Z][A-Z0-9_]*\}$|^%[A-Z][A-Z0-9_]+$|^\$\[\w+$"
 )
 # Words around a reference that are no part of a secret: `Bearer ${T}`, `${APP}-auth`.
-_NAMING = re.compile(r"(?:[A-Za-z]+[-_./: ])+|(?:[-_./: ](?:[A-Za-z]+|v?\d))+|[^\w]*")
+_NAMING = re.compile(
+    r"(?:[A-Za-z]+[-_./: ])+|(?:[-_./ ](?:[A-Za-z]+|v?\d)|:(?:[A-Za-z]+|\d{1,5}))+"
+    r"|[^\w]*|/[\w./\-]*|[\w.\-]*/"
+)
 _AROUND = re.compile(
     r"(?:bearer|basic|token|apikey|api-key|key|digest|negotiate|v\d)\s*$", re.IGNORECASE
 )
@@ -241,8 +245,8 @@ def _piece(value: str, start: int, form: _Form) -> _Piece:
     if not form.close:
         return _Piece(start, opening.end())
     end = _closing(value, opening.end(), opening[0], form.close)
-    if end < 0:
-        return _Piece(start, len(value), malformed=True)
+    if end < 0:  # a command may go on in the next line
+        return _Piece(start, len(value), malformed=form.close in {"}", "}}", "%>"})
     body, inside = value[opening.end() : end], opening.end()
     whole = end + len(form.close)
     if form.expression:
@@ -295,9 +299,24 @@ def _of_expression(body: str, inside: int) -> Iterator[_Default]:
         return
     for fallback in _FALLBACKS.finditer(body):
         word = _variable(body, fallback)
-        strings = list(_STRING.finditer(body, fallback.end()))
+        strings = _own_strings(body, fallback)
         for found in strings[1:] if fallback["named"] else strings:
             yield _default(found, inside, word)
+
+
+def _own_strings(body: str, fallback: re.Match[str]) -> list[re.Match[str]]:
+    """The strings that the fallback gives: no argument of another call, no part of a sum."""
+    at = fallback.end()
+    called = fallback[0][-1:].isalnum() and body[at:].lstrip()[:1] == "("
+    deepest = 1 if called or body[at:].lstrip()[:1] in {"(", "{"} else 0
+    strings = []
+    for found in _STRING.finditer(body, at):
+        before = _STRING.sub("", body[at : found.start()])
+        depth = sum(map(before.count, "([{")) - sum(map(before.count, ")]}"))
+        around = before.rstrip()[-1:] + body[found.end() :].lstrip()[:1]
+        if depth <= deepest and "+" not in around and "~" not in around:
+            strings.append(found)
+    return strings
 
 
 def _default(found: re.Match[str], inside: int, word: str) -> _Default:

@@ -13,6 +13,7 @@ from functools import cache
 from scanner.detect.structure.excerpt import excerpt
 from scanner.detect.structure.kinds import FileKind, file_kind
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
+from scanner.detect.structure.nested import nested
 
 __all__ = [
     "READERS",
@@ -25,6 +26,7 @@ __all__ = [
     "structures",
 ]
 
+_HOLDERS = frozenset(("yaml", "json", "hcl", "toml"))
 _Read = Callable[[bytes], Iterator[Structure]]
 # The module and the function of each reader, loaded with the first file that needs it.
 READERS = {
@@ -46,11 +48,15 @@ def structures(
     """The documents of a file whose kind has a reader. NotParsedError where it does not parse.
 
     `zones`: the stretches of whole lines that are asked for, in order; all where there are none. Of
-    YAML only these and the lines above that lead to them are parsed.
+    YAML only these and the lines above that lead to them are parsed. After each document come those
+    that stand in its values.
     """
     read = _reader(kind.reader)
     found = _around(read, data, zones) if zones and kind.reader == "yaml" else None
-    return (each._replace(zones=zones) for each in found or list(read(data)))
+    for each in found or list(read(data)):
+        yield each._replace(zones=zones)
+        if kind.reader in _HOLDERS:
+            yield from (inner._replace(zones=zones) for inner in nested(each.leaves, data, _reader))
 
 
 def _around(read: _Read, data: bytes, zones: Sequence[tuple[int, int]]) -> list[Structure] | None:

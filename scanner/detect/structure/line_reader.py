@@ -26,7 +26,8 @@ _INLINE = re.compile(
 # In shell, an assignment may stand anywhere in a line.
 _ASSIGNMENT = re.compile(
     rb"""(?:^|(?<=[\s;&|(`"']))(?:\$env:|\$)?(?P<key>[A-Za-z_]\w*)[ \t]*(?:[?:+]?=(?!=))[ \t]*"""
-    rb"""(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}\n]*\}|\$\([^)\n]*\)|\\.|[^\s;&|()`"'\\])+)""",
+    rb"""(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}\n]*\}|\{\{[^}\n]*\}\}"""
+    rb"""|\$\((?:[^()\n]|\([^()\n]*\))*\)|`[^`\n]*`|\\.|[^\s;&|()`"'\\])+)""",
     re.MULTILINE,
 )
 _SHELL_COMMENT = re.compile(rb"(?:^|(?<=[ \t]))#[^\n]*$", re.MULTILINE)

@@ -81,6 +81,7 @@ def _leaves(events: Iterator[Any], data: bytes) -> Iterator[Leaf]:
     """The scalars of one document. A mapping on the stack holds its key, a sequence its index."""
     stack: list[str | int | None] = []
     in_mapping: list[bool] = []
+    tags: list[str] = []  # of the collections around: what they name gives what is in them, too
     count = 0
     for event in events:
         if isinstance(event, yaml.DocumentEndEvent):
@@ -89,6 +90,7 @@ def _leaves(events: Iterator[Any], data: bytes) -> Iterator[Leaf]:
         if kind in {yaml.MappingEndEvent, yaml.SequenceEndEvent}:
             stack.pop()
             in_mapping.pop()
+            tags.pop()
         elif in_mapping and in_mapping[-1] and stack[-1] is None:
             stack[-1] = _key(event, data)  # the key; its value comes next
             if kind is yaml.ScalarEvent or kind is yaml.AliasEvent:
@@ -97,12 +99,14 @@ def _leaves(events: Iterator[Any], data: bytes) -> Iterator[Leaf]:
             count += 1
             if count > _MOST_LEAVES:
                 raise NotParsedError("it has too many values")
-            yield _leaf(event, data, tuple(part for part in stack if part is not None))
+            leaf = _leaf(event, data, tuple(part for part in stack if part is not None))
+            yield leaf._replace(tag=leaf.tag or tags[-1]) if tags else leaf
         if kind in {yaml.MappingStartEvent, yaml.SequenceStartEvent}:
             if len(stack) >= _DEEPEST:
                 raise NotParsedError("it is nested too deeply")
             stack.append(None if kind is yaml.MappingStartEvent else 0)
             in_mapping.append(kind is yaml.MappingStartEvent)
+            tags.append(event.tag or (tags[-1] if tags else ""))
             continue
         _advance(stack, in_mapping)
 
