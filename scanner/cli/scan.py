@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from collections import ChainMap
 from typing import TYPE_CHECKING
@@ -129,6 +128,8 @@ def _fail_on(args: argparse.Namespace, plan: Plan) -> Severity:
 
 
 def _context(io: Io, plan: Plan, now: datetime, fail_on: Severity) -> ReportContext:
+    import shlex
+
     from scanner.cli.masking import masked
     from scanner.policy.rules import RULES
     from scanner.report.interface import ReportContext
