@@ -1,6 +1,6 @@
 """Ground: the user's private cache. What is damaged, foreign or unwritable is as good as absent.
 
-A file is `sha256(payload) + payload`. It is only read when the folder and the file are this user's
+A file is a checksum and its payload. It is only read when the folder and the file are this user's
 and closed to everyone else, so that neither another account nor a checkout (whose files are open to
 be read) can plant a compiled database.
 """
@@ -11,9 +11,11 @@ import contextlib
 import os
 import stat
 import sys
+import zlib
 from collections.abc import Callable
 
 _KEEP = 64
+_HEAD = 4
 _BINARY = getattr(os, "O_BINARY", 0)
 _READ = os.O_RDONLY | _BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _WRITE = os.O_WRONLY | _BINARY | os.O_CREAT | os.O_EXCL
@@ -40,7 +42,8 @@ def load(name: str, where: str) -> bytes | None:
             data = file.read()
     except OSError:
         return None
-    return data[32:] if data[:32] == digest(data[32:]) else None
+    payload = data[_HEAD:]
+    return payload if data[:_HEAD] == _checksum(payload) else None
 
 
 def store(name: str, payload: bytes, where: str) -> None:
@@ -48,7 +51,7 @@ def store(name: str, payload: bytes, where: str) -> None:
     with contextlib.suppress(OSError):
         os.makedirs(where, mode=0o700, exist_ok=True)
         if _is_private(os.stat(where)):
-            _write(os.path.join(where, name), digest(payload) + payload)
+            _write(os.path.join(where, name), _checksum(payload) + payload)
             _forget_old(where)
 
 
@@ -73,11 +76,21 @@ def cached(name: str, make: Callable[[], bytes], where: str) -> bytes:
     return payload
 
 
-def digest(data: bytes) -> bytes:
-    """32 bytes of SHA-256."""
-    import hashlib
+def key(*parts: str | bytes) -> str:
+    """What names that which is made of `parts`: 32 hex digits of their hash."""
+    from _blake2 import blake2b  # hashlib would load OpenSSL first, for 2 ms
 
-    return hashlib.sha256(data).digest()
+    hashed = blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode(errors="surrogateescape") if isinstance(part, str) else part
+        hashed.update(len(data).to_bytes(8, "big"))
+        hashed.update(data)
+    return hashed.hexdigest()
+
+
+def _checksum(payload: bytes) -> bytes:
+    """Notices damage. No more is asked of it: who could plant a file could plant its checksum."""
+    return zlib.crc32(payload).to_bytes(_HEAD, "big")
 
 
 def _is_private(info: os.stat_result) -> bool:

@@ -144,8 +144,7 @@ def load(data: bytes | None, where: str, cache_folder: str | None) -> Config:
         return Config({})
     if cache_folder is None:
         return Config(json.loads(_checked(data, where)))
-    key = cache.digest(scanner.__version__.encode() + b"\0" + where.encode() + b"\0" + data).hex()
-    name = f"config-{key[:32]}.json"
+    name = f"config-{cache.key(scanner.__version__, where, data)}.json"
     return Config(json.loads(cache.cached(name, lambda: _checked(data, where), cache_folder)))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
-from scanner import cache
 from scanner.model import Finding
 
 
@@ -19,6 +19,11 @@ def identify(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     for each in findings:
         key = (each.rule, each.location.path, each.context)
         parts = "\0".join(("keywatch/1", *key, str(seen[key]))).encode(errors="surrogateescape")
-        out.append(each._replace(ordinal=seen[key], fingerprint=cache.digest(parts).hex()[:32]))
+        out.append(each._replace(ordinal=seen[key], fingerprint=digest(parts).hex()[:32]))
         seen[key] += 1
     return tuple(out)
+
+
+def digest(data: bytes) -> bytes:
+    """32 bytes of SHA-256."""
+    return hashlib.sha256(data).digest()

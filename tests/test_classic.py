@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from scanner.detect import classic, matcher
-from scanner.detect.classic import ClassicSettings, Found, library
+from scanner.detect.classic import ClassicSettings, library
+from scanner.detect.classic.found import Found
 from tests import classic_samples as samples
 
 SETTINGS = classic.default_settings()

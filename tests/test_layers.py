@@ -32,7 +32,7 @@ THIRD_PARTY = {
     "hyperscan": ("scanner.detect.matcher",),
     "jsonschema": ("scanner.document",),
     "platformdirs": ("scanner.cache",),
-    "re2": ("scanner.detect.linear", "scanner.detect.rulebook", "scanner.detect.classic.linear"),
+    "re2": ("scanner.detect.linear", "scanner.detect.rule_tables", "scanner.detect.classic.linear"),
     "rich": ("scanner.report.page",),
     "tree_sitter": ("scanner.detect.structure.hcl_reader",),
     "tree_sitter_hcl": ("scanner.detect.structure.hcl_reader",),
@@ -54,7 +54,9 @@ TOUCHES_THE_WORLD = {
     *("threading", "time", "urllib.request"),
 }
 # They read: the rule files; which processor the compiled database is for; detect-secrets' code.
-MAY_READ = {f"scanner.detect.{name}" for name in ("rulebook", "matcher", "classic.library")}
+MAY_READ = {
+    f"scanner.detect.{name}" for name in ("rulebook", "rule_tables", "matcher", "classic.library")
+}
 
 
 def name_of(path: Path) -> str:

@@ -7,18 +7,19 @@ the judge's business, after it.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import scanner
+from scanner import cache
 from scanner.cli.inputs import Selection
 from scanner.cli.terminal import Io
 from scanner.errors import ConfigError, UsageError
-from scanner.model import Suppression
 
 if TYPE_CHECKING:
     from scanner.detect.classic import ClassicSettings
+    from scanner.model import Suppression
     from scanner.policy.baseline import Baseline
     from scanner.policy.classic_baseline import ClassicBaseline
 
@@ -46,7 +47,7 @@ class Debt(NamedTuple):
 
     own: bytes | None
     own_name: str
-    document: dict[str, Any] | None
+    classic: bytes | None
     classic_name: str
     settings: ClassicSettings | None
 
@@ -57,18 +58,21 @@ class Debt(NamedTuple):
 
     def classic_baseline(self) -> ClassicBaseline | None:
         """What `.secrets.baseline` covers; None where its layer did not run."""
-        if self.document is None or self.settings is None:
+        if self.classic is None or self.settings is None:
             return None
         from scanner.detect import classic
         from scanner.policy import classic_baseline
 
-        renewed = classic.upgrade(self.document, self.classic_name)
+        document = classic_document(self.classic, self.classic_name)
+        renewed = classic.upgrade(document, self.classic_name)
         return classic_baseline.parse(renewed, self.classic_name)
 
     def standing(self) -> list[Suppression]:
         """What a baseline switches off: a plugin that does not run, a filter beyond the default."""
         if self.settings is None:
             return []
+        from scanner.model import Suppression
+
         disabled = [
             Suppression(by="plugin-disabled", where=self.classic_name, rule=plugin)
             for plugin in self.settings.disabled_plugins
@@ -85,10 +89,8 @@ def read(args: argparse.Namespace, io: Io, selection: Selection) -> Debt:
     own, own_name = selection.source.control(OWN), OWN
     theirs, classic_name = selection.source.control(CLASSIC), CLASSIC
     if args.baseline:
-        from scanner.policy.baseline import is_one as is_own
-
-        named = _named(args.baseline, io, selection)
-        if is_own(named):
+        named = _named(args.baseline, io, selection, {OWN: own, CLASSIC: theirs})
+        if _is_own(named):
             own, own_name = named, args.baseline
         else:
             theirs, classic_name = named, args.baseline
@@ -99,16 +101,40 @@ def read(args: argparse.Namespace, io: Io, selection: Selection) -> Debt:
 
     if theirs is None:
         return Debt(own, own_name, None, classic_name, classic.default_settings())
-    document = classic_document(theirs, classic_name)
-    settings = classic.settings_from_baseline(document, classic_name)
-    return Debt(own, own_name, document, classic_name, settings)
+    settings = _settings(theirs, classic_name, selection.cache_folder)
+    return Debt(own, own_name, theirs, classic_name, settings)
 
 
-def _named(given: str, io: Io, selection: Selection) -> bytes:
+def _settings(data: bytes, where: str, cache_folder: str | None) -> ClassicSettings:
+    """What a `.secrets.baseline` asks for: all that a run needs of it that finds nothing, so it is
+    kept under the hash of the file."""
+    from scanner.detect import classic
+    from scanner.detect.classic.settings import dumped, loaded
+
+    def made() -> bytes:
+        return dumped(classic.settings_from_baseline(classic_document(data, where), where))
+
+    if cache_folder is None:
+        return loaded(made())
+    name = f"baseline-{cache.key(scanner.__version__, where, data)}.json"
+    return loaded(cache.cached(name, made, cache_folder))
+
+
+def _is_own(data: bytes) -> bool:
+    if b"keywatch" not in data:
+        return False
+    from scanner.policy import baseline
+
+    return baseline.is_one(data)
+
+
+def _named(given: str, io: Io, selection: Selection, known: Mapping[str, bytes | None]) -> bytes:
     """The file of --baseline: as the input has it where it lies inside, else from disk."""
     path = os.path.relpath(os.path.join(os.path.realpath(io.cwd), given), selection.source.root)
     inside = path.replace(os.sep, "/")
-    data = None if inside.startswith("../") else selection.source.control(inside)
+    data = known.get(inside)
+    if data is None and not inside.startswith("../"):
+        data = selection.source.control(inside)
     if data is not None:
         return data
     try:
@@ -124,6 +150,9 @@ def _named(given: str, io: Io, selection: Selection) -> bytes:
 
 def classic_document(data: bytes, where: str) -> dict[str, Any]:
     """The JSON object of a `.secrets.baseline`. ConfigError where it is none."""
+    import json
+    import re
+
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -108,9 +108,9 @@ def _read(tree: Tree, io: Io) -> _Policy | None:
 def _check_rules(settings: Config, data: bytes | None) -> None:
     """ConfigError for a rule of one's own that is none, and for an unknown one that is disabled."""
     if data and (settings.has_rules or settings.disable_rules):
-        from scanner.detect import rulebook
+        from scanner.detect import rulebook, rules
 
-        own = [rulebook.Source(config.NAME, data, part=True)] if settings.has_rules else []
+        own = [rules.Source(config.NAME, data, part=True)] if settings.has_rules else []
         _ = rulebook.load(own, disabled=settings.disable_rules).rules
 
 

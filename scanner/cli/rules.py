@@ -14,7 +14,7 @@ import textwrap
 
 from scanner import cache
 from scanner.cli.terminal import Io
-from scanner.detect import proof, rulebook
+from scanner.detect import proof, rulebook, rules
 from scanner.errors import ExitCode, UsageError
 from scanner.model import RuleInfo
 from scanner.policy.check_rules import RULES as CHECK_RULES
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, io: Io) -> int:
         io.write(_as_json(infos) if args.json else _as_lines(infos))
         return ExitCode.CLEAN
     if args.rule not in infos:
-        raise rulebook.rule_error(args.rule, tuple(infos))
+        raise rules.rule_error(args.rule, tuple(infos))
     io.write(_in_full(infos[args.rule]))
     return ExitCode.CLEAN
 
@@ -82,7 +82,7 @@ def _test(given: str, io: Io) -> int:
     """0 when every example is found and no negative is; 1 with a line for each that is not so."""
     try:
         with open(os.path.join(io.cwd, given), "rb") as file:
-            source = rulebook.Source(given, file.read())
+            source = rules.Source(given, file.read())
     except OSError as error:
         raise UsageError(f"{given} cannot be read", why=error.strerror or "") from None
     shipped = any(source.data == each.data for each in rulebook.shipped())

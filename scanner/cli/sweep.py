@@ -26,6 +26,7 @@ from scanner.model import Gap, Observation, Skip
 
 if TYPE_CHECKING:
     from scanner.detect.classic import ClassicSettings
+    from scanner.detect.rules import Source as RuleFile
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -170,8 +171,10 @@ def _rules(
     """The shipped rules, those of keywatch.yaml and of --rules, without the disabled ones."""
     extra = [_rule_file(os.path.join(io.cwd, path), path) for path in args.rules]
     if selection.config.has_rules and selection.config_data is not None:
+        from scanner.detect.rules import Source as RuleFile
+
         where = selection.config_name
-        extra.append(rulebook.Source(where, selection.config_data, part=True))
+        extra.append(RuleFile(where, selection.config_data, part=True))
     return rulebook.load(extra, disabled=selection.config.disable_rules, cache_folder=cache_folder)
 
 
@@ -193,10 +196,12 @@ def sweep(ready: Plan, io: Io) -> Swept:
     return swept
 
 
-def _rule_file(path: str, given: str) -> rulebook.Source:
+def _rule_file(path: str, given: str) -> RuleFile:
+    from scanner.detect.rules import Source as RuleFile
+
     try:
         with open(path, "rb") as file:
-            return rulebook.Source(given, file.read())
+            return RuleFile(given, file.read())
     except OSError as error:
         raise UsageError(f"--rules {given} cannot be read", why=error.strerror or "") from None
 

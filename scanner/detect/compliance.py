@@ -13,7 +13,7 @@ from scanner.detect.candidate import Candidate
 from scanner.detect.configured import Flaw, flaw, is_sensitive, is_vague, trimmed
 from scanner.detect.linear import linear, secret_group
 from scanner.detect.matches import Match
-from scanner.detect.rulebook import ConfigRule, PlaceRow, Rule
+from scanner.detect.rules import ConfigRule, PlaceRow, Rule
 from scanner.detect.structure import FileKind, Leaf, Path, Structure, structures
 from scanner.detect.templates import Verdict, judge
 from scanner.detect.verify import CHECKS

@@ -12,20 +12,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanner import cache
 from scanner.detect import comments, mask
 from scanner.detect.assignments import shannon
 from scanner.detect.linear import linear, name_group, secret_group
 from scanner.detect.matcher import Hit
 from scanner.detect.matches import Match, joined, without_overlaps, without_secret_names
 from scanner.detect.pieces import Buffer, Place
-from scanner.detect.rulebook import Rule, Rulebook
+from scanner.detect.rulebook import Rulebook
+from scanner.detect.rules import Rule
 from scanner.detect.structure.kinds import file_kind
 from scanner.detect.verify import CHECKS, Candidate
+from scanner.identity import digest
 from scanner.model import AllowComment, Confidence, Finding, Location
 
 if TYPE_CHECKING:
-    from scanner.detect.classic import Found
+    from scanner.detect.classic.found import Found
     from scanner.detect.compliance import Compliance
 
 _AROUND_COMMENT = 1024
@@ -381,7 +382,7 @@ def _preview(match: Match) -> str:
 def _tag(path: str, value: bytes) -> int:
     """16 bits: enough to notice a new value, too little to confirm a guess (design law 10)."""
     salt = b"keywatch-tag-1\0" + path.encode(errors="surrogateescape") + b"\0"
-    return int.from_bytes(cache.digest(salt + value)[:2], "big")
+    return int.from_bytes(digest(salt + value)[:2], "big")
 
 
 def _masked(data: bytes, start: int, end: int, matches: Sequence[Match]) -> str:

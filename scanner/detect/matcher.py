@@ -66,7 +66,7 @@ class _Hyperscan:
 
         self._patterns = patterns
         self._engine: Any = hyperscan
-        self._db = self._load(f"database-{key[:32]}-{self._platform()}.hs", cache_folder)
+        self._db = self._load(f"database-{key}-{self._platform()}.hs", cache_folder)
         self._scratch = hyperscan.Scratch(self._db)
         self._db.scratch = self._scratch
 
@@ -112,7 +112,7 @@ class _Hyperscan:
     def _platform(self) -> str:
         """Engine version and processor features: a compiled database fits no others."""
         features = f"{self._engine.__version__} {_processor()}"
-        return cache.digest(features.encode()).hex()[:16]
+        return cache.key(features)[:16]
 
 
 def _processor() -> str:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from scanner.detect.rulebook import Rule
+from scanner.detect.rules import Rule
 from scanner.model import ClassicMatch, Confidence, Severity
 
 if TYPE_CHECKING:
-    from scanner.detect.classic import Found
+    from scanner.detect.classic.found import Found
 
 
 class Match(NamedTuple):

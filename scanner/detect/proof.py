@@ -11,7 +11,7 @@ from typing import Any
 from scanner import document
 from scanner.detect import matcher, rulebook, samples
 from scanner.detect.detector import Detector, patterns
-from scanner.detect.rulebook import Source
+from scanner.detect.rules import Source
 
 _SEEDS = (1, 2, 3)
 

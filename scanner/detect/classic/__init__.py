@@ -2,21 +2,23 @@
 
 `prefilters` go into the one pass; `scan` runs detect-secrets' own plugins and filters where they
 matched. `settings_from_baseline` reads what a baseline asks for, as hostile data.
+
+Its parts load when they are called: a clean file needs none but the settings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from scanner.detect.classic.baseline import empty_document, settings_from_baseline, upgrade
-from scanner.detect.classic.found import Found
-from scanner.detect.classic.prefilters import Prefilter, prefilters
 from scanner.detect.classic.settings import ClassicSettings, default_settings
+
+if TYPE_CHECKING:
+    from scanner.detect.classic.found import Found
+    from scanner.detect.classic.patterns import Prefilter
 
 __all__ = [
     "ClassicSettings",
-    "Found",
-    "Prefilter",
     "default_settings",
     "empty_document",
     "prefilters",
@@ -26,6 +28,34 @@ __all__ = [
 ]
 
 
+def settings_from_baseline(document: Mapping[str, Any], where: str) -> ClassicSettings:
+    """What a baseline of any version, the file `where`, asks for. ConfigError as in baseline.py."""
+    from scanner.detect.classic import baseline
+
+    return baseline.settings_from_baseline(document, where)
+
+
+def upgrade(document: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A baseline in the format of 1.5, its labels kept. ConfigError where it is none."""
+    from scanner.detect.classic import baseline
+
+    return baseline.upgrade(document, where)
+
+
+def empty_document(settings: ClassicSettings) -> dict[str, Any]:
+    """A new baseline without results."""
+    from scanner.detect.classic import baseline
+
+    return baseline.empty_document(settings)
+
+
+def prefilters(settings: ClassicSettings) -> tuple[Prefilter, ...]:
+    """The patterns of the one pass for the plugins of `settings`."""
+    from scanner.detect.classic import patterns
+
+    return patterns.prefilters(settings)
+
+
 def scan(
     path: str,
     data: bytes,
@@ -33,7 +63,7 @@ def scan(
     settings: ClassicSettings,
     numbers: Sequence[int] | None = None,
 ) -> tuple[Found, ...]:
-    """`search.scan`: loaded at the first file that has something to look at."""
+    """The findings of detect-secrets in one file, from the places where prefilters matched."""
     from scanner.detect.classic import search
 
     return search.scan(path, data, ends, settings, numbers)

@@ -11,7 +11,7 @@ import string
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from scanner.detect.classic.prefilters import Owner, owners
+from scanner.detect.classic.patterns import Owner, owners
 from scanner.detect.classic.settings import LIMITS, ClassicSettings, least_distinct
 
 _WINDOW = 256

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 PLUGINS: Mapping[str, str] = {
@@ -95,6 +95,11 @@ class ClassicSettings(NamedTuple):
     own_file: str = ""
 
     @property
+    def letters_wanted(self) -> bool:
+        """Is a secret without letters none?"""
+        return any(part.name == NOT_ALPHANUMERIC for part in self.filters)
+
+    @property
     def disabled_plugins(self) -> tuple[str, ...]:
         """Plugins of the default that do not run."""
         return tuple(sorted(set(PLUGINS) - {part.name for part in self.plugins}))
@@ -113,6 +118,28 @@ class ClassicSettings(NamedTuple):
             for key, value in part.options
             if key == "keyword_exclude" and value
         )
+
+
+def dumped(settings: ClassicSettings) -> bytes:
+    """As JSON, for the cache."""
+    import json
+
+    return json.dumps(settings).encode()
+
+
+def loaded(data: bytes) -> ClassicSettings:
+    """What was dumped."""
+    import json
+
+    plugins, filters, own_file = json.loads(data)
+    return ClassicSettings(_parts(plugins), _parts(filters), own_file)
+
+
+def _parts(rows: Sequence[tuple[str, Sequence[tuple[str, Any]]]]) -> tuple[Part, ...]:
+    return tuple(
+        Part(name, tuple((key, tuple(v) if isinstance(v, list) else v) for key, v in options))
+        for name, options in rows
+    )
 
 
 def default_settings() -> ClassicSettings:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from scanner.detect.classic.settings import (
-    NOT_ALPHANUMERIC,
     ClassicSettings,
     Part,
     least_distinct,
@@ -52,9 +51,8 @@ def owners(settings: ClassicSettings) -> tuple[Owner, ...]:
 
 def _owners(settings: ClassicSettings) -> dict[Prefilter, Owner]:
     found: dict[Prefilter, Owner] = {}
-    letters_wanted = any(part.name == NOT_ALPHANUMERIC for part in settings.filters)
     for part in settings.plugins:
-        if part.name == "IPPublicDetector" and letters_wanted:
+        if part.name == "IPPublicDetector" and settings.letters_wanted:
             continue  # no address has any: the filter hides them all
         for prefilter, ini in _of(part).items():
             known = found.get(prefilter, Owner(frozenset(), ini))

@@ -1,0 +1,314 @@
+"""Detect: rule files -> the tables that a rulebook reads, as JSON.
+
+Runs where no table is cached: what it imports, a warm start does not pay for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from scanner import document
+from scanner.detect import config_rules, linear, mask, stems, where
+from scanner.detect.rules import Source, rule_error
+from scanner.model import Confidence, RuleInfo, Severity
+
+_PURGE = (
+    "Take it out of the file, then out of the history (git filter-repo --replace-text) once it is "
+    "revoked; forks, clones and CI caches keep it, so revoking comes first."
+)
+_EDGES = "0-9A-Za-z_"
+_CLASS = re.compile(r"(?:[^\[\]\\]|\\.)*")  # what stands between the brackets of one
+_MOST_MEMORY = 256 << 10
+_MOST_GROUPS = 20
+# Between a name and its value: the rest of the name, closing quotes, an operator (a type may stand
+# before a plain `=`). Open repeats, not counted ones: RE2 builds a state for each count.
+_ASSIGNMENT = (
+    r"""[\w.\-]*["'`\])\\]*[ \t]*(?:(?::[ \t]*[\w<>\[\]?.*]+[ \t]*)?=+"""
+    r"""|=>|:=|->|\|\|=|\?\?=|!=+|:|,|\(|>)[ \t]*"""
+)
+_QUOTES = r"""(?:[rbuf@$]{0,2}\\?["'`]{1,3})?"""
+# A value of any shape, with its quotes where it has some: the engine takes them off.
+_LITERAL = (
+    r"""\\?(?P<secret>[rbuf@]{0,2}"[^"\r\n]{4,}"|[rbuf@]{0,2}'[^'\r\n]{4,}'"""
+    r"""|`[^`\r\n]{4,}`|[^\s"'`,;<>\\]{4,})"""
+)
+_LITERAL_ANCHOR = r"""\\?[rbuf@]{0,2}["'`]?[^\s"'`,;<>\\]{2}"""
+
+
+def compiled(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, bytes]:
+    """The tables of a rulebook by name. ConfigError (file, line, field) for a bad rule."""
+    rules: dict[str, dict[str, Any]] = {}
+    config: dict[str, dict[str, Any]] = {}
+    infos: dict[str, dict[str, Any]] = {}
+    for source in sources:
+        parsed = document.parse(source.data, source.where)
+        if source.part:
+            parsed = parsed.part("rules")
+        document.check(parsed, "rule.schema.json")
+        defaults = parsed.data.get("defaults", {})
+        shared = _candidates(parsed, shipped=source.shipped)
+        rules |= shared
+        for index, own in enumerate(parsed.data["rules"]):
+            raw = {"vendor": parsed.data.get("vendor", ""), "purge": _PURGE, **defaults, **own}
+            field = ("rules", index)
+            if raw["id"] in infos:
+                raise parsed.error((*field, "id"), f"the rule {raw['id']!r} exists already")
+            if "where" in raw:
+                row = config_rules.row(raw, parsed, field, source.where if shared else raw["id"])
+                for place, pattern in config_rules.patterns(row):
+                    _demand_linear(pattern, parsed, (*field, place), shipped=source.shipped)
+                _demand_check(row["check"], parsed, (*field, "check"))
+                config[raw["id"]] = row
+                if not shared:
+                    rules[raw["id"]] = _of_its_own(raw, row, parsed, field)
+            else:
+                rules[raw["id"]] = _table_row(raw, parsed, field, shipped=source.shipped)
+            infos[raw["id"]] = _info_row(raw, parsed, field)
+    for rule in disabled:
+        if rule not in infos:
+            raise rule_error(rule, tuple(infos))
+    run = [row for row in config.values() if row["id"] not in disabled]
+    groups = {row["group"] for row in run}
+    kept = [
+        row
+        for row in rules.values()
+        if (row["group"] in groups if row["group"] else row["id"] not in disabled)
+    ]
+    ordered = sorted(kept, key=lambda row: not row["anchor"])
+    classic = _classic(infos)
+    return {
+        "rules": _json(ordered),
+        "paths": "\0".join(row["files"] for row in ordered if not row["anchor"]).encode(),
+        "config": _json(run),
+        "words": _json(infos),
+        "classic": _json(classic),
+    }
+
+
+def _candidates(parsed: document.Document, *, shipped: bool) -> dict[str, dict[str, Any]]:
+    """The rows of what the rules of a file look for together."""
+    rows = {}
+    for index, own in enumerate(parsed.data.get("candidates", ())):
+        field = ("candidates", index)
+        if not shipped:
+            raise parsed.error(field, "candidates: only rules that come with keywatch share them")
+        raw = {"id": f"{parsed.where}#{index}", "edges": "", **own}
+        rows[raw["id"]] = _table_row(raw, parsed, field, shipped=True) | {"group": parsed.where}
+    return rows
+
+
+def _of_its_own(
+    raw: dict[str, Any], row: dict[str, Any], parsed: document.Document, field: Any
+) -> dict[str, Any]:
+    """The row by which one rule on structure is looked for: the last key that its path names."""
+    keys = [where.last_key(where.parse(place["path"])) for place in row["places"]]
+    if min(map(len, keys)) < 2 and "keywords" not in raw:
+        raise parsed.error(
+            (*field, "where"),
+            "where: no key of two letters or more is named, so every file would be parsed",
+            todo="name the last key in the path, or give keywords",
+        )
+    words = raw.get("keywords") or sorted({key.lower() for key in keys})
+    nothing = {"pattern": "", "check": "", "edges": "", "entropy": 0, "files": ""}
+    return {
+        "id": raw["id"],
+        "severity": row["severity"],
+        "confidence": row["confidence"],
+        "anchor": f"(?i:{'|'.join(map(re.escape, words))})",
+        "keywords": words,
+        "ignore_case": True,
+        "multiline": False,
+        "named": False,
+        "group": row["group"],
+        **nothing,
+    }
+
+
+def _classic(infos: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The rows of the detect-secrets layer's kinds; their words go to `infos`."""
+    from scanner.detect.classic.settings import PLUGINS
+    from scanner.detect.classic.words import FILE, rule_id
+    from scanner.detect.classic.words import infos as words
+
+    with open(os.path.join(document.rules_folder(), os.path.basename(FILE)), "rb") as file:
+        described = words(file.read())
+    infos |= {name: info._asdict() for name, info in described.items()}
+    return {kind: _without_pattern(described[rule_id(kind)]) for kind in PLUGINS.values()}
+
+
+def _without_pattern(info: RuleInfo) -> dict[str, Any]:
+    """A rule whose findings come from elsewhere."""
+    nothing = {"pattern": "", "anchor": "", "keywords": (), "edges": "", "check": "", "files": ""}
+    return {
+        "id": info.id,
+        "group": "",
+        "severity": info.severity,
+        "confidence": info.confidence,
+        "ignore_case": False,
+        "multiline": False,
+        "entropy": 0,
+        "named": False,
+        **nothing,
+    }
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _table_row(
+    raw: dict[str, Any], parsed: document.Document, field: Any, *, shipped: bool
+) -> dict[str, Any]:
+    if "anchor" in raw and not shipped:
+        raise parsed.error(
+            (*field, "anchor"),
+            "anchor: a rule of your own is looked for by its keywords",
+            todo="leave the anchor out",
+        )
+    if "keywords" not in raw and not shipped:
+        raise parsed.error(
+            field,
+            f"{raw['id']}: keywords is missing",
+            why="a rule of your own is looked for by its keywords",
+            todo="give literals, one of which is in every match",
+        )
+    try:
+        pattern, anchor = _patterns(raw, shipped=shipped)
+    except ValueError as error:
+        raise parsed.error((*field, "pattern"), f"pattern: {error}", todo="add an anchor") from None
+    if pattern:
+        _demand_linear(pattern, parsed, (*field, "pattern"), shipped=shipped)
+    if "files" in raw:
+        _demand_linear(raw["files"], parsed, (*field, "files"), shipped=shipped)
+    edges = raw.get("edges", _EDGES).removeprefix("[").removesuffix("]")
+    _demand_class(edges, parsed, (*field, "edges"))
+    _demand_check(raw.get("check", ""), parsed, (*field, "check"))
+    return {
+        "id": raw["id"],
+        "severity": Severity[raw.get("severity", "high").upper()],
+        "confidence": Confidence[raw.get("confidence", "high").upper()],
+        "pattern": pattern,
+        "anchor": anchor,
+        "keywords": raw.get("keywords", ()),
+        "ignore_case": raw.get("ignore_case", False),
+        "multiline": raw.get("multiline", False),
+        "edges": edges,
+        "entropy": raw.get("entropy", 0),
+        "check": raw.get("check", ""),
+        "named": "named" in raw or "(?P<name>" in pattern,
+        "files": raw.get("files", ""),
+        "lines": raw.get("lines", 1),
+        "once": raw.get("once", False),
+        "group": "",
+    }
+
+
+def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str]:
+    """The exact pattern and the anchor of a rule. ValueError where the pattern has no stem.
+
+    A shipped rule that names its files and no anchor has none: their paths alone call for it.
+    Of a rule that a repository brings, Hyperscan sees the keywords alone: a short pattern can keep
+    its compiler busy for minutes (`a?` 900 times: seven).
+    """
+    pattern, anchor = raw.get("pattern", ""), raw.get("anchor", "")
+    if "named" in raw:
+        before = f"(?i:{raw['named']}){_ASSIGNMENT}"
+        if pattern:
+            secret = pattern if "(?P<secret>" in pattern else f"(?P<secret>{pattern})"
+            pattern = before + _QUOTES + secret
+        else:
+            pattern, anchor = before + _LITERAL, anchor or before + _LITERAL_ANCHOR
+    if not shipped:
+        return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})"
+    by_path = "files" in raw and not anchor
+    return pattern, "" if by_path else anchor or stems.stem(pattern)
+
+
+def _info_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> dict[str, Any]:
+    needed = ("why", "fix") if "fix" in raw else ("class", "why", "revoke", "rotate")
+    missing = [name for name in needed if name not in raw]
+    if missing:
+        text = f"{raw['id']}: {', '.join(missing)} {_is(missing)} missing, here and in defaults"
+        raise parsed.error(field, text)
+    source = raw.get("source", {})
+    revoked = "revoke" in raw
+    return {
+        "id": raw["id"],
+        "title": raw["title"],
+        "severity": Severity[raw.get("severity", "high").upper()],
+        "confidence": Confidence[raw.get("confidence", "high").upper()],
+        "secret_class": raw.get("class", ""),
+        "why": _prose(raw["why"]),
+        "fix": _prose(raw.get("fix", "")),
+        "revoke": _prose(raw.get("revoke", "")),
+        "rotate": _prose(raw.get("rotate", "")),
+        "purge": _prose(raw["purge"]) if revoked else "",
+        "source": source.get("url", ""),
+        "source_date": source.get("seen", ""),
+        "vendor": raw["vendor"],
+    }
+
+
+def _is(names: Sequence[str]) -> str:
+    return "are" if len(names) > 1 else "is"
+
+
+def _prose(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _demand_linear(pattern: str, parsed: document.Document, field: Any, *, shipped: bool) -> None:
+    """A pattern must compile in the linear engine: a rule may come from a hostile repository."""
+    try:
+        import re2
+    except ImportError:  # no wheel for this platform: shipped patterns were tested elsewhere
+        if not shipped:
+            raise parsed.error(
+                field,
+                "rules of your own need the linear engine google-re2, which is not installed",
+                todo="pip install google-re2",
+            ) from None
+        return
+    options = linear.options(re2)
+    if not shipped:
+        options.max_mem = _MOST_MEMORY
+    try:
+        compiled = re2.compile(pattern.encode(), options)
+    except (re2.error, OverflowError) as error:
+        said = error.args[0] if error.args else ""
+        raise parsed.error(
+            field,
+            f"{field[-1]}: does not compile in the linear engine",
+            why=mask.text(said)[:200] if isinstance(said, bytes) else str(error)[:200],
+            todo="RE2 syntax: no lookaround, no backreference, counts to 1000, no more than some "
+            "10,000 states",
+        ) from None
+    if compiled.search(b""):
+        raise parsed.error(field, f"{field[-1]}: matches where there is nothing")
+    if compiled.groups > _MOST_GROUPS:
+        raise parsed.error(
+            field, f"{field[-1]}: has over {_MOST_GROUPS} groups", todo="write (?:…) for (…)"
+        )
+
+
+def _demand_class(edges: str, parsed: document.Document, field: Any) -> None:
+    why = "" if _CLASS.fullmatch(edges) else "a bracket in it needs a backslash"
+    try:
+        re.compile(f"[{edges}]".encode() if edges else b"")
+    except re.error as error:
+        why = error.msg
+    if why:
+        raise parsed.error(
+            field, "edges: is not a character class", why=why, todo="as in 0-9A-Za-z_"
+        )
+
+
+def _demand_check(name: str, parsed: document.Document, field: Any) -> None:
+    from scanner.detect.verify import CHECKS
+
+    if name and name not in CHECKS:
+        raise document.unknown_name(parsed, field, name, sorted(CHECKS))

@@ -1,0 +1,117 @@
+"""Detect: the nouns of a rulebook: rule files, and the rules that are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from scanner.errors import ConfigError
+from scanner.model import Confidence, RuleInfo, Severity
+
+
+class Source(NamedTuple):
+    """A rule file: its name for messages and its bytes. `part`: the document holds more than
+    rules, as keywatch.yaml does. `shipped`: it came with keywatch, so its rules are trusted."""
+
+    where: str
+    data: bytes
+    part: bool = False
+    shipped: bool = False
+
+
+class Rule(NamedTuple):
+    """What the engine needs of one rule. `pattern` may hold the group `secret`.
+
+    `files`: a pattern of the paths that it is for, "" for all. `group`: what it finds are
+    candidates for the ConfigRules of this group, "" where they are findings. `lines`: over how many
+    a match may go. `once`: the first finding in a file is enough.
+    """
+
+    id: str
+    severity: Severity
+    confidence: Confidence
+    pattern: str
+    anchor: str
+    keywords: tuple[str, ...]
+    ignore_case: bool
+    multiline: bool
+    edges: str
+    entropy: float
+    check: str
+    named: bool
+    files: str = ""
+    group: str = ""
+    lines: int = 1
+    once: bool = False
+
+
+class PlaceRow(NamedTuple):
+    """Values of files of one of these kinds (empty for all), under a path as where.py reads it (""
+    for any), whose name holds a secret (`secret`) or matches a pattern ("" for any)."""
+
+    kinds: tuple[str, ...]
+    path: str
+    secret: bool
+    name: str
+
+
+class ConfigRule(NamedTuple):
+    """A rule on the values of structured files, in places where a candidate of its group is.
+
+    `places`: where, one of several. `flag`: verdicts of templates.py, empty where the pattern alone
+    decides. `pattern` and `check` are about the value. `once`: one finding a file is enough.
+    """
+
+    id: str
+    severity: Severity
+    confidence: Confidence
+    group: str
+    places: tuple[PlaceRow, ...]
+    flag: tuple[str, ...]
+    pattern: str
+    check: str
+    once: bool
+
+
+def config_rule(row: dict[str, Any]) -> ConfigRule:
+    row["severity"] = Severity(row["severity"])
+    row["confidence"] = Confidence(row["confidence"])
+    places = tuple(PlaceRow(**each | {"kinds": tuple(each["kinds"])}) for each in row["places"])
+    return ConfigRule(**row | {"places": places, "flag": tuple(row["flag"])})
+
+
+def rule(row: dict[str, Any]) -> Rule:
+    row["severity"] = Severity(row["severity"])
+    row["confidence"] = Confidence(row["confidence"])
+    row["keywords"] = tuple(row["keywords"])
+    return Rule(**row)
+
+
+class Infos(Mapping[str, RuleInfo]):
+    """RuleInfo by rule id, made when asked for: a clean run never needs one."""
+
+    def __init__(self, rows: dict[str, dict[str, Any]]) -> None:
+        self._rows = rows
+
+    def __getitem__(self, rule: str) -> RuleInfo:
+        row = dict(self._rows[rule])
+        row["severity"] = Severity(row["severity"])
+        row["confidence"] = Confidence(row["confidence"])
+        return RuleInfo(**row)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def rule_error(rule: str, known: Sequence[str]) -> ConfigError:
+    """The error for a rule id that does not exist, with the nearest one that does."""
+    import difflib
+
+    near = difflib.get_close_matches(rule, known, n=1)
+    return ConfigError(
+        f"there is no rule {rule!r}",
+        todo=f"did you mean {near[0]}?" if near else "keywatch rules list shows all",
+    )
