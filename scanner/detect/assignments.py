@@ -53,7 +53,8 @@ _WORD_GOES_ON = re.compile(r"[a-z](?!s(?![a-z]))[a-z]|[A-Z](?!S(?![A-Z]))[A-Z]")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _REFERENCE = re.compile(
     r"\$\{|\$\(|\$[A-Za-z_(]|\$\$|\{\{|\}\}|<%|%>|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
-    r"|^(?:%[A-Za-z_]+%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$|^(?:@[\w.(]|!\w+|&\w)"
+    r"|^(?:%[A-Za-z_]\w*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
+    r"|^(?:@[\w.(]|!\w+|&\w)"
     r"|^(?:vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
     r"|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|\bENV\[|\bEnv\.|Deno\.env|secrets\.\w"
     r"|\bvar\.\w|secretKeyRef|valueFrom|resolve:|KeyVault\(|ENC\[|\$ANSIBLE_VAULT"
