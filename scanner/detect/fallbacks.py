@@ -1,7 +1,8 @@
 """Detect: is what code uses in place of a secret that is not set a literal of its own?
 
 `fallback` judges a literal beside the name that is read (`getenv("DB_PASSWORD", "…")`),
-`positional` one in a place that only a password can have (`login(user, "…")`).
+`positional` one in a place that only a password can have (`login(user, "…")`), `placed` one in a
+file of a format that says so.
 """
 
 from __future__ import annotations
@@ -92,3 +93,13 @@ def positional(candidate: Candidate) -> Confidence | None:
     if judge(value).verdict is not Verdict.LITERAL or is_placeholder(value) or is_dummy(value):
         return None
     return strength("password", value) and Confidence.MEDIUM
+
+
+def placed(candidate: Candidate) -> Confidence | None:
+    """A check: a value that its place alone makes a secret: any literal, unless it is a path, an
+    address or a switch. What manuals show may still be in use."""
+    value = candidate.value.decode("latin-1")
+    if judge(value).verdict is not Verdict.LITERAL:
+        return None
+    sure = strength("password", value)
+    return sure and (Confidence.LOW if is_placeholder(value) or is_dummy(value) else sure)

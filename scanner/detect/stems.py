@@ -20,13 +20,13 @@ def stem(pattern: str) -> str:
 
     ValueError where nothing would be left, or the pattern is not balanced.
     """
-    branches = [_cut(_items(branch)) for branch in _branches(pattern)]
+    branches = [_cut(_items(branch)) for branch in alternatives(pattern)]
     if not all(branches):
         raise ValueError("every part of the pattern is optional, so it matches everywhere")
     return "|".join(branches)
 
 
-def _branches(pattern: str) -> list[str]:
+def alternatives(pattern: str) -> list[str]:
     """The alternatives at the top level."""
     depth, i, start, out = 0, 0, 0, []
     while i < len(pattern):
@@ -104,7 +104,7 @@ def _cut_group(atom: str) -> str:
     opening = _GROUP.match(atom)
     if opening is None:
         return atom
-    branches = [_cut(_items(branch)) for branch in _branches(atom[opening.end() : -1])]
+    branches = [_cut(_items(branch)) for branch in alternatives(atom[opening.end() : -1])]
     return f"{opening.group()}{'|'.join(branches)})" if all(branches) else ""
 
 

@@ -23,7 +23,7 @@ from scanner.detect.checksums import (
     from_base64,
 )
 from scanner.detect.configured import configured
-from scanner.detect.fallbacks import fallback, positional
+from scanner.detect.fallbacks import fallback, placed, positional
 from scanner.detect.manifests import manifest_value
 from scanner.detect.stores import kv_path, kv_rotation, remote_http
 from scanner.model import Confidence
@@ -175,6 +175,7 @@ CHECKS: Mapping[str, Check] = {
     "pem-base64": _sure(lambda found: pem.is_private_key(from_base64(found.value))),
     "pem-encrypted": _sure(lambda found: pem.is_encrypted_key(found.value)),
     "pgp": _sure(lambda found: pem.is_pgp_key(found.value)),
+    "placed": _whole(placed),
     "positional": _whole(positional),
     "random": _sure(_random),
     "random-named": _random_named,
