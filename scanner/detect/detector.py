@@ -6,9 +6,10 @@ is not paid for by them.
 
 from __future__ import annotations
 
+import functools
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from scanner import cache
@@ -17,7 +18,8 @@ from scanner.detect.pieces import Place, buffers
 from scanner.detect.rulebook import Rulebook
 
 if TYPE_CHECKING:
-    from scanner.detect.classic import ClassicSettings, Found
+    from scanner.detect.classic import ClassicSettings
+    from scanner.detect.classic.found import Found
     from scanner.detect.engine import Engine
     from scanner.model import AllowComment, Finding, Gap, Note, Observation
 
@@ -51,9 +53,7 @@ def patterns_key(book: Rulebook, settings: ClassicSettings | None = None) -> str
     """What names the compiled patterns in the cache."""
     if settings is None:
         return book.key
-    from scanner.detect.classic import prefilters
-
-    return cache.digest(f"{book.key} {prefilters(settings)}".encode()).hex()
+    return cache.key(book.key, repr((settings.plugins, settings.letters_wanted)))
 
 
 class Detector:
@@ -70,13 +70,7 @@ class Detector:
         self._matcher = matcher
         self._settings = settings
         self._made: Engine | None = None
-        by_path = [
-            (number - len(book.rules), rule.files)  # their numbers are counted from the end
-            for number, rule in enumerate(book.rules)
-            if not rule.anchor
-        ]
-        self._by_path = [(number, re.compile(files).search) for number, files in by_path]
-        ends = "|".join(files.removeprefix(_PART) for _, files in by_path)
+        ends = "|".join(files.removeprefix(_PART) for files in book.by_path)
         self._calls_for_some = re.compile(f"{_PART}(?:{ends})").search
 
     def observe(self, path: str, chunks: Iterable[bytes], size: int = 0) -> Observation | None:
@@ -134,6 +128,12 @@ class Detector:
         theirs = sorted((to, index - first) for index, to in hits if index >= first)
         ends, numbers = [to for to, _ in theirs], [number for _, number in theirs]
         return classic.scan(path, data, ends, self._settings, numbers)
+
+    @functools.cached_property
+    def _by_path(self) -> Sequence[tuple[int, Callable[[str], object]]]:
+        """The rules that paths alone call for: the last of all, counted from the end."""
+        paths = self._book.by_path
+        return [(number - len(paths), re.compile(each).search) for number, each in enumerate(paths)]
 
     @property
     def _engine(self) -> Engine:

@@ -1,113 +1,28 @@
 """Detect: rule files -> the rule table that the engine runs, and the words that reports print.
 
-The table is cached as JSON under a hash of every rule file, so a warm start parses no YAML.
+Both are cached as JSON under a hash of every rule file, and the hash is kept until one of the files
+changes: a warm start parses no YAML, and reads no rule file.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import scanner
 from scanner import cache, document
-from scanner.detect import config_rules, linear, mask, stems, where
-from scanner.errors import ConfigError
-from scanner.model import Confidence, RuleInfo, Severity
 
-_PURGE = (
-    "Take it out of the file, then out of the history (git filter-repo --replace-text) once it is "
-    "revoked; forks, clones and CI caches keep it, so revoking comes first."
-)
-_EDGES = "0-9A-Za-z_"
-_CLASS = re.compile(r"(?:[^\[\]\\]|\\.)*")  # what stands between the brackets of one
-_MOST_MEMORY = 256 << 10
-_MOST_GROUPS = 20
-# Between a name and its value: the rest of the name, closing quotes, an operator (a type may stand
-# before a plain `=`). Open repeats, not counted ones: RE2 builds a state for each count.
-_ASSIGNMENT = (
-    r"""[\w.\-]*["'`\])\\]*[ \t]*(?:(?::[ \t]*[\w<>\[\]?.*]+[ \t]*)?=+"""
-    r"""|=>|:=|->|\|\|=|\?\?=|!=+|:|,|\(|>)[ \t]*"""
-)
-_QUOTES = r"""(?:[rbuf@$]{0,2}\\?["'`]{1,3})?"""
-# A value of any shape, with its quotes where it has some: the engine takes them off.
-_LITERAL = (
-    r"""\\?(?P<secret>[rbuf@]{0,2}"[^"\r\n]{4,}"|[rbuf@]{0,2}'[^'\r\n]{4,}'"""
-    r"""|`[^`\r\n]{4,}`|[^\s"'`,;<>\\]{4,})"""
-)
-_LITERAL_ANCHOR = r"""\\?[rbuf@]{0,2}["'`]?[^\s"'`,;<>\\]{2}"""
-
-
-class Source(NamedTuple):
-    """A rule file: its name for messages and its bytes. `part`: the document holds more than
-    rules, as keywatch.yaml does. `shipped`: it came with keywatch, so its rules are trusted."""
-
-    where: str
-    data: bytes
-    part: bool = False
-    shipped: bool = False
-
-
-class Rule(NamedTuple):
-    """What the engine needs of one rule. `pattern` may hold the group `secret`.
-
-    `files`: a pattern of the paths that it is for, "" for all. `group`: what it finds are
-    candidates for the ConfigRules of this group, "" where they are findings. `lines`: over how many
-    a match may go.
-    """
-
-    id: str
-    severity: Severity
-    confidence: Confidence
-    pattern: str
-    anchor: str
-    keywords: tuple[str, ...]
-    ignore_case: bool
-    multiline: bool
-    edges: str
-    entropy: float
-    check: str
-    named: bool
-    files: str = ""
-    group: str = ""
-    lines: int = 1
-
-
-class PlaceRow(NamedTuple):
-    """Values of files of one of these kinds (empty for all), under a path as where.py reads it (""
-    for any), whose name holds a secret (`secret`) or matches a pattern ("" for any)."""
-
-    kinds: tuple[str, ...]
-    path: str
-    secret: bool
-    name: str
-
-
-class ConfigRule(NamedTuple):
-    """A rule on the values of structured files, in places where a candidate of its group is.
-
-    `places`: where, one of several. `flag`: verdicts of templates.py, empty where the pattern alone
-    decides. `pattern` and `check` are about the value. `once`: one finding a file is enough.
-    """
-
-    id: str
-    severity: Severity
-    confidence: Confidence
-    group: str
-    places: tuple[PlaceRow, ...]
-    flag: tuple[str, ...]
-    pattern: str
-    check: str
-    once: bool
+if TYPE_CHECKING:
+    from scanner.detect.rules import ConfigRule, Rule, Source
+    from scanner.model import RuleInfo
 
 
 class Rulebook:
     """The rules of a run and their words. `key` names everything that is compiled from them.
 
-    Both are read from the cache when they are asked for: a clean run asks for neither.
+    All are read from the cache when they are asked for: a clean run asks for `by_path` alone.
     """
 
     def __init__(self, key: str, read: Callable[[str], bytes]) -> None:
@@ -116,12 +31,16 @@ class Rulebook:
 
     @functools.cached_property
     def rules(self) -> tuple[Rule, ...]:
-        return tuple(map(_rule, json.loads(self._read("rules"))))
+        from scanner.detect.rules import rule
+
+        return tuple(map(rule, self._json("rules")))
 
     @functools.cached_property
     def classic_rules(self) -> Mapping[str, Rule]:
         """The rule of each kind of finding that detect-secrets has."""
-        return {kind: _rule(row) for kind, row in json.loads(self._read("classic")).items()}
+        from scanner.detect.rules import rule
+
+        return {kind: rule(row) for kind, row in self._json("classic").items()}
 
     @functools.cached_property
     def looked_for(self) -> Sequence[Rule]:
@@ -129,24 +48,38 @@ class Rulebook:
         return [rule for rule in self.rules if rule.anchor]
 
     @functools.cached_property
+    def by_path(self) -> Sequence[str]:
+        """The patterns of paths that call for the last rules, in the order of these."""
+        return [each.decode() for each in self._read("paths").split(b"\0") if each]
+
+    @functools.cached_property
     def config_rules(self) -> tuple[ConfigRule, ...]:
         """The rules on structured files."""
-        return tuple(map(_config_rule, json.loads(self._read("config"))))
+        from scanner.detect.rules import config_rule
+
+        return tuple(map(config_rule, self._json("config")))
 
     @functools.cached_property
     def infos(self) -> Mapping[str, RuleInfo]:
         """What people are told of each rule that there is, whether it is run or not."""
-        return _Infos(json.loads(self._read("words")))
+        from scanner.detect.rules import Infos
+
+        return Infos(self._json("words"))
+
+    def _json(self, table: str) -> Any:
+        import json
+
+        return json.loads(self._read(table))
 
 
 def shipped() -> tuple[Source, ...]:
     """The rule files that come with keywatch, sorted by name."""
-    root = document.rules_folder()
+    from scanner.detect.rules import Source
+
+    root = os.path.dirname(document.rules_folder())
     return tuple(
-        Source(f"rules/{folder}/{name}", _read(os.path.join(root, folder, name)), shipped=True)
-        for folder in ("config", "secrets")
-        for name in sorted(os.listdir(os.path.join(root, folder)))
-        if name.endswith(".yaml")
+        Source(os.path.relpath(path, root).replace(os.sep, "/"), _read(path), shipped=True)
+        for path in _rule_files()
     )
 
 
@@ -160,30 +93,61 @@ def load(
 
     ConfigError (file, line, field) for a bad one, and for a disabled rule that there is not.
     """
-    sources = (*shipped(), *extra)
-    hashed = [*_code(), *(rule.encode() for rule in sorted(disabled))]
-    for source in sources:
-        hashed += [source.where.encode(), source.data]
-    key = cache.digest(b"\0".join(hashed)).hex()
-    return Rulebook(key, _Tables(sources, tuple(disabled), key[:32], cache_folder))
+    own = (part for source in extra for part in (source.where, source.data))
+    key = cache.key(_shipped_key(cache_folder), repr(sorted(disabled)), *own)
+    return Rulebook(key, _Tables(extra, tuple(disabled), key, cache_folder))
 
 
-def _code() -> Iterator[bytes]:
+def _shipped_key(cache_folder: str | None) -> str:
+    """A hash of all that comes with keywatch and makes tables and patterns.
+
+    The cache keeps it beside what the file system says of these files: as long as none was written,
+    moved or replaced, none is read.
+    """
+    files = [*_rule_files(), *_code()]
+    seen = "\n".join((scanner.__version__, *map(_seen, files))).encode(errors="surrogateescape")
+    name = f"shipped-{cache.key(files[0])}.key"
+    known = cache.load(name, cache_folder) if cache_folder else None
+    before, _, key = (known or b"").rpartition(b"\n")
+    if known and before == seen:
+        return key.decode()
+    made = cache.key(scanner.__version__, *map(_read, files))
+    if cache_folder:
+        cache.store(name, seen + b"\n" + made.encode(), cache_folder)
+    return made
+
+
+def _seen(path: str) -> str:
+    info = os.stat(path)
+    times = info.st_mtime_ns, info.st_ctime_ns
+    return f"{path} {info.st_dev} {info.st_ino} {info.st_size} {times}"
+
+
+def _rule_files() -> Iterator[str]:
+    root = document.rules_folder()
+    for folder in ("config", "secrets"):
+        names = sorted(os.listdir(os.path.join(root, folder)))
+        yield from (os.path.join(root, folder, name) for name in names if name.endswith(".yaml"))
+
+
+def _code() -> Iterator[str]:
     """What turns rule files into tables and patterns: a change of it is a change of them."""
-    yield scanner.__version__.encode()
-    yield _read(os.path.join(document.rules_folder(), "classic.yaml"))
+    yield os.path.join(document.rules_folder(), "classic.yaml")
     here = os.path.dirname(os.path.abspath(__file__))
-    for name in ("rulebook.py", "config_rules.py", "where.py", "stems.py", "comments.py"):
-        yield _read(os.path.join(here, name))
+    for name in (
+        *("rule_tables", "config_rules", "where", "stems", "comments"),
+        *("classic/patterns", "classic/settings"),
+    ):
+        yield os.path.join(here, *name.split("/")) + ".py"
 
 
 class _Tables:
     """The tables of a rulebook by name: from the cache, or compiled from the rule files."""
 
     def __init__(
-        self, sources: Sequence[Source], disabled: Sequence[str], key: str, folder: str | None
+        self, extra: Sequence[Source], disabled: Sequence[str], key: str, folder: str | None
     ) -> None:
-        self._sources = sources
+        self._extra = extra
         self._disabled = disabled
         self._key = key
         self._folder = folder
@@ -193,327 +157,18 @@ class _Tables:
         name = f"{table}-{self._key}.json"
         payload = cache.load(name, self._folder) if self._folder else None
         if payload is None:
-            self._compiled = self._compiled or _compile(self._sources, self._disabled)
+            self._compiled = self._compiled or self._compile()
             payload = self._compiled[table]
             if self._folder:
                 cache.store(name, payload, self._folder)
         return payload
 
+    def _compile(self) -> dict[str, bytes]:
+        from scanner.detect import rule_tables
+
+        return rule_tables.compiled((*shipped(), *self._extra), self._disabled)
+
 
 def _read(path: str) -> bytes:
     with open(path, "rb") as file:
         return file.read()
-
-
-def _compile(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, bytes]:
-    rules: dict[str, dict[str, Any]] = {}
-    config: dict[str, dict[str, Any]] = {}
-    infos: dict[str, dict[str, Any]] = {}
-    for source in sources:
-        parsed = document.parse(source.data, source.where)
-        if source.part:
-            parsed = parsed.part("rules")
-        document.check(parsed, "rule.schema.json")
-        defaults = parsed.data.get("defaults", {})
-        shared = _candidates(parsed, shipped=source.shipped)
-        rules |= shared
-        for index, own in enumerate(parsed.data["rules"]):
-            raw = {"vendor": parsed.data.get("vendor", ""), "purge": _PURGE, **defaults, **own}
-            field = ("rules", index)
-            if raw["id"] in infos:
-                raise parsed.error((*field, "id"), f"the rule {raw['id']!r} exists already")
-            if "where" in raw:
-                row = config_rules.row(raw, parsed, field, source.where if shared else raw["id"])
-                for place, pattern in config_rules.patterns(row):
-                    _demand_linear(pattern, parsed, (*field, place), shipped=source.shipped)
-                _demand_check(row["check"], parsed, (*field, "check"))
-                config[raw["id"]] = row
-                if not shared:
-                    rules[raw["id"]] = _of_its_own(raw, row, parsed, field)
-            else:
-                rules[raw["id"]] = _table_row(raw, parsed, field, shipped=source.shipped)
-            infos[raw["id"]] = _info_row(raw, parsed, field)
-    for rule in disabled:
-        if rule not in infos:
-            raise rule_error(rule, tuple(infos))
-    run = [row for row in config.values() if row["id"] not in disabled]
-    groups = {row["group"] for row in run}
-    kept = [
-        row
-        for row in rules.values()
-        if (row["group"] in groups if row["group"] else row["id"] not in disabled)
-    ]
-    classic = _classic(infos)
-    return {
-        "rules": _json(sorted(kept, key=lambda row: not row["anchor"])),
-        "config": _json(run),
-        "words": _json(infos),
-        "classic": _json(classic),
-    }
-
-
-def _candidates(parsed: document.Document, *, shipped: bool) -> dict[str, dict[str, Any]]:
-    """The rows of what the rules of a file look for together."""
-    rows = {}
-    for index, own in enumerate(parsed.data.get("candidates", ())):
-        field = ("candidates", index)
-        if not shipped:
-            raise parsed.error(field, "candidates: only rules that come with keywatch share them")
-        raw = {"id": f"{parsed.where}#{index}", "edges": "", **own}
-        rows[raw["id"]] = _table_row(raw, parsed, field, shipped=True) | {"group": parsed.where}
-    return rows
-
-
-def _of_its_own(
-    raw: dict[str, Any], row: dict[str, Any], parsed: document.Document, field: Any
-) -> dict[str, Any]:
-    """The row by which one rule on structure is looked for: the last key that its path names."""
-    keys = [where.last_key(where.parse(place["path"])) for place in row["places"]]
-    if min(map(len, keys)) < 2 and "keywords" not in raw:
-        raise parsed.error(
-            (*field, "where"),
-            "where: no key of two letters or more is named, so every file would be parsed",
-            todo="name the last key in the path, or give keywords",
-        )
-    words = raw.get("keywords") or sorted({key.lower() for key in keys})
-    nothing = {"pattern": "", "check": "", "edges": "", "entropy": 0, "files": ""}
-    return {
-        "id": raw["id"],
-        "severity": row["severity"],
-        "confidence": row["confidence"],
-        "anchor": f"(?i:{'|'.join(map(re.escape, words))})",
-        "keywords": words,
-        "ignore_case": True,
-        "multiline": False,
-        "named": False,
-        "group": row["group"],
-        **nothing,
-    }
-
-
-def _classic(infos: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The rows of the detect-secrets layer's kinds; their words go to `infos`."""
-    from scanner.detect.classic.settings import PLUGINS
-    from scanner.detect.classic.words import FILE, rule_id
-    from scanner.detect.classic.words import infos as words
-
-    described = words(_read(os.path.join(document.rules_folder(), os.path.basename(FILE))))
-    infos |= {name: info._asdict() for name, info in described.items()}
-    return {kind: _without_pattern(described[rule_id(kind)]) for kind in PLUGINS.values()}
-
-
-def _without_pattern(info: RuleInfo) -> dict[str, Any]:
-    """A rule whose findings come from elsewhere."""
-    nothing = {"pattern": "", "anchor": "", "keywords": (), "edges": "", "check": "", "files": ""}
-    return {
-        "id": info.id,
-        "group": "",
-        "severity": info.severity,
-        "confidence": info.confidence,
-        "ignore_case": False,
-        "multiline": False,
-        "entropy": 0,
-        "named": False,
-        **nothing,
-    }
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
-
-
-def _table_row(
-    raw: dict[str, Any], parsed: document.Document, field: Any, *, shipped: bool
-) -> dict[str, Any]:
-    if "anchor" in raw and not shipped:
-        raise parsed.error(
-            (*field, "anchor"),
-            "anchor: a rule of your own is looked for by its keywords",
-            todo="leave the anchor out",
-        )
-    if "keywords" not in raw and not shipped:
-        raise parsed.error(
-            field,
-            f"{raw['id']}: keywords is missing",
-            why="a rule of your own is looked for by its keywords",
-            todo="give literals, one of which is in every match",
-        )
-    try:
-        pattern, anchor = _patterns(raw, shipped=shipped)
-    except ValueError as error:
-        raise parsed.error((*field, "pattern"), f"pattern: {error}", todo="add an anchor") from None
-    if pattern:
-        _demand_linear(pattern, parsed, (*field, "pattern"), shipped=shipped)
-    if "files" in raw:
-        _demand_linear(raw["files"], parsed, (*field, "files"), shipped=shipped)
-    edges = raw.get("edges", _EDGES).removeprefix("[").removesuffix("]")
-    _demand_class(edges, parsed, (*field, "edges"))
-    _demand_check(raw.get("check", ""), parsed, (*field, "check"))
-    return {
-        "id": raw["id"],
-        "severity": Severity[raw.get("severity", "high").upper()],
-        "confidence": Confidence[raw.get("confidence", "high").upper()],
-        "pattern": pattern,
-        "anchor": anchor,
-        "keywords": raw.get("keywords", ()),
-        "ignore_case": raw.get("ignore_case", False),
-        "multiline": raw.get("multiline", False),
-        "edges": edges,
-        "entropy": raw.get("entropy", 0),
-        "check": raw.get("check", ""),
-        "named": "named" in raw or "(?P<name>" in pattern,
-        "files": raw.get("files", ""),
-        "lines": raw.get("lines", 1),
-        "group": "",
-    }
-
-
-def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str]:
-    """The exact pattern and the anchor of a rule. ValueError where the pattern has no stem.
-
-    A shipped rule that names its files and no anchor has none: their paths alone call for it.
-    Of a rule that a repository brings, Hyperscan sees the keywords alone: a short pattern can keep
-    its compiler busy for minutes (`a?` 900 times: seven).
-    """
-    pattern, anchor = raw.get("pattern", ""), raw.get("anchor", "")
-    if "named" in raw:
-        before = f"(?i:{raw['named']}){_ASSIGNMENT}"
-        if pattern:
-            secret = pattern if "(?P<secret>" in pattern else f"(?P<secret>{pattern})"
-            pattern = before + _QUOTES + secret
-        else:
-            pattern, anchor = before + _LITERAL, anchor or before + _LITERAL_ANCHOR
-    if not shipped:
-        return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})"
-    by_path = "files" in raw and not anchor
-    return pattern, "" if by_path else anchor or stems.stem(pattern)
-
-
-def _info_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> dict[str, Any]:
-    needed = ("why", "fix") if "fix" in raw else ("class", "why", "revoke", "rotate")
-    missing = [name for name in needed if name not in raw]
-    if missing:
-        text = f"{raw['id']}: {', '.join(missing)} {_is(missing)} missing, here and in defaults"
-        raise parsed.error(field, text)
-    source = raw.get("source", {})
-    revoked = "revoke" in raw
-    return {
-        "id": raw["id"],
-        "title": raw["title"],
-        "severity": Severity[raw.get("severity", "high").upper()],
-        "confidence": Confidence[raw.get("confidence", "high").upper()],
-        "secret_class": raw.get("class", ""),
-        "why": _prose(raw["why"]),
-        "fix": _prose(raw.get("fix", "")),
-        "revoke": _prose(raw.get("revoke", "")),
-        "rotate": _prose(raw.get("rotate", "")),
-        "purge": _prose(raw["purge"]) if revoked else "",
-        "source": source.get("url", ""),
-        "source_date": source.get("seen", ""),
-        "vendor": raw["vendor"],
-    }
-
-
-def _is(names: Sequence[str]) -> str:
-    return "are" if len(names) > 1 else "is"
-
-
-def _prose(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _demand_linear(pattern: str, parsed: document.Document, field: Any, *, shipped: bool) -> None:
-    """A pattern must compile in the linear engine: a rule may come from a hostile repository."""
-    try:
-        import re2
-    except ImportError:  # no wheel for this platform: shipped patterns were tested elsewhere
-        if not shipped:
-            raise parsed.error(
-                field,
-                "rules of your own need the linear engine google-re2, which is not installed",
-                todo="pip install google-re2",
-            ) from None
-        return
-    options = linear.options(re2)
-    if not shipped:
-        options.max_mem = _MOST_MEMORY
-    try:
-        compiled = re2.compile(pattern.encode(), options)
-    except (re2.error, OverflowError) as error:
-        said = error.args[0] if error.args else ""
-        raise parsed.error(
-            field,
-            f"{field[-1]}: does not compile in the linear engine",
-            why=mask.text(said)[:200] if isinstance(said, bytes) else str(error)[:200],
-            todo="RE2 syntax: no lookaround, no backreference, counts to 1000, no more than some "
-            "10,000 states",
-        ) from None
-    if compiled.search(b""):
-        raise parsed.error(field, f"{field[-1]}: matches where there is nothing")
-    if compiled.groups > _MOST_GROUPS:
-        raise parsed.error(
-            field, f"{field[-1]}: has over {_MOST_GROUPS} groups", todo="write (?:…) for (…)"
-        )
-
-
-def _demand_class(edges: str, parsed: document.Document, field: Any) -> None:
-    why = "" if _CLASS.fullmatch(edges) else "a bracket in it needs a backslash"
-    try:
-        re.compile(f"[{edges}]".encode() if edges else b"")
-    except re.error as error:
-        why = error.msg
-    if why:
-        raise parsed.error(
-            field, "edges: is not a character class", why=why, todo="as in 0-9A-Za-z_"
-        )
-
-
-def _demand_check(name: str, parsed: document.Document, field: Any) -> None:
-    from scanner.detect.verify import CHECKS
-
-    if name and name not in CHECKS:
-        raise document.unknown_name(parsed, field, name, sorted(CHECKS))
-
-
-def _config_rule(row: dict[str, Any]) -> ConfigRule:
-    row["severity"] = Severity(row["severity"])
-    row["confidence"] = Confidence(row["confidence"])
-    places = tuple(PlaceRow(**each | {"kinds": tuple(each["kinds"])}) for each in row["places"])
-    return ConfigRule(**row | {"places": places, "flag": tuple(row["flag"])})
-
-
-def _rule(row: dict[str, Any]) -> Rule:
-    row["severity"] = Severity(row["severity"])
-    row["confidence"] = Confidence(row["confidence"])
-    row["keywords"] = tuple(row["keywords"])
-    return Rule(**row)
-
-
-class _Infos(Mapping[str, RuleInfo]):
-    """RuleInfo by rule id, made when asked for: a clean run never needs one."""
-
-    def __init__(self, rows: dict[str, dict[str, Any]]) -> None:
-        self._rows = rows
-
-    def __getitem__(self, rule: str) -> RuleInfo:
-        row = dict(self._rows[rule])
-        row["severity"] = Severity(row["severity"])
-        row["confidence"] = Confidence(row["confidence"])
-        return RuleInfo(**row)
-
-    def __iter__(self) -> Any:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-
-def rule_error(rule: str, known: Sequence[str]) -> ConfigError:
-    """The error for a rule id that does not exist, with the nearest one that does."""
-    import difflib
-
-    near = difflib.get_close_matches(rule, known, n=1)
-    return ConfigError(
-        f"there is no rule {rule!r}",
-        todo=f"did you mean {near[0]}?" if near else "keywatch rules list shows all",
-    )
