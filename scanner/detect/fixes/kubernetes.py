@@ -1,0 +1,49 @@
+"""Detect: `name: X, value: …` of a container's environment -> `valueFrom.secretKeyRef`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from scanner.detect.fixes.site import Edit, Site, UnfixableError
+
+_KUBERNETES_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*|.*\{\{.*", re.DOTALL)
+_VALUE_KEY = re.compile(
+    rb"""(?P<quote>["']?)value(?P=quote)[ \t]*:[ \t]*(?:[|>][^\n]*\n[ \t]*)?["']?\Z"""
+)
+
+
+def is_pair(site: Site) -> bool:
+    """Is it the `value` of a `name` in a list of environment variables?"""
+    path = site.leaf.path
+    keys = [part for part in path if isinstance(part, str)]
+    in_env = any("env" in key.lower() for key in keys)
+    return in_env and path[-1:] == ("value",) and (*path[:-1], "name") in site.texts
+
+
+def secret_key_ref(site: Site) -> Edit:
+    low = max(site.data.rfind(b"\n", 0, site.leaf.start - 1) - 200, 0)
+    key = _VALUE_KEY.search(site.data, low, site.leaf.start)
+    if not key:
+        raise UnfixableError("its `value:` is written in a form that is not edited here")
+    owner = site.texts.get(("metadata", "name"), "")
+    owner = owner if owner and _KUBERNETES_NAME.fullmatch(owner) else "app"
+    names = {"name": f"{owner}-secrets", "key": site.name}
+    if site.is_in_flow:
+        mark = key["quote"].decode()
+        inner = ", ".join(f"{mark}{k}{mark}: {mark}{v}{mark}" for k, v in names.items())
+        text = f"{mark}valueFrom{mark}: {{{mark}secretKeyRef{mark}: {{{inner}}}}}"
+    else:
+        text = _block(site.data, key.start(), names)
+    end = site.leaf.end + len(site.quote)
+    todo = f"put {site.name} into the Secret {names['name']}, or name the one that has it"
+    return Edit(key.start(), end, text.encode("latin-1"), site.name, todo)
+
+
+def _block(data: bytes, at: int, names: Mapping[str, str]) -> str:
+    """`valueFrom` in lines of its own, as deep as the key that it stands for."""
+    line = data.rfind(b"\n", 0, at) + 1
+    end = "\r\n" if data.find(b"\r\n", line, line + 4096) >= 0 else "\n"
+    deep = end + " " * (at - line)
+    inner = "".join(f"{deep}    {key}: {value}" for key, value in names.items())
+    return f"valueFrom:{deep}  secretKeyRef:{inner}"

@@ -1,0 +1,75 @@
+"""Detect: files that cannot name a value kept elsewhere, each with what to do instead."""
+
+from __future__ import annotations
+
+import re
+
+from scanner.detect.fixes.site import Site, UnfixableError
+
+
+def refuse(site: Site) -> None:
+    """UnfixableError where the file expands no reference, by its path or its first keys."""
+    for pattern, reason in _CANNOT:
+        if pattern.search(site.path):
+            raise UnfixableError(reason)
+    for top, reason in _CANNOT_UNDER.items():
+        if top in site.texts or site.leaf.path[:1] == top:
+            raise UnfixableError(reason)
+
+
+_UNKNOWN = "what reads this file expands no reference: keep it out of the repository"
+_CLIENTS = (
+    r"(?:^|/)(?:[._]netrc|\.pgpass|pgpass\.conf|\.my\.cnf|\.s3cfg|\.boto|\.esmtprc|\.dockercfg"
+    r"|\.dockerconfigjson|\.ftpconfig|\.remote-sync\.json|sftp(?:-config)?\.json|\.gitconfig"
+    r"|\.docker/config\.json|\.aws/[^/]*|\.kube/[^/]*|\.cargo/[^/]*|\.vscode/settings\.json"
+    r"|sitemanager\.xml|(?i:winscp|ws_ftp)\.ini|rclone\.conf|s?smtp\.conf|\.?msmtprc)$"
+    r"|(?:^|/)(?:\.config|etc)/|\.plist$|\.(?:cnf|desktop)$"
+)
+_CANNOT = tuple(
+    (re.compile(pattern), reason)
+    for pattern, reason in (
+        (
+            r"\.tfvars(?:\.|$)",
+            "a tfvars file cannot name a variable: take the line out, and set TF_VAR_…",
+        ),
+        (r"\.tfstate(?:\.|$)", "a state holds values: keep it in a remote backend"),
+        (r"(?:^|/)action\.ya?ml$", "an action has no secrets of its own: make it an input"),
+        (
+            r"(?:^|/)kustomization\.ya?ml$",
+            "a generator's literals are values: let it read a file that is not committed",
+        ),
+        (
+            r"(?:^|/)(?:GNU)?[Mm]akefile$|\.mk$",
+            "make takes variables from the environment: take the line out",
+        ),
+        (r"\.(?:service|socket|timer)$", "systemd expands nothing here: use LoadCredential="),
+        (
+            r"(?:^|/)(?:\.circleci/config|\.travis|\.drone|\.woodpecker|bitbucket-pipelines|appveyor)\.ya?ml$",
+            "make it a secret variable of the CI system, and take the line out",
+        ),
+        (
+            r"(?:^|/)gradle\.properties$",
+            "Gradle takes ORG_GRADLE_PROJECT_… from the environment: take the line out",
+        ),
+        (
+            r"(?:^|/)appsettings[\w.]*\.json$",
+            ".NET takes Section__Key from the environment: take the value out",
+        ),
+        (
+            r"(?:^|/)airflow\.cfg$",
+            "Airflow takes AIRFLOW__SECTION__KEY from the environment: take the line out",
+        ),
+        (r"(?:^|/)\.pypirc$", "its format knows no references: set TWINE_PASSWORD instead"),
+        (_CLIENTS, _UNKNOWN),
+        (
+            r"(?:^|/)(?!templates/)[^/]*\.(?:tmpl|gotmpl|hbs|mustache|ejs|tftpl)$",
+            "it is not known what fills this template in: let it give the value",
+        ),
+    )
+)
+# What a document is by its first keys.
+_CANNOT_UNDER = {
+    ("AWSTemplateFormatVersion",): "CloudFormation takes {{resolve:secretsmanager:…}} or a "
+    "parameter with NoEcho and without a default",
+    ("containerDefinitions",): "ECS takes secrets from `secrets:` with valueFrom, not from here",
+}
