@@ -11,6 +11,7 @@ from scanner.detect import where
 from scanner.detect.assignments import is_translation
 from scanner.detect.candidate import Candidate
 from scanner.detect.configured import Flaw, flaw, is_sensitive, is_vague, trimmed
+from scanner.detect.containers import Containers
 from scanner.detect.linear import linear, secret_group
 from scanner.detect.matches import Match
 from scanner.detect.rules import ConfigRule, PlaceRow, Rule
@@ -210,9 +211,12 @@ def _found(
 ) -> Iterator[tuple[Match, _Ready]]:
     texts = where.values(structure.leaves, data)
     translated = is_translation(path)
+    containers = None if b"{{" in data or "kubernetes" not in structure.kinds else Containers(texts)
     for setting in settings(structure, texts):
         sensitive = is_sensitive(setting.name)
         fault = _fault(setting, kind, sensitive=sensitive)
+        if containers and fault is None:
+            fault = _undeclared(setting, containers, sensitive=sensitive)
         if fault and translated and not _DIGIT.search(_ESCAPE.sub("", setting.value)):
             fault = None
         secret = sensitive or fault is not None
@@ -235,6 +239,14 @@ def _fault(setting: Setting, kind: FileKind, *, sensitive: bool) -> Flaw | None:
     if fault and leaf.style == "fallback" and fault.verdict is Verdict.LITERAL:
         return fault._replace(verdict=Verdict.LITERAL_DEFAULT)
     return fault
+
+
+def _undeclared(setting: Setting, containers: Containers, *, sensitive: bool) -> Flaw | None:
+    """A secret that is the text `$(NAME)` itself, since no such variable is declared."""
+    for found in containers.undeclared(setting.leaf.path, setting.value):
+        if sensitive or is_sensitive(found[1]):
+            return Flaw(Verdict.UNDECLARED, found.start(), found.end(), Confidence.MEDIUM)
+    return None
 
 
 def _match(path: str, ready: _Ready, setting: Setting, fault: Flaw | None) -> Match | None:

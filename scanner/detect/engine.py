@@ -122,7 +122,7 @@ class Engine:
                 self._seek(index, path, buffer.data, by_rule[index], candidates)
             else:
                 run = self._run(index, path, buffer.data, sorted(by_rule[index]))
-                found += islice(run, _MOST_MATCHES)
+                found += islice(run, 1 if rule.once else _MOST_MATCHES)
         degraded = ""
         if candidates:
             in_structure, degraded = self._in_structure(path, buffer, candidates)

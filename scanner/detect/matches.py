@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from scanner.detect.classic.found import Found
 
 
+_BY_PLACE = {
+    "assigned-value": 0,
+    "configured": 1,
+    "command-argument": 2,
+    "command-setting": 2,
+    "manifest-value": 2,
+}
+
+
 class Match(NamedTuple):
     """A value that a rule found: offsets into the piece, the name before it and its offset. It
     holds plaintext.
@@ -93,8 +102,7 @@ def joined(
 def _weight(match: Match) -> tuple[int, int, int]:
     """A rule with a format of its own says more about a value than the place that it stands in, and
     that more than the name beside it."""
-    by_name = {"assigned-value": 0, "configured": 1}
-    return by_name.get(match.rule.check, 2), match.confidence, match.rule.severity
+    return _BY_PLACE.get(match.rule.check, 3), match.confidence, match.rule.severity
 
 
 def _overlapping(own: Sequence[Match], starts: Sequence[int], start: int, end: int) -> int | None:

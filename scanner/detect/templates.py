@@ -85,6 +85,7 @@ _ELSEWHERE = re.compile(
     r"|arn:aws[\w-]*:|@Microsoft\.KeyVault\(|projects/[^/\s]+/secrets/"
     r"|%?(?:env|getenv|secret|vault|file|os\.environ)\(|(?:process\.env|os\.environ|ENV)\b[.\[]"
     r"|/(?:run|var/run|etc|mnt|vault|secrets?|opt|var|home|usr|data|app|tmp)/\S*$|~/\S+$|\./\S+$|\.\./"
+    r"|A[gQ][A-D][A-Za-z0-9+/]{330,}={0,2}$"  # sealed by kubeseal: an RSA block comes first
     r"|\{cipher\}|ENC[(\[]|\{vault\b|\$ANSIBLE_VAULT;|secretKeyRef\b|valueFrom\b"
     r"|(?:var|local|data|module|each|self|ephemeral|resource|path|count|terraform|random_password|aws_\w+|azurerm_\w+|google_\w+|vault_\w+"
     r"|random_\w+|tls_\w+)\.\w[\w.\[\]*\"-]*$",

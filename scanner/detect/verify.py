@@ -23,6 +23,7 @@ from scanner.detect.checksums import (
     from_base64,
 )
 from scanner.detect.configured import configured
+from scanner.detect.dotenv import env_value
 from scanner.detect.fallbacks import fallback, placed, positional
 from scanner.detect.manifests import manifest_value
 from scanner.detect.stores import kv_path, kv_rotation, remote_http
@@ -163,6 +164,7 @@ CHECKS: Mapping[str, Check] = {
     "configured": _whole(configured),
     "discord-token": _sure(_discord),
     "encoded-json": _sure(_encoded_json),
+    "env-value": _whole(env_value),
     "fallback": _whole(fallback),
     "github-token": _sure(_github),
     "gitlab-token": _sure(_gitlab),

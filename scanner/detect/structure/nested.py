@@ -20,7 +20,9 @@ _LARGEST = 200_000
 
 
 def nested(
-    leaves: Sequence[Leaf], data: bytes, read: Callable[[str], Callable[[bytes], Iterator[Structure]]]
+    leaves: Sequence[Leaf],
+    data: bytes,
+    read: Callable[[str], Callable[[bytes], Iterator[Structure]]],
 ) -> Iterator[Structure]:
     """The documents within the values of one. `read`: gives the reader of a format."""
     for leaf in leaves:
