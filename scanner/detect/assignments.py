@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from scanner.detect.templates import Verdict, judge
 from scanner.model import Confidence
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ _ABOUT = frozenset(
     " checksum id ids endpoint host class selector element icon button page view link template"
     " audience lifetime tokenizer scheme port mode plugin script location query through pam minlen"
     " maxlen history lockout attempts quality complexity methods strategy backend limit index"
-    " protocol algo hashing authority issuer scope scopes list count used usage usages".split()
+    " protocol algo hashing authority issuer parameter parameters param params scope scopes list count"
+    " used usage usages".split()
 )
 # Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
 _NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next".split())
@@ -53,7 +55,7 @@ _WORD_GOES_ON = re.compile(r"[a-z](?!s(?![a-z]))[a-z]|[A-Z](?!S(?![A-Z]))[A-Z]")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _REFERENCE = re.compile(
     r"\$\{|\$\(|\$[A-Za-z_(]|\$\$|\{\{|\}\}|<%|%>|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
-    r"|^(?:%[A-Za-z_]\w*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
+    r"|^(?:%[A-Za-z_][\w.]*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
     r"|^(?:@[\w.(]|!\w+|&\w)"
     r"|^(?:vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
     r"|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|\bENV\[|\bEnv\.|Deno\.env|secrets\.\w"
@@ -95,6 +97,8 @@ _DUMMIES = frozenset(
 )
 _QUOTES = (b'"', b"'", b"`")
 _BARE_AFTER = (b"=", b":", b">")
+_LITERAL_IN_PART = frozenset((Verdict.MIXED, Verdict.LITERAL_DEFAULT))
+_PROMPT = re.compile(r"^[A-Za-z][A-Za-z ]*[:?]\s*$")
 _TRANSLATIONS = re.compile(
     r"(?:^|/)(?:locales?|i18n|l10n|lang|languages?|translations?|messages)(?:/|[._-])"
     r"|\.(?:po|pot|xlf|xliff|resx|strings|arb)$|(?:^|/)strings\.xml$",
@@ -140,9 +144,11 @@ def is_placeholder(value: str) -> bool:
 
 
 def url_password(candidate: Candidate) -> Confidence | None:
-    """The password part of a URL: anything that is no reference and no placeholder."""
+    """The password part of a URL: anything that is not wholly a reference, and no placeholder."""
     value = candidate.value.decode("latin-1")
-    if _REFERENCE.search(value) or _PLACEHOLDER.search(value) or len(set(value)) < 3:
+    if _PLACEHOLDER.search(value) or len(set(value)) < 3 or _is_digest(candidate):
+        return None
+    if _REFERENCE.search(value) and judge(value).verdict not in _LITERAL_IN_PART:
         return None
     return Confidence.MEDIUM if len(value) < 8 or value.isalpha() else Confidence.HIGH
 
@@ -194,10 +200,17 @@ def _is_pair(candidate: Candidate, before: bytes) -> bool:
 
 def _is_prose(value: str, path: str) -> bool:
     """Words for people: a sentence, or any word without a digit in a file of translations."""
+    if _PROMPT.match(value):
+        return True
     digits = any(char.isdigit() for char in value)
     return (" " in value.strip() and (not digits or value.count(" ") > 2)) or (
         not digits and is_translation(path)
     )
+
+
+def _is_digest(candidate: Candidate) -> bool:
+    """`docker://image:tag@sha256:…` holds a tag, not a password."""
+    return candidate.line.startswith(b"@sha", candidate.at + len(candidate.value))
 
 
 def is_translation(path: str) -> bool:

@@ -115,7 +115,7 @@ _FORMS = (
     _Form(re.compile(r"\$__\w+\{"), "}"),  # Grafana
     _Form(re.compile(r"\$\$?[A-Za-z_]\w*")),
     _Form(re.compile(r"%\([\w.]+\)[sd]")),  # Python's configparser
-    _Form(re.compile(r"%~?[A-Za-z_]\w*%|!\w+!|@[A-Z_][A-Z0-9_.]*@|__[A-Z][A-Z0-9_]*__")),
+    _Form(re.compile(r"%~?[A-Za-z_][\w.]*%|!\w+!|@[A-Z_][A-Z0-9_.]*@|__[A-Z][A-Z0-9_]*__")),
     _Form(re.compile(r"%[sdqvr](?![\w%])|\$\[\w[\w.]*\]")),
     _Form(re.compile(r"\{[a-z_][\w.:\-]*\}")),  # a format's field
 )
