@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from scanner import cache
+from scanner.identity import digest
 
 _STYLED = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -42,7 +42,7 @@ class Names:
 
 
 def _digest(value: bytes) -> bytes:
-    return cache.digest(b"keywatch-variable\0" + value)
+    return digest(b"keywatch-variable\0" + value)
 
 
 def styled(name: str) -> bool:
