@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 
 from scanner import cache
-from scanner.detect import detector, matcher, rulebook
+from scanner.detect import detector, matcher, rulebook, scopes
 
 _HEAD = 8192
 
@@ -25,7 +25,7 @@ def main(tree: str) -> None:
             data = file.read()
         size += len(data)
         if b"\0" not in data[:_HEAD]:  # keywatch does not scan binary files either
-            hits += len(ready.hits(data))
+            hits += len(ready.hits(data, scopes.scope_of(path)))
     print(f"{size} bytes, {hits} hits")
 
 

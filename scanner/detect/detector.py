@@ -16,6 +16,7 @@ from scanner import cache
 from scanner.detect.matcher import Hit, Matcher, Pattern
 from scanner.detect.pieces import Place, buffers
 from scanner.detect.rulebook import Rulebook
+from scanner.detect.scopes import scope_of
 
 if TYPE_CHECKING:
     from scanner.detect.classic import ClassicSettings
@@ -39,7 +40,7 @@ def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[P
 
         theirs = tuple(Pattern(*each) for each in prefilters(settings))
     rules = (
-        Pattern(r.anchor, r.ignore_case, r.keywords, once=bool(r.group and not r.pattern))
+        Pattern(r.anchor, r.ignore_case, r.keywords, bool(r.group and not r.pattern), r.scope)
         for r in book.looked_for
     )
     ours = (
@@ -81,9 +82,10 @@ class Detector:
         place = Place()
         whole = True
         degraded = ""
+        scope = scope_of(path)
         for buffer in buffers(chunks):
             whole = whole and buffer.following == len(buffer.data)
-            hits = self._matcher.hits(buffer.data)
+            hits = self._matcher.hits(buffer.data, scope)
             if self._calls_for_some(path):
                 hits += [(index, 0) for index, wanted in self._by_path if wanted(path)]
             classic = self._classic(path, buffer.data, hits) if self._settings and whole else ()

@@ -20,12 +20,14 @@ class Pattern(NamedTuple):
     """One thing to look for. `keywords`: lower-case literals, one of which is in every match.
 
     `once`: that it is there is all that is asked: one hit, for a match of the anchor itself.
+    `scope`: code or config, where it is for such files alone.
     """
 
     anchor: str
     ignore_case: bool = False
     keywords: tuple[str, ...] = ()
     once: bool = False
+    scope: str = ""
 
 
 class Matcher(Protocol):
@@ -33,8 +35,11 @@ class Matcher(Protocol):
 
     name: str
 
-    def hits(self, data: bytes) -> list[Hit]:
-        """Where to look, in no order: for each match of a pattern at least one hit in its lines."""
+    def hits(self, data: bytes, scope: str = "") -> list[Hit]:
+        """Where to look, in no order: for each match of a pattern at least one hit in its lines.
+
+        `scope`: also the patterns that are for code, for config, or `any`, for both.
+        """
 
 
 def build(
@@ -46,28 +51,60 @@ def build(
     """
     if name != "re":
         try:
-            return _Hyperscan(patterns, key, cache_folder)
+            import hyperscan
         except ImportError:
             if name == "hyperscan":
                 raise ConfigError(
                     "the matcher hyperscan is not installed",
                     todo="pip install hyperscan, or leave --matcher out to use the slower twin",
                 ) from None
-    return _Twin(patterns())
+        else:
+            cached = _Cached(patterns, key, cache_folder)
+            return _Scoped("hyperscan", lambda scope: _Hyperscan(hyperscan, cached, scope))
+    return _Scoped("re", lambda scope: _Twin(_of_scope(patterns(), scope)))
+
+
+def _of_scope(patterns: Sequence[Pattern], scope: str) -> list[tuple[int, Pattern]]:
+    """The patterns for a scope, with their numbers among all."""
+    numbered = enumerate(patterns)
+    return [(n, p) for n, p in numbered if scope == "any" or p.scope in {"", scope}]
+
+
+class _Engine(Protocol):
+    def hits(self, data: bytes) -> list[Hit]: ...
+
+
+class _Scoped:
+    """An engine for each scope, made when the first file of it comes."""
+
+    def __init__(self, name: str, make: Callable[[str], _Engine]) -> None:
+        self.name = name
+        self._make = make
+        self._made: dict[str, _Engine] = {}
+
+    def hits(self, data: bytes, scope: str = "") -> list[Hit]:
+        engine = self._made.get(scope)
+        if engine is None:
+            engine = self._made[scope] = self._make(scope)
+        return engine.hits(data)
+
+
+class _Cached(NamedTuple):
+    """What is compiled, and where the result is kept (None: nowhere)."""
+
+    patterns: Callable[[], Sequence[Pattern]]
+    key: str
+    folder: str | None
 
 
 class _Hyperscan:
-    name = "hyperscan"
-
-    def __init__(
-        self, patterns: Callable[[], Sequence[Pattern]], key: str, cache_folder: str | None
-    ) -> None:
-        import hyperscan
-
-        self._patterns = patterns
-        self._engine: Any = hyperscan
-        self._db = self._load(f"database-{key}-{self._platform()}.hs", cache_folder)
-        self._scratch = hyperscan.Scratch(self._db)
+    def __init__(self, engine: Any, cached: _Cached, scope: str) -> None:
+        self._engine = engine
+        self._patterns = cached.patterns
+        self._scope = scope
+        name = f"database-{cached.key}-{scope or 'every'}-{self._platform()}.hs"
+        self._db = self._load(name, cached.folder)
+        self._scratch = engine.Scratch(self._db)
         self._db.scratch = self._scratch
 
     def hits(self, data: bytes) -> list[Hit]:
@@ -91,14 +128,14 @@ class _Hyperscan:
         hs = self._engine
         flags = hs.HS_FLAG_MULTILINE | hs.HS_FLAG_ALLOWEMPTY
         database = hs.Database(mode=hs.HS_MODE_BLOCK)
-        patterns = self._patterns()
+        patterns = _of_scope(self._patterns(), self._scope)
         try:
             database.compile(
-                expressions=[p.anchor.encode() for p in patterns],
-                ids=list(range(len(patterns))),
+                expressions=[p.anchor.encode() for _, p in patterns],
+                ids=[number for number, _ in patterns],
                 flags=[
                     flags | hs.HS_FLAG_CASELESS * p.ignore_case | hs.HS_FLAG_SINGLEMATCH * p.once
-                    for p in patterns
+                    for _, p in patterns
                 ],
             )
         except hs.error as error:
@@ -129,13 +166,11 @@ def _processor() -> str:
 
 
 class _Twin:
-    name = "re"
-
-    def __init__(self, patterns: Sequence[Pattern]) -> None:
+    def __init__(self, patterns: Sequence[tuple[int, Pattern]]) -> None:
         self._by_keyword: dict[bytes, list[int]] = {}
         self._by_regex: list[tuple[int, re.Pattern[bytes]]] = []
         self._once: dict[int, re.Pattern[bytes]] = {}
-        for index, pattern in enumerate(patterns):
+        for index, pattern in patterns:
             for keyword in pattern.keywords:
                 self._by_keyword.setdefault(keyword.encode(), []).append(index)
             flags = re.MULTILINE | (re.IGNORECASE if pattern.ignore_case else 0)

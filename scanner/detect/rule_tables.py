@@ -53,7 +53,8 @@ def compiled(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, by
         shared = _candidates(parsed, shipped=source.shipped)
         rules |= shared
         for index, own in enumerate(parsed.data["rules"]):
-            raw = {"vendor": parsed.data.get("vendor", ""), "purge": _PURGE, **defaults, **own}
+            of_file = {key: parsed.data.get(key, "") for key in ("vendor", "scope")}
+            raw = {**of_file, "purge": _PURGE, **defaults, **own}
             field = ("rules", index)
             if raw["id"] in infos:
                 raise parsed.error((*field, "id"), f"the rule {raw['id']!r} exists already")
@@ -96,7 +97,7 @@ def _candidates(parsed: document.Document, *, shipped: bool) -> dict[str, dict[s
         field = ("candidates", index)
         if not shipped:
             raise parsed.error(field, "candidates: only rules that come with keywatch share them")
-        raw = {"id": f"{parsed.where}#{index}", "edges": "", **own}
+        raw = {"id": f"{parsed.where}#{index}", "edges": "", "scope": "config", **own}
         rows[raw["id"]] = _table_row(raw, parsed, field, shipped=True) | {"group": parsed.where}
     return rows
 
@@ -124,6 +125,7 @@ def _of_its_own(
         "multiline": False,
         "named": False,
         "group": row["group"],
+        "scope": "config",
         **nothing,
     }
 
@@ -203,6 +205,7 @@ def _table_row(
         "files": raw.get("files", ""),
         "lines": raw.get("lines", 1),
         "once": raw.get("once", False),
+        "scope": raw.get("scope", ""),
         "group": "",
     }
 

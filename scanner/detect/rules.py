@@ -24,7 +24,8 @@ class Rule(NamedTuple):
 
     `files`: a pattern of the paths that it is for, "" for all. `group`: what it finds are
     candidates for the ConfigRules of this group, "" where they are findings. `lines`: over how many
-    a match may go. `once`: the first finding in a file is enough.
+    a match may go. `once`: the first finding in a file is enough. `scope`: code or config, where
+    it is for such files alone.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Rule(NamedTuple):
     files: str = ""
     group: str = ""
     lines: int = 1
+    scope: str = ""
     once: bool = False
 
 

@@ -179,8 +179,14 @@ _TO_FILL_IN = re.compile(
     r"^(?:<[^<>%]*>|\[[^\[\]]*\]|\.{3,}|\*{2,}|-+|_+|#+|\?+)$|\.\.\.$|\*{3,}|x{4,}|X{4,}"
 )
 # What a whole value may be, the first that it is.
+# Most references are of this kind, and are known at once.
+_PLAIN = re.compile(
+    r"\{\{-?\s*[.$]?[\w.]+\s*(?:\|\s*(?:quote|squote|b64enc|trim|toString|n?indent \d+)\s*)*-?\}\}"
+    r"|\$\{\w+\}"
+)
 _WHOLE: tuple[tuple[Verdict, Callable[[str], object]], ...] = (
     (Verdict.EMPTY, _EMPTY.__contains__),
+    (Verdict.REFERENCE, _PLAIN.fullmatch),
     (Verdict.LITERAL, _CRYPT.match),
     (Verdict.REFERENCE, _ELSEWHERE.match),
     (Verdict.PLACEHOLDER, _TO_FILL_IN.search),
