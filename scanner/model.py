@@ -172,6 +172,14 @@ class Note(NamedTuple):
     line: int = 0
 
 
+class Reference(NamedTuple):
+    """What a file says of another place: a variable that it uses or declares, or a file that it
+    names. Whether that is there, only the rest of the tree tells. Never a value."""
+
+    name: str
+    location: Location
+
+
 class Observation(NamedTuple):
     """All that detection saw in one file."""
 

@@ -18,6 +18,7 @@ from scanner.detect import proof, rulebook, rules
 from scanner.errors import ExitCode, UsageError
 from scanner.model import RuleInfo
 from scanner.policy.check_rules import RULES as CHECK_RULES
+from scanner.policy.references import RULES as TREE_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.report.interface import remedy
 
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace, io: Io) -> int:
     if args.action == "test":
         return _test(args.file, io)
     infos = {**rulebook.load(cache_folder=cache.folder()).infos}
-    infos |= {rule.id: rule for rule in (*JUDGE_RULES, *CHECK_RULES)}
+    infos |= {rule.id: rule for rule in (*JUDGE_RULES, *CHECK_RULES, *TREE_RULES)}
     if args.action == "list":
         io.write(_as_json(infos) if args.json else _as_lines(infos))
         return ExitCode.CLEAN

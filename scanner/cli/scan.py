@@ -131,11 +131,12 @@ def _context(io: Io, plan: Plan, now: datetime, fail_on: Severity) -> ReportCont
     import shlex
 
     from scanner.cli.masking import masked
-    from scanner.policy.rules import RULES
+    from scanner.policy import references, rules
     from scanner.report.interface import ReportContext
 
+    own = {rule.id: rule for rule in (*rules.RULES, *references.RULES)}
     return ReportContext(
-        rules=ChainMap(dict(plan.recipe.book.infos), {rule.id: rule for rule in RULES}),
+        rules=ChainMap(dict(plan.recipe.book.infos), own),
         now=now,
         version=scanner.__version__,
         root=os.path.basename(plan.selection.source.root),

@@ -17,6 +17,7 @@ from scanner.cli.sweep import Swept
 from scanner.cli.terminal import Io
 from scanner.errors import ExitCode, UsageError
 from scanner.model import Confidence, Outcome
+from scanner.policy.references import RULE_IDS
 from scanner.report.text import count
 
 
@@ -47,8 +48,11 @@ def survey(args: argparse.Namespace, io: Io, selection: Selection, now: datetime
     swept = sweep.sweep(plan, io)
     outcome = scan.judged(args, plan, swept, now, Confidence.LOW)
     book = plan.recipe.book
-    ran = (*book.rules, *(book.classic_rules.values() if plan.owed.settings else ()))
-    return Survey(frozenset(rule.id for rule in ran), plan.owed, swept, outcome)
+    classic = book.classic_rules.values() if plan.owed.settings else ()
+    ran = {rule.id for rule in (*book.rules, *book.config_rules, *classic)}
+    if selection.whole_tree:
+        ran |= RULE_IDS.difference(selection.config.disable_rules)
+    return Survey(frozenset(ran), plan.owed, swept, outcome)
 
 
 def demand_whole_tree(selection: Selection, what: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import globs, pool
@@ -22,11 +22,13 @@ from scanner.detect.detector import Detector, patterns, patterns_key
 from scanner.detect.rulebook import Rulebook
 from scanner.errors import UsageError
 from scanner.inputs.interface import Blob, Source
-from scanner.model import Gap, Observation, Skip
+from scanner.model import Gap, Observation, Reference, Skip
 
 if TYPE_CHECKING:
+    from scanner.cli.references import Examples, Tree
     from scanner.detect.classic import ClassicSettings
     from scanner.detect.rules import Source as RuleFile
+    from scanner.detect.watcher import Watcher
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class Swept:
-    """What was seen, in no order: the judge sorts. `files` and `size` count what was read."""
+    """What was seen, in no order: the judge sorts. `files` and `size` count what was read; `uses`
+    and what follows them (see scanner/detect/watcher.py) become observations at the end."""
 
     def __init__(self) -> None:
         self.observations: list[Observation] = []
@@ -51,6 +54,9 @@ class Swept:
         self.gaps: list[Gap] = []
         self.files = 0
         self.size = 0
+        self.uses: list[Reference] = []
+        self.secret_files: list[Reference] = []
+        self.mentioned: set[str] = set()
 
     @property
     def is_clean(self) -> bool:
@@ -62,10 +68,16 @@ class Swept:
         self.gaps += other.gaps
         self.files += other.files
         self.size += other.size
+        self.uses += other.uses
+        self.secret_files += other.secret_files
+        self.mentioned |= other.mentioned
 
 
 class Recipe(NamedTuple):
-    """All that a worker process needs to scan: called once in each, it gives the task."""
+    """All that a worker process needs to scan: called once in each, it gives the task.
+
+    `names`: the variables to look for, None where not the whole tree is scanned.
+    """
 
     source: Source
     book: Rulebook
@@ -74,6 +86,7 @@ class Recipe(NamedTuple):
     cache_folder: str | None
     settings: ClassicSettings | None
     exclude: tuple[str, ...]
+    names: tuple[str, ...] | None = None
 
     def task(self) -> Callable[[Sequence[str]], Swept]:
         ready = matcher.build(
@@ -83,7 +96,10 @@ class Recipe(NamedTuple):
             self.cache_folder,
         )
         detector = Detector(self.book, ready, self.settings)
-        return Task(self.source, detector, self.most, globs.matcher(self.exclude)).scan
+        watcher = None
+        if self.names is not None:
+            watcher = _watcher(self.names, self.matcher, self.cache_folder)
+        return Task(self.source, detector, self.most, globs.matcher(self.exclude), watcher).scan
 
 
 class Task(NamedTuple):
@@ -93,6 +109,7 @@ class Task(NamedTuple):
     detector: Detector
     most: int
     excluded: Callable[[str], bool]
+    watcher: Watcher | None = None
 
     def scan(self, paths: Sequence[str]) -> Swept:
         swept = Swept()
@@ -118,7 +135,7 @@ class Task(NamedTuple):
 
     def _scan(self, blob: Blob, shown: str, swept: Swept) -> None:
         try:
-            seen = self.detector.observe(shown, blob.chunks, blob.size)
+            seen = self.detector.observe(shown, self._watched(blob, shown, swept), blob.size)
         except OSError as error:
             reason = error.strerror or "it could not be read to its end"
             swept.gaps.append(Gap(kind="unreadable", path=shown, reason=reason))
@@ -130,6 +147,19 @@ class Task(NamedTuple):
         swept.size += blob.size
         if seen:
             swept.observations.append(seen)
+
+    def _watched(self, blob: Blob, shown: str, swept: Swept) -> Iterable[bytes]:
+        """The text; what it says of other files is noted as it passes."""
+        watcher = self.watcher
+        if watcher is None and "compose" in blob.path:
+            watcher = _watcher(None, "", None)
+        return watcher.over(blob.path, shown, blob.chunks, swept) if watcher else blob.chunks
+
+
+def _watcher(names: Sequence[str] | None, engine: str, cache_folder: str | None) -> Watcher:
+    from scanner.detect.watcher import Watcher
+
+    return Watcher(names, engine, cache_folder)
 
 
 def _defect(error: Exception) -> str:
@@ -175,15 +205,21 @@ def _rules(
 
         where = selection.config_name
         extra.append(RuleFile(where, selection.config_data, part=True))
-    return rulebook.load(extra, disabled=selection.config.disable_rules, cache_folder=cache_folder)
+    disabled = selection.config.disable_rules
+    if disabled:
+        from scanner.policy.references import RULE_IDS
+
+        disabled = tuple(rule for rule in disabled if rule not in RULE_IDS)
+    return rulebook.load(extra, disabled=disabled, cache_folder=cache_folder)
 
 
 def sweep(ready: Plan, io: Io) -> Swept:
     """Scan all that was selected."""
     listed = ready.selection.source.paths()
+    recipe, known = _with_examples(ready, listed)
     swept = Swept()
     progress = _Progress(io, len(listed))
-    for result in pool.run(ready.recipe.task, listed):
+    for result in pool.run(recipe.task, listed):
         if isinstance(result, pool.Lost):
             reason = "the worker process that read it ended too early (out of memory?)"
             swept.gaps += (
@@ -193,7 +229,29 @@ def sweep(ready: Plan, io: Io) -> Swept:
             swept.add(result)
         progress.at(swept.files + len(swept.skips) + len(swept.gaps))
     progress.clear()
+    if swept.secret_files or (known and (known.listed or swept.uses)):
+        from scanner.cli.references import judged
+
+        disabled = ready.selection.config.disable_rules
+        swept.observations += judged(swept, _tree(recipe, listed), known, disabled)
     return swept
+
+
+def _with_examples(ready: Plan, listed: Sequence[str]) -> tuple[Recipe, Examples | None]:
+    """Of the whole tree, the variables that its examples of environments list: they are looked for
+    in all other files."""
+    if not ready.selection.whole_tree:
+        return ready.recipe, None
+    from scanner.cli.references import examples
+
+    known = examples(_tree(ready.recipe, listed))
+    return ready.recipe._replace(names=known.looked_for), known
+
+
+def _tree(recipe: Recipe, listed: Sequence[str]) -> Tree:
+    from scanner.cli.references import Tree
+
+    return Tree(recipe.source, listed, recipe.most, recipe.exclude, recipe.matcher)
 
 
 def _rule_file(path: str, given: str) -> RuleFile:
