@@ -65,13 +65,13 @@ _PUBLIC = re.compile(
 )
 
 
-_COMMENT = re.compile(rb"[ \t]+(?:#|//|;)[^\n]*$")
+_COMMENT = re.compile(rb"(?<![ \t])[ \t]+(?:#|//|;)[^\n]*$")
 
 
 _PASSING = {Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT, Verdict.PLACEHOLDER}
 
 
-_EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}|<%[^\n]*?%>")
+_EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}|<%[^<\n]*?%>")
 
 
 # Names that hold a secret where their value is a random one.

@@ -15,7 +15,7 @@ _INSTRUCTION = re.compile(
     re.MULTILINE,
 )
 _PAIR = re.compile(
-    rb"""(?P<key>[A-Za-z_]\w*)=(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}\n]*\}|\\.|[^\s\\])*)""",
+    rb"""(?P<key>[A-Za-z_]\w*)=(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}\n]{0,300}\}|\\.|[^\s\\])*)""",
     re.DOTALL,
 )
 _OLD_PAIR = re.compile(rb"(?P<key>[A-Za-z_]\w*)[ \t]+(?P<value>[^\n]*)")
@@ -25,13 +25,24 @@ _HERE = re.compile(rb"<<-?[ \t]*[\"']?(\w+)[\"']?")
 def read_docker(data: bytes) -> Iterator[Structure]:
     """`ENV.NAME`, `ARG.NAME`, and what RUN assigns."""
     leaves: list[Leaf] = []
-    for found in _INSTRUCTION.finditer(data):
-        word = found["word"].upper().decode()
+    at = 0
+    while found := _INSTRUCTION.search(data, at):
+        word, (start, at) = found["word"].upper().decode(), found.span("rest")
         if word in {"ENV", "ARG", "LABEL"}:
-            leaves += _pairs(data, word, *found.span("rest"))
+            leaves += _pairs(data, word, start, at)
         elif word == "RUN":
-            leaves += _assigned(data, *found.span("rest"))
+            at = _text_end(data, start, at)
+            leaves += _assigned(data, start, at)
     yield Structure(tuple(leaves))
+
+
+def _text_end(data: bytes, start: int, end: int) -> int:
+    """Where RUN ends: after its here-document, if it has one, which may be the rest of the file."""
+    here = _HERE.search(data, start, end)
+    if not here:
+        return end
+    close = re.compile(rb"^" + here[1] + rb"\s*$", re.MULTILINE).search(data, end)
+    return close.start() if close else len(data)
 
 
 def _pairs(data: bytes, word: str, start: int, end: int) -> Iterator[Leaf]:
@@ -46,10 +57,6 @@ def _pairs(data: bytes, word: str, start: int, end: int) -> Iterator[Leaf]:
 
 
 def _assigned(data: bytes, start: int, end: int) -> Iterator[Leaf]:
-    here = _HERE.search(data, start, end)
-    if here:  # its text goes on after the instruction's own line
-        close = re.compile(rb"^" + here[1] + rb"\s*$", re.MULTILINE).search(data, end)
-        end = close.start() if close else end
     for one in read_shell(data[start:end]):
         for leaf in one.leaves:
             yield leaf._replace(

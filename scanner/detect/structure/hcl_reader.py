@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -9,11 +10,19 @@ from typing import Any
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
 
 _LARGEST = 2_000_000
+# The grammar takes time with the square of what does not parse: the sum of the squares of all
+# statements' lengths is bounded.
+_MOST_WORK = 30_000**2
 _DEEPEST = 200
 _STRINGS = frozenset(("template_expr", "string_lit", "quoted_template", "heredoc_template"))
 _NUMBERS = frozenset(("numeric_lit", "bool_lit", "null_lit"))
 _WRAPPERS = frozenset(("expression", "collection_value", "literal_value"))
 # Functions whose strings are the value, or stand in for one that is not set.
+_TOKEN = re.compile(
+    rb'"(?:[^"\\\n]|\\.)*"?|/\*.*?(?:\*/|\Z)|(?:\#|//)[^\n]*|(?P<open>[\[{(])|(?P<close>[\]})])'
+    rb"|<<[-~]?(?P<here>\w+)[ \t]*\r?\n|(?P<end>\n)",
+    re.DOTALL,
+)
 _GIVING = frozenset(
     ("coalesce", "try", "lookup", "sensitive", "base64encode", "nonsensitive", "tostring")
 )
@@ -29,12 +38,37 @@ def _parser() -> Any:
 
 def read_hcl(data: bytes) -> Iterator[Structure]:
     """One document. NotParsedError where it is no HCL at all."""
-    if len(data) > _LARGEST:
+    parts = list(_statements(data)) if len(data) <= _LARGEST else []
+    if not parts or sum((end - start) ** 2 for start, end in parts) > _MOST_WORK:
         raise NotParsedError("it is too large")
-    root = _parser().parse(data).root_node
-    if root.has_error and not any(child.type == "body" for child in root.children):
+    leaves: list[Leaf] = []
+    valid = 0
+    for start, end in parts:
+        root = _parser().parse(data[start:end]).root_node
+        valid += not root.has_error or any(child.type == "body" for child in root.children)
+        found = (leaf for child in root.children for leaf in _body(child, (), 0))
+        leaves += (f._replace(start=f.start + start, end=f.end + start) for f in found)
+    if not valid:
         raise NotParsedError("it is not valid HCL")
-    yield Structure(tuple(leaf for child in root.children for leaf in _body(child, (), 0)))
+    yield Structure(tuple(leaves))
+
+
+def _statements(data: bytes) -> Iterator[tuple[int, int]]:
+    """The lines that lie in no bracket, with all that is in the brackets that they open."""
+    start = at = depth = 0
+    while found := _TOKEN.search(data, at):
+        at = found.end()
+        if found["here"]:
+            close = re.compile(rb"^[ \t]*" + found["here"] + rb"\s*$", re.MULTILINE).search(
+                data, at
+            )
+            at = close.start() if close else len(data)
+        depth += bool(found["open"])
+        depth -= bool(found["close"]) and depth > 0
+        if found["end"] and not depth:
+            yield start, at
+            start = at
+    yield start, len(data)
 
 
 def _body(node: Any, path: Path, depth: int) -> Iterator[Leaf]:

@@ -21,12 +21,13 @@ _QUOTED = re.compile(
 _TABLE = re.compile(rb"\{(?![{%])|\[(?!\[)")
 _COMMENT = re.compile(rb"(?:^|[ \t])[#;].*$")
 _INLINE = re.compile(
-    rb"""["']?(?P<key>[\w.\-]+)["']?[ \t]*=[ \t]*(?P<quote>["'])(?P<text>[^"'\n]*)(?P=quote)"""
+    rb"""["']?(?<![\w.\-])(?P<key>[\w.\-]+)["']?[ \t]*=[ \t]*"""
+    rb"""(?P<quote>["'])(?P<text>[^"'\n]*)(?P=quote)"""
 )
 # In shell, an assignment may stand anywhere in a line.
 _ASSIGNMENT = re.compile(
     rb"""(?:^|(?<=[\s;&|(`"']))(?:\$env:|\$)?(?P<key>[A-Za-z_]\w*)[ \t]*(?:[?:+]?=(?!=))[ \t]*"""
-    rb"""(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}\n]*\}|\{\{[^}\n]*\}\}"""
+    rb"""(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}\n]{0,300}\}|\{\{[^}\n]{0,300}\}\}"""
     rb"""|\$\((?:[^()\n]|\([^()\n]*\))*\)|`[^`\n]*`|\\.|[^\s;&|()`"'\\])+)""",
     re.MULTILINE,
 )
@@ -86,7 +87,9 @@ def _setting(data: bytes, at: int, end: int, section: Path) -> tuple[list[Leaf],
     if _TABLE.match(data, start):
         return [_inline(path, m) for m in _INLINE.finditer(data, start, end)], end
     if data[start:end].rstrip() == b"\\":  # it begins in the next line
-        start = end + 1 + len(data[end + 1 :]) - len(data[end + 1 :].lstrip(b" \t"))
+        start = min(end + 1, len(data))
+        while data[start : start + 1] in {b" ", b"\t"}:
+            start += 1
         end = data.find(b"\n", start)
         end = len(data) if end < 0 else end
     return [Leaf(path, start, _bare_end(data, start, end))], end

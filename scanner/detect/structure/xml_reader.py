@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 from xml.parsers import expat
 
+from scanner.detect.structure.filler import filled
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
 
 _ASCII = bytes(b if b in b"\t\n\r" or 32 <= b < 127 else 120 for b in range(256))
-_FILLER = re.compile(
-    rb"<!DOCTYPE(?:[^\[>]|\[.*?\])*>|<%.*?%>|<\?(?!xml).*?\?>|<\?xml[^>]*\?>", re.DOTALL
-)
-_TEMPLATE = re.compile(rb"\{\{.*?\}\}", re.DOTALL)
+_DECLARATIONS = {b"<!" + word: b">" for word in (b"ENTITY", b"ELEMENT", b"ATTLIST", b"NOTATION")}
+_FILLER = {b"<%": b"%>", b"<?": b"?>", **_DECLARATIONS}
+_TEMPLATES = {b"{{": b"}}"}
 _ATTRIBUTE = re.compile(rb"""([\w.:\-]+)\s*=\s*(["'])(.*?)\2""", re.DOTALL)
 _LARGEST = 5_000_000
 _DEEPEST = 100
@@ -24,18 +25,18 @@ def read_xml(data: bytes) -> Iterator[Structure]:
     attribute. NotParsedError where expat refuses it."""
     if len(data) > _LARGEST:
         raise NotParsedError("it is too large")
-    masked = _TEMPLATE.sub(lambda m: re.sub(rb"[^\n]", b"x", m[0]), data)
-    masked = _FILLER.sub(lambda m: re.sub(rb"[^\n]", b" ", m[0]), masked)
-    reader = _Reader(data)
+    masked = filled(filled(data, _TEMPLATES, b"x"), _FILLER, b" ")
+    reader = _Reader(data, masked.translate(_ASCII).replace(b"&", b"x"))
     try:
-        reader.parser.Parse(masked.translate(_ASCII).replace(b"&", b"x"), 1)
+        reader.parser.Parse(reader.masked, 1)
     except expat.ExpatError:
         raise NotParsedError("it is not well-formed XML") from None
     yield Structure(tuple(reader.leaves))
 
 
 class _Reader:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, masked: bytes) -> None:
+        self.masked = masked
         self.leaves: list[Leaf] = []
         self._data = data
         self._path: Path = ()
@@ -53,18 +54,10 @@ class _Reader:
         self._counts[-1] += 1
         self._counts.append(0)
         self._text = None
-        if attributes:
-            self._attributes()
-
-    def _attributes(self) -> None:
-        start = self.parser.CurrentByteIndex
-        end = start + 1
-        for found in _ATTRIBUTE.finditer(self._data, start):
-            if b">" in self._data[end : found.start()]:
-                return
-            end = found.end()
-            name = found[1].decode("latin-1")
-            self.leaves.append(Leaf((*self._path, f"@{name}"), *found.span(3), "quoted"))
+        begun = self.parser.CurrentByteIndex + 1 + len(name)
+        for found in islice(_ATTRIBUTE.finditer(self.masked, begun), len(attributes)):
+            key = "@" + found[1].decode("ascii")
+            self.leaves.append(Leaf((*self._path, key), *found.span(3), "quoted"))
 
     def _characters(self, text: str) -> None:
         start = self.parser.CurrentByteIndex

@@ -13,19 +13,19 @@ from typing import Any
 
 import yaml
 
+from scanner.detect.structure.filler import filled, without_lines
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
 
 _LOADER = getattr(yaml, "CLoader", yaml.Loader)
 _ASCII = bytes(b if b in b"\n\r" or 32 <= b < 127 else (32 if b < 32 else 120) for b in range(256))
-_TEMPLATE = re.compile(rb"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{[^{}\n]*\}|\$\[\[.*?\]\]", re.DOTALL)
-_EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}|<%.*?%>", re.DOTALL)
-_TEMPLATE_LINE = re.compile(
-    rb"^[ \t]*(?:(?:\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\{#.*?#\})[ \t]*)+(?:#[^\n]*)?$",
-    re.DOTALL | re.MULTILINE,
-)
+_VARIABLE = re.compile(rb"\$\{[^{}\n]*\}")
+_EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}")
+_ERB = {b"<%": b"%>"}
+_TEMPLATES = {b"{{": b"}}", b"{%": b"%}", b"$[[": b"]]", **_ERB}
+_LINES = _TEMPLATES | {b"{#": b"#}"}
 # What no plain scalar may begin with.
 _NO_BEGINNING = re.compile(rb"(?<=[:\-\[,] )[@%`](?=\w)")
-_JSON_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_JSON_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*"?|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _ESCAPE = re.compile(rb"\\.")
 _BREAK = re.compile(rb"^---", re.MULTILINE)
 _BLOCK = re.compile(rb"[|>][-+0-9]*[^\n]*\n[ \t]*")
@@ -37,8 +37,10 @@ _DEEPEST = 100
 
 def read_yaml(data: bytes) -> Iterator[Structure]:
     """The documents of a file; NotParsedError where libyaml refuses one."""
-    masked = _TEMPLATE_LINE.sub(_blank, data) if b"{" in data or b"<%" in data else data
-    masked = _TEMPLATE.sub(_filled, masked).translate(_ASCII)
+    if len(data) > _LARGEST:
+        raise NotParsedError("it is too large")
+    masked = filled(without_lines(data, _LINES), _TEMPLATES, b"x")
+    masked = _VARIABLE.sub(_filled, masked).translate(_ASCII)
     try:
         yield from list(_documents(_NO_BEGINNING.sub(b"x", masked), data))
     except NotParsedError:  # what looked like a template is a text's own
@@ -47,7 +49,9 @@ def read_yaml(data: bytes) -> Iterator[Structure]:
 
 def read_json(data: bytes) -> Iterator[Structure]:
     """One document. Comments and trailing commas may be in it."""
-    masked = _EXPRESSION.sub(_filled, data)
+    if len(data) > _LARGEST:
+        raise NotParsedError("it is too large")
+    masked = filled(_EXPRESSION.sub(_filled, data), _ERB, b"x")
     yield from _documents(_JSON_TOKEN.sub(_json_token, masked).translate(_ASCII), data)
 
 
@@ -65,8 +69,6 @@ def _json_token(match: re.Match[bytes]) -> bytes:
 
 
 def _documents(masked: bytes, data: bytes) -> Iterator[Structure]:
-    if len(data) > _LARGEST:
-        raise NotParsedError("it is too large")
     try:
         events = yaml.parse(masked.decode("ascii"), Loader=_LOADER)
         for event in events:
