@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # parameter of a script, an argument of another name.
 _NO_ARGUMENT = re.compile(
     r"[A-Z][A-Z_]*|--?[A-Za-z][\w\-]*|[\d.]*:?\d{2,5}(?::\d{2,5})?|\$?\{?[\d@*#?!]\}?|[\w.\-]*\{[^{}]*\}"
-    r"|(?:ort|ath|rint|rotocol|rofile|roject|refix|arallel|rogress|lugin)\S*|[a-z_]{2,}=(?:[^=\s]\S*)?"
+    r"|(?:ort|ath|rint|rotocol|rofile|roject|refix|arallel|rogress|lugin|ython)\S*"
+    r"|[a-z_]{2,}=|[A-Za-z_]{2,}=[^=\s]\S*"
 )
 # `--no-token`, `--use-password`: what follows is not its value.
 _SWITCH = re.compile(

@@ -26,6 +26,7 @@ _BESIDE = re.compile(
     r"|tls\.crt|ca\.pem|(?:client|tenant|account|subscription)_?id|enabled?|insecure|from|role)$"
 )
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+_UPPER = re.compile(r"[A-Z][A-Z_]*")  # `MISSING`
 _NUMBER = re.compile(r"[\d.,:]+")
 _WORDS = re.compile(r"[A-Za-z]+(?:[-_. ][A-Za-z]+|[-_. ]?\d{1,2})*")
 _NO_LITERAL = frozenset(
@@ -45,7 +46,7 @@ def manifest_value(candidate: Candidate) -> Confidence | None:
         return None
     if not is_sensitive(name) and (_NUMBER.fullmatch(text) or _WORDS.fullmatch(text)):
         return None
-    if strength("password", text) is None:
+    if _UPPER.fullmatch(text) or strength("password", text) is None:
         return None
     low = is_placeholder(text) or is_dummy(text)
     return Confidence.LOW if low else Confidence.MEDIUM
