@@ -36,8 +36,8 @@ _ABOUT = frozenset(
     " checksum id ids endpoint host class selector element icon button page view link template"
     " audience lifetime tokenizer scheme port mode plugin script location query through pam minlen"
     " maxlen history lockout attempts quality complexity methods strategy backend limit index"
-    " protocol algo hashing authority issuer parameter parameters param params scope scopes list count"
-    " used usage usages".split()
+    " protocol algo hashing authority issuer parameter parameters param params scope scopes list"
+    " count used usage usages".split()
 )
 # Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
 _NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next".split())
