@@ -6,14 +6,14 @@ What is for one of them alone is not looked for in the other: the one pass is th
 from __future__ import annotations
 
 _CODE = frozenset(
-    "py pyi pyw js mjs cjs jsx ts mts cts tsx vue svelte astro rb rake ru gemspec java kt scala sc"
-    " clj cljs go cs cshtml razor vb fs fsx php phtml rs swift dart ex exs erl pl pm lua cr jl r hs elm"
-    " nim zig c cc cpp cxx h hpp m mm coffee star bzl md rst"
-    " html htm css scss less po pot".split()
+    "py pyi pyw js mjs cjs jsx ts mts cts tsx vue svelte astro rb rake ru gemspec java kt scala"
+    " sc clj cljs go cs cshtml razor vb fs fsx php phtml rs swift dart ex exs erl pl pm lua cr"
+    " jl r hs elm nim zig c cc cpp cxx h hpp m mm coffee star bzl md rst html htm css scss less"
+    " po pot".split()
 )
 _CONFIG = frozenset(
-    "yaml yml eyaml json jsonc json5 toml ini cfg conf cnf properties env tf tfvars hcl xml config"
-    " sh bash zsh csv tsv sql dump".split()
+    "yaml yml eyaml json jsonc json5 toml ini cfg conf cnf properties env tf tfvars hcl xml"
+    " config sh bash zsh csv tsv sql dump".split()
 )
 
 
