@@ -202,6 +202,13 @@ def test_what_cannot_name_a_value_stays_and_says_why(
     assert not shows_a_part(left.out, values)
 
 
+def test_a_rule_that_is_about_no_value_gives_its_own_advice(repo: Repository) -> None:
+    written(repo, "a.yaml", "password: ${DB_PASSWORD\n")
+    left = fix(repo, "--write")
+    assert (left.code, repo.text("a.yaml")) == (1, "password: ${DB_PASSWORD\n")
+    assert "Write the reference as the file's syntax has it" in left.out
+
+
 def test_what_an_exception_or_a_baseline_covers_stays_unless_it_is_asked_for(
     repo: Repository,
 ) -> None:
@@ -256,8 +263,18 @@ def test_one_value_has_one_name_and_two_values_have_two(repo: Repository) -> Non
     assert found == ["${PASSWORD}", "${PASSWORD}", "${PASSWORD_2}"]
 
 
+def test_a_value_that_has_a_variable_is_named_by_it_elsewhere(repo: Repository) -> None:
+    (value,) = made(1)
+    lines = ["services:", "  a:", "    image: x", "    environment:", f"      DB_PASSWORD: {value}"]
+    url = f"      DATABASE_URL: postgres://app:{value}@db.internal/app"
+    repo.write({"compose.yaml": "\n".join([*lines, url, ""])})
+    assert fix(repo, "--write").code == 0
+    assert "postgres://app:${DB_PASSWORD:?not set}@db" in repo.text("compose.yaml")
+    assert repo.text(".env.example") == "DB_PASSWORD=\n"
+
+
 def test_no_variable_of_the_system_is_taken(repo: Repository) -> None:
-    written(repo, "a.ini", "PWD=§\n")
+    repo.write({"a.ini": f"PWD={made(1)[0]}\n"})
     assert fix(repo, "--write").code == 0
     assert repo.text("a.ini") == "PWD=${SECRET_PWD}\n"
 

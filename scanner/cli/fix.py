@@ -22,10 +22,11 @@ from scanner.detect.fixes import Fixed, Hunk, Left, Names
 from scanner.errors import ExitCode, KeywatchError, OutputError, UsageError
 from scanner.inputs.folder import Folder
 from scanner.inputs.interface import Blob
-from scanner.model import Confidence, Finding, Outcome
-from scanner.policy.rules import OWN_RULES
+from scanner.model import Confidence, Finding, Outcome, RuleInfo
 
 EXAMPLE = ".env.example"
+# Rules on values that say how to fix one and not how to revoke it.
+_VALUES_TOO = ("command-", "piped-", "kubernetes-secret-manifest")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +53,9 @@ def run(args: argparse.Namespace, io: Io) -> int:
     plan = sweep.plan(args, io, survey.select(args, io))
     swept = sweep.sweep(plan, io)
     outcome = scan.judged(args, plan, swept, moment(args.now), Confidence.LOW)
-    files, left = _fixed(plan, _by_path(outcome, covered=args.covered))
+    found, left = _sorted_out(plan, outcome, covered=args.covered)
+    files, stays = _fixed(plan, found)
+    left += stays
     if args.write:
         files, failed = _written(plan.selection.source.root, files)
         left += failed
@@ -63,14 +66,28 @@ def run(args: argparse.Namespace, io: Io) -> int:
     return survey.completeness(outcome, io)
 
 
-def _by_path(outcome: Outcome, *, covered: bool) -> Mapping[str, list[Finding]]:
-    """The findings about values, of each file."""
+def _sorted_out(
+    plan: Plan, outcome: Outcome, *, covered: bool
+) -> tuple[Mapping[str, list[Finding]], list[Left]]:
+    """The findings of each file that are values; the others, each with its rule's own advice."""
+    infos = plan.recipe.book.infos
     hidden = [each.finding for each in outcome.suppressed] if covered else []
     found: dict[str, list[Finding]] = {}
+    left = []
     for finding in (*outcome.findings, *hidden):
-        if finding.rule not in OWN_RULES:
+        info = infos.get(finding.rule)  # the judge's own rules, and whole-tree ones, have none
+        if info and info.fix and _is_no_value(info):
+            left.append(Left(finding, info.fix))
+        elif info:
             found.setdefault(finding.location.path, []).append(finding)
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items())), left
+
+
+def _is_no_value(info: RuleInfo) -> bool:
+    """Is the rule about something else than a value that can be revoked?"""
+    if info.revoke or info.id.startswith(_VALUES_TOO):
+        return info.id == "config-malformed-template"
+    return True
 
 
 def _fixed(plan: Plan, found: Mapping[str, Sequence[Finding]]) -> tuple[list[File], list[Left]]:
@@ -86,8 +103,7 @@ def _fixed(plan: Plan, found: Mapping[str, Sequence[Finding]]) -> tuple[list[Fil
         if data is None:
             left += (Left(finding, reason) for finding in findings)
             continue
-        wanted = {finding.fingerprint for finding in findings}
-        fixed = fixes.fix(path, data, wanted, memory.observer(path, task), variables)
+        fixed = fixes.fix(path, data, findings, memory.observer(path, task), variables)
         left += fixed.left
         if fixed.replaced:
             files.append(File(path, data, fixed))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from scanner.detect.fixes import Fixed, Hunk, Left
     from scanner.model import Finding
 
+_REVOKE = "Find out what the value opens, and revoke it there."
 _WIDEST = 300
 _PLACES = 20
 _RED, _GREEN, _CYAN, _BOLD = "31", "32", "36", "1"
@@ -44,7 +45,7 @@ def text(
     parts += _listed("to do, too", todo, paint)
     if replaced:
         title = "revoke the old values: git's history and every clone still hold them"
-        revoke = ((revokes.get(each.finding.rule, ""), each.finding) for each in replaced)
+        revoke = ((revokes.get(each.finding.rule) or _REVOKE, each.finding) for each in replaced)
         parts += _listed(title, _grouped(revoke), paint)
         parts += ['  (README, "Taking values out of configuration")', ""]
     parts.append(_result(files, left, written=written))

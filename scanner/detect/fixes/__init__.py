@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from scanner.detect import mask, where
@@ -25,6 +25,7 @@ from scanner.detect.structure import (
     file_kind,
     structures,
 )
+from scanner.detect.templates import Verdict, judge
 from scanner.model import Finding
 
 __all__ = ["Fixed", "Hunk", "Left", "Names", "Replaced", "fix"]
@@ -37,7 +38,8 @@ _SIDE_EFFECTS = "the file would not stay the same otherwise: mend it by hand"
 _TOO_MANY = "its file has more than can be done at once: run it again"
 _MOST_AT_ONCE, _MOST_APART = 1000, 200
 _MOST_ROUNDS = 4
-_BY_NAME = ("config-literal-secret", "config-literal-fallback", "config-mixed-literal")
+_GONE = "it is not in the file any more, or no value: keywatch rules show says what to do"
+_REFERENCES = {Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT}
 
 
 class Replaced(NamedTuple):
@@ -89,17 +91,20 @@ class _Try(NamedTuple):
 
 
 def fix(
-    path: str, data: bytes, wanted: Collection[str], observe: Observe, variables: Names
+    path: str, data: bytes, wanted: Sequence[Finding], observe: Observe, variables: Names
 ) -> Fixed:
-    """Replace the findings of a file whose fingerprints are `wanted`, where that can be done."""
+    """Replace these findings of a file, where that can be done."""
     seen = observe(data)
-    chosen = [finding for finding in seen if finding.fingerprint in wanted]
+    known = {finding.fingerprint for finding in seen}
+    asked = {finding.fingerprint for finding in wanted}
+    chosen = [finding for finding in seen if finding.fingerprint in asked]
+    gone = [Left(finding, _GONE) for finding in wanted if finding.fingerprint not in known]
     planner = _Planner(path, data, variables)
     planner.plan(chosen[:_MOST_AT_ONCE])
     harmless = _harmless(file_kind(path), data, planner.plans)
     done = _settled(data, harmless, seen, observe)
     kept = {plan.finding for plan in done.plans}
-    left = planner.left + [Left(finding, _TOO_MANY) for finding in chosen[_MOST_AT_ONCE:]]
+    left = planner.left + gone + [Left(finding, _TOO_MANY) for finding in chosen[_MOST_AT_ONCE:]]
     for plan in planner.plans:
         if plan.finding not in kept:
             reason = _STILL_FOUND if plan in harmless else _SIDE_EFFECTS
@@ -140,11 +145,10 @@ class _Planner:
                 self.left.append(Left(finding, str(error), error.variable))
 
     def _site(self, finding: Finding, start: int, end: int, leaves: _Leaves) -> Site:
-        rule = finding.rule
-        if rule.startswith("config-") and rule not in _BY_NAME:
-            raise UnfixableError(f"keywatch rules show {rule} says what to do")
         if not self._kind.reader:
             raise UnfixableError("its file is no configuration whose structure is known")
+        if judge(self._data[start:end].decode("latin-1")).verdict in _REFERENCES:
+            raise UnfixableError(f"it is a reference: keywatch rules show {finding.rule}")
         held = leaves.at(start, end)
         if not held:
             raise UnfixableError("it is not in the value of a setting")
@@ -159,15 +163,18 @@ class _Planner:
             end=end,
             name="",
         )
-        if rule == "config-mixed-literal" and not site.in_text:
+        if finding.rule == "config-mixed-literal" and not site.in_text:
             site = site._replace(start=site.value_start, end=leaf.end)
-        context = (
-            site.texts.get((*leaf.path[:-1], "name"), "") if leaf.path[-1:] == ("value",) else ""
-        )
-        wanted = names.variable(
-            context or finding.context, _keys(site), in_url=site.in_text and not context
-        )
-        return site._replace(name=self._variables.free(wanted, self._data[site.start : site.end]))
+        return site._replace(name=self._name(finding, site))
+
+    def _name(self, finding: Finding, site: Site) -> str:
+        """The variable for a value: by the name beside it, or in the list that it stands in."""
+        is_value = site.leaf.path[-1:] == ("value",)
+        beside = site.texts.get((*site.leaf.path[:-1], "name"), "") if is_value else ""
+        context = beside or finding.context
+        wanted = names.variable(context, _keys(site), in_url=site.in_text and not beside)
+        value = self._data[site.start : site.end]
+        return self._variables.free(wanted, value, share=not names.styled(context))
 
     def _add(self, finding: Finding, site: Site) -> None:
         edit = references.edit(site)

@@ -12,6 +12,7 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
 _SECRET = re.compile(r"(?i)pass|pwd|secret|token|key")
 _LONGEST = 60
+_SHARED_FROM = 10
 # Keys that say where a value stands in a format, not what it is for.
 _NOISE = frozenset(
     "add appsettings args beans bean build c config configuration connectionstrings containers "
@@ -28,17 +29,23 @@ class Names:
 
     def __init__(self) -> None:
         self._values: dict[str, bytes] = {}
+        self._first: dict[bytes, str] = {}
 
-    def free(self, wanted: str, value: bytes) -> str:
-        """The name itself where it stands for no other value, else one with a number."""
+    def free(self, wanted: str, value: bytes, *, share: bool) -> str:
+        """The name itself where it stands for no other value, else one with a number. `share`: the
+        one that the value has already, where it is long enough to be the same by no chance."""
+        key = _digest(value)
+        if share and len(value) >= _SHARED_FROM and key in self._first:
+            return self._first[key]
         name, number = wanted, 1
-        while self._values.get(name, _digest(value)) != _digest(value):
+        while self._values.get(name, key) != key:
             number += 1
             name = f"{wanted}_{number}"
         return name
 
     def take(self, name: str, value: bytes) -> None:
         self._values[name] = _digest(value)
+        self._first.setdefault(_digest(value), name)
 
 
 def _digest(value: bytes) -> bytes:

@@ -131,7 +131,9 @@ def _helm_template(site: Site) -> Edit:
     name = camel(site.name)
     bare = site.leaf.style == "plain" and site.is_whole and not site.before
     todo = f"give the chart {name}: with --set, or in a values file that is not committed"
-    text = f"{{{{ .Values.{name} | quote }}}}" if bare else f"{{{{ .Values.{name} }}}}"
+    encoded = site.texts.get(("kind",)) == "Secret" and site.leaf.path[0] == "data"
+    pipe = (" | b64enc" if encoded else "") + (" | quote" if bare else "")
+    text = f"{{{{ .Values.{name}{pipe} }}}}"
     return Edit(site.start, site.end, text.encode(), "", todo)
 
 
