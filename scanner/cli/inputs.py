@@ -65,7 +65,7 @@ def select(args: argparse.Namespace, io: Io, cache_folder: str | None) -> Select
     """The Source that the arguments mean, with the keywatch.yaml that governs it."""
     _refuse_contradictions(args)
     paths = [_absolute(path, io.cwd, follow=not args.staged) for path in args.paths]
-    root = _root(paths, io.cwd)
+    root = root_of(paths, io.cwd)
     only = [_inside(root, path) for path in paths] if set(paths) - {root} else []
     in_git = os.path.lexists(os.path.join(root, ".git"))
     if args.staged and not in_git:
@@ -111,7 +111,7 @@ def _refuse_contradictions(args: argparse.Namespace) -> None:
         raise UsageError("--staged reads git's index, so --no-git makes no sense with it")
 
 
-def _root(paths: Sequence[str], cwd: str) -> str:
+def root_of(paths: Sequence[str], cwd: str) -> str:
     """The repository that holds all paths, else the folder that does: the same from everywhere."""
     folders = [
         p if os.path.isdir(p) else os.path.dirname(p) for p in paths or [os.path.realpath(cwd)]

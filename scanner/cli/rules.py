@@ -1,8 +1,8 @@
 """List, explain and test the rules.
 
-keywatch rules list        every rule that keywatch brings, one a line
+keywatch rules list        every rule, those of keywatch.yaml among them, one a line
 keywatch rules show ID     one in full: why it matters, what to do after a leak
-keywatch rules test FILE   run the examples of a rule file of your own
+keywatch rules test FILE   run the examples of a rule file of your own, or of keywatch.yaml
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import json
 import os
 import textwrap
 
-from scanner import cache
+from scanner import cache, config
+from scanner.cli.inputs import root_of
 from scanner.cli.terminal import Io
 from scanner.detect import proof, rulebook, rules
 from scanner.errors import ExitCode, UsageError
+from scanner.inputs.folder import Folder
 from scanner.model import RuleInfo
 from scanner.policy.check_rules import RULES as CHECK_RULES
 from scanner.policy.references import RULES as TREE_RULES
@@ -25,7 +27,7 @@ from scanner.report.interface import remedy
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="list|show|test")
-    listing = actions.add_parser("list", help="every rule that keywatch brings, one a line")
+    listing = actions.add_parser("list", help="every rule, those of keywatch.yaml among them")
     listing.add_argument("--json", action="store_true", help="all that is known of each")
     show = actions.add_parser("show", help="one rule in full")
     show.add_argument("rule", metavar="ID")
@@ -36,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, io: Io) -> int:
     if args.action == "test":
         return _test(args.file, io)
-    infos = {**rulebook.load(cache_folder=cache.folder()).infos}
+    infos = {**rulebook.load(_own(io), cache_folder=cache.folder()).infos}
     infos |= {rule.id: rule for rule in (*JUDGE_RULES, *CHECK_RULES, *TREE_RULES)}
     if args.action == "list":
         io.write(_as_json(infos) if args.json else _as_lines(infos))
@@ -45,6 +47,13 @@ def run(args: argparse.Namespace, io: Io) -> int:
         raise rules.rule_error(args.rule, tuple(infos))
     io.write(_in_full(infos[args.rule]))
     return ExitCode.CLEAN
+
+
+def _own(io: Io) -> tuple[rules.Source, ...]:
+    """The rules of the repository's keywatch.yaml, if it has any."""
+    data = Folder(root_of((), io.cwd), [], use_git=False).control(config.NAME)
+    settings = config.load(data, config.NAME, None)
+    return (rules.Source(config.NAME, data, part=True),) if data and settings.has_rules else ()
 
 
 def _as_json(infos: dict[str, RuleInfo]) -> str:
@@ -83,9 +92,11 @@ def _test(given: str, io: Io) -> int:
     """0 when every example is found and no negative is; 1 with a line for each that is not so."""
     try:
         with open(os.path.join(io.cwd, given), "rb") as file:
-            source = rules.Source(given, file.read())
+            source = rules.Source(given, file.read(), os.path.basename(given) == config.NAME)
     except OSError as error:
         raise UsageError(f"{given} cannot be read", why=error.strerror or "") from None
+    if source.part and not config.load(source.data, given, None).has_rules:
+        raise UsageError(f"{given} holds no rules", todo="write some below rules:")
     shipped = any(source.data == each.data for each in rulebook.shipped())
     faults, count = proof.prove(source, shipped=shipped)
     for fault in faults:

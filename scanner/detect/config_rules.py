@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from scanner import document
 from scanner.detect import where
+from scanner.detect.structure import KINDS
 from scanner.model import Confidence, Severity
 
 # `require: reference` flags whatever else a value can be.
@@ -42,12 +44,22 @@ def patterns(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _place(place: dict[str, Any], parsed: document.Document, field: Any) -> dict[str, Any]:
     path, kinds, name = place.get("path", ""), place.get("kind", []), place.get("name", "")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        near = get_close_matches(unknown[0], KINDS, n=1)
+        raise parsed.error(
+            field,
+            f"where.kind: there is no kind {unknown[0]!r}",
+            todo=f"did you mean {near[0]}?"
+            if near
+            else f"the kinds are {', '.join(sorted(KINDS))}",
+        )
     try:
         where.parse(path)
     except ValueError as error:
         raise parsed.error(field, f"where.path: {error}") from None
     return {
-        "kinds": [kinds] if isinstance(kinds, str) else kinds,
+        "kinds": kinds,
         "path": path,
         "secret": name == "secret",
         "name": name.removeprefix("=~/").removesuffix("/") if name.startswith("=~/") else "",

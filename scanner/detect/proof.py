@@ -36,19 +36,23 @@ def prove(source: Source, *, shipped: bool = False, engine: str = "auto") -> tup
     return faults, count
 
 
-def _fault(detector: Detector, rule: Mapping[str, Any], template: str, *, wanted: int) -> str:
+def _fault(detector: Detector, rule: Mapping[str, Any], template: Any, *, wanted: int) -> str:
     """What is wrong with one example (`wanted` 1) or negative (0); "" for nothing."""
+    if isinstance(template, str) and "where" in rule:
+        return "an example of a rule on structure is {file: …, text: …}"
+    example = {"file": "example", "text": template} if isinstance(template, str) else template
+    file, words = example["file"], rule.get("keywords", [""])
     for seed in _SEEDS:
         try:
-            text = samples.expand(template, seed)
+            text = samples.expand(example["text"], seed)
         except ValueError as error:
             return f"the template is malformed: {error}"
-        seen = detector.observe("example", (text.encode(),))
+        seen = detector.observe(file, (text.encode(),))
         found = [finding.rule for finding in seen.findings] if seen else []
         if found.count(rule["id"]) != wanted:
             others = f" (found instead: {', '.join(found)})" if found and wanted else ""
             verb = "is found" if rule["id"] in found else "is not found"
             return f"the {'example' if wanted else 'negative'} {verb}{others}"
-        if wanted and not any(keyword in text.lower() for keyword in rule["keywords"]):
+        if wanted and not any(keyword in text.lower() for keyword in words):
             return "the example holds none of the rule's keywords"
     return ""

@@ -10,7 +10,7 @@ passed over, so `containers.env.value` means the same as with `[*]`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scanner.detect.structure import Leaf, Path
@@ -72,25 +72,24 @@ class Matcher(NamedTuple):
     steps: tuple[Step, ...]
     compiled: Callable[[str], Any]
 
-    def matches(self, path: Path, value_of: ValueOf, step: int = 0, at: int = 0) -> bool:
-        """Does the rest of a path match the rest of the steps? `value_of`: the text at a path."""
-        if step == len(self.steps):
-            return all(isinstance(part, int) for part in path[at:])
-        wanted = self.steps[step]
-        if wanted.field:
-            index = at < len(path) and isinstance(path[at], int)
-            beside = value_of((*path[: at + index], *wanted.field))
-            return self._says(wanted, beside) and self.matches(path, value_of, step + 1, at + index)
+    def matches(self, path: Path, value_of: ValueOf) -> bool:
+        """Is it one? `value_of`: the text at a path. Linear in the path for each step."""
+        places = {0}
+        for wanted in self.steps:
+            places = {to for at in places for to in self._after(wanted, path, at, value_of)}
+        return any(all(isinstance(part, int) for part in path[at:]) for at in places)
+
+    def _after(self, wanted: Step, path: Path, at: int, value_of: ValueOf) -> Iterable[int]:
+        """Where a path goes on after a step that begins at one of its parts."""
         if wanted.key == "**":
-            rest = (self.matches(path, value_of, step + 1, to) for to in range(at, len(path) + 1))
-            return any(rest)
-        if at == len(path):
-            return False
-        part = path[at]
-        if isinstance(part, int) and not wanted.item:
-            return self.matches(path, value_of, step, at + 1)
-        is_this = _is_index(wanted, part) or _is_key(wanted, part)
-        return is_this and self.matches(path, value_of, step + 1, at + 1)
+            return range(at, len(path) + 1)
+        if wanted.field:
+            at += at < len(path) and isinstance(path[at], int)
+            return [at] if self._says(wanted, value_of((*path[:at], *wanted.field))) else []
+        while not wanted.item and at < len(path) and isinstance(path[at], int):
+            at += 1
+        is_this = at < len(path) and (_is_index(wanted, path[at]) or _is_key(wanted, path[at]))
+        return [at + 1] if is_this else []
 
     def _says(self, wanted: Step, text: str | None) -> bool:
         if text is None:

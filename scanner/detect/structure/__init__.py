@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 from scanner.detect.structure.excerpt import excerpt
-from scanner.detect.structure.kinds import FileKind, file_kind
+from scanner.detect.structure.kinds import KINDS, FileKind, file_kind
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
 from scanner.detect.structure.nested import nested
 
 __all__ = [
+    "KINDS",
     "READERS",
     "FileKind",
     "Leaf",

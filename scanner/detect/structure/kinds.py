@@ -73,6 +73,9 @@ _BY_PATH = [
         ("tfstate", r"\.tfstate(?:\.backup)?$"),
     )
 ]
+# What only the content, or several of these, tell.
+_BY_CONTENT = ("kubernetes", "compose", "ansible", "terraform")
+KINDS = frozenset((*_READERS, *_BY_CONTENT, *(kind for kind, _ in _BY_PATH)))
 
 
 class FileKind(NamedTuple):
