@@ -16,6 +16,7 @@ import pytest
 
 from scanner.cli import fix_text
 from scanner.detect.fixes import Fixed, Hunk
+from scanner.detect.fixes.site import NOT_SET
 from scanner.detect.samples import expand
 from tests.repositories import Repository, Result
 from tests.support import NOW, Keywatch
@@ -269,7 +270,7 @@ def test_a_value_that_has_a_variable_is_named_by_it_elsewhere(repo: Repository) 
     url = f"      DATABASE_URL: postgres://app:{value}@db.internal/app"
     repo.write({"compose.yaml": "\n".join([*lines, url, ""])})
     assert fix(repo, "--write").code == 0
-    assert "postgres://app:${DB_PASSWORD:?not set}@db" in repo.text("compose.yaml")
+    assert f"postgres://app:${{DB_PASSWORD{NOT_SET}}}@db" in repo.text("compose.yaml")
     assert repo.text(".env.example") == "DB_PASSWORD=\n"
 
 
