@@ -51,6 +51,8 @@ def command_setting(candidate: Candidate) -> Confidence | None:
 
 
 def _is_usage(candidate: Candidate, value: str) -> bool:
-    """In a comment a placeholder shows how a command is called."""
+    """In a comment a placeholder shows how a command is called; help has a word in a column."""
+    if candidate.line[: candidate.at].endswith(b"  ") and value.isalpha():
+        return True
     in_comment = _COMMENT.match(candidate.line) is not None
     return in_comment and (is_placeholder(value) or is_dummy(value))
