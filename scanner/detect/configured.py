@@ -65,6 +65,7 @@ _PUBLIC = re.compile(
 )
 
 
+_HALF = re.compile(rb"\$\w+\}")
 _COMMENT = re.compile(rb"(?<![ \t])[ \t]+(?:#|//|;)[^\n]*$")
 
 
@@ -132,6 +133,8 @@ def trimmed(value: bytes, before: bytes) -> bytes:
         end = re.search(rb"(?<!\\)" + quote, inner)
         return value[: end.start()] if end else value
     value = _COMMENT.sub(b"", value).rstrip(b" \t\r,;")
+    if _HALF.fullmatch(value) and b"{" not in before:
+        return value  # `$VAR}`
     return value if b"{" in value else value.rstrip(b"]})")
 
 
