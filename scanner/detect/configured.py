@@ -26,10 +26,10 @@ _MORE = re.compile(
 )
 # First words of names that say whether, or where, there is a secret.
 _WHETHER = re.compile(
-    r"(?i)^(?:(?:proxy|fastcgi|uwsgi|scgi|grpc)_pass$|existing|use|enable|enabled|has|is|no|allow|require|required|show|hide|with|disable|skip"
+    r"^(?i:(?:proxy|fastcgi|uwsgi|scgi|grpc)_pass$|existing|use|enable|enabled|has|is|no|allow|require|required|show|hide|with|disable|skip"
     r"|update|change|reset|confirm|forgot|load|generate|create|auto|randomize|min|max|validate|num"
     r"|total|mount|expose|automount|forbid|default"
-    r"|rotate|refresh)(?:[_\-.A-Z]|$)"
+    r"|rotate|refresh)(?:[_\-.]|$|(?=[A-Z][a-z]))"
 )
 _KEY_OF = re.compile(
     r"(?:[Pp]assword|[Ss]ecret|[Tt]oken|[Uu]ser(?:[Nn]ame)?|[Cc]redentials?)[-_]?Key$"

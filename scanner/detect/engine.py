@@ -283,7 +283,8 @@ def _window(data: bytes, to: int, rule: Rule) -> _Window:
     """The surroundings of a hit that ends at `to`."""
     if rule.lines > 1:
         low, high = _lines_around(data, to, rule.lines)
-        return _Window(data[low:high], low, to)
+        end = data.find(b"\n", to, high)
+        return _Window(data[low:high], low, end if end >= 0 else high)
     low = max(0, to - _BEFORE) if rule.multiline else _line_start(data, to, _BEFORE)
     after, again = (_AFTER_MULTILINE, _LONGEST_MULTILINE) if rule.multiline else (_AFTER, _LONGEST)
     end = -1 if rule.multiline else data.find(b"\n", to, to + after)

@@ -23,7 +23,7 @@ _ABOUT = re.compile(
     r"(?i)(?:domain|realm|backend|mode|method|role|user(?:_?name)?|login|email|group|namespace|bucket"
     r"|port|topic|queue|cookie|engine|driver|class|kind|plugin|module|handler|status|state|parameter"
     r"|attribute|property|claims?|source|target|subject|tenant|region|zone|prompt|map|mapping|schema"
-    r"|cmd|command|script|scheme|preference|color|separator|delimiter|charset|chars|rounds|iterations|bits|table|cache)s?$"
+    r"|cmd|command|script|scheme|preference|color|visible|hidden|shown|authentication|separator|delimiter|charset|chars|rounds|iterations|bits|table|cache)s?$"
 )
 _PARTS = re.compile(r"[:.\-]")
 # What shows that the text is compared, looked for or a part of another, not used as it is.
@@ -40,12 +40,15 @@ _SETS = re.compile(
 _AFTER_CALL = re.compile(rb"""["'`]\)[ \t]*,[ \t]*(?:\w+[ \t]*=[ \t]*)?["'`]$""")
 _LAST = re.compile(rb"""["'`][ \t]*\)""")
 _SHORTEST = 4
-_IS_CODE = re.compile(r"^%\w+|^[\w.\-]+\(.*\)$|^[A-Za-z.]+[#:/][A-Za-z]+$|,\s|\s.*\s.*\s")
+_IS_CODE = re.compile(
+    r"^%\w+|^[\w.\-]+\(.*\)$|^[A-Za-z.]+[#:/][A-Za-z]+$|,\s|\s.*\s.*\s"
+    r"|^[A-Za-z]+(?: [A-Za-z]+)+[.!]?$"
+)
 _IN_WORDS = re.compile(r"\s|^[a-z]+(?:[-_.][a-z]+)+$")
 _SALT = re.compile(r"(?i)salt$")
 # Phrases that people write for a secret: `dev-secret-key`, `my session secret`.
 _PHRASE = re.compile(
-    r"^(?=.*(?:secret|passw|insecure|keyboard|super|change|unsafe))[a-z]+(?:[-_ ][a-z]+){1,4}\d*$"
+    r"^(?=.*(?:secret|passw|insecure|keyboard|super|change|unsafe))[a-z]+(?:[-_ ][a-z0-9]+){1,4}$"
 )
 _HOLDS_PHRASE = re.compile(
     r"(?i)(?:secret|pass(?:word|phrase)?|(?:secret|signing|session|jwt|app)_?key)$"
@@ -68,10 +71,12 @@ def literal(name: str, value: str) -> Confidence | None:
     whole = _PARTS.sub("_", name.strip("-_.:"))
     last = _PARTS.split(name)[-1]
     name = last if is_sensitive(last) else whole
-    if _ABOUT.search(name) or len(value) < _SHORTEST or _IS_CODE.search(value):
+    if _ABOUT.search(name) or len(value) < _SHORTEST:
         return None
     if _HOLDS_PHRASE.search(name) and _PHRASE.match(value):
         return Confidence.LOW
+    if _IS_CODE.search(value):
+        return None
     vague = is_vague(name, ()) or bool(_SALT.search(name))
     found = flaw(name, value, sensitive=is_sensitive(name), vague=vague)
     if found:
