@@ -21,6 +21,7 @@ from scanner.detect.verify import CHECKS
 from scanner.model import Confidence
 
 Zone = tuple[int, int]
+_BEFORE = 500  # bytes before a value that say how it is written
 _VALUE = re.compile(r"(?i)^@?(?:default_?value|value|default|content|string|text)$")
 _NAMES = ("name", "key", "Name", "Key", "variable", "parameter", "@name", "@key", "@id", "field")
 _DIGIT = re.compile(r"\d")
@@ -61,7 +62,9 @@ class Compliance:
         found = []
         for candidate in candidates:
             group = candidate.rule.group
-            value = trimmed(candidate.value, data[: candidate.start][-1:])
+            value = trimmed(
+                candidate.value, data[max(0, candidate.start - _BEFORE) : candidate.start]
+            )
             leaf = Leaf((), candidate.start, candidate.start + len(value))
             setting = Setting(candidate.name.decode("latin-1"), leaf, value.decode("latin-1"))
             fault = flaw(setting.name, setting.value, sensitive=is_sensitive(setting.name))
@@ -78,11 +81,12 @@ class _Place:
         self.secret = row.secret
         steps = where.parse(row.path)
         self._path = where.Matcher(steps, _compiled) if steps else None
+        self._key = where.last_key(steps)
         self._name = row.name
 
     def holds(self, setting: Setting, texts: where.ValueOf, *, secret: bool) -> bool:
         """Is the setting in this place? `secret`: does its name, or a variable's in it, say so?"""
-        if self.secret and not secret:
+        if (self.secret and not secret) or (self._key and self._key not in setting.leaf.path):
             return False
         if self._name and not _compiled(self._name).search(
             setting.name.encode("latin-1", "replace")
