@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from scanner.detect import matcher
 from scanner.detect.assignments import holds_a_secret, is_translation
@@ -19,7 +20,9 @@ from scanner.detect.structure import FileKind, NotParsedError, file_kind, struct
 from scanner.model import Location, Reference
 
 _LONGEST = 200  # characters before and after a name that say what it is there
-_MOST = 300  # names of one file, and places of one name
+_MOST_USES = 5_000  # references in one file
+_MOST = 300  # names of one file
+_MOST_PLACES = 100  # of one name in one file
 
 # Where names are made up, CI sets them, or the program that fills in the template does: a use there
 # asks for no declaration.
@@ -59,7 +62,7 @@ _IN_COMMENT = re.compile(rb"(?:^|\s)(?:#|//|;|<!--)")
 _IN_PROSE = re.compile(
     rb"(?i)\b(?:description|documentation|docs?|help|summary|comment|notes?|text)[\"']?[ \t]*[:=]"
 )
-# What stands before or after a name that is declared there. The last of `_BEFORE` is a list's item.
+# What stands before or after a name that is declared there.
 _ASSIGNED = re.compile(rb"[\"']?[ \t]*(?:[:?+]?=(?!=)|:(?![\w/?+:=-]))[ \t]*[\"']?")
 _BEFORE = re.compile(
     rb"(?:\b(?:name|key|variable|secretKey|envVar|env|id)\b[\"']?[ \t]*[:=][ \t]*[\"']?"
@@ -67,8 +70,11 @@ _BEFORE = re.compile(
     rb"|(?:^|\s)(?:-e|--env|--build-arg)[ \t=]+[\"']?"
     rb"|\b(?:secrets|vars|inputs)\.|<)$"
 )
-_ITEM = re.compile(rb"(?:^[ \t]*-[ \t]+|[\[,][ \t]*)[\"']?$")
-_ITEM_ENDS = re.compile(rb"[\"']?[ \t]*(?:[,\]\r\n]|$|#)")
+_ITEMS = (  # of a list: what stands before and after one
+    (re.compile(rb"^[ \t]*-[ \t]+[\"']?$"), re.compile(rb"[\"']?[ \t]*(?:[\r\n#]|$)")),
+    (re.compile(rb"(?:(?<![\w)\]])\[|,)[ \t]*[\"']?$"), re.compile(rb"[\"']?[ \t]*[,\]]")),
+)
+_REFERENCE = re.compile(rb"\$(?:[{(](?:env:)?)?$")
 _TERRAFORM = re.compile(rb"\bvariable[ \t]+\"?([\w-]{1,100})\"?[ \t]*\{")
 _EXAMPLE = re.compile(
     rb"^[ \t]*(?P<off>#[ \t]*)?(?:export[ \t]+)?(?P<name>[A-Za-z_]\w{0,100})[ \t]*=", re.MULTILINE
@@ -124,7 +130,7 @@ def _terraform(names: Iterable[str], path: str, data: bytes) -> set[str]:
 
 def _declares(name: bytes, data: bytes) -> bool:
     at = data.find(name)
-    for _ in range(_MOST):
+    for _ in range(_MOST_PLACES):
         if at < 0:
             return False
         if _is_declaration(name, data, at):
@@ -137,12 +143,13 @@ def _is_declaration(name: bytes, data: bytes, at: int) -> bool:
     before, after = _before(data, at), data[at + len(name) : at + len(name) + _LONGEST]
     if _touches(before[-1:]) or _touches(after[:1]) or _IN_COMMENT.search(before):
         return False
-    if before.endswith((b"${", b"$(", b"$")):
+    if _REFERENCE.search(before):
         return False
     if assigned := _ASSIGNED.match(after):  # `A: ${A}` passes on what something else declares
         value = after[assigned.end() :]
         return not re.match(rb"\$\{?" + name + rb"\b", value)
-    return bool(_BEFORE.search(before) or (_ITEM.search(before) and _ITEM_ENDS.match(after)))
+    is_item = any(begins.search(before) and ends.match(after) for begins, ends in _ITEMS)
+    return is_item or bool(_BEFORE.search(before))
 
 
 def _touches(byte: bytes) -> bool:
@@ -171,7 +178,7 @@ def _needed(kind: FileKind, data: bytes) -> Iterator[tuple[str, tuple[int, int]]
     is_manifest = "helm-template" in kind.kinds or _MANIFEST.search(data)
     if is_manifest and _DEFINITION.search(data):
         return
-    for match in _USE.finditer(data):
+    for match in islice(_USE.finditer(data), _MOST_USES):
         group = str(match.lastgroup)
         name = match[group].decode()
         applies = group != "manifest" or is_manifest
