@@ -2,6 +2,7 @@
 #   make demo     scan an example repository with planted secrets
 #   make test     lint, types, the whole suite; the quick tests on every other interpreter found
 #   make bench    measure keywatch beside its peers, into bench/RESULTS.md
+#   make docs     write docs/rules/, a page for each rule
 #   make lint     ruff and mypy alone
 #   make clean    remove what the others made
 
@@ -20,7 +21,7 @@ interpreter = $(firstword $(foreach python,python$(1) $(wildcard $(HOME)/.pyenv/
 HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 OTHERS = $(foreach version,$(filter-out $(HERE),$(VERSIONS)),$(if $(call interpreter,$(version)),$(version)))
 
-.PHONY: help demo test test-here test-others bench lint clean
+.PHONY: help demo test test-here test-others bench docs lint clean
 .SECONDARY: # keep the stamps of environments that only patterns name
 
 help:
@@ -58,6 +59,9 @@ test-3.%: .venv-3.%/testing
 
 bench: $(VENV)/developing
 	$(BIN)/python bench/run.py
+
+docs: $(VENV)/installed
+	$(BIN)/python docs/generate.py
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

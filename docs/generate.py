@@ -1,0 +1,203 @@
+"""One page for each rule, and an index, from the rules themselves: docs/rules/.
+
+python docs/generate.py            write them
+python docs/generate.py --check    exit with 1 and their names where one is not as it should be
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scanner.detect import rulebook
+from scanner.model import RuleInfo
+from scanner.policy.check_rules import RULES as CHECK_RULES
+from scanner.policy.references import RULES as TREE_RULES
+from scanner.policy.rules import RULES as JUDGE_RULES
+from scanner.report.interface import remedy
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "rules"
+_FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
+POLICY = "The policy and its exceptions"
+CHECK = "keywatch policy check"
+TREE = "The whole tree"
+CLASSIC = "Kinds of detect-secrets"
+_BY = {
+    POLICY: "Made by every scan, from allow comments, allow entries and baselines.",
+    CHECK: "Made by `keywatch policy check`, from the policy, configs/secrets and the repository.",
+    TREE: "Judged where the whole repository is scanned: a part of it cannot tell.",
+    CLASSIC: "Looked for where a `.secrets.baseline` lies, or with `--detect-secrets exact`.",
+}
+
+
+def pages() -> dict[str, str]:
+    """The text of every page by its file's name."""
+    groups = dict(_groups(_declared()))
+    written = {"README.md": _index(groups)}
+    for group, rules in groups.items():
+        for info, raw in rules:
+            written[f"{info.id}.md"] = _page(info, raw, group)
+    return written
+
+
+def _declared() -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """The rule file of each declared rule, and what stands there."""
+    found: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for source in rulebook.shipped():
+        parsed = yaml.safe_load(source.data)
+        for rule in parsed["rules"]:
+            found[rule["id"]] = source.where, {**parsed.get("defaults", {}), **rule}
+    return found
+
+
+def _groups(
+    declared: Mapping[str, tuple[str, Mapping[str, Any]]],
+) -> Iterator[tuple[str, list[tuple[RuleInfo, Mapping[str, Any]]]]]:
+    infos = rulebook.load().infos
+    for where in sorted({file for file, _ in declared.values()}):
+        rules = [(infos[rule], raw) for rule, (file, raw) in declared.items() if file == where]
+        yield where, rules
+    classic = [info for name, info in infos.items() if name not in declared]
+    for group, rest in (
+        (CLASSIC, classic),
+        (TREE, TREE_RULES),
+        (POLICY, JUDGE_RULES),
+        (CHECK, CHECK_RULES),
+    ):
+        yield group, [(info, {}) for info in sorted(rest, key=lambda info: info.id)]
+
+
+def _index(groups: Mapping[str, Sequence[tuple[RuleInfo, Mapping[str, Any]]]]) -> str:
+    lines = [
+        "# Rules",
+        "",
+        "Generated from the rules: `make docs`. `keywatch rules list` says the same.",
+        "",
+    ]
+    for group, rules in groups.items():
+        lines += [f"## {group}", "", "| Rule | Severity | Finds |", "|---|---|---|"]
+        lines += (
+            f"| [{info.id}]({info.id}.md) | {info.severity.label} | {_cell(info.title)} |"
+            for info, _ in rules
+        )
+        lines += [""]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _page(info: RuleInfo, raw: Mapping[str, Any], group: str) -> str:
+    levels = f"{info.severity.label} severity, {info.confidence.label} confidence"
+    facts = [levels, f"class `{info.secret_class}`" if info.secret_class else "", info.vendor]
+    parts = [f"# {info.id}", info.title, " · ".join(filter(None, facts))]
+    parts += ["## Why it matters", info.why, "## What to do"]
+    parts += [
+        "\n".join(
+            f"{n}. **{step.capitalize()}.** {words}"
+            for n, (step, words) in enumerate(remedy(info), 1)
+        )
+    ]
+    parts += ["## Where it looks", *(_places(raw) if raw else [_BY[group]])]
+    for field, title in (("examples", "Found"), ("negative_examples", "Not found")):
+        if raw:
+            parts += [
+                f"## {title}",
+                "`{hex:32}` and the like stand for made-up text.",
+            ]
+            parts += [_example(example) for example in raw[field]]
+    parts += ["## Exceptions", _exception(info.id, group)]
+    origin = [f"Source: <{info.source}>, seen {info.source_date}."] if info.source else []
+    if raw:
+        origin.append(f"Declared in [{group}](../../{group}).")
+    return "\n\n".join([*parts, *([" ".join(origin)] if origin else [])]) + "\n"
+
+
+def _places(raw: Mapping[str, Any]) -> Iterator[str]:
+    if "where" not in raw:
+        yield (
+            f"Files whose path matches\n\n{_code(raw['files'])}"
+            if "files" in raw
+            else "Every file."
+        )
+        return
+    places = raw["where"] if isinstance(raw["where"], list) else [raw["where"]]
+    yield "Values of structured files, in one of these places:"
+    yield "\n".join(f"- {_place(place)}" for place in places)
+    if "flag" in raw or "require" in raw:
+        verdicts = raw.get("flag", ["whatever is no reference"])
+        yield f"It flags: {', '.join(verdicts)}."
+
+
+def _place(place: Mapping[str, Any]) -> str:
+    kinds = place.get("kind", "every kind of file that is parsed")
+    words = ", ".join(kinds) if isinstance(kinds, list) else kinds
+    path = f", at `{place['path']}`" if "path" in place else ""
+    name = place.get("name", "")
+    named = (
+        ", under a name that holds a secret"
+        if name == "secret"
+        else f", under a name like `{name}`"
+    )
+    return words + path + (named if name else "")
+
+
+def _example(example: str | Mapping[str, str]) -> str:
+    if isinstance(example, str):
+        return _code(_FIELD.sub(_shown, example))
+    return f"`{example['file']}`:\n\n{_code(_FIELD.sub(_shown, example['text']))}"
+
+
+def _shown(field: re.Match[str]) -> str:
+    """A field as it is, so that no page holds what looks like a secret; a doubled brace as one."""
+    return field[0] if field[1] else field[0][0]
+
+
+def _code(text: str) -> str:
+    fence = "````" if "```" in text else "```"
+    return f"{fence}text\n{text.rstrip()}\n{fence}"
+
+
+def _exception(rule: str, group: str) -> str:
+    if group in {POLICY, CHECK}:
+        return "None: what it names is put right where it stands."
+    comment = f'# keywatch: allow {rule} reason="…" owner=@team until=YYYY-MM-DD'
+    return (
+        "A comment on the line, or alone on the line above:\n\n"
+        f"{_code(comment)}\n\nor `keywatch allow FINGERPRINT --reason … --owner … --until …`, "
+        "which writes it to keywatch.yaml. Both end, and both are listed by `keywatch allow list`."
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description="Write docs/rules/ from the rules.")
+    parser.add_argument("--check", action="store_true", help="change nothing; 1 if a page is old")
+    args = parser.parse_args(arguments)
+    wanted = pages()
+    there = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
+    old = sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name))
+    if args.check:
+        sys.stdout.write(
+            "".join(f"docs/rules/{name} is not up to date: make docs\n" for name in old)
+        )
+        return int(bool(old))
+    FOLDER.mkdir(exist_ok=True)
+    for name in old:
+        if name in wanted:
+            (FOLDER / name).write_text(wanted[name], encoding="utf-8", newline="\n")
+        else:
+            (FOLDER / name).unlink()
+    sys.stdout.write(f"{len(wanted)} pages, {len(old)} of them changed\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

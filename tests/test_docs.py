@@ -1,0 +1,61 @@
+"""docs/rules/: a page for each rule, as docs/generate.py makes it, and none left over."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support import Keywatch
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ROOT / "docs" / "rules"
+
+
+def test_the_pages_are_those_that_the_rules_give() -> None:
+    argv = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_every_rule_that_is_listed_has_a_page_and_the_index_leads_to_it(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    rows = json.loads(keywatch("rules", "list", "--json", cwd=tmp_path).stdout)
+    wanted = {f"{row['id']}.md" for row in rows}
+    assert {page.name for page in PAGES.glob("*.md")} == wanted | {"README.md"}
+    index = (PAGES / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", index)) == wanted
+
+
+def test_a_page_says_what_rules_show_says(keywatch: Keywatch, tmp_path: Path) -> None:
+    shown = keywatch("rules", "show", "kubernetes-secret-manifest", cwd=tmp_path).stdout.decode()
+    page = (PAGES / "kubernetes-secret-manifest.md").read_text(encoding="utf-8")
+    (why,) = re.findall(r"## Why it matters\n\n(.+)\n", page)
+    assert why in " ".join(shown.split())
+    assert "`**[?kind=Secret].stringData.*`" in page
+
+
+def test_a_page_with_another_text_and_one_without_a_rule_are_named_and_put_right(
+    tmp_path: Path,
+) -> None:
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import generate; from pathlib import Path"
+    )
+    script += "; generate.FOLDER = Path(sys.argv[2]); sys.exit(generate.main(sys.argv[3:]))"
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-c", script, str(ROOT / "docs"), str(tmp_path), *arguments]
+        return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert run().returncode == 0
+    (tmp_path / "README.md").write_text("old")
+    (tmp_path / "gone.md").write_text("of a rule that is no more")
+    named = run("--check")
+    assert (named.returncode, named.stdout.count("\n")) == (1, 2)
+    assert "docs/rules/gone.md" in named.stdout
+    assert run().returncode == 0
+    assert run("--check").returncode == 0
+    assert not (tmp_path / "gone.md").exists()
