@@ -18,7 +18,7 @@ from scanner.detect.structure import Leaf, Path
 _STEP = re.compile(
     r"""(?:^|\.)(?:"(?P<quoted>[^"]*)"|(?P<key>[^.\[\]"]+))|\[(?P<index>\*|\d+)\]"""
     r"""|\[(?P<test>[?!])(?P<field>[^=~\]]+)"""
-    r"""(?:=~/(?P<pattern>(?:[^/\\]|\\.)*)/(?P<flag>i?)|=(?P<text>[^\]]*))?\]"""
+    r"""(?:=~/(?P<pattern>(?:[^/\\]|\\.)*)/(?P<flag>i?)|=(?!~)(?P<text>[^\]]*))?\]"""
 )
 
 ValueOf = Callable[[Path], str | None]
