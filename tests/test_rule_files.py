@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections import Counter
@@ -50,11 +51,17 @@ def book() -> rulebook.Rulebook:
     return rulebook.load()
 
 
-@pytest.fixture(scope="module", params=["hyperscan", "re"])
-def scan(request: pytest.FixtureRequest, book: rulebook.Rulebook) -> Any:
+@functools.cache
+def detector_of(engine: str) -> Detector:
+    """Made once: xdist deals the tests out, so a fixture would be made again and again."""
+    shipped = rulebook.load()
+    return Detector(shipped, matcher.build(engine, lambda: patterns(shipped), shipped.key, None))
+
+
+@pytest.fixture(params=["hyperscan", "re"])
+def scan(request: pytest.FixtureRequest) -> Any:
     """The product's own engine over text, once with each matcher: the rules of what it found."""
-    ready = matcher.build(request.param, lambda: patterns(book), book.key, None)
-    detector = Detector(book, ready)
+    detector = detector_of(request.param)
 
     def found(example: Any, seed: int) -> list[str]:
         if isinstance(example, str):
