@@ -33,6 +33,9 @@ class Faulty:
     def observe_names(self, names: Sequence[str]) -> dict[str, Observation]:
         return {}
 
+    def is_heavy(self, size: int) -> bool:
+        return False
+
     def observe(self, path: str, chunks: Iterable[bytes], size: int) -> Observation | None:
         if path == "odd":
             raise LookupError(QUOTED)

@@ -46,7 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 class Swept:
     """What was seen, in no order: the judge sorts. `files` and `size` count what was read; `uses`
-    and what follows them (see scanner/detect/watcher.py) become observations at the end."""
+    and what follows them (see scanner/detect/watcher.py) become observations at the end.
+
+    `heavy`: paths that are left for when no other process runs.
+    """
 
     def __init__(self) -> None:
         self.observations: list[Observation] = []
@@ -57,6 +60,7 @@ class Swept:
         self.uses: list[Reference] = []
         self.secret_files: list[Reference] = []
         self.mentioned: set[str] = set()
+        self.heavy: list[str] = []
 
     @property
     def is_clean(self) -> bool:
@@ -71,12 +75,14 @@ class Swept:
         self.uses += other.uses
         self.secret_files += other.secret_files
         self.mentioned |= other.mentioned
+        self.heavy += other.heavy
 
 
 class Recipe(NamedTuple):
     """All that a worker process needs to scan: called once in each, it gives the task.
 
-    `names`: the variables to look for, None where not the whole tree is scanned.
+    `names`: the variables to look for, None where not the whole tree is scanned. `alone`: no other
+    process runs, so files that take much memory are not left for later.
     """
 
     source: Source
@@ -87,6 +93,7 @@ class Recipe(NamedTuple):
     settings: ClassicSettings | None
     exclude: tuple[str, ...]
     names: tuple[str, ...] | None = None
+    alone: bool = False
 
     def task(self) -> Callable[[Sequence[str]], Swept]:
         ready = matcher.build(
@@ -99,7 +106,8 @@ class Recipe(NamedTuple):
         watcher = None
         if self.names is not None:
             watcher = _watcher(self.names, self.matcher, self.cache_folder)
-        return Task(self.source, detector, self.most, globs.matcher(self.exclude), watcher).scan
+        excluded = globs.matcher(self.exclude)
+        return Task(self.source, detector, self.most, excluded, watcher, self.alone).scan
 
 
 class Task(NamedTuple):
@@ -110,6 +118,7 @@ class Task(NamedTuple):
     most: int
     excluded: Callable[[str], bool]
     watcher: Watcher | None = None
+    alone: bool = False
 
     def scan(self, paths: Sequence[str]) -> Swept:
         swept = Swept()
@@ -119,13 +128,16 @@ class Task(NamedTuple):
             if self.excluded(path):
                 swept.skips.append(Skip(kind="excluded", path=shown))
                 continue
+            got = self.source.read(path, self.most)
+            if isinstance(got, Blob) and self.detector.is_heavy(got.size) and not self.alone:
+                swept.heavy.append(path)
+                continue
             if path in names:
                 swept.observations.append(names[path])
-            self._one(path, shown, swept)
+            self._one(got, shown, swept)
         return swept
 
-    def _one(self, path: str, shown: str, swept: Swept) -> None:
-        got = self.source.read(path, self.most)
+    def _one(self, got: Blob | Skip | Gap, shown: str, swept: Swept) -> None:
         if isinstance(got, Skip):
             swept.skips.append(got._replace(path=shown))
         elif isinstance(got, Gap):
@@ -228,6 +240,11 @@ def sweep(ready: Plan, io: Io) -> Swept:
         else:
             swept.add(result)
         progress.at(swept.files + len(swept.skips) + len(swept.gaps))
+    if swept.heavy:
+        task = recipe._replace(alone=True).task()
+        for path in sorted(swept.heavy):
+            swept.add(task([path]))
+            progress.at(swept.files + len(swept.skips) + len(swept.gaps))
     progress.clear()
     if swept.secret_files or (known and (known.listed or swept.uses)):
         from scanner.cli.references import judged

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scanner.model import AllowComment, Finding, Gap, Note, Observation
 
 _MAX_FINDINGS = 10_000
+_HEAVY = 2 << 20
 _PART = "(?:^|/)"  # what the paths that call for a rule begin with: tried once for all of them
 _YAML = (".yaml", ".yml", ".eyaml")  # may hold text, behind escapes, that no prefilter sees
 
@@ -61,7 +62,8 @@ class Detector:
     """A rulebook and a matcher, ready for any number of files.
 
     With `settings` the detect-secrets layer runs too, over files that come in one piece: it reads
-    them as a whole, at several times their size in memory. A larger file is a Gap then.
+    them as a whole, at several times their size in memory. What is too large for it is a Gap then,
+    and what `is_heavy` is best read by one process at a time.
     """
 
     def __init__(
@@ -74,6 +76,10 @@ class Detector:
         ends = "|".join(files.removeprefix(_PART) for files in book.by_path)
         self._calls_for_some = re.compile(f"{_PART}(?:{ends})").search
 
+    def is_heavy(self, size: int) -> bool:
+        """Does a file of so many bytes take much memory, for as long as it is looked at?"""
+        return self._settings is not None and size > _HEAVY
+
     def observe(self, path: str, chunks: Iterable[bytes], size: int = 0) -> Observation | None:
         """Everything that the rules and comments say about one file, given in pieces; None where
         they say nothing."""
@@ -82,6 +88,7 @@ class Detector:
         place = Place()
         whole = True
         degraded = ""
+        unread = False
         scope = scope_of(path)
         for buffer in buffers(chunks):
             whole = whole and buffer.following == len(buffer.data)
@@ -89,15 +96,16 @@ class Detector:
             if self._calls_for_some(path):
                 hits += [(index, 0) for index, wanted in self._by_path if wanted(path)]
             classic = self._classic(path, buffer.data, hits) if self._settings and whole else ()
+            unread = unread or classic is None
             if hits or classic:
-                seen = self._engine.examine(path, buffer, hits, place, classic)
+                seen = self._engine.examine(path, buffer, hits, place, classic or ())
                 findings += seen.findings
                 said += seen.comments
                 degraded = degraded or seen.degraded
             if buffer.following < len(buffer.data):
                 place.move(buffer.data, buffer.following)
                 place = place.copy()  # offsets of the next piece begin anew
-        unread = bool(self._settings) and not whole
+        unread = unread or (bool(self._settings) and not whole)
         if not (findings or said or unread or degraded):
             return None
         gaps = _gaps(path, max(len(findings), len(said)), unread=unread)
@@ -120,16 +128,22 @@ class Detector:
                 seen[names[number]] = _observation(shown, 0, findings, [], ())
         return seen
 
-    def _classic(self, path: str, data: bytes, hits: Sequence[Hit]) -> Sequence[Found]:
+    def _classic(self, path: str, data: bytes, hits: Sequence[Hit]) -> Sequence[Found] | None:
+        """What the detect-secrets layer finds; None where the file is too large for it."""
         if not hits and not path.endswith(_YAML):
             return ()
         from scanner.detect import classic, comments
 
+        if len(hits) > classic.MOST_HITS:
+            return None
         assert self._settings is not None  # noqa: S101 - asked by the caller
         first = len(self._book.looked_for) + len(comments.ANCHORS)
         theirs = sorted((to, index - first) for index, to in hits if index >= first)
         ends, numbers = [to for to, _ in theirs], [number for _, number in theirs]
-        return classic.scan(path, data, ends, self._settings, numbers)
+        try:
+            return classic.scan(path, data, ends, self._settings, numbers)
+        except classic.TooLargeError:
+            return None
 
     @functools.cached_property
     def _by_path(self) -> Sequence[tuple[int, Callable[[str], object]]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from scanner.detect.classic.limits import MOST_HITS, TooLargeError
 from scanner.detect.classic.settings import ClassicSettings, default_settings
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from scanner.detect.classic.patterns import Prefilter
 
 __all__ = [
+    "MOST_HITS",
     "ClassicSettings",
+    "TooLargeError",
     "default_settings",
     "empty_document",
     "prefilters",
@@ -63,7 +66,10 @@ def scan(
     settings: ClassicSettings,
     numbers: Sequence[int] | None = None,
 ) -> tuple[Found, ...]:
-    """The findings of detect-secrets in one file, from the places where prefilters matched."""
+    """The findings of detect-secrets in one file, from the places where prefilters matched.
+
+    TooLargeError for a file that would take too much memory.
+    """
     from scanner.detect.classic import search
 
     return search.scan(path, data, ends, settings, numbers)

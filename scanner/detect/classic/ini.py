@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from scanner.detect.classic.limits import MOST_OPTIONS, MOST_WIDE, demand
+
 # A line that makes the parser refuse the file, whatever stands before it.
 _NO_OPTION = re.compile(r"^(?![#;\[\s])[^=:\n]+$", re.MULTILINE)
 _FIRST = re.compile(r"^[^\S\n]*([^\s#;])", re.MULTILINE)
@@ -25,12 +27,14 @@ def ini_lines(text: str, is_pragma: Callable[[str], bool], *, headless: bool) ->
     """The transformed lines; None if the text is not INI.
 
     `headless`: options may stand before the first section. `is_pragma` knows the comments that
-    allow a secret in the next line; those are kept.
+    allow a secret in the next line; those are kept. TooLargeError for an INI file of many lines.
     """
     first = _FIRST.search(text)
     headed = headless or (first and first.group(1) == "[")
     if not headed or _NO_OPTION.search(text):
         return None
+    if not text.isascii():
+        demand(len(text), MOST_WIDE)
     lines: list[str] = []
     try:
         for key, value, number in _values(text, is_pragma, headless=headless):
@@ -53,7 +57,7 @@ def _values(
     """(key, value, line) in the order of the parser."""
     parser = _Parser(interpolation=_Interpolation())
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # documented to be set so
-    parser.read_string("[global]\n" + text if headless else text)
+    parser.read_file(_lines(text, headless=headless))
     sections = parser.sections()
     if not sections or len(sections) * len(parser.defaults()) > _MOST_DEFAULTS:
         raise configparser.Error
@@ -63,6 +67,18 @@ def _values(
             for value, number in places.of(key, values):
                 if value:
                     yield key, value, number
+
+
+def _lines(text: str, *, headless: bool) -> Iterator[str]:
+    if headless:
+        yield "[global]\n"
+    at = count = 0
+    while at < len(text):
+        end = text.find("\n", at) + 1 or len(text)
+        count += 1
+        demand(count, MOST_OPTIONS)
+        yield text[at:end]
+        at = end
 
 
 class _Places:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 from scanner.detect.classic import hits
 from scanner.detect.classic.found import Found
 from scanner.detect.classic.ini import ini_lines
+from scanner.detect.classic.limits import MOST_LINES, Split, demand, places
 from scanner.detect.classic.settings import ALLOWLIST, ClassicSettings
 
 _YAML = (".yaml", ".yml", ".eyaml")
@@ -23,6 +24,7 @@ _ESCAPE = re.compile(
 # A YAML file is INI, too, where a section comes first.
 _SECTION_FIRST = re.compile(rb"(?:\s*[#;][^\r\n]*[\r\n])*\s*\[")
 _ALIAS_AS_KEY = re.compile(rb"\*[^\s,\[\]{}]{1,200}[ \t]+:\s")
+_LINE_END = re.compile(rb"\r\n?|\n")
 _MOST_SEARCHED = 100_000_000
 _AROUND = (('"', '"'), ("'", "'"), ("`", "`"), (":", "@"))
 
@@ -57,7 +59,8 @@ def scan(
 
     `ends`: where prefilters matched, as rising end offsets into `data`, the whole file;
     `numbers[i]`: the number of the prefilter that matched at `ends[i]`, which spares most of the
-    work. A file that detect-secrets cannot read (not UTF-8) has no findings.
+    work. A file that detect-secrets cannot read (not UTF-8) has no findings. TooLargeError for one
+    that would take too much memory.
     """
     is_yaml = path.endswith(_YAML)
     ini = bool(not is_yaml or _SECTION_FIRST.match(data))
@@ -75,6 +78,7 @@ def scan(
         text = text.replace("\r\n", "\n")
         if "\r" in text:  # breaks of lines that a matcher does not take for such
             text = text.replace("\r", "\n")
+            demand(text.count("\n"), MOST_LINES)
             every = frozenset(part.name for part in settings.plugins)
             hit = dict.fromkeys(range(text.count("\n") + 1), every)
     for candidates in _passes(path, text, hit, checks):
@@ -99,7 +103,7 @@ def _passes(path: str, text: str, hit: hits.Lines, checks: _Checks) -> Iterator[
         yield _everywhere(lines, hit)
     else:
         transformed = _yaml(text, hit) if path.endswith(_YAML) else None
-        yield transformed or _Candidates(text.split("\n"), hit)
+        yield transformed or _Candidates(Split(text), hit)
     if checks.is_other(path):
         lines = ini_lines(text, checks.is_pragma, headless=True)
         if lines:
@@ -218,8 +222,12 @@ class _Places:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        lengths = map(len, data.splitlines(keepends=True))
-        self._starts = [*accumulate(lengths, initial=0), len(data)]
+        self._starts = array("I", [0])
+        if b"\r" in data:
+            self._starts.extend(found.end() for found in _LINE_END.finditer(data))
+        else:
+            self._starts.extend(at + 1 for at in places(b"\n", data))
+        self._starts.append(len(data))
         self._left = _MOST_SEARCHED
 
     def located(self, found: Found, extent: _Extent) -> Found:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from scanner.detect.classic import library
+from scanner.detect.classic.limits import MOST_LINES, MOST_WIDE, demand
 from scanner.detect.classic.yaml_tree import DoubtError, InvalidError, Text, texts
 
 _COMMENT = re.compile(r"(?<!\s)\s+#[\S ]*")
@@ -56,6 +57,8 @@ def yaml_lines(text: str) -> Lines | None:
 
     None, too, where it would take hours or all memory: then the lines of the file are looked at.
     """
+    if not text.isascii():
+        demand(len(text), MOST_WIDE)
     try:
         found = texts(text)
     except InvalidError:
@@ -72,6 +75,7 @@ def _is_too_much(text: str) -> bool:
 
 def transformed(found: Iterable[Text], text: str) -> Lines | None:
     """The lines that the transformer writes: each value at its own, or the next one free."""
+    demand(text.count("\n"), MOST_LINES)
     lines = Lines(text.splitlines())
     seen = set()
     size = line = 0

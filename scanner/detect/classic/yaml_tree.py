@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from scanner.detect.classic.limits import MOST_VALUES, demand
+
 _BINARY = re.compile(yaml.reader.Reader.NON_PRINTABLE.pattern)
 _BLOCK_HEADER = re.compile(r"[|>][+\-1-9]{0,2}(?: +#[^\n]*| *)(?:\n|\Z)")
 _NUMBER = re.compile(r"0|-?[1-9][0-9]*")
@@ -48,7 +50,8 @@ class Text(NamedTuple):
 def texts(text: str) -> list[Text]:
     """All texts of a YAML file, in the library's order.
 
-    InvalidError where the library takes the file for no YAML, DoubtError where only it knows.
+    InvalidError where the library takes the file for no YAML, DoubtError where only it knows,
+    TooLargeError for one of very many values.
     """
     if _BINARY.search(text):
         raise InvalidError
@@ -114,7 +117,7 @@ class _Builder:
         }
         self._open: list[_Open] = []
         self._anchors: dict[str, Any] = {}  # the children of a collection that is complete
-        self._documents = 0
+        self._documents = self._values = 0
         self._merged = 0
         self._doubled = False
         self._tabs = text.count("\t")
@@ -258,6 +261,8 @@ class _Builder:
 
     def _place(self, child: Any, end: int) -> None:
         """Gives a finished value to the collection around it."""
+        self._values += 1
+        demand(self._values, MOST_VALUES)
         if not self._open:
             self._root = child
             return
