@@ -25,6 +25,7 @@ _BEFORE = 500  # bytes before a value that say how it is written
 _VALUE = re.compile(r"(?i)^@?(?:default_?value|value|default|content|string|text)$")
 _NAMES = ("name", "key", "Name", "Key", "variable", "parameter", "@name", "@key", "@id", "field")
 _DIGIT = re.compile(r"\d")
+_FLAG = re.compile(r"--?([\w.\-]+)[= ]$")  # before a value in a command line
 _ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}")
 _EXAMPLES = re.compile(r"(?i)example")
 _ASSIGNED = re.compile(r"\s*([A-Za-z_][\w.\-]*)\s*=\s*(?![=\s])")
@@ -132,15 +133,15 @@ def _as_rule(rule: ConfigRule) -> Rule:
     )
 
 
-def settings(structure: Structure, texts: Mapping[Path, str]) -> Iterator[Setting]:
+def settings(structure: Structure, data: bytes, texts: Mapping[Path, str]) -> Iterator[Setting]:
     """The values of a document that are looked at, under their names: of `name: X, value: Y` X.
 
-    `texts`: the text at each path.
+    `texts`: the text at each path, the last where a file gives one twice.
     """
     for leaf in structure.leaves:
         if not structure.is_looked_at(leaf):
             continue
-        value = texts[leaf.path]
+        value = data[leaf.start : leaf.end].decode("latin-1")
         name, at = _name(leaf.path, value, texts)
         yield Setting(name, leaf._replace(start=leaf.start + at), value[at:])
 
@@ -216,7 +217,7 @@ def _found(
     texts = where.values(structure.leaves, data)
     translated = is_translation(path)
     containers = None if b"{{" in data or "kubernetes" not in structure.kinds else Containers(texts)
-    for setting in settings(structure, texts):
+    for setting in settings(structure, data, texts):
         sensitive = is_sensitive(setting.name)
         fault = _fault(setting, kind, sensitive=sensitive)
         if containers and fault is None:
@@ -248,7 +249,9 @@ def _fault(setting: Setting, kind: FileKind, *, sensitive: bool) -> Flaw | None:
 def _undeclared(setting: Setting, containers: Containers, *, sensitive: bool) -> Flaw | None:
     """A secret that is the text `$(NAME)` itself, since no such variable is declared."""
     for found in containers.undeclared(setting.leaf.path, setting.value):
-        if sensitive or is_sensitive(found[1]):
+        before = setting.value[max(0, found.start() - 80) : found.start()]
+        flag = _FLAG.search(before)
+        if sensitive or is_sensitive(found[1]) or (flag and is_sensitive(flag[1])):
             return Flaw(Verdict.UNDECLARED, found.start(), found.end(), Confidence.MEDIUM)
     return None
 

@@ -28,7 +28,7 @@ _BESIDE = re.compile(
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 _UPPER = re.compile(r"[A-Z][A-Z_]*")  # `MISSING`
 _NUMBER = re.compile(r"[\d.,:]+")
-_WORDS = re.compile(r"[A-Za-z]+(?:[-_. ][A-Za-z]+|[-_. ]?\d{1,2})*")
+_WORDS = re.compile(r"[A-Za-z]+(?:[-_. ][A-Za-z]+)*(?:[-_. ]?\d{1,2})?")
 _NO_LITERAL = frozenset(
     (Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT, Verdict.PLACEHOLDER)
 )
