@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -70,8 +71,7 @@ def hunks(
     hidden: tuple[Sequence[Masked], Sequence[Masked]],
 ) -> tuple[Hunk, ...]:
     """What changes, edits of one line together. `hidden`: what may not be shown of each text."""
-    values = {old[m.start : m.end] for m in hidden[0] if m.end - m.start >= _SHORTEST}
-    before_it, after_it = (sorted(each, key=lambda m: (m.start, -m.end)) for each in hidden)
+    was, now = _Curtain(old, hidden[0]), _Curtain(new, hidden[1])
     made: list[Hunk] = []
     for low, high in _groups(old, edits):
         first, last = edits[low], edits[high - 1]
@@ -79,15 +79,54 @@ def hunks(
         after = _around(new, spans[low][0], spans[high - 1][1])
         if not last.text and old[last.end - 1 : last.end] == b"\n":  # lines that go altogether
             after = after[0], after[0]
+        values = was.values(*before)
         made.append(
             Hunk(
                 line=old.count(b"\n", 0, first.start) + 1,
                 new_line=new.count(b"\n", 0, spans[low][0]) + 1,
-                old=_shown(old, before, before_it, values),
-                new=_shown(new, after, after_it, values),
+                old=was.shown(*before, values),
+                new=now.shown(*after, values),
             )
         )
     return tuple(made)
+
+
+class _Curtain:
+    """A text before which values are hidden."""
+
+    def __init__(self, data: bytes, hidden: Sequence[Masked]) -> None:
+        self._data = data
+        self._hidden: list[Masked] = []
+        for each in sorted(hidden, key=lambda m: (m.start, -m.end)):
+            if not self._hidden or each.start >= self._hidden[-1].end:
+                self._hidden.append(each)
+            elif each.end > self._hidden[-1].end:
+                self._hidden[-1] = self._hidden[-1]._replace(end=each.end)
+        self._starts = [each.start for each in self._hidden]
+
+    def values(self, start: int, end: int) -> list[bytes]:
+        """The values in a span that are long enough for a copy to be no chance."""
+        found = (self._data[each.start : each.end] for each in self._in(start, end))
+        return [value for value in found if len(value) >= _SHORTEST]
+
+    def shown(self, start: int, end: int, values: Sequence[bytes]) -> tuple[str, ...]:
+        """The lines of a span, without what is hidden and without copies of these values."""
+        if start == end:
+            return ()
+        data, at = self._data, start
+        parts = [_HIDDEN] if at and data[at - 1 : at] != b"\n" else []
+        for each in self._in(start, end):
+            parts += [_without(data[at : max(each.start, at)], values), each.preview]
+            at = min(each.end, end)
+        parts.append(_without(data[at:end], values))
+        if data[end : end + 1] not in {b"", b"\n", b"\r"}:
+            parts.append(_HIDDEN)
+        return tuple("".join(parts).split("\n"))
+
+    def _in(self, start: int, end: int) -> list[Masked]:
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        some = self._hidden[first : bisect_left(self._starts, end)]
+        return [each for each in some if each.end > start]
 
 
 def _groups(data: bytes, edits: Sequence[Edit]) -> Iterable[tuple[int, int]]:
@@ -109,25 +148,7 @@ def _around(data: bytes, start: int, end: int) -> tuple[int, int]:
     return max(low, start - _BEFORE), min(high, end + _AFTER)
 
 
-def _shown(
-    data: bytes, span: tuple[int, int], hidden: Sequence[Masked], values: Iterable[bytes]
-) -> tuple[str, ...]:
-    """The lines of a span, without what is hidden (in order) and without its copies elsewhere."""
-    at, high = span
-    if at == high:
-        return ()
-    parts = [_HIDDEN] if at and data[at - 1 : at] != b"\n" else []
-    for each in hidden:
-        if each.end > at and each.start < high:
-            parts += [_without(data[at : max(each.start, at)], values), each.preview]
-            at = min(each.end, high)
-    parts.append(_without(data[at:high], values))
-    if data[high : high + 1] not in {b"", b"\n", b"\r"}:
-        parts.append(_HIDDEN)
-    return tuple("".join(parts).split("\n"))
-
-
-def _without(text: bytes, values: Iterable[bytes]) -> str:
+def _without(text: bytes, values: Sequence[bytes]) -> str:
     for value in values:
         text = text.replace(value, _HIDDEN.encode())
     return mask.text(text)
