@@ -7,6 +7,7 @@ take raises NotParsedError: its lines were scanned, which is a note (degraded), 
 from __future__ import annotations
 
 import importlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
@@ -52,6 +53,8 @@ def structures(
     YAML only these and the lines above that lead to them are parsed. After each document come those
     that stand in its values.
     """
+    if data.startswith(BOM_UTF8):  # no part of the first key
+        data = data.replace(BOM_UTF8, b"\n" * len(BOM_UTF8), 1)
     read = _reader(kind.reader)
     found = _around(read, data, zones) if zones and kind.reader == "yaml" else None
     for each in found or list(read(data)):
