@@ -25,7 +25,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
 import yaml
 
 from scanner.detect.samples import expand
@@ -381,7 +380,6 @@ def test_a_finding_counts_on_its_own_line_or_on_the_line_of_its_key() -> None:
     assert lines == [range(1, 3), range(3, 10), range(10, 11)]
 
 
-@pytest.mark.xfail(strict=False, reason="the rules of rules/config are not complete")
 def test_literals_are_found_and_templates_are_not(keywatch: Keywatch, tmp_path: Path) -> None:
     written = write(tmp_path)
     done = scan(keywatch, "--no-git", "--min-confidence=low", cwd=tmp_path)

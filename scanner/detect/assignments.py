@@ -31,13 +31,13 @@ _ABOUT = frozenset(
     " msg error errors title text help hint description desc env var variable ref reference arn"
     " version ttl expiry expires expiration age date time timeout days hours enabled required"
     " disabled valid validator validation form input column store storage manager provider service"
-    " factory type strength score format algorithm alg header prefix suffix change changed update"
-    " updated confirm confirmation recovery forgot hint hash hashed encoder encoding digest salt"
+    " factory strength score format algorithm alg header prefix suffix change changed update"
+    " updated confirm confirmation recovery forgot hash hashed encoder encoding digest salt"
     " checksum id ids endpoint host class selector element icon button page view link template"
     " audience lifetime tokenizer scheme port mode plugin script location query through pam minlen"
     " maxlen history lockout attempts quality complexity methods strategy backend limit index"
-    " protocol algo hashing authority issuer parameter parameters param params scope scopes list"
-    " count used usage usages".split()
+    " protocol hasher baseline algo hashing authority issuer parameter parameters param params"
+    " scope scopes list used usage usages".split()
 )
 # Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
 _NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next".split())

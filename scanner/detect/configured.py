@@ -44,7 +44,8 @@ _NO_VALUE = re.compile(
 )
 _NUMBER = re.compile(r"^[+-]?\d[\d_.,:]*\s?(?:[smhdw]|ms|min|[KMG]i?B?|%)?$")
 _ELSEWHERE = re.compile(
-    r"^(?:~?/|\.{1,2}/|[A-Za-z]:\\|[\w.-]+:/|(?:rule|role):|--?\w+ )"
+    r"^(?:~?/|\.{1,2}/|[A-Za-z]:\\|[\w.-]+:/|(?:rule|role):|--?\w+ "
+    r"|[\w.-]+(?:/[\w.-]+){2,}\s|[\w.-]+/[\w.-]+@\d|\.[\w-]+\.[\w.-]+$)"
     r"|\.(?:pem|key|crt|cert|json|ya?ml|txt|conf|jks|p12|pfx|pub"
     r"|sh|env|gpg|asc|html?|js|py|log|pl|rb|php|so|exe|jar|xml|ini|cfg|properties|db|sock|service)$"
 )
@@ -103,7 +104,7 @@ class Flaw(NamedTuple):
 def is_sensitive(name: str) -> bool:
     """Does a setting of this name hold a secret?"""
     last = re.split(r"[/:]", name)[-1] if "/" in name else name
-    if _WHETHER.match(last):
+    if _WHETHER.match(last) or name.startswith("checksum/"):
         return False
     return holds_a_secret(last) or bool(_MORE.search(last))
 

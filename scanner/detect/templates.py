@@ -114,6 +114,7 @@ _FORMS = (
     _Form(re.compile(r"[%@$?]\{"), "}"),  # Logstash, Apache, Jenkins, Kapitan
     _Form(re.compile(r"\$__\w+\{"), "}"),  # Grafana
     _Form(re.compile(r"\$\$?[A-Za-z_]\w*")),
+    _Form(re.compile(r"`[^`\n]+`")),  # a command
     _Form(re.compile(r"%\([\w.]+\)[sd]")),  # Python's configparser
     _Form(re.compile(r"%~?[A-Za-z_][\w.]*%|!\w+!|@[A-Z_][A-Z0-9_.]*@|__[A-Z][A-Z0-9_]*__")),
     _Form(re.compile(r"%[sdqvr](?![\w%])|\$\[\w[\w.]*\]")),
@@ -196,7 +197,7 @@ _WHOLE: tuple[tuple[Verdict, Callable[[str], object]], ...] = (
 def _stripped(value: str) -> tuple[int, int]:
     start = len(value) - len(value.lstrip())
     end = max(len(value.rstrip()), start)
-    if end - start > 1 and value[start] == value[end - 1] and value[start] in "\"'`":
+    if end - start > 1 and value[start] == value[end - 1] and value[start] in "\"'":
         return start + 1, end - 1
     return start, end
 
