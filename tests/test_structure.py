@@ -29,7 +29,10 @@ def shown(path: str, text: str) -> Shown:
 CASES: tuple[tuple[str, str, Shown], ...] = (
     (
         "a.yaml",
-        "a: 1  # one\nb:\n  - x: 'y z'\n  - {p: \"q\", r: [s, t]}\n---\nc: |\n  two\n  lines\nd: >-\n  e\n",
+        (
+            "a: 1  # one\nb:\n  - x: 'y z'\n  - {p: \"q\", r: [s, t]}\n---\n"
+            "c: |\n  two\n  lines\nd: >-\n  e\n"
+        ),
         {
             "a": "1",
             "b.0.x": "y z",
@@ -43,7 +46,10 @@ CASES: tuple[tuple[str, str, Shown], ...] = (
     ("a.yaml", "a: &x 1\nb: *x\nc: !Ref d\n? e\n: f\n", {"a": "1", "c": "d", "e": "f"}),
     (
         "chart/templates/a.yaml",
-        "{{- if .Values.a }}\na: {{ .Values.b | quote }}\n{{ end }}  # c\n{{ .d }}: e\nf: {{ .g }}\n",
+        (
+            "{{- if .Values.a }}\na: {{ .Values.b | quote }}\n"
+            "{{ end }}  # c\n{{ .d }}: e\nf: {{ .g }}\n"
+        ),
         {"a": "{{ .Values.b | quote }}", "{{ .d }}": "e", "f": "{{ .g }}"},
     ),
     (
@@ -51,7 +57,7 @@ CASES: tuple[tuple[str, str, Shown], ...] = (
         "{# a comment #}\n{% for x in y %}\na: '{{ x }}'\n{% endfor %}\nb: {{ z }}s\n",
         {"a": "{{ x }}", "b": "{{ z }}s"},
     ),
-    ("a.yaml", "\ufeffa: b\r\nc:\r\n  d: e\r\n", {"\ufeffa": "b", "c.d": "e"}),
+    ("a.yaml", "\ufeffa: b\r\nc:\r\n  d: e\r\n", {"a": "b", "c.d": "e"}),
     (
         "a.json",
         '{"a": "b", // c\n "d": [1, {"e": "f\\"g"}], /* h */ "i": null,}\n',
@@ -62,6 +68,9 @@ CASES: tuple[tuple[str, str, Shown], ...] = (
         "[a.b]\nc = \"d\" # e\nf = '''g\nh'''\ni = {j = 'k', l = \"m\"}\n[[n]]\no = 1\n",
         {"a.b.c": "d", "a.b.f": "g\nh", "a.b.i.j": "k", "a.b.i.l": "m", "n.o": "1"},
     ),
+    ("a.ini", "\ufeffa=b\n", {"a": "b"}),
+    ("a.xml", "\ufeff<a><b>c</b></a>", {"a.0.b.0": "c"}),
+    ("a.tf", '\ufeffa = "b"\n', {"a": "b"}),
     (
         "a.ini",
         "; a\n[b]\nc = d e ; f\n# g = h\n  i: j\r\nk=\\\n  l\n",
@@ -75,17 +84,23 @@ CASES: tuple[tuple[str, str, Shown], ...] = (
     ),
     (
         "a.tf",
-        'resource "a" "b" {\n  c = "d"\n  e = { f = "g", h = ["i"] }\n  j {\n    k = var.l\n  }\n}\n',
+        (
+            'resource "a" "b" {\n  c = "d"\n'
+            '  e = { f = "g", h = ["i"] }\n  j {\n    k = var.l\n  }\n}\n'
+        ),
         {"resource.a.b.c": "d", "resource.a.b.e.f": "g", "resource.a.b.e.h.0": "i"},
     ),
     (
         "a.tf",
         'a = coalesce(var.b, "c")\nd = <<-E\n  {\n  e\n  E\n/* } */\nf = "}"\n',
-        {"a": "c", "d": "  {\n  e\n", "f": "}"},
+        {"a": "c", "d": "{\n  e", "f": "}"},
     ),
     (
         "a.xml",
-        '<?xml version=\'1.0\'?>\n<!DOCTYPE a [<!ENTITY e "f">]>\n<a b="c"><d>e &amp; f</d><d> g </d></a>\n',
+        (
+            "<?xml version='1.0'?>\n<!DOCTYPE a [<!ENTITY e \"f\">]>\n"
+            '<a b="c"><d>e &amp; f</d><d> g </d></a>\n'
+        ),
         {"a.0.@b": "c", "a.0.d.0": "e &amp; f", "a.0.d.1": "g"},
     ),
     (
