@@ -34,15 +34,17 @@ _GOES_ON = re.compile(
 # A call that sets or checks a variable is no fallback; nor is the next argument of a call around
 # the one that reads it, unless it is the last.
 _SETS = re.compile(
-    rb"(?i)(?:set_?env\w*|putenv|SetEnvironmentVariable"
-    rb"|(?:assert|cleanse|sensitive|mask|redact|valid|compare|require|expect|parametri[sz]e)\w*)\s*\("
+    rb"(?i)(?:set_?env\w{0,40}|putenv|SetEnvironmentVariable"
+    rb"|(?:assert|cleanse|sensitive|mask|redact|valid|compare|require|expect|parametri[sz]e)\w{0,40})"
+    rb"[ \t]{0,4}\("
 )
 _AFTER_CALL = re.compile(rb"""["'`]\)[ \t]*,[ \t]*(?:\w+[ \t]*=[ \t]*)?["'`]$""")
 _LAST = re.compile(rb"""["'`][ \t]*\)""")
-_SHORTEST = 4
+_SHORTEST, _LONGEST = 4, 2000
+_BEFORE = 200  # bytes before a value in which its call stands
 _IS_CODE = re.compile(
     r"^%\w+|^[\w.\-]+\(.*\)$|^[A-Za-z.]+[#:/][A-Za-z]+$|,\s|\s.*\s.*\s"
-    r"|^[A-Za-z]+(?: [A-Za-z]+)+[.!]?$"
+    r"|^\D*\s\D*$|^[\d.]+(?:\\x00)?$"
 )
 _IN_WORDS = re.compile(r"\s|^[a-z]+(?:[-_.][a-z]+)+$")
 _SALT = re.compile(r"(?i)salt$")
@@ -58,7 +60,7 @@ _HOLDS_PHRASE = re.compile(
 def fallback(candidate: Candidate) -> Confidence | None:
     """A check: does the name hold a secret, and is the value a literal that can be one?"""
     at, end = candidate.at, candidate.at + len(candidate.value)
-    before = candidate.line[:at]
+    before = candidate.line[max(at - _BEFORE, 0) : at]
     if _GOES_ON.match(candidate.line, end) or _SETS.search(before):
         return None
     if _AFTER_CALL.search(before) and not _LAST.match(candidate.line, end):
@@ -71,7 +73,7 @@ def literal(name: str, value: str) -> Confidence | None:
     whole = _PARTS.sub("_", name.strip("-_.:"))
     last = _PARTS.split(name)[-1]
     name = last if is_sensitive(last) else whole
-    if _ABOUT.search(name) or len(value) < _SHORTEST:
+    if _ABOUT.search(name) or not _SHORTEST <= len(value) <= _LONGEST:
         return None
     if _HOLDS_PHRASE.search(name) and _PHRASE.match(value):
         return Confidence.LOW
@@ -93,7 +95,9 @@ def _is_noise(value: str) -> bool:
 def positional(candidate: Candidate) -> Confidence | None:
     """A check: can the value be a password, whatever stands beside it? No word of a manual can."""
     value = candidate.value.decode("latin-1")
-    if _IN_WORDS.search(value) or _IS_CODE.search(value) or len(value) < _SHORTEST:
+    if not _SHORTEST <= len(value) <= _LONGEST:
+        return None
+    if _IN_WORDS.search(value) or _IS_CODE.search(value):
         return None
     if judge(value).verdict is not Verdict.LITERAL or is_placeholder(value) or is_dummy(value):
         return None
