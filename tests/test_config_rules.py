@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,15 @@ def test_a_policy_without_rules_has_none_to_test(keywatch: Keywatch, tmp_path: P
     done = keywatch("rules", "test", "keywatch.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert b"holds no rules" in done.stderr
+
+
+def test_the_readmes_example_of_a_rule_on_structure_holds(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    text = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(
+        r"```yaml\n(# keywatch.yaml\nversion: 1\nrules:\n.*?)```", text, re.DOTALL
+    )
+    (tmp_path / "keywatch.yaml").write_text(block)
+    done = keywatch("rules", "test", "keywatch.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, b"2 examples, none at fault\n")
