@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,7 +17,8 @@ PAGES = ROOT / "docs" / "rules"
 
 def test_the_pages_are_those_that_the_rules_give() -> None:
     argv = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
