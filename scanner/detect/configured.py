@@ -86,6 +86,9 @@ _NO_KEY = re.compile(
     r"|topology|label|annotation|search|item|row|map|json|data|event|message|sitekey|publishable|client"
 )
 _OF_KEY = re.compile(r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|hmac|sso|saml")
+_NO_VALUES = frozenset(
+    ("name", "namespace", "id", "type", "kind", "path", "version", "description")
+)
 _HOLDER = re.compile(
     r"(?i)(?:^|[_\-a-z])(?:api_?keys?|tokens|secrets|passwords|credentials|oauth)$"
 )
@@ -115,7 +118,7 @@ def is_vague(name: str, keys: Sequence[str]) -> bool:
         return True
     if name.lower() == "key":
         return any(_OF_KEY.search(key) for key in keys[:-1])
-    return any(_HOLDER.search(key) for key in keys[:-1])
+    return name not in _NO_VALUES and any(_HOLDER.search(key) for key in keys[:-1])
 
 
 def configured(candidate: Candidate) -> Confidence | None:

@@ -95,11 +95,12 @@ _CRYPT = re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|gy|md5|sha1|apr1|argon2\w*|pbkdf2[
 
 class _Form(NamedTuple):
     """A syntax: how it begins, what ends it (a pattern may do both, `close` is "" then), and
-    whether what is inside is an expression."""
+    whether what is inside is an expression, or only says where the value is (`resolved`)."""
 
     opening: re.Pattern[str]
     close: str = ""
     expression: bool = False
+    resolved: bool = False
 
 
 _FORMS = (
@@ -111,7 +112,8 @@ _FORMS = (
     _Form(re.compile(r"\$\("), ")"),  # Kubernetes, Make, a command
     _Form(re.compile(r"\$\[\["), "]]"),  # Azure, GitLab inputs
     _Form(re.compile(r"\[\["), "]]"),
-    _Form(re.compile(r"[%@$?]\{"), "}"),  # Logstash, Apache, Jenkins, Kapitan
+    _Form(re.compile(r"[%@$]\{"), "}"),  # Logstash, Apache, Jenkins
+    _Form(re.compile(r"\?\{"), "}", resolved=True),  # Kapitan
     _Form(re.compile(r"\$__\w+\{"), "}"),  # Grafana
     _Form(re.compile(r"\$\$?[A-Za-z_]\w*")),
     _Form(re.compile(r"`[^`\n]+`")),  # a command
@@ -129,7 +131,7 @@ _BROKEN = re.compile(
 # Words around a reference that are no part of a secret: `Bearer ${T}`, `${APP}-auth`.
 _NAMING = re.compile(
     r"(?:[A-Za-z]+[-_./: ])+|(?:[-_./ ](?:[A-Za-z]+|v?\d)|:(?:[A-Za-z]+|\d{1,5}))+"
-    r"|[^\w]*|/[\w./\-]*|[\w.\-]*/"
+    r"|[^\w]*|/[\w./\-]*|[\w.\-]*/|--?[\w\-]+[ =]"
 )
 _AROUND = re.compile(
     r"(?:bearer|basic|token|apikey|api-key|key|digest|negotiate|v\d)\s*$", re.IGNORECASE
@@ -259,7 +261,7 @@ def _piece(value: str, start: int, form: _Form) -> _Piece:
     whole = end + len(form.close)
     if form.expression:
         return _Piece(start, whole, tuple(_of_expression(body, inside)))
-    if form.close == "}":
+    if form.close == "}" and not form.resolved:
         return _braced(value, start, inside, end)
     return _Piece(start, whole, malformed=not body.strip())
 

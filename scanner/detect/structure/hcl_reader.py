@@ -115,7 +115,8 @@ def _inside(node: Any) -> Iterator[tuple[Any, Path, str]]:
     elif node.type == "function_call":
         arguments = [a for c in children for a in c.named_children if a.type == "expression"]
         if _text(children[0]) in _GIVING:
-            yield from ((each, (), "fallback") for each in arguments)
+            given = arguments[2:] if _text(children[0]) == "lookup" else arguments
+            yield from ((each, (), "fallback") for each in given)
         else:  # `jsonencode({…})`: the values in it are those of the file
             yield from ((a, (), "") for a in arguments if _is_collection(a))
     elif node.type == "conditional":
