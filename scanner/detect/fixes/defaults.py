@@ -15,6 +15,11 @@ _BRACED = re.compile(
     rb"(?P<name>[A-Z_][A-Z0-9_]*(?![\w.\[])|[A-Za-z_][\w.\-]*(?:\[[^\[\]]*\])*)"
     rb"(?P<cut>(?P<operator>:?[-=]|:(?![?+])|,\s*)[^{}]*)\Z"
 )
+# The variable that an expression reads.
+_READ = re.compile(
+    rb"""(?:ENV\[|\bENV\.fetch\(|getenv\(|\benv[ (]|lookup\(.env.,)"""
+    rb"""\s*\\?["']([A-Z][A-Z0-9_]*)["'\\]"""
+)
 _TO_BRACE = re.compile(rb"[^{}]*(?=\})")
 _REFUSES = frozenset(("compose", "shell", "env"))  # where `:?` ends a run
 
@@ -80,4 +85,6 @@ def _of_form(site: Site, form: _Form) -> Edit | None:
     after = form.after.match(site.data, site.end, site.leaf.end + 1)
     if not before or not after:
         return None
-    return Edit(site.start - len(site.near) + before.start("cut"), after.end(), b"")
+    read = _READ.findall(site.near)
+    name = read[-1].decode() if read else ""
+    return Edit(site.start - len(site.near) + before.start("cut"), after.end(), b"", name)

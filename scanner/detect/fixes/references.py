@@ -102,7 +102,8 @@ def _azure_pipelines(site: Site) -> Edit:
 
 
 def _supervisor(site: Site) -> Edit:
-    return _put(site, f"%(ENV_{site.name})s")
+    todo = f"set {site.name} where supervisord is started"
+    return _put(site, f"%(ENV_{site.name})s", variable="", todo=todo)
 
 
 def _ansible(site: Site) -> Edit:
