@@ -47,6 +47,7 @@ _IS_CODE = re.compile(
     r"|^\D*\s\D*$|^[\d.]+(?:\\x00)?$"
 )
 _IN_WORDS = re.compile(r"\s|^[a-z]+(?:[-_.][a-z]+)+$")
+_EMAIL = re.compile(r"^[\w.+-]+@[\w-]+\.[\w.-]+$")  # what anonymous users give
 _SALT = re.compile(r"(?i)salt$")
 # Phrases that people write for a secret: `dev-secret-key`, `my session secret`.
 _PHRASE = re.compile(
@@ -108,7 +109,7 @@ def placed(candidate: Candidate) -> Confidence | None:
     """A check: a value that its place alone makes a secret: any literal, unless it is a path, an
     address or a switch. What manuals show may still be in use."""
     value = candidate.value.decode("latin-1")
-    if judge(value).verdict is not Verdict.LITERAL:
+    if judge(value).verdict is not Verdict.LITERAL or _EMAIL.match(value):
         return None
     sure = strength("password", value)
     return sure and (Confidence.LOW if is_placeholder(value) or is_dummy(value) else sure)

@@ -120,7 +120,7 @@ _FORMS = (
     _Form(re.compile(r"%\([\w.]+\)[sd]")),  # Python's configparser
     _Form(re.compile(r"%~?[A-Za-z_][\w.]*%|!\w+!|@[A-Z_][A-Z0-9_.]*@|__[A-Z][A-Z0-9_]*__")),
     _Form(re.compile(r"%[sdqvr](?![\w%])|\$\[\w[\w.]*\]")),
-    _Form(re.compile(r"\{[a-z_][\w.:\-]*\}")),  # a format's field
+    _Form(re.compile(r"\{(?:[a-z_][\w.:\-]*|[A-Z]+:\d+)\}")),  # a format's field
 )
 _OPENINGS = re.compile("|".join(form.opening.pattern for form in _FORMS))
 # What a template looks like that nothing will replace.
