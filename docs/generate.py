@@ -25,6 +25,7 @@ from scanner.report.interface import remedy
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "rules"
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
+TOOL = "keywatch"  # in a line of its own: what follows is no comment of this file
 POLICY = "The policy and its exceptions"
 CHECK = "keywatch policy check"
 TREE = "The whole tree"
@@ -169,7 +170,7 @@ def _code(text: str) -> str:
 def _exception(rule: str, group: str) -> str:
     if group in {POLICY, CHECK}:
         return "None: what it names is put right where it stands."
-    comment = f'# keywatch: allow {rule} reason="…" owner=@team until=YYYY-MM-DD'
+    comment = f'# {TOOL}: allow {rule} reason="…" owner=@team until=YYYY-MM-DD'
     return (
         "A comment on the line, or alone on the line above:\n\n"
         f"{_code(comment)}\n\nor `keywatch allow FINGERPRINT --reason … --owner … --until …`, "

@@ -120,7 +120,9 @@ def test_a_file_that_does_not_parse_is_noted_as_degraded(
 
 def test_an_allow_comment_covers_a_value_of_a_structure(keywatch: Keywatch, tmp_path: Path) -> None:
     root = tree(tmp_path / "app")
-    comment = '  # keywatch: allow acme-literal-variable reason="a hint" owner=@a until=2027-01-31'
+    comment = (
+        "  # keywatch" + ': allow acme-literal-variable reason="a hint" owner=@a until=2027-01-31'
+    )
     file = root / "k8s" / "app.yaml"
     file.write_text(MANIFEST.replace("VALUE", VALUE + comment))
     done = scan(keywatch, cwd=root)

@@ -1,6 +1,6 @@
 """Every syntax of references: what passes, what does not, and under which rule a scan says so.
 
-`LIT` stands for a made-up value, `B64` for it in base64, so that no line here holds one.
+`LIT` or `<LIT>` stands for a made-up value and `B64` for it in base64: no line here holds one.
 """
 
 from __future__ import annotations
@@ -189,13 +189,13 @@ FILES = (
             "sops:\n  mac: ENC[AES256_GCM,data:B64,iv:B64,tag:B64,type:str]\n"
         ),
     ),
-    ("app.yaml", "url-credentials", "url: postgres://app:LIT@db/app\n"),
-    ("app.yaml", "url-credentials", "database_url: postgres://app:LIT@${HOST}/app\n"),
+    ("app.yaml", "url-credentials", "url: postgres://app:<LIT>@db/app\n"),
+    ("app.yaml", "url-credentials", "database_url: postgres://app:<LIT>@${HOST}/app\n"),
     ("app.yaml", "", "database_url: postgres://app:${PASSWORD}@${HOST}/app\n"),
     (".npmrc", "generic-secret", "//registry.example.org/:_authToken=LIT-LIT\n"),
     (".npmrc", "", "//registry.example.org/:_authToken=${NPM_TOKEN}\n"),
     (".pypirc", LITERAL, "[pypi]\nusername = app\npassword = LIT\n"),
-    (".netrc", "netrc-password", "machine example.org login app password LIT\n"),
+    (".netrc", "netrc-password", "machine example.org login app password <LIT>\n"),
     (".pgpass", "pgpass-password", "db.example.org:5432:app:app:LIT\n"),
     (".env", "dotenv-with-values config-literal-secret", "DB_PASSWORD=LIT\n"),
     ("app.py", "code-default-argument", 'password = os.getenv("DB_PASSWORD", "LIT")\n'),
@@ -212,7 +212,7 @@ FILES = (
 
 
 def filled(text: str) -> str:
-    return text.replace("LIT", VALUE).replace("B64", B64)
+    return text.replace("<LIT>", VALUE).replace("LIT", VALUE).replace("B64", B64)
 
 
 def _bare(value: str) -> str:
