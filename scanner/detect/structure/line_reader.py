@@ -18,7 +18,7 @@ _MULTILINE = re.compile(rb'(?P<quote>"""|\'\'\')(?P<text>.*?)(?P=quote)', re.DOT
 _QUOTED = re.compile(
     rb"""(?P<quote>["'`])(?P<text>(?:[^"'`\\]|\\.|(?!(?P=quote))["'`])*)(?P=quote)""", re.DOTALL
 )
-_TABLE = re.compile(rb"\{(?![{%])|\[(?!\[)")
+_TABLE = re.compile(rb"\{(?![{%]|[A-Za-z_]\w*\}(?:\s|$))|\[(?!\[)")
 _COMMENT = re.compile(rb"(?:^|[ \t])[#;].*$")
 _INLINE = re.compile(
     rb"""["']?(?<![\w.\-])(?P<key>[\w.\-]+)["']?[ \t]*=[ \t]*"""
