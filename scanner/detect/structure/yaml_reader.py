@@ -31,6 +31,7 @@ _BREAK = re.compile(rb"^---", re.MULTILINE)
 _BLOCK = re.compile(rb"[|>][-+0-9]*[^\n]*\n[ \t]*")
 _PROPERTIES = re.compile(rb"(?:[!&][^\s]*[ \t]*\n?[ \t]*)+")
 _LARGEST = 1_000_000
+_LARGEST_JSON = 150_000  # no excerpt is made of it: larger files are data more often than settings
 _MOST_LEAVES = 50_000
 _DEEPEST = 100
 
@@ -49,7 +50,7 @@ def read_yaml(data: bytes) -> Iterator[Structure]:
 
 def read_json(data: bytes) -> Iterator[Structure]:
     """One document. Comments and trailing commas may be in it."""
-    if len(data) > _LARGEST:
+    if len(data) > _LARGEST_JSON:
         raise NotParsedError("it is too large")
     masked = filled(_EXPRESSION.sub(_filled, data), _ERB, b"x")
     yield from _documents(_JSON_TOKEN.sub(_json_token, masked).translate(_ASCII), data)
