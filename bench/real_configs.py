@@ -293,14 +293,14 @@ def counted(folder: Path) -> Held:
     files: Counter[str] = Counter()
     lines: Counter[str] = Counter()
     tests = 0
-    for path, which, length in _sorted_out(folder):
+    for path, which, length in sorted_out(folder):
         files[which] += 1
         lines[which] += length
         tests += length * is_test(path)
     return Held(files, lines, tests)
 
 
-def _sorted_out(folder: Path) -> Iterator[tuple[PurePosixPath, str, int]]:
+def sorted_out(folder: Path) -> Iterator[tuple[PurePosixPath, str, int]]:
     """(path below the folder, kind, lines) of each file."""
     found = corpora.regular_files(folder)
     files = {PurePosixPath(path.relative_to(folder)): path for path in found}

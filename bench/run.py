@@ -15,13 +15,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import exact, hook, limits, peers, results, trees
+from bench import configs, exact, hook, limits, peers, results, trees
 
 SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "trees": trees.section,
     "exact": exact.section,
     "hook": hook.section,
     "hostile": limits.section,
+    "configs": configs.section,
 }
 RAW = peers.BUILD / "results"
 PAGE = Path(__file__).with_name("RESULTS.md")

@@ -505,16 +505,11 @@ def test_a_pipe_in_the_place_of_a_script_is_not_waited_for(
 # The example, and what the documentation says
 
 
-def test_the_example_has_an_idle_rotation_script_and_a_secret_that_nothing_rotates(
-    keywatch: Keywatch, tmp_path: Path
-) -> None:
+def test_the_example_has_a_secret_that_nothing_rotates(keywatch: Keywatch, tmp_path: Path) -> None:
     copy = tmp_path / "agentaskit"
     plant.plant(copy, replace(plant.load_manifest(), plants=()))
     done = check(keywatch, copy)
-    assert done.findings == [
-        ("policy-unrotated-secret", "configs/secrets/vault.yaml", 12),
-        ("policy-rotation-without-effect", "scripts/rotate_secrets.sh", 5),
-    ]
+    assert done.findings == [("policy-unrotated-secret", "configs/secrets/vault.yaml", 12)]
     assert "jwt-signing" in done.detail("policy-unrotated-secret")
 
 
