@@ -52,11 +52,13 @@ class Compliance:
         candidates, by place in all of it. NotParsedError where it does not parse."""
         active = [ready for ready in self._rules if ready.rule.group in candidates]
         near = [ready for ready in active if ready.is_local]
+        others = [ready for ready in active if not ready.is_local]
         zones = _zones(data, [m for r in near for m in candidates[r.rule.group]])
+        documents = list(structures(kind, data, () if others else zones))
         if zones:
-            yield from _of_rules(path, kind, data, near, zones)
-        if others := [ready for ready in active if not ready.is_local]:
-            yield from _of_rules(path, kind, data, others, ())
+            around = [each._replace(zones=zones) for each in documents]
+            yield from _of_rules(path, kind, data, near, around)
+        yield from _of_rules(path, kind, data, others, documents)
 
     def by_line(self, candidates: Sequence[Match], data: bytes) -> list[Match]:
         """The candidates of lines alone, each under the rule that its value breaks."""
@@ -82,12 +84,12 @@ class _Place:
         self.secret = row.secret
         steps = where.parse(row.path)
         self._path = where.Matcher(steps, _compiled) if steps else None
-        self._key = where.last_key(steps)
+        self.key = where.last_key(steps)  # a path without it is no such place
         self._name = row.name
 
     def holds(self, setting: Setting, texts: where.ValueOf, *, secret: bool) -> bool:
         """Is the setting in this place? `secret`: does its name, or a variable's in it, say so?"""
-        if (self.secret and not secret) or (self._key and self._key not in setting.leaf.path):
+        if (self.secret and not secret) or (self.key and self.key not in setting.leaf.path):
             return False
         if self._name and not _compiled(self._name).search(
             setting.name.encode("latin-1", "replace")
@@ -193,11 +195,15 @@ def _zones(data: bytes, candidates: Sequence[Match]) -> tuple[Zone, ...]:
 
 
 def _of_rules(
-    path: str, kind: FileKind, data: bytes, rules: Sequence[_Ready], zones: Sequence[Zone]
+    path: str,
+    kind: FileKind,
+    data: bytes,
+    rules: Sequence[_Ready],
+    documents: Sequence[Structure],
 ) -> Iterator[Match]:
-    """What these rules find in the zones of a file, everywhere in it where there are none."""
+    """What these rules find in what is looked at of a file's documents."""
     once: set[str] = set()
-    for structure in structures(kind, data, zones):
+    for structure in documents:
         kinds = kind.kinds | structure.kinds
         wanted = [(ready, places) for ready in rules if (places := ready.places_in(kinds))]
         for match, ready in _found(path, kind, structure, data, wanted) if wanted else ():
@@ -217,10 +223,15 @@ def _found(
     texts = where.values(structure.leaves, data)
     translated = is_translation(path)
     containers = None if b"{{" in data or "kubernetes" not in structure.kinds else Containers(texts)
+    asked = [place for _, places in rules for place in places]
+    keys = {place.key for place in asked}
+    by_name = any(place.secret for place in asked)
     for setting in settings(structure, data, texts):
-        sensitive = is_sensitive(setting.name)
-        fault = _fault(setting, kind, sensitive=sensitive)
-        if containers and fault is None:
+        if "" not in keys and keys.isdisjoint(setting.leaf.path):
+            continue  # in none of the places
+        sensitive = by_name and is_sensitive(setting.name)
+        fault = _fault(setting, kind, sensitive=sensitive) if by_name else None
+        if by_name and containers and fault is None:
             fault = _undeclared(setting, containers, sensitive=sensitive)
         if fault and translated and not _DIGIT.search(_ESCAPE.sub("", setting.value)):
             fault = None

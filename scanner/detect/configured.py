@@ -64,18 +64,10 @@ _TYPES = re.compile(
 _PUBLIC = re.compile(
     r"^(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S+|-----BEGIN (?:PUBLIC KEY|CERTIFICATE)|age1|pk_)"
 )
-
-
 _HALF = re.compile(rb"\$\w+\}")
 _COMMENT = re.compile(rb"(?<![ \t])[ \t]+(?:#|//|;)[^\n]*$")
-
-
 _PASSING = {Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT, Verdict.PLACEHOLDER}
-
-
 _EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}|<%[^<\n]*?%>")
-
-
 # Names that hold a secret where their value is a random one.
 _VAGUE = re.compile(
     r"(?i)[a-z0-9_\-.]key$|^(?:login|sonar\.login|seed|salt|pin|pepper|key\d?|auth|pass|result)$"
@@ -86,7 +78,7 @@ _NO_KEY = re.compile(
     r"|topology|label|annotation|search|item|row|map|json|data|event|message|sitekey|publishable|client"
 )
 _OF_KEY = re.compile(r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|hmac|sso|saml")
-_NO_VALUES = frozenset(
+_BESIDE_IT = frozenset(
     ("name", "namespace", "id", "type", "kind", "path", "version", "description")
 )
 _HOLDER = re.compile(
@@ -118,7 +110,7 @@ def is_vague(name: str, keys: Sequence[str]) -> bool:
         return True
     if name.lower() == "key":
         return any(_OF_KEY.search(key) for key in keys[:-1])
-    return name not in _NO_VALUES and any(_HOLDER.search(key) for key in keys[:-1])
+    return name not in _BESIDE_IT and any(_HOLDER.search(key) for key in keys[:-1])
 
 
 def configured(candidate: Candidate) -> Confidence | None:
@@ -164,8 +156,7 @@ def flaw(
         return None
     if verdict is Verdict.LITERAL:
         return _of_text(judged, name, text, example=example)
-    confidence = Confidence.MEDIUM
-    return Flaw(verdict, judged.start, judged.end, confidence)
+    return Flaw(verdict, judged.start, judged.end, Confidence.MEDIUM)
 
 
 def _of_text(judged: Judged, name: str, text: str, *, example: bool) -> Flaw | None:

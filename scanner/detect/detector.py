@@ -74,7 +74,7 @@ class Detector:
         self._settings = settings
         self._made: Engine | None = None
         ends = "|".join(files.removeprefix(_PART) for files in book.by_path)
-        self._calls_for_some = re.compile(f"{_PART}(?:{ends})").search
+        self._calls = re.compile(f"{_PART}(?:{ends})").search
 
     def is_heavy(self, size: int) -> bool:
         """Does a file of so many bytes take much memory, for as long as it is looked at?"""
@@ -90,11 +90,11 @@ class Detector:
         degraded = ""
         unread = False
         scope = scope_of(path)
+        called = [n for n, wants in self._by_path if wants(path)] if self._calls(path) else ()
         for buffer in buffers(chunks):
             whole = whole and buffer.following == len(buffer.data)
             hits = self._matcher.hits(buffer.data, scope)
-            if self._calls_for_some(path):
-                hits += [(index, 0) for index, wanted in self._by_path if wanted(path)]
+            hits += [(number, 0) for number in called]
             classic = self._classic(path, buffer.data, hits) if self._settings and whole else ()
             unread = unread or classic is None
             if hits or classic:

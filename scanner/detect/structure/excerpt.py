@@ -62,8 +62,8 @@ def _indent(data: bytes, at: int) -> tuple[int, bool, bool]:
     """How far the line at `at` is indented, whether it begins an item, and whether it has text."""
     found = _LINE.match(data, at)
     assert found is not None  # noqa: S101 - every part of it may be empty
-    text = found["text"]
-    control = text in {b"{", b"<"} and data[found.end("text") :][:1] in {b"{", b"%"}
+    text, end = found["text"], found.end("text")
+    control = text in {b"{", b"<"} and data[end : end + 1] in {b"{", b"%"}
     has_text = bool(found["item"]) or not (control or text in {b"", b"#"})
     return len(found["indent"]), bool(found["item"]), has_text
 

@@ -61,9 +61,14 @@ def without_lines(data: bytes, marks: Marks) -> bytes:
     return _over(data, blank, b" ")
 
 
+def written_over(text: bytes, by: bytes) -> bytes:
+    """A text of the same length and lines."""
+    return _NO_BREAK.sub(by, text)
+
+
 def _over(data: bytes, found: Iterable[_Span], by: bytes) -> bytes:
     parts, done = [], 0
     for start, end in found:
-        parts += [data[done:start], _NO_BREAK.sub(by, data[start:end])]
+        parts += [data[done:start], written_over(data[start:end], by)]
         done = end
     return b"".join([*parts, data[done:]])

@@ -7,6 +7,7 @@ YAML, too. What only the content tells (a Kubernetes manifest) is added when a d
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _READERS = {
@@ -87,6 +88,7 @@ class FileKind(NamedTuple):
     example: bool
 
 
+@lru_cache(maxsize=256)  # each rule that is met in a file asks
 def file_kind(path: str) -> FileKind:
     """The kind of the file at a path, by its name alone."""
     name = path.rpartition("/")[2].lower()

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from scanner.detect.structure.filler import filled, without_lines
+from scanner.detect.structure.filler import filled, without_lines, written_over
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
 
 _LOADER = getattr(yaml, "CLoader", yaml.Loader)
@@ -27,7 +27,6 @@ _LINES = _TEMPLATES | {b"{#": b"#}"}
 _NO_BEGINNING = re.compile(rb"(?<=[:\-\[,] )[@%`](?=\w)")
 _JSON_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*"?|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _ESCAPE = re.compile(rb"\\.")
-_BREAK = re.compile(rb"^---", re.MULTILINE)
 _BLOCK = re.compile(rb"[|>][-+0-9]*[^\n]*\n[ \t]*")
 _PROPERTIES = re.compile(rb"(?:[!&][^\s]*[ \t]*\n?[ \t]*)+")
 _LARGEST = 1_000_000
@@ -56,17 +55,13 @@ def read_json(data: bytes) -> Iterator[Structure]:
     yield from _documents(_JSON_TOKEN.sub(_json_token, masked).translate(_ASCII), data)
 
 
-def _blank(match: re.Match[bytes]) -> bytes:
-    return re.sub(rb"[^\n]", b" ", match[0])
-
-
 def _filled(match: re.Match[bytes]) -> bytes:
-    return re.sub(rb"[^\n]", b"x", match[0])
+    return written_over(match[0], b"x")
 
 
 def _json_token(match: re.Match[bytes]) -> bytes:
     token = match[0]
-    return _ESCAPE.sub(b"xx", token) if token[:1] == b'"' else _blank(match)
+    return _ESCAPE.sub(b"xx", token) if token[:1] == b'"' else written_over(token, b" ")
 
 
 def _documents(masked: bytes, data: bytes) -> Iterator[Structure]:
