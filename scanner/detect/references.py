@@ -47,10 +47,11 @@ _GIVEN = re.compile(
     r"|MAIN_?PID|NOTIFY_SOCKET|(?:CONSOLE|FILE)_LOG_PATTERN"
 )
 _NAME = rb"(?:[A-Z][A-Z0-9_]{1,100}|TF_VAR_\w{1,100})"
-# A reference without a default: one with a default needs no declaration.
+# A reference without a default: one with a default needs no declaration. Each form begins with one
+# character, so that nothing is tried where none of them stands.
 _USE = re.compile(
-    rb"(?<![$\\])\$\{(?:env:)?(?P<braced>%(n)s)(?::?\?[^}\n]{0,200})?\}"
-    rb"|(?<!\$)\$\((?P<manifest>%(n)s)\)"
+    rb"\$(?<![$\\]\$)\{(?:env:)?(?P<braced>%(n)s)(?::?\?[^}\n]{0,200})?\}"
+    rb"|\$(?<!\$\$)\((?P<manifest>%(n)s)\)"
     rb"|\{\{[^{}\n]{0,60}?\b(?:env|requiredEnv|getenv|mustEnv|env_var)[ \t(]{1,3}"
     rb"[\"'](?P<template>%(n)s)[\"'][ \t)]{0,3}(?:-?\}\}|\|(?![^{}\n]{0,100}\bdefault\b))"
     rb"|<%%=?[^%%\n]{0,60}?\bENV(?:\.fetch\(|\[)[\"'](?P<ruby>%(n)s)[\"'][\])][ \t]{0,3}-?%%>"

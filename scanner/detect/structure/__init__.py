@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 from scanner.detect.structure.excerpt import excerpt
-from scanner.detect.structure.kinds import KINDS, FileKind, file_kind
+from scanner.detect.structure.kinds import KINDS, PATH_KINDS, FileKind, file_kind
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
 from scanner.detect.structure.nested import nested
 
 __all__ = [
     "KINDS",
+    "PATH_KINDS",
     "READERS",
     "FileKind",
     "Leaf",
@@ -29,11 +30,12 @@ __all__ = [
 ]
 
 _HOLDERS = frozenset(("yaml", "json", "hcl", "toml"))
-_Read = Callable[[bytes], Iterator[Structure]]
+_Read = Callable[..., Iterator[Structure]]
+_Zones = Sequence[tuple[int, int]]
 # The module and the function of each reader, loaded with the first file that needs it.
 READERS = {
     "yaml": ("yaml_reader", "read_yaml"),
-    "json": ("yaml_reader", "read_json"),
+    "json": ("json_reader", "read_json"),
     "toml": ("line_reader", "read_lines"),
     "ini": ("line_reader", "read_lines"),
     "env": ("line_reader", "read_lines"),
@@ -50,20 +52,31 @@ def structures(
     """The documents of a file whose kind has a reader. NotParsedError where it does not parse.
 
     `zones`: the stretches of whole lines that are asked for, in order; all where there are none. Of
-    YAML only these and the lines above that lead to them are parsed. After each document come those
+    YAML and JSON only these and what leads to them are parsed. After each document come those
     that stand in its values.
     """
     if data.startswith(BOM_UTF8):  # no part of the first key
         data = data.replace(BOM_UTF8, b"\n" * len(BOM_UTF8), 1)
     read = _reader(kind.reader)
-    found = _around(read, data, zones) if zones and kind.reader == "yaml" else None
+    some = _SOME.get(kind.reader)
+    found = some(read, data, zones) if zones and some else None
     for each in found or list(read(data)):
-        yield each._replace(zones=zones)
+        looked_at = each._replace(zones=zones)
+        yield looked_at
         if kind.reader in _HOLDERS:
-            yield from (inner._replace(zones=zones) for inner in nested(each.leaves, data, _reader))
+            leaves = [leaf for leaf in each.leaves if looked_at.is_looked_at(leaf)]
+            yield from (inner._replace(zones=zones) for inner in nested(leaves, data, _reader))
 
 
-def _around(read: _Read, data: bytes, zones: Sequence[tuple[int, int]]) -> list[Structure] | None:
+def _of_json(read: _Read, data: bytes, zones: _Zones) -> list[Structure] | None:
+    """The documents around some zones; None where all of it must be read."""
+    try:
+        return list(read(data, zones))
+    except NotParsedError:
+        return None
+
+
+def _of_yaml(read: _Read, data: bytes, zones: _Zones) -> list[Structure] | None:
     """The documents of an excerpt; None where it does not parse without the rest."""
     some = excerpt(data, zones)
     try:
@@ -71,6 +84,9 @@ def _around(read: _Read, data: bytes, zones: Sequence[tuple[int, int]]) -> list[
     except NotParsedError:
         return None
     return [each._replace(leaves=tuple(map(some.in_file, each.leaves))) for each in found]
+
+
+_SOME = {"json": _of_json, "yaml": _of_yaml}
 
 
 @cache

@@ -53,30 +53,56 @@ _AROUND = re.compile(
 )
 _EXAMPLE = re.compile(r"(?:^|[._-])(?:example|sample|template|dist|defaults?)(?:$|[._-])")
 _LOCKED = re.compile(r"(?:^|[.-])lock(?:$|\.)|^package-lock\.json$|\.min\.|^go\.sum$")
-# Kinds by the path; the first word of a row is the kind.
+# Kinds by the path: each with words, one of which is in all such paths, since every file is asked.
 _BY_PATH = [
-    (kind, re.compile(pattern))
-    for kind, pattern in (
-        ("compose", r"(?:^|/)(?:docker-)?(?:compose|stack)(?:[._-][^/]*)?\.ya?ml$"),
+    (kind, words.split(), re.compile(pattern))
+    for kind, words, pattern in (
+        (
+            "compose",
+            "compose stack",
+            r"(?:^|/)(?:docker-)?(?:compose|stack)(?:[._-][^/]*)?\.ya?ml$",
+        ),
         (
             "github-workflow",
+            ".github/ action.",
             r"(?:^|/)\.github/(?:workflows|actions)/.*\.ya?ml$|(?:^|/)action\.ya?ml$",
         ),
-        ("gitlab-ci", r"(?:^|/)(?:\.gitlab-ci|[^/]*\.gitlab-ci)\.ya?ml$|(?:^|/)\.gitlab/ci/"),
-        ("helm-values", r"(?:^|/)values[^/]*\.ya?ml$|(?:^|/)ci/[^/]*values[^/]*\.ya?ml$"),
-        ("helm-template", r"(?:^|/)templates/.*\.(?:ya?ml|tpl)$"),
-        ("ansible", r"(?:^|/)(?:group_vars|host_vars|roles|playbooks?|ansible)/"),
-        ("spring", r"(?:^|/)(?:application|bootstrap)(?:-[^/]*)?\.(?:ya?ml|properties)$"),
-        ("secrets-config", r"(?:^|/)configs/secrets/[^/]*\.ya?ml$"),
-        ("vault-policy", r"(?:^|/)(?:vault|policies|policy)/.*\.hcl$"),
-        ("env-example", r"(?:^|/)(?:\.env\.|[\w.-]*\.?env\.|example\.|sample\.)[\w.-]*$"),
-        ("tfvars", r"\.tfvars(?:\.json)?(?:\.[\w]+)?$"),
-        ("tfstate", r"\.tfstate(?:\.backup)?$"),
+        (
+            "gitlab-ci",
+            "gitlab",
+            r"(?:^|/)(?:\.gitlab-ci|[^/]*\.gitlab-ci)\.ya?ml$|(?:^|/)\.gitlab/ci/",
+        ),
+        (
+            "helm-values",
+            "values",
+            r"(?:^|/)values[^/]*\.ya?ml$|(?:^|/)ci/[^/]*values[^/]*\.ya?ml$",
+        ),
+        ("helm-template", "templates/", r"(?:^|/)templates/.*\.(?:ya?ml|tpl)$"),
+        (
+            "ansible",
+            "_vars/ roles/ playbook ansible/",
+            r"(?:^|/)(?:group_vars|host_vars|roles|playbooks?|ansible)/",
+        ),
+        (
+            "spring",
+            "application bootstrap",
+            r"(?:^|/)(?:application|bootstrap)(?:-[^/]*)?\.(?:ya?ml|properties)$",
+        ),
+        ("secrets-config", "configs/secrets/", r"(?:^|/)configs/secrets/[^/]*\.ya?ml$"),
+        ("vault-policy", ".hcl", r"(?:^|/)(?:vault|policies|policy)/.*\.hcl$"),
+        (
+            "env-example",
+            "env. example. sample.",
+            r"(?:^|/)(?:\.env\.|[\w.-]*\.?env\.|example\.|sample\.)[\w.-]*$",
+        ),
+        ("tfvars", ".tfvars", r"\.tfvars(?:\.json)?(?:\.[\w]+)?$"),
+        ("tfstate", ".tfstate", r"\.tfstate(?:\.backup)?$"),
     )
 ]
 # What only the content, or several of these, tell.
 _BY_CONTENT = ("kubernetes", "compose", "ansible", "terraform")
-KINDS = frozenset((*_READERS, *_BY_CONTENT, *(kind for kind, _ in _BY_PATH)))
+PATH_KINDS = frozenset(kind for kind, _, _ in _BY_PATH) - set(_BY_CONTENT)
+KINDS = frozenset((*_READERS, *_BY_CONTENT, *PATH_KINDS))
 
 
 class FileKind(NamedTuple):
@@ -100,7 +126,11 @@ def file_kind(path: str) -> FileKind:
     if reader == "hcl" and not bare.endswith((".hcl", ".nomad")):
         kinds.add("terraform")
     example = bool(_EXAMPLE.search(name))
-    kinds |= {kind for kind, pattern in _BY_PATH if pattern.search(path)}
+    kinds |= {
+        kind
+        for kind, words, pattern in _BY_PATH
+        if any(word in path for word in words) and pattern.search(path)
+    }
     if "env-example" in kinds and not (example and reader == "env"):
         kinds.discard("env-example")
     return FileKind(reader, frozenset(kinds), example)

@@ -1,14 +1,13 @@
-"""Detect: YAML and JSON -> leaves, by libyaml, whatever templates stand in the file.
+"""Detect: YAML -> leaves, by libyaml, whatever templates stand in the file.
 
 The parser is given text of the same length in which all that it would stumble over is filler:
-templates, escapes, bytes beyond ASCII, comments in JSON. Its marks are then offsets into the file,
-and values are read there.
+templates, bytes beyond ASCII. Its marks are then offsets into the file, and values are read there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
@@ -19,18 +18,14 @@ from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
 _LOADER = getattr(yaml, "CLoader", yaml.Loader)
 _ASCII = bytes(b if b in b"\n\r" or 32 <= b < 127 else (32 if b < 32 else 120) for b in range(256))
 _VARIABLE = re.compile(rb"\$\{[^{}\n]*\}")
-_EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}")
 _ERB = {b"<%": b"%>"}
 _TEMPLATES = {b"{{": b"}}", b"{%": b"%}", b"$[[": b"]]", **_ERB}
 _LINES = _TEMPLATES | {b"{#": b"#}"}
 # What no plain scalar may begin with.
 _NO_BEGINNING = re.compile(rb"(?<=[:\-\[,] )[@%`](?=\w)")
-_JSON_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*"?|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
-_ESCAPE = re.compile(rb"\\.")
 _BLOCK = re.compile(rb"[|>][-+0-9]*[^\n]*\n[ \t]*")
 _PROPERTIES = re.compile(rb"(?:[!&][^\s]*[ \t]*\n?[ \t]*)+")
 _LARGEST = 1_000_000
-_LARGEST_JSON = 150_000  # no excerpt is made of it: larger files are data more often than settings
 _MOST_LEAVES = 50_000
 _DEEPEST = 100
 
@@ -47,21 +42,8 @@ def read_yaml(data: bytes) -> Iterator[Structure]:
         yield from _documents(data.translate(_ASCII), data)
 
 
-def read_json(data: bytes) -> Iterator[Structure]:
-    """One document. Comments and trailing commas may be in it."""
-    if len(data) > _LARGEST_JSON:
-        raise NotParsedError("it is too large")
-    masked = filled(_EXPRESSION.sub(_filled, data), _ERB, b"x")
-    yield from _documents(_JSON_TOKEN.sub(_json_token, masked).translate(_ASCII), data)
-
-
 def _filled(match: re.Match[bytes]) -> bytes:
     return written_over(match[0], b"x")
-
-
-def _json_token(match: re.Match[bytes]) -> bytes:
-    token = match[0]
-    return _ESCAPE.sub(b"xx", token) if token[:1] == b'"' else written_over(token, b" ")
 
 
 def _documents(masked: bytes, data: bytes) -> Iterator[Structure]:
@@ -70,7 +52,7 @@ def _documents(masked: bytes, data: bytes) -> Iterator[Structure]:
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 leaves = tuple(_leaves(events, data))
-                yield Structure(leaves, _kinds(leaves))
+                yield Structure(leaves, content_kinds(leaves))
     except yaml.YAMLError:
         raise NotParsedError("it is not valid YAML") from None
 
@@ -137,7 +119,7 @@ def _leaf(event: Any, data: bytes, path: Path) -> Leaf:
     return Leaf(path, start, max(start, end), style, event.tag or "")
 
 
-def _kinds(leaves: tuple[Leaf, ...]) -> frozenset[str]:
+def content_kinds(leaves: Sequence[Leaf]) -> frozenset[str]:
     """What a document is by its own first keys."""
     top = {leaf.path[0]: leaf for leaf in leaves if leaf.path and isinstance(leaf.path[0], str)}
     kinds = set()
