@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from scanner.cli.sweep import Task
-from scanner.detect.detector import Detector
+from scanner.detect.detector import Detector, Named
 from scanner.inputs.interface import Blob
 from scanner.model import Observation
 
@@ -30,13 +30,15 @@ class Files:
 class Faulty:
     """A detector with a defect, which one file meets."""
 
-    def observe_names(self, names: Sequence[str]) -> dict[str, Observation]:
+    def names(self, paths: Sequence[str]) -> dict[str, Named]:
         return {}
 
     def is_heavy(self, size: int) -> bool:
         return False
 
-    def observe(self, path: str, chunks: Iterable[bytes], size: int) -> Observation | None:
+    def observe(
+        self, path: str, chunks: Iterable[bytes], size: int, called: Sequence[int]
+    ) -> Observation | None:
         if path == "odd":
             raise LookupError(QUOTED)
         return Observation(path=path, size=size)

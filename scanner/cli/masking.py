@@ -21,10 +21,10 @@ def masked(text: str) -> str:
     if len(text) < _SHORTEST:
         return text
     try:
-        seen = _detector().observe_names([text])
+        said = _detector().names([text]).get(text)
     except Exception:  # noqa: BLE001 - an error on the way to an error message
         return "(left out: it could not be checked for secrets)"
-    return seen[text].path if text in seen else text
+    return said.seen.path if said and said.seen else text
 
 
 @functools.cache

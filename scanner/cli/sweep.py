@@ -18,7 +18,7 @@ from scanner.cli.inputs import Selection
 from scanner.cli.masking import masked
 from scanner.cli.terminal import Io
 from scanner.detect import matcher, rulebook
-from scanner.detect.detector import Detector, patterns, patterns_key
+from scanner.detect.detector import NOTHING, Detector, patterns, patterns_key
 from scanner.detect.rulebook import Rulebook
 from scanner.errors import UsageError
 from scanner.inputs.interface import Blob, Source
@@ -122,9 +122,10 @@ class Task(NamedTuple):
 
     def scan(self, paths: Sequence[str]) -> Swept:
         swept = Swept()
-        names = self.detector.observe_names(paths)
+        names = self.detector.names(paths)
         for path in paths:
-            shown = names[path].path if path in names else path
+            name = names.get(path, NOTHING)
+            shown = name.seen.path if name.seen else path
             if self.excluded(path):
                 swept.skips.append(Skip(kind="excluded", path=shown))
                 continue
@@ -132,22 +133,23 @@ class Task(NamedTuple):
             if isinstance(got, Blob) and self.detector.is_heavy(got.size) and not self.alone:
                 swept.heavy.append(path)
                 continue
-            if path in names:
-                swept.observations.append(names[path])
-            self._one(got, shown, swept)
+            if name.seen:
+                swept.observations.append(name.seen)
+            self._one(got, shown, name.called, swept)
         return swept
 
-    def _one(self, got: Blob | Skip | Gap, shown: str, swept: Swept) -> None:
+    def _one(self, got: Blob | Skip | Gap, shown: str, called: Sequence[int], swept: Swept) -> None:
         if isinstance(got, Skip):
             swept.skips.append(got._replace(path=shown))
         elif isinstance(got, Gap):
             swept.gaps.append(got._replace(path=shown))
         else:
-            self._scan(got, shown, swept)
+            self._scan(got, shown, called, swept)
 
-    def _scan(self, blob: Blob, shown: str, swept: Swept) -> None:
+    def _scan(self, blob: Blob, shown: str, called: Sequence[int], swept: Swept) -> None:
+        text = self._watched(blob, shown, swept)
         try:
-            seen = self.detector.observe(shown, self._watched(blob, shown, swept), blob.size)
+            seen = self.detector.observe(shown, text, blob.size, called)
         except OSError as error:
             reason = error.strerror or "it could not be read to its end"
             swept.gaps.append(Gap(kind="unreadable", path=shown, reason=reason))

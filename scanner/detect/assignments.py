@@ -10,6 +10,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from scanner.detect.templates import Verdict, judge
@@ -165,6 +166,7 @@ def _strength(value: str, *, is_password: bool) -> Confidence | None:
     return Confidence.HIGH if len(value) > 19 and entropy > 3.5 else Confidence.MEDIUM
 
 
+@lru_cache(maxsize=1024)  # the same names come again and again
 def holds_a_secret(name: str) -> bool:
     """False for `password_reset_url`, `tokenizer`, `passing`: the sensitive word must stand as a
     word, and no word after the last one may say that the value is only about it."""

@@ -15,7 +15,7 @@ from scanner.detect.containers import Containers
 from scanner.detect.linear import linear, secret_group
 from scanner.detect.matches import Match
 from scanner.detect.rules import ConfigRule, PlaceRow, Rule
-from scanner.detect.structure import FileKind, Leaf, Path, Structure, structures
+from scanner.detect.structure import PATH_KINDS, FileKind, Leaf, Path, Structure, structures
 from scanner.detect.templates import Verdict, judge
 from scanner.detect.verify import CHECKS
 from scanner.model import Confidence
@@ -50,7 +50,10 @@ class Compliance:
     ) -> Iterator[Match]:
         """What the rules of the candidates' groups find in a file: by name alone around the
         candidates, by place in all of it. NotParsedError where it does not parse."""
-        active = [ready for ready in self._rules if ready.rule.group in candidates]
+        called = (ready for ready in self._rules if ready.rule.group in candidates)
+        active = [ready for ready in called if ready.may_be_in(kind)]
+        if not active:
+            return
         near = [ready for ready in active if ready.is_local]
         others = [ready for ready in active if not ready.is_local]
         zones = _zones(data, [m for r in near for m in candidates[r.rule.group]])
@@ -113,6 +116,13 @@ class _Ready:
         self.by_name_alone = any(row.secret and not row.path for row in rule.places)
         self.by_name = all(row.secret for row in rule.places)
         self.is_local = all(row.secret and not row.path and not row.kinds for row in rule.places)
+
+    def may_be_in(self, kind: FileKind) -> bool:
+        """Can a file of this kind, or what its content makes of it, have one of the places?"""
+        return any(
+            not place.kinds or place.kinds & kind.kinds or place.kinds - PATH_KINDS
+            for place in self._places
+        )
 
     def places_in(self, kinds: frozenset[str]) -> list[_Place]:
         return [place for place in self._places if not place.kinds or place.kinds & kinds]

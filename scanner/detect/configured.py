@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.assignments import holds_a_secret, is_dummy, is_placeholder, shannon
@@ -96,6 +97,7 @@ class Flaw(NamedTuple):
     severity: Severity | None = None
 
 
+@lru_cache(maxsize=1024)  # a repository has few names for its settings, and many settings
 def is_sensitive(name: str) -> bool:
     """Does a setting of this name hold a secret?"""
     last = re.split(r"[/:]", name)[-1] if "/" in name else name
@@ -117,6 +119,11 @@ def configured(candidate: Candidate) -> Confidence | None:
     """A check: may this line of a configuration file hold a value that is not templated?"""
     name = candidate.name.decode("latin-1")
     value = trimmed(candidate.value, candidate.line[: candidate.at]).decode("latin-1")
+    return _confidence(name, value)
+
+
+@lru_cache(maxsize=256)
+def _confidence(name: str, value: str) -> Confidence | None:
     found = flaw(name, value, sensitive=is_sensitive(name), vague=is_vague(name, ()))
     return found.confidence if found else None
 

@@ -6,14 +6,12 @@ is not paid for by them.
 
 from __future__ import annotations
 
-import functools
-import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache
-from scanner.detect.matcher import Hit, Matcher, Pattern
+from scanner.detect.matcher import NAME, Hit, Matcher, Pattern
 from scanner.detect.pieces import Place, buffers
 from scanner.detect.rulebook import Rulebook
 from scanner.detect.scopes import scope_of
@@ -26,13 +24,13 @@ if TYPE_CHECKING:
 
 _MAX_FINDINGS = 10_000
 _HEAVY = 2 << 20
-_PART = "(?:^|/)"  # what the paths that call for a rule begin with: tried once for all of them
 _YAML = (".yaml", ".yml", ".eyaml")  # may hold text, behind escapes, that no prefilter sees
 
 
 def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[Pattern, ...]:
     """All that the one pass looks for: a rule's number is its place, comments come after them, and
-    then the prefilters of the detect-secrets layer."""
+    then the prefilters of the detect-secrets layer. Rules without an anchor are called for by the
+    names of files."""
     from scanner.detect import comments
 
     theirs: tuple[Pattern, ...] = ()
@@ -42,7 +40,9 @@ def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[P
         theirs = tuple(Pattern(*each) for each in prefilters(settings))
     rules = (
         Pattern(r.anchor, r.ignore_case, r.keywords, bool(r.group and not r.pattern), r.scope)
-        for r in book.looked_for
+        if r.anchor
+        else Pattern(r.files, scope=NAME)
+        for r in book.rules
     )
     ours = (
         Pattern(anchor, ignore_case=True, keywords=keywords)
@@ -56,6 +56,17 @@ def patterns_key(book: Rulebook, settings: ClassicSettings | None = None) -> str
     if settings is None:
         return book.key
     return cache.key(book.key, repr((settings.plugins, settings.letters_wanted)))
+
+
+class Named(NamedTuple):
+    """What a file's name says: the secrets that stand in it, masked in their observation's path,
+    and the numbers of the rules that it calls for."""
+
+    seen: Observation | None = None
+    called: tuple[int, ...] = ()
+
+
+NOTHING = Named()
 
 
 class Detector:
@@ -73,16 +84,20 @@ class Detector:
         self._matcher = matcher
         self._settings = settings
         self._made: Engine | None = None
-        ends = "|".join(files.removeprefix(_PART) for files in book.by_path)
-        self._calls = re.compile(f"{_PART}(?:{ends})").search
 
     def is_heavy(self, size: int) -> bool:
         """Does a file of so many bytes take much memory, for as long as it is looked at?"""
         return self._settings is not None and size > _HEAVY
 
-    def observe(self, path: str, chunks: Iterable[bytes], size: int = 0) -> Observation | None:
+    def observe(
+        self,
+        path: str,
+        chunks: Iterable[bytes],
+        size: int = 0,
+        called: Sequence[int] | None = None,
+    ) -> Observation | None:
         """Everything that the rules and comments say about one file, given in pieces; None where
-        they say nothing."""
+        they say nothing. `called`: what `names` says of its path, where that was asked before."""
         findings: list[Finding] = []
         said: list[AllowComment] = []
         place = Place()
@@ -90,7 +105,8 @@ class Detector:
         degraded = ""
         unread = False
         scope = scope_of(path)
-        called = [n for n, wants in self._by_path if wants(path)] if self._calls(path) else ()
+        if called is None:
+            called = self.names((path,)).get(path, NOTHING).called
         for buffer in buffers(chunks):
             whole = whole and buffer.following == len(buffer.data)
             hits = self._matcher.hits(buffer.data, scope)
@@ -111,22 +127,26 @@ class Detector:
         gaps = _gaps(path, max(len(findings), len(said)), unread=unread)
         return _observation(path, size, findings, said, gaps)._replace(notes=_notes(path, degraded))
 
-    def observe_names(self, names: Sequence[str]) -> dict[str, Observation]:
-        """The secrets that stand in file names themselves, masked in each observation's path."""
-        encoded = [name.encode(errors="surrogateescape") for name in names]
+    def names(self, paths: Sequence[str]) -> dict[str, Named]:
+        """What the names of files say, of those that say anything."""
+        encoded = [path.encode(errors="surrogateescape") for path in paths]
         starts = [0]
-        for name in encoded:
-            starts.append(starts[-1] + len(name) + 1)
-        by_name: dict[int, list[Hit]] = {}
-        for index, to in self._matcher.hits(b"\n".join(encoded)):
+        for each in encoded:
+            starts.append(starts[-1] + len(each) + 1)
+        hits: dict[int, list[Hit]] = {}
+        for index, to in self._matcher.hits(b"\n".join(encoded), NAME):
             number = bisect_right(starts, max(to - 1, 0)) - 1
-            by_name.setdefault(number, []).append((index, to - starts[number]))
-        seen = {}
-        for number, hits in by_name.items():
-            shown, findings = self._engine.examine_name(names[number], hits)
-            if findings:
-                seen[names[number]] = _observation(shown, 0, findings, [], ())
-        return seen
+            hits.setdefault(number, []).append((index, to - starts[number]))
+        said = ((paths[number], self._named(paths[number], met)) for number, met in hits.items())
+        return {path: named for path, named in said if named != NOTHING}
+
+    def _named(self, path: str, hits: Sequence[Hit]) -> Named:
+        rules = self._book.rules
+        called = {index for index, _ in hits if index < len(rules) and not rules[index].anchor}
+        within = [hit for hit in hits if hit[0] not in called]
+        shown, findings = self._engine.examine_name(path, within) if within else (path, [])
+        seen = _observation(shown, 0, findings, [], ()) if findings else None
+        return Named(seen, tuple(sorted(called)))
 
     def _classic(self, path: str, data: bytes, hits: Sequence[Hit]) -> Sequence[Found] | None:
         """What the detect-secrets layer finds; None where the file is too large for it."""
@@ -137,19 +157,13 @@ class Detector:
         if len(hits) > classic.MOST_HITS:
             return None
         assert self._settings is not None  # noqa: S101 - asked by the caller
-        first = len(self._book.looked_for) + len(comments.ANCHORS)
+        first = len(self._book.rules) + len(comments.ANCHORS)
         theirs = sorted((to, index - first) for index, to in hits if index >= first)
         ends, numbers = [to for to, _ in theirs], [number for _, number in theirs]
         try:
             return classic.scan(path, data, ends, self._settings, numbers)
         except classic.TooLargeError:
             return None
-
-    @functools.cached_property
-    def _by_path(self) -> Sequence[tuple[int, Callable[[str], object]]]:
-        """The rules that paths alone call for: the last of all, counted from the end."""
-        paths = self._book.by_path
-        return [(number - len(paths), re.compile(each).search) for number, each in enumerate(paths)]
 
     @property
     def _engine(self) -> Engine:

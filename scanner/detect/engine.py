@@ -22,6 +22,7 @@ from scanner.detect.rulebook import Rulebook
 from scanner.detect.rules import Rule
 from scanner.detect.structure.kinds import file_kind
 from scanner.detect.verify import CHECKS, Candidate
+from scanner.detect.windows import Window, line_start, window_around
 from scanner.identity import digest
 from scanner.model import AllowComment, Confidence, Finding, Location
 
@@ -30,11 +31,8 @@ if TYPE_CHECKING:
     from scanner.detect.compliance import Compliance
 
 _AROUND_COMMENT = 1024
-# A hit is at the end of a match's shortest form: long ones (a JWT) begin far before it.
-_BEFORE, _AFTER, _LONGEST = 8192, 16384, 8192
-_AFTER_MULTILINE = 65536
-_LONGEST_MULTILINE = 16384
 _LARGEST_BY_NAME = 4 << 20
+_REPEATED, _MOST_BARREN = 512, 1000  # size and number of the lines that may come again
 _MOST_MATCHES = 20_000  # of one rule in one piece, more than a report holds; and comments
 
 # What stands before a value, read backwards from it: quotes, an operator (`=` with a type before
@@ -66,9 +64,9 @@ class Engine:
     def __init__(self, book: Rulebook) -> None:
         self._book = book
         self._rules = book.rules
-        self._compiled: dict[int, _Exact] = {}
+        self._compiled: dict[str, _Exact] = {}
         self._edges: dict[str, re.Pattern[bytes]] = {}
-        self._paths: dict[str, Any] = {}
+        self._asked: dict[str, Any] = {}
 
     def examine(
         self,
@@ -112,7 +110,7 @@ class Engine:
         """
         by_rule: dict[int, list[int]] = {}
         for index, to in hits:
-            if index < len(self._book.looked_for):
+            if index < len(self._rules):
                 by_rule.setdefault(index, []).append(to)
         found: list[Match] = []
         candidates: dict[str, list[Match]] = {}
@@ -140,7 +138,7 @@ class Engine:
     ) -> None:
         """Note the group of a rule that only looks for candidates, where it has one."""
         rule = self._rules[index]
-        if not file_kind(path).reader:
+        if not file_kind(path).reader or (rule.needs and not self._has(rule.needs, data)):
             return
         met = list(islice(self._run(index, path, data, sorted(ends)), _MOST_MATCHES))
         if met or not rule.pattern:
@@ -172,40 +170,63 @@ class Engine:
         rule = self._rules[index]
         if not rule.pattern or (rule.files and not self._is_for(rule, path)):
             return
-        exact = self._exact(index)
         if not rule.anchor:
-            yield from self._run_whole(rule, path, data, exact)
+            yield from self._run_whole(rule, path, data)
             return
         seen: set[int] = set()
+        barren: set[bytes] = set()  # files repeat their lines
         covered = -1
         for to in ends:
             if to <= covered:
                 continue
-            window = _window(data, to, rule)
+            window = window_around(data, to, rule)
             covered = window.covered
-            for m in exact.search(window.text):
-                if window.cuts(m, to):
-                    covered = window.low + m.start()  # its own hit comes later, with more after it
-                    break
-                start, end = _without_quotes(window.text, *m.span(exact.secret))
-                if 0 <= start < end and window.low + start not in seen:
-                    seen.add(window.low + start)
-                    if not self._touches(rule, data, window.low + start, window.low + end):
-                        yield from _judged(rule, path, window, exact.named(m), (start, end))
+            if window.text in barren:
+                continue
+            found, covered = self._in_window(rule, path, data, window, seen)
+            if not found and len(window.text) <= _REPEATED and len(barren) < _MOST_BARREN:
+                barren.add(window.text)
+            yield from found
 
-    def _run_whole(self, rule: Rule, path: str, data: bytes, exact: _Exact) -> Iterator[Match]:
-        """A rule that its file's name alone calls for, on all of a file of no great size."""
-        window = _Window(data[:_LARGEST_BY_NAME], 0, len(data))
+    def _in_window(
+        self, rule: Rule, path: str, data: bytes, window: Window, seen: set[int]
+    ) -> tuple[list[Match], int]:
+        """What stands in the window of a hit, and up to where hits need no other one.
+
+        `seen`: where values begin that were judged before.
+        """
+        found: list[Match] = []
+        exact, reached = self._exact(rule), 0
         for m in exact.search(window.text):
-            start, end = _without_quotes(window.text, *m.span(exact.secret))
+            if m.start() < reached:
+                continue  # in the value before
+            if window.cuts(m):
+                return found, window.low + m.start()  # its own hit comes later, with more after it
+            start, reached = exact.valued(m, window.text)
+            start, end = _without_quotes(window.text, start, reached)
+            at = window.low + start
+            if 0 <= start < end and at not in seen:
+                seen.add(at)
+                if not self._touches(rule, data, at, window.low + end):
+                    found += _judged(rule, path, window, exact.named(m), (start, end))
+        return found, window.covered
+
+    def _run_whole(self, rule: Rule, path: str, data: bytes) -> Iterator[Match]:
+        """A rule that its file's name alone calls for, on all of a file of no great size."""
+        exact, window = self._exact(rule), Window(data[:_LARGEST_BY_NAME], 0, len(data))
+        for m in exact.search(window.text):
+            start, end = _without_quotes(window.text, *exact.valued(m, window.text))
             if 0 <= start < end:
                 yield from _judged(rule, path, window, exact.named(m), (start, end))
 
     def _is_for(self, rule: Rule, path: str) -> bool:
         """Is the file one of those that the rule is for?"""
-        if rule.files not in self._paths:
-            self._paths[rule.files] = linear(rule.files.encode())
-        return bool(self._paths[rule.files].search(path.encode(errors="surrogateescape")))
+        return self._has(rule.files, path.encode(errors="surrogateescape"))
+
+    def _has(self, pattern: str, text: bytes) -> bool:
+        if pattern not in self._asked:
+            self._asked[pattern] = linear(pattern.encode())
+        return bool(self._asked[pattern].search(text))
 
     def _touches(self, rule: Rule, data: bytes, start: int, end: int) -> bool:
         """Does a character of the rule's class `edges` touch the value?"""
@@ -216,14 +237,14 @@ class Engine:
             regex = self._edges[rule.edges] = re.compile(b"[" + rule.edges.encode() + b"]")
         return bool((start and regex.match(data, start - 1)) or regex.match(data, end))
 
-    def _exact(self, index: int) -> _Exact:
-        if index not in self._compiled:
-            rule = self._rules[index]
+    def _exact(self, rule: Rule) -> _Exact:
+        if rule.id not in self._compiled:
             flags = "(?mi)" if rule.ignore_case else "(?m)"
             pattern = linear((flags + rule.pattern).encode())
             groups = secret_group(pattern), name_group(pattern)
-            self._compiled[index] = _Exact(pattern.finditer, *groups)
-        return self._compiled[index]
+            value = linear(rule.value.encode()).match if rule.value else None
+            self._compiled[rule.id] = _Exact(pattern.finditer, *groups, value)
+        return self._compiled[rule.id]
 
     def _comments(
         self,
@@ -235,14 +256,14 @@ class Engine:
     ) -> Iterator[AllowComment]:
         """The allow comments of a buffer; a secret inside one is masked before it is read."""
         data = buffer.data
-        first = len(self._book.looked_for)
+        first = len(self._rules)
         last = first + len(comments.ANCHORS)
         ends = sorted({to for i, to in hits if first <= i < last})
         read = 0
         for to in ends:
             if to <= read or not buffer.first <= to < buffer.last:
                 continue
-            start = max(_line_start(data, to, _AROUND_COMMENT), read)
+            start = max(line_start(data, to, _AROUND_COMMENT), read)
             end = data.find(b"\n", to, to + _AROUND_COMMENT)
             end = end if end >= 0 else min(to + _AROUND_COMMENT, len(data))
             read = end
@@ -253,11 +274,24 @@ class Engine:
 
 
 class _Exact(NamedTuple):
-    """A rule's `finditer`, and the numbers of the groups that are the value and its name."""
+    """A rule's `finditer`, and the numbers of the groups that are the value and its name.
+
+    `value`: matches a value at its first character. What may stand in one (quotes, templates) makes
+    a pattern of many states, and tried at each place of a line it is fifty times slower.
+    """
 
     search: Any
     secret: int
     name: int
+    value: Any = None
+
+    def valued(self, m: Any, text: bytes) -> tuple[int, int]:
+        """Where the value of a match begins and ends, -1 where there is none."""
+        start, end = m.span(self.secret)
+        if self.value is None or start < 0:
+            return start, end
+        whole = self.value(text, start)
+        return whole.span() if whole else (-1, -1)
 
     def named(self, m: Any) -> tuple[int, int]:
         """Where the name of a match begins and ends, the end -1 where only its text tells."""
@@ -265,51 +299,8 @@ class _Exact(NamedTuple):
         return (start, end) if self.name and start >= 0 else (m.start(), -1)
 
 
-class _Window(NamedTuple):
-    """Where the exact pattern runs; hits up to `covered` need no other window."""
-
-    text: bytes
-    low: int
-    covered: int
-
-    def cuts(self, m: Any, to: int) -> bool:
-        """May a match after the hit at `to` be cut short, in a window that ends within a line?"""
-        start, length = self.low + m.start(), len(self.text)
-        near_end = start >= self.covered or m.end() == length
-        return near_end and start >= to and self.covered < self.low + length
-
-
-def _window(data: bytes, to: int, rule: Rule) -> _Window:
-    """The surroundings of a hit that ends at `to`."""
-    if rule.lines > 1:
-        low, high = _lines_around(data, to, rule.lines)
-        end = data.find(b"\n", to, high)
-        return _Window(data[low:high], low, end if end >= 0 else high)
-    low = max(0, to - _BEFORE) if rule.multiline else _line_start(data, to, _BEFORE)
-    after, again = (_AFTER_MULTILINE, _LONGEST_MULTILINE) if rule.multiline else (_AFTER, _LONGEST)
-    end = -1 if rule.multiline else data.find(b"\n", to, to + after)
-    high = end if end >= 0 else min(len(data), to + after)
-    whole = end >= 0 or high == len(data)
-    return _Window(data[low:high], low, high if whole else high - again)
-
-
-def _lines_around(data: bytes, to: int, lines: int) -> tuple[int, int]:
-    """From the beginning of the line so many before `to` to the end of the one so many after."""
-    low = high = to
-    for _ in range(lines):
-        low = max(data.rfind(b"\n", max(0, to - _BEFORE), low), 0) if low else 0
-        end = data.find(b"\n", high + 1, to + _AFTER)
-        high = end if end >= 0 else min(len(data), to + _AFTER)
-    return max(low, to - _BEFORE, 0), high
-
-
-def _line_start(data: bytes, to: int, most: int) -> int:
-    """The beginning of the line at `to`, or the place in it that is `most` bytes before."""
-    return data.rfind(b"\n", max(0, to - most), to) + 1 or max(0, to - most)
-
-
 def _judged(
-    rule: Rule, path: str, window: _Window, named: tuple[int, int], span: tuple[int, int]
+    rule: Rule, path: str, window: Window, named: tuple[int, int], span: tuple[int, int]
 ) -> Iterator[Match]:
     """The match with its name and value at these places of the window, if it stands up to its
     rule's demands."""

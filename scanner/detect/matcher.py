@@ -14,13 +14,15 @@ from scanner import cache
 from scanner.errors import ConfigError
 
 Hit = tuple[int, int]
+NAME = "name"
+"""The scope of what is looked for in the names of files alone."""
 
 
 class Pattern(NamedTuple):
     """One thing to look for. `keywords`: lower-case literals, one of which is in every match.
 
     `once`: that it is there is all that is asked: one hit, for a match of the anchor itself.
-    `scope`: code or config, where it is for such files alone.
+    `scope`: code or config, where it is for such files alone; NAME.
     """
 
     anchor: str
@@ -38,7 +40,7 @@ class Matcher(Protocol):
     def hits(self, data: bytes, scope: str = "") -> list[Hit]:
         """Where to look, in no order: for each match of a pattern at least one hit in its lines.
 
-        `scope`: also the patterns that are for code, for config, or `any`, for both.
+        `scope`: also the patterns that are for code, for config, or `any`, for both; or for names.
         """
 
 
@@ -67,7 +69,8 @@ def build(
 def _of_scope(patterns: Sequence[Pattern], scope: str) -> list[tuple[int, Pattern]]:
     """The patterns for a scope, with their numbers among all."""
     numbered = enumerate(patterns)
-    return [(n, p) for n, p in numbered if scope == "any" or p.scope in {"", scope}]
+    wanted = {"", "code", "config"} if scope == "any" else {"", scope}
+    return [(number, pattern) for number, pattern in numbered if pattern.scope in wanted]
 
 
 class _Engine(Protocol):

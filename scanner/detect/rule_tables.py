@@ -31,12 +31,16 @@ _ASSIGNMENT = (
     r"""|=>|:=|->|\|\|=|\?\?=|!=+|:|,|\(|>)[ \t]*"""
 )
 _QUOTES = r"""(?:[rbuf@$]{0,2}\\?["'`]{1,3})?"""
-# A value of any shape, with its quotes where it has some: the engine takes them off.
+# A value of any shape and of some length, with its quotes where it has some: the engine takes them
+# off.
 _LITERAL = (
-    r"""\\?(?P<secret>[rbuf@]{0,2}"[^"\r\n]{4,}"|[rbuf@]{0,2}'[^'\r\n]{4,}'"""
-    r"""|`[^`\r\n]{4,}`|[^\s"'`,;<>\\]{4,})"""
+    r"""\\?(?P<secret>[rbuf@]{0,2}"[^"\r\n]{%(n)d,}"|[rbuf@]{0,2}'[^'\r\n]{%(n)d,}'"""
+    r"""|`[^`\r\n]{%(n)d,}`|[^\s"'`,;<>\\]{%(n)d,})"""
 )
-_LITERAL_ANCHOR = r"""\\?[rbuf@]{0,2}["'`]?[^\s"'`,;<>\\]{2}"""
+_LITERAL_ANCHOR = (
+    r"""\\?(?:[rbuf@]{0,2}(?:"[^"\r\n]{%(n)d}|'[^'\r\n]{%(n)d}|`[^`\r\n]{%(n)d})"""
+    r"""|[^\s"'`,;<>\\]{%(n)d})"""
+)
 
 
 def compiled(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, bytes]:
@@ -79,11 +83,9 @@ def compiled(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, by
         for row in rules.values()
         if (row["group"] in groups if row["group"] else row["id"] not in disabled)
     ]
-    ordered = sorted(kept, key=lambda row: not row["anchor"])
     classic = _classic(infos)
     return {
-        "rules": _json(ordered),
-        "paths": "\0".join(row["files"] for row in ordered if not row["anchor"]).encode(),
+        "rules": _json(kept),
         "config": _json(run),
         "words": _json(infos),
         "classic": _json(classic),
@@ -184,8 +186,8 @@ def _table_row(
         raise parsed.error((*field, "pattern"), f"pattern: {error}", todo="add an anchor") from None
     if pattern:
         _demand_linear(pattern, parsed, (*field, "pattern"), shipped=shipped)
-    if "files" in raw:
-        _demand_linear(raw["files"], parsed, (*field, "files"), shipped=shipped)
+    for name in {"files", "value", "needs"} & raw.keys():
+        _demand_linear(raw[name], parsed, (*field, name), shipped=shipped)
     edges = raw.get("edges", _EDGES).removeprefix("[").removesuffix("]")
     _demand_class(edges, parsed, (*field, "edges"))
     _demand_check(raw.get("check", ""), parsed, (*field, "check"))
@@ -206,6 +208,8 @@ def _table_row(
         "lines": raw.get("lines", 1),
         "once": raw.get("once", False),
         "scope": raw.get("scope", ""),
+        "value": raw.get("value", ""),
+        "needs": raw.get("needs", ""),
         "group": "",
     }
 
@@ -224,7 +228,9 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str]:
             secret = pattern if "(?P<secret>" in pattern else f"(?P<secret>{pattern})"
             pattern = before + _QUOTES + secret
         else:
-            pattern, anchor = before + _LITERAL, anchor or before + _LITERAL_ANCHOR
+            shortest = {"n": raw.get("min_length", 4)}
+            pattern = before + _LITERAL % shortest
+            anchor = anchor or before + _LITERAL_ANCHOR % shortest
     if not shipped:
         return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})"
     by_path = "files" in raw and not anchor

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Rulebook:
     """The rules of a run and their words. `key` names everything that is compiled from them.
 
-    All are read from the cache when they are asked for: a clean run asks for `by_path` alone.
+    All are read from the cache when they are asked for: a clean run asks for none.
     """
 
     def __init__(self, key: str, read: Callable[[str], bytes]) -> None:
@@ -41,16 +41,6 @@ class Rulebook:
         from scanner.detect.rules import rule
 
         return {kind: rule(row) for kind, row in self._json("classic").items()}
-
-    @functools.cached_property
-    def looked_for(self) -> Sequence[Rule]:
-        """The rules of the one pass, the first of all; the others' files call for them by name."""
-        return [rule for rule in self.rules if rule.anchor]
-
-    @functools.cached_property
-    def by_path(self) -> Sequence[str]:
-        """The patterns of paths that call for the last rules, in the order of these."""
-        return [each.decode() for each in self._read("paths").split(b"\0") if each]
 
     @functools.cached_property
     def config_rules(self) -> tuple[ConfigRule, ...]:
@@ -135,7 +125,7 @@ def _code() -> Iterator[str]:
     yield os.path.join(document.rules_folder(), "classic.yaml")
     here = os.path.dirname(os.path.abspath(__file__))
     for name in (
-        *("rule_tables", "config_rules", "where", "stems", "comments"),
+        *("rule_tables", "config_rules", "where", "stems", "comments", "detector"),
         *("classic/patterns", "classic/settings"),
     ):
         yield os.path.join(here, *name.split("/")) + ".py"

@@ -25,7 +25,8 @@ class Rule(NamedTuple):
     `files`: a pattern of the paths that it is for, "" for all. `group`: what it finds are
     candidates for the ConfigRules of this group, "" where they are findings. `lines`: over how many
     a match may go. `once`: the first finding in a file is enough. `scope`: code or config, where
-    it is for such files alone.
+    it is for such files alone. `value`: what a value is, from its first character on, of which the
+    pattern gives no more. `needs`: what else must stand in a file for its candidates to count.
     """
 
     id: str
@@ -45,6 +46,8 @@ class Rule(NamedTuple):
     lines: int = 1
     scope: str = ""
     once: bool = False
+    value: str = ""
+    needs: str = ""
 
 
 class PlaceRow(NamedTuple):

@@ -22,7 +22,7 @@ from scanner.detect.checksums import (
     crc32_hex_little,
     from_base64,
 )
-from scanner.detect.configured import configured
+from scanner.detect.configured import configured, is_random
 from scanner.detect.dotenv import env_value
 from scanner.detect.fallbacks import fallback, placed, positional
 from scanner.detect.manifests import manifest_value
@@ -172,6 +172,7 @@ CHECKS: Mapping[str, Check] = {
     "jwt": _sure(_jwt),
     "kv-path": _whole(kv_path),
     "kv-rotation": _whole(kv_rotation),
+    "machine-made": _sure(lambda found: is_random(found.value.decode("latin-1"))),
     "manifest-value": _whole(manifest_value),
     "pem": _sure(lambda found: pem.is_private_key(found.value)),
     "pem-base64": _sure(lambda found: pem.is_private_key(from_base64(found.value))),
