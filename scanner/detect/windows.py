@@ -44,12 +44,19 @@ def window_around(data: bytes, to: int, rule: Rule) -> Window:
 
 def _lines_around(data: bytes, to: int, lines: int) -> tuple[int, int]:
     """From the beginning of the line so many before `to` to the end of the one so many after."""
+    lowest, highest = max(0, to - _BEFORE), min(len(data), to + _AFTER)
     low = high = to
     for _ in range(lines):
-        low = max(data.rfind(b"\n", max(0, to - _BEFORE), low), 0) if low else 0
-        end = data.find(b"\n", high + 1, to + _AFTER)
-        high = end if end >= 0 else min(len(data), to + _AFTER)
-    return max(low, to - _BEFORE, 0), high
+        low = data.rfind(b"\n", lowest, low)
+        if low < 0:
+            low = lowest
+            break
+    for _ in range(lines):
+        high = data.find(b"\n", high + 1, highest)
+        if high < 0:
+            high = highest
+            break
+    return low, high
 
 
 def line_start(data: bytes, to: int, most: int) -> int:

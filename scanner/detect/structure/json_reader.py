@@ -24,9 +24,9 @@ _COMMENT = rb"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/"
 _TOKEN = re.compile(
     _STRING + rb"|" + _COMMENT + rb"|[{}\[\],:]|[^\s{}\[\],:\"'\\/][^\s{}\[\],:\"'\\]*|\S"
 )
-_TO_BRACKET = re.compile(
-    rb"(?:[^\"'\\/{}\[\]]++|" + _STRING + rb"|" + _COMMENT + rb"|/(?![/*]))*+", re.DOTALL
-)
+_BETWEEN = rb"(?:[^\"'\\/{}\[\]]++|" + _STRING + rb"|" + _COMMENT + rb"|/(?![/*]))*+"
+_TO_END = re.compile(_BETWEEN, re.DOTALL)
+_TO_BRACKET = re.compile(_BETWEEN + rb"[{}\[\]]", re.DOTALL)
 _KEY = re.compile(rb"(?:\"((?:[^\"\\\n]|\\.)*)\"|'([^'\n]*)'|([\w$.\-]+))\s*:\s*\Z")
 _LONGEST_KEY = 300
 _LARGEST, _LARGEST_IN_PART = 1_000_000, 4_000_000
@@ -55,14 +55,19 @@ def read_json(data: bytes, zones: Sequence[tuple[int, int]] = ()) -> Iterator[St
 class _Open:
     """An object or an array that is not closed yet. `key`: of what comes next in it."""
 
-    def __init__(self, at: int, path: Path | None, *, is_object: bool) -> None:
-        self.at = at
+    def __init__(self, path: Path, *, is_object: bool) -> None:
+        self.path = path
         self.is_object = is_object
-        self.path = path  # None: it was passed over
         self.key: str | None = None
         self.count = 0
         self.is_after_value = False
         self.is_after_colon = not is_object
+
+    def wait_for_any(self) -> None:
+        """What comes next may be a key, a value of an array, or the end."""
+        self.key = None
+        self.is_after_value = False
+        self.is_after_colon = not self.is_object
 
     def next_key(self) -> str | int:
         """The key or the index of a value that comes now."""
@@ -86,23 +91,27 @@ class _Walk:
         self._data = data
         self._at = 0
         self._stack: list[_Open] = []
+        self._passed: list[int] = []  # where what is open within the last of the stack begins
         self._count = 0
 
     def pass_to(self, end: int) -> None:
         """On to `end`, which no token crosses, with an eye on brackets alone."""
-        text = self._text
-        while self._at < end:
-            self._at = _TO_BRACKET.match(text, self._at, end).end()  # type: ignore[union-attr]
-            if self._at >= end:
-                return
-            byte = text[self._at : self._at + 1]
-            if byte in b"{[":
-                self._open(byte, None)
-            elif byte in b"}]":
-                self._close(byte)
-            else:
+        text, passed, at = self._text, self._passed, self._at
+        while found := _TO_BRACKET.match(text, at, end):
+            at = found.end()
+            bracket = text[at - 1]
+            if bracket in b"{[":
+                passed.append(at - 1)
+                if len(passed) > _DEEPEST:
+                    raise _too_deep()
+            elif not passed:
+                self._close(text[at - 1 : at])
+            elif text[passed.pop()] + 2 != bracket:  # in ASCII a pair is two apart
                 raise _refused()
-            self._at += 1
+        rest = _TO_END.match(text, at, end)
+        if at < end and (not rest or rest.end() != end):
+            raise _refused()
+        self._at = max(at, end)
 
     def read_to(self, end: int) -> None:
         self._resume()
@@ -115,20 +124,20 @@ class _Walk:
             raise _refused()
 
     def _resume(self) -> None:
-        """The paths of what was opened on the way; where in the last one we are is not known."""
-        path: Path = ()
-        for index, each in enumerate(self._stack):
-            if each.path is None:
-                each.path = (*path, self._key_of(each, self._stack[index - 1])) if index else ()
-            path = each.path
-        if self._stack:
-            last = self._stack[-1]
-            last.key, last.is_after_value, last.is_after_colon = None, False, not last.is_object
+        """What was opened on the way, with its path; where in the last one we are is not known.
 
-    def _key_of(self, opened: _Open, parent: _Open) -> str | int:
-        if not parent.is_object:
-            return parent.count - 1
-        found = _KEY.search(self._text, max(0, opened.at - _LONGEST_KEY), opened.at)
+        An item's index is not known either: the place where it begins stands for it.
+        """
+        for at in self._passed:
+            above = self._stack[-1] if self._stack else None
+            key = (self._key_before(at) if above.is_object else at,) if above else ()
+            self._open(self._text[at : at + 1], (*(above.path if above else ()), *key))
+        self._passed.clear()
+        if self._stack:
+            self._stack[-1].wait_for_any()
+
+    def _key_before(self, at: int) -> str:
+        found = _KEY.search(self._text, max(0, at - _LONGEST_KEY), at)
         if not found:
             raise _refused()
         group = found.lastindex or 0
@@ -138,8 +147,7 @@ class _Walk:
         first = token[:1]
         top = self._stack[-1] if self._stack else None
         if first in b"{[":
-            self._open(first, (*(top.path or ()), top.next_key()) if top else ())
-            self._stack[-1].at = start
+            self._open(first, (*top.path, top.next_key()) if top else ())
         elif first in b"}]":
             self._close(first)
         elif first == b"/" and len(token) > 1:
@@ -167,25 +175,26 @@ class _Walk:
         self._count += 1
         if self._count > _MOST_LEAVES:
             raise NotParsedError("it has too many values")
-        path = (*(top.path or ()), top.next_key())
+        path = (*top.path, top.next_key())
         self.documents[-1].append(Leaf(path, start, end, "quoted" if quote else "plain"))
 
-    def _open(self, bracket: bytes, path: Path | None) -> None:
+    def _open(self, bracket: bytes, path: Path) -> None:
         if len(self._stack) >= _DEEPEST:
-            raise NotParsedError("it is nested too deeply")
-        if path is None and self._stack:
-            self._stack[-1].count += 1
+            raise _too_deep()
         if not self._stack and self.documents[-1]:
             self.documents.append([])
-        self._stack.append(_Open(self._at, path, is_object=bracket == b"{"))
+        self._stack.append(_Open(path, is_object=bracket == b"{"))
 
     def _close(self, bracket: bytes) -> None:
         if not self._stack or self._stack.pop().is_object != (bracket == b"}"):
             raise _refused()
         if self._stack:
-            above = self._stack[-1]
-            above.key, above.is_after_value = None, True
-            above.is_after_colon = not above.is_object
+            self._stack[-1].wait_for_any()
+            self._stack[-1].is_after_value = True
+
+
+def _too_deep() -> NotParsedError:
+    return NotParsedError("it is nested too deeply")
 
 
 def _refused() -> NotParsedError:
