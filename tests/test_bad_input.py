@@ -617,6 +617,16 @@ class TestChanges:
         assert (seen.code, seen.gaps) == (3, [("too-many-findings", "a.py")])
 
 
+@pytest.fixture(scope="module")
+def compiled(keywatch: Keywatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with everything in it, which takes seconds to make."""
+    tree, base = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("cache")
+    (tree / "a.py").write_text(leak())
+    (tree / "keywatch.yaml").write_text("version: 1\n")
+    assert scan(keywatch, cwd=tree, XDG_CACHE_HOME=str(base)).paths == ["a.py"]
+    return base
+
+
 class TestCache:
     """Where the compiled rules lie. What is wrong with it costs time, never a finding."""
 
@@ -629,10 +639,10 @@ class TestCache:
         return tree
 
     @pytest.fixture
-    def warm(self, keywatch: Keywatch, tree: Path, tmp_path: Path) -> Path:
-        """A cache folder with everything in it."""
+    def warm(self, compiled: Path, tmp_path: Path) -> Path:
+        """A copy of its folder."""
         base = tmp_path / "cache"
-        assert scan(keywatch, cwd=tree, XDG_CACHE_HOME=str(base)).paths == ["a.py"]
+        shutil.copytree(compiled, base)
         return base / "keywatch"
 
     def check(self, keywatch: Keywatch, tree: Path, base: Path | str, **more: str) -> None:

@@ -4,13 +4,24 @@ nobody should."""
 from __future__ import annotations
 
 import contextlib
+import json
 import time
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.detect.structure import READERS, Leaf, NotParsedError, file_kind, structures
+from scanner.detect.structure import (
+    READERS,
+    Leaf,
+    NotParsedError,
+    Structure,
+    file_kind,
+    structures,
+)
+from scanner.detect.structure.json_reader import read_json
 
 Shown = dict[str, str]
 
@@ -316,3 +327,32 @@ def test_hostile_files_take_little_time(name: str) -> None:
         with contextlib.suppress(NotParsedError):
             leaves(name, data)
         assert time.process_time() - start < 5, data[:20]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4)
+        ),
+        max_leaves=30,
+    ),
+    st.integers(0, 60),
+    st.integers(0, 10),
+)
+def test_json_around_a_place_reads_as_json_as_a_whole(value: Any, line: int, lines: int) -> None:
+    data = json.dumps({"a": [value], "b": value}, indent=2).encode()
+    starts = [0, *(at + 1 for at, byte in enumerate(data) if byte == 0x0A)]
+    first = min(line, len(starts) - 1)
+    end = starts[first + lines + 1] - 1 if first + lines + 1 < len(starts) else len(data)
+    zone = (starts[first], end)
+
+    def within(structures: Iterable[Structure]) -> set[tuple[tuple[str, ...], int, int]]:
+        return {
+            (tuple(key for key in leaf.path if isinstance(key, str)), leaf.start, leaf.end)
+            for each in structures
+            for leaf in each.leaves
+            if zone[0] <= leaf.start and leaf.end <= zone[1]
+        }
+
+    assert within(read_json(data, (zone,))) == within(read_json(data))

@@ -120,7 +120,7 @@ class _Walk:
         self._at = max(self._at, end)
 
     def demand_end(self) -> None:
-        if self._stack or not any(self.documents):
+        if self._stack:
             raise _refused()
 
     def _resume(self) -> None:
