@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from bench import machine, measure, peers, real_configs
+from bench import corpora, machine, measure, peers, real_configs
 from bench.results import Demand, Section, Table
 
 KINDS = ("helm", "kubernetes", "compose", "hcl")
@@ -30,6 +30,8 @@ def section() -> Section:
         real_configs.tree(archive)
     ours = peers.keywatch()
     root = real_configs.TREES / "real"
+    if not (root / ".git").exists():  # the project's own policy and baseline must not apply to it
+        corpora.run_git(root, *corpora.INIT)
     measure.run(ours.on(root, label="real-configs", limit=600.0))
     kinds, lines = _kinds(root)
     report = json.loads(peers.outfile("real-configs.keywatch.json").read_text(encoding="utf-8"))
@@ -61,7 +63,7 @@ def _intro(lines: int, found: int, unjudged: int) -> str:
 def _kinds(root: Path) -> tuple[dict[str, str], int]:
     """The kind of each file that counts, and the number of their lines."""
     kinds, lines = {}, Counter[str]()
-    for folder in sorted(root.iterdir()):
+    for folder in sorted(root.glob("*-*")):
         for path, kind, length in real_configs.sorted_out(folder):
             if kind in KINDS and not real_configs.is_test(path):
                 kinds[f"{folder.name}/{path}"] = kind
