@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def test_an_allowed_finding_is_covered_until_its_value_changes(repo: Repository)
     assert repo.findings() == []
     repo.write({"app.py": password(2)})
     assert ("app.py", 1) in repo.findings()
+
+
+def test_the_command_that_a_scan_of_another_folder_shows_works(
+    repo: Repository, keywatch: Keywatch
+) -> None:
+    above = repo.root.parent
+    shown = keywatch("scan", repo.root.name, cwd=above).stdout.decode()
+    command = next(line for line in shown.splitlines() if "to accept one" in line)
+    argv = shlex.split(command.partition("keywatch ")[2])
+    assert keywatch(*argv, cwd=above).returncode == 0
+    assert repo.findings() == []
 
 
 def test_a_new_file_says_what_it_must_and_holds_no_secret(repo: Repository) -> None:

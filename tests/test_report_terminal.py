@@ -28,6 +28,9 @@ def test_a_clean_run_is_one_line() -> None:
 
 def test_an_empty_selection_says_that_nothing_was_read() -> None:
     assert show(outcome(coverage=Coverage())) == "✓ clean · 0 files, 0 bytes\n"
+    skipped = Coverage(skipped={"binary": 1})
+    expected = "! nothing was read · 0 files, 0 bytes · 1 skipped (1 binary)\n"
+    assert show(outcome(coverage=skipped)) == expected
 
 
 def test_a_clean_run_still_counts_what_was_suppressed() -> None:

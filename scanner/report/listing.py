@@ -7,6 +7,7 @@ where a terminal shows them without scrolling.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from itertools import groupby
@@ -193,10 +194,11 @@ def _hints(
         page.line(("  the whole list: ", "dim"), (f"{command} --report json=FILE", ""))
     secrets = [group[0] for group in groups if context.rule(group[0]).secret_class]
     if secrets:  # an exception at fault is mended, not excepted
-        first = _clip(secrets[0].id)
+        first, path = _clip(secrets[0].id), secrets[0].location.path
         end = (context.now + timedelta(days=90)).date()
         terms = f'--reason "…" --owner @team --until {end}'
-        page.line(("  to accept one:  ", "dim"), (f"keywatch allow {first} {terms}", ""))
+        where = f" {shlex.quote(summary.place(path, 0, context))}" if context.open_from else ""
+        page.line(("  to accept one:  ", "dim"), (f"keywatch allow {first} {terms}{where}", ""))
 
 
 def _clip(words: str, limit: int = _WORDS) -> str:

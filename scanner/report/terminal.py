@@ -18,6 +18,8 @@ def report(outcome: Outcome, context: ReportContext) -> str:
 
 def _clean(outcome: Outcome, context: ReportContext) -> str:
     tick = "\x1b[32m✓\x1b[0m" if context.color else "✓"
+    nothing_read = not outcome.coverage.files and outcome.coverage.skipped
+    result = "! nothing was read" if nothing_read else f"{tick} clean"
     facts = [summary.read(outcome), *summary.remarks(outcome)]
     notes = ["  ".join(filter(None, ("note", *note))) for note in summary.notes(outcome, context)]
-    return "\n".join([*notes, f"{tick} clean · {' · '.join(facts)}", ""])
+    return "\n".join([*notes, f"{result} · {' · '.join(facts)}", ""])
