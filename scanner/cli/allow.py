@@ -1,6 +1,6 @@
 """Write an exception with a reason, an owner and an end; list them all.
 
-  keywatch allow ID --reason "why" --owner @team --until 2027-01-31 [PATH ...]
+  keywatch allow ID [PATH ...] --reason "why" --owner @team --until 2027-01-31
   keywatch allow list [--expiring 30d] [--json]
 
 ID is the short name that a scan prints beside each finding; PATH narrows where it is looked for.

@@ -197,8 +197,8 @@ def _hints(
         first, path = _clip(secrets[0].id), secrets[0].location.path
         end = (context.now + timedelta(days=90)).date()
         terms = f'--reason "…" --owner @team --until {end}'
-        where = f" {shlex.quote(summary.place(path, 0, context))}" if context.open_from else ""
-        page.line(("  to accept one:  ", "dim"), (f"keywatch allow {first} {terms}{where}", ""))
+        where = f"{shlex.quote(summary.place(path, 0, context))} " if context.open_from else ""
+        page.line(("  to accept one:  ", "dim"), (f"keywatch allow {first} {where}{terms}", ""))
 
 
 def _clip(words: str, limit: int = _WORDS) -> str:
