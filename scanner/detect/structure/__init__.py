@@ -52,8 +52,8 @@ def structures(
     """The documents of a file whose kind has a reader. NotParsedError where it does not parse.
 
     `zones`: the stretches of whole lines that are asked for, in order; all where there are none. Of
-    YAML and JSON only these and what leads to them are parsed. After each document come those
-    that stand in its values.
+    YAML, JSON and shell only these and what leads to them are parsed. After each document come
+    those that stand in its values.
     """
     if data.startswith(BOM_UTF8):  # no part of the first key
         data = data.replace(BOM_UTF8, b"\n" * len(BOM_UTF8), 1)
@@ -68,7 +68,7 @@ def structures(
             yield from (inner._replace(zones=zones) for inner in nested(leaves, data, _reader))
 
 
-def _of_json(read: _Read, data: bytes, zones: _Zones) -> list[Structure] | None:
+def _of_zones(read: _Read, data: bytes, zones: _Zones) -> list[Structure] | None:
     """The documents around some zones; None where all of it must be read."""
     try:
         return list(read(data, zones))
@@ -86,7 +86,7 @@ def _of_yaml(read: _Read, data: bytes, zones: _Zones) -> list[Structure] | None:
     return [each._replace(leaves=tuple(map(some.in_file, each.leaves))) for each in found]
 
 
-_SOME = {"json": _of_json, "yaml": _of_yaml}
+_SOME = {"json": _of_zones, "shell": _of_zones, "yaml": _of_yaml}
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from scanner.detect.structure.leaf import Leaf, Path, Structure
 
@@ -33,6 +33,7 @@ _ASSIGNMENT = re.compile(
 )
 _SHELL_COMMENT = re.compile(rb"(?:^|(?<=[ \t]))#[^\n]*$", re.MULTILINE)
 _MOST_QUOTED = 20_000
+_MOST_AFTER = 4_000  # bytes of a value after the zone that it begins in
 
 
 def read_lines(data: bytes) -> Iterator[Structure]:
@@ -40,17 +41,23 @@ def read_lines(data: bytes) -> Iterator[Structure]:
     yield Structure(tuple(_settings(data)))
 
 
-def read_shell(data: bytes) -> Iterator[Structure]:
-    """Assignments, wherever they stand in a line."""
-    masked = _SHELL_COMMENT.sub(lambda m: b" " * len(m[0]), data)
-    yield Structure(tuple(_assignment(m) for m in _ASSIGNMENT.finditer(masked)))
+def read_shell(data: bytes, zones: Sequence[tuple[int, int]] = ()) -> Iterator[Structure]:
+    """Assignments, wherever they stand in a line; those that begin in a zone, where there are
+    any."""
+    stretches = zones or ((0, len(data)),)
+    yield Structure(tuple(leaf for low, high in stretches for leaf in _assigned(data, low, high)))
 
 
-def _assignment(match: re.Match[bytes]) -> Leaf:
-    start, end = match.span("value")
-    quoted = match["value"][:1] in {b'"', b"'"}
-    key = match["key"].decode("latin-1")
-    return Leaf((key,), start + quoted, end - quoted, "quoted" if quoted else "plain")
+def _assigned(data: bytes, low: int, high: int) -> Iterator[Leaf]:
+    masked = _SHELL_COMMENT.sub(lambda m: b" " * len(m[0]), data[low : high + _MOST_AFTER])
+    for match in _ASSIGNMENT.finditer(masked):
+        if low + match.start() >= high:
+            return
+        start, end = match.span("value")
+        quoted = match["value"][:1] in {b'"', b"'"}
+        key = match["key"].decode("latin-1")
+        style = "quoted" if quoted else "plain"
+        yield Leaf((key,), low + start + quoted, low + end - quoted, style)
 
 
 def _settings(data: bytes) -> Iterator[Leaf]:
