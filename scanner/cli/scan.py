@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 from collections import ChainMap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import scanner
 from scanner import cache
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from scanner.cli.sweep import Plan, Swept
+    from scanner.model import RuleInfo
     from scanner.report.interface import ReportContext
 
 _LEVELS = [level.label for level in Severity]
@@ -136,7 +137,7 @@ def _context(io: Io, plan: Plan, now: datetime, fail_on: Severity) -> ReportCont
 
     own = {rule.id: rule for rule in (*rules.RULES, *references.RULES)}
     return ReportContext(
-        rules=ChainMap(dict(plan.recipe.book.infos), own),
+        rules=ChainMap(own, cast("dict[str, RuleInfo]", plan.recipe.book.infos)),
         now=now,
         version=scanner.__version__,
         root=os.path.basename(plan.selection.source.root),

@@ -87,7 +87,7 @@ def compiled(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, by
     return {
         "rules": _json(kept),
         "config": _json(run),
-        "words": _json(infos),
+        "words": b"\n".join(name.encode() + b"\t" + _json(row) for name, row in infos.items()),
         "classic": _json(classic),
     }
 

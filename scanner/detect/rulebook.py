@@ -54,7 +54,7 @@ class Rulebook:
         """What people are told of each rule that there is, whether it is run or not."""
         from scanner.detect.rules import Infos
 
-        return Infos(self._json("words"))
+        return Infos(self._read("words"))
 
     def _json(self, table: str) -> Any:
         import json

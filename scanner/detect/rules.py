@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -93,13 +94,17 @@ def rule(row: dict[str, Any]) -> Rule:
 
 
 class Infos(Mapping[str, RuleInfo]):
-    """RuleInfo by rule id, made when asked for: a clean run never needs one."""
+    """RuleInfo by rule id, each made when asked for: a run needs those of its findings alone.
 
-    def __init__(self, rows: dict[str, dict[str, Any]]) -> None:
-        self._rows = rows
+    `table`: for each rule a line of its id, a tab, and a JSON object.
+    """
+
+    def __init__(self, table: bytes) -> None:
+        parted = (line.partition(b"\t") for line in table.split(b"\n"))
+        self._rows = {name.decode(): row for name, _, row in parted}
 
     def __getitem__(self, rule: str) -> RuleInfo:
-        row = dict(self._rows[rule])
+        row = json.loads(self._rows[rule])
         row["severity"] = Severity(row["severity"])
         row["confidence"] = Confidence(row["confidence"])
         return RuleInfo(**row)
