@@ -102,18 +102,27 @@ class Infos(Mapping[str, RuleInfo]):
     def __init__(self, table: bytes) -> None:
         parted = (line.partition(b"\t") for line in table.split(b"\n"))
         self._rows = {name.decode(): row for name, _, row in parted}
+        self._made: dict[str, RuleInfo] = {}
 
     def __getitem__(self, rule: str) -> RuleInfo:
-        row = json.loads(self._rows[rule])
-        row["severity"] = Severity(row["severity"])
-        row["confidence"] = Confidence(row["confidence"])
-        return RuleInfo(**row)
+        if rule not in self._made:
+            self._made[rule] = _info(json.loads(self._rows[rule]))
+        return self._made[rule]
+
+    def __contains__(self, rule: object) -> bool:
+        return rule in self._rows
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
 
     def __len__(self) -> int:
         return len(self._rows)
+
+
+def _info(row: dict[str, Any]) -> RuleInfo:
+    row["severity"] = Severity(row["severity"])
+    row["confidence"] = Confidence(row["confidence"])
+    return RuleInfo(**row)
 
 
 def rule_error(rule: str, known: Sequence[str]) -> ConfigError:
