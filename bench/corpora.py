@@ -1,4 +1,5 @@
-"""Benchmark: real trees. Source distributions of large projects, plain and as git repositories."""
+"""Benchmark: trees, plain and as git repositories: source distributions of large projects, and one
+that is made up, of Helm charts."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import peers
+from bench import helm, peers
 
 PINS = (
     "ansible-core==2.19.14",
@@ -20,6 +21,7 @@ PINS = (
     "botocore==1.44.8",
     "kubernetes==37.0.2",
 )
+CHARTS = 90
 INIT = ("init", "-q", "-b", "main", "--template=")
 
 
@@ -39,7 +41,10 @@ class Corpus:
 
 
 def all_corpora() -> tuple[Corpus, ...]:
-    return tuple(corpus(pin) for pin in PINS)
+    """The source distributions, and a generated tree of Helm charts."""
+    folder = peers.BUILD / "trees" / "plain" / "helm"
+    make(folder, lambda part: helm.write_tree(part, CHARTS))
+    return (*map(corpus, PINS), described("helm", folder))
 
 
 def corpus(pin: str) -> Corpus:

@@ -6,13 +6,12 @@ import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import corpora, helm, machine, measure, peers
+from bench import corpora, machine, measure, peers
 from bench.corpora import Corpus
 from bench.measure import Series
 from bench.results import Demand, Section, Table, number, worst
 
 ROUNDS = 3
-CHARTS = 90
 LIMIT = 900.0
 PARITY_LIMIT = 300.0
 
@@ -37,8 +36,7 @@ class Compared:
 def section() -> Section:
     load = machine.load()
     ours, theirs = peers.keywatch(), peers.detect_secrets()
-    trees = (*corpora.all_corpora(), helm_tree())
-    compared = [_compare(tree, ours, theirs) for tree in trees]
+    compared = [_compare(tree, ours, theirs) for tree in corpora.all_corpora()]
     return Section(
         name="exact",
         title="The detect-secrets layer",
@@ -56,14 +54,9 @@ def section() -> Section:
 _INTRO = f"""`keywatch scan --detect-secrets exact` (own rules and detect-secrets' plugins) beside
 `detect-secrets -c 2 scan --all-files -n` on the same plain trees. CPU is user and system time of
 all processes, in seconds; keywatch's is the median of {ROUNDS} runs after a warm-up. The other is
-one run, since it takes minutes. `helm` is a generated tree of {CHARTS} Helm charts (bench/helm.py,
-seeded). Parity compares the findings file by file (type, hash and line), see bench/parity.py."""
-
-
-def helm_tree() -> Corpus:
-    folder = peers.BUILD / "trees" / "plain" / "helm"
-    corpora.make(folder, lambda part: helm.write_tree(part, CHARTS))
-    return corpora.described("helm", folder)
+one run, since it takes minutes. `helm` is a generated tree of {corpora.CHARTS} Helm charts
+(bench/helm.py, seeded). Parity compares the findings file by file (type, hash and line), see
+bench/parity.py."""
 
 
 def exact(ours: peers.Tool) -> peers.Tool:

@@ -75,14 +75,15 @@ def section() -> Section:
     )
 
 
-_INTRO = f"""Each tree is a source distribution, once as a plain folder (`keywatch scan --no-git`)
-and once as a git repository with everything committed (`keywatch scan`). Warm page cache; one
-warm-up of each tool, then {ROUNDS} runs of each in turn; medians in seconds. CPU is user and
-system time of all processes. The peers' own binaries are run, not the Python scripts around them,
-with kingfisher's rule cache warm. The floor is one Python process that reads every file and makes
-one pass over it with keywatch's own Hyperscan database, and does nothing else. Memory is the
-largest sum of proportional set sizes over all processes of a tool at one moment, sampled every 10
-ms in runs of its own."""
+_INTRO = f"""Each tree is a source distribution, or `helm`: {corpora.CHARTS} generated Helm charts
+(bench/helm.py, seeded); once as a plain folder (`keywatch scan --no-git`) and once as a git
+repository with everything committed (`keywatch scan`). Warm page cache; one warm-up of each tool,
+then {ROUNDS} runs of each in turn; medians in seconds. CPU is user and system time of all
+processes. The peers' own binaries are run, not the Python scripts around them, with kingfisher's
+rule cache warm. The floor is one Python process that reads every file and makes one pass over it
+with keywatch's own Hyperscan database, and does nothing else. Memory is the largest sum of
+proportional set sizes over all processes of a tool at one moment, sampled every 10 ms in runs of
+its own."""
 
 
 def _measure(
