@@ -13,6 +13,7 @@ _REST = re.compile(rb"[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z)")
 
 _Span = tuple[int, int]
 Marks = Mapping[bytes, bytes]
+ERB: Marks = {b"<%": b"%>"}
 
 
 def spans(data: bytes, marks: Marks) -> Iterator[_Span]:
@@ -36,6 +37,11 @@ def spans(data: bytes, marks: Marks) -> Iterator[_Span]:
 def filled(data: bytes, marks: Marks, by: bytes) -> bytes:
     """The data with each template written over."""
     return _over(data, spans(data, marks), by)
+
+
+def filled_matches(pattern: re.Pattern[bytes], data: bytes, by: bytes) -> bytes:
+    """The data with each match written over."""
+    return pattern.sub(lambda match: written_over(match[0], by), data)
 
 
 def without_lines(data: bytes, marks: Marks) -> bytes:

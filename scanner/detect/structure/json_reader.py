@@ -9,12 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from scanner.detect.structure.filler import filled, written_over
-from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
-from scanner.detect.structure.yaml_reader import content_kinds
+from scanner.detect.structure.filler import ERB, filled, filled_matches
+from scanner.detect.structure.kinds import content_kinds
+from scanner.detect.structure.leaf import (
+    DEEPEST,
+    MOST_LEAVES,
+    Leaf,
+    NotParsedError,
+    Path,
+    Structure,
+)
 
 _EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}")
-_ERB = {b"<%": b"%>"}
 # Escaped quotes are those of JSON in a string of JSON. Possessive: no text makes one go back.
 _STRING = (
     rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|\'[^\'\\\n]*+(?:\\.[^\'\\\n]*+)*+\''
@@ -30,8 +36,6 @@ _TO_BRACKET = re.compile(_BETWEEN + rb"[{}\[\]]", re.DOTALL)
 _KEY = re.compile(rb"(?:\"((?:[^\"\\\n]|\\.)*)\"|'([^'\n]*)'|([\w$.\-]+))\s*:\s*\Z")
 _LONGEST_KEY = 300
 _LARGEST, _LARGEST_IN_PART = 1_000_000, 4_000_000
-_MOST_LEAVES = 50_000
-_DEEPEST = 100
 
 
 def read_json(data: bytes, zones: Sequence[tuple[int, int]] = ()) -> Iterator[Structure]:
@@ -41,7 +45,7 @@ def read_json(data: bytes, zones: Sequence[tuple[int, int]] = ()) -> Iterator[St
     """
     if len(data) > (_LARGEST_IN_PART if zones else _LARGEST):
         raise NotParsedError("it is too large")
-    text = filled(_EXPRESSION.sub(lambda m: written_over(m[0], b"x"), data), _ERB, b"x")
+    text = filled(filled_matches(_EXPRESSION, data, b"x"), ERB, b"x")
     walk = _Walk(text, data)
     for start, end in zones or ((0, len(data)),):
         walk.pass_to(start)
@@ -102,7 +106,7 @@ class _Walk:
             bracket = text[at - 1]
             if bracket in b"{[":
                 passed.append(at - 1)
-                if len(passed) > _DEEPEST:
+                if len(passed) > DEEPEST:
                     raise _too_deep()
             elif not passed:
                 self._close(text[at - 1 : at])
@@ -173,13 +177,13 @@ class _Walk:
             top.key = self._data[start:end].decode("latin-1")
             return
         self._count += 1
-        if self._count > _MOST_LEAVES:
+        if self._count > MOST_LEAVES:
             raise NotParsedError("it has too many values")
         path = (*top.path, top.next_key())
         self.documents[-1].append(Leaf(path, start, end, "quoted" if quote else "plain"))
 
     def _open(self, bracket: bytes, path: Path) -> None:
-        if len(self._stack) >= _DEEPEST:
+        if len(self._stack) >= DEEPEST:
             raise _too_deep()
         if not self._stack and self.documents[-1]:
             self.documents.append([])

@@ -7,8 +7,11 @@ YAML, too. What only the content tells (a Kubernetes manifest) is added when a d
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
+
+from scanner.detect.structure.leaf import Leaf
 
 _READERS = {
     "yaml": "yaml yml eyaml",
@@ -144,3 +147,18 @@ def _reader(name: str) -> str:
     if re.match(r"\.env(?:[._-]|$)", name) or re.search(r"(?:^|[._-])env$", name):
         return "env"
     return _BY_SUFFIX.get(name.rpartition(".")[2], "") if "." in name else ""
+
+
+def content_kinds(leaves: Sequence[Leaf]) -> frozenset[str]:
+    """What a document is by its own first keys."""
+    top = {leaf.path[0]: leaf for leaf in leaves if leaf.path and isinstance(leaf.path[0], str)}
+    kinds = set()
+    if "apiVersion" in top and "kind" in top:
+        kinds.add("kubernetes")
+    if "services" in top and any(
+        leaf.path[2:3] in {("image",), ("build",), ("environment",)} for leaf in leaves
+    ):
+        kinds.add("compose")
+    if any(leaf.path[1:2] in {("hosts",), ("tasks",)} for leaf in leaves):
+        kinds.add("ansible")
+    return frozenset(kinds)

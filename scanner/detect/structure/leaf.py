@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 Path = tuple[str | int, ...]
+MOST_LEAVES = 50_000
+"""Of one document: what has more is data, not settings."""
+DEEPEST = 100
 
 
 class Leaf(NamedTuple):

@@ -7,27 +7,32 @@ templates, bytes beyond ASCII. Its marks are then offsets into the file, and val
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
-from scanner.detect.structure.filler import filled, without_lines, written_over
-from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
+from scanner.detect.structure.filler import ERB, filled, filled_matches, without_lines
+from scanner.detect.structure.kinds import content_kinds
+from scanner.detect.structure.leaf import (
+    DEEPEST,
+    MOST_LEAVES,
+    Leaf,
+    NotParsedError,
+    Path,
+    Structure,
+)
 
 _LOADER = getattr(yaml, "CLoader", yaml.Loader)
 _ASCII = bytes(b if b in b"\n\r" or 32 <= b < 127 else (32 if b < 32 else 120) for b in range(256))
 _VARIABLE = re.compile(rb"\$\{[^{}\n]*\}")
-_ERB = {b"<%": b"%>"}
-_TEMPLATES = {b"{{": b"}}", b"{%": b"%}", b"$[[": b"]]", **_ERB}
+_TEMPLATES = {b"{{": b"}}", b"{%": b"%}", b"$[[": b"]]", **ERB}
 _LINES = _TEMPLATES | {b"{#": b"#}"}
 # What no plain scalar may begin with.
 _NO_BEGINNING = re.compile(rb"(?<=[:\-\[,] )[@%`](?=\w)")
 _BLOCK = re.compile(rb"[|>][-+0-9]*[^\n]*\n[ \t]*")
 _PROPERTIES = re.compile(rb"(?:[!&][^\s]*[ \t]*\n?[ \t]*)+")
 _LARGEST = 1_000_000
-_MOST_LEAVES = 50_000
-_DEEPEST = 100
 
 
 def read_yaml(data: bytes) -> Iterator[Structure]:
@@ -35,15 +40,11 @@ def read_yaml(data: bytes) -> Iterator[Structure]:
     if len(data) > _LARGEST:
         raise NotParsedError("it is too large")
     masked = filled(without_lines(data, _LINES), _TEMPLATES, b"x")
-    masked = _VARIABLE.sub(_filled, masked).translate(_ASCII)
+    masked = filled_matches(_VARIABLE, masked, b"x").translate(_ASCII)
     try:
         yield from list(_documents(_NO_BEGINNING.sub(b"x", masked), data))
     except NotParsedError:  # what looked like a template is a text's own
         yield from _documents(data.translate(_ASCII), data)
-
-
-def _filled(match: re.Match[bytes]) -> bytes:
-    return written_over(match[0], b"x")
 
 
 def _documents(masked: bytes, data: bytes) -> Iterator[Structure]:
@@ -77,12 +78,12 @@ def _leaves(events: Iterator[Any], data: bytes) -> Iterator[Leaf]:
                 continue
         elif kind is yaml.ScalarEvent:
             count += 1
-            if count > _MOST_LEAVES:
+            if count > MOST_LEAVES:
                 raise NotParsedError("it has too many values")
             leaf = _leaf(event, data, tuple(part for part in stack if part is not None))
             yield leaf._replace(tag=leaf.tag or tags[-1]) if tags else leaf
         if kind in {yaml.MappingStartEvent, yaml.SequenceStartEvent}:
-            if len(stack) >= _DEEPEST:
+            if len(stack) >= DEEPEST:
                 raise NotParsedError("it is nested too deeply")
             stack.append(None if kind is yaml.MappingStartEvent else 0)
             in_mapping.append(kind is yaml.MappingStartEvent)
@@ -117,18 +118,3 @@ def _leaf(event: Any, data: bytes, path: Path) -> Leaf:
         start, style = (header.end() if header else start), "block"
     end = start + len(data[start:end].rstrip())
     return Leaf(path, start, max(start, end), style, event.tag or "")
-
-
-def content_kinds(leaves: Sequence[Leaf]) -> frozenset[str]:
-    """What a document is by its own first keys."""
-    top = {leaf.path[0]: leaf for leaf in leaves if leaf.path and isinstance(leaf.path[0], str)}
-    kinds = set()
-    if "apiVersion" in top and "kind" in top:
-        kinds.add("kubernetes")
-    if "services" in top and any(
-        leaf.path[2:3] in {("image",), ("build",), ("environment",)} for leaf in leaves
-    ):
-        kinds.add("compose")
-    if any(leaf.path[1:2] in {("hosts",), ("tasks",)} for leaf in leaves):
-        kinds.add("ansible")
-    return frozenset(kinds)
