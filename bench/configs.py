@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def section() -> Section:
     if not (root / ".git").exists():  # the project's own policy and baseline must not apply to it
         corpora.run_git(root, *corpora.INIT)
     measure.run(ours.on(root, label="real-configs", limit=600.0))
-    kinds, lines = _kinds(root)
+    kinds, lines = _kinds([root / archive.label for archive in archives])
     report = json.loads(peers.outfile("real-configs.keywatch.json").read_text(encoding="utf-8"))
     found = [key for key in map(_key, report["findings"]) if _counts(key, kinds)]
     verdicts = _verdicts()
@@ -60,10 +61,10 @@ def _intro(lines: int, found: int, unjudged: int) -> str:
     )
 
 
-def _kinds(root: Path) -> tuple[dict[str, str], int]:
+def _kinds(folders: Sequence[Path]) -> tuple[dict[str, str], int]:
     """The kind of each file that counts, and the number of their lines."""
     kinds, lines = {}, Counter[str]()
-    for folder in sorted(root.glob("*-*")):
+    for folder in folders:
         for path, kind, length in real_configs.sorted_out(folder):
             if kind in KINDS and not real_configs.is_test(path):
                 kinds[f"{folder.name}/{path}"] = kind
