@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.detect import comments, matcher, rulebook
+from scanner.detect import comments, engine, matcher, rulebook
 from scanner.detect.detector import Detector, patterns
 from scanner.detect.pieces import Place, buffers
 from scanner.detect.samples import expand
@@ -247,3 +247,28 @@ class TestComments:
             owner="@team",
             until=until.isoformat(),
         )
+
+
+@pytest.mark.parametrize("path", ["a.py", "a.yaml", "a.json", "a.txt"])
+def test_lines_that_come_again_are_judged_as_if_they_came_once(
+    detector: Detector, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = expand("{alnum:20}", 1)
+    lines = (
+        'token = "x"',
+        'password: "{{ db_password }}"',
+        f'api_key = "{secret}"',
+        f'"DB_PASSWORD": "{secret}",',
+        "mysql -h db \\",
+        f"  -p{secret} shop",
+        '"token": {',
+        '  "type": "string",',
+        f'  "default": "{secret}"',
+        "},",
+    )
+    for seed in range(30):
+        text = "\n".join(random.Random(seed).choices(lines, k=40)).encode()
+        seen = detector.observe(path, (text,))
+        with monkeypatch.context() as patch:
+            patch.setattr(engine, "_MOST_BARREN", 0)
+            assert detector.observe(path, (text,)) == seen

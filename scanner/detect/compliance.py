@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scanner.detect import where
 from scanner.detect.assignments import is_translation
@@ -86,7 +85,7 @@ class _Place:
         self.kinds = frozenset(row.kinds)
         self.secret = row.secret
         steps = where.parse(row.path)
-        self._path = where.Matcher(steps, _compiled) if steps else None
+        self._path = where.Matcher(steps, linear) if steps else None
         self.key = where.last_key(steps)  # a path without it is no such place
         self._name = row.name
 
@@ -94,16 +93,9 @@ class _Place:
         """Is the setting in this place? `secret`: does its name, or a variable's in it, say so?"""
         if (self.secret and not secret) or (self.key and self.key not in setting.leaf.path):
             return False
-        if self._name and not _compiled(self._name).search(
-            setting.name.encode("latin-1", "replace")
-        ):
+        if self._name and not linear(self._name).search(setting.name.encode("latin-1", "replace")):
             return False
         return self._path is None or self._path.matches(setting.leaf.path, texts)
-
-
-@cache
-def _compiled(pattern: str) -> Any:
-    return linear(pattern.encode())
 
 
 class _Ready:
@@ -291,7 +283,7 @@ def _match(path: str, ready: _Ready, setting: Setting, fault: Flaw | None) -> Ma
         start, end = fault.start, fault.end
         confidence, severity = min(confidence, fault.confidence), fault.severity
     if rule.pattern:
-        pattern = _compiled(rule.pattern)
+        pattern = linear(rule.pattern)
         found = pattern.search(value)
         if not found:
             return None

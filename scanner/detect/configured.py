@@ -65,7 +65,6 @@ _TYPES = re.compile(
 _PUBLIC = re.compile(
     r"^(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S+|-----BEGIN (?:PUBLIC KEY|CERTIFICATE)|age1|pk_)"
 )
-_PARAGRAPH = 200  # characters
 _HALF = re.compile(rb"\$\w+\}")
 _COMMENT = re.compile(rb"(?<![ \t])[ \t]+(?:#|//|;)[^\n]*$")
 _PASSING = {Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT, Verdict.PLACEHOLDER}
@@ -120,8 +119,6 @@ def configured(candidate: Candidate) -> Confidence | None:
     """A check: may this line of a configuration file hold a value that is not templated?"""
     name = candidate.name.decode("latin-1")
     value = trimmed(candidate.value, candidate.line[: candidate.at]).decode("latin-1")
-    if len(value) > _PARAGRAPH and _is_prose(value):
-        return None
     return _confidence(name, value)
 
 

@@ -66,7 +66,6 @@ class Engine:
         self._rules = book.rules
         self._compiled: dict[str, _Exact] = {}
         self._edges: dict[str, re.Pattern[bytes]] = {}
-        self._asked: dict[str, Any] = {}
 
     def examine(
         self,
@@ -117,9 +116,9 @@ class Engine:
         for index in sorted(by_rule):
             rule = self._rules[index]
             if rule.group:
-                self._seek(index, path, buffer.data, by_rule[index], candidates)
+                self._seek(rule, path, buffer.data, by_rule[index], candidates)
             else:
-                run = self._run(index, path, buffer.data, sorted(by_rule[index]))
+                run = self._run(rule, path, buffer.data, sorted(by_rule[index]))
                 found += islice(run, 1 if rule.once else _MOST_MATCHES)
         degraded = ""
         if candidates:
@@ -130,17 +129,16 @@ class Engine:
 
     def _seek(
         self,
-        index: int,
+        rule: Rule,
         path: str,
         data: bytes,
         ends: Sequence[int],
         candidates: dict[str, list[Match]],
     ) -> None:
         """Note the group of a rule that only looks for candidates, where it has one."""
-        rule = self._rules[index]
-        if not file_kind(path).reader or (rule.needs and not self._has(rule.needs, data)):
+        if not file_kind(path).reader or (rule.needs and not linear(rule.needs).search(data)):
             return
-        met = list(islice(self._run(index, path, data, sorted(ends)), _MOST_MATCHES))
+        met = list(islice(self._run(rule, path, data, sorted(ends)), _MOST_MATCHES))
         if met or not rule.pattern:
             candidates.setdefault(rule.group, []).extend(met)
 
@@ -165,16 +163,16 @@ class Engine:
 
         return Compliance(self._book.config_rules)
 
-    def _run(self, index: int, path: str, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
+    def _run(self, rule: Rule, path: str, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         """The exact pattern of one rule, on the windows around its hits."""
-        rule = self._rules[index]
-        if not rule.pattern or (rule.files and not self._is_for(rule, path)):
+        if not rule.pattern or (rule.files and not _is_for(rule, path)):
             return
         if not rule.anchor:
             yield from self._run_whole(rule, path, data)
             return
         seen: set[int] = set()
         barren: set[bytes] = set()  # files repeat their lines
+        is_of_lines = rule.lines == 1 and not rule.multiline  # then no window overlaps another
         covered = -1
         for to in ends:
             if to <= covered:
@@ -184,7 +182,8 @@ class Engine:
             if window.text in barren:
                 continue
             found, covered = self._in_window(rule, path, data, window, seen)
-            if not found and len(window.text) <= _REPEATED and len(barren) < _MOST_BARREN:
+            is_small = len(window.text) <= _REPEATED and len(barren) < _MOST_BARREN
+            if not found and is_of_lines and is_small:
                 barren.add(window.text)
             yield from found
 
@@ -219,15 +218,6 @@ class Engine:
             if 0 <= start < end:
                 yield from _judged(rule, path, window, exact.named(m), (start, end))
 
-    def _is_for(self, rule: Rule, path: str) -> bool:
-        """Is the file one of those that the rule is for?"""
-        return self._has(rule.files, path.encode(errors="surrogateescape"))
-
-    def _has(self, pattern: str, text: bytes) -> bool:
-        if pattern not in self._asked:
-            self._asked[pattern] = linear(pattern.encode())
-        return bool(self._asked[pattern].search(text))
-
     def _touches(self, rule: Rule, data: bytes, start: int, end: int) -> bool:
         """Does a character of the rule's class `edges` touch the value?"""
         if not rule.edges:
@@ -240,9 +230,9 @@ class Engine:
     def _exact(self, rule: Rule) -> _Exact:
         if rule.id not in self._compiled:
             flags = "(?mi)" if rule.ignore_case else "(?m)"
-            pattern = linear((flags + rule.pattern).encode())
+            pattern = linear(flags + rule.pattern)
             groups = secret_group(pattern), name_group(pattern)
-            value = linear(rule.value.encode()).match if rule.value else None
+            value = linear(rule.value).match if rule.value else None
             self._compiled[rule.id] = _Exact(pattern.finditer, *groups, value)
         return self._compiled[rule.id]
 
@@ -271,6 +261,11 @@ class Engine:
             comment = comments.parse(_masked(data, start, end, matches), path, place.line)
             if comment:
                 yield comment
+
+
+def _is_for(rule: Rule, path: str) -> bool:
+    """Is the file one of those that the rule is for?"""
+    return bool(linear(rule.files).search(path.encode(errors="surrogateescape")))
 
 
 class _Exact(NamedTuple):

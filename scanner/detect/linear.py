@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 
-def linear(pattern: bytes) -> Any:
-    """A compiled pattern of the linear engine; of `re` where google-re2 has no wheel."""
+@cache
+def linear(pattern: str) -> Any:
+    """A compiled pattern over bytes of the linear engine; of `re` where google-re2 has no wheel."""
     try:
         import re2
     except ImportError:
-        return re.compile(pattern)
+        return re.compile(pattern.encode())
     chosen = options(re2)
     chosen.max_mem = 64 << 20
-    return re2.compile(pattern, chosen)
+    return re2.compile(pattern.encode(), chosen)
 
 
 def options(re2: Any) -> Any:

@@ -186,8 +186,9 @@ def _table_row(
         raise parsed.error((*field, "pattern"), f"pattern: {error}", todo="add an anchor") from None
     if pattern:
         _demand_linear(pattern, parsed, (*field, "pattern"), shipped=shipped)
-    for name in {"files", "value", "needs"} & raw.keys():
-        _demand_linear(raw[name], parsed, (*field, name), shipped=shipped)
+    for name in ("files", "value", "needs"):
+        if name in raw:
+            _demand_linear(raw[name], parsed, (*field, name), shipped=shipped)
     edges = raw.get("edges", _EDGES).removeprefix("[").removesuffix("]")
     _demand_class(edges, parsed, (*field, "edges"))
     _demand_check(raw.get("check", ""), parsed, (*field, "check"))
