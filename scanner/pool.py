@@ -3,9 +3,10 @@
 Small work never pays for a pool: it starts only when the first hundredths of a second were not
 enough. A worker that dies (out of memory, killed) costs the batch that it had, and that is named.
 
-Each worker has a pipe of its own, and one batch at a time: when its end of the pipe closes it is
-gone, in the middle of a message too. The standard library's executor shares one queue, so it may
-wait for ever for a worker that was killed while it answered, and its workers for a parent that was.
+Each worker has a pipe of its own (processes.py), and one batch at a time: when its end of the pipe
+closes it is gone, in the middle of a message too. The standard library's executor shares one queue,
+so it may wait for ever for a worker that was killed while it answered, and its workers for a parent
+that was.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence, Sized
+from functools import partial
+from itertools import cycle
+from typing import Any, NamedTuple, TypeVar
 
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
+from scanner import processes
+from scanner.processes import Pipe, Process
 
 Result = TypeVar("Result")
 Task = Callable[[Sequence[str]], Result]
@@ -41,6 +45,9 @@ def run(
 ) -> Iterator[Result | Lost]:
     """The task that `make` gives, over all items in batches, in any order.
 
+    Half of the workers take them from the front, half from the back: where like items are side by
+    side, what is loaded for one kind is loaded by half of them.
+
     `make` and what it holds must be picklable where processes cannot fork.
     """
     global _task  # noqa: PLW0603 - what a forked worker inherits
@@ -57,22 +64,27 @@ def run(
 
 def _pooled(make: Callable[[], Task[Any]], batches: Sequence[Sequence[str]]) -> Iterator[Any]:
     import signal
-    from multiprocessing.connection import wait
 
-    todo = iter(batches)
+    work = partial(_work, make)
+    begin, wait = processes.forking() if sys.platform == "linux" else processes.spawning()
+    todo = deque(batches)
+    ends = cycle((todo.popleft, todo.pop))
     busy: dict[Any, _Worker] = {}
     # Not SIGTERM's default, which would leave the workers to end their batches alone.
     before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         for _ in range(min(_workers(), len(batches))):
-            _employ(_Worker(make), todo, busy)
+            worker = _Worker(*begin(work, list(busy)), next(ends))
+            busy[worker.pipe] = worker
+        for worker in list(busy.values()):
+            _employ(worker, todo, busy)
         while busy:
             for pipe in wait(list(busy)):
                 worker = busy.pop(pipe)
                 answer = worker.answer()
                 if isinstance(answer, Lost):
                     worker.end()
-                    worker = _Worker(make)
+                    worker = _Worker(*begin(work, list(busy)), worker.take)
                 _employ(worker, todo, busy)
                 if isinstance(answer, Exception):
                     raise answer
@@ -83,29 +95,23 @@ def _pooled(make: Callable[[], Task[Any]], batches: Sequence[Sequence[str]]) -> 
         signal.signal(signal.SIGTERM, before)
 
 
-def _employ(worker: _Worker, todo: Iterator[Sequence[str]], busy: dict[Any, _Worker]) -> None:
-    batch = next(todo, None)
-    if batch is None:
-        worker.end()
-    else:
-        worker.give(batch)
+def _employ(worker: _Worker, todo: Sized, busy: dict[Any, _Worker]) -> None:
+    if todo:
+        worker.give(worker.take())
         busy[worker.pipe] = worker
+    else:
+        busy.pop(worker.pipe, None)
+        worker.end()
 
 
 class _Worker:
-    """A process, our end of its pipe, and the batch that it is at work on."""
+    """A process, our end of its pipe, the batch that it is at work on, and what takes the next."""
 
-    def __init__(self, make: Callable[[], Task[Any]]) -> None:
-        import multiprocessing
-
-        method = "fork" if sys.platform == "linux" else "spawn"
-        context: Any = multiprocessing.get_context(method)
-        self.pipe, theirs = context.Pipe()
+    def __init__(self, pipe: Pipe, process: Process, take: Callable[[], Sequence[str]]) -> None:
+        self.pipe = pipe
+        self.take = take
         self._batch: Sequence[str] = ()
-        self._process = context.Process(target=_work, args=(theirs, make), daemon=True)
-        with _signals_held():
-            self._process.start()
-        theirs.close()
+        self._process = process
 
     def give(self, batch: Sequence[str]) -> None:
         """The next batch; an empty one is the end."""
@@ -129,48 +135,13 @@ class _Worker:
         self._process.join()
 
 
-def _work(pipe: Connection, make: Callable[[], Task[Any]]) -> None:
-    import signal
-    from threading import Thread
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
-    Thread(target=_end_with_parent, daemon=True).start()
+def _work(make: Callable[[], Task[Any]], pipe: Pipe) -> None:
     try:
         task = _task or make()
         while batch := pipe.recv():
             pipe.send(_answer(task, batch))
     except Exception:  # noqa: BLE001, S110 - to end is to say it; a traceback may hold plaintext
         pass
-
-
-@contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    """A signal in the middle of a fork would be answered by the child, too, as if it were the
-    parent; or the parent would not know its child."""
-    import signal
-
-    if not hasattr(signal, "pthread_sigmask"):  # Windows, where there is no fork
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_parent() -> None:
-    """A killed parent cannot end its workers, and nobody waits for their answers."""
-    from multiprocessing.connection import wait
-    from multiprocessing.process import parent_process
-
-    parent = parent_process()
-    if parent:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def _answer(task: Task[Any], batch: Sequence[str]) -> Any:

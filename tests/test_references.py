@@ -435,7 +435,7 @@ def test_a_name_is_seen_though_two_pieces_of_a_file_share_it() -> None:
         secret_files: list[Reference] = []  # noqa: RUF012
         mentioned: set[str] = set()  # noqa: RUF012
 
-    watcher = Watcher(["DB_NAME"], "hyperscan", None)
+    watcher = Watcher(["DB_NAME"], "hyperscan")
     pieces = [b"a" * 1000 + b" DB_N", b"AME " + b"b" * 1000]
     assert list(watcher.over("a.py", "a.py", pieces, Notes())) == pieces
     assert Notes.mentioned == {"DB_NAME"}

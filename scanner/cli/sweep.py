@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import globs, pool
@@ -105,7 +106,7 @@ class Recipe(NamedTuple):
         detector = Detector(self.book, ready, self.settings)
         watcher = None
         if self.names is not None:
-            watcher = _watcher(self.names, self.matcher, self.cache_folder)
+            watcher = _watcher(self.names, self.matcher)
         excluded = globs.matcher(self.exclude)
         return Task(self.source, detector, self.most, excluded, watcher, self.alone).scan
 
@@ -147,9 +148,15 @@ class Task(NamedTuple):
             self._scan(got, shown, called, swept)
 
     def _scan(self, blob: Blob, shown: str, called: Sequence[int], swept: Swept) -> None:
-        text = self._watched(blob, shown, swept)
+        watcher = self.watcher
+        if watcher is None and "compose" in blob.path:
+            watcher = _watcher(None, "")
+        text, uses = blob.chunks, None
+        if watcher:  # what the text says of other files is noted as it passes
+            text = watcher.over(blob.path, shown, text, swept)
+            uses = partial(watcher.uses, blob.path, shown, swept)
         try:
-            seen = self.detector.observe(shown, text, blob.size, called)
+            seen = self.detector.observe(shown, text, blob.size, called, uses)
         except OSError as error:
             reason = error.strerror or "it could not be read to its end"
             swept.gaps.append(Gap(kind="unreadable", path=shown, reason=reason))
@@ -162,18 +169,11 @@ class Task(NamedTuple):
         if seen:
             swept.observations.append(seen)
 
-    def _watched(self, blob: Blob, shown: str, swept: Swept) -> Iterable[bytes]:
-        """The text; what it says of other files is noted as it passes."""
-        watcher = self.watcher
-        if watcher is None and "compose" in blob.path:
-            watcher = _watcher(None, "", None)
-        return watcher.over(blob.path, shown, blob.chunks, swept) if watcher else blob.chunks
 
-
-def _watcher(names: Sequence[str] | None, engine: str, cache_folder: str | None) -> Watcher:
+def _watcher(names: Sequence[str] | None, engine: str) -> Watcher:
     from scanner.detect.watcher import Watcher
 
-    return Watcher(names, engine, cache_folder)
+    return Watcher(names, engine)
 
 
 def _defect(error: Exception) -> str:
@@ -233,7 +233,7 @@ def sweep(ready: Plan, io: Io) -> Swept:
     recipe, known = _with_examples(ready, listed)
     swept = Swept()
     progress = _Progress(io, len(listed))
-    for result in pool.run(recipe.task, listed):
+    for result in pool.run(recipe.task, sorted(listed, key=_suffix)):
         if isinstance(result, pool.Lost):
             reason = "the worker process that read it ended too early (out of memory?)"
             swept.gaps += (
@@ -254,6 +254,10 @@ def sweep(ready: Plan, io: Io) -> Swept:
         disabled = ready.selection.config.disable_rules
         swept.observations += judged(swept, _tree(recipe, listed), known, disabled)
     return swept
+
+
+def _suffix(path: str) -> str:
+    return path[path.rfind(".") :]
 
 
 def _with_examples(ready: Plan, listed: Sequence[str]) -> tuple[Recipe, Examples | None]:

@@ -13,18 +13,15 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from scanner.detect.scopes import scope_of
 from scanner.detect.templates import Verdict, judge
 from scanner.model import Confidence
 
 if TYPE_CHECKING:
     from scanner.detect.candidate import Candidate
 
-# Languages in which an unquoted right side is an expression, not a literal.
-_CODE = frozenset(
-    "py pyi js mjs cjs jsx ts tsx vue svelte go java kt kts scala groovy gradle rb php cs vb fs c h"
-    " cc cpp cxx hpp m mm rs swift dart lua pl pm r jl ex exs erl hs clj cljs coffee el vim ps1"
-    " psm1 sql html htm css scss less md rst txt adoc ipynb jinja j2 tmpl erb".split()
-)
+# Beside code, files in which an unquoted right side is an expression or prose, not a literal.
+_LIKE_CODE = frozenset("groovy kts el vim ps1 psm1 sql txt adoc ipynb jinja j2 tmpl erb".split())
 # Last words of a name that say it holds something about the secret, not the secret.
 _ABOUT = frozenset(
     "url uri path file filename dir directory name names field fields label type kind length len"
@@ -189,7 +186,9 @@ def _is_literal(candidate: Candidate) -> bool:
     last = before.rstrip()[-1:]
     if last == b">" and b"</" not in candidate.line[len(before) :]:
         return False
-    return _suffix(candidate.path) not in _CODE and last in _BARE_AFTER
+    if scope_of(candidate.path) == "code" or _suffix(candidate.path) in _LIKE_CODE:
+        return False
+    return last in _BARE_AFTER
 
 
 def _is_pair(candidate: Candidate, before: bytes) -> bool:

@@ -7,14 +7,15 @@ is not paid for by them.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache
 from scanner.detect.matcher import NAME, Hit, Matcher, Pattern
-from scanner.detect.pieces import Place, buffers
+from scanner.detect.pieces import Buffer, Place, buffers
 from scanner.detect.rulebook import Rulebook
 from scanner.detect.scopes import scope_of
+from scanner.detect.uses import USES
 
 if TYPE_CHECKING:
     from scanner.detect.classic import ClassicSettings
@@ -28,9 +29,9 @@ _YAML = (".yaml", ".yml", ".eyaml")  # may hold text, behind escapes, that no pr
 
 
 def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[Pattern, ...]:
-    """All that the one pass looks for: a rule's number is its place, comments come after them, and
-    then the prefilters of the detect-secrets layer. Rules without an anchor are called for by the
-    names of files."""
+    """All that the one pass looks for: a rule's number is its place, then come uses of variables,
+    comments and the prefilters of the detect-secrets layer. Rules without an anchor are called for
+    by the names of files."""
     from scanner.detect import comments
 
     theirs: tuple[Pattern, ...] = ()
@@ -39,7 +40,14 @@ def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[P
 
         theirs = tuple(Pattern(*each) for each in prefilters(settings))
     rules = (
-        Pattern(r.anchor, r.ignore_case, r.keywords, bool(r.group and not r.pattern), r.scope)
+        Pattern(
+            anchor=r.anchor,
+            ignore_case=r.ignore_case,
+            keywords=r.keywords,
+            once=bool(r.group and not r.pattern),
+            scope=r.scope,
+            in_code=r.anchor_in_code,
+        )
         if r.anchor
         else Pattern(r.files, scope=NAME)
         for r in book.rules
@@ -48,7 +56,7 @@ def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[P
         Pattern(anchor, ignore_case=True, keywords=keywords)
         for anchor, keywords in zip(comments.ANCHORS, comments.KEYWORDS, strict=True)
     )
-    return (*rules, *ours, *theirs)
+    return (*rules, *USES, *ours, *theirs)
 
 
 def patterns_key(book: Rulebook, settings: ClassicSettings | None = None) -> str:
@@ -95,9 +103,11 @@ class Detector:
         chunks: Iterable[bytes],
         size: int = 0,
         called: Sequence[int] | None = None,
+        uses: Callable[[bytes], None] | None = None,
     ) -> Observation | None:
         """Everything that the rules and comments say about one file, given in pieces; None where
-        they say nothing. `called`: what `names` says of its path, where that was asked before."""
+        they say nothing. `called`: what `names` says of its path, where that was asked before.
+        `uses` is given a whole file that may use variables; one in pieces is too large for it."""
         findings: list[Finding] = []
         said: list[AllowComment] = []
         place = Place()
@@ -109,7 +119,7 @@ class Detector:
             called = self.names((path,)).get(path, NOTHING).called
         for buffer in buffers(chunks):
             whole = whole and buffer.following == len(buffer.data)
-            hits = self._matcher.hits(buffer.data, scope)
+            hits = self._hits(buffer, scope, uses if whole else None)
             hits += [(number, 0) for number in called]
             classic = self._classic(path, buffer.data, hits) if self._settings and whole else ()
             unread = unread or classic is None
@@ -126,6 +136,18 @@ class Detector:
             return None
         gaps = _gaps(path, max(len(findings), len(said)), unread=unread)
         return _observation(path, size, findings, said, gaps)._replace(notes=_notes(path, degraded))
+
+    def _hits(self, buffer: Buffer, scope: str, uses: Callable[[bytes], None] | None) -> list[Hit]:
+        """Where the rules, comments and prefilters ask to look."""
+        met = self._matcher.hits(buffer.data, scope)
+        if not met:
+            return met
+        first = len(self._book.rules)
+        of_uses = range(first, first + len(USES))
+        hits = [hit for hit in met if hit[0] not in of_uses]
+        if uses and len(hits) < len(met):
+            uses(buffer.data)
+        return hits
 
     def names(self, paths: Sequence[str]) -> dict[str, Named]:
         """What the names of files say, of those that say anything."""
@@ -157,7 +179,7 @@ class Detector:
         if len(hits) > classic.MOST_HITS:
             return None
         assert self._settings is not None  # noqa: S101 - asked by the caller
-        first = len(self._book.rules) + len(comments.ANCHORS)
+        first = len(self._book.rules) + len(USES) + len(comments.ANCHORS)
         theirs = sorted((to, index - first) for index, to in hits if index >= first)
         ends, numbers = [to for to, _ in theirs], [number for _, number in theirs]
         try:

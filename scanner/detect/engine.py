@@ -21,6 +21,7 @@ from scanner.detect.pieces import Buffer, Place
 from scanner.detect.rulebook import Rulebook
 from scanner.detect.rules import Rule
 from scanner.detect.structure.kinds import file_kind
+from scanner.detect.uses import USES
 from scanner.detect.verify import CHECKS, Candidate
 from scanner.detect.windows import Window, line_start, window_around
 from scanner.identity import digest
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from scanner.detect.compliance import Compliance
 
 _AROUND_COMMENT = 1024
-_LARGEST_BY_NAME = 4 << 20
 _REPEATED, _MOST_BARREN = 512, 1000  # size and number of the lines that may come again
 _MOST_MATCHES = 20_000  # of one rule in one piece, more than a report holds; and comments
 
@@ -211,8 +211,8 @@ class Engine:
         return found, window.covered
 
     def _run_whole(self, rule: Rule, path: str, data: bytes) -> Iterator[Match]:
-        """A rule that its file's name alone calls for, on all of a file of no great size."""
-        exact, window = self._exact(rule), Window(data[:_LARGEST_BY_NAME], 0, len(data))
+        """A rule that its file's name alone calls for, on all that there is."""
+        exact, window = self._exact(rule), Window(data, 0, len(data))
         for m in exact.search(window.text):
             start, end = _without_quotes(window.text, *exact.valued(m, window.text))
             if 0 <= start < end:
@@ -246,7 +246,7 @@ class Engine:
     ) -> Iterator[AllowComment]:
         """The allow comments of a buffer; a secret inside one is masked before it is read."""
         data = buffer.data
-        first = len(self._rules)
+        first = len(self._rules) + len(USES)
         last = first + len(comments.ANCHORS)
         ends = sorted({to for i, to in hits if first <= i < last})
         read = 0

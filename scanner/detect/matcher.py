@@ -22,7 +22,8 @@ class Pattern(NamedTuple):
     """One thing to look for. `keywords`: lower-case literals, one of which is in every match.
 
     `once`: that it is there is all that is asked: one hit, for a match of the anchor itself.
-    `scope`: code or config, where it is for such files alone; NAME.
+    `scope`: code or config, where it is for such files alone; NAME. `in_code`: the anchor for code,
+    where that is another.
     """
 
     anchor: str
@@ -30,6 +31,7 @@ class Pattern(NamedTuple):
     keywords: tuple[str, ...] = ()
     once: bool = False
     scope: str = ""
+    in_code: str = ""
 
 
 class Matcher(Protocol):
@@ -68,9 +70,12 @@ def build(
 
 def _of_scope(patterns: Sequence[Pattern], scope: str) -> list[tuple[int, Pattern]]:
     """The patterns for a scope, with their numbers among all."""
-    numbered = enumerate(patterns)
     wanted = {"", "code", "config"} if scope == "any" else {"", scope}
-    return [(number, pattern) for number, pattern in numbered if pattern.scope in wanted]
+    return [
+        (number, each._replace(anchor=each.in_code) if each.in_code and scope == "code" else each)
+        for number, each in enumerate(patterns)
+        if each.scope in wanted
+    ]
 
 
 class _Engine(Protocol):

@@ -37,10 +37,9 @@ _LITERAL = (
     r"""\\?(?P<secret>[rbuf@]{0,2}"[^"\r\n]{%(n)d,}"|[rbuf@]{0,2}'[^'\r\n]{%(n)d,}'"""
     r"""|`[^`\r\n]{%(n)d,}`|[^\s"'`,;<>\\]{%(n)d,})"""
 )
-_LITERAL_ANCHOR = (
-    r"""\\?(?:[rbuf@]{0,2}(?:"[^"\r\n]{%(n)d}|'[^'\r\n]{%(n)d}|`[^`\r\n]{%(n)d})"""
-    r"""|[^\s"'`,;<>\\]{%(n)d})"""
-)
+# In code only what has quotes is a literal: two of three assignments there have none.
+_QUOTED_ANCHOR = r"""\\?[rbuf@]{0,2}(?:"[^"\r\n]{%(n)d}|'[^'\r\n]{%(n)d}|`[^`\r\n]{%(n)d})"""
+_LITERAL_ANCHOR = rf"(?:{_QUOTED_ANCHOR}|" + r"""\\?[^\s"'`,;<>\\]{%(n)d})"""
 
 
 def compiled(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, bytes]:
@@ -181,7 +180,7 @@ def _table_row(
             todo="give literals, one of which is in every match",
         )
     try:
-        pattern, anchor = _patterns(raw, shipped=shipped)
+        pattern, anchor, in_code = _patterns(raw, shipped=shipped)
     except ValueError as error:
         raise parsed.error((*field, "pattern"), f"pattern: {error}", todo="add an anchor") from None
     if pattern:
@@ -198,6 +197,7 @@ def _table_row(
         "confidence": Confidence[raw.get("confidence", "high").upper()],
         "pattern": pattern,
         "anchor": anchor,
+        "anchor_in_code": in_code,
         "keywords": raw.get("keywords", ()),
         "ignore_case": raw.get("ignore_case", False),
         "multiline": raw.get("multiline", False),
@@ -215,14 +215,15 @@ def _table_row(
     }
 
 
-def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str]:
-    """The exact pattern and the anchor of a rule. ValueError where the pattern has no stem.
+def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str, str]:
+    """The exact pattern and the anchor of a rule, and the one for code, "" where that is no other.
+    ValueError where the pattern has no stem.
 
     A shipped rule that names its files and no anchor has none: their paths alone call for it.
     Of a rule that a repository brings, Hyperscan sees the keywords alone: a short pattern can keep
     its compiler busy for minutes (`a?` 900 times: seven).
     """
-    pattern, anchor = raw.get("pattern", ""), raw.get("anchor", "")
+    pattern, anchor, in_code = raw.get("pattern", ""), raw.get("anchor", ""), ""
     if "named" in raw:
         before = f"(?i:{raw['named']}){_ASSIGNMENT}"
         if pattern:
@@ -231,11 +232,12 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str]:
         else:
             shortest = {"n": raw.get("min_length", 4)}
             pattern = before + _LITERAL % shortest
-            anchor = anchor or before + _LITERAL_ANCHOR % shortest
+            anchor = before + _LITERAL_ANCHOR % shortest
+            in_code = before + _QUOTED_ANCHOR % shortest
     if not shipped:
-        return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})"
+        return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})", ""
     by_path = "files" in raw and not anchor
-    return pattern, "" if by_path else anchor or stems.stem(pattern)
+    return pattern, "" if by_path else anchor or stems.stem(pattern), in_code
 
 
 def _info_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Rule(NamedTuple):
     a match may go. `once`: the first finding in a file is enough. `scope`: code or config, where
     it is for such files alone. `value`: what a value is, from its first character on, of which the
     pattern gives no more. `needs`: what else must stand in a file for its candidates to count.
+    `anchor_in_code`: what is looked for in code, where that is less.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Rule(NamedTuple):
     once: bool = False
     value: str = ""
     needs: str = ""
+    anchor_in_code: str = ""
 
 
 class PlaceRow(NamedTuple):

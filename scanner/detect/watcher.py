@@ -1,7 +1,7 @@
 """Detect: looks at the files of a run as they pass, for what only the whole tree can judge.
 
-Beside the one pass for secrets, and as fast: what reads the names (references.py) loads where there
-are some.
+Uses of variables come from the one pass for secrets; what reads their names (references.py) loads
+where there are some. A pass of its own goes over a tree whose `.env.example` lists names.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from scanner import cache
 from scanner.detect import matcher
 from scanner.detect.matcher import Pattern
-from scanner.detect.structure.kinds import FileKind, file_kind
+from scanner.detect.structure.kinds import file_kind
 from scanner.model import Reference
 
 MOST = 500
@@ -23,19 +22,8 @@ ENV_FILE = "env_file"
 
 _CONFIGURATION = frozenset(("yaml", "json", "toml", "ini", "env", "xml"))
 _PROSE = (".md", ".markdown", ".rst", ".adoc", ".txt")
-# No configuration by their names: of interest only where a variable is asked for.
-_CODE = (
-    *(".py", ".pyi", ".js", ".mjs", ".ts", ".tsx", ".jsx", ".go", ".java", ".kt", ".rb", ".php"),
-    *(".c", ".h", ".cc", ".cpp", ".hpp", ".rs", ".cs", ".scala", ".pl", ".lua", ".sql", ".sh"),
-    *(".html", ".css", ".scss", ".po", ".svg", ".csv", ".map", ".ipynb", *_PROSE),
-)
 _LARGEST = 4 << 20  # bytes of a file that variables are looked for in
 _LONGEST = 200  # bytes of a name that may be cut in two
-_USES = (
-    Pattern(r"\$\{(?:env:)?[A-Z][A-Za-z0-9_]+(?:\}|:?\?)", keywords=("${",), once=True),
-    Pattern(r"\$\([A-Z][A-Za-z0-9_]+\)", keywords=("$(",), once=True),
-    Pattern(r"(?i)env[a-z_.]{0,8}[ \t(\[]{1,3}[\"'][a-z]", keywords=("env",), once=True),
-)
 _ENV_FILE = Pattern(
     r"env_file|--env-file|EnvironmentFile=|envFrom:",
     keywords=("env_file", "--env-file", "environmentfile=", "envfrom:"),
@@ -56,49 +44,53 @@ class Watcher:
     """Looks at files as they pass: at compose files alone where `names` is None, since the rest is
     of use only where the whole tree passes. `names`: variables to look for, `MOST` at most."""
 
-    def __init__(self, names: Sequence[str] | None, engine: str, cache_folder: str | None) -> None:
+    def __init__(self, names: Sequence[str] | None, engine: str) -> None:
+        self._whole_tree = names is not None
         self._matcher = None
-        if names is not None:
+        if names:
             self._asked = (*names, *sorted({p for name in names if (p := prefix(name))}))
-            looked_for = (*_USES, _ENV_FILE, *map(_mention, self._asked))
-            key = cache.key(repr(looked_for))
-            # With names it is good for one tree alone: the cache would grow with each.
-            folder = None if names else cache_folder
-            self._matcher = matcher.build(engine, lambda: looked_for, key, folder)
+            looked_for = (_ENV_FILE, *map(_mention, self._asked))
+            # Kept nowhere: it is good for one tree alone, and the cache would grow with each.
+            self._matcher = matcher.build(engine, lambda: looked_for, "", None)
 
-    def over(self, path: str, shown: str, chunks: Iterable[bytes], notes: Notes) -> Iterator[bytes]:
+    def over(self, path: str, shown: str, chunks: Iterable[bytes], notes: Notes) -> Iterable[bytes]:
         """The chunks, as they are. `shown` is the path with what must not be shown masked."""
+        if is_compose(path) or self._matcher:
+            return self._over(path, shown, chunks, notes)
+        return chunks
+
+    def _over(
+        self, path: str, shown: str, chunks: Iterable[bytes], notes: Notes
+    ) -> Iterator[bytes]:
         before = b""
         for chunk in chunks:
             if not before and is_compose(path):
                 from scanner.detect.references import secret_files
 
                 notes.secret_files += secret_files(path, shown, chunk)
-            if self._matcher and (self._asked or not path.endswith(_CODE)):
+            if self._matcher:
                 hits = self._matcher.hits(before + chunk)
-                self._note(path, shown, before + chunk, {index for index, _ in hits}, notes)
+                asked = (ENV_FILE, *self._asked)
+                met = {asked[index] for index, _ in hits}
+                notes.mentioned |= _used(met, path, before + chunk) if met else met
             before = chunk[-_LONGEST:]
             yield chunk
 
-    def _note(self, path: str, shown: str, data: bytes, hits: set[int], notes: Notes) -> None:
-        if not hits:
-            return
-        kind, first = file_kind(path), len(_USES)
-        if min(hits) < first and len(data) <= _LARGEST and kind.reader in _CONFIGURATION:
+    def uses(self, path: str, shown: str, notes: Notes, data: bytes) -> None:
+        """Note the variables that a file needs; the one pass met a use in it (uses.py)."""
+        kind = file_kind(path)
+        if self._whole_tree and kind.reader in _CONFIGURATION and len(data) <= _LARGEST:
             from scanner.detect.references import uses
 
             notes.uses += uses(shown, kind, data)
-        asked = (ENV_FILE, *self._asked)
-        met = {asked[index - first] for index in hits if index >= first}
-        notes.mentioned |= _used(met, path, kind, data)
 
 
-def _used(names: set[str], path: str, kind: FileKind, data: bytes) -> set[str]:
+def _used(names: set[str], path: str, data: bytes) -> set[str]:
     """Those of the names in a file that it uses: not in words for people, and not where it gives a
     variable its value."""
     if path.lower().endswith(_PROSE):
         return set()
-    if kind.reader == "env":
+    if file_kind(path).reader == "env":
         return {name for name in names if re.search(rb"\$\{?" + name.encode() + rb"\b", data)}
     return names
 

@@ -26,6 +26,7 @@ class Folder:
 
     def __init__(self, root: str, only: Sequence[str], *, use_git: bool) -> None:
         self.root = root
+        self._below = os.path.join(root, "")  # joined for each path, it shows
         self.whole_tree = not only
         self._only = tuple(only)
         self._use_git = use_git
@@ -73,7 +74,7 @@ class Folder:
     def _open(self, path: str, most: int) -> Blob | Skip | Gap:
         if self._in_link(path.rpartition("/")[0]):
             return Skip(kind="symlink", path=path)
-        fd = os.open(os.path.join(self.root, path), _FLAGS)
+        fd = os.open(self._below + path, _FLAGS)
         try:
             info = os.fstat(fd)
             skip = _skip(path, info, most)
@@ -147,8 +148,9 @@ def _skip(path: str, info: os.stat_result, most: int) -> Skip | None:
 
 def _read_steady(fd: int, info: os.stat_result) -> bytes | None:
     """The file's bytes, read again once if it changed meanwhile; None if it changed again."""
-    for _ in range(2):
-        os.lseek(fd, 0, os.SEEK_SET)
+    for again in (False, True):
+        if again:
+            os.lseek(fd, 0, os.SEEK_SET)
         data = os.read(fd, info.st_size + 1)
         while data and len(data) < info.st_size and (more := os.read(fd, info.st_size - len(data))):
             data += more

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from scanner.errors import UsageError
+
+if TYPE_CHECKING:
+    import subprocess  # loaded late: a folder without git needs none
 
 # Whatever the repository's own config says: no program of its choice, no network.
 _NEUTRAL = (
@@ -92,7 +94,7 @@ class Objects:
     """One `git cat-file --batch`: contents by object name or `:path` in the index."""
 
     def __init__(self, root: str) -> None:
-        self._process = _start(root, ("cat-file", "--batch"), stdin=subprocess.PIPE)
+        self._process = _start(root, ("cat-file", "--batch"), asked=True)
 
     def read(self, name: str, most: int) -> bytes | int | None:
         """The bytes of a blob; its size where that is over `most`; None where there is no blob."""
@@ -127,6 +129,8 @@ def _discard(stream: IO[bytes], size: int) -> None:
 
 
 def _finish(root: str, process: subprocess.Popen[bytes], command: str) -> tuple[bytes, bytes]:
+    import subprocess
+
     try:
         out, err = process.communicate(timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
@@ -146,8 +150,11 @@ def _finish(root: str, process: subprocess.Popen[bytes], command: str) -> tuple[
 
 
 def _start(
-    root: str, arguments: Sequence[str], stdin: int = subprocess.DEVNULL, without: str = ""
+    root: str, arguments: Sequence[str], *, asked: bool = False, without: str = ""
 ) -> subprocess.Popen[bytes]:
+    """`asked`: it answers what it reads from its standard input."""
+    import subprocess
+
     options = [part for setting in _NEUTRAL for part in ("-c", setting)]
     dropped = {*_DROPPED, without}
     environment = {k: v for k, v in os.environ.items() if k not in dropped} | _ENVIRONMENT
@@ -156,9 +163,9 @@ def _start(
         cwd=root,
         # The repository is this folder's or none: not one further up, if this one is broken.
         env=environment | {"GIT_CEILING_DIRECTORIES": os.path.dirname(root)},
-        stdin=stdin,
+        stdin=subprocess.PIPE if asked else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE if stdin == subprocess.DEVNULL else subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if asked else subprocess.PIPE,
     )
 
 
