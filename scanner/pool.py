@@ -1,7 +1,8 @@
 """Ground: a bounded pool of worker processes over batches of work.
 
-Small work never pays for a pool: it starts only when the first hundredths of a second were not
-enough. A worker that dies (out of memory, killed) costs the batch that it had, and that is named.
+Small work never pays for a pool: it starts only for many items, or when the first hundredths of a
+second were not enough. A worker that dies (out of memory, killed) costs the batch that it had, and
+that is named.
 
 Each worker has a pipe of its own (processes.py), and one batch at a time: when its end of the pipe
 closes it is gone, in the middle of a message too. The standard library's executor shares one queue,
@@ -27,7 +28,7 @@ from scanner.processes import Pipe, Process
 Result = TypeVar("Result")
 Task = Callable[[Sequence[str]], Result]
 
-_PATIENCE = 0.03
+_PATIENCE, _MANY = 0.03, 1000
 _FIRST, _BATCH = 16, 64
 _ROUNDS = 8  # batches for each worker, at least, so that they end at about the same time
 
@@ -53,7 +54,8 @@ def run(
     global _task  # noqa: PLW0603 - what a forked worker inherits
     task = _task = make()
     start, at = time.monotonic(), 0
-    while at < len(items) and (time.monotonic() - start < _PATIENCE or _workers() == 1):
+    patience = float("inf") if _workers() == 1 else _PATIENCE if len(items) < _MANY else 0
+    while at < len(items) and time.monotonic() - start < patience:
         few = min(at + 1, _FIRST)  # 1, 2, 4 …: the first files may be the large ones
         yield task(items[at : at + few])
         at += few

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -32,6 +34,7 @@ class Process(Protocol):
     def join(self) -> None: ...
 
 
+Result = TypeVar("Result")
 Work = Callable[[Pipe], None]
 Begin = Callable[[Work, Sequence[Any]], tuple[Pipe, Process]]
 Wait = Callable[[Sequence[Any]], Sequence[Any]]
@@ -59,6 +62,40 @@ def spawning() -> tuple[Begin, Wait]:
         return ours, process
 
     return begin, wait
+
+
+def beside(
+    task: Callable[[], Result], meanwhile: Callable[[], object], patience: float = 0.004
+) -> Result:
+    """What `task` gives or raises, from a process of its own where processes can fork; if that
+    takes longer than some milliseconds, `meanwhile` is called at the same time.
+
+    The task must give what can be pickled, and leave nothing behind.
+    """
+    if sys.platform != "linux":
+        return task()
+    pipe, process = _fork(partial(_tell, task), ())
+    try:
+        if not _wait([pipe], patience):
+            meanwhile()
+        answer = pipe.recv()
+    except (EOFError, OSError):  # it was killed
+        return task()
+    finally:
+        process.terminate()
+        pipe.close()
+        process.join()
+    if isinstance(answer, Exception):
+        raise answer
+    result: Result = answer
+    return result
+
+
+def _tell(task: Callable[[], Any], pipe: Pipe) -> None:
+    try:
+        pipe.send(task())
+    except Exception as error:  # noqa: BLE001 - raised again where it can be reported
+        pipe.send(error)
 
 
 class _Pipe:
@@ -131,13 +168,14 @@ def _fork(work: Work, others: Sequence[_Pipe]) -> tuple[_Pipe, _Forked]:
     return ours, _Forked(pid)
 
 
-def _wait(pipes: Sequence[_Pipe]) -> Sequence[_Pipe]:
+def _wait(pipes: Sequence[_Pipe], patience: float | None = None) -> Sequence[_Pipe]:
     import select
 
     poll, by_number = select.poll(), {pipe.fileno(): pipe for pipe in pipes}
     for number in by_number:
         poll.register(number, select.POLLIN)
-    return [by_number[number] for number, _ in poll.poll()]
+    ready = poll.poll(None if patience is None else patience * 1000)
+    return [by_number[number] for number, _ in ready]
 
 
 def _begin(work: Work, pipe: Pipe) -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 GROUND = {"scanner"} | {
     f"scanner.{name}"
-    for name in ("errors", "model", "identity", "document", "cache", "globs", "pool")
+    for name in ("errors", "model", "identity", "document", "cache", "globs", "pool", "processes")
 }
 COLUMNS = ("inputs", "detect", "policy", "report")
 # config.py turns keywatch.yaml into the policy's own values.

@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 import yaml
 
-from scanner.detect import matcher, rulebook, stems
+from scanner.detect import matcher, rulebook
 from scanner.detect.detector import Detector, patterns
 from scanner.detect.samples import expand
 from scanner.detect.verify import CHECKS
@@ -115,15 +115,6 @@ def test_all_anchors_compile_in_hyperscan(book: rulebook.Rulebook) -> None:
     flags = hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_ALLOWEMPTY
     for rule in book.rules:
         hyperscan.Database().compile(expressions=[rule.anchor.encode()], flags=[flags])
-
-
-def test_paths_that_call_for_a_rule_are_whole_parts_of_a_path(book: rulebook.Rulebook) -> None:
-    """One search for what they begin with serves all of them."""
-    called = [rule.files for rule in book.rules if not rule.anchor]
-    assert called
-    assert [
-        f for f in called if not f.startswith("(?:^|/)") or len(stems.alternatives(f)) > 1
-    ] == []
 
 
 def test_every_check_is_used_by_a_rule() -> None:

@@ -229,7 +229,7 @@ def _rules(
 
 def sweep(ready: Plan, io: Io) -> Swept:
     """Scan all that was selected."""
-    listed = ready.selection.source.paths()
+    listed = ready.selection.source.paths(partial(_load, ready.recipe))
     recipe, known = _with_examples(ready, listed)
     swept = Swept()
     progress = _Progress(io, len(listed))
@@ -254,6 +254,14 @@ def sweep(ready: Plan, io: Io) -> Swept:
         disabled = ready.selection.config.disable_rules
         swept.observations += judged(swept, _tree(recipe, listed), known, disabled)
     return swept
+
+
+def _load(recipe: Recipe) -> None:
+    """What a tree of some size needs in the end, loaded while it is listed."""
+    from scanner.cli import references  # noqa: F401
+    from scanner.detect import engine  # noqa: F401
+
+    recipe.task()
 
 
 def _suffix(path: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from scanner import processes
 from scanner.errors import UsageError
 from scanner.inputs import decoding, git
 from scanner.inputs.interface import CHUNK, CONTROL_LIMIT, Blob
@@ -33,15 +34,26 @@ class Folder:
         self._tracked: frozenset[str] = frozenset()
         self._linked = {"": False}
 
-    def paths(self) -> Sequence[str]:
+    def paths(self, meanwhile: Callable[[], object] | None = None, /) -> Sequence[str]:
+        listing = processes.beside(self._list, meanwhile) if meanwhile else self._list()
+        paths, self._tracked = listing
+        return paths
+
+    def _list(self) -> tuple[Sequence[str], frozenset[str]]:
+        """The paths, and those of them that git tracks."""
         named = {p for p in self._only if not os.path.isdir(os.path.join(self.root, p))}
         folders = tuple(p for p in self._only if p not in named)
         listed: set[str] = set()
-        if folders or not self._only:
-            listed = self._from_git(folders) if self._use_git else set(self._walk(folders))
+        tracked: frozenset[str] = frozenset()
+        if not self._use_git:
+            listed = set(self._walk(folders)) if folders or not self._only else listed
+        elif folders or not self._only:
+            entries = list(git.listed(self.root, folders))
+            listed = {path for _, path in entries}
+            tracked = frozenset(path for is_tracked, path in entries if is_tracked)
         for folder in folders if self._only else (".",):
             self._demand_some(folder, listed)
-        return sorted(listed | named)
+        return sorted(listed | named), tracked
 
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
         try:
@@ -90,11 +102,6 @@ class Folder:
         if data is None:
             return Gap(kind="changed", path=path, reason="it changed while it was read, twice")
         return decoding.blob(path, len(data), data, (data,))
-
-    def _from_git(self, folders: Sequence[str]) -> set[str]:
-        entries = list(git.listed(self.root, folders))
-        self._tracked = frozenset(path for tracked, path in entries if tracked)
-        return {path for _, path in entries}
 
     def _walk(self, folders: Sequence[str]) -> Iterator[str]:
         """Every file, and every folder that cannot be looked into: reading it says why."""

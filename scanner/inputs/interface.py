@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from scanner.model import Gap, Skip
@@ -31,8 +31,9 @@ class Source(Protocol):
     root: str
     whole_tree: bool
 
-    def paths(self) -> Sequence[str]:
-        """What there is to read, sorted; each path once."""
+    def paths(self, meanwhile: Callable[[], object] | None = None, /) -> Sequence[str]:
+        """What there is to read, sorted; each path once. `meanwhile` is called, beside it, where
+        that takes its time."""
 
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
         """One of `paths()`, or why it is not read: over `most` bytes, for example. Never raises

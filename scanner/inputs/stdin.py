@@ -21,7 +21,7 @@ class Stdin:
         self._stream = stream
         self._folder = Folder(root, (), use_git=False)
 
-    def paths(self) -> Sequence[str]:
+    def paths(self, _meanwhile: object = None, /) -> Sequence[str]:
         return (self._name,)
 
     def read(self, path: str, most: int) -> Blob | Skip | Gap:

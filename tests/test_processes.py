@@ -1,0 +1,97 @@
+"""Processes that work beside this one, forked or spawned."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from scanner import pool, processes
+from scanner.errors import UsageError
+
+HERE = os.getpid()
+forks = pytest.mark.skipif(sys.platform != "linux", reason="processes fork on Linux alone")
+
+
+def doubling() -> Callable[[Sequence[str]], list[str]]:
+    return double
+
+
+def double(items: Sequence[str]) -> list[str]:
+    time.sleep(0.02)
+    if "raise" in items:
+        raise ValueError("in a worker")
+    if "die" in items:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [item * 2 for item in items]
+
+
+@pytest.fixture
+def spawning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool as it is where processes do not fork."""
+    monkeypatch.setattr(processes, "forking", processes.spawning)
+
+
+@pytest.mark.usefixtures("spawning")
+class TestSpawned:
+    ITEMS = tuple(map(str, range(200)))
+
+    def test_every_item_is_answered_for_once(self) -> None:
+        answers: list[str] = []
+        for result in pool.run(doubling, self.ITEMS):
+            assert not isinstance(result, pool.Lost)
+            answers += result
+        assert sorted(answers) == sorted(item * 2 for item in self.ITEMS)
+
+    def test_an_error_in_a_worker_is_the_runs_error(self) -> None:
+        with pytest.raises(ValueError, match="in a worker"):
+            list(pool.run(doubling, (*self.ITEMS, "raise")))
+
+    def test_a_worker_that_is_killed_loses_its_own_batch_alone(self) -> None:
+        results = list(pool.run(doubling, (*self.ITEMS, "die")))
+        (lost,) = [result.items for result in results if isinstance(result, pool.Lost)]
+        assert "die" in lost
+
+
+class TestBeside:
+    def test_what_the_task_gives_is_the_result_though_it_is_large(self) -> None:
+        size = 3 << 20
+        assert processes.beside(lambda: b"x" * size, list) == b"x" * size
+
+    def test_an_error_of_the_task_is_raised_with_all_that_it_says(self) -> None:
+        def fail() -> None:
+            raise UsageError("no", why="because", todo="do this")
+
+        with pytest.raises(UsageError) as caught:
+            processes.beside(fail, list)
+        assert (caught.value.why, caught.value.todo) == ("because", "do this")
+
+    @forks
+    def test_meanwhile_is_called_for_a_task_that_takes_its_time_and_for_no_other(self) -> None:
+        called: list[str] = []
+        assert processes.beside(os.getpid, lambda: called.append("fast"), 30) != os.getpid()
+        processes.beside(lambda: time.sleep(0.2), lambda: called.append("slow"))
+        assert called == ["slow"]
+
+    @forks
+    def test_a_task_whose_process_is_killed_is_done_here(self) -> None:
+        def task() -> int:
+            if os.getpid() != HERE:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return os.getpid()
+
+        assert processes.beside(task, list) == HERE
+
+    @forks
+    def test_an_error_meanwhile_ends_the_task(self) -> None:
+        def interrupted() -> None:
+            raise KeyboardInterrupt
+
+        before = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            processes.beside(lambda: time.sleep(60), interrupted)
+        assert time.monotonic() - before < 30
