@@ -228,6 +228,7 @@ def _found(
     asked = [place for _, places in rules for place in places]
     keys = {place.key for place in asked}
     by_name = any(place.secret for place in asked)
+    others = [(ready, kept) for ready, places in rules if (kept := _without_secret(places))]
     for setting in settings(structure, data, texts):
         if "" not in keys and keys.isdisjoint(setting.leaf.path):
             continue  # in none of the places
@@ -238,11 +239,15 @@ def _found(
         if fault and translated and not _DIGIT.search(_ESCAPE.sub("", setting.value)):
             fault = None
         secret = sensitive or fault is not None
-        for ready, places in rules:
+        for ready, places in rules if secret else others:
             if any(place.holds(setting, texts.get, secret=secret) for place in places):
                 match = _match(path, ready, setting, fault)
                 if match:
                     yield match, ready
+
+
+def _without_secret(places: Sequence[_Place]) -> list[_Place]:
+    return [place for place in places if not place.secret]
 
 
 def _fault(setting: Setting, kind: FileKind, *, sensitive: bool) -> Flaw | None:

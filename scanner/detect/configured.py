@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.assignments import holds_a_secret, is_dummy, is_placeholder, shannon
-from scanner.detect.templates import Judged, Verdict, judge
+from scanner.detect.templates import Judged, Verdict, judge, may_refer
 from scanner.model import Confidence, Severity
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ _PUBLIC = re.compile(
 _HALF = re.compile(rb"\$\w+\}")
 _COMMENT = re.compile(rb"(?<![ \t])[ \t]+(?:#|//|;)[^\n]*$")
 _PASSING = {Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT, Verdict.PLACEHOLDER}
+_CLOSING = {quote: re.compile(rb"(?<!\\)" + quote) for quote in (b'"', b"'", b"`")}
 _EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}|<%[^<\n]*?%>")
 # Names that hold a secret where their value is a random one.
 _VAGUE = re.compile(
@@ -122,7 +123,7 @@ def configured(candidate: Candidate) -> Confidence | None:
     return _confidence(name, value)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _confidence(name: str, value: str) -> Confidence | None:
     found = flaw(name, value, sensitive=is_sensitive(name), vague=is_vague(name, ()))
     return found.confidence if found else None
@@ -130,10 +131,10 @@ def _confidence(name: str, value: str) -> Confidence | None:
 
 def trimmed(value: bytes, before: bytes) -> bytes:
     """The value at the end of a line, without closing quote, comment, comma or bracket."""
-    quote = before[-1:]
-    if quote in {b'"', b"'", b"`"}:
-        inner = _EXPRESSION.sub(lambda m: b"x" * len(m[0]), value)
-        end = re.search(rb"(?<!\\)" + quote, inner)
+    closing = _CLOSING.get(before[-1:])
+    if closing:
+        inner = _EXPRESSION.sub(lambda m: b"x" * len(m[0]), value) if b"{" in value else value
+        end = closing.search(inner)
         return value[: end.start()] if end else value
     value = _COMMENT.sub(b"", value).rstrip(b" \t\r,;")
     if _HALF.fullmatch(value) and b"{" not in before:
@@ -150,6 +151,8 @@ def flaw(
     name only the defaults of variables that do count. `example`: the file shows what to fill in,
     so a placeholder is what belongs there.
     """
+    if not (sensitive or vague or may_refer(value)):
+        return None  # so say most settings, and at once
     judged = judge(value, broken=sensitive)
     verdict, text = judged.verdict, value[judged.start : judged.end]
     if verdict is Verdict.LITERAL_DEFAULT:
@@ -161,9 +164,8 @@ def flaw(
         return Flaw(verdict, judged.start, judged.end, Confidence.MEDIUM)
     if not sensitive or verdict in _PASSING:
         return None
-    if verdict is Verdict.LITERAL:
-        return _of_text(judged, name, text, example=example)
-    return Flaw(verdict, judged.start, judged.end, Confidence.MEDIUM)
+    whole = Flaw(verdict, judged.start, judged.end, Confidence.MEDIUM)
+    return _of_text(judged, name, text, example=example) if verdict is Verdict.LITERAL else whole
 
 
 def _of_text(judged: Judged, name: str, text: str, *, example: bool) -> Flaw | None:

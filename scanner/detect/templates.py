@@ -154,6 +154,11 @@ def judge(value: str, *, broken: bool = True) -> Judged:
     return _judge(value[:_LARGEST], 0, broken=broken)
 
 
+def may_refer(value: str) -> bool:
+    """Does anything in it look like the beginning of a reference?"""
+    return _OPENINGS.search(value) is not None
+
+
 def _judge(value: str, depth: int, *, broken: bool = False) -> Judged:
     start, end = _stripped(value)
     inner = value[start:end]

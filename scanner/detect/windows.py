@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import Any, NamedTuple
 
 from scanner.detect.rules import Rule
@@ -45,18 +47,20 @@ def window_around(data: bytes, to: int, rule: Rule) -> Window:
 def _lines_around(data: bytes, to: int, lines: int) -> tuple[int, int]:
     """From the beginning of the line so many before `to` to the end of the one so many after."""
     lowest, highest = max(0, to - _BEFORE), min(len(data), to + _AFTER)
-    low = high = to
+    low = to
     for _ in range(lines):
         low = data.rfind(b"\n", lowest, low)
         if low < 0:
             low = lowest
             break
-    for _ in range(lines):
-        high = data.find(b"\n", high + 1, highest)
-        if high < 0:
-            high = highest
-            break
-    return low, high
+    after = _lines(lines).match(data, min(to + 1, highest), highest)
+    return low, after.end() if after else highest
+
+
+@cache
+def _lines(count: int) -> re.Pattern[bytes]:
+    """So many lines, the rest of the first one, without the last line break."""
+    return re.compile(rb"[^\n]*+(?:\n[^\n]*+){0,%d}" % (count - 1))
 
 
 def line_start(data: bytes, to: int, most: int) -> int:

@@ -30,7 +30,10 @@ _COMMENT = rb"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/"
 _TOKEN = re.compile(
     _STRING + rb"|" + _COMMENT + rb"|[{}\[\],:]|[^\s{}\[\],:\"'\\/][^\s{}\[\],:\"'\\]*|\S"
 )
-_BETWEEN = rb"(?:[^\"'\\/{}\[\]]++|" + _STRING + rb"|" + _COMMENT + rb"|/(?![/*]))*+"
+_PLAIN = rb"(?:[^\"'\\/{}\[\]]++|" + _STRING + rb"|" + _COMMENT + rb"|/(?![/*]))"
+# What holds no other bracket is passed over at once, as most of what has brackets is.
+_FLAT = rb"\{" + _PLAIN + rb"*+\}|\[" + _PLAIN + rb"*+\]"
+_BETWEEN = rb"(?:" + _PLAIN + rb"|" + _FLAT + rb")*+"
 _TO_END = re.compile(_BETWEEN, re.DOTALL)
 _TO_BRACKET = re.compile(_BETWEEN + rb"[{}\[\]]", re.DOTALL)
 _KEY = re.compile(rb"(?:\"((?:[^\"\\\n]|\\.)*)\"|'([^'\n]*)'|([\w$.\-]+))\s*:\s*\Z")
