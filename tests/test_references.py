@@ -84,6 +84,7 @@ NOT_USING = {
     "a/escaped.yaml": "a: $${@}\nb: \\${@}\n",
     "a/comment.yaml": "a: 1  # ${@}\n# ${@}\n",
     "a/words.json": '{"description": "such as ${@}"}\n',
+    "a/long-words.json": '{\n"documentation": "' + "some words " * 60 + '${@}"\n}\n',
     "a/bare.yaml": "a: $@\n",
     "a/run.sh": 'echo "${@}"\n',
     "a/code.js": "const a = `${@}`\n",

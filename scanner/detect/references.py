@@ -19,6 +19,7 @@ from scanner.detect.pieces import Place
 from scanner.detect.structure import FileKind, NotParsedError, file_kind, structures
 from scanner.model import Location, Reference
 
+_LONGEST_LINE = 8192
 _LONGEST = 200  # characters before and after a name that say what it is there
 _MOST_USES = 5_000  # references in one file
 _MOST = 300  # names of one file
@@ -196,7 +197,8 @@ def _is_prose(kind: FileKind, data: bytes, at: int) -> bool:
     """Does it stand in a comment, or in words for people?"""
     before = _before(data, at)
     in_comment = kind.reader != "json" and _IN_COMMENT.search(before)
-    return bool(in_comment or _IN_PROSE.search(before))
+    start = data.rfind(b"\n", max(0, at - _LONGEST_LINE), at) + 1  # a text may be long
+    return bool(in_comment or _IN_PROSE.search(before) or _IN_PROSE.search(data, start, start + 99))
 
 
 def _before(data: bytes, at: int) -> bytes:
