@@ -103,6 +103,16 @@ def test_an_example_that_does_not_hold_is_named_by_file_line_and_rule(
     assert done.stdout.decode().startswith(f"mine.yaml:{says}")
 
 
+def test_a_least_length_beside_a_pattern_is_refused_since_it_would_do_nothing(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.yaml").write_text(ACME.replace("    why:", "    min_length: 12\n    why:"))
+    done = keywatch("rules", "test", "mine.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"mine.yaml:" in done.stderr
+    assert b"min_length: it is for a rule that has named:" in done.stderr
+
+
 def test_a_rule_file_that_is_not_there_is_a_usage_error(keywatch: Keywatch, tmp_path: Path) -> None:
     done = keywatch("rules", "test", "gone.yaml", cwd=tmp_path)
     assert done.returncode == 2

@@ -179,6 +179,13 @@ def _table_row(
             why="a rule of your own is looked for by its keywords",
             todo="give literals, one of which is in every match",
         )
+    if "min_length" in raw and ("pattern" in raw or "named" not in raw):
+        raise parsed.error(
+            (*field, "min_length"),
+            "min_length: it is for a rule that has named: and no pattern",
+            why="a pattern says itself how long its values are",
+            todo="leave it out, and count in the pattern: {12,}",
+        )
     try:
         pattern, anchor, in_code = _patterns(raw, shipped=shipped)
     except ValueError as error:
