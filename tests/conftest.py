@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.nursery import Nursery
 from tests.support import Keywatch
 
 # Machines that run tests are busy, and a failure must show again: the same examples each time.
@@ -46,23 +46,17 @@ def hermetic(
 
 
 @pytest.fixture(scope="session")
-def keywatch(hermetic: None) -> Keywatch:
+def keywatch(hermetic: None) -> Iterator[Keywatch]:
     """Runs the command of this checkout as a process of its own: `keywatch("scan", cwd=folder)`."""
+    nursery = Nursery(ROOT)
 
     def run(
         *arguments: str, cwd: Path, stdin: bytes = b"", **variables: str
     ) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [sys.executable, "-m", "scanner", *arguments],
-            cwd=cwd,
-            input=stdin,
-            env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
-            capture_output=True,
-            check=False,
-            timeout=120,
-        )
+        return nursery.run(arguments, cwd, os.environ | variables, stdin)
 
-    return run
+    yield run
+    nursery.close()
 
 
 @pytest.fixture(autouse=True)

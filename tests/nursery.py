@@ -1,0 +1,110 @@
+"""Runs the command line in processes that are forked from one that has loaded it.
+
+`python -m tests.nursery` reads requests, one line of JSON each, and answers with exit codes. Each
+run is a process of its own with its own folder, environment and streams, as a user's is; but its
+start, and that of the coverage that measures it, is paid once: they take ten times as long as most
+of what the tests ask for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+_SECONDS = 120
+_STREAMS = ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY))
+
+
+class Nursery:
+    """The other side: keeps the process, and asks it for runs."""
+
+    def __init__(self, root: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.nursery"],
+            cwd=root,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def run(
+        self, arguments: Sequence[str], cwd: Path, environ: Mapping[str, str], stdin: bytes
+    ) -> subprocess.CompletedProcess[bytes]:
+        with tempfile.TemporaryDirectory(prefix="run-") as folder:
+            streams = [Path(folder, name) for name in ("in", "out", "err")]
+            for stream, data in zip(streams, (stdin, b"", b""), strict=True):
+                stream.write_bytes(data)
+            code = self._ask(
+                arguments=arguments,
+                cwd=str(cwd),
+                environ=dict(environ),
+                streams=[str(stream) for stream in streams],
+            )
+            out, err = (stream.read_bytes() for stream in streams[1:])
+        return subprocess.CompletedProcess(list(arguments), code, out, err)
+
+    def _ask(self, **request: Any) -> int:
+        asked, answers = self._process.stdin, self._process.stdout
+        assert asked is not None
+        assert answers is not None
+        asked.write(json.dumps(request).encode() + b"\n")
+        asked.flush()
+        return int(answers.readline())
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def _serve() -> None:
+    _load()
+    for line in sys.stdin.buffer:
+        pid = os.fork()
+        if not pid:
+            _become(**json.loads(line))
+        _, status = os.waitpid(pid, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def _load() -> None:
+    """What most runs load; none of it does anything when it is loaded."""
+    from scanner.cli import allow, baseline, policy, rules, scan, sweep  # noqa: F401
+    from scanner.detect import compliance, engine  # noqa: F401
+    from scanner.detect.structure import yaml_reader  # noqa: F401
+    from scanner.policy import judge  # noqa: F401
+    from scanner.report import json, sarif, terminal  # noqa: F401
+
+
+def _become(
+    arguments: Sequence[str], cwd: str, environ: Mapping[str, str], streams: Sequence[str]
+) -> NoReturn:
+    """Be a run of keywatch. A request is of our own tests: nothing is checked."""
+    code: object = 1
+    try:
+        signal.alarm(_SECONDS)
+        for (number, flags), path in zip(_STREAMS, streams, strict=True):
+            os.dup2(os.open(path, flags), number)
+        sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
+        os.environ.clear()
+        os.environ.update(environ)
+        os.chdir(cwd)
+        sys.argv = ["keywatch", *arguments]
+        from scanner.__main__ import main
+
+        code = main()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except SystemExit as end:
+        code = end.code
+    finally:
+        os._exit(code if isinstance(code, int) else 1)
+
+
+if __name__ == "__main__":
+    _serve()
