@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from scanner.detect.candidate import Candidate
 
 # Beside code, files in which an unquoted right side is an expression or prose, not a literal.
-_LIKE_CODE = frozenset("groovy kts el vim ps1 psm1 sql txt adoc ipynb jinja j2 tmpl erb".split())
+_LIKE_CODE = frozenset(
+    "groovy kts el vim ps1 psm1 sql txt adoc ipynb jinja j2 tmpl erb"
+    " tf tofu tfvars hcl nomad".split()
+)
 # Last words of a name that say it holds something about the secret, not the secret.
 _ABOUT = frozenset(
     "url uri path file filename dir directory name names field fields label type kind length len"
@@ -44,6 +47,8 @@ _SENSITIVE = re.compile(
     r"|(?:access|private|signing|encryption|master|account)[_-]?key",
     re.IGNORECASE,
 )
+# Under which key of a store the password is, as `existingSecretPasswordKey` of charts says it.
+_PASSWORD_KEY = re.compile(r"(?i)(?:passw(?:or)?d|pwd|pass)[_-]?key$")
 # Whole words only: `bypass` and `compass` are none.
 _SHORT = re.compile(
     r"(?:db|user|my|admin|root|sql|mysql|smtp|ftp|ldap|mail|http|auth|api)?(?:pass|pwd)",
@@ -174,6 +179,8 @@ def holds_a_secret(name: str) -> bool:
     )
     after = [word.lower() for word in _WORDS.findall(name[places[-1] :])] if places else words
     if not places or _ABOUT.intersection(after or words[-1:]):
+        return False
+    if after == ["key"] and _PASSWORD_KEY.search(name):
         return False
     return not _NO_SECRET.intersection(words)
 

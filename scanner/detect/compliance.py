@@ -62,9 +62,10 @@ class Compliance:
             yield from _of_rules(path, kind, data, near, around)
         yield from _of_rules(path, kind, data, others, documents)
 
-    def by_line(self, candidates: Sequence[Match], data: bytes) -> list[Match]:
+    def by_line(self, path: str, candidates: Sequence[Match], data: bytes) -> list[Match]:
         """The candidates of lines alone, each under the rule that its value breaks."""
         found = []
+        translated = is_translation(path)
         for candidate in candidates:
             group = candidate.rule.group
             value = trimmed(
@@ -73,6 +74,8 @@ class Compliance:
             leaf = Leaf((), candidate.start, candidate.start + len(value))
             setting = Setting(candidate.name.decode("latin-1"), leaf, value.decode("latin-1"))
             fault = flaw(setting.name, setting.value, sensitive=is_sensitive(setting.name))
+            if translated and not _has_digit(setting.value):
+                continue
             alike = [r for r in self._rules if r.rule.group == group and r.by_name_alone]
             found += [m for r in alike if (m := _match("", r, setting, fault))][:1]
         return found
@@ -178,6 +181,10 @@ def _beside(path: Path, last: str, texts: Mapping[Path, str]) -> str:
     return ""
 
 
+def _has_digit(text: str) -> bool:
+    return _DIGIT.search(_ESCAPE.sub("", text)) is not None
+
+
 def _zones(data: bytes, candidates: Sequence[Match]) -> tuple[Zone, ...]:
     """The lines of the candidates, from the name's to the value's, as offsets, in order."""
     zones: list[Zone] = []
@@ -236,7 +243,7 @@ def _found(
         fault = _fault(setting, kind, sensitive=sensitive) if by_name else None
         if by_name and containers and fault is None:
             fault = _undeclared(setting, containers, sensitive=sensitive)
-        if fault and translated and not _DIGIT.search(_ESCAPE.sub("", setting.value)):
+        if fault and translated and not _has_digit(setting.value):
             fault = None
         secret = sensitive or fault is not None
         for ready, places in rules if secret else others:

@@ -150,12 +150,12 @@ class Engine:
 
         by_line = [match for group in candidates.values() for match in group]
         if buffer.first or buffer.following < len(buffer.data):
-            return self._compliance.by_line(by_line, buffer.data), "it is too large"
+            return self._compliance.by_line(path, by_line, buffer.data), "it is too large"
         try:
             found = self._compliance.examine(path, file_kind(path), buffer.data, candidates)
             return list(islice(found, _MOST_MATCHES)), ""
         except NotParsedError as error:
-            return self._compliance.by_line(by_line, buffer.data), str(error)
+            return self._compliance.by_line(path, by_line, buffer.data), str(error)
 
     @functools.cached_property
     def _compliance(self) -> Compliance:

@@ -111,6 +111,11 @@ def _uuid(_argument: str, _before: str, source: random.Random) -> str:
     return str(uuid.UUID(bytes=source.randbytes(16), version=4))
 
 
+def _basic(_argument: str, _before: str, source: random.Random) -> str:
+    """What Basic authorization sends."""
+    return _base64(f"ci:{''.join(source.choices(_ALPHABETS['alnum'], k=14))}".encode())
+
+
 def _crc32(_argument: str, before: str, _source: random.Random) -> str:
     """GitHub's and npm's: base-62 CRC32 of the letters and digits that stand before it."""
     token = _TOKEN_END.search(before)
@@ -233,6 +238,7 @@ _KINDS: Mapping[str, Callable[[str, str, random.Random], str]] = {
     "azure-cask": _azure_cask,
     "azure-client-secret": _azure_client_secret,
     "azure-devops": _azure_devops,
+    "basic": _basic,
     "crc32": _crc32,
     "encoded": _encoded,
     "frame": _frame,

@@ -162,7 +162,7 @@ def may_refer(value: str) -> bool:
 def _judge(value: str, depth: int, *, broken: bool = False) -> Judged:
     start, end = _stripped(value)
     inner = value[start:end]
-    if broken and (wrong := _BROKEN.search(inner)):
+    if broken and (wrong := _broken(inner)):
         return Judged(Verdict.MALFORMED, start + wrong.start(), start + wrong.end())
     known = next((verdict for verdict, is_one in _WHOLE if is_one(inner)), None)
     if known:
@@ -178,6 +178,15 @@ def _judge(value: str, depth: int, *, broken: bool = False) -> Judged:
     ):
         return Judged(Verdict.MIXED, *left)
     return _defaults(value, pieces, depth)
+
+
+def _broken(text: str) -> re.Match[str] | None:
+    """A template that nothing will replace; `$B}` is none where it ends `${A:-$B}`."""
+    for wrong in _BROKEN.finditer(text):
+        before = text[: wrong.start()]
+        if before.count("{") <= before.count("}") or not wrong[0].endswith("}"):
+            return wrong
+    return None
 
 
 _EMPTY = frozenset(

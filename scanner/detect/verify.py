@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from scanner.detect import azure_keys, pem
 from scanner.detect.arguments import command_argument, command_setting
-from scanner.detect.assignments import assigned_value, url_password
+from scanner.detect.assignments import assigned_value, is_placeholder, url_password
 from scanner.detect.candidate import Candidate, Check
 from scanner.detect.checksums import (
     BECH32,
@@ -38,6 +38,8 @@ _PLACEHOLDER = re.compile(
     rb"your[_-]|deadbeef|012345|123456|234567|abcdef|fedcba|654321|qwerty"
 )
 _FEWEST_DISTINCT = 8
+_DIGIT = re.compile(rb"[0-9]")
+_LONG_TOKEN = 20
 
 
 def _sure(test: Callable[[Candidate], bool]) -> Check:
@@ -142,6 +144,20 @@ def _supabase(candidate: Candidate) -> bool:
     return payload.get("iss") == "supabase" and payload.get("role") == "service_role"
 
 
+def _authorization(candidate: Candidate) -> Confidence | None:
+    """Basic is the base64 of a name, a colon and a password. What else is replayed as it stands: a
+    machine made it, or it would be a word of a manual."""
+    value, before = candidate.value, candidate.line[: candidate.at].rstrip()
+    if before[-5:].lower() == b"basic":
+        login = from_base64(value).decode()
+        _, colon, password = login.partition(":")
+        return Confidence.HIGH if colon and password and login.isprintable() else None
+    if is_placeholder(value.decode("latin-1")) or not _DIGIT.search(value):
+        return None
+    is_header = b"authorization" in candidate.line.lower()
+    return Confidence.MEDIUM if is_header or len(value) >= _LONG_TOKEN else None
+
+
 def _object(text: bytes) -> dict[str, object]:
     """The JSON object in base64, or an empty one."""
     try:
@@ -154,6 +170,7 @@ def _object(text: bytes) -> dict[str, object]:
 CHECKS: Mapping[str, Check] = {
     "age": _sure(_age),
     "assigned-value": _whole(assigned_value),
+    "authorization": _whole(_authorization),
     "azure-annotated-key": _sure(lambda found: azure_keys.is_annotated_key(found.value)),
     "azure-client-secret": _sure(lambda found: azure_keys.is_client_secret(found.value)),
     "azure-devops-token": _sure(lambda found: azure_keys.is_devops_token(found.value)),

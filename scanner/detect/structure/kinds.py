@@ -98,6 +98,11 @@ _BY_PATH = [
             "env. example. sample.",
             r"(?:^|/)(?:\.env\.|[\w.-]*\.?env\.|example\.|sample\.)[\w.-]*$",
         ),
+        (
+            "verbatim",
+            "package.json composer.json bower.json config.json dockerconfigjson auth.json",
+            r"(?:^|/)(?:(?:package|composer|bower|auth)\.json|\.docker/config\.json|\.dockerconfigjson)$",
+        ),
         ("tfvars", ".tfvars", r"\.tfvars(?:\.json)?(?:\.[\w]+)?$"),
         ("tfstate", ".tfstate", r"\.tfstate(?:\.backup)?$"),
     )
