@@ -52,7 +52,7 @@ _BY_NAME = {
 # What a template of a file is called, before or after the file's own suffix.
 _AROUND = re.compile(
     r"\.(?:j2|jinja2?|tpl|tmpl|gotmpl|erb|ejs|mustache|hbs|template|tftpl|example|sample|dist"
-    r"|default|defaults|orig|bak|old|in)$"
+    r"|default|defaults|orig|bak|backup|old|in)$"
 )
 _EXAMPLE = re.compile(r"(?:^|[._-])(?:example|sample|template|dist|defaults?)(?:$|[._-])")
 _LOCKED = re.compile(r"(?:^|[.-])lock(?:$|\.)|^package-lock\.json$|\.min\.|^go\.sum$")
