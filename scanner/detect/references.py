@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from scanner.detect import matcher
 from scanner.detect.assignments import holds_a_secret, is_translation
@@ -58,6 +58,7 @@ _USE = re.compile(
     rb"|<%%=?[^%%\n]{0,60}?\bENV(?:\.fetch\(|\[)[\"'](?P<ruby>%(n)s)[\"'][\])][ \t]{0,3}-?%%>"
     % {b"n": _NAME}
 )
+_BARE_USE = re.compile(rb"\$(?<!\$\$)(?P<bare>%s)\b" % _NAME)  # of compose
 _MANIFEST = re.compile(rb"^apiVersion:[^\n]*$", re.MULTILINE)
 _DEFINITION = re.compile(rb"^kind:[ \t]*CustomResourceDefinition\b", re.MULTILINE)
 _IN_COMMENT = re.compile(rb"(?:^|\s)(?:#|//|;|<!--)")
@@ -170,7 +171,7 @@ def uses(path: str, kind: FileKind, data: bytes) -> Iterator[Reference]:
             found.setdefault(name, span)
     there = declared(found, data)
     place = Place()
-    for name, span in found.items():
+    for name, span in sorted(found.items(), key=lambda each: each[1]):
         if name not in there:
             yield _at(name, path, data, span, place)
 
@@ -180,7 +181,8 @@ def _needed(kind: FileKind, data: bytes) -> Iterator[tuple[str, tuple[int, int]]
     is_manifest = "helm-template" in kind.kinds or _MANIFEST.search(data)
     if is_manifest and _DEFINITION.search(data):
         return
-    for match in islice(_USE.finditer(data), _MOST_USES):
+    bare = _BARE_USE.finditer(data) if "compose" in kind.kinds else iter(())
+    for match in islice(chain(_USE.finditer(data), bare), _MOST_USES):
         group = str(match.lastgroup)
         name = match[group].decode()
         applies = group != "manifest" or is_manifest
