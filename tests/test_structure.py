@@ -17,6 +17,7 @@ from scanner.detect.structure import (
     READERS,
     Leaf,
     NotParsedError,
+    Path,
     Structure,
     file_kind,
     structures,
@@ -212,6 +213,7 @@ NAMES = {
     "dockerfile": "Dockerfile",
     "xml": "a.xml",
     "hcl": "a.tf",
+    "sql": "a.sql",
 }
 PIECES = (
     *(
@@ -275,6 +277,10 @@ PIECES = (
         b"export ",
         b"a = ",
         b"a {\n",
+        b"insert into a (b, c) values ",
+        b"('a', ",
+        b"copy a (b) from stdin;\n",
+        b"\\.\n",
     ),
     *(
         b"<a b='c'>",
@@ -356,3 +362,44 @@ def test_json_around_a_place_reads_as_json_as_a_whole(value: Any, line: int, lin
         }
 
     assert within(read_json(data, (zone,))) == within(read_json(data))
+
+
+class TestSql:
+    def leaves(self, text: str) -> list[tuple[Path, str]]:
+        data = text.encode()
+        found = list(structures(file_kind("a.sql"), data))
+        return [
+            (leaf.path, data[leaf.start : leaf.end].decode()) for s in found for leaf in s.leaves
+        ]
+
+    def test_the_rows_of_an_insert_have_the_names_of_its_columns(self) -> None:
+        text = 'INSERT INTO app."users" (id, `login`, [pw])\n'
+        text += "VALUES (1, 'a', 'x'), (2, 'it''s', NULL);"
+        assert self.leaves(text) == [
+            (("users", 0, "login"), "a"),
+            (("users", 0, "pw"), "x"),
+            (("users", 1, "login"), "it''s"),
+        ]
+
+    def test_of_an_expression_the_first_string_is_the_value(self) -> None:
+        text = (
+            "insert into u (n, p) values ('a', crypt('x', gen_salt('bf'))) on conflict do nothing;"
+        )
+        assert self.leaves(text) == [(("u", 0, "n"), "a"), (("u", 0, "p"), "x")]
+
+    def test_the_lines_after_copy_are_rows_up_to_the_mark_that_ends_them(self) -> None:
+        text = "COPY u (n, p) FROM stdin;\na\tx\nb\t\\N\n\\.\nSELECT 'c';\n"
+        assert self.leaves(text) == [
+            (("u", 0, "n"), "a"),
+            (("u", 0, "p"), "x"),
+            (("u", 1, "n"), "b"),
+        ]
+
+    def test_rows_without_the_names_of_columns_and_other_statements_are_passed_over(self) -> None:
+        assert self.leaves("INSERT INTO u VALUES ('a', 'x'); SELECT f(a) FROM b;") == []
+
+    def test_a_string_without_its_end_takes_no_long_time(self) -> None:
+        text = "INSERT INTO u (p) VALUES (" + "'" * 99_999 + "(" * 99_999
+        before = time.monotonic()
+        self.leaves(text + text)
+        assert time.monotonic() - before < 20

@@ -32,6 +32,7 @@ _CANNOT = tuple(
             r"\.tfvars(?:\.|$)",
             "a tfvars file cannot name a variable: take the line out, and set TF_VAR_…",
         ),
+        (r"\.(?:sql|ddl|psql|dump|dmp)$", "rows are data: create the account when it is set up"),
         (r"\.tfstate(?:\.|$)", "a state holds values: keep it in a remote backend"),
         (r"(?:^|/)action\.ya?ml$", "an action has no secrets of its own: make it an input"),
         (

@@ -43,6 +43,7 @@ READERS = {
     "dockerfile": ("docker_reader", "read_docker"),
     "xml": ("xml_reader", "read_xml"),
     "hcl": ("hcl_reader", "read_hcl"),
+    "sql": ("sql_reader", "read_sql"),
 }
 
 

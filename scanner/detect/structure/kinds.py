@@ -22,6 +22,7 @@ _READERS = {
     "hcl": "tf tfvars hcl nomad tofu",
     "xml": "xml config csproj props targets plist",
     "dockerfile": "dockerfile containerfile",
+    "sql": "sql ddl psql dump dmp",
     "shell": "sh bash zsh ksh mk bat cmd ps1",
 }
 _BY_SUFFIX = {suffix: reader for reader, text in _READERS.items() for suffix in text.split()}
