@@ -191,7 +191,7 @@ def _terraform_json(site: Site) -> Edit:
 
 
 def _without_attribute(site: Site) -> Edit:
-    """The default of a variable, with its line if that holds nothing else."""
+    """The default of a variable, with its line if that holds nothing else: a comment keeps it."""
     leaf, data = site.leaf, site.data
     key = re.compile(rb'default[ \t]*=[ \t]*"?\Z').search(
         data, max(leaf.start - 200, 0), leaf.start
@@ -200,9 +200,9 @@ def _without_attribute(site: Site) -> Edit:
         raise UnfixableError("it is one of several values of a default: take it out by hand")
     start, end = key.start(), leaf.end + len(site.quote)
     line = data.rfind(b"\n", 0, start) + 1
-    rest = re.compile(rb"[ \t]*(?:(?:#|//)[^\n]*)?\r?\n").match(data, end)
-    if not data[line:start].strip() and rest:
-        start, end = line, rest.end()
+    rest = re.compile(rb"[ \t]*(?:(?P<newline>\r?\n)|(?=#|/))").match(data, end)
+    if rest and not data[line:start].strip():
+        start, end = line if rest["newline"] else start, rest.end()
     return Edit(start, end, b"", f"TF_VAR_{leaf.path[1]}")
 
 
