@@ -89,6 +89,7 @@ CASES: tuple[tuple[str, str, Shown], ...] = (
         {"b.c": "d e", "b.i": "j", "b.k": "l"},
     ),
     ("a.properties", "a.b=c=d\n! e = f\n", {"a.b": "c=d"}),
+    (".npmrc", "//a.b:80/c/:_d=e:f\n//g/:h = i\n// j\n//k:l\n", {"_d": "e:f", "h": "i"}),
     (
         ".env",
         "export A='b c'\nD=\"e\nf\"\nG= # h\nI=j#k\n",

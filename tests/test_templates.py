@@ -192,7 +192,7 @@ FILES = (
     ("app.yaml", "url-credentials", "url: postgres://app:<LIT>@db/app\n"),
     ("app.yaml", "url-credentials", "database_url: postgres://app:<LIT>@${HOST}/app\n"),
     ("app.yaml", "", "database_url: postgres://app:${PASSWORD}@${HOST}/app\n"),
-    (".npmrc", "generic-secret", "//registry.example.org/:_authToken=LIT-LIT\n"),
+    (".npmrc", LITERAL, "//registry.example.org/:_authToken=LIT-LIT\n"),
     (".npmrc", "", "//registry.example.org/:_authToken=${NPM_TOKEN}\n"),
     (".pypirc", LITERAL, "[pypi]\nusername = app\npassword = LIT\n"),
     (".netrc", "netrc-password", "machine example.org login app password <LIT>\n"),

@@ -171,7 +171,8 @@ class _Planner:
         """The variable for a value: by the name beside it, or in the list that it stands in."""
         is_value = site.leaf.path[-1:] == ("value",)
         beside = site.texts.get((*site.leaf.path[:-1], "name"), "") if is_value else ""
-        context = beside or finding.context
+        npm = names.NPM.get(str(*site.leaf.path[-1:])) if site.path.endswith(".npmrc") else ""
+        context = beside or npm or finding.context
         wanted = names.variable(context, _keys(site), in_url=site.in_text and not beside)
         value = self._data[site.start : site.end]
         return self._variables.free(wanted, value, share=not names.styled(context))

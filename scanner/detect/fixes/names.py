@@ -20,6 +20,8 @@ _NOISE = frozenset(
     "resource root run script server servers services setting settings spec stages steps "
     "stringdata string template value variable variables vars with".split()
 )
+# What the variables for the settings of a .npmrc are called everywhere.
+NPM = {"_authToken": "NPM_TOKEN", "_auth": "NPM_AUTH", "_password": "NPM_PASSWORD"}
 _PARTS = 3
 _TAKEN = frozenset("PWD OLDPWD PATH HOME USER LOGNAME SHELL TERM LANG HOSTNAME SECRET".split())
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from scanner.detect.structure.leaf import Leaf, Path, Structure
 
 _SECTION = re.compile(rb"[ \t]*\[{1,2}([^\[\]\n]{1,200})\]{1,2}[ \t]*(?:[#;].*)?$")
+# npm writes the registry that a setting is for before its name: `//r.example.com/:_authToken=`.
 _SETTING = re.compile(
     rb"""[ \t]*(?:export[ \t]+|setx?[ \t]+(?:/[mM][ \t]+)?|SET[ \t]+|\$env:|-[Ddv][ \t]?)?"?["']?"""
+    rb"""(?://[^\s=]{1,200}:)?"""
     rb"""(?P<key>(?:[^\W\d]|[.@$*])[\w.\-\[\]/@$*]{0,120}|(?:[A-Za-z]\w*[ ]){1,3}[A-Za-z]\w*)"""
     rb"""["']?"""
     rb"""[ \t]*(?:[?:+!]?=(?!=)|:(?!/))[ \t]*"""
