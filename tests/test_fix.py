@@ -204,6 +204,27 @@ def test_what_cannot_name_a_value_stays_and_says_why(
     assert not shows_a_part(left.out, values)
 
 
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("containers: [{args: ['--password=§']}]", "write $(NAME) here"),
+        ("initContainers: [{command: [sh, -c, 'mysql --password=§']}]", "write $(NAME) here"),
+        (
+            "containers: [{livenessProbe: {exec: {command: [mysqladmin, --password=§]}}}]",
+            "Kubernetes expands nothing here",
+        ),
+    ],
+)
+def test_a_container_is_told_to_name_its_variable_only_where_kubernetes_expands_it(
+    repo: Repository, place: str, reason: str
+) -> None:
+    written(repo, "pod.yaml", f"apiVersion: v1\nkind: Pod\nspec:\n  {place}\n")
+    before = repo.text("pod.yaml")
+    left = fix(repo, "--write")
+    assert (left.code, reason in left.out) == (1, True)
+    assert repo.text("pod.yaml") == before
+
+
 def test_a_rule_that_is_about_no_value_gives_its_own_advice(repo: Repository) -> None:
     written(repo, "a.yaml", "password: ${DB_PASSWORD\n")
     left = fix(repo, "--write")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from scanner.detect.fixes.site import Edit, Site, UnfixableError
+from scanner.detect.structure import Path
 
 _KUBERNETES_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*|.*\{\{.*", re.DOTALL)
 _VALUE_KEY = re.compile(
@@ -19,6 +20,21 @@ def is_pair(site: Site) -> bool:
     keys = [part for part in path if isinstance(part, str)]
     in_env = any("env" in key.lower() for key in keys)
     return in_env and path[-1:] == ("value",) and (*path[:-1], "name") in site.texts
+
+
+def is_argument(path: Path) -> bool:
+    """Is it a word of what a container runs? Kubernetes expands `$(NAME)` there; in a probe or a
+    hook it expands no value of a Secret."""
+    match path:
+        case (
+            *_,
+            "containers" | "initContainers" | "ephemeralContainers",
+            int(),
+            "command" | "args",
+            int(),
+        ):
+            return True
+    return False
 
 
 def secret_key_ref(site: Site) -> Edit:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from scanner.detect.fixes.defaults import without_default
-from scanner.detect.fixes.kubernetes import is_pair, secret_key_ref
+from scanner.detect.fixes.kubernetes import is_argument, is_pair, secret_key_ref
 from scanner.detect.fixes.names import camel
 from scanner.detect.fixes.refusals import refuse
 from scanner.detect.fixes.site import NOT_SET, Edit, Site, UnfixableError
@@ -162,6 +162,10 @@ def _kubernetes(site: Site) -> Edit:
     if site.texts.get(("kind",)) == "Secret":
         raise UnfixableError(
             "a Secret holds values: write an ExternalSecret or a SealedSecret, or make it outside"
+        )
+    if is_argument(site.leaf.path):  # no variable of the container is known to hold this value
+        raise UnfixableError(
+            "declare an env variable from a Secret in this container, and write $(NAME) here"
         )
     raise UnfixableError("Kubernetes expands nothing here: put it into a Secret, and name that")
 
