@@ -222,6 +222,10 @@ USED_IN = {
     "g.go": 'viper.SetEnvPrefix("db")\n',
     "compose.yaml": "services: {a: {environment: [DB_POOL_SIZE]}}\n",
     "h.env": "DB_URL=${DB_POOL_SIZE}\n",
+    ".github/workflows/ci.yml": "env: {A: '${{ secrets.DB_POOL_SIZE }}'}\n",
+    ".gitlab-ci.yml": "test: {script: [a $DB_POOL_SIZE]}\n",
+    "azure-pipelines.yml": "variables: {a: $(DB_POOL_SIZE)}\n",
+    "supervisord.conf": "[inet_http_server]\nport=%(ENV_DB_POOL_SIZE)s\n",
 }
 # Each does not, though it names it or something like it.
 NOT_USED_IN = {

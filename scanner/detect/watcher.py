@@ -115,9 +115,10 @@ def prefix(name: str) -> str:
 
 
 def _mention(name: str) -> Pattern:
-    """How code names a variable: in any case, its words parted or not; a prefix within quotes."""
+    """How code names a variable: in any case, its words parted or not, after the `ENV_` of
+    supervisord, too; a prefix within quotes."""
     words = [re.escape(word) for word in name.split("_") if word] or [name]
-    anchor = rf"\b{'[._:-]{0,2}'.join(words)}\b"
+    anchor = rf"\b(?:ENV_)?{'[._:-]{0,2}'.join(words)}\b"
     if name.endswith("_"):
         given = r"prefix\w{0,20}[\"'\])]{0,2}[ \t]{0,3}[=:(,][ \t]{0,3}"
         anchor = rf"[\"'`]{words[0]}_{{1,2}}[\"'`]|{given}[\"'`]{words[0]}[\"'`]"

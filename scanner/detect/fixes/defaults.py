@@ -15,10 +15,10 @@ _BRACED = re.compile(
     rb"(?P<name>[A-Z_][A-Z0-9_]*(?![\w.\[])|[A-Za-z_][\w.\-]*(?:\[[^\[\]]*\])*)"
     rb"(?P<cut>(?P<operator>:?[-=]|:(?![?+])|,\s*)[^{}]*)\Z"
 )
-# The variable that an expression reads.
+# The variable that an expression reads. GitHub sets its own token.
 _READ = re.compile(
-    rb"""(?:ENV\[|\bENV\.fetch\(|getenv\(|\benv[ (]|lookup\(.env.,)"""
-    rb"""\s*\\?["']([A-Z][A-Z0-9_]*)["'\\]"""
+    rb"""(?:(?:ENV\[|\bENV\.fetch\(|getenv\(|\benv[ (]|lookup\(.env.,)\s*\\?["']"""
+    rb"""|(?<![\w.])secrets\.(?!GITHUB_TOKEN\b))([A-Z][A-Z0-9_]*)\b"""
 )
 _TO_BRACE = re.compile(rb"[^{}]*(?=\})")
 _REFUSES = frozenset(("compose", "shell", "env"))  # where `:?` ends a run

@@ -83,8 +83,12 @@ def _github(site: Site) -> Edit:
     if "inputs" in site.leaf.path and site.leaf.path[-1] == "default":
         raise UnfixableError("the default of an input is there for all to read: take it out")
     name = re.sub(r"^GITHUB_(?!TOKEN$)", "GH_", site.name)  # that beginning is GitHub's own
+    reference = f"${{{{ secrets.{name} }}}}"
+    if name == "GITHUB_TOKEN":
+        todo = "GitHub sets GITHUB_TOKEN: give the job the permissions that it needs"
+        return _put(site, reference, variable="", todo=todo)
     todo = f"set the repository's secret: gh secret set {name}"
-    return _put(site, f"${{{{ secrets.{name} }}}}", variable="", todo=todo)
+    return _put(site, reference, variable=name, todo=todo)
 
 
 def _gitlab(site: Site) -> Edit:
@@ -93,17 +97,17 @@ def _gitlab(site: Site) -> Edit:
     alone = site.is_whole and "\n" not in site.texts.get(site.leaf.path, "")
     todo = f"make {site.name} a masked variable in Settings > CI/CD > Variables"
     text = f"${site.name}" if alone else f"${{{site.name}}}"
-    return _put(site, text, variable="", todo=todo)
+    return _put(site, text, todo=todo)
 
 
 def _azure_pipelines(site: Site) -> Edit:
     todo = f"make {site.name} a secret variable of the pipeline"
-    return _put(site, f"$({site.name})", variable="", todo=todo)
+    return _put(site, f"$({site.name})", todo=todo)
 
 
 def _supervisor(site: Site) -> Edit:
     todo = f"set {site.name} where supervisord is started"
-    return _put(site, f"%(ENV_{site.name})s", variable="", todo=todo)
+    return _put(site, f"%(ENV_{site.name})s", todo=todo)
 
 
 def _ansible(site: Site) -> Edit:
