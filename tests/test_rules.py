@@ -113,6 +113,18 @@ def test_a_least_length_beside_a_pattern_is_refused_since_it_would_do_nothing(
     assert b"min_length: it is for a rule that has named:" in done.stderr
 
 
+@pytest.mark.parametrize("missing", ["examples", "negative_examples"])
+def test_a_rule_without_examples_is_refused_as_in_a_scan(
+    keywatch: Keywatch, tmp_path: Path, missing: str
+) -> None:
+    (tmp_path / "mine.yaml").write_text(re.sub(rf"    {missing}: .*\n", "", ACME))
+    tested = keywatch("rules", "test", "mine.yaml", cwd=tmp_path)
+    scanned = keywatch("scan", "--no-git", "--rules=mine.yaml", cwd=tmp_path)
+    assert (tested.returncode, tested.stdout) == (2, b"")
+    assert f"mine.yaml:2: rules.0: {missing} is missing" in tested.stderr.decode()
+    assert tested.stderr == scanned.stderr
+
+
 def test_a_rule_file_that_is_not_there_is_a_usage_error(keywatch: Keywatch, tmp_path: Path) -> None:
     done = keywatch("rules", "test", "gone.yaml", cwd=tmp_path)
     assert done.returncode == 2

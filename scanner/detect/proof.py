@@ -20,8 +20,10 @@ def prove(source: Source, *, shipped: bool = False, engine: str = "auto") -> tup
     """What is wrong with the rules of one file, as `file:line: …`, and how many examples ran.
 
     They run among all rules, as they will in a scan. `shipped`: the file is one of ours already.
+    ConfigError (file, line, field) for a bad rule.
     """
     book = rulebook.load(() if shipped else (source,))
+    _ = book.rules  # a file that is no rule file is an error before its examples are read
     ready = Detector(book, matcher.build(engine, lambda: patterns(book), book.key, None))
     parsed = document.parse(source.data, source.where)
     faults: list[str] = []
