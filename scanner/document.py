@@ -1,12 +1,14 @@
 """Ground: YAML and JSON documents with positions, checked by one of the published schemas.
 
-Every message names file, line and field, and the nearest valid name where a key is unknown.
+Every message names file, line and field, and the nearest valid name where a key is unknown or a
+value is none of those that may stand there.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
@@ -17,6 +19,8 @@ _MAX_DEPTH = 32
 _MAX_ERRORS = 100
 # What PyYAML's own constructors raise beside its errors, for `!!int ""` or `!!timestamp x`.
 _UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueError, OverflowError)
+# A schema's pattern of addresses: `^(vault|aws)://…`.
+_SCHEMES = re.compile(r"\^\(([\w|]+)\)://")
 
 Field = tuple[str | int, ...]
 
@@ -154,8 +158,11 @@ def _explain(error: Any, document: Document) -> ConfigError:
         choices = [" and ".join(each["required"]) for each in error.validator_value]
         return document.error(field, f"{name}: {' or '.join(choices)} is missing")
     if error.validator == "enum":
+        known = [str(value) for value in error.validator_value]
         return document.error(
-            field, f"{name}: must be one of {', '.join(map(str, error.validator_value))}"
+            field,
+            f"{name}: must be one of {', '.join(known)}",
+            todo=nearest(error.instance, known),
         )
     if error.validator == "type":
         return document.error(field, f"{name}: must be of type {error.validator_value}")
@@ -163,17 +170,30 @@ def _explain(error: Any, document: Document) -> ConfigError:
     return document.error(
         field,
         f"{name}: must have {error.validator} {error.validator_value}",
-        todo=error.schema.get("description", ""),
+        todo=_nearest_scheme(error) or error.schema.get("description", ""),
     )
+
+
+def _nearest_scheme(error: Any) -> str:
+    """What `nearest` says of an address's scheme, "" where the fault is about no address."""
+    schemes = _SCHEMES.match(error.validator_value) if error.validator == "pattern" else None
+    return nearest(error.instance.partition("://")[0], schemes[1].split("|")) if schemes else ""
 
 
 def unknown_name(document: Document, field: Field, name: object, known: list[str]) -> ConfigError:
     """The error for a name that is not known, with the nearest one that is."""
+    todo = nearest(name, known) or f"known here: {', '.join(known)}"
+    return document.error(field, f"unknown key {name!r}", todo=todo)
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """`did you mean X?`, or "" where nothing is near. It never repeats the name, which may be a
+    secret, and compares only its beginning, since it may be hostile."""
     import difflib
 
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-    todo = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-    return document.error(field, f"unknown key {name!r}", todo=todo)
+    beginnings = {each[:200]: each for each in known}
+    near = difflib.get_close_matches(str(name)[:200], beginnings, n=1, cutoff=0.5)
+    return f"did you mean {beginnings[near[0]]}?" if near else ""
 
 
 def _line_of(where: str) -> int:

@@ -202,6 +202,7 @@ CONFIGS = {
     "unknown key": ("version: 1\nscn: {}\n", ":2:", "did you mean scan?"),
     "wrong type": ("version: 1\nscan:\n  exclude: docs\n", ":3:", "scan.exclude"),
     "wrong value": ("version: 1\nscan: {fail_on: sometimes}\n", ":2:", "low, medium, high"),
+    "nearly right value": ("version: 1\nscan: {fail_on: hihg}\n", ":2:", "did you mean high?"),
     "key twice": ("version: 1\nscan: {}\nscan: {}\n", ":3:", "twice"),
     "no version": ("scan: {}\n", ":1:", "version is missing"),
     "other version": ("version: 2\n", ":1:", "version"),

@@ -92,6 +92,7 @@ def test_a_reference_in_the_rules_place_is_not_found(
         ((".env[?name", ".env[?"), 6, "where.path: cannot be read from character 37 on"),
         (("=~/PASSWORD/", "=~/PASS(/"), 6, "where: does not compile in the linear engine"),
         (("require: reference", "require: template"), 7, "must be one of reference"),
+        (("require: reference", "require: refrence"), 7, "did you mean reference?"),
         (("require: reference", "requires: reference"), 7, "require"),
         ((PATH, "**.*"), 6, "no key of two letters or more is named"),
         (("require: reference", "check: configurd"), 7, "did you mean configured?"),

@@ -135,6 +135,7 @@ def test_every_invalid_file_is_named_with_line_field_and_nearest_name(
         "configs/secrets/aws.yaml:2: unknown key 'regoin'",
         "did you mean region?",
         "configs/secrets/vault.yaml:4: vault.auth.method: must be one of",
+        "did you mean kubernetes?",
         "configs/secrets/x.yml:2: configs/secrets/x.yml is not valid YAML",
     ):
         assert words in done.err
@@ -167,6 +168,20 @@ def test_a_value_that_should_be_a_reference_is_not_repeated(
     done = check(keywatch, grow(tmp_path, WHOLE | {"configs/secrets/vault.yaml": text}))
     assert done.code == 2
     assert token() not in done.err
+
+
+@pytest.mark.parametrize(
+    ("scheme", "says"),
+    [("valt", "did you mean vault?"), ("asw", "did you mean aws?"), ("gcp", "A glob of")],
+)
+def test_a_match_with_an_unknown_scheme_is_answered_with_the_nearest_one(
+    keywatch: Keywatch, tmp_path: Path, scheme: str, says: str
+) -> None:
+    text = POLICY.replace('"vault://*/*/secret/agentaskit/api-keys"', f'"{scheme}://**"')
+    done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
+    assert done.code == 2
+    assert "keywatch.yaml:3: secrets.0.match: must have pattern" in done.err
+    assert says in done.err
 
 
 @pytest.mark.parametrize(

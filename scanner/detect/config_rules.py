@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from scanner import document
@@ -46,13 +45,10 @@ def _place(place: dict[str, Any], parsed: document.Document, field: Any) -> dict
     path, kinds, name = place.get("path", ""), place.get("kind", []), place.get("name", "")
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if unknown := [kind for kind in kinds if kind not in KINDS]:
-        near = get_close_matches(unknown[0], KINDS, n=1)
         raise parsed.error(
             field,
             f"where.kind: there is no kind {unknown[0]!r}",
-            todo=f"did you mean {near[0]}?"
-            if near
-            else f"the kinds are {', '.join(sorted(KINDS))}",
+            todo=document.nearest(unknown[0], KINDS) or f"the kinds are {', '.join(sorted(KINDS))}",
         )
     try:
         where.parse(path)

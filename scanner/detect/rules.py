@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from scanner.document import nearest
 from scanner.errors import ConfigError
 from scanner.model import Confidence, RuleInfo, Severity
 
@@ -129,10 +130,5 @@ def _info(row: dict[str, Any]) -> RuleInfo:
 
 def rule_error(rule: str, known: Sequence[str]) -> ConfigError:
     """The error for a rule id that does not exist, with the nearest one that does."""
-    import difflib
-
-    near = difflib.get_close_matches(rule, known, n=1)
-    return ConfigError(
-        f"there is no rule {rule!r}",
-        todo=f"did you mean {near[0]}?" if near else "keywatch rules list shows all",
-    )
+    todo = nearest(rule, known) or "keywatch rules list shows all"
+    return ConfigError(f"there is no rule {rule!r}", todo=todo)

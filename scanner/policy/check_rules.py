@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from scanner import document
 from scanner.model import Confidence, Finding, RuleInfo, Severity
 from scanner.policy.rules import finding_of
 
@@ -137,8 +138,5 @@ def finding(rule: str, where: str, detail: str, context: str) -> Finding:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean X?`, or "" where nothing is near. Bounded: both may be hostile."""
-    import difflib
-
-    some = {each[:200]: each for each in sorted(known)[:200]}
-    near = difflib.get_close_matches(name[:200], some, n=1, cutoff=0.5)
-    return f"; did you mean {some[near[0]]}?" if near else ""
+    near = document.nearest(name, sorted(known)[:200])
+    return f"; {near}" if near else ""
