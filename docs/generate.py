@@ -62,6 +62,7 @@ def _groups(
     declared: Mapping[str, tuple[str, Mapping[str, Any]]],
 ) -> Iterator[tuple[str, list[tuple[RuleInfo, Mapping[str, Any]]]]]:
     infos = rulebook.load().infos
+    trees = yaml.safe_load((ROOT / "rules" / "trees.yaml").read_bytes())
     for where in sorted({file for file, _ in declared.values()}):
         rules = [(infos[rule], raw) for rule, (file, raw) in declared.items() if file == where]
         yield where, rules
@@ -72,7 +73,7 @@ def _groups(
         (POLICY, JUDGE_RULES),
         (CHECK, CHECK_RULES),
     ):
-        yield group, [(info, {}) for info in sorted(rest, key=lambda info: info.id)]
+        yield group, [(info, trees.get(info.id, {})) for info in sorted(rest, key=lambda i: i.id)]
 
 
 def _index(groups: Mapping[str, Sequence[tuple[RuleInfo, Mapping[str, Any]]]]) -> str:
@@ -107,9 +108,9 @@ def _page(info: RuleInfo, raw: Mapping[str, Any], group: str) -> str:
             for n, (step, words) in enumerate(remedy(info), 1)
         )
     ]
-    parts += ["## Where it looks", *(_places(raw) if raw else [_BY[group]])]
+    parts += ["## Where it looks", *([_BY[group]] if group in _BY else _places(raw))]
     for field, title in (("examples", "Found"), ("negative_examples", "Not found")):
-        if raw:
+        if field in raw:
             parts += [
                 f"## {title}",
                 "`{hex:32}` and the like stand for made-up text.",
@@ -117,7 +118,7 @@ def _page(info: RuleInfo, raw: Mapping[str, Any], group: str) -> str:
             parts += [_example(example) for example in raw[field]]
     parts += ["## Exceptions", _exception(info.id, group)]
     origin = [f"Source: <{info.source}>, seen {info.source_date}."] if info.source else []
-    if raw:
+    if group not in _BY:
         origin.append(f"Declared in [{group}](../../{group}).")
     return "\n\n".join([*parts, *([" ".join(origin)] if origin else [])]) + "\n"
 
@@ -152,9 +153,13 @@ def _place(place: Mapping[str, Any]) -> str:
 
 
 def _example(example: str | Mapping[str, str]) -> str:
+    """A line, a file (`file` and `text`), or a repository: the text of each file by its path."""
     if isinstance(example, str):
         return _code(_FIELD.sub(_shown, example))
-    return f"`{example['file']}`:\n\n{_code(_FIELD.sub(_shown, example['text']))}"
+    if "file" in example:
+        return f"`{example['file']}`:\n\n{_example(example['text'])}"
+    files = (f"`{path}`:\n\n{_example(text)}" for path, text in example.items())
+    return "\n\n".join(["A repository with", *files])
 
 
 def _shown(field: re.Match[str]) -> str:
