@@ -189,7 +189,8 @@ def _is_literal(candidate: Candidate) -> bool:
     """Quoted; or bare after `=`, `:` or a tag in a language whose bare words are values."""
     before = candidate.line[: candidate.at]
     if before[-1:] in _QUOTES:
-        return not before[:-1].rstrip().endswith(b",") or _is_pair(candidate, before)
+        is_item = before[:-1].rstrip(b"\\ \t").endswith(b",")
+        return not is_item or _is_pair(candidate, before)
     last = before.rstrip()[-1:]
     if last == b">" and b"</" not in candidate.line[len(before) :]:
         return False
@@ -201,8 +202,8 @@ def _is_literal(candidate: Candidate) -> bool:
 def _is_pair(candidate: Candidate, before: bytes) -> bool:
     """Name and value are all the arguments of a call: `header("X-Token", "…")`. In a longer list
     the value is just the next item."""
-    start = before[: before.rfind(candidate.name)].rstrip(b"\"'` \t")
-    after = candidate.line[len(before) + len(candidate.value) :].lstrip(b"\"'` \t")
+    start = before[: before.rfind(candidate.name)].rstrip(b"\"'` \t\\")
+    after = candidate.line[len(before) + len(candidate.value) :].lstrip(b"\"'` \t\\")
     return start.endswith(b"(") and after.startswith(b")")
 
 
