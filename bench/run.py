@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import configs, exact, hook, limits, peers, results, trees
+from bench import configs, exact, hook, limits, peers, quality, results, trees
 
 SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "trees": trees.section,
@@ -23,6 +23,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "hook": hook.section,
     "hostile": limits.section,
     "configs": configs.section,
+    "quality": quality.section,
 }
 RAW = peers.BUILD / "results"
 PAGE = Path(__file__).with_name("RESULTS.md")

@@ -586,6 +586,19 @@ class TestChanges:
         (tmp_path / "a").unlink()
         assert folder.read(path, 99) == Gap("vanished", "a", "it was listed and is gone")
 
+    def test_a_folder_in_the_place_of_a_file_is_a_gap(self, tmp_path: Path) -> None:
+        (tmp_path / "a").touch()
+        folder = Folder(str(tmp_path), (), use_git=False)
+        (path,) = folder.paths()
+        (tmp_path / "a").unlink()
+        (tmp_path / "a").mkdir()
+        assert folder.read(path, 99) == Gap("changed", "a", "a folder has taken its place")
+
+    def test_closed_standard_input_is_a_gap(self, tmp_path: Path) -> None:
+        done = shell("$keywatch scan --stdin --stdin-name a.py <&-", tmp_path)
+        says(done, 3)
+        assert b"standard input cannot be read" in done.stdout
+
     def test_a_large_file_that_changes_while_it_is_read_says_so(self, tmp_path: Path) -> None:
         file = tmp_path / "a"
         file.touch()

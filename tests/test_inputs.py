@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -329,6 +331,12 @@ class TestStaged:
         assert scan(keywatch, "--staged", "sub", cwd=repo).paths == ["sub/b.py"]
         assert scan(keywatch, "--staged", ".", cwd=repo / "sub").paths == ["sub/b.py"]
 
+    def test_a_named_file_that_is_not_staged_is_not_read(
+        self, keywatch: Keywatch, repo: Path
+    ) -> None:
+        write(repo, "a.py", leak())
+        assert scan(keywatch, "--staged", "a.py", cwd=repo).files == 0
+
     def test_a_conflict_is_a_gap(self, keywatch: Keywatch, repo: Path) -> None:
         stage(repo, "a.py", "one\n")
         git(repo, "commit", "--quiet", "-m", "one")
@@ -466,6 +474,10 @@ class TestStandardInput:
     ) -> None:
         assert scan(keywatch, *arguments, cwd=repo).code == 2
 
+    def test_a_name_outside_the_tree_is_a_usage_error(self, keywatch: Keywatch, repo: Path) -> None:
+        for name in ("../a.py", "/etc/a.py"):
+            assert scan(keywatch, "--stdin", "--stdin-name", name, cwd=repo).code == 2
+
     def test_binary_input_is_skipped(self, keywatch: Keywatch, repo: Path) -> None:
         seen = scan(keywatch, "--stdin", "--stdin-name=a", cwd=repo, stdin=b"\0\1\2\3" * 99)
         assert (seen.code, seen.skips) == (0, [("binary", "a")])
@@ -537,6 +549,20 @@ class TestEncodings:
         name = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}[bom]
         write(repo, "a.txt", bom + leak().encode(name))
         assert scan(keywatch, cwd=repo).places == [("a.txt", 1, 10)]
+
+    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+    @pytest.mark.parametrize("words", ["пароль от базы\n", "これは設定です 。\n"])
+    def test_utf_16_without_a_mark_is_text_in_any_script(
+        self, keywatch: Keywatch, repo: Path, encoding: str, words: str
+    ) -> None:
+        write(repo, "a.txt", (words * 40 + leak() + words * 40).encode(encoding))
+        assert scan(keywatch, cwd=repo).places == [("a.txt", 41, 10)]
+
+    def test_numbers_and_random_bytes_are_no_text(self, keywatch: Keywatch, repo: Path) -> None:
+        write(repo, "a", random.Random(3).randbytes(20_000))
+        write(repo, "b", struct.pack("<9999I", *range(9999)))
+        write(repo, "c", struct.pack(">9999H", *range(9999)))
+        assert {kind for kind, _ in scan(keywatch, cwd=repo).skips} == {"binary"}
 
     def test_latin_1_counts_bytes(self, keywatch: Keywatch, repo: Path) -> None:
         write(repo, "a.txt", f'é\nclé = "{token()}"\n'.encode("latin-1"))

@@ -51,7 +51,7 @@ def _pre_commit(arguments: list[str], io: Io) -> int:
     scan.add_arguments(parser)
     args = parser.parse_args([a for a in arguments if a not in files])
     args.paths += files
-    args.staged = True
+    args.staged = args.or_work_tree = True
     return scan.scan(args, io, Confidence.MEDIUM, silent_when_clean=True)
 
 

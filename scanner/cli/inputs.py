@@ -147,10 +147,16 @@ def _source(
     args: argparse.Namespace, io: Io, root: str, only: Sequence[str], *, use_git: bool
 ) -> Source:
     if args.stdin:
-        name = _inside(root, os.path.join(os.path.realpath(io.cwd), args.stdin_name))
-        return Stdin(root, name, io.stdin)
+        place = os.path.normpath(os.path.join(os.path.realpath(io.cwd), args.stdin_name))
+        if not _is_below(place, root):
+            raise UsageError(
+                "--stdin-name is the name of a file outside the tree",
+                why=f"what is scanned lies in {root}",
+                todo="run it in the tree of the file",
+            )
+        return Stdin(root, _inside(root, place), io.stdin)
     if args.staged:
-        return Index(root, only or None)
+        return Index(root, only or None, or_work_tree="or_work_tree" in args)
     return Folder(root, only, use_git=use_git)
 
 

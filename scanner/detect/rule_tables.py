@@ -330,4 +330,5 @@ def _demand_check(name: str, parsed: document.Document, field: Any) -> None:
     from scanner.detect.verify import CHECKS
 
     if name and name not in CHECKS:
-        raise document.unknown_name(parsed, field, name, sorted(CHECKS))
+        known = document.nearest(name, CHECKS) or f"known here: {', '.join(sorted(CHECKS))}"
+        raise parsed.error(field, f"check: there is no check {name!r}", todo=known)

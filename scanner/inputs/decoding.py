@@ -11,6 +11,8 @@ from scanner.model import Skip
 HEAD = 8192
 """How much of a file decides what it is, as git decides it."""
 
+_UNMARKED = (("utf-16-le", (b" \0", b"\n\0")), ("utf-16-be", (b"\0 ", b"\0\n")))
+_LONGEST_WORD = 80  # characters, on the average
 _BOMS = (  # the longer first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -32,7 +34,18 @@ def encoding(head: bytes) -> str | None:
         return "utf-16-le"
     if even > 0.7 * half and odd < 0.05 * half:
         return "utf-16-be"
-    return None
+    return next((name for name, blanks in _UNMARKED if _is_text(head, name, blanks)), None)
+
+
+def _is_text(head: bytes, name: str, blanks: tuple[bytes, bytes]) -> bool:
+    """Is it text of this encoding in another script than ours, where few bytes are zero? Then it
+    has blanks and line breaks, as the bytes of few other files do, and hardly a character that no
+    text has."""
+    if sum(map(head.count, blanks)) * _LONGEST_WORD * 2 < len(head):
+        return False
+    text = head.decode(name, errors="replace")
+    odd = sum(char == "\ufffd" or not (char.isprintable() or char.isspace()) for char in text)
+    return odd * 100 <= len(text)
 
 
 def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | Skip:

@@ -89,6 +89,8 @@ class Folder:
         fd = os.open(self._below + path, _FLAGS)
         try:
             info = os.fstat(fd)
+            if stat.S_ISDIR(info.st_mode) and not self._use_git:
+                return Gap(kind="changed", path=path, reason="a folder has taken its place")
             skip = _skip(path, info, most)
             if skip:
                 return skip

@@ -21,16 +21,19 @@ _DIFF = (
 class Index:
     """The staged files of the repository at `root`.
 
-    With `named` files (a hook's arguments) it holds these instead: the index's bytes where a file
-    is staged, the work tree's otherwise, so that a run over all files scans them all. A folder
-    stands for what is staged in it.
+    With `named` files it holds those of them that are staged; a folder stands for what is staged in
+    it. `or_work_tree`: of the others it holds the work tree's bytes, for a hook whose framework
+    names all files.
     """
 
-    def __init__(self, root: str, named: Sequence[str] | None) -> None:
+    def __init__(
+        self, root: str, named: Sequence[str] | None, *, or_work_tree: bool = False
+    ) -> None:
         self.root = root
         self.whole_tree = False
         self._staged = _staged(root)
         self._named = named
+        self._or_work_tree = or_work_tree
         self._folder = Folder(root, named or (), use_git=False)
         self._objects: dict[int, git.Objects] = {}
 
@@ -41,7 +44,8 @@ class Index:
 
     def _meant(self, name: str) -> Sequence[str]:
         place = os.path.join(self.root, name)
-        if name in self._staged or (os.path.lexists(place) and not os.path.isdir(place)):
+        is_file = os.path.lexists(place) and not os.path.isdir(place)
+        if name in self._staged or (is_file and self._or_work_tree):
             return (name,)
         below = [path for path in self._staged if path.startswith(name + "/")]
         if not below and not os.path.lexists(place):

@@ -25,7 +25,11 @@ class Stdin:
         return (self._name,)
 
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
-        data = self._stream.read(most + 1)
+        try:
+            data = self._stream.read(most + 1)
+        except (OSError, ValueError):  # it is closed, or for writing alone
+            reason = "standard input cannot be read: pipe the file into it"
+            return Gap(kind="unreadable", path=path, reason=reason)
         if len(data) > most:
             return Gap(kind="too-large", path=path, reason=f"it is over {most} bytes")
         return decoding.blob(path, len(data), data, (data,))

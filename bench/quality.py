@@ -1,0 +1,206 @@
+"""Benchmark section: precision and recall on lines that people labelled, beside the peers.
+
+KEYWATCH_LABELLED names a file of JSON Lines (or the same in gzip): `path`, `label` (T a credential,
+F none, X a placeholder, ignore), `category`, `lines`, `first_line`, `line_start`, `line_end`. The
+lines of each row are written to a file of its path, and each tool scans the folder as it comes. A
+finding that overlaps a T is found, one that overlaps an F or an X is false.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from bench import corpora, machine, measure, peers
+from bench.results import Demand, Section, Table
+
+VARIABLE = "KEYWATCH_LABELLED"
+FOLDER = peers.BUILD / "quality"
+LEAST_F1, LEAST_RECALL = 0.80, 0.90
+# Of these a tool misses few, or it is of no use for them.
+CERTAIN = ("PEM Private Key", "JSON Web Token", "URL Credentials", "AWS Client ID", "JWK")
+_TITLE = "Detection quality"
+_SHOWN = 16  # categories in the table
+
+Place = tuple[str, int, int]
+Row = Mapping[str, Any]
+
+
+class Score(NamedTuple):
+    """Of some rows: true ones found and missed, and false ones that were reported."""
+
+    found: int = 0
+    missed: int = 0
+    false: int = 0
+
+    @property
+    def recall(self) -> float:
+        return self.found / (self.found + self.missed) if self.found + self.missed else 0.0
+
+    @property
+    def precision(self) -> float:
+        return self.found / (self.found + self.false) if self.found + self.false else 0.0
+
+    @property
+    def f1(self) -> float:
+        both = self.precision + self.recall
+        return 2 * self.precision * self.recall / both if both else 0.0
+
+    def plus(self, other: Score) -> Score:
+        return Score(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+def section() -> Section:
+    load = machine.load()
+    name = os.environ.get(VARIABLE, "")
+    if not name:
+        intro = f"Not measured: {VARIABLE} names no file of labelled lines."
+        return Section(name="quality", title=_TITLE, intro=intro)
+    rows = read(Path(name))
+    write(rows, FOLDER)
+    corpora.run_git(FOLDER, *corpora.INIT)  # the project's own policy must not apply to it
+    tools = (peers.keywatch(), *peers.fast_peers(), peers.detect_secrets())
+    by_tool = {}
+    for tool in tools:
+        measure.run(tool.on(FOLDER, label="quality", limit=900.0))
+        by_tool[tool.name] = scored(rows, _PLACES[tool.name]())
+    ours = by_tool["keywatch"]
+    intro = (
+        f"{len(rows):,} labelled places ({sum(r['label'] == 'T' for r in rows):,} of them true), "
+        "the lines of each in a file of its own\npath; every tool with its defaults."
+    )
+    whole = Demand(text="F1", value=_total(ours).f1, limit=LEAST_F1, at_least=True, aim=0.85)
+    certain = [
+        Demand(text=f"recall of {each}", value=ours[each].recall, limit=LEAST_RECALL, at_least=True)
+        for each in CERTAIN
+    ]
+    return Section(
+        name="quality",
+        title=_TITLE,
+        intro=intro,
+        demands=(whole, *certain),
+        tables=(_of_tools(by_tool), _of_categories(by_tool)),
+        facts=machine.facts(tools, load),
+    )
+
+
+def read(file: Path) -> list[Row]:
+    """The rows of a file of labelled lines."""
+    opened = gzip.open if file.suffix == ".gz" else open
+    with opened(file, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
+def write(rows: Sequence[Row], folder: Path) -> None:
+    """The lines of each row, below a folder of its number."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for number, row in enumerate(rows):
+        file = folder / str(number) / _inside(row["path"])
+        file.parent.mkdir(parents=True)
+        text = "\n".join(row["lines"]) + "\n"
+        file.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def _inside(path: str) -> PurePosixPath:
+    parts = [part for part in PurePosixPath(path).parts if part not in {"/", ".."}]
+    return PurePosixPath(*parts)
+
+
+def scored(rows: Sequence[Row], places: Iterable[Place]) -> dict[str, Score]:
+    """The scores by category, of findings in files as `write` makes them."""
+    by_row: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for path, first, last in places:
+        folder = PurePosixPath(path).parts[0]
+        if folder.isdigit():
+            by_row[int(folder)].append((first, last))
+    scores: dict[str, Score] = defaultdict(Score)
+    for number, row in enumerate(rows):
+        before = row["first_line"] - 1
+        met = any(
+            first + before <= row["line_end"] and last + before >= row["line_start"]
+            for first, last in by_row[number]
+        )
+        category = row["category"].split(":")[0]
+        if row["label"] == "T":
+            scores[category] = scores[category].plus(Score(found=int(met), missed=int(not met)))
+        elif row["label"] != "ignore":
+            scores[category] = scores[category].plus(Score(false=int(met)))
+    return scores
+
+
+def _total(scores: Mapping[str, Score]) -> Score:
+    total = Score()
+    for each in scores.values():
+        total = total.plus(each)
+    return total
+
+
+def _report(tool: str, suffix: str = "json") -> Any:
+    return json.loads(peers.outfile(f"quality.{tool}.{suffix}").read_bytes())
+
+
+def _keywatch() -> Iterable[Place]:
+    for each in _report("keywatch")["findings"]:
+        place = each["location"]
+        yield place["path"], place["line"], place["end_line"]
+
+
+def _kingfisher() -> Iterable[Place]:
+    for each in _report("kingfisher")["findings"]:
+        found = each["finding"]
+        yield found["path"], found["line"], found["line"]
+
+
+def _betterleaks() -> Iterable[Place]:
+    for each in _report("betterleaks")["findings"]:
+        place = each["location"]
+        yield place["path"], place["start_line"], place["end_line"]
+
+
+def _gitleaks() -> Iterable[Place]:
+    for each in _report("gitleaks"):
+        yield each["File"], each["StartLine"], each["EndLine"]
+
+
+def _detect_secrets() -> Iterable[Place]:
+    for path, found in _report("detect-secrets", "stdout")["results"].items():
+        yield from ((path, each["line_number"], each["line_number"]) for each in found)
+
+
+_PLACES: Mapping[str, Callable[[], Iterable[Place]]] = {
+    "keywatch": _keywatch,
+    "kingfisher": _kingfisher,
+    "betterleaks": _betterleaks,
+    "gitleaks": _gitleaks,
+    "detect-secrets": _detect_secrets,
+}
+
+
+def _of_tools(by_tool: Mapping[str, Mapping[str, Score]]) -> Table:
+    rows = []
+    for tool, scores in by_tool.items():
+        total = _total(scores)
+        numbers = (f"{value:.3f}" for value in (total.recall, total.precision, total.f1))
+        rows.append((tool, *map(str, total), *numbers))
+    head = ("Tool", "Found", "Missed", "False", "Recall", "Precision", "F1")
+    return Table(title="All categories", head=head, rows=tuple(rows))
+
+
+def _of_categories(by_tool: Mapping[str, Mapping[str, Score]]) -> Table:
+    ours = by_tool["keywatch"]
+    largest = sorted(ours, key=lambda name: -(ours[name].found + ours[name].missed))[:_SHOWN]
+    rows = [
+        (
+            name,
+            str(ours[name].found + ours[name].missed),
+            *(f"{scores.get(name, Score()).f1:.2f}" for scores in by_tool.values()),
+        )
+        for name in largest
+    ]
+    return Table(title="F1 by category", head=("Category", "True", *by_tool), rows=tuple(rows))
