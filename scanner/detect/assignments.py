@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Beside code, files in which an unquoted right side is an expression or prose, not a literal.
 _LIKE_CODE = frozenset(
     "groovy kts el vim ps1 psm1 sql txt adoc ipynb jinja j2 tmpl erb"
-    " tf tofu tfvars hcl nomad".split()
+    " tf tofu tfvars hcl nomad tpl gotmpl".split()
 )
 # Last words of a name that say it holds something about the secret, not the secret.
 _ABOUT = frozenset(
