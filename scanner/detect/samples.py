@@ -13,7 +13,8 @@ import random
 import re
 import string
 import uuid
-from binascii import b2a_base64
+from base64 import b32encode
+from binascii import b2a_base64, crc_hqx
 from collections.abc import Callable, Mapping
 
 from scanner.detect import azure_keys
@@ -114,6 +115,12 @@ def _uuid(_argument: str, _before: str, source: random.Random) -> str:
 def _basic(_argument: str, _before: str, source: random.Random) -> str:
     """What Basic authorization sends."""
     return _base64(f"ci:{''.join(source.choices(_ALPHABETS['alnum'], k=14))}".encode())
+
+
+def _nkey(_argument: str, _before: str, source: random.Random) -> str:
+    """The seed of a user's key of NATS."""
+    data = b"\x95\x00" + source.randbytes(32)
+    return b32encode(data + crc_hqx(data, 0).to_bytes(2, "little")).decode("ascii").rstrip("=")
 
 
 def _crc32(_argument: str, before: str, _source: random.Random) -> str:
@@ -247,6 +254,7 @@ _KINDS: Mapping[str, Callable[[str, str, random.Random], str]] = {
     "json": _json,
     "jwt": _jwt,
     "key-lines": _key_lines,
+    "nkey": _nkey,
     "pem": _pem,
     "pem-base64": _pem_base64,
     "pem-escaped": _pem_escaped,

@@ -6,6 +6,8 @@ refuses what does not keep it. None of them parses a key or asks anyone.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -99,6 +101,12 @@ def _grafana(candidate: Candidate) -> bool:
     return crc32_hex_little(body) == checksum
 
 
+def _nkey(candidate: Candidate) -> bool:
+    """Two bytes of type and 32 of seed, then a CRC-16 of them (XMODEM's), the low byte first."""
+    data = base64.b32decode(candidate.value + b"======")
+    return binascii.crc_hqx(data[:-2], 0) == int.from_bytes(data[-2:], "little")
+
+
 def _age(candidate: Candidate) -> bool:
     prefix, _, data = candidate.value.decode("ascii").lower().rpartition("1")
     words = [BECH32.index(char) for char in data]
@@ -189,6 +197,7 @@ CHECKS: Mapping[str, Check] = {
     "jwt": _sure(_jwt),
     "kv-path": _whole(kv_path),
     "kv-rotation": _whole(kv_rotation),
+    "nkey": _sure(_nkey),
     "machine-made": _sure(lambda found: is_random(found.value.decode("latin-1"))),
     "manifest-value": _whole(manifest_value),
     "pem": _sure(lambda found: pem.is_private_key(found.value)),
