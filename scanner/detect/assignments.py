@@ -98,6 +98,8 @@ _DUMMIES = frozenset(
     " abc foo bar foobar changeit default newpassword oldpassword mypassword testpassword token"
     " testpass userpass password_confirm new_password old_password current-password".split()
 )
+_DIGIT = re.compile(r"[0-9]")
+_ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}")
 _QUOTES = (b'"', b"'", b"`")
 _BARE_AFTER = (b"=", b":", b">")
 _LITERAL_IN_PART = frozenset((Verdict.MIXED, Verdict.LITERAL_DEFAULT))
@@ -211,15 +213,21 @@ def _is_prose(value: str, path: str) -> bool:
     """Words for people: a sentence, or any word without a digit in a file of translations."""
     if _PROMPT.match(value):
         return True
-    digits = any(char.isdigit() for char in value)
+    digits = _DIGIT.search(value)
     return (" " in value.strip() and (not digits or value.count(" ") > 2)) or (
-        not digits and is_translation(path)
+        is_translation(path) and reads_as_words(value)
     )
 
 
 def _is_digest(candidate: Candidate) -> bool:
     """`docker://image:tag@sha256:…` holds a tag, not a password."""
     return candidate.line.startswith(b"@sha", candidate.at + len(candidate.value))
+
+
+def reads_as_words(value: str) -> bool:
+    """May it be a text for people, in a file of such texts? Each character is a byte of it."""
+    plain = _ESCAPE.sub("\xe9", value)
+    return not _DIGIT.search(plain) or " " in plain.strip() or not plain.isascii()
 
 
 def is_translation(path: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from scanner.detect import where
-from scanner.detect.assignments import is_translation
+from scanner.detect.assignments import is_translation, reads_as_words
 from scanner.detect.candidate import Candidate
 from scanner.detect.configured import Flaw, flaw, is_sensitive, is_vague, trimmed
 from scanner.detect.containers import Containers
@@ -23,9 +23,7 @@ Zone = tuple[int, int]
 _BEFORE = 500  # bytes before a value that say how it is written
 _VALUE = re.compile(r"(?i)^@?(?:default_?value|value|default|content|string|text)$")
 _NAMES = ("name", "key", "Name", "Key", "variable", "parameter", "@name", "@key", "@id", "field")
-_DIGIT = re.compile(r"\d")
 _FLAG = re.compile(r"--?([\w.\-]+)[= ]$")  # before a value in a command line
-_ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}")
 _EXAMPLES = re.compile(r"(?i)example")
 _ASSIGNED = re.compile(r"\s*([A-Za-z_][\w.\-]*)\s*=\s*(?![=\s])")
 
@@ -74,7 +72,7 @@ class Compliance:
             leaf = Leaf((), candidate.start, candidate.start + len(value))
             setting = Setting(candidate.name.decode("latin-1"), leaf, value.decode("latin-1"))
             fault = flaw(setting.name, setting.value, sensitive=is_sensitive(setting.name))
-            if translated and not _has_digit(setting.value):
+            if translated and reads_as_words(setting.value):
                 continue
             alike = [r for r in self._rules if r.rule.group == group and r.by_name_alone]
             found += [m for r in alike if (m := _match("", r, setting, fault))][:1]
@@ -181,10 +179,6 @@ def _beside(path: Path, last: str, texts: Mapping[Path, str]) -> str:
     return ""
 
 
-def _has_digit(text: str) -> bool:
-    return _DIGIT.search(_ESCAPE.sub("", text)) is not None
-
-
 def _zones(data: bytes, candidates: Sequence[Match]) -> tuple[Zone, ...]:
     """The lines of the candidates, from the name's to the value's, as offsets, in order."""
     zones: list[Zone] = []
@@ -243,7 +237,7 @@ def _found(
         fault = _fault(setting, kind, sensitive=sensitive) if by_name else None
         if by_name and containers and fault is None:
             fault = _undeclared(setting, containers, sensitive=sensitive)
-        if fault and translated and not _has_digit(setting.value):
+        if fault and translated and reads_as_words(setting.value):
             fault = None
         secret = sensitive or fault is not None
         for ready, places in rules if secret else others:
