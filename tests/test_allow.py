@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from scanner import config, document
 from scanner.policy.allow import AllowEntry
 from scanner.policy.entry_text import fields, with_entry
 from tests.repositories import PRAGMA, Repository, allowed, password, secret
-from tests.support import NOW, Keywatch
+from tests.support import NOW, Keywatch, token
 
 TERMS = ("--reason", "rotated, see #12", "--owner", "@team", "--until", "2027-01-31")
 
@@ -365,6 +366,25 @@ def test_what_has_ended_or_covers_nothing_is_marked(repo: Repository) -> None:
 def test_the_register_is_of_the_whole_tree(full: Repository) -> None:
     for part in (["b.py"], ["--staged"], ["--exclude", "b.py"]):
         assert full.keywatch("allow", "list", *part).code == 2
+
+
+def test_each_filter_of_a_baseline_is_named_with_its_pattern_and_no_secret_in_it(
+    repo: Repository,
+) -> None:
+    home = "detect_secrets.filters.regex.should_exclude_"
+    patterns = {"file": "x" * 300, "line": "x" * 300, "secret": token()}
+    document: dict[str, Any] = {
+        "version": "1.5.0",
+        "plugins_used": [],
+        "filters_used": [{"path": home + what, "pattern": [p]} for what, p in patterns.items()],
+        "results": {},
+    }
+    repo.write({".secrets.baseline": json.dumps(document)})
+    shown = repo.keywatch("allow", "list", "--now", NOW).out
+    lines = [line.split() for line in shown.splitlines() if line.startswith("filter-added")]
+    assert [line[2] for line in lines] == [home + what for what in patterns]
+    assert [line[3][:12] for line in lines] == ["pattern=('xx", "pattern=('xx", "pattern=('gh"]
+    assert token()[4:8] not in shown + json.dumps(listed(repo))
 
 
 def test_without_exceptions_the_register_says_so(repo: Repository) -> None:

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from scanner.report.text import shorten, visible
 
 _WIDEST = 60
+_WIDEST_LAST = 200  # nothing stands right of it
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as lines: each column as wide as its widest cell, the last one unpadded."""
-    shown = [[shorten(visible(cell), _WIDEST) for cell in row] for row in rows]
+    shown = [
+        [*(shorten(visible(cell), _WIDEST) for cell in row), shorten(visible(last), _WIDEST_LAST)]
+        for *row, last in rows
+    ]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     return "".join(_line(row, widths) for row in shown)
 

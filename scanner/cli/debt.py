@@ -68,9 +68,13 @@ class Debt(NamedTuple):
         return classic_baseline.parse(renewed, self.classic_name)
 
     def standing(self) -> list[Suppression]:
-        """What a baseline switches off: a plugin that does not run, a filter beyond the default."""
+        """What a baseline switches off: a plugin that does not run, a filter beyond the default.
+
+        A filter's pattern may hold the very secret that it hides.
+        """
         if self.settings is None:
             return []
+        from scanner.cli.masking import masked
         from scanner.model import Suppression
 
         disabled = [
@@ -78,7 +82,7 @@ class Debt(NamedTuple):
             for plugin in self.settings.disabled_plugins
         ]
         filters = [
-            Suppression(by="filter-added", where=self.classic_name, reason=each)
+            Suppression(by="filter-added", where=self.classic_name, reason=masked(each))
             for each in self.settings.extra_filters
         ]
         return disabled + filters

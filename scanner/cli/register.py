@@ -84,7 +84,7 @@ def _as_text(said: Sequence[Suppression], today: date) -> str:
         rows = [(s.until, _left(s, today), s.owner, s.rule, s.where, s.reason) for s in dated]
         parts.append(columns.table([head, *rows]))
     if endless:
-        rows_ = [(s.by, s.where, s.rule, _use(s)) for s in endless]
+        rows_ = [(s.by, s.where, s.rule, _use(s), s.reason) for s in endless]
         parts.append("without a reason, an owner or an end:\n" + columns.table(rows_))
     if debt:
         words = ", ".join(f"{count(n, 'finding')} in {visible(name)}" for name, n in debt.items())
