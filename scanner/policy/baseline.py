@@ -23,6 +23,7 @@ VERSION = 1
 _HEADER = "keywatch-baseline"
 _CONFLICT = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 _FIELDS = {"path": str, "rule": str, "name": str, "tag": int, "copy": int}
+_TAGS = range(1 << 16)
 
 Key = tuple[str, str, str | int]
 
@@ -167,6 +168,8 @@ def _entry(row: dict[str, Any], where: str) -> BaselineEntry:
     for name, value in row.items():
         if type(value) is not _FIELDS.get(name):
             raise _error(where, f"the field {name!r} is unknown, or its value is of a wrong type")
+    if row.get("tag", 0) not in _TAGS:
+        raise _error(where, f"the field 'tag' is not from 0 to {_TAGS[-1]}")
     try:
         return BaselineEntry(**{"tag": -1, **row})
     except TypeError:
