@@ -337,7 +337,7 @@ class TestStaged:
         write(repo, "a.py", leak())
         assert scan(keywatch, "--staged", "a.py", cwd=repo).files == 0
 
-    def test_a_conflict_is_a_gap(self, keywatch: Keywatch, repo: Path) -> None:
+    def test_a_conflict_is_a_gap_that_says_what_to_do(self, keywatch: Keywatch, repo: Path) -> None:
         stage(repo, "a.py", "one\n")
         git(repo, "commit", "--quiet", "-m", "one")
         git(repo, "checkout", "--quiet", "-b", "side", "HEAD~1")
@@ -346,6 +346,8 @@ class TestStaged:
         git(repo, "merge", "main", code=1)
         seen = scan(keywatch, "--staged", cwd=repo)
         assert (seen.code, seen.gaps) == (3, [("unreadable", "a.py")])
+        assert seen.report["gaps"][0]["reason"] == "it is unmerged: resolve and git add it"
+        assert b"git add" in keywatch("hook", "pre-commit", "a.py", cwd=repo).stdout
 
     def test_a_replaced_object_is_not_what_a_commit_would_hold(
         self, keywatch: Keywatch, repo: Path

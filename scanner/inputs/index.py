@@ -12,6 +12,7 @@ from scanner.inputs.interface import CONTROL_LIMIT, Blob
 from scanner.model import Gap, Skip
 
 _NOT_TEXT = {b"160000": "submodule", b"120000": "symlink"}
+_UNMERGED = b"000000"  # no mode yet: a merge left several versions, of which none is staged
 _DIFF = (
     *("diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev"),
     *("--ita-invisible-in-index", "HEAD", "--"),
@@ -59,6 +60,10 @@ class Index:
         mode, oid = entry
         if mode in _NOT_TEXT:
             return Skip(kind=_NOT_TEXT[mode], path=path)
+        if mode == _UNMERGED:
+            return Gap(
+                kind="unreadable", path=path, reason="it is unmerged: resolve and git add it"
+            )
         data = self._object(oid, most)
         if data is None:
             return Gap(kind="unreadable", path=path, reason=f"git has no blob {oid[:12]} for it")
