@@ -311,7 +311,37 @@ def test_a_side_that_is_no_baseline_is_left_to_the_person(driver: Repository, da
     result = driver.keywatch("baseline", "merge", "base", "ours", "theirs", CLASSIC)
     assert result.code == 2
     assert CLASSIC in result.err
+    assert "do:" in result.err
     assert driver.text("ours") == classic(row("a", 1))
+
+
+EVIL = [
+    {"filters_used": [{"path": "file://evil.py::f"}]},
+    {"filters_used": [{"path": "evil.filters.f"}]},
+    {"plugins_used": [{"name": "Evil", "path": "file://evil.py"}]},
+]
+
+
+@pytest.mark.parametrize("change", EVIL)
+def test_a_plugin_or_filter_that_a_scan_refuses_stops_the_merge_and_the_listing(
+    driver: Repository, change: dict[str, object]
+) -> None:
+    ours = classic(row("a", 5), row("c", 7))
+    theirs = json.dumps(json.loads(classic(row("a", 4))) | change)
+    said = merge_classic(driver, classic(row("a", 3)), ours, theirs, code=1)
+    assert "CONFLICT" in said
+    assert f"UU {CLASSIC}" in driver.git("status", "--short")
+    assert driver.text(CLASSIC) == ours
+    driver.write({CLASSIC: theirs})
+    refused = driver.keywatch("scan")
+    assert (refused.code, "evil" in refused.err.lower()) == (2, True)
+    assert driver.keywatch("baseline", "show") == refused
+
+
+def test_a_filter_that_one_side_took_out_does_not_stop_the_merge(driver: Repository) -> None:
+    before = json.dumps(json.loads(classic(row("a", 3))) | EVIL[0])
+    merge_classic(driver, before, before.replace(": 3", ": 4"), classic(row("a", 5)), code=0)
+    assert json.loads(driver.text(CLASSIC))["filters_used"] == []
 
 
 def test_the_driver_says_which_entry_is_in_conflict_and_never_its_hash(

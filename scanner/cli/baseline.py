@@ -22,13 +22,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from typing import Any
 
 from scanner import cache
 from scanner.cli import columns, debt, inputs, output, record, survey
 from scanner.cli.inputs import Selection
 from scanner.cli.terminal import Io
-from scanner.errors import ConfigError, ExitCode, UsageError
+from scanner.detect import classic
+from scanner.errors import ExitCode, UsageError
 from scanner.policy import baseline, classic_baseline, classic_merge, classic_update
 from scanner.report.text import count, storable, visible
 
@@ -93,7 +93,9 @@ def _classic_rows(selection: Selection) -> list[tuple[str, str, str, str]]:
     data = selection.source.control(debt.CLASSIC)
     if data is None:
         return []
-    results = classic_baseline.results(debt.classic_document(data, debt.CLASSIC), debt.CLASSIC)
+    document = debt.classic_document(data, debt.CLASSIC)
+    classic.settings_from_baseline(document, debt.CLASSIC)  # what a scan refuses is not shown
+    results = classic_baseline.results(document, debt.CLASSIC)
     return [
         (debt.CLASSIC, classic_baseline.normal(path), row["type"], _LABELS[row.get("is_secret")])
         for path, found in results.items()
@@ -110,23 +112,14 @@ def _merge(args: argparse.Namespace, io: Io) -> int:
         entries = [baseline.parse(side, name).entries if side else () for side in sides]
         data = baseline.render(baseline.merge(*entries))
     else:
-        documents = [_document(side, name) if side else {} for side in sides]
+        documents = [debt.classic_document(side, name) if side else {} for side in sides]
         merged, conflicts = classic_merge.merge(*documents)
+        classic.settings_from_baseline(merged, name)  # what a scan refuses is not written
         data = classic_update.render(merged, sides[1])
     output.write_file(os.path.join(io.cwd, args.ours), data)
     for conflict in conflicts:
         io.error_line(f"keywatch: {visible(name)}: {visible(conflict)}")
     return ExitCode.FINDINGS if conflicts else ExitCode.CLEAN
-
-
-def _document(data: bytes, name: str) -> dict[str, Any]:
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise ConfigError(f"{name} is not a baseline", why="it is no JSON object", where=name)
-    return document
 
 
 def _read(path: str) -> bytes:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 OWN = ".keywatch.baseline"
 CLASSIC = ".secrets.baseline"
+_MEND = "mend it, or make a new one: keywatch baseline create --detect-secrets exact"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -173,8 +174,13 @@ def classic_document(data: bytes, where: str) -> dict[str, Any]:
             f"{where} is no baseline of detect-secrets",
             why="it is not JSON",
             where=f"{where}:{line}",
-            todo="mend it, or make a new one: keywatch baseline create --detect-secrets exact",
+            todo=_MEND,
         ) from None
     if not isinstance(document, dict):
-        raise ConfigError(f"{where} is no baseline of detect-secrets", where=f"{where}:1")
+        raise ConfigError(
+            f"{where} is no baseline of detect-secrets",
+            why="it is no JSON object",
+            where=f"{where}:1",
+            todo=_MEND,
+        )
     return document
