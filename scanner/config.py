@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 NAME = "keywatch.yaml"
 
+_FORM = "2"  # of what is cached: counted up where it changes and the version does not
 _UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
@@ -63,8 +64,10 @@ class Config:
         return said
 
     @property
-    def disable_rules(self) -> tuple[str, ...]:
-        return tuple(self._scan.get("disable_rules", ()))
+    def disable_rules(self) -> Mapping[str, str]:
+        """Ids of rules that are not run, and where each is switched off."""
+        said: Mapping[str, str] = self._scan.get("disable_rules", {})
+        return said
 
     @property
     def has_rules(self) -> bool:
@@ -144,7 +147,7 @@ def load(data: bytes | None, where: str, cache_folder: str | None) -> Config:
         return Config({})
     if cache_folder is None:
         return Config(json.loads(_checked(data, where)))
-    name = f"config-{cache.key(scanner.__version__, where, data)}.json"
+    name = f"config-{cache.key(scanner.__version__, _FORM, where, data)}.json"
     return Config(json.loads(cache.cached(name, lambda: _checked(data, where), cache_folder)))
 
 
@@ -186,7 +189,14 @@ def _checked(data: bytes, where: str) -> bytes:
 
 
 def _place(parsed: Document) -> None:
-    """Tell each class, secret and service, and what findings name of it, where it stands."""
+    """Tell each class, secret, service and disabled rule, and what findings name of it, where it
+    stands."""
+    scan = parsed.data.get("scan", {})
+    if "disable_rules" in scan:
+        field = ("scan", "disable_rules")
+        scan["disable_rules"] = {
+            rule: parsed.at((*field, index)) for index, rule in enumerate(scan["disable_rules"])
+        }
     for name, item in parsed.data.get("classes", {}).items():
         item["where"] = parsed.at(("classes", name))
     for index, item in enumerate(parsed.data.get("secrets", ())):

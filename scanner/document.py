@@ -162,7 +162,8 @@ def _explain(error: Any, document: Document) -> ConfigError:
         return document.error(
             field,
             f"{name}: must be one of {', '.join(known)}",
-            todo=nearest(error.instance, known),
+            todo=nearest(error.instance, known)
+            or (f"write {known[0]}" if len(known) == 1 else "write one of these words"),
         )
     if error.validator == "type":
         return document.error(field, f"{name}: must be of type {error.validator_value}")

@@ -7,6 +7,7 @@ An error that a user can meet says three things: what happened, why, and what to
 from __future__ import annotations
 
 import enum
+import errno
 
 
 class ExitCode(enum.IntEnum):
@@ -39,6 +40,18 @@ class KeywatchError(Exception):
 
 class UsageError(KeywatchError):
     """The command line asks for something that cannot be done."""
+
+
+_ADVICE = {
+    errno.ENOENT: "check the path",
+    errno.EISDIR: "put a file in the folder's place, or name another path",
+}
+
+
+def unreadable(name: str, error: OSError) -> UsageError:
+    """The error for a file that somebody named, or that steers a run, and that cannot be read."""
+    todo = _ADVICE.get(error.errno or 0, "let the user who runs keywatch read it")
+    return UsageError(f"{name} cannot be read", why=error.strerror or "", todo=todo)
 
 
 class ConfigError(KeywatchError):

@@ -201,11 +201,12 @@ def bomb(first: str, again: str) -> str:
 CONFIGS = {
     "unknown key": ("version: 1\nscn: {}\n", ":2:", "did you mean scan?"),
     "wrong type": ("version: 1\nscan:\n  exclude: docs\n", ":3:", "scan.exclude"),
-    "wrong value": ("version: 1\nscan: {fail_on: sometimes}\n", ":2:", "low, medium, high"),
+    "wrong value": ("version: 1\nscan: {fail_on: sometimes}\n", ":2:", "low, medium, high", "do:"),
+    "wrong word": ("version: 1\nscan: {legacy_pragmas: 3}\n", ":2:", "warn", "do:"),
     "nearly right value": ("version: 1\nscan: {fail_on: hihg}\n", ":2:", "did you mean high?"),
     "key twice": ("version: 1\nscan: {}\nscan: {}\n", ":3:", "twice"),
     "no version": ("scan: {}\n", ":1:", "version is missing"),
-    "other version": ("version: 2\n", ":1:", "version"),
+    "other version": ("version: 2\n", ":1:", "version", "do:  write 1"),
     "empty": ("", ":1:", "must be of type object"),
     "list": ("[]", ":1:", "must be of type object"),
     "word": ("word", ":1:", "must be of type object"),
@@ -228,9 +229,11 @@ CONFIGS = {
         "calendar",
     ),
     "no such rule": (
-        "version: 1\nscan: {disable_rules: [gihub-oauth-token]}\n",
-        "github-oauth-token",
+        "version: 1\nscan:\n  disable_rules: [jwt,\n    gihub-oauth-token]\n",
+        "keywatch.yaml:4:",
+        "did you mean github-oauth-token?",
     ),
+    "nothing like a rule": ("version: 1\nscan: {disable_rules: [qqq]}\n", ":2:", "do:"),
     "anchor in itself": ("version: 1\nscan: &a {exclude: [*a]}\n", "holds too much"),
     "deep": ("version: 1\nscan: " + "[" * 900 + "]" * 900, "holds too much"),
     "deeper": ("version: 1\nscan: " + "[" * 100_000, "not valid YAML"),
@@ -264,28 +267,28 @@ class TestConfig:
         says(done, 2, "fail_on")
         assert token()[4:8] not in done.stderr.decode()
 
-    @pytest.mark.parametrize("name", ["keywatch.yaml", ".keywatch.baseline"])
+    @pytest.mark.parametrize("name", ["keywatch.yaml", ".keywatch.baseline", ".secrets.baseline"])
     def test_a_control_file_that_is_no_file(
         self, keywatch: Keywatch, tmp_path: Path, name: str
     ) -> None:
         (tmp_path / "a.py").write_text(leak())
         (tmp_path / name).mkdir()
-        says(keywatch("scan", cwd=tmp_path), 2, name)
+        says(keywatch("scan", cwd=tmp_path), 2, name, "do:  put a file in the folder's place")
         (tmp_path / name).rmdir()
         (tmp_path / name).symlink_to("/etc/passwd")
-        says(keywatch("scan", cwd=tmp_path), 2, name, "link")
+        says(keywatch("scan", cwd=tmp_path), 2, name, "link", "do:  put the file itself")
 
     def test_a_config_that_never_ends(self, keywatch: Keywatch, tmp_path: Path) -> None:
         (tmp_path / "keywatch.yaml").touch()
         os.truncate(tmp_path / "keywatch.yaml", 1 << 40)
-        says(keywatch("scan", cwd=tmp_path), 2, "keywatch.yaml", "over")
+        says(keywatch("scan", cwd=tmp_path), 2, "keywatch.yaml", "over", "do:")
 
     @pytest.mark.parametrize("option", ["--config", "--rules"])
     def test_a_file_that_is_named_and_cannot_be_read(
         self, keywatch: Keywatch, repo: Path, option: str
     ) -> None:
         for name in ("nothing.yaml", "."):
-            says(keywatch("scan", option, name, cwd=repo), 2, f"{name} cannot be read")
+            says(keywatch("scan", option, name, cwd=repo), 2, f"{name} cannot be read", "do:")
 
 
 class TestBaseline:
@@ -310,6 +313,14 @@ class TestBaseline:
         (tmp_path / "a.py").write_text(leak())
         (tmp_path / ".keywatch.baseline").write_bytes(data)
         says(keywatch("scan", cwd=tmp_path), 2, ".keywatch.baseline:1")
+
+    @pytest.mark.parametrize("data", ["[]", "null", '"text"'])
+    def test_a_detect_secrets_baseline_that_is_no_object_is_refused_with_advice(
+        self, keywatch: Keywatch, tmp_path: Path, data: str
+    ) -> None:
+        (tmp_path / "a.py").write_text(leak())
+        (tmp_path / ".secrets.baseline").write_text(data)
+        says(keywatch("scan", cwd=tmp_path), 2, ".secrets.baseline:1:", "do:  mend it")
 
 
 class TestReports:
@@ -575,7 +586,7 @@ class TestUnreadable:
     def test_a_control_file_that_may_not_be_read_is_an_error(self, repo: Path) -> None:
         (repo / "keywatch.yaml").write_text("version: 1\n")
         (repo / "keywatch.yaml").chmod(0)
-        says(unprivileged("scan", cwd=repo), 2, "keywatch.yaml cannot be read", "Permission")
+        says(unprivileged("scan", cwd=repo), 2, "keywatch.yaml cannot be read", "Permission", "do:")
 
 
 class TestChanges:

@@ -125,10 +125,23 @@ def test_a_rule_without_examples_is_refused_as_in_a_scan(
     assert tested.stderr == scanned.stderr
 
 
+def test_an_id_that_is_taken_and_a_severity_that_is_none_are_refused_with_advice(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    for old, new, words in (
+        ("id: acme-api-key", "id: github-oauth-token", "exists already\n  do:  give it another id"),
+        ("class: api-key", "severity: 3", "high, critical\n  do:  write one of these words"),
+    ):
+        (tmp_path / "mine.yaml").write_text(ACME.replace(old, new))
+        done = keywatch("scan", "--no-git", "--rules=mine.yaml", cwd=tmp_path)
+        assert (done.returncode, words in done.stderr.decode()) == (2, True)
+
+
 def test_a_rule_file_that_is_not_there_is_a_usage_error(keywatch: Keywatch, tmp_path: Path) -> None:
     done = keywatch("rules", "test", "gone.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert b"gone.yaml cannot be read" in done.stderr
+    assert b"do:  check the path" in done.stderr
 
 
 def test_the_readmes_example_of_a_rule_holds(keywatch: Keywatch, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from scanner.cli import columns, debt, inputs, output, record, survey
 from scanner.cli.inputs import Selection
 from scanner.cli.terminal import Io
 from scanner.detect import classic
-from scanner.errors import ExitCode, UsageError
+from scanner.errors import ExitCode, unreadable
 from scanner.policy import baseline, classic_baseline, classic_merge, classic_update
 from scanner.report.text import count, storable, visible
 
@@ -127,4 +127,4 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read", why=error.strerror or "") from None
+        raise unreadable(path, error) from None

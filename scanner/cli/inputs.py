@@ -13,7 +13,7 @@ from typing import NamedTuple
 from scanner import config
 from scanner.cli.terminal import Io
 from scanner.config import Config
-from scanner.errors import UsageError
+from scanner.errors import UsageError, unreadable
 from scanner.inputs import git
 from scanner.inputs.folder import Folder
 from scanner.inputs.index import Index
@@ -108,7 +108,10 @@ def _refuse_contradictions(args: argparse.Namespace) -> None:
     if args.stdin and (args.paths or args.staged or args.no_git):
         raise UsageError("--stdin reads standard input alone", todo="leave out the other inputs")
     if args.staged and args.no_git:
-        raise UsageError("--staged reads git's index, so --no-git makes no sense with it")
+        raise UsageError(
+            "--staged reads git's index, so --no-git makes no sense with it",
+            todo="leave out one of them",
+        )
 
 
 def root_of(paths: Sequence[str], cwd: str) -> str:
@@ -169,7 +172,7 @@ def _config(
             with open(os.path.join(io.cwd, args.config), "rb") as file:
                 data: bytes | None = file.read()
         except OSError as error:
-            raise UsageError(f"{name} cannot be read", why=error.strerror or "") from None
+            raise unreadable(name, error) from None
     else:
         data = source.control(name)
     return config.load(data, name, cache_folder), data, name

@@ -16,7 +16,7 @@ from scanner.cli import debt, output, survey
 from scanner.cli.inputs import Selection
 from scanner.cli.survey import Survey
 from scanner.cli.terminal import Io, moment
-from scanner.errors import UsageError
+from scanner.errors import UsageError, unreadable
 from scanner.inputs.folder import Folder
 from scanner.model import ClassicMatch
 from scanner.policy import baseline, classic_baseline, classic_update
@@ -84,7 +84,7 @@ def _named(given: str, io: Io) -> _File:
     except FileNotFoundError:
         return _File(given, path, None)
     except OSError as error:
-        raise UsageError(f"{given} cannot be read", why=error.strerror or "") from None
+        raise unreadable(given, error) from None
 
 
 def _refuse(

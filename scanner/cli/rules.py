@@ -16,7 +16,7 @@ from scanner import cache, config
 from scanner.cli.inputs import root_of
 from scanner.cli.terminal import Io
 from scanner.detect import proof, rulebook, rules
-from scanner.errors import ExitCode, UsageError
+from scanner.errors import ExitCode, UsageError, unreadable
 from scanner.inputs.folder import Folder
 from scanner.model import RuleInfo
 from scanner.policy.check_rules import RULES as CHECK_RULES
@@ -94,7 +94,7 @@ def _test(given: str, io: Io) -> int:
         with open(os.path.join(io.cwd, given), "rb") as file:
             source = rules.Source(given, file.read(), os.path.basename(given) == config.NAME)
     except OSError as error:
-        raise UsageError(f"{given} cannot be read", why=error.strerror or "") from None
+        raise unreadable(given, error) from None
     if source.part and not config.load(source.data, given, None).has_rules:
         raise UsageError(f"{given} holds no rules", todo="write some below rules:")
     shipped = any(source.data == each.data for each in rulebook.shipped())

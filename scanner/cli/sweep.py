@@ -21,7 +21,7 @@ from scanner.cli.terminal import Io
 from scanner.detect import matcher, rulebook
 from scanner.detect.detector import NOTHING, Detector, patterns, patterns_key
 from scanner.detect.rulebook import Rulebook
-from scanner.errors import UsageError
+from scanner.errors import unreadable
 from scanner.inputs.interface import Blob, Source
 from scanner.model import Gap, Observation, Reference, Skip
 
@@ -223,7 +223,7 @@ def _rules(
     if disabled:
         from scanner.policy.references import RULE_IDS
 
-        disabled = tuple(rule for rule in disabled if rule not in RULE_IDS)
+        disabled = {rule: said for rule, said in disabled.items() if rule not in RULE_IDS}
     return rulebook.load(extra, disabled=disabled, cache_folder=cache_folder)
 
 
@@ -292,7 +292,7 @@ def _rule_file(path: str, given: str) -> RuleFile:
         with open(path, "rb") as file:
             return RuleFile(given, file.read())
     except OSError as error:
-        raise UsageError(f"--rules {given} cannot be read", why=error.strerror or "") from None
+        raise unreadable(f"--rules {given}", error) from None
 
 
 class _Progress:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scanner import document
@@ -42,8 +42,11 @@ _QUOTED_ANCHOR = r"""\\?[rbuf@]{0,2}(?:"[^"\r\n]{%(n)d}|'[^'\r\n]{%(n)d}|`[^`\r\
 _LITERAL_ANCHOR = rf"(?:{_QUOTED_ANCHOR}|" + r"""\\?[^\s"'`,;<>\\]{%(n)d})"""
 
 
-def compiled(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, bytes]:
-    """The tables of a rulebook by name. ConfigError (file, line, field) for a bad rule."""
+def compiled(sources: Sequence[Source], disabled: Mapping[str, str]) -> dict[str, bytes]:
+    """The tables of a rulebook by name. ConfigError (file, line, field) for a bad rule.
+
+    `disabled`: ids of rules, and where each is switched off.
+    """
     rules: dict[str, dict[str, Any]] = {}
     config: dict[str, dict[str, Any]] = {}
     infos: dict[str, dict[str, Any]] = {}
@@ -60,7 +63,11 @@ def compiled(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, by
             raw = {**of_file, "purge": _PURGE, **defaults, **own}
             field = ("rules", index)
             if raw["id"] in infos:
-                raise parsed.error((*field, "id"), f"the rule {raw['id']!r} exists already")
+                raise parsed.error(
+                    (*field, "id"),
+                    f"the rule {raw['id']!r} exists already",
+                    todo="give it another id; disable_rules switches the old one off",
+                )
             if "where" in raw:
                 row = config_rules.row(raw, parsed, field, source.where if shared else raw["id"])
                 for place, pattern in config_rules.patterns(row):
@@ -72,9 +79,9 @@ def compiled(sources: Sequence[Source], disabled: Sequence[str]) -> dict[str, by
             else:
                 rules[raw["id"]] = _table_row(raw, parsed, field, shipped=source.shipped)
             infos[raw["id"]] = _info_row(raw, parsed, field)
-    for rule in disabled:
+    for rule, place in disabled.items():
         if rule not in infos:
-            raise rule_error(rule, tuple(infos))
+            raise rule_error(rule, tuple(infos), place)
     run = [row for row in config.values() if row["id"] not in disabled]
     groups = {row["group"] for row in run}
     kept = [

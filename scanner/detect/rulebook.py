@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import scanner
@@ -76,16 +77,16 @@ def shipped() -> tuple[Source, ...]:
 def load(
     extra: Sequence[Source] = (),
     *,
-    disabled: Sequence[str] = (),
+    disabled: Mapping[str, str] = MappingProxyType({}),
     cache_folder: str | None = None,
 ) -> Rulebook:
-    """The shipped rules and `extra` ones, without the `disabled`.
+    """The shipped rules and `extra` ones, without the `disabled` (by id, and where that is said).
 
     ConfigError (file, line, field) for a bad one, and for a disabled rule that there is not.
     """
     own = (part for source in extra for part in (source.where, source.data))
     key = cache.key(_shipped_key(cache_folder), repr(sorted(disabled)), *own)
-    return Rulebook(key, _Tables(extra, tuple(disabled), key, cache_folder))
+    return Rulebook(key, _Tables(extra, dict(disabled), key, cache_folder))
 
 
 def _shipped_key(cache_folder: str | None) -> str:
@@ -135,7 +136,7 @@ class _Tables:
     """The tables of a rulebook by name: from the cache, or compiled from the rule files."""
 
     def __init__(
-        self, extra: Sequence[Source], disabled: Sequence[str], key: str, folder: str | None
+        self, extra: Sequence[Source], disabled: Mapping[str, str], key: str, folder: str | None
     ) -> None:
         self._extra = extra
         self._disabled = disabled

@@ -128,7 +128,7 @@ def _info(row: dict[str, Any]) -> RuleInfo:
     return RuleInfo(**row)
 
 
-def rule_error(rule: str, known: Sequence[str]) -> ConfigError:
+def rule_error(rule: str, known: Sequence[str], where: str = "") -> ConfigError:
     """The error for a rule id that does not exist, with the nearest one that does."""
     todo = nearest(rule, known) or "keywatch rules list shows all"
-    return ConfigError(f"there is no rule {rule!r}", todo=todo)
+    return ConfigError(f"there is no rule {rule!r}", todo=todo, where=where)

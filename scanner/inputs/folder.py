@@ -8,9 +8,9 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 
 from scanner import processes
-from scanner.errors import UsageError
+from scanner.errors import UsageError, unreadable
 from scanner.inputs import decoding, git
-from scanner.inputs.interface import CHUNK, CONTROL_LIMIT, Blob
+from scanner.inputs.interface import CHUNK, CONTROL_LIMIT, Blob, too_large
 from scanner.model import Gap, Skip
 
 _FLAGS = (
@@ -76,11 +76,15 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            link = error.errno == errno.ELOOP
-            why = "it is a link, and links are not followed" if link else error.strerror or ""
-            raise UsageError(f"{path} cannot be read", why=why) from None
+            if error.errno != errno.ELOOP:
+                raise unreadable(path, error) from None
+            raise UsageError(
+                f"{path} cannot be read",
+                why="it is a link, and links are not followed",
+                todo="put the file itself in its place",
+            ) from None
         if len(data) > CONTROL_LIMIT:
-            raise UsageError(f"{path} cannot be read", why=f"it is over {CONTROL_LIMIT:,} bytes")
+            raise too_large(path)
         return data
 
     def _open(self, path: str, most: int) -> Blob | Skip | Gap:

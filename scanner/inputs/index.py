@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from scanner.errors import UsageError
 from scanner.inputs import decoding, git
 from scanner.inputs.folder import Folder
-from scanner.inputs.interface import CONTROL_LIMIT, Blob
+from scanner.inputs.interface import CONTROL_LIMIT, Blob, too_large
 from scanner.model import Gap, Skip
 
 _NOT_TEXT = {b"160000": "submodule", b"120000": "symlink"}
@@ -74,7 +74,7 @@ class Index:
     def control(self, path: str) -> bytes | None:
         data = self._object(f":{path}", CONTROL_LIMIT)
         if isinstance(data, int):
-            raise UsageError(f"{path} cannot be read", why=f"it is over {CONTROL_LIMIT:,} bytes")
+            raise too_large(path)
         if data is None and self._has_entry(path):
             raise UsageError(
                 f"{path} cannot be read from git's index",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from scanner.errors import UsageError
 from scanner.model import Gap, Skip
 
 CHUNK = 24 << 20
@@ -12,6 +13,15 @@ CHUNK = 24 << 20
 
 CONTROL_LIMIT = 64 << 20
 """Bytes of the largest file that may steer a scan."""
+
+
+def too_large(path: str) -> UsageError:
+    """The error for a file over CONTROL_LIMIT that steers a scan."""
+    return UsageError(
+        f"{path} cannot be read",
+        why=f"it is over {CONTROL_LIMIT:,} bytes",
+        todo="make it smaller, or restore it",
+    )
 
 
 class Blob(NamedTuple):
