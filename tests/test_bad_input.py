@@ -80,6 +80,24 @@ class TestSelection:
         says(keywatch("scan", "start.txt", "nothing/here", cwd=repo), 2, "nothing/here")
         says(keywatch("scan", "--staged", "nothing", cwd=repo), 2, "nothing")
 
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["scan", ""],
+            ["scan", "start.txt", " "],
+            ["hook", "pre-commit", ""],
+            ["policy", "check", ""],
+            ["init", ""],
+            *(["scan", option, ""] for option in ("--config", "--baseline", "--rules")),
+            *(["scan", "--exclude", text] for text in ("", " ", ".", "/", "./", "[", "a]b[c")),
+            ["hook", "pre-commit", "--exclude", "["],
+        ],
+    )
+    def test_an_empty_path_and_a_pattern_that_nobody_can_mean_are_refused(
+        self, keywatch: Keywatch, repo: Path, arguments: list[str]
+    ) -> None:
+        says(keywatch(*arguments, cwd=repo), 2, "do:")
+
     def test_a_link_to_nothing_is_a_missing_path(self, keywatch: Keywatch, repo: Path) -> None:
         (repo / "link").symlink_to("nothing")
         (repo / "loop").symlink_to("loop")

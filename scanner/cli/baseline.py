@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if action == "create":
             recording.add_argument(
                 "--output",
+                type=inputs.given_path,
                 metavar="FILE",
                 help=f"where --detect-secrets exact writes its own; default: {debt.CLASSIC}",
             )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import scanner
 from scanner import cache
+from scanner.cli import inputs
 from scanner.cli.inputs import Selection
 from scanner.cli.terminal import Io
 from scanner.errors import ConfigError, UsageError
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what is known already")
     group.add_argument(
         "--baseline",
+        type=inputs.given_path,
         metavar="FILE",
         help=f"a baseline of either kind; default: {OWN} and {CLASSIC}, where they are",
     )

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from scanner import config
-from scanner.cli import debt, evidence, output
+from scanner.cli import debt, evidence, inputs, output
 from scanner.cli.masking import masked
 from scanner.cli.policy import declarations
 from scanner.cli.terminal import Io, plain
@@ -41,7 +41,12 @@ _NEXT = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "path", nargs="?", default=".", metavar="PATH", help="a folder of the repository"
+        "path",
+        nargs="?",
+        default=".",
+        type=inputs.given_path,
+        metavar="PATH",
+        help="a folder of the repository",
     )
 
 

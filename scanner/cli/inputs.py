@@ -36,7 +36,11 @@ class Selection(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="files and folders; default: the whole repository"
+        "paths",
+        nargs="*",
+        type=given_path,
+        metavar="PATH",
+        help="files and folders; default: the whole repository",
     )
     group = parser.add_argument_group("what to read")
     group.add_argument(
@@ -53,12 +57,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--exclude",
         action="append",
         default=[],
+        type=given_glob,
         metavar="GLOB",
         help="files to leave out, as 'third_party/**'; repeatable",
     )
     group.add_argument(
-        "--config", metavar="FILE", help="the policy, instead of the repository's keywatch.yaml"
+        "--config",
+        type=given_path,
+        metavar="FILE",
+        help="the policy, instead of the repository's keywatch.yaml",
     )
+
+
+def given_path(text: str) -> str:
+    """A path of the command line. UsageError for an empty one: a variable that is not set would
+    quietly stand for the current folder, or for the default."""
+    if not text.strip():
+        raise UsageError(
+            "an empty path names nothing",
+            why="perhaps it comes from a variable that is not set",
+            todo="name a file or folder, or leave it out",
+        )
+    return text
+
+
+def given_glob(text: str) -> str:
+    """A pattern of the command line. UsageError for one that nobody can mean: it names no file, or
+    begins a set of characters and does not end it."""
+    if not text.strip("./ "):
+        raise UsageError(
+            f"the pattern {text!r} names no file",
+            todo="write it as 'third_party/**', or leave it out",
+        )
+    if "[" in text.rpartition("]")[2]:
+        raise UsageError(
+            f"the pattern {text!r} cannot be read",
+            why="it has a [ without a ]",
+            todo="write ? for a bracket that stands alone in a name",
+        )
+    return text
 
 
 def select(args: argparse.Namespace, io: Io, cache_folder: str | None) -> Selection:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import scanner
 from scanner import config, globs
-from scanner.cli import evidence, output
+from scanner.cli import evidence, inputs, output
 from scanner.cli.masking import masked
 from scanner.cli.terminal import Io, moment, show_error
 from scanner.cli.tree import Tree
@@ -44,7 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "validate the policy's files together"
     check = actions.add_parser("check", help=words, description=words)
     check.add_argument(
-        "path", nargs="?", default=".", metavar="PATH", help="a folder of the repository"
+        "path",
+        nargs="?",
+        default=".",
+        type=inputs.given_path,
+        metavar="PATH",
+        help="a folder of the repository",
     )
     check.add_argument(
         "--no-git", action="store_true", help="every file there is, ignored ones and all"

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import globs, pool
-from scanner.cli import debt
+from scanner.cli import debt, inputs
 from scanner.cli.debt import Debt
 from scanner.cli.inputs import Selection
 from scanner.cli.masking import masked
@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to look")
     group.add_argument(
-        "--rules", action="append", default=[], metavar="FILE", help="rules of your own; repeatable"
+        "--rules",
+        action="append",
+        default=[],
+        type=inputs.given_path,
+        metavar="FILE",
+        help="rules of your own; repeatable",
     )
     group.add_argument(
         "--matcher",
