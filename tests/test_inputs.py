@@ -516,6 +516,38 @@ class TestExclude:
         assert (seen.code, seen.skips) == (0, [("excluded", "a.py")])
         assert seen.report["coverage"]["skipped"] == {"excluded": 1}
 
+    @pytest.mark.parametrize(
+        "named", [("a.py",), ("sub",), ("a.py", "sub"), ("a.py", "--no-git"), (".",)]
+    )
+    def test_what_is_named_and_left_out_altogether_is_a_usage_error(
+        self, keywatch: Keywatch, repo: Path, named: tuple[str, ...]
+    ) -> None:
+        write(repo, "a.py", leak())
+        write(repo, "sub/b.py", leak())
+        seen = scan(keywatch, *named, "--exclude", "**", cwd=repo)
+        assert (seen.code, seen.report) == (2, None)
+        assert "everything that was named is excluded" in seen.err
+        write(repo, "keywatch.yaml", "version: 1\nscan: {exclude: ['a.py', 'sub']}\n")
+        assert scan(keywatch, *named, cwd=repo).code == (0 if named == (".",) else 2)
+
+    def test_a_named_file_is_read_whatever_else_is_left_out(
+        self, keywatch: Keywatch, repo: Path
+    ) -> None:
+        write(repo, "a.py", leak())
+        write(repo, "b.py", leak())
+        assert scan(keywatch, "a.py", "b.py", "--exclude=b.py", cwd=repo).paths == ["a.py"]
+
+    def test_what_is_left_out_of_a_hook_of_the_index_and_of_standard_input_is_no_mistake(
+        self, keywatch: Keywatch, repo: Path
+    ) -> None:
+        stage(repo, "a.py", leak())
+        left_out = "--exclude=a.py"
+        assert keywatch("hook", "pre-commit", left_out, "a.py", cwd=repo).returncode == 0
+        assert scan(keywatch, "--staged", "a.py", left_out, cwd=repo).code == 0
+        given = ("--stdin", "--stdin-name=a.py", left_out)
+        assert scan(keywatch, *given, cwd=repo, stdin=leak().encode()).code == 0
+        assert scan(keywatch, "--exclude=**", cwd=repo).code == 0
+
 
 class TestEncodings:
     TEXT = f'# ключ é 日本 😀\n\tk😀é = "{token()}"\r\nlast = 1'

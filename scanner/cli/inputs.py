@@ -22,7 +22,10 @@ from scanner.inputs.stdin import Stdin
 
 
 class Selection(NamedTuple):
-    """What is read, under which policy. `open_from` leads from the current folder to the root."""
+    """What is read, under which policy. `open_from` leads from the current folder to the root.
+
+    `named`: files and folders are named by hand, not by a hook, whose files are git's index's.
+    """
 
     source: Source
     config: Config
@@ -30,6 +33,7 @@ class Selection(NamedTuple):
     config_name: str
     exclude: tuple[str, ...]
     whole_tree: bool
+    named: bool
     open_from: str
     cache_folder: str | None
 
@@ -122,6 +126,7 @@ def select(args: argparse.Namespace, io: Io, cache_folder: str | None) -> Select
         config_name=name,
         exclude=(*settings.exclude, *args.exclude),
         whole_tree=source.whole_tree and not args.exclude,
+        named=bool(args.paths) and not args.staged,
         open_from=to_root(io.cwd, root),
         cache_folder=cache_folder,
     )

@@ -21,7 +21,7 @@ from scanner.cli.terminal import Io
 from scanner.detect import matcher, rulebook
 from scanner.detect.detector import NOTHING, Detector, patterns, patterns_key
 from scanner.detect.rulebook import Rulebook
-from scanner.errors import unreadable
+from scanner.errors import UsageError, unreadable
 from scanner.inputs.interface import Blob, Source
 from scanner.model import Gap, Observation, Reference, Skip
 
@@ -233,8 +233,9 @@ def _rules(
 
 
 def sweep(ready: Plan, io: Io) -> Swept:
-    """Scan all that was selected."""
+    """Scan all that was selected. UsageError where that is nothing."""
     listed = ready.selection.source.paths(partial(_load, ready.recipe))
+    _refuse_nothing(ready.selection, listed)
     recipe, known = _with_examples(ready, listed)
     swept = Swept()
     progress = _Progress(io, len(listed))
@@ -259,6 +260,17 @@ def sweep(ready: Plan, io: Io) -> Swept:
         disabled = ready.selection.config.disable_rules
         swept.observations += judged(swept, _tree(recipe, listed), known, disabled)
     return swept
+
+
+def _refuse_nothing(selection: Selection, listed: Sequence[str]) -> None:
+    """Whoever names files wants them checked. A hook is given the names of any, and a folder may
+    hold what nobody named: there, leaving all of it out is no mistake."""
+    if selection.named and all(map(globs.matcher(selection.exclude), listed)):
+        raise UsageError(
+            "everything that was named is excluded",
+            why=f"--exclude or scan.exclude of {selection.config_name} covers it",
+            todo="name something else, or take that pattern out",
+        )
 
 
 def _load(recipe: Recipe) -> None:
