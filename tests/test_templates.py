@@ -326,3 +326,8 @@ def test_a_hostile_value_takes_little_time(text: str) -> None:
     trimmed(text.encode(), b'"')
     trimmed(text.encode(), b"=")
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("value", ['<%= ENV["A"] %>', '{{ env "A" }}'])
+def test_a_quote_within_an_expression_does_not_end_the_value(value: str) -> None:
+    assert trimmed(value.encode() + b'"', b'password: "') == value.encode()

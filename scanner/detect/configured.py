@@ -133,7 +133,7 @@ def trimmed(value: bytes, before: bytes) -> bytes:
     """The value at the end of a line, without closing quote, comment, comma or bracket."""
     closing = _CLOSING.get(before[-1:])
     if closing:
-        inner = _EXPRESSION.sub(lambda m: b"x" * len(m[0]), value) if b"{" in value else value
+        inner = _EXPRESSION.sub(lambda m: b"x" * len(m[0]), value)
         end = closing.search(inner)
         return value[: end.start()] if end else value
     value = _COMMENT.sub(b"", value).rstrip(b" \t\r,;")
