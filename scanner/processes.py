@@ -78,9 +78,10 @@ def beside(
     try:
         if not _wait([pipe], patience):
             meanwhile()
-        answer = pipe.recv()
-    except (EOFError, OSError):  # it was killed
-        return task()
+        try:
+            answer = pipe.recv()
+        except (EOFError, OSError):  # it was killed
+            return task()
     finally:
         process.terminate()
         pipe.close()

@@ -87,6 +87,14 @@ class TestBeside:
         assert processes.beside(task, list) == HERE
 
     @forks
+    def test_an_error_of_the_system_meanwhile_is_not_taken_for_the_end_of_the_task(self) -> None:
+        def full() -> None:
+            raise OSError("no space left")
+
+        with pytest.raises(OSError, match="no space left"):
+            processes.beside(lambda: time.sleep(0.2), full)
+
+    @forks
     def test_an_error_meanwhile_ends_the_task(self) -> None:
         def interrupted() -> None:
             raise KeyboardInterrupt
