@@ -40,14 +40,7 @@ _NEXT = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "path",
-        nargs="?",
-        default=".",
-        type=inputs.given_path,
-        metavar="PATH",
-        help="a folder of the repository",
-    )
+    inputs.add_folder(parser)
 
 
 def run(args: argparse.Namespace, io: Io) -> int:

@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="files and folders; default: the whole repository",
     )
+    parser.set_defaults(or_work_tree=False)  # what a hook asks for, of files that are not staged
     group = parser.add_argument_group("what to read")
     group.add_argument(
         "--staged", action="store_true", help="the bytes in git's index: what a commit would hold"
@@ -70,6 +71,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=given_path,
         metavar="FILE",
         help="the policy, instead of the repository's keywatch.yaml",
+    )
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """The argument of a verb that looks at one tree."""
+    parser.add_argument(
+        "path",
+        nargs="?",
+        default=".",
+        type=given_path,
+        metavar="PATH",
+        help="a folder of the repository",
     )
 
 
@@ -201,7 +214,7 @@ def _source(
             )
         return Stdin(root, _inside(root, place), io.stdin)
     if args.staged:
-        return Index(root, only or None, or_work_tree="or_work_tree" in args)
+        return Index(root, only or None, or_work_tree=args.or_work_tree)
     return Folder(root, only, use_git=use_git)
 
 

@@ -43,14 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="check")
     words = "validate the policy's files together"
     check = actions.add_parser("check", help=words, description=words)
-    check.add_argument(
-        "path",
-        nargs="?",
-        default=".",
-        type=inputs.given_path,
-        metavar="PATH",
-        help="a folder of the repository",
-    )
+    inputs.add_folder(check)
     check.add_argument(
         "--no-git", action="store_true", help="every file there is, ignored ones and all"
     )

@@ -71,9 +71,9 @@ class Compliance:
             )
             leaf = Leaf((), candidate.start, candidate.start + len(value))
             setting = Setting(candidate.name.decode("latin-1"), leaf, value.decode("latin-1"))
-            fault = flaw(setting.name, setting.value, sensitive=is_sensitive(setting.name))
             if translated and reads_as_words(setting.value):
                 continue
+            fault = flaw(setting.name, setting.value, sensitive=is_sensitive(setting.name))
             alike = [r for r in self._rules if r.rule.group == group and r.by_name_alone]
             found += [m for r in alike if (m := _match("", r, setting, fault))][:1]
         return found

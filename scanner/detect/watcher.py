@@ -65,11 +65,10 @@ class Watcher:
         before = b""
         for chunk in chunks:
             if not before and is_compose(path):
-                from scanner.detect.references import secret_files, uses
+                from scanner.detect.references import secret_files
 
                 notes.secret_files += secret_files(path, shown, chunk)
-                if self._whole_tree:  # a bare `$V` is a use here alone, so none is looked for
-                    notes.uses += uses(shown, file_kind(path), chunk)
+                self._note_uses(path, shown, notes, chunk)  # a bare `$V` is one here alone
             if self._matcher:
                 hits = self._matcher.hits(before + chunk)
                 asked = (ENV_FILE, *self._asked)
@@ -80,10 +79,12 @@ class Watcher:
 
     def uses(self, path: str, shown: str, notes: Notes, data: bytes) -> None:
         """Note the variables that a file needs; the one pass met a use in it (uses.py)."""
+        if not is_compose(path):  # there `over` looked for them
+            self._note_uses(path, shown, notes, data)
+
+    def _note_uses(self, path: str, shown: str, notes: Notes, data: bytes) -> None:
         kind = file_kind(path)
-        if not self._whole_tree or is_compose(path):
-            return
-        if kind.reader in _CONFIGURATION and len(data) <= _LARGEST:
+        if self._whole_tree and kind.reader in _CONFIGURATION and len(data) <= _LARGEST:
             from scanner.detect.references import uses
 
             notes.uses += uses(shown, kind, data)

@@ -45,12 +45,12 @@ class Folder:
         folders = tuple(p for p in self._only if p not in named)
         listed: set[str] = set()
         tracked: frozenset[str] = frozenset()
-        if not self._use_git:
-            listed = set(self._walk(folders)) if folders or not self._only else listed
-        elif folders or not self._only:
+        if self._use_git and (folders or not self._only):
             entries = list(git.listed(self.root, folders))
             listed = {path for _, path in entries}
             tracked = frozenset(path for is_tracked, path in entries if is_tracked)
+        elif folders or not self._only:
+            listed = set(self._walk(folders))
         for folder in folders if self._only else (".",):
             self._demand_some(folder, listed)
         return sorted(listed | named), tracked
