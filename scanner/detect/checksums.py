@@ -9,11 +9,13 @@ from __future__ import annotations
 import zlib
 from binascii import Error, a2b_base64
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from string import ascii_lowercase, ascii_uppercase, digits
 
 BASE32_LOWER = ascii_lowercase + "234567"
 BASE36 = digits + ascii_lowercase
 BASE62 = digits + ascii_uppercase + ascii_lowercase
+BASE58 = "".join(char for char in BASE62 if char not in "0OIl")
 BECH32 = "qpzry9x8" + "gf2tvdw0" + "s3jn54kh" + "ce6mua7l"
 TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _BECH32_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
@@ -42,6 +44,17 @@ def crc32_base62(text: str) -> str:
     return in_base(BASE62, zlib.crc32(text.encode("ascii"))).rjust(6, "0")
 
 
+def crc32_base62_reversed(text: str) -> str:
+    """The six last characters of a Matrix Authentication Service token: the lowest digit first,
+    but for the zeros that pad them."""
+    return in_base(BASE62, zlib.crc32(text.encode("ascii")))[::-1].rjust(6, "0")
+
+
+def crc32_hex(text: str) -> str:
+    """The eight last characters of a Laravel Sanctum token: CRC32 in hex."""
+    return f"{zlib.crc32(text.encode('ascii')):08x}"
+
+
 def crc32_base36(text: str) -> str:
     """The seven last characters of a GitLab routable token: CRC32 in base 36."""
     return in_base(BASE36, zlib.crc32(text.encode("ascii"))).rjust(7, "0")
@@ -50,6 +63,27 @@ def crc32_base36(text: str) -> str:
 def crc32_hex_little(text: str) -> str:
     """The eight last characters of a Grafana token: CRC32, its lowest byte first, in hex."""
     return zlib.crc32(text.encode("ascii")).to_bytes(4, "little").hex()
+
+
+def from_base58check(text: str) -> bytes:
+    """What Bitcoin's Base58Check encodes, without its checksum: the first four bytes of the double
+    SHA-256. ValueError for what is none."""
+    number = 0
+    for char in text:
+        number = number * 58 + BASE58.index(char)
+    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    if _base58_checksum(data[:-4]) != data[-4:]:
+        raise ValueError("the checksum is wrong")
+    return data[:-4]
+
+
+def to_base58check(data: bytes) -> str:
+    """`data`, which does not begin with a zero, in Base58Check."""
+    return in_base(BASE58, int.from_bytes(data + _base58_checksum(data), "big"))
+
+
+def _base58_checksum(data: bytes) -> bytes:
+    return sha256(sha256(data).digest()).digest()[:4]
 
 
 def bech32_checksum(prefix: str, words: Sequence[int]) -> list[int]:

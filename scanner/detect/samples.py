@@ -26,8 +26,11 @@ from scanner.detect.checksums import (
     bech32_checksum,
     crc32_base36,
     crc32_base62,
+    crc32_base62_reversed,
+    crc32_hex,
     crc32_hex_little,
     in_base,
+    to_base58check,
 )
 
 _ALPHABETS: Mapping[str, str] = {
@@ -117,10 +120,18 @@ def _basic(_argument: str, _before: str, source: random.Random) -> str:
     return _base64(f"ci:{''.join(source.choices(_ALPHABETS['alnum'], k=14))}".encode())
 
 
-def _nkey(_argument: str, _before: str, source: random.Random) -> str:
-    """The seed of a user's key of NATS."""
-    data = b"\x95\x00" + source.randbytes(32)
+def _base32_crc16(argument: str, _before: str, source: random.Random) -> str:
+    """The argument is the bytes, in hex, that stand before 32 random ones."""
+    data = bytes.fromhex(argument) + source.randbytes(32)
     return b32encode(data + crc_hqx(data, 0).to_bytes(2, "little")).decode("ascii").rstrip("=")
+
+
+def _base58check(argument: str, _before: str, source: random.Random) -> str:
+    """`version|length|tail`: the bytes of a version in hex, as many random ones, a tail in hex."""
+    version, length, tail = argument.split("|")
+    return to_base58check(
+        bytes.fromhex(version) + source.randbytes(int(length)) + bytes.fromhex(tail)
+    )
 
 
 def _crc32(_argument: str, before: str, _source: random.Random) -> str:
@@ -128,6 +139,19 @@ def _crc32(_argument: str, before: str, _source: random.Random) -> str:
     token = _TOKEN_END.search(before)
     covered = token[0] if token else ""
     return crc32_base62(covered)
+
+
+def _crc32_hex(_argument: str, before: str, _source: random.Random) -> str:
+    """Laravel Sanctum's: CRC32 of the forty characters that stand before it."""
+    return crc32_hex(before[-40:])
+
+
+def _matrix(argument: str, before: str, _source: random.Random) -> str:
+    """The checksum of a Matrix token, of what stands before it but for the `_` that joins them.
+    The argument is `synapse` or `mas`."""
+    token = _ROUTABLE_END.search(before)
+    made = {"synapse": crc32_base62, "mas": crc32_base62_reversed}[argument]
+    return made(token[0].removesuffix("_") if token else "")
 
 
 def _grafana(_argument: str, before: str, _source: random.Random) -> str:
@@ -219,6 +243,13 @@ def _age(_argument: str, _before: str, source: random.Random) -> str:
     return "".join(BECH32[word] for word in words).upper()
 
 
+def _bech32(argument: str, _before: str, source: random.Random) -> str:
+    """`prefix|words`: the prefix, `1`, as many random 5-bit words, and their checksum."""
+    prefix, _, length = argument.partition("|")
+    data = [source.randrange(32) for _ in range(int(length))]
+    return f"{prefix}1" + "".join(BECH32[word] for word in data + bech32_checksum(prefix, data))
+
+
 def _azure(argument: str, _before: str, source: random.Random) -> str:
     """A checksummed Azure key; the argument is its signature."""
     return azure_keys.make_key(argument, source.randbytes)
@@ -245,8 +276,12 @@ _KINDS: Mapping[str, Callable[[str, str, random.Random], str]] = {
     "azure-cask": _azure_cask,
     "azure-client-secret": _azure_client_secret,
     "azure-devops": _azure_devops,
+    "base32-crc16": _base32_crc16,
+    "base58check": _base58check,
     "basic": _basic,
+    "bech32": _bech32,
     "crc32": _crc32,
+    "crc32-hex": _crc32_hex,
     "encoded": _encoded,
     "frame": _frame,
     "gitlab-routable": _gitlab,
@@ -254,7 +289,7 @@ _KINDS: Mapping[str, Callable[[str, str, random.Random], str]] = {
     "json": _json,
     "jwt": _jwt,
     "key-lines": _key_lines,
-    "nkey": _nkey,
+    "matrix-crc32": _matrix,
     "pem": _pem,
     "pem-base64": _pem_base64,
     "pem-escaped": _pem_escaped,

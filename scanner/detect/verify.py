@@ -21,7 +21,10 @@ from scanner.detect.checksums import (
     bech32_checksum,
     crc32_base36,
     crc32_base62,
+    crc32_base62_reversed,
+    crc32_hex,
     crc32_hex_little,
+    from_base58check,
     from_base64,
 )
 from scanner.detect.configured import configured, is_random
@@ -101,13 +104,30 @@ def _grafana(candidate: Candidate) -> bool:
     return crc32_hex_little(body) == checksum
 
 
-def _nkey(candidate: Candidate) -> bool:
-    """Two bytes of type and 32 of seed, then a CRC-16 of them (XMODEM's), the low byte first."""
-    data = base64.b32decode(candidate.value + b"======")
+def _sanctum(candidate: Candidate) -> bool:
+    """Forty random characters, and their CRC32; a prefix of the application's own is not covered."""
+    entropy = candidate.value.decode("ascii")[-48:]
+    return crc32_hex(entropy[:-8]) == entropy[-8:]
+
+
+def _matrix(candidate: Candidate) -> bool:
+    """Synapse (`sy…`) and the Matrix Authentication Service (`m…`) write the CRC32 differently."""
+    body, _, checksum = candidate.value.decode("ascii").rpartition("_")
+    made = crc32_base62 if body.startswith("sy") else crc32_base62_reversed
+    return made(body) == checksum
+
+
+def _base58check(candidate: Candidate) -> bool:
+    return bool(from_base58check(candidate.value.decode("ascii")))
+
+
+def _base32_crc16(candidate: Candidate) -> bool:
+    """Base32 whose last two bytes are a CRC-16 of the rest (XMODEM's), the low byte first."""
+    data = base64.b32decode(candidate.value + b"=" * (-len(candidate.value) % 8))
     return binascii.crc_hqx(data[:-2], 0) == int.from_bytes(data[-2:], "little")
 
 
-def _age(candidate: Candidate) -> bool:
+def _bech32(candidate: Candidate) -> bool:
     prefix, _, data = candidate.value.decode("ascii").lower().rpartition("1")
     words = [BECH32.index(char) for char in data]
     return bech32_checksum(prefix, words[:-6]) == words[-6:]
@@ -176,7 +196,7 @@ def _object(text: bytes) -> dict[str, object]:
 
 
 CHECKS: Mapping[str, Check] = {
-    "age": _sure(_age),
+    "age": _sure(_bech32),
     "assigned-value": _whole(assigned_value),
     "authorization": _whole(_authorization),
     "azure-annotated-key": _sure(lambda found: azure_keys.is_annotated_key(found.value)),
@@ -184,6 +204,9 @@ CHECKS: Mapping[str, Check] = {
     "azure-devops-token": _sure(lambda found: azure_keys.is_devops_token(found.value)),
     "azure-key": _sure(lambda found: azure_keys.is_key(found.value)),
     "azure-redis-key": _azure_redis,
+    "base32-crc16": _sure(_base32_crc16),
+    "base58check": _sure(_base58check),
+    "bech32": _sure(_bech32),
     "command-argument": _whole(command_argument),
     "command-setting": _whole(command_setting),
     "configured": _whole(configured),
@@ -199,7 +222,7 @@ CHECKS: Mapping[str, Check] = {
     "kv-rotation": _whole(kv_rotation),
     "machine-made": _sure(lambda found: is_random(found.value.decode("latin-1"))),
     "manifest-value": _whole(manifest_value),
-    "nkey": _sure(_nkey),
+    "matrix-token": _sure(_matrix),
     "pem": _sure(lambda found: pem.is_private_key(found.value)),
     "pem-base64": _sure(lambda found: pem.is_private_key(from_base64(found.value))),
     "pem-encrypted": _sure(lambda found: pem.is_encrypted_key(found.value)),
@@ -209,6 +232,7 @@ CHECKS: Mapping[str, Check] = {
     "random": _sure(_random),
     "random-named": _random_named,
     "remote-http": _whole(remote_http),
+    "sanctum-token": _sure(_sanctum),
     "supabase-service-role": _sure(_supabase),
     "url-password": _whole(url_password),
 }
