@@ -105,7 +105,7 @@ def _grafana(candidate: Candidate) -> bool:
 
 
 def _sanctum(candidate: Candidate) -> bool:
-    """Forty random characters, and their CRC32; a prefix of the application's own is not covered."""
+    """Forty random characters and their CRC32, which covers no prefix of the application's own."""
     entropy = candidate.value.decode("ascii")[-48:]
     return crc32_hex(entropy[:-8]) == entropy[-8:]
 
