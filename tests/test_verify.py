@@ -23,6 +23,14 @@ CHECKSUMMED = [
     ("gitlab-token", "glpat-{gitlab-routable}"),
     ("grafana-token", "glsa_{base62:32}_{grafana-crc32}"),
     ("age", "AGE-SECRET-KEY-1{age}"),
+    ("base32-crc16", "{base32-crc16:90}"),
+    ("base32-crc16", "{base32-crc16:9500}"),
+    ("base58check", "{base58check:80|32|01}"),
+    ("base58check", "{base58check:0488ade4|74|}"),
+    ("bech32", "{bech32:nsec|52}"),
+    ("matrix-token", "syt_Ym90_{letters:20}_{matrix-crc32:synapse}"),
+    ("matrix-token", "mat_{base62:30}_{matrix-crc32:mas}"),
+    ("sanctum-token", "17|{base62:40}{crc32-hex}"),
     ("azure-annotated-key", "{azure-cask:ACOG}"),
     ("azure-client-secret", "{azure-client-secret}"),
     ("azure-devops-token", "{azure-devops}"),
@@ -86,6 +94,31 @@ def test_an_entra_client_secret_s_checksum_is_that_of_microsoft_s_test_example()
 def test_bech32_gives_the_checksum_of_bip_173_s_first_vector() -> None:
     words = checksums.bech32_checksum("a", [])
     assert "".join(checksums.BECH32[word] for word in words) == "2uel5l"
+
+
+def test_bech32_accepts_the_private_key_that_nip_19_shows() -> None:
+    key = "nsec1vl029mgpspedva04" + "g90vltkh6fvh240zqtv9k0" + "t9af8935ke9laqsnlfe5"
+    assert judge("bech32", key) is Confidence.HIGH
+
+
+def test_base58check_gives_the_bitcoin_key_whose_number_is_one() -> None:
+    """https://en.bitcoin.it/wiki/Wallet_import_format"""
+    data = b"\x80" + (1).to_bytes(32, "big") + b"\x01"
+    text = "KwDiBf89QgGbjEh" + "KnhXJuH7LrciVrZi3q" + "Yjgd9M7rFU73sVHnoWn"
+    assert checksums.to_base58check(data) == text
+    assert checksums.from_base58check(text) == data
+
+
+def test_sanctum_s_checksum_is_the_common_crc32() -> None:
+    """Its check value in the catalogue of CRC algorithms."""
+    assert checksums.crc32_hex("123456789") == "cbf43926"
+
+
+def test_the_matrix_authentication_service_writes_the_lowest_digit_first() -> None:
+    digits = checksums.crc32_base62_reversed("123456789")
+    assert (
+        sum(checksums.BASE62.index(digit) * 62**at for at, digit in enumerate(digits)) == 0xCBF43926
+    )
 
 
 def test_a_gitlab_checksum_covers_the_prefix_of_the_instance() -> None:
