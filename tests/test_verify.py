@@ -235,6 +235,11 @@ def test_machine_made_values_look_random(seed: int) -> None:
     assert judge("random", random.Random(seed).randbytes(16).hex()) is Confidence.HIGH
 
 
+def test_letters_alone_after_a_short_prefix_may_be_a_name_in_code() -> None:
+    assert judge("random-mixed", "fw_ConfigurationLoader") is None
+    assert judge("random-mixed", "fw_" + random.Random(0).randbytes(11).hex()) is Confidence.HIGH
+
+
 def test_what_only_its_name_makes_a_secret_is_less_sure() -> None:
     assert judge("random-named", random.Random(0).randbytes(16).hex()) is Confidence.MEDIUM
 

@@ -76,6 +76,11 @@ def _random(candidate: Candidate) -> bool:
     return _looks_random(candidate.value)
 
 
+def _random_mixed(candidate: Candidate) -> bool:
+    """For short prefixes that letters may follow in code: a token has digits among its letters."""
+    return _random(candidate) and bool(_DIGIT.search(candidate.value))
+
+
 def _random_named(candidate: Candidate) -> Confidence | None:
     """For values that only the name beside them makes a secret."""
     return Confidence.MEDIUM if _looks_random(candidate.value) else None
@@ -230,6 +235,7 @@ CHECKS: Mapping[str, Check] = {
     "placed": _whole(placed),
     "positional": _whole(positional),
     "random": _sure(_random),
+    "random-mixed": _sure(_random_mixed),
     "random-named": _random_named,
     "remote-http": _whole(remote_http),
     "sanctum-token": _sure(_sanctum),
