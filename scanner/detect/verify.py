@@ -45,6 +45,8 @@ _PLACEHOLDER = re.compile(
 _FEWEST_DISTINCT = 8
 _DIGIT = re.compile(rb"[0-9]")
 _LONG_TOKEN = 20
+_CASE_CHANGE = re.compile(rb"(?<=[a-z])[A-Z]|(?<=[A-Z])[a-z]")
+_NAME_LETTERS_A_CHANGE = 3
 
 
 def _sure(test: Callable[[Candidate], bool]) -> Check:
@@ -77,8 +79,15 @@ def _random(candidate: Candidate) -> bool:
 
 
 def _random_mixed(candidate: Candidate) -> bool:
-    """For short prefixes that letters may follow in code: a token has digits among its letters."""
-    return _random(candidate) and bool(_DIGIT.search(candidate.value))
+    """For short prefixes that names in code may follow.
+
+    A token has digits among its letters, or changes between small and capital ones more often
+    than the words of a name do.
+    """
+    value = candidate.value
+    changes = len(_CASE_CHANGE.findall(value))
+    mixed = _DIGIT.search(value) or changes * _NAME_LETTERS_A_CHANGE >= len(value)
+    return _random(candidate) and bool(mixed)
 
 
 def _random_named(candidate: Candidate) -> Confidence | None:
