@@ -238,7 +238,7 @@ def test_machine_made_values_look_random(seed: int) -> None:
 def test_letters_alone_after_a_short_prefix_may_be_a_name_in_code() -> None:
     assert judge("random-mixed", "fw_ConfigurationLoader") is None
     assert judge("random-mixed", "fw_" + random.Random(0).randbytes(11).hex()) is Confidence.HIGH
-    assert judge("random-mixed", "fw_qWxTbKpLzRmYdHnGsVcJfe") is Confidence.HIGH
+    assert judge("random-mixed", "fw_" + "qWxTbKpLzRmYdHnGsVcJfe") is Confidence.HIGH
 
 
 def test_what_only_its_name_makes_a_secret_is_less_sure() -> None:
