@@ -46,6 +46,10 @@ class Config:
         return tuple(self._scan.get("exclude", ()))
 
     @property
+    def archives(self) -> bool:
+        return bool(self._scan.get("archives", False))
+
+    @property
     def max_file_size(self) -> int:
         return _size(self._scan.get("max_file_size", "20MB"))
 

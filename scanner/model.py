@@ -15,6 +15,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+MEMBER = "!/"
+"""Between an archive's path and a member's name: `dist/app.jar!/lib/core.jar!/app.properties`."""
+
 
 class Severity(enum.IntEnum):
     """The damage if the finding is true."""
@@ -39,6 +42,15 @@ class Confidence(enum.IntEnum):
     @property
     def label(self) -> str:
         return self.name.lower()
+
+
+def archives_around(path: str) -> tuple[str, ...]:
+    """The archives that a member's path leads through, the innermost first; none for a file."""
+    around = []
+    while MEMBER in path:
+        path = path.rpartition(MEMBER)[0]
+        around.append(path)
+    return tuple(around)
 
 
 class Location(NamedTuple):

@@ -28,6 +28,8 @@ MAY_ALSO_IMPORT = {"config": {"policy"}, "cli": {*COLUMNS, "config", "cli"}, "__
 
 # The only importers of what is not in the standard library: modules, or a package with all in it.
 THIRD_PARTY = {
+    "backports": ("scanner.inputs.packed",),
+    "compression": ("scanner.inputs.packed",),  # of Python 3.14
     "detect_secrets": ("scanner.detect.classic",),
     "hyperscan": ("scanner.detect.matcher",),
     "jsonschema": ("scanner.document",),

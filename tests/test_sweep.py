@@ -23,6 +23,9 @@ class Files:
     def read(self, path: str, most: int) -> Blob:
         return Blob(path=path, size=most, chunks=(b"x",))
 
+    def open(self, path: str, most: int) -> None:
+        raise NotImplementedError(path)
+
     def control(self, path: str) -> bytes | None:
         raise NotImplementedError(path)
 

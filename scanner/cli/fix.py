@@ -44,13 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, io: Io) -> int:
     if not args.templates:
         raise UsageError("there is nothing to fix without --templates", todo="add --templates")
-    if args.staged or args.stdin:
+    if args.staged or args.stdin or args.archives:
         raise UsageError(
             "fix changes files on disk",
-            why="the index and standard input are none",
+            why="the index, standard input and members of archives are none",
             todo="name files",
         )
-    plan = sweep.plan(args, io, survey.select(args, io))
+    plan = sweep.plan(args, io, survey.select(args, io)._replace(archives=False))
     swept = sweep.sweep(plan, io)
     outcome = scan.judged(args, plan, swept, moment(args.now), Confidence.LOW)
     found, left = _sorted_out(plan, outcome, covered=args.covered)
@@ -126,6 +126,9 @@ class _Memory:
 
     def read(self, path: str, most: int) -> Blob:  # noqa: ARG002 - a Source's
         return Blob(path=path, size=len(self._data), chunks=(self._data,))
+
+    def open(self, path: str, most: int) -> None:  # noqa: ARG002 - a Source's
+        return None
 
     def control(self, path: str) -> bytes | None:  # noqa: ARG002 - a Source's
         return None

@@ -32,6 +32,7 @@ class Selection(NamedTuple):
     config_data: bytes | None
     config_name: str
     exclude: tuple[str, ...]
+    archives: bool
     whole_tree: bool
     named: bool
     open_from: str
@@ -57,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--no-git", action="store_true", help="every file there is, ignored ones and all"
+    )
+    group.add_argument(
+        "--archives",
+        action="store_true",
+        help="what is in archives too: zip, jar, wheel, tar, gz, xz, container images …",
     )
     group.add_argument(
         "--exclude",
@@ -138,6 +144,7 @@ def select(args: argparse.Namespace, io: Io, cache_folder: str | None) -> Select
         config_data=data,
         config_name=name,
         exclude=(*settings.exclude, *args.exclude),
+        archives=args.archives or settings.archives,
         whole_tree=source.whole_tree and not args.exclude,
         named=bool(args.paths) and not args.staged,
         open_from=to_root(io.cwd, root),

@@ -18,7 +18,7 @@ from scanner.cli.survey import Survey
 from scanner.cli.terminal import Io, moment
 from scanner.errors import UsageError, unreadable
 from scanner.inputs.folder import Folder
-from scanner.model import ClassicMatch
+from scanner.model import ClassicMatch, archives_around
 from scanner.policy import baseline, classic_baseline, classic_update
 from scanner.policy.baseline import Baseline, BaselineEntry
 from scanner.policy.classic_baseline import ClassicBaseline
@@ -106,10 +106,16 @@ def _scanned(selection: Selection, seen: Survey) -> Callable[[str], bool]:
     """Whether this run knows all of a file, so that what it did not find there is gone."""
     unread = {gap.path for gap in seen.swept.gaps}
     unread |= {gap.path for each in seen.swept.observations for gap in each.gaps}
-    if selection.whole_tree:
-        return lambda path: path not in unread
-    read = {*selection.source.paths()} - unread - {skip.path for skip in seen.swept.skips}
-    return read.__contains__
+    left_out = unread | {skip.path for skip in seen.swept.skips}
+    listed = {*selection.source.paths()}
+
+    def scanned(path: str) -> bool:
+        around = archives_around(path)
+        if path in unread or not left_out.isdisjoint(around):
+            return False
+        return selection.whole_tree or (path not in left_out and (path, *around)[-1] in listed)
+
+    return scanned
 
 
 def _keep_classic(run: _Run, file: _File, io: Io) -> ClassicBaseline:

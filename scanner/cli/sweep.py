@@ -19,17 +19,18 @@ from scanner.cli.inputs import Selection
 from scanner.cli.masking import masked
 from scanner.cli.terminal import Io
 from scanner.detect import matcher, rulebook
-from scanner.detect.detector import NOTHING, Detector, patterns, patterns_key
+from scanner.detect.detector import NOTHING, Detector, Named, patterns, patterns_key
 from scanner.detect.rulebook import Rulebook
 from scanner.errors import UsageError, unreadable
 from scanner.inputs.interface import Blob, Source
-from scanner.model import Gap, Observation, Reference, Skip
+from scanner.model import MEMBER, Gap, Observation, Reference, Skip
 
 if TYPE_CHECKING:
     from scanner.cli.references import Examples, Tree
     from scanner.detect.classic import ClassicSettings
     from scanner.detect.rules import Source as RuleFile
     from scanner.detect.watcher import Watcher
+    from scanner.inputs.archives import Archives
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,8 +88,9 @@ class Swept:
 class Recipe(NamedTuple):
     """All that a worker process needs to scan: called once in each, it gives the task.
 
-    `names`: the variables to look for, None where not the whole tree is scanned. `alone`: no other
-    process runs, so files that take much memory are not left for later.
+    `archives`: is their content scanned? `names`: the variables to look for, None where not the
+    whole tree is scanned. `alone`: no other process runs, so files that take much memory are not
+    left for later.
     """
 
     source: Source
@@ -98,6 +100,7 @@ class Recipe(NamedTuple):
     cache_folder: str | None
     settings: ClassicSettings | None
     exclude: tuple[str, ...]
+    archives: bool = False
     names: tuple[str, ...] | None = None
     alone: bool = False
 
@@ -113,7 +116,9 @@ class Recipe(NamedTuple):
         if self.names is not None:
             watcher = _watcher(self.names, self.matcher)
         excluded = globs.matcher(self.exclude)
-        return Task(self.source, detector, self.most, excluded, watcher, self.alone).scan
+        archives = _archives(self.source, self.most, excluded) if self.archives else None
+        task = Task(self.source, detector, self.most, excluded, watcher, archives, self.alone)
+        return task.scan
 
 
 class Task(NamedTuple):
@@ -124,6 +129,7 @@ class Task(NamedTuple):
     most: int
     excluded: Callable[[str], bool]
     watcher: Watcher | None = None
+    archives: Archives | None = None
     alone: bool = False
 
     def scan(self, paths: Sequence[str]) -> Swept:
@@ -131,18 +137,49 @@ class Task(NamedTuple):
         names = self.detector.names(paths)
         for path in paths:
             name = names.get(path, NOTHING)
-            shown = name.seen.path if name.seen else path
             if self.excluded(path):
-                swept.skips.append(Skip(kind="excluded", path=shown))
+                swept.skips.append(Skip(kind="excluded", path=_shown(path, name)))
+                continue
+            if self.archives:
+                swept.add(self._within(self.archives, path, name))
                 continue
             got = self.source.read(path, self.most)
-            if isinstance(got, Blob) and self.detector.is_heavy(got.size) and not self.alone:
+            if self._is_heavy(got):
                 swept.heavy.append(path)
                 continue
             if name.seen:
                 swept.observations.append(name.seen)
-            self._one(got, shown, name.called, swept)
+            self._one(got, _shown(path, name), name.called, swept)
         return swept
+
+    def _within(self, archives: Archives, path: str, name: Named) -> Swept:
+        """What a file comes to that may be an archive: heavy, where a part of it is."""
+        swept = Swept()
+        if name.seen:
+            swept.observations.append(name.seen)
+        shown = _shown(path, name)
+        try:
+            for got in archives.read(path):
+                if self._is_heavy(got):
+                    swept = Swept()
+                    swept.heavy.append(path)
+                    break
+                if got.path == path:
+                    self._one(got, shown, name.called, swept)
+                else:
+                    self._member(got._replace(path=shown + got.path[len(path) :]), swept)
+        except Exception as error:  # noqa: BLE001 - one odd file must not hide what is in the others
+            swept.gaps.append(Gap(kind="internal", path=shown, reason=_defect(error)))
+        return swept
+
+    def _member(self, got: Blob | Skip | Gap, swept: Swept) -> None:
+        name = self.detector.names((got.path,)).get(got.path, NOTHING)
+        if name.seen:
+            swept.observations.append(name.seen)
+        self._one(got, _shown(got.path, name), name.called, swept)
+
+    def _is_heavy(self, got: Blob | Skip | Gap) -> bool:
+        return isinstance(got, Blob) and self.detector.is_heavy(got.size) and not self.alone
 
     def _one(self, got: Blob | Skip | Gap, shown: str, called: Sequence[int], swept: Swept) -> None:
         if isinstance(got, Skip):
@@ -154,7 +191,9 @@ class Task(NamedTuple):
 
     def _scan(self, blob: Blob, shown: str, called: Sequence[int], swept: Swept) -> None:
         watcher = self.watcher
-        if watcher is None and "compose" in blob.path:
+        if MEMBER in blob.path:
+            watcher = None  # what is in an archive declares and uses nothing of the tree around it
+        elif watcher is None and "compose" in blob.path:
             watcher = _watcher(None, "")
         text, uses = blob.chunks, None
         if watcher:  # what the text says of other files is noted as it passes
@@ -173,6 +212,16 @@ class Task(NamedTuple):
         swept.size += blob.size
         if seen:
             swept.observations.append(seen)
+
+
+def _shown(path: str, name: Named) -> str:
+    return name.seen.path if name.seen else path
+
+
+def _archives(source: Source, most: int, excluded: Callable[[str], bool]) -> Archives:
+    from scanner.inputs.archives import Archives
+
+    return Archives(source, most, excluded)
 
 
 def _watcher(names: Sequence[str] | None, engine: str) -> Watcher:
@@ -210,6 +259,7 @@ def plan(args: argparse.Namespace, io: Io, selection: Selection) -> Plan:
         cache_folder=folder,
         settings=owed.settings,
         exclude=selection.exclude,
+        archives=selection.archives,
     )
     return Plan(selection, owed, recipe)
 
@@ -323,7 +373,8 @@ class _Progress:
 
     def at(self, done: int) -> None:
         if time.monotonic() >= self._next:
-            self._io.err.write(f"\r\x1b[Kkeywatch: {done:,} of {self._total:,} files")
+            total = max(self._total, done)  # members of archives were not listed
+            self._io.err.write(f"\r\x1b[Kkeywatch: {done:,} of {total:,} files")
             self._io.err.flush()
             self._next = time.monotonic() + 0.1
             self._shown = True

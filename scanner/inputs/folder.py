@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from io import BufferedIOBase
 
 from scanner import processes
 from scanner.errors import UsageError, unreadable
@@ -68,6 +69,18 @@ class Folder:
             if error.errno == errno.ENXIO:
                 return Skip(kind="special", path=path)
             return Gap(kind="unreadable", path=path, reason=error.strerror or str(error))
+
+    def open(self, path: str, _most: int) -> BufferedIOBase | None:
+        if self._in_link(path.rpartition("/")[0]):
+            return None
+        try:
+            fd = os.open(self._below + path, _FLAGS)
+        except OSError:
+            return None
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            return open(fd, "rb")
+        os.close(fd)
+        return None
 
     def control(self, path: str) -> bytes | None:
         try:

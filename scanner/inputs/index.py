@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from io import BufferedIOBase, BytesIO
 
 from scanner.errors import UsageError
 from scanner.inputs import decoding, git
 from scanner.inputs.folder import Folder
-from scanner.inputs.interface import CONTROL_LIMIT, Blob, too_large
+from scanner.inputs.interface import CONTROL_LIMIT, Blob, too_large, too_large_to_hold
 from scanner.model import Gap, Skip
 
 _NOT_TEXT = {b"160000": "submodule", b"120000": "symlink"}
@@ -70,6 +71,15 @@ class Index:
         if isinstance(data, int):
             return Skip(kind="too-large", path=path)
         return decoding.blob(path, len(data), data, (data,))
+
+    def open(self, path: str, most: int) -> BufferedIOBase | Gap | None:
+        if path not in self._staged:
+            return self._folder.open(path, most)
+        mode, oid = self._staged[path]
+        data = None if mode in (*_NOT_TEXT, _UNMERGED) else self._object(oid, most)
+        if isinstance(data, int):
+            return too_large_to_hold(path, most)
+        return None if data is None else BytesIO(data)
 
     def control(self, path: str) -> bytes | None:
         data = self._object(f":{path}", CONTROL_LIMIT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from io import BufferedIOBase
 from typing import NamedTuple, Protocol
 
 from scanner.errors import UsageError
@@ -22,6 +23,12 @@ def too_large(path: str) -> UsageError:
         why=f"it is over {CONTROL_LIMIT:,} bytes",
         todo="make it smaller, or restore it",
     )
+
+
+def too_large_to_hold(path: str, most: int) -> Gap:
+    """For an archive that lies neither on disk nor within `most` bytes."""
+    reason = f"an archive that is no file on disk is held in memory, up to {most:,} bytes"
+    return Gap(kind="archive-too-large", path=path, reason=reason)
 
 
 class Blob(NamedTuple):
@@ -48,6 +55,10 @@ class Source(Protocol):
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
         """One of `paths()`, or why it is not read: over `most` bytes, for example. Never raises
         for a file's sake."""
+
+    def open(self, path: str, most: int) -> BufferedIOBase | Gap | None:
+        """The stored bytes of one of `paths()`, to move about in; None where `read` says what is
+        wrong with it, a Gap where it would take over `most` bytes of memory. Before `read`."""
 
     def control(self, path: str) -> bytes | None:
         """A file that steers the scan (keywatch.yaml, a baseline) as this input has it; None where

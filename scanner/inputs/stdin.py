@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BufferedIOBase, BytesIO
 from typing import IO
 
 from scanner.inputs import decoding
 from scanner.inputs.folder import Folder
-from scanner.inputs.interface import Blob
+from scanner.inputs.interface import Blob, too_large_to_hold
 from scanner.model import Gap, Skip
 
 
@@ -19,14 +20,24 @@ class Stdin:
         self.whole_tree = False
         self._name = name
         self._stream = stream
+        self._start = b""  # what `open` has read
         self._folder = Folder(root, (), use_git=False)
 
     def paths(self, _meanwhile: object = None, /) -> Sequence[str]:
         return (self._name,)
 
+    def open(self, path: str, most: int) -> BufferedIOBase | Gap | None:
+        try:
+            self._start = self._stream.read(most + 1)
+        except (OSError, ValueError):
+            return None
+        if len(self._start) > most:
+            return too_large_to_hold(path, most)
+        return BytesIO(self._start)
+
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
         try:
-            data = self._stream.read(most + 1)
+            data = self._start + self._stream.read(max(most + 1 - len(self._start), 0))
         except (OSError, ValueError):  # it is closed, or for writing alone
             reason = "standard input cannot be read: pipe the file into it"
             return Gap(kind="unreadable", path=path, reason=reason)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date
 from typing import NamedTuple, Protocol
 
-from scanner.model import Finding, Note, Suppressed, Suppression
+from scanner.model import Finding, Note, Suppressed, Suppression, archives_around
 
 
 class Scope(NamedTuple):
-    """How far the run can judge. `unread` are paths with a Gap; `today` is a day of UTC."""
+    """How far the run can judge. `unread` are paths with a Gap, `unopened` those and what was
+    skipped: an archive among them may hold any member. `today` is a day of UTC."""
 
     whole_tree: bool
     today: date
     idle_rules: Collection[str] = ()
     unread: Collection[str] = ()
+    unopened: AbstractSet[str] = frozenset()
 
     def knows(self, rule: str, path: str) -> bool:
         """Whether "it covers nothing" is a fact here about what names this rule and this file."""
-        return self.whole_tree and rule not in self.idle_rules and path not in self.unread
+        if not self.whole_tree or rule in self.idle_rules or path in self.unread:
+            return False
+        return self.unopened.isdisjoint(archives_around(path))
 
     def entered(self, said: Suppression, *, needed: bool) -> Suppression:
         """The row of the register: `used` is false only for what is known to cover nothing."""

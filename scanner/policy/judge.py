@@ -57,11 +57,13 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
     """
     seen = sorted(observations, key=lambda each: each.path)
     all_gaps = sorted({*gaps, *(gap for each in seen for gap in each.gaps)}, key=_gap_order)
+    unread = {gap.path for gap in all_gaps}
     scope = Scope(
         whole_tree=whole_tree,
         today=now.astimezone(UTC).date(),
         idle_rules=idle_rules,
-        unread={gap.path for gap in all_gaps},
+        unread=unread,
+        unopened=unread | {skip.path for skip in skips},
     )
     docket = Docket([finding for each in seen for finding in each.findings])
     comments = sorted((c for each in seen for c in each.comments), key=lambda c: (c.path, c.line))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from itertools import groupby
 
-from scanner.model import Finding, Gap, Outcome, Severity
+from scanner.model import Finding, Gap, Outcome, Severity, archives_around
 from scanner.report import summary, text
 from scanner.report.interface import ReportContext, remedy
 from scanner.report.order import by_place, gap_order
@@ -197,7 +197,10 @@ def _hints(
         first, path = _clip(secrets[0].id), secrets[0].location.path
         end = (context.now + timedelta(days=90)).date()
         terms = f'--reason "…" --owner @team --until {end}'
-        where = f"{shlex.quote(summary.place(path, 0, context))} " if context.open_from else ""
+        around = archives_around(path)
+        file = shlex.quote(summary.place((path, *around)[-1], 0, context))
+        where = f"{file} " if context.open_from else ""
+        terms = f"--archives {terms}" if around else terms
         page.line(("  to accept one:  ", "dim"), (f"keywatch allow {first} {where}{terms}", ""))
 
 
