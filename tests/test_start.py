@@ -15,17 +15,20 @@ import pytest
 
 from scanner.detect.classic import ClassicSettings, default_settings, empty_document
 from scanner.detect.classic.settings import EXCLUDE_LINE, Part, dumped, loaded
+from tests.archives import zipped
 from tests.repositories import Repository, password
 from tests.support import Keywatch
 
 ROOT = Path(__file__).resolve().parents[1]
 # Exact work, and what costs a hook milliseconds to load.
+ARCHIVES = ("scanner.inputs.archives", "zipfile", "tarfile", "lzma", "bz2")
 DEAR = (
     *("hashlib", "multiprocessing", "yaml", "re2", "rich", "jsonschema", "detect_secrets"),
     *("scanner.detect.engine", "scanner.detect.rules", "scanner.detect.rule_tables"),
     *("scanner.detect.where", "scanner.detect.structure", "scanner.detect.compliance"),
     *("scanner.detect.classic.baseline", "scanner.detect.classic.patterns"),
     *("scanner.detect.classic.search", "scanner.policy"),
+    *ARCHIVES,
 )
 CODE = """
 import json, sys
@@ -93,6 +96,13 @@ def test_a_clean_hook_loads_nothing_for_exact_work(repo: Repository, *, baseline
     assert not set(warm.modules) & set(DEAR)
     assert not [path for path in warm.opened if path.endswith(".yaml")]
     assert len(warm.started) == 2  # git: what is staged, and the bytes of it
+
+
+def test_archives_cost_nothing_where_nobody_asks_for_them(repo: Repository) -> None:
+    (repo.root / "a.zip").write_bytes(zipped({"a.py": b"x = 1\n"}))
+    for arguments in (("scan",), ("scan", "a.zip")):
+        assert not set(start(repo.root, arguments).modules) & set(ARCHIVES)
+    assert set(start(repo.root, ("scan", "--archives", "a.zip")).modules) >= set(ARCHIVES)
 
 
 def test_a_baseline_that_switches_something_off_counts_at_once(repo: Repository) -> None:

@@ -24,7 +24,7 @@ DEPTH = 5
 """Archives within archives."""
 MEMBERS = 200_000
 """Members of one file, those of nested archives included."""
-RATIO, FLOOR, CEILING = 100, 16 << 20, 4 << 30
+RATIO, FLOOR, CEILING = 100, 32 << 20, 4 << 30
 """One file may grow to RATIO times its size, to FLOOR bytes in any case, to CEILING in none."""
 MEMORY = 144 << 20
 """Bytes that one file may take. A nested zip is held, a decompressor has a window: each gets half
@@ -158,11 +158,7 @@ class _Walk:
         body = member.open()
         head = body.read(decoding.HEAD)
         kind = _kind(path, head)
-        if kind == "tar" and member.size is None:
-            # One compressed tar is one archive: its members are those of the file that it is.
-            holder = path.rpartition(MEMBER)[0]
-            yield from self._archive(holder, kind, _Again(head, body), depth, memory)
-        elif kind:
+        if kind:
             yield from self._archive(path, kind, _Again(head, body), depth + 1, memory)
         elif member.size is not None and member.size > self._most:
             yield _too_large(path, member)
@@ -275,12 +271,14 @@ def _as_much(body: Reader, most: int) -> tuple[bytes, Exception | None]:
 
 
 def _of_one(path: str, file: packed.Unpacked) -> Iterator[_Member]:
-    """One file that is compressed, or a tar."""
-
-    def ratio() -> float:
-        return file.given / max(file.taken, 1)
-
-    yield _Member(packed.inner_name(path), None, ratio, "", lambda: file)
+    """The file that was compressed; the members of a tar that was, as if it were none."""
+    name = packed.inner_name(path)
+    head = file.read(decoding.HEAD)
+    body = _Again(head, file)
+    if _kind(name, head) == "tar":
+        yield from _of_tar(body)
+    else:
+        yield _Member(name, None, lambda: file.given / max(file.taken, 1), "", lambda: body)
 
 
 def _of_tar(file: Reader) -> Iterator[_Member]:
