@@ -111,6 +111,12 @@ class TestFormats:
         seen = opened(keywatch, write(tmp_path, dict.fromkeys(names, LEAK)))
         assert (seen.paths, seen.gaps) == (names, [])
 
+    def test_text_that_looks_like_a_mark_is_text(self, keywatch: Keywatch, tmp_path: Path) -> None:
+        files = {"a.py": LEAK.ljust(257) + b"ustar\n", "b.py": b"PK\x03\x04 = 1\n" + LEAK}
+        seen = opened(keywatch, write(tmp_path, files))
+        assert seen.paths == ["a.py", "b.py"]
+        assert seen.gaps == [("archive-damaged", "b.py")]
+
     def test_a_script_before_a_zip_is_scanned_with_it(
         self, keywatch: Keywatch, tmp_path: Path
     ) -> None:
@@ -268,6 +274,19 @@ class TestNesting:
         seen = one(keywatch, tmp_path, "a.tar.gz", gzip.compress(tarred({"app.jar": jar})))
         inner = "a.tar.gz!/app.jar!/"
         assert seen.paths == [f"{inner}BOOT-INF/lib/core.jar!/app.py", f"{inner}b.py"]
+
+    def test_a_large_archive_in_a_zip(self, keywatch: Keywatch, tmp_path: Path) -> None:
+        noise = random.Random(3).randbytes(10 << 20)
+        jar = zipped({"noise.bin": noise, "app.py": LEAK}, zipfile.ZIP_STORED)
+        text = b"some words\n" * 1_500_000 + leak().encode()
+        data = zipped({"a.jar": jar, "b.txt": text}, zipfile.ZIP_STORED)
+        seen = one(keywatch, tmp_path, "a.zip", data)
+        assert (seen.paths, seen.gaps) == (["a.zip!/a.jar!/app.py", "a.zip!/b.txt"], [])
+
+    def test_a_script_before_a_nested_zip(self, keywatch: Keywatch, tmp_path: Path) -> None:
+        jar = LEAK + b"exec java -jar $0\n" * 1000 + zipped(MEMBERS_OF)
+        seen = one(keywatch, tmp_path, "a.tar", tarred({"run.jar": jar, "text.zip": LEAK}))
+        assert seen.paths == ["a.tar!/run.jar", "a.tar!/run.jar!/src/app.py", "a.tar!/text.zip"]
 
     def test_what_is_nested_too_deep_is_a_gap(self, keywatch: Keywatch, tmp_path: Path) -> None:
         data = zipped({"deep.py": LEAK})

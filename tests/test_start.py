@@ -21,7 +21,7 @@ from tests.support import Keywatch
 
 ROOT = Path(__file__).resolve().parents[1]
 # Exact work, and what costs a hook milliseconds to load.
-ARCHIVES = ("scanner.inputs.archives", "zipfile", "tarfile", "lzma", "bz2")
+ARCHIVES = tuple(f"scanner.inputs.{name}" for name in ("archives", "packed", "tar"))
 DEAR = (
     *("hashlib", "multiprocessing", "yaml", "re2", "rich", "jsonschema", "detect_secrets"),
     *("scanner.detect.engine", "scanner.detect.rules", "scanner.detect.rule_tables"),
@@ -29,6 +29,7 @@ DEAR = (
     *("scanner.detect.classic.baseline", "scanner.detect.classic.patterns"),
     *("scanner.detect.classic.search", "scanner.policy"),
     *ARCHIVES,
+    *("zipfile", "tarfile", "lzma", "bz2"),
 )
 CODE = """
 import json, sys
@@ -62,7 +63,7 @@ def start(folder: Path, arguments: Sequence[str], root: Path = ROOT) -> Start:
     done = subprocess.run(
         [sys.executable, "-I", "-c", code], cwd=folder, env=kept, capture_output=True, check=True
     )
-    return Start(*json.loads(done.stdout))
+    return Start(*json.loads(done.stdout.splitlines()[-1]))
 
 
 @pytest.fixture

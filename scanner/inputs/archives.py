@@ -7,11 +7,10 @@ file, whatever is nested in it, is bounded in bytes, members, depth and memory.
 from __future__ import annotations
 
 import errno
-import io
 import stat
 from collections.abc import Callable, Iterator
 from functools import partial
-from io import BufferedIOBase
+from io import SEEK_END, BufferedIOBase, BytesIO
 from typing import IO, NamedTuple, cast
 from zipfile import ZipFile, ZipInfo, is_zipfile
 
@@ -28,12 +27,13 @@ RATIO, FLOOR, CEILING = 100, 32 << 20, 4 << 30
 """One file may grow to RATIO times its size, to FLOOR bytes in any case, to CEILING in none."""
 MEMORY = 144 << 20
 """Bytes that one file may take. A nested zip is held, a decompressor has a window: each gets half
-of what those around it leave."""
+of what those around it leave; a zip's list of members gets a third."""
 HELD = MEMORY // 2
 """Bytes of the largest archive that is held in memory: one in git's index, for example."""
 
-_DIRECTORY = 12 << 20  # bytes of a zip's list of members; it takes ten times as much memory
+_LISTED = 6  # bytes of memory for each byte of a zip's list of members
 _PIECE = 1 << 16
+_LARGEST_READ = 1 << 20  # bytes of a zip that are read at once, beside that list
 _ENCRYPTED = 0x1
 _UNIX = 3
 _METHODS = (0, 8, 12, 14)  # what the standard library unpacks: stored, deflate, bzip2, LZMA
@@ -64,10 +64,10 @@ class Archives(NamedTuple):
             head = file.read(decoding.HEAD)
             kind = _kind(path, head, file)
             if kind:
-                size = file.seek(0, io.SEEK_END)
+                size = file.seek(0, SEEK_END)
                 file.seek(0)
                 yield from _Walk(self, _Budget(size)).opened(path, kind, file)
-        if not kind or _is_text(head):
+        if not kind or _is_text(head):  # both, where text is before a zip or looks like a mark
             yield self.source.read(path, self.most)
 
 
@@ -134,7 +134,9 @@ class _Walk:
             members = _of_tar(file)
         elif kind == "zip":
             held, memory = _held(file, memory)
-            members = _of_zip(held, self._budget.spend)
+            listed = memory // 3
+            memory -= listed
+            members = _of_zip(held, listed // _LISTED, self._budget.spend)
         else:
             memory -= memory // 2
             make = packed.engine(kind, memory)
@@ -155,17 +157,22 @@ class _Walk:
             yield from self._content(path, member, depth, memory)
 
     def _content(self, path: str, member: _Member, depth: int, memory: int) -> Iterator[Found]:
-        body = member.open()
-        head = body.read(decoding.HEAD)
-        kind = _kind(path, head)
+        reader = member.open()
+        head = reader.read(decoding.HEAD)
+        body: Reader = _Again(head, reader)
+        if packed.by_name(path) == "zip":
+            body, memory = _held(body, memory)
+        kind = _kind(path, head, body)
         if kind:
-            yield from self._archive(path, kind, _Again(head, body), depth + 1, memory)
+            yield from _guarded(path, self._archive(path, kind, body, depth + 1, memory))
+            if isinstance(body, BytesIO) and _is_text(head):
+                yield from self._text(path, member, BytesIO(body.getbuffer()))
         elif member.size is not None and member.size > self._most:
             yield _too_large(path, member)
-        elif member.size is not None and decoding.encoding(head) is None:
+        elif member.size is not None and not _is_text(head):
             yield Skip(kind="binary", path=path)  # the rest need not be unpacked
         else:
-            yield from self._text(path, member, _Again(head, body))
+            yield from self._text(path, member, body)
 
     def _text(self, path: str, member: _Member, body: Reader) -> Iterator[Found]:
         most = min(self._most, CHUNK)
@@ -205,24 +212,29 @@ class _Again:
         return head + self._rest.read(most - len(head)) if len(head) < most else head
 
 
-def _kind(path: str, head: bytes, file: BufferedIOBase | None = None) -> str:
+def _kind(path: str, head: bytes, file: Reader) -> str:
     """The format of a file, "" for none. Its mark says it; of one without, its name, but only where
     it is no text: a pointer of git-lfs is called like what it stands for."""
     kind = packed.mark(head)
-    if kind or not (promised := packed.by_name(path)):
+    if kind and not (kind == "tar" and _is_text(head)):  # that mark may stand in any text
         return kind
+    promised = packed.by_name(path)
     if not _is_text(head):
         return promised
     # Text may stand before a zip: a script that runs it.
-    return promised if promised == "zip" and file and _is_zip(file) else ""
+    return promised if promised == "zip" and _is_zip(file) else ""
 
 
-def _is_zip(file: BufferedIOBase) -> bool:
-    return is_zipfile(cast("IO[bytes]", file))
+def _is_zip(file: Reader) -> bool:
+    if not isinstance(file, BufferedIOBase):
+        return False
+    found = is_zipfile(cast("IO[bytes]", file))
+    file.seek(0)
+    return found
 
 
 def _is_text(head: bytes) -> bool:
-    return not packed.mark(head) and decoding.encoding(head) is not None
+    return decoding.encoding(head) is not None
 
 
 def _label(holder: str, name: str) -> str:
@@ -235,7 +247,7 @@ def _gap(path: str, error: Exception) -> Gap:
     """A library's own words may quote the file, so they are not repeated."""
     if isinstance(error, Refused):
         return Gap(kind=error.kind, path=path, reason=error.reason)
-    reason = f"it is damaged, or no such archive ({type(error).__name__})"
+    reason = f"it is damaged, or takes too much memory ({type(error).__name__})"
     return Gap(kind="archive-damaged", path=path, reason=reason)
 
 
@@ -275,7 +287,7 @@ def _of_one(path: str, file: packed.Unpacked) -> Iterator[_Member]:
     name = packed.inner_name(path)
     head = file.read(decoding.HEAD)
     body = _Again(head, file)
-    if _kind(name, head) == "tar":
+    if _kind(name, head, body) == "tar":
         yield from _of_tar(body)
     else:
         yield _Member(name, None, lambda: file.given / max(file.taken, 1), "", lambda: body)
@@ -290,8 +302,8 @@ def _as_it_is(body: Reader) -> Reader:
     return body
 
 
-def _of_zip(file: BufferedIOBase, spend: Callable[[int], None]) -> Iterator[_Member]:
-    with ZipFile(cast("IO[bytes]", _Listed(file))) as archive:
+def _of_zip(file: BufferedIOBase, most: int, spend: Callable[[int], None]) -> Iterator[_Member]:
+    with ZipFile(cast("IO[bytes]", _Listed(file, most))) as archive:
         for info in archive.infolist():
             yield _Member(
                 # Some write the separator of Windows.
@@ -326,31 +338,35 @@ def _opened(archive: ZipFile, info: ZipInfo, spend: Callable[[int], None]) -> Re
 
 
 class _Spending:
-    """A reader of what comes out of an archive."""
+    """A reader of what comes out of a zip, a little at once."""
 
     def __init__(self, file: Reader, spend: Callable[[int], None]) -> None:
         self._file = file
         self._spend = spend
 
     def read(self, most: int, /) -> bytes:
-        data = self._file.read(most)
-        self._spend(len(data))
-        return data
+        pieces: list[bytes] = []
+        while most and (piece := self._file.read(min(most, _PIECE))):
+            self._spend(len(piece))
+            pieces.append(piece)
+            most -= len(piece)
+        return b"".join(pieces)
 
 
 class _Listed:
-    """A zip that refuses to read a list of members which would take too much memory: nothing else
-    of it is read at once in such a length."""
+    """A zip that refuses to read a list of members of more than `most` bytes. Nothing else of it is
+    read at once in such a length."""
 
-    def __init__(self, file: BufferedIOBase) -> None:
+    def __init__(self, file: BufferedIOBase, most: int) -> None:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
         self._read = file.read
+        self._most = max(most, _LARGEST_READ)
 
-    def read(self, most: int = -1) -> bytes:
-        if most > _DIRECTORY:
-            reason = f"its list of members has more than {_DIRECTORY:,} bytes"
+    def read(self, size: int = -1) -> bytes:
+        if size > self._most:
+            reason = f"its list of members takes more than {self._most:,} bytes"
             raise Refused("archive-too-large", reason)
-        return self._read(most)
+        return self._read(size)
 
 
 def _held(file: Reader, memory: int) -> tuple[BufferedIOBase, int]:
@@ -362,4 +378,4 @@ def _held(file: Reader, memory: int) -> tuple[BufferedIOBase, int]:
     if len(data) > memory // 2:
         reason = f"a zip in another archive is held in memory, here up to {memory // 2:,} bytes"
         raise Refused("archive-too-large", reason)
-    return io.BytesIO(data), memory - len(data)
+    return BytesIO(data), memory - len(data)
