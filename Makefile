@@ -11,7 +11,7 @@ WORKERS ?= 2
 VERSIONS ?= 3.11 3.12 3.13 3.14
 
 # What another interpreter runs: what reads, matches, judges and reports. All of it takes ten minutes.
-CORE ?= $(foreach name,engine matcher structure templates hook inputs exact baseline sweep document \
+CORE ?= $(foreach name,engine matcher structure templates hook inputs archives exact baseline sweep document \
   config_corpus rules report policy_judge,tests/test_$(name).py)
 
 VENV := .venv

@@ -138,8 +138,9 @@ class _Walk:
             memory -= listed
             members = _of_zip(held, listed // _LISTED, self._budget.spend)
         else:
-            memory -= memory // 2
-            make = packed.engine(kind, memory)
+            window = memory // 2 if kind in packed.WINDOWED else 0
+            memory -= window
+            make = packed.engine(kind, window)
             members = _of_one(path, packed.Unpacked(file, make, self._budget.spend))
         for member in members:
             where = _label(path, member.name)

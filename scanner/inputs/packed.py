@@ -17,6 +17,9 @@ from typing import Protocol
 HEAD = 512
 """How much of a file is looked at for the mark of its format."""
 
+WINDOWED = ("xz", "zstd")
+"""Formats of which the file says how much memory its decompressor takes."""
+
 _PIECE = 1 << 16
 _MARKS = re.compile(
     rb"(?P<zip>PK(?:\x03\x04|\x05\x06|\x07\x08))|(?P<gzip>\x1f\x8b\x08)|(?P<xz>\xfd7zXZ\x00)"
@@ -91,7 +94,8 @@ def _suffix(path: str) -> str:
 
 
 def engine(kind: str, memory: int) -> Callable[[], Engine]:
-    """What makes a decompressor that takes `memory` bytes at most. Refused where there is none."""
+    """What makes a decompressor; one of WINDOWED takes `memory` bytes at most. Refused where there
+    is none."""
     if kind == "zstd":
         return _zstd(memory)
     if kind == "xz":
