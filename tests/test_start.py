@@ -21,7 +21,7 @@ from tests.support import Keywatch
 
 ROOT = Path(__file__).resolve().parents[1]
 # Exact work, and what costs a hook milliseconds to load.
-ARCHIVES = tuple(f"scanner.inputs.{name}" for name in ("archives", "packed", "tar"))
+ARCHIVES = tuple(f"scanner.inputs.{name}" for name in ("archives", "packed", "tar", "zips"))
 DEAR = (
     *("hashlib", "multiprocessing", "yaml", "re2", "rich", "jsonschema", "detect_secrets"),
     *("scanner.detect.engine", "scanner.detect.rules", "scanner.detect.rule_tables"),

@@ -12,7 +12,7 @@ import re
 import sys
 import zlib
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 HEAD = 512
 """How much of a file is looked at for the mark of its format."""
@@ -20,7 +20,9 @@ HEAD = 512
 WINDOWED = ("xz", "zstd")
 """Formats of which the file says how much memory its decompressor takes."""
 
-_PIECE = 1 << 16
+PIECE = 1 << 16
+"""Bytes that are unpacked at a time."""
+
 _MARKS = re.compile(
     rb"(?P<zip>PK(?:\x03\x04|\x05\x06|\x07\x08))|(?P<gzip>\x1f\x8b\x08)|(?P<xz>\xfd7zXZ\x00)"
     rb"|(?P<bzip2>BZh[1-9](?:1AY&SY|\x17rE8P\x90))"
@@ -58,6 +60,17 @@ class Reader(Protocol):
     before what is damaged."""
 
     def read(self, most: int, /) -> bytes: ...
+
+
+class Member(NamedTuple):
+    """Something in an archive. `size` is None where only reading it tells; `left_out` is empty, a
+    Skip's kind, or `folder`; `ratio` is what it grows by when it is unpacked."""
+
+    name: str
+    size: int | None
+    left_out: str
+    open: Callable[[], Reader]
+    ratio: Callable[[], float] = lambda: 1.0
 
 
 class Engine(Protocol):
@@ -145,7 +158,7 @@ class Unpacked:
             if self._engine.needs_input and not self._input:
                 self._input = self._fetch()
                 ended = not self._input
-            piece = self._engine.decompress(self._input, min(most, _PIECE))
+            piece = self._engine.decompress(self._input, min(most, PIECE))
             self._input = b""
             if piece:
                 self.given += len(piece)
@@ -168,7 +181,7 @@ class Unpacked:
         return True
 
     def _fetch(self) -> bytes:
-        data = self._file.read(_PIECE)
+        data = self._file.read(PIECE)
         self.taken += len(data)
         return data
 

@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from scanner.inputs.packed import Reader
+from scanner.inputs.packed import PIECE, Member, Reader
 
 _BLOCK = 512
 _HEADER = 1 << 20  # bytes of a header that says something of the next member
@@ -22,24 +22,17 @@ _LEFT_OUT = {
 _PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
 _EXTENDING = (*_PAX, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 _SPARSE_MORE, _SPARSE_NEXT = 482, 504  # offsets: does a block with more of the map follow?
-_PIECE = 1 << 16
 
 
-class Entry(NamedTuple):
-    """A member: `size` bytes are stored of it in `body`, none of what `left_out` says it is."""
-
-    name: str
-    size: int
-    left_out: str
-    body: Body
-
-
-class Body:
+class _Body:
     """The bytes of one member. EOFError where the tar ends within it."""
 
     def __init__(self, file: Reader, size: int) -> None:
         self._file = file
         self._left = size
+
+    def opened(self) -> Reader:
+        return self
 
     def read(self, most: int, /) -> bytes:
         data = self._file.read(min(most, self._left))
@@ -51,7 +44,7 @@ class Body:
     def skip(self) -> None:
         """Go to its end."""
         while self._left:
-            self.read(_PIECE)
+            self.read(PIECE)
 
 
 class _Said(NamedTuple):
@@ -62,7 +55,7 @@ class _Said(NamedTuple):
     has_map: bool = False
 
 
-def entries(file: Reader) -> Iterator[Entry]:
+def members(file: Reader) -> Iterator[Member]:
     """Each member; its body is good until the next one is asked for. EOFError, ValueError,
     IndexError or tarfile.TarError where it is damaged.
 
@@ -87,10 +80,10 @@ def entries(file: Reader) -> Iterator[Entry]:
         if info.type == tarfile.GNUTYPE_SPARSE:
             _pass_map(file, more=block[_SPARSE_MORE])
         name = info.name if said.name is None else said.name.decode("utf-8", "surrogateescape")
-        body, padding = Body(file, size), -size % _BLOCK
+        body, padding = _Body(file, size), -size % _BLOCK
         if said.has_map and not left_out:
             _pass_map_within(body)
-        yield Entry(name, size, left_out, body)
+        yield Member(name, size, left_out, body.opened)
         body.skip()
         file.read(padding)
         said = _Said()
@@ -137,7 +130,7 @@ def _pass_map(file: Reader, more: int) -> None:
         more = file.read(_BLOCK)[_SPARSE_NEXT]
 
 
-def _pass_map_within(body: Body) -> None:
+def _pass_map_within(body: _Body) -> None:
     """Of a file with holes, as pax stores it: the map, a number on each line, begins the member."""
     block = body.read(_BLOCK)
     lines = 1 + 2 * _natural(block.partition(b"\n")[0])
