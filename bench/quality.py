@@ -101,13 +101,13 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     """The lines of each row, below a folder of its number."""
     shutil.rmtree(folder, ignore_errors=True)
     for number, row in enumerate(rows):
-        file = folder / str(number) / _inside(row["path"])
+        file = folder / str(number) / inside(row["path"])
         file.parent.mkdir(parents=True)
         text = "\n".join(row["lines"]) + "\n"
         file.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
-def _inside(path: str) -> PurePosixPath:
+def inside(path: str) -> PurePosixPath:
     parts = [part for part in PurePosixPath(path).parts if part not in {"/", ".."}]
     return PurePosixPath(*parts)
 

@@ -186,7 +186,7 @@ def test_what_to_fix_must_be_said_and_lie_on_disk(repo: Repository) -> None:
         ("main.tf", 'locals {\n  password = coalesce(var.a, "§")\n}\n', "part of an expression"),
         ("vault.hcl", 'storage "a" {\n  password = "§"\n}\n', "what reads this file knows no"),
         ("run.sh", "sh -c 'DB_PASSWORD=§ run'\n", "single quotes"),
-        ("a.yaml", "password: !secret [§\n", "the structure of its file was not read"),
+        ("a.yaml", "a: [\npassword: §\n", "the structure of its file was not read"),
         ("c.yaml", "# password: §\na: 1\n", "it is not in the value of a setting"),
     ],
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # A word of a usage text, a flag or the rest of one (`-port`), a port or a mapping of ports, a
 # parameter of a script, an argument of another name.
 _NO_ARGUMENT = re.compile(
-    r"[A-Z][A-Z_]*|--?[A-Za-z][\w\-]*|[\d.]*:?\d{2,5}(?::\d{2,5})?|\$?\{?[\d@*#?!]\}?|[\w.\-]*\{[^{}]*\}"
+    r"[A-Z][A-Z_]*|--?[A-Za-z][\w\-]*(?:=\S*)?|[\d.]*:?\d{2,5}(?::\d{2,5})?|\$?\{?[\d@*#?!]\}?|[\w.\-]*\{[^{}]*\}"
     r"|(?:ort|ath|rint|rotocol|rofile|roject|refix|arallel|rogress|lugin|ython)\S*"
     r"|[a-z_]{2,}=|[A-Za-z_]{2,}=[^=\s]\S*"
 )
@@ -38,6 +38,8 @@ def command_argument(candidate: Candidate) -> Confidence | None:
     value = candidate.value.decode("latin-1")
     if _SWITCH.match(name) or _NO_ARGUMENT.fullmatch(value) or _is_usage(candidate, value):
         return None
+    if candidate.line[candidate.at + len(value) :].startswith(b"}"):
+        return None  # a part of a template
     found = flaw(name if is_sensitive(name) else "password", value, sensitive=True)
     if found is None or found.verdict is Verdict.MALFORMED:
         return None

@@ -44,7 +44,8 @@ _ABOUT = frozenset(
 _NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next".split())
 _SENSITIVE = re.compile(
     r"passw(?:or)?d|pass(?:phrase|code)|secret|token|credential|auth|api[_-]?key"
-    r"|(?:access|private|signing|encryption|master|account)[_-]?key",
+    r"|(?:access|private|signing|encryption|master|account|consumer|cipher|session|shared|aes|jwt|hmac"
+    r"|oauth|crypto|secret)[_-]?key",
     re.IGNORECASE,
 )
 # Under which key of a store the password is, as `existingSecretPasswordKey` of charts says it.
@@ -57,7 +58,7 @@ _SHORT = re.compile(
 _WORD_GOES_ON = re.compile(r"[a-z](?!s(?![a-z]))[a-z]|[A-Z](?!S(?![A-Z]))[A-Z]")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _REFERENCE = re.compile(
-    r"\$\{|\$\(|\$[A-Za-z_(]|\$\$|\{\{|\}\}|<%|%>|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
+    r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_]|\$[A-Z_]{3}|\{\{|\}\}|<%|%>|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
     r"|^(?:%[A-Za-z_][\w.]*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
     r"|^(?:@[\w.(]|!\w+|&\w)"
     r"|^(?:arn:aws[\w-]*|vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
@@ -78,9 +79,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _CODE_SHAPE = re.compile(
-    r"^[\w.$:]+\(|\)$|^[a-z_]\w*(?:\.[a-zA-Z_]\w*)+$|^[A-Z][a-z]+(?:[A-Z][a-z]+)+$"
-    r"|^[A-Z]+(?:_[A-Z]+)+$|^[a-z]+(?:[A-Z][a-z]+)+$|^(?:self|this|cls|new|await|typing)\b"
-    r"|\[\]|=>|::|->|&&|\|\|"
+    r"^[\w.$:]+\(|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
     r"|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+|^[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,.]+)?)+$"
 )
 _PATHLIKE = re.compile(
@@ -88,9 +87,8 @@ _PATHLIKE = re.compile(
     r"|\.(?:pem|key|crt|json|ya?ml|txt|conf|py|js|html?)$"
 )
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_UUID = re.compile(r"^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$", re.IGNORECASE)
-_KEBAB = re.compile(r"^[a-z]+(?:[-_.:](?:[a-z]+|\d{1,4}))+$", re.IGNORECASE)
-_LONGEST = 256
+_DECIMAL = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+_LONGEST, _FEWEST_DISTINCT = 1024, 2
 _LEET = str.maketrans("@$013457", "asoleast")
 _DUMMIES = frozenset(
     "password passwort pass passwd pwd secret secrets supersecret topsecret letmein letmeinz hunter"
@@ -118,7 +116,7 @@ def shannon(value: bytes) -> float:
 
 
 def assigned_value(candidate: Candidate) -> Confidence | None:
-    """How likely the value given to a sensitive name is a secret; None where it is not one.
+    """Can the value given to a sensitive name be a secret? How likely that is, is weighed later.
 
     An unquoted value counts only where it is a literal: in configuration and shell, not in code.
     """
@@ -127,13 +125,11 @@ def assigned_value(candidate: Candidate) -> Confidence | None:
         return None
     if not holds_a_secret(candidate.name.decode("latin-1")):
         return None
-    if _REFERENCE.search(value) or _PLACEHOLDER.search(value) or _CODE_SHAPE.search(value):
+    if _REFERENCE.search(value) or _CODE_SHAPE.search(value) or _URL.match(value):
         return None
-    if _PATHLIKE.search(value) or _URL.match(value) or _is_prose(value, candidate.path):
+    if _PATHLIKE.search(value) or is_decimal(value) or _is_prose(value, candidate.path):
         return None
-    name = candidate.name.decode("latin-1").lower()
-    strength = _strength(value, is_password="pass" in name or "pwd" in name)
-    return strength and (Confidence.LOW if is_dummy(value) else strength)
+    return Confidence.MEDIUM if len(set(value)) > _FEWEST_DISTINCT else None
 
 
 def is_dummy(value: str) -> bool:
@@ -158,16 +154,14 @@ def url_password(candidate: Candidate) -> Confidence | None:
     return Confidence.MEDIUM if len(value) < 8 or value.isalpha() else Confidence.HIGH
 
 
-def _strength(value: str, *, is_password: bool) -> Confidence | None:
-    entropy = shannon(value.encode("latin-1"))
-    kinds = sum(bool(re.search(p, value)) for p in (r"[a-z]", r"[A-Z]", r"\d", r"[^\w\s]"))
-    if is_password:
-        if len(value) < 5 or len(set(value)) < 4 or (_KEBAB.match(value) and entropy < 3.5):
-            return None
-        return Confidence.MEDIUM if kinds > 1 and len(value) > 6 else Confidence.LOW
-    if len(value) < 12 or kinds < 2 or entropy < 3 or _UUID.match(value) or _KEBAB.match(value):
-        return None
-    return Confidence.HIGH if len(value) > 19 and entropy > 3.5 else Confidence.MEDIUM
+def is_decimal(value: str) -> bool:
+    """A number with a point is a measure, even under the name of a password."""
+    return bool(_DECIMAL.fullmatch(value))
+
+
+def says_about(name: str) -> bool:
+    """Does its last word make it something about a secret, not the secret: `key_id`?"""
+    return bool(_ABOUT.intersection(word.lower() for word in _WORDS.findall(name)[-1:]))
 
 
 @lru_cache(maxsize=1024)  # the same names come again and again

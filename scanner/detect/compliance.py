@@ -133,9 +133,17 @@ def _as_rule(rule: ConfigRule) -> Rule:
         multiline=False,
         edges="",
         entropy=0,
-        check="configured" if any(row.secret for row in rule.places) else rule.check,
+        check=_check_of(rule),
         named=True,
     )
+
+
+def _check_of(rule: ConfigRule) -> str:
+    """By what the values of a rule are known: a literal under a name that holds a secret may still
+    be none; what is wrong with a template shows in the template itself."""
+    if not any(row.secret for row in rule.places):
+        return rule.check
+    return "configured" if Verdict.LITERAL in rule.flag else "templated"
 
 
 def settings(structure: Structure, data: bytes, texts: Mapping[Path, str]) -> Iterator[Setting]:

@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from scanner.detect.assignments import holds_a_secret, is_dummy, is_placeholder, shannon
+from scanner.detect.assignments import (
+    holds_a_secret,
+    is_decimal,
+    is_dummy,
+    is_placeholder,
+    says_about,
+    shannon,
+)
 from scanner.detect.templates import Judged, Verdict, judge, may_refer
 from scanner.model import Confidence, Severity
 
@@ -55,7 +62,6 @@ _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]*:(?://|$)")
 _UUID = re.compile(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
 _WORDS = re.compile(r"^[A-Za-z]+(?:[-_.:, ](?:[A-Za-z]+|v?\d{1,9}))*$")
 _TOKEN = re.compile(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
-_NAMED = re.compile(r"[-_.:, ]")
 _TYPES = re.compile(
     r"(?i)^(?:string|str|number|bool|boolean|int|integer|object|map|list|any|bytes|char|text|varchar.*|secret|bearer"
     r"|basic|digest|opaque|kubernetes\.io/[\w.-]+|(?:rs|hs|es|ps)\d{3}|aes\S*|rsa\S*|ed25519|sha\d+|md5|scram-\S*"
@@ -83,6 +89,8 @@ _OF_KEY = re.compile(r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|h
 _BESIDE_IT = frozenset(
     ("name", "namespace", "id", "type", "kind", "path", "version", "description")
 )
+_LONG_HEX = re.compile(r"(?:[0-9a-f]{2}){16,}|(?:[0-9A-F]{2}){16,}")
+_MIXED = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?!.*(?:[a-z]{6}|[A-Z]{6})).{20}")
 _HOLDER = re.compile(
     r"(?i)(?:^|[_\-a-z])(?:api_?keys?|tokens|secrets|passwords|credentials|oauth)$"
 )
@@ -114,6 +122,15 @@ def is_vague(name: str, keys: Sequence[str]) -> bool:
     if name.lower() == "key":
         return any(_OF_KEY.search(key) for key in keys[:-1])
     return name not in _BESIDE_IT and any(_HOLDER.search(key) for key in keys[:-1])
+
+
+def vague_key(candidate: Candidate) -> Confidence | None:
+    """A check: a random value under a name that may mean a secret."""
+    name, value = candidate.name.decode("latin-1"), candidate.value.decode("latin-1")
+    if not name or _NO_KEY.search(name) or says_about(name):
+        return None
+    made = is_random(value) or _LONG_HEX.fullmatch(value) or _MIXED.match(value)
+    return Confidence.MEDIUM if made else None
 
 
 def configured(candidate: Candidate) -> Confidence | None:
@@ -185,30 +202,34 @@ def _of_text(judged: Judged, name: str, text: str, *, example: bool) -> Flaw | N
 
 
 def strength(name: str, value: str) -> Confidence | None:
-    """How likely the literal of a sensitive setting is its secret; None where it is none."""
+    """Can the literal of a sensitive setting be its secret, and how surely? None for no."""
     value = value.strip()
     password = bool(_IS_PASSWORD.search(name))
-    if _is_no_secret(value) or (not password and _is_no_token(value)):
+    if _is_no_secret(value) or (not password and (_is_no_token(value) or len(value) < 6)):
         return None
-    entropy = shannon(value.encode("latin-1", "replace"))
-    in_words = _WORDS.match(value) is not None
     if _VARIABLE.fullmatch(value) and not _VARIABLE.fullmatch(name):
         return None  # the name of a variable
-    variable = _VARIABLE.fullmatch(name) is not None
-    if in_words and (_KEY_OF.search(name) or (not password and not variable)):
-        return Confidence.MEDIUM if len(value) >= 20 and entropy >= 4 and value.isalnum() else None
-    if in_words and not password and not is_placeholder(value) and _NAMED.search(value):
+    entropy = shannon(value.encode("latin-1", "replace"))
+    in_words = _WORDS.match(value) is not None
+    if in_words and _is_name_of_one(name, value, password=password):
         return None
-    if not password and len(value) < 8 and not re.search(r"\d", value):
-        return None
-    return (
-        Confidence.HIGH if len(value) > 15 and entropy > 3.5 and not in_words else Confidence.MEDIUM
-    )
+    sure = len(value) > 15 and entropy > 3.5 and not in_words
+    return Confidence.HIGH if sure else Confidence.MEDIUM
+
+
+def _is_name_of_one(name: str, value: str, *, password: bool) -> bool:
+    """Words that say where in a store the secret is, as `existingSecret` of charts has them."""
+    joined = not value.isalnum()
+    if _KEY_OF.search(name):
+        return joined or len(value) < 20
+    return joined and not password and not is_placeholder(value)
 
 
 def _is_no_secret(value: str) -> bool:
     """A switch, a place, an address, a public key, words for people."""
     if len(value) < 3 or (value.isdigit() and len(value) < 4) or _PUBLIC.match(value):
+        return True
+    if is_decimal(value):
         return True
     is_switch = _NO_VALUE.match(value) is not None
     return is_switch or _is_place(value) or _is_prose(value) or _is_address(value)

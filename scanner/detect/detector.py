@@ -112,6 +112,7 @@ class Detector:
         said: list[AllowComment] = []
         place = Place()
         whole = True
+        notes: list[Note] = []
         degraded = ""
         unread = False
         scope = scope_of(path)
@@ -127,15 +128,19 @@ class Detector:
                 seen = self._engine.examine(path, buffer, hits, place, classic or ())
                 findings += seen.findings
                 said += seen.comments
+                notes += seen.notes
                 degraded = degraded or seen.degraded
             if buffer.following < len(buffer.data):
                 place.move(buffer.data, buffer.following)
                 place = place.copy()  # offsets of the next piece begin anew
         unread = unread or (bool(self._settings) and not whole)
-        if not (findings or said or unread or degraded):
+        if degraded:
+            notes.append(_degraded(path, degraded))
+        if not (findings or said or unread or notes):
             return None
         gaps = _gaps(path, max(len(findings), len(said)), unread=unread)
-        return _observation(path, size, findings, said, gaps)._replace(notes=_notes(path, degraded))
+        seen_all = _observation(path, size, findings, said, gaps)
+        return seen_all._replace(notes=tuple(notes[:_MAX_FINDINGS]))
 
     def _hits(self, buffer: Buffer, scope: str, uses: Callable[[bytes], None] | None) -> list[Hit]:
         """Where the rules, comments and prefilters ask to look."""
@@ -215,11 +220,11 @@ def _observation(
     )
 
 
-def _notes(path: str, degraded: str) -> tuple[Note, ...]:
+def _degraded(path: str, why: str) -> Note:
     from scanner.model import Note
 
-    text = f"its structure was not read, since {degraded}: only its lines were"
-    return (Note(kind="degraded", path=path, text=text),) if degraded else ()
+    text = f"its structure was not read, since {why}: only its lines were"
+    return Note(kind="degraded", path=path, text=text)
 
 
 def _gaps(path: str, count: int, *, unread: bool) -> tuple[Gap, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanner.detect import comments, mask
+from scanner.detect import comments, likelihood, mask
 from scanner.detect.assignments import shannon
 from scanner.detect.linear import linear, name_group, secret_group
 from scanner.detect.matcher import Hit
@@ -25,7 +25,7 @@ from scanner.detect.uses import USES
 from scanner.detect.verify import CHECKS, Candidate
 from scanner.detect.windows import Window, line_start, window_around
 from scanner.identity import digest
-from scanner.model import AllowComment, Confidence, Finding, Location
+from scanner.model import AllowComment, Confidence, Finding, Location, Note
 
 if TYPE_CHECKING:
     from scanner.detect.classic.found import Found
@@ -55,6 +55,7 @@ class Seen(NamedTuple):
 
     findings: list[Finding]
     comments: list[AllowComment]
+    notes: list[Note]
     degraded: str = ""
 
 
@@ -79,13 +80,16 @@ class Engine:
 
         `classic`: what the detect-secrets layer found; then the piece is the whole file.
         """
-        matches, degraded = self._matches(path, buffer, hits)
+        met, degraded = self._matches(path, buffer, hits)
+        noted = [match for match in met if match.is_placeholder]
+        matches = [match for match in met if not match.is_placeholder]
         if classic:
             both = joined(matches, classic, buffer.data, self._book.classic_rules)
             matches = without_secret_names(both)
         return Seen(
             list(_findings(path, buffer.data, matches, place.copy())),
-            list(islice(self._comments(path, buffer, hits, matches, place.copy()), _MOST_MATCHES)),
+            list(islice(self._comments(path, buffer, hits, met, place.copy()), _MOST_MATCHES)),
+            list(_notes(path, buffer.data, noted, place.copy())),
             degraded,
         )
 
@@ -125,7 +129,11 @@ class Engine:
             in_structure, degraded = self._in_structure(path, buffer, candidates)
             found += in_structure
         kept = without_secret_names(without_overlaps(found))
-        return [match for match in kept if buffer.first <= match.start < buffer.last], degraded
+        here = (match for match in kept if buffer.first <= match.start < buffer.last)
+        likely = (
+            likelihood.weighed(match, path, buffer.data, self._book.likelihood) for match in here
+        )
+        return [match for match in likely if match is not None], degraded
 
     def _seek(
         self,
@@ -335,7 +343,20 @@ def _name(rule: Rule, text: bytes, match: int, low: int, start: int) -> tuple[in
 
 def _without_quotes(window: bytes, start: int, end: int) -> tuple[int, int]:
     quoted = _QUOTED.fullmatch(window, start, end)
-    return (quoted.end(1), end - len(quoted[1])) if quoted else (start, end)
+    if not quoted:
+        return start, end
+    closing = end - len(quoted[1])
+    if window[start - 1 : start] == window[closing - 1 : closing] == b"\\":
+        closing -= 1  # `\"value\"` in a string
+    return quoted.end(1), closing
+
+
+def _notes(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Iterator[Note]:
+    """What stands where a secret goes: not to be acted on, but not to be passed over either."""
+    for match in matches:
+        line, _ = place.move(data, match.start)
+        text = f"a placeholder or an example stands where {match.rule.id} looks for a secret"
+        yield Note(kind="placeholder", path=path, line=line, text=text)
 
 
 def _findings(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Iterator[Finding]:

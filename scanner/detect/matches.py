@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 _BY_PLACE = {
     "assigned-value": 0,
+    "vague-key": 0,
     "configured": 1,
+    "templated": 1,
     "command-argument": 2,
     "command-setting": 2,
     "manifest-value": 2,
@@ -28,7 +30,7 @@ class Match(NamedTuple):
     holds plaintext.
 
     `classic`: the findings of detect-secrets that this one stands for, too. `severity`: where it is
-    not the rule's.
+    not the rule's. `is_placeholder`: it only stands where a secret goes, which is worth a note.
     """
 
     start: int
@@ -40,6 +42,7 @@ class Match(NamedTuple):
     name_start: int
     classic: tuple[ClassicMatch, ...] = ()
     severity: Severity | None = None
+    is_placeholder: bool = False
 
     def __repr__(self) -> str:
         return f"Match({self.rule.id} {self.start}-{self.end})"

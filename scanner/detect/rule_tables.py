@@ -28,7 +28,7 @@ _MOST_GROUPS = 20
 # before a plain `=`). Open repeats, not counted ones: RE2 builds a state for each count.
 _ASSIGNMENT = (
     r"""[\w.\-]*["'`\])\\]*[ \t]*(?:(?::[ \t]*[\w<>\[\]?.*]+[ \t]*)?=+"""
-    r"""|=>|:=|->|\|\|=|\?\?=|!=+|:|,|\(|>)[ \t]*"""
+    r"""|=>|:=|->|<-|\|\|=|\?\?=|!=+|:|,|\(|>)[ \t]*"""
 )
 _QUOTES = r"""(?:[rbuf@$]{0,2}\\?["'`]{1,3})?"""
 # A value of any shape and of some length, with its quotes where it has some: the engine takes them

@@ -16,6 +16,7 @@ import scanner
 from scanner import cache, document
 
 if TYPE_CHECKING:
+    from scanner.detect.likelihood import Model
     from scanner.detect.rules import ConfigRule, Rule, Source
     from scanner.model import RuleInfo
 
@@ -56,6 +57,16 @@ class Rulebook:
         from scanner.detect.rules import Infos
 
         return Infos(self._read("words"))
+
+    @functools.cached_property
+    def likelihood(self) -> Model:
+        """By what values are weighed that only a name or a place calls secrets."""
+        import json
+
+        from scanner.detect.likelihood import Model
+
+        path = os.path.join(document.rules_folder(), "likelihood.json")
+        return Model(**json.loads(_read(path)))
 
     def _json(self, table: str) -> Any:
         import json

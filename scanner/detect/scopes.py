@@ -8,7 +8,7 @@ from __future__ import annotations
 _CODE = frozenset(
     "py pyi pyw js mjs cjs jsx ts mts cts tsx vue svelte astro rb rake ru gemspec java kt scala"
     " sc clj cljs go cs cshtml razor vb fs fsx php phtml rs swift dart ex exs erl pl pm lua cr"
-    " jl r hs elm nim zig c cc cpp cxx h hpp m mm coffee star bzl md rst html htm css scss less"
+    " jl r hs elm nim zig c cc cpp cxx h hpp m mm coffee star bzl html htm css scss less"
     " po pot".split()
 )
 _CONFIG = frozenset(

@@ -27,7 +27,7 @@ from scanner.detect.checksums import (
     from_base58check,
     from_base64,
 )
-from scanner.detect.configured import configured, is_random
+from scanner.detect.configured import configured, is_random, vague_key
 from scanner.detect.dotenv import env_value
 from scanner.detect.fallbacks import fallback, placed, positional
 from scanner.detect.manifests import manifest_value
@@ -43,6 +43,7 @@ _PLACEHOLDER = re.compile(
     rb"your[_-]|deadbeef|012345|123456|234567|abcdef|fedcba|654321|qwerty"
 )
 _FEWEST_DISTINCT = 8
+_BASE32 = re.compile(rb"[A-Z2-7]+")
 _DIGIT = re.compile(rb"[0-9]")
 _LONG_TOKEN = 20
 _CASE_CHANGE = re.compile(rb"(?<=[a-z])[A-Z]|(?<=[A-Z])[a-z]")
@@ -111,6 +112,14 @@ def _gitlab(candidate: Candidate) -> bool:
         crc32_base36(prefix + token[:-7]) == token[-7:]
         for prefix in {"", instance[0] if instance else ""}
     )
+
+
+def _aws_key_id(candidate: Candidate) -> Confidence | None:
+    """The issuer writes ids in base32; what has another digit was changed by hand, and is mostly
+    near a real one."""
+    if not _looks_random(candidate.value):
+        return None
+    return Confidence.HIGH if _BASE32.fullmatch(candidate.value[4:]) else Confidence.LOW
 
 
 def _grafana(candidate: Candidate) -> bool:
@@ -213,6 +222,7 @@ CHECKS: Mapping[str, Check] = {
     "age": _sure(_bech32),
     "assigned-value": _whole(assigned_value),
     "authorization": _whole(_authorization),
+    "aws-key-id": _aws_key_id,
     "azure-annotated-key": _sure(lambda found: azure_keys.is_annotated_key(found.value)),
     "azure-client-secret": _sure(lambda found: azure_keys.is_client_secret(found.value)),
     "azure-devops-token": _sure(lambda found: azure_keys.is_devops_token(found.value)),
@@ -250,4 +260,5 @@ CHECKS: Mapping[str, Check] = {
     "sanctum-token": _sure(_sanctum),
     "supabase-service-role": _sure(_supabase),
     "url-password": _whole(url_password),
+    "vague-key": _whole(vague_key),
 }

@@ -16,6 +16,7 @@ _SCRIPT = re.compile(
     r"|inline_?script|user_?data|(?:before|after|pre|post)_?\w*|execstart\w*|healthcheck|test)$"
 )
 _ASSIGNS = re.compile(rb"[A-Za-z_\]\"']\s*[:?+]?[=:]")
+_JSON = re.compile(rb"""\s*(?:\{\s*|\[\s*(?:\{\s*)?)\\?"[^"\\]+\\?"\s*:[^\x00]*[}\]]\s*\Z""")
 _LARGEST = 200_000
 
 
@@ -43,6 +44,8 @@ def _format(leaf: Leaf, text: bytes) -> str:
     is_file = leaf.style == "block" or text[:1] == b"{"
     if is_file and "." in keys[-1] and (reader := file_kind(keys[-1]).reader):
         return reader
+    if _JSON.match(text):  # an answer that a test replays, a policy, a message
+        return "json"
     return "shell" if any(_SCRIPT.match(key) for key in keys[-2:]) else ""
 
 
@@ -50,8 +53,11 @@ def _moved(
     read: Callable[[bytes], Iterator[Structure]], data: bytes, start: int, end: int
 ) -> Iterator[Structure]:
     """The documents of a part of the data, at their places in all of it."""
+    text = data[start:end]
+    if b'\\"' in text and b"\\\\" not in text:  # JSON in a JSON string: each place stays
+        text = text.replace(b'\\"', b' "')
     try:
-        found = list(read(data[start:end]))
+        found = list(read(text))
     except NotParsedError:
         return
     for each in found:

@@ -1,0 +1,235 @@
+"""Made-up secrets, by people and by machines, and what stands in their places and is none.
+
+The labelled lines have no weak passwords: their authors put random letters in the place of each.
+What is trained or measured on them alone would learn that no word is a password.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+import string
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+WORDS = tuple(
+    "sunshine dragon monkey shadow football baseball princess master summer winter autumn spring"
+    " cheese coffee banana orange purple silver golden diamond flower butterfly chocolate pepper"
+    " ginger cookie tigger tiger eagle falcon panther dolphin turtle rabbit buster rocky bailey"
+    " hunter ranger thunder lightning storm freedom liberty justice phoenix matrix starwars"
+    " batman superman pokemon arsenal chelsea liverpool madrid barcelona juventus berlin paris"
+    " london dublin lisbon vienna mustang corvette porsche ferrari yamaha harley guitar trumpet"
+    " maverick wizard knight pirate ninja samurai viking galaxy saturn jupiter mercury"
+    " blueberry strawberry pumpkin watermelon marlboro budweiser rainbow whatever trustno letmein"
+    " iloveyou loveme welcome secure access office company network system printer mountain river"
+    " forest island ocean beach castle bridge garden kitchen".split()
+)
+NAMES = tuple(
+    "daniel jessica michael ashley andrew joshua matthew anthony robert jennifer thomas michelle"
+    " charlie jordan hannah amanda nicole george samantha patrick oliver sophie lukas emma"
+    " mateusz giulia pierre ingrid carlos fatima yuki priya ahmed natasha bjorn".split()
+)
+_WALKS = tuple(
+    "qwerty qwertyuiop asdfgh asdfghjkl zxcvbn zxcvbnm qazwsx 1qaz2wsx qweasd qweasdzxc 1q2w3e4r"
+    " q1w2e3r4 poiuyt lkjhgf mnbvcxz 1qazxsw2 azerty qwertz yxcvbn".split()
+)
+_LEET = str.maketrans("aeios", "@3!05")
+
+
+class Site(NamedTuple):
+    """A place for a value, in a language or format: a path, and a line with {name} and {value}."""
+
+    path: str
+    text: str
+
+
+def _sites() -> Iterator[Site]:
+    quoted = (
+        ("app/settings.py", '{name} = "{value}"'),
+        ("app/client.py", "    client = Client(host, {name}='{value}')"),
+        ("app/config.py", '    "{name}": "{value}",'),
+        ("src/config.js", "const {name} = '{value}';"),
+        ("src/db.ts", "  {name}: '{value}',"),
+        ("src/main/java/App.java", '    private static final String {name} = "{value}";'),
+        ("src/App.kt", 'val {name} = "{value}"'),
+        ("cmd/main.go", '\t{name} := "{value}"'),
+        ("pkg/conn.go", '\t\t{name}: "{value}",'),
+        ("lib/app.rb", "{name} = '{value}'"),
+        ("spec/login_spec.rb", "  let(:user) {{ create(:user, {name}: '{value}') }}"),
+        ("public/db.php", "${name} = '{value}';"),
+        ("config/db.php", "    '{name}' => '{value}',"),
+        ("Data/Store.cs", 'var {name} = "{value}";'),
+        ("Sources/Api.swift", 'let {name} = "{value}"'),
+        ("src/main.rs", 'let {name} = "{value}";'),
+        ("src/Main.scala", 'val {name} = "{value}"'),
+        ("lib/app.ex", '    {name}: "{value}",'),
+        ("script.pl", "my ${name} = '{value}';"),
+        ("main.tf", '  {name} = "{value}"'),
+        ("config.toml", '{name} = "{value}"'),
+        ("config.json", '  "{name}": "{value}",'),
+        ("deploy.ps1", '${name} = "{value}"'),
+        ("web/app.vue", "      {name}: '{value}',"),
+        ("analysis.R", '{name} <- "{value}"'),
+    )
+    bare = (
+        ("deploy/values.yaml", "{name}: {value}"),
+        ("config/app.properties", "{name}={value}"),
+        ("service.ini", "{name} = {value}"),
+        ("deploy/prod.env", "{name}={value}"),
+        ("scripts/run.sh", "export {name}={value}"),
+        ("Dockerfile", "ENV {name}={value}"),
+        ("web.xml", "<{name}>{value}</{name}>"),
+    )
+    for path, text in quoted + bare:
+        yield Site(path, text)
+
+
+SITES = tuple(_sites())
+_HOLDERS = tuple(
+    "password db_password passwd user_password admin_password smtp_password dbPassword"
+    " DB_PASSWORD ADMIN_PASSWORD redis_password rootPassword pwd ldap_password".split()
+)
+
+
+def password(
+    draw: random.Random, words: Sequence[str] = WORDS, names: Sequence[str] = NAMES
+) -> str:
+    """One password as a person makes it up: words, names, years, leet, walks over the keyboard."""
+    word, other = draw.choice(words), draw.choice([*words, *names])
+    year = str(draw.randint(1950, 2026))
+    digits = str(draw.randint(1, 9999))
+    sign = draw.choice("!@#$*.?")
+    ways: tuple[Callable[[], str], ...] = (
+        lambda: word,
+        lambda: word + digits,
+        lambda: word + year,
+        lambda: word.title() + year + sign,
+        lambda: word.title() + digits,
+        lambda: other.title() + sign + digits,
+        lambda: word.translate(_LEET),
+        lambda: word.title().translate(_LEET) + digits,
+        lambda: word + other,
+        lambda: word.title() + other.title() + draw.choice(("", "1", "99", sign)),
+        lambda: word + draw.choice("-_.") + other + draw.choice(("", digits)),
+        lambda: draw.choice(_WALKS) + draw.choice(("", "1", "123", sign, year)),
+        lambda: draw.choice(_WALKS).title() + digits + sign,
+        lambda: other + str(draw.randint(1, 31)).zfill(2) + str(draw.randint(1, 12)).zfill(2),
+        lambda: word.upper() + digits,
+        lambda: digits + word,
+        lambda: f"{word} {other} {draw.choice(words)}{draw.choice(('', digits))}",
+    )
+    made = draw.choice(ways)()
+    return made if len(made) > 5 else made + year
+
+
+_TOKEN_HOLDERS = tuple(
+    "token api_key apiKey secret client_secret clientSecret API_TOKEN SECRET_KEY access_token"
+    " authToken auth_token jwt_secret JWT_SECRET signing_key session_secret webhook_secret".split()
+)
+_COMMANDS = (
+    Site("deploy.sh", "mysql -u root -p{value} shop < a.sql"),
+    Site("ci.sh", "curl -fsS " + "-u deploy:{value} https://files.example.com/a"),
+    Site("Makefile", "\tsshpass -p {value} scp a.tar deploy@host:/srv"),
+    Site("run.bat", "sqlcmd -S sql01 -U sa -P {value} -i schema.sql"),
+    Site("compose.yaml", "    command: redis-server --requirepass {value} --appendonly yes"),
+    Site("docs/install.md", "    api serve --password {value} --verbose"),
+    Site("app/db.py", 'DSN = "postgres://app:{value}@db.internal:5432/app"'),
+    Site("prod.env", "DATABASE_URL=mysql://app:{value}@db/app"),
+)
+# What a person writes for a token in a test or a manual.
+_TOKEN_LIKE = tuple(
+    "my-token|access_token|refresh_token|csrf_token|api-key-header|X-Api-Key|token-name|client.secret"
+    "|secretName|my-service-credentials|db-credentials|Bearer|token_type|TOKEN_EXPIRED|invalid_token"
+    "|kubernetes.io/service-account-token|secret/data/app|tokens.json|token.refresh|TokenProvider"
+    "|some-secret|fake-token|test-token|test_secret|secret-1|foo-token|abc123|12345|expired|valid"
+    "|accessToken|getToken()|Token|token:read|auth.token|your-api-key|<token>|xxxx-xxxx|YOUR_API_KEY"
+    "|The token is invalid|Enter the API key|urn:ietf:params:oauth|application/json".split("|")
+)
+
+
+def token(draw: random.Random) -> str:
+    """One secret as a machine makes it."""
+    size = draw.choice((16, 20, 24, 32, 40, 48, 64))
+    alnum = string.ascii_letters + string.digits
+    ways: tuple[Callable[[], str], ...] = (
+        lambda: draw.randbytes(size // 2).hex(),
+        lambda: "".join(draw.choices(alnum, k=size)),
+        lambda: "".join(draw.choices(string.ascii_lowercase + string.digits, k=size)),
+        lambda: base64.b64encode(draw.randbytes(size)).decode(),
+        lambda: base64.urlsafe_b64encode(draw.randbytes(size)).decode().rstrip("="),
+        lambda: base64.b64encode(draw.randbytes(draw.randint(100, 240))).decode(),
+        lambda: "".join(draw.choices(alnum + "!@%^*-_+", k=draw.randint(10, 20))),
+        lambda: "".join(
+            draw.choices(string.ascii_lowercase + string.digits, k=draw.randint(9, 15))
+        ),
+    )
+    return draw.choice(ways)()
+
+
+# What the same names hold where they hold no secret. Single words are labels or types.
+_LABELS = tuple(
+    "Password|password|Passwort|Mot de passe|Contraseña|Senha|Wachtwoord|Hasło|Lösenord"
+    "|New password|Old password|Confirm password|Your password|Password (again)|Password:"
+    "|Current password:|Enter your password|Please enter a password|Passwords do not match"
+    "|Forgot your password?|Das Passwort ist falsch|Le mot de passe est requis"
+    "|La contraseña no es válida|Must be at least 8 characters|Invalid user name or password"
+    "|The password for the database|Change password|Reset password|Password is required"
+    "|Show password|Hide password|Passwort vergessen?".split("|")
+)
+_TYPES = tuple(
+    "string String str text secret password SecretStr bytes varchar(255) String! char[] object any"
+    " optional required nullable hidden VARCHAR STRING Optional[str]".split()
+)
+_PATHS = tuple(
+    "/run/secrets/db_password|secrets/password.txt|./password.key|/etc/app/password"
+    "|config/credentials.yml|C:\\app\\password.txt|~/.pgpass|/var/lib/app/db.pass"
+    "|passwords/reset.html|auth/password/change|users/password.erb|file:///etc/passwd".split("|")
+)
+_REFERENCES = tuple(
+    "${DB_PASSWORD}|$DB_PASSWORD|{{ db_password }}|{{ .Values.password }}|%(password)s|<password>"
+    "|<%= password %>|#{password}|%PASSWORD%|$(cat /run/secrets/pw)|vault:secret/data/db#password"
+    "|{password}|@password|env:DB_PASSWORD|${env.PASSWORD}|!vault|op://vault/db/password".split("|")
+)
+_IDENTIFIERS = tuple(
+    "DB_PASSWORD|ADMIN_PASSWORD|user.password|password_confirmation|new_password|userPassword"
+    "|errors.password.required|form-control|input-password|PASSWORD_CHANGED|password-field"
+    "|self.password|request.password|auth.password.label|passwordInput|password_hash|getPassword()"
+    "|min:8|required,min=8|^(?=.*[0-9]).{8,}$|[A-Za-z0-9]{8,}|sha256|bcrypt|plain|none|null|true"
+    "|false|********|xxxxxxxx|changeme|your-password|<your password>|TODO|...|password".split("|")
+)
+LOOKALIKES = _LABELS + _TYPES + _PATHS + _REFERENCES + _IDENTIFIERS
+
+
+class Line(NamedTuple):
+    """A line of a file at a path, and whether it holds a password."""
+
+    path: str
+    text: str
+    is_secret: bool
+
+
+def lines(seed: int, count: int, words: Sequence[str] = WORDS) -> Iterator[Line]:
+    """So many lines with a password of a person, and as many with a look-alike, over all sites."""
+    draw = random.Random(seed)  # noqa: S311 - made-up secrets, the same in each run
+    for number in range(count):
+        site, name = SITES[number % len(SITES)], draw.choice(_HOLDERS)
+        secret, other = password(draw, words), draw.choice(LOOKALIKES)
+        yield Line(site.path, site.text.format(name=name, value=secret), is_secret=True)
+        yield Line(site.path, site.text.format(name=name, value=other), is_secret=False)
+
+
+def other_lines(seed: int, count: int) -> Iterator[Line]:
+    """So many lines with a secret that a machine made, or that a command or address holds, and half
+    as many with a word that stands for a token."""
+    draw = random.Random(seed)  # noqa: S311 - made-up secrets, the same in each run
+    for number in range(count):
+        site, name = SITES[number % len(SITES)], draw.choice(_TOKEN_HOLDERS)
+        if number % 3:
+            yield Line(site.path, site.text.format(name=name, value=token(draw)), is_secret=True)
+        else:
+            held, secret = draw.choice(_COMMANDS), draw.choice((password, token))(draw)
+            fits = secret.replace("/", "a").replace(" ", "").strip("@#?$*!.")
+            yield Line(held.path, held.text.format(value=fits), is_secret=True)
+        if number % 2:
+            word = draw.choice(_TOKEN_LIKE)
+            yield Line(site.path, site.text.format(name=name, value=word), is_secret=False)

@@ -1,0 +1,91 @@
+"""Detect: how likely is a value a secret? The features that features.py sees, weighed.
+
+rules/likelihood.json holds the weights: a logistic model that bench/train.py makes. Its probability
+is the finding's confidence, never its severity. It is asked where only a name or a place calls a
+value a secret; a format with a prefix or a checksum speaks for itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from scanner.detect.features import Case, features
+from scanner.detect.matches import Match
+from scanner.detect.placeholders import stands_for_one
+from scanner.detect.templates import may_refer
+from scanner.model import Confidence
+
+WEIGHED = frozenset(
+    (
+        *("assigned-value", "configured", "vague-key", "positional"),
+        *("command-argument", "command-setting", "url-password"),
+    )
+)
+"""The checks whose word is not the last one."""
+_BEFORE, _AFTER = 300, 200  # bytes of the line around a value
+
+
+class Model(NamedTuple):
+    """Weights by feature, what is added to them all, and the least probability of each confidence.
+
+    `low_in_configuration`: where a reference belongs, a literal needs less to be a finding.
+    """
+
+    bias: float
+    weights: Mapping[str, float]
+    low: float
+    low_in_configuration: float
+    medium: float
+    high: float
+
+    def probability(self, case: Case) -> float:
+        """How likely the case is a secret, from 0 to 1."""
+        total = self.bias + sum(self.weights.get(each, 0.0) for each in features(case))
+        return 1 / (1 + math.exp(-total))
+
+    def least(self, case: Case) -> float:
+        """The probability from which the case is a finding."""
+        return self.low_in_configuration if case.check == "configured" else self.low
+
+    def confidence(self, case: Case) -> Confidence | None:
+        """What a finding of the case is given; None where it is no finding."""
+        probability = self.probability(case)
+        if probability >= self.high:
+            return Confidence.HIGH
+        if probability >= self.medium:
+            return Confidence.MEDIUM
+        return Confidence.LOW if probability >= self.least(case) else None
+
+
+def weighed(match: Match, path: str, data: bytes, model: Model) -> Match | None:
+    """The match with the confidence that it deserves, or as a placeholder; none at all where it is
+    hardly a secret."""
+    if match.rule.check not in WEIGHED:
+        return match
+    case = case_of(match, path, data)
+    if may_refer(case.value):
+        return match  # the default of a reference, which its rule has judged
+    if stands_for_one(case.value):
+        return match._replace(is_placeholder=True)
+    confidence = model.confidence(case)
+    return None if confidence is None else match._replace(confidence=confidence)
+
+
+def case_of(match: Match, path: str, data: bytes) -> Case:
+    """What there is to see of a match, in the data that it was found in."""
+    start = max(match.start - _BEFORE, data.rfind(b"\n", 0, match.start) + 1)
+    end = data.find(b"\n", match.end, match.end + _AFTER)
+    after = data[match.end : end if end >= 0 else match.end + _AFTER]
+    before, value = data[start : match.start].decode("latin-1"), match.value.decode("latin-1")
+    if value.endswith("}") and "{" in before and "{" not in value:
+        value = value.rstrip("}")  # `${NAME:=value}`
+    return Case(
+        name=match.name.decode("latin-1"),
+        value=value,
+        before=before,
+        after=after.decode("latin-1"),
+        path=path,
+        check=match.rule.check,
+    )

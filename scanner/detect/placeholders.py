@@ -1,0 +1,31 @@
+"""Detect: what stands where a secret goes, and is known to be none."""
+
+from __future__ import annotations
+
+import re
+
+_WORDS = frozenset(
+    "password passwort passwd pass pwd secret secrets changeme change_me changeit change-me"
+    " replaceme replace_me replace-me test tests testing tester tested root user username example"
+    " sample dummy fake placeholder foo bar baz foobar qux abc abcd abcde abcdef asdf todo tbd"
+    " redacted removed hidden masked none null empty undefined default secretkey secret_key"
+    " secret-key api_key apikey api-key token mytoken mysecret mypassword yourpassword yoursecret"
+    " yourtoken string value text key pass123 pass1234 test123 test1234 test12345 test123456"
+    " notsecret not-a-secret anonymous public".split()
+)
+_SHAPES = re.compile(
+    r"(?i)x{3,}|\*{3,}|\.{3,}|-{3,}|_{3,}|#{3,}|(.)\1{3,}|0?1234?5?6?7?8?9?0?|(?:987)?654321"
+    r"|<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}"
+    r"|(?:your|my|some|the|insert|enter|put|add|set|use|fill)[-_ ].*"
+    r"|your[a-z]*(?:password|secret|token|key)s?"
+    r"|(?:please[-_ ]?)?(?:change|replace|update)[-_ ]?(?:me|it|this)[-_ a-z]*[.!]?"
+    r"|(?:example|sample|dummy|fake|placeholder|redacted|removed|replace[-_ ]with)[-_ ].*"
+    r"|.*[-_ ](?:example|sample|placeholder|here|goes[-_ ]here)|.*\bexample\b.*|.*\.\.\.$"
+    r"|.*(?:x{4}|[-_]x{3,}|\*{4})|[\w-]{2,12}[-_]"  # `sk_live_xxxx`, `sk_live_`
+)
+
+
+def stands_for_one(value: str) -> bool:
+    """Is it a plain placeholder, or a word that everyone knows from tests and manuals?"""
+    plain = value.strip().lower()
+    return plain in _WORDS or bool(_SHAPES.fullmatch(plain))
