@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache
+from scanner.detect.encodings import KINDS
 from scanner.detect.matcher import NAME, Hit, Matcher, Pattern
-from scanner.detect.pieces import Buffer, Place, buffers
+from scanner.detect.pieces import Place, buffers
 from scanner.detect.rulebook import Rulebook
 from scanner.detect.scopes import scope_of
 from scanner.detect.uses import USES
@@ -20,19 +21,21 @@ from scanner.detect.uses import USES
 if TYPE_CHECKING:
     from scanner.detect.classic import ClassicSettings
     from scanner.detect.classic.found import Found
+    from scanner.detect.decode import Decoder
     from scanner.detect.engine import Engine
     from scanner.model import AllowComment, Finding, Gap, Note, Observation
 
 _MAX_FINDINGS = 10_000
 _HEAVY = 2 << 20
+_CUT = "more is encoded in it than is decoded of one file: the rest was read as it is"
 _YAML = (".yaml", ".yml", ".eyaml")  # may hold text, behind escapes, that no prefilter sees
 
 
 def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[Pattern, ...]:
     """All that the one pass looks for: a rule's number is its place, then come uses of variables,
-    comments and the prefilters of the detect-secrets layer. Rules without an anchor are called for
-    by the names of files."""
-    from scanner.detect import comments
+    what is encoded, comments and the prefilters of the detect-secrets layer. Rules without an
+    anchor are called for by the names of files."""
+    from scanner.detect import comments, encodings
 
     theirs: tuple[Pattern, ...] = ()
     if settings:
@@ -56,7 +59,7 @@ def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[P
         Pattern(anchor, ignore_case=True, keywords=keywords)
         for anchor, keywords in zip(comments.ANCHORS, comments.KEYWORDS, strict=True)
     )
-    return (*rules, *USES, *ours, *theirs)
+    return (*rules, *USES, *encodings.patterns(book.rules), *ours, *theirs)
 
 
 def patterns_key(book: Rulebook, settings: ClassicSettings | None = None) -> str:
@@ -75,6 +78,15 @@ class Named(NamedTuple):
 
 
 NOTHING = Named()
+
+
+class _Met(NamedTuple):
+    """Hits: those of rules, comments and prefilters; whether a variable is used; those of what is
+    encoded, by KINDS."""
+
+    others: Sequence[Hit] = ()
+    uses: bool = False
+    encoded: Sequence[Hit] = ()
 
 
 class Detector:
@@ -116,16 +128,22 @@ class Detector:
         degraded = ""
         unread = False
         scope = scope_of(path)
+        decoder: Decoder | None = None
         if called is None:
             called = self.names((path,)).get(path, NOTHING).called
         for buffer in buffers(chunks):
             whole = whole and buffer.following == len(buffer.data)
-            hits = self._hits(buffer, scope, uses if whole else None)
-            hits += [(number, 0) for number in called]
+            met = self._met(buffer.data, scope)
+            if met.uses and uses and whole:
+                uses(buffer.data)
+            if met.encoded:
+                decoder = decoder or self._decoder()
+            inner = list(decoder.inner(buffer.data, met.encoded)) if decoder else ()
+            hits = [*met.others, *((number, 0) for number in called)]
             classic = self._classic(path, buffer.data, hits) if self._settings and whole else ()
             unread = unread or classic is None
-            if hits or classic:
-                seen = self._engine.examine(path, buffer, hits, place, classic or ())
+            if hits or classic or inner:
+                seen = self._engine.examine(path, buffer, hits, place, (classic or (), inner))
                 findings += seen.findings
                 said += seen.comments
                 notes += seen.notes
@@ -135,24 +153,40 @@ class Detector:
                 place = place.copy()  # offsets of the next piece begin anew
         unread = unread or (bool(self._settings) and not whole)
         if degraded:
-            notes.append(_degraded(path, degraded))
+            text = f"its structure was not read, since {degraded}: only its lines were"
+            notes.append(_degraded(path, text))
+        if decoder and decoder.cut:
+            notes.append(_degraded(path, _CUT))
         if not (findings or said or unread or notes):
             return None
         gaps = _gaps(path, max(len(findings), len(said)), unread=unread)
         seen_all = _observation(path, size, findings, said, gaps)
         return seen_all._replace(notes=tuple(notes[:_MAX_FINDINGS]))
 
-    def _hits(self, buffer: Buffer, scope: str, uses: Callable[[bytes], None] | None) -> list[Hit]:
-        """Where the rules, comments and prefilters ask to look."""
-        met = self._matcher.hits(buffer.data, scope)
-        if not met:
-            return met
-        first = len(self._book.rules)
-        of_uses = range(first, first + len(USES))
-        hits = [hit for hit in met if hit[0] not in of_uses]
-        if uses and len(hits) < len(met):
-            uses(buffer.data)
-        return hits
+    def _met(self, data: bytes, scope: str) -> _Met:
+        """The one pass over a text: where to look, and for what."""
+        hits = self._matcher.hits(data, scope)
+        if not hits:
+            return _Met()
+        uses = len(self._book.rules)
+        encoded = uses + len(USES)
+        others = encoded + len(KINDS)
+        return _Met(
+            [hit for hit in hits if hit[0] < uses or hit[0] >= others],
+            any(uses <= number < encoded for number, _ in hits),
+            [(number - encoded, to) for number, to in hits if encoded <= number < others],
+        )
+
+    def _decoder(self) -> Decoder:
+        from scanner.detect.decode import Decoder
+
+        rules = len(self._book.rules)
+
+        def look(text: bytes) -> tuple[Sequence[Hit], Sequence[Hit]]:
+            met = self._met(text, "any")
+            return [hit for hit in met.others if hit[0] < rules], met.encoded
+
+        return Decoder(look)
 
     def names(self, paths: Sequence[str]) -> dict[str, Named]:
         """What the names of files say, of those that say anything."""
@@ -184,7 +218,7 @@ class Detector:
         if len(hits) > classic.MOST_HITS:
             return None
         assert self._settings is not None  # noqa: S101 - asked by the caller
-        first = len(self._book.rules) + len(USES) + len(comments.ANCHORS)
+        first = len(self._book.rules) + len(USES) + len(KINDS) + len(comments.ANCHORS)
         theirs = sorted((to, index - first) for index, to in hits if index >= first)
         ends, numbers = [to for to, _ in theirs], [number for _, number in theirs]
         try:
@@ -220,10 +254,9 @@ def _observation(
     )
 
 
-def _degraded(path: str, why: str) -> Note:
+def _degraded(path: str, text: str) -> Note:
     from scanner.model import Note
 
-    text = f"its structure was not read, since {why}: only its lines were"
     return Note(kind="degraded", path=path, text=text)
 
 

@@ -14,9 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.detect import comments, likelihood, mask
 from scanner.detect.assignments import shannon
+from scanner.detect.encodings import KINDS
 from scanner.detect.linear import linear, name_group, secret_group
 from scanner.detect.matcher import Hit
-from scanner.detect.matches import Match, joined, without_overlaps, without_secret_names
+from scanner.detect.matches import (
+    Match,
+    joined,
+    with_decoded,
+    without_overlaps,
+    without_secret_names,
+)
 from scanner.detect.pieces import Buffer, Place
 from scanner.detect.rulebook import Rulebook
 from scanner.detect.rules import Rule
@@ -30,6 +37,7 @@ from scanner.model import AllowComment, Confidence, Finding, Location, Note
 if TYPE_CHECKING:
     from scanner.detect.classic.found import Found
     from scanner.detect.compliance import Compliance
+    from scanner.detect.decode import Inner
 
 _AROUND_COMMENT = 1024
 _REPEATED, _MOST_BARREN = 512, 1000  # size and number of the lines that may come again
@@ -74,13 +82,16 @@ class Engine:
         buffer: Buffer,
         hits: Sequence[Hit],
         place: Place,
-        classic: Sequence[Found] = (),
+        beside: tuple[Sequence[Found], Sequence[Inner]] = ((), ()),
     ) -> Seen:
         """The findings and comments of one piece of a file, which begins at `place`.
 
-        `classic`: what the detect-secrets layer found; then the piece is the whole file.
+        `beside`: what the detect-secrets layer found, for a piece that is the whole file; and the
+        texts that are encoded in the piece.
         """
-        met, degraded = self._matches(path, buffer, hits)
+        classic, inner = beside
+        plain, degraded = self._matches(path, buffer, hits)
+        met = with_decoded(plain, (self._decoded(each, buffer) for each in inner))
         noted = [match for match in met if match.is_placeholder]
         matches = [match for match in met if not match.is_placeholder]
         if classic:
@@ -134,6 +145,20 @@ class Engine:
             likelihood.weighed(match, path, buffer.data, self._book.likelihood) for match in here
         )
         return [match for match in likely if match is not None], degraded
+
+    def _decoded(self, inner: Inner, buffer: Buffer) -> list[Match]:
+        """What an encoded text holds, in the places of the buffer that stand for it.
+
+        It has no name, so it is neither code nor structured: a line tells what there is to tell.
+        """
+        text = Buffer(inner.data, 0, len(inner.data), 0)
+        matches = []
+        for match in self._matches("", text, inner.hits)[0]:
+            start, end = inner.span(match.start, match.end)
+            if buffer.first <= start < buffer.last:
+                placed = match._replace(start=start, end=end, name_start=start)
+                matches.append(placed._replace(layers=inner.layers))
+        return matches
 
     def _seek(
         self,
@@ -254,7 +279,7 @@ class Engine:
     ) -> Iterator[AllowComment]:
         """The allow comments of a buffer; a secret inside one is masked before it is read."""
         data = buffer.data
-        first = len(self._rules) + len(USES)
+        first = len(self._rules) + len(USES) + len(KINDS)
         last = first + len(comments.ANCHORS)
         ends = sorted({to for i, to in hits if first <= i < last})
         read = 0
@@ -377,14 +402,15 @@ def _finding(path: str, match: Match, location: Location, detail: str = "") -> F
         confidence=match.confidence,
         preview=_preview(match),
         context=mask.text(match.name),
-        detail=detail,
+        detail=detail or " ".join(f"in {layer}" for layer in match.layers),
         tag=_tag(path, match.value),
         classic=match.classic,
     )
 
 
 def _preview(match: Match) -> str:
-    return mask.preview(match.value, () if match.rule.named else match.rule.keywords)
+    prefixes = () if match.rule.named else match.rule.keywords
+    return mask.preview(match.value, prefixes, ", decoded" if match.layers else "")
 
 
 def _tag(path: str, value: bytes) -> int:

@@ -15,14 +15,15 @@ def text(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def preview(value: bytes, keywords: Sequence[str] = ()) -> str:
+def preview(value: bytes, keywords: Sequence[str] = (), said: str = "") -> str:
     """The masked form: the format's own prefix and the last 2 characters, from 20 characters on.
 
     The prefix is the longest of `keywords` (lower case) that the value starts with: literals of
     the format, so they tell nothing about this value. A shorter value shows its length alone.
+    `said`: what else there is to say of it.
     """
     shown = text(value)
-    length = f"({len(shown)} characters)"
+    length = f"({len(shown)} characters{said})"
     if len(shown) < _SHOWN_FROM:
         return length
     lowered = shown.lower()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +31,7 @@ class Match(NamedTuple):
 
     `classic`: the findings of detect-secrets that this one stands for, too. `severity`: where it is
     not the rule's. `is_placeholder`: it only stands where a secret goes, which is worth a note.
+    `layers`: what the value is encoded in, the innermost first.
     """
 
     start: int
@@ -43,6 +44,7 @@ class Match(NamedTuple):
     classic: tuple[ClassicMatch, ...] = ()
     severity: Severity | None = None
     is_placeholder: bool = False
+    layers: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Match({self.rule.id} {self.start}-{self.end})"
@@ -59,6 +61,26 @@ def without_overlaps(found: Sequence[Match]) -> list[Match]:
     return kept
 
 
+def with_decoded(plain: Sequence[Match], decoded: Iterable[Sequence[Match]]) -> list[Match]:
+    """The matches of a text as it stands, in order and apart from each other, and those of each
+    text that is encoded in it.
+
+    Where they share bytes the text as it stands goes first, unless only what is encoded is of a
+    format of its own. The matches of one encoded text stand beside each other, in whatever place:
+    of gzip they all have the same.
+    """
+    kept = list(plain)
+    for found in filter(None, decoded):
+        low, high = min(m.start for m in found), max(m.end for m in found)
+        first = bisect_right(kept, low, key=lambda m: m.end)
+        last = bisect_left(kept, high, key=lambda m: m.start)
+        near = kept[first:last]
+        new = [m for m in found if all(_says(m) > _says(k) for k in near if _share(m, k))]
+        old = [k for k in near if not any(_share(m, k) for m in new)]
+        kept[first:last] = sorted((*old, *new), key=lambda m: (m.start, m.end))
+    return kept
+
+
 def without_secret_names(matches: Sequence[Match]) -> list[Match]:
     """The matches, in order, without the names that are part of another value.
 
@@ -66,7 +88,7 @@ def without_secret_names(matches: Sequence[Match]) -> list[Match]:
     """
     named, reach = [], 0
     for match in matches:
-        hidden = match.name and match.name_start < reach
+        hidden = match.name and match.name_start < reach and not match.layers
         named.append(match._replace(name=b"") if hidden else match)
         reach = max(reach, match.end)
     return named
@@ -105,7 +127,15 @@ def joined(
 def _weight(match: Match) -> tuple[int, int, int]:
     """A rule with a format of its own says more about a value than the place that it stands in, and
     that more than the name beside it."""
-    return _BY_PLACE.get(match.rule.check, 3), match.confidence, match.rule.severity
+    return _says(match), match.confidence, match.rule.severity
+
+
+def _says(match: Match) -> int:
+    return _BY_PLACE.get(match.rule.check, 3)
+
+
+def _share(one: Match, other: Match) -> bool:
+    return one.start < other.end and other.start < one.end
 
 
 def _overlapping(own: Sequence[Match], starts: Sequence[int], start: int, end: int) -> int | None:

@@ -137,7 +137,7 @@ def _code() -> Iterator[str]:
     yield os.path.join(document.rules_folder(), "classic.yaml")
     here = os.path.dirname(os.path.abspath(__file__))
     for name in (
-        *("rule_tables", "config_rules", "where", "stems", "comments", "detector"),
+        *("rule_tables", "config_rules", "where", "stems", "comments", "encodings", "detector"),
         *("classic/patterns", "classic/settings"),
     ):
         yield os.path.join(here, *name.split("/")) + ".py"
