@@ -15,7 +15,7 @@ from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
-from scanner.detect.encodings import GZIP, KINDS, SHORTEST
+from scanner.detect.encodings import BASE64_TEXT, GZIP, HEX_TEXT, KINDS, SHORTEST
 from scanner.detect.matcher import Hit
 
 MOST_BYTES = 16 << 20
@@ -26,7 +26,7 @@ _MOST_RUNS = 10_000  # that are looked at in one file
 _MOST_INFLATED = 8 << 20  # bytes that one run in gzip may become
 _BINARY_HEAD = 8192
 _BEFORE, _AFTER = 64 << 10, 4 << 20  # characters of a run in base64 or hex
-_NEAR = 64  # characters around a hit that tell whether text is encoded there
+_NEAR = 40  # characters around a hit that tell whether text may be encoded there
 _ROOM = 256  # for a line, and what stands between two
 _BEFORE_WRITTEN, _AFTER_WRITTEN = 4096, 64 << 10
 
@@ -125,7 +125,7 @@ def _runs(data: bytes, hits: Sequence[Hit], budget: Budget) -> Iterator[_Run]:
 class _Code(NamedTuple):
     """An encoding in which `group` characters stand for `size` bytes. `before` matches a run
     backwards from a place in it, `after` forwards, over line breaks; `part` what there is of it in
-    a line, in group 1, or a break."""
+    a line, in group 1, or a break; `near` some of it that may be text."""
 
     name: str
     group: int
@@ -134,6 +134,7 @@ class _Code(NamedTuple):
     before: re.Pattern[bytes]
     after: re.Pattern[bytes]
     part: re.Pattern[bytes]
+    near: re.Pattern[bytes]
 
 
 # Between the lines of a run: the line break, or what is written for one in a string, with what
@@ -150,13 +151,14 @@ _KAERB = (
 _LINE = 40
 
 
-def _code(name: str, group: int, size: int, one: bytes, decode: Callable[[bytes], bytes]) -> _Code:
+def _code(one: bytes, near: str) -> Iterator[re.Pattern[bytes]]:
+    """The patterns of a _Code: `one` is a character of it."""
     back = rb"(?!n\\)" + one  # the n of a written line break is none of the run
     full = b"{%d}" % _LINE
     before = b"(?:" + back + b")*+(?:" + _KAERB + b"(?:" + back + b")" + full[:-1] + b",}+)*+"
     after = one + b"*+(?:(?<=" + one + full + b")" + _BREAK + one + b"++)*+"
     parts = _BREAK + b"|(" + one + b"++)"
-    return _Code(name, group, size, decode, *map(re.compile, (before, after, parts)))
+    return map(re.compile, (before, after, parts, near.encode()))
 
 
 def _from_base64(text: bytes) -> bytes:
@@ -169,8 +171,8 @@ def _from_hex(text: bytes) -> bytes:
 
 
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
-_BASE64 = _code("base64", 4, 3, rb"[A-Za-z0-9+/_\-]", _from_base64)
-_HEX = _code("hex", 2, 1, rb"[0-9A-Fa-f]", _from_hex)
+_BASE64 = _Code("base64", 4, 3, _from_base64, *_code(rb"[A-Za-z0-9+/_\-]", BASE64_TEXT))
+_HEX = _Code("hex", 2, 1, _from_hex, *_code(rb"[0-9A-Fa-f]", HEX_TEXT))
 
 
 class _Places(NamedTuple):
@@ -245,7 +247,9 @@ def _stretches(code: _Code, line: _Line) -> Iterator[_Stretch]:
 def _decoded(code: _Code, data: bytes, to: int, low: int, budget: Budget) -> _Run | None:
     """What is in base64 or hex around a hit that ends at `to`: the text there, or the one that is
     in gzip there. It is looked at from near first: most of what is met is none."""
-    reach = _NEAR
+    if not code.near.search(data, max(low, to - _NEAR), to + _NEAR):
+        return None
+    reach = 4 * _ROOM
     while True:
         lowest, highest = max(low, to - min(reach, _BEFORE)), min(len(data), to + reach)
         line = _line(code, data, to, lowest, highest)

@@ -89,6 +89,9 @@ class _Met(NamedTuple):
     encoded: Sequence[Hit] = ()
 
 
+_NOTHING_MET = _Met()
+
+
 class Detector:
     """A rulebook and a matcher, ready for any number of files.
 
@@ -139,7 +142,7 @@ class Detector:
             if met.encoded:
                 decoder = decoder or self._decoder()
             inner = list(decoder.inner(buffer.data, met.encoded)) if decoder else ()
-            hits = [*met.others, *((number, 0) for number in called)]
+            hits = [*met.others, *((number, 0) for number in called)] if called else met.others
             classic = self._classic(path, buffer.data, hits) if self._settings and whole else ()
             unread = unread or classic is None
             if hits or classic or inner:
@@ -167,14 +170,17 @@ class Detector:
         """The one pass over a text: where to look, and for what."""
         hits = self._matcher.hits(data, scope)
         if not hits:
-            return _Met()
+            return _NOTHING_MET
         uses = len(self._book.rules)
         encoded = uses + len(USES)
         others = encoded + len(KINDS)
+        ours = [hit for hit in hits if uses <= hit[0] < others]
+        if not ours:
+            return _Met(hits)
         return _Met(
-            [hit for hit in hits if hit[0] < uses or hit[0] >= others],
-            any(uses <= number < encoded for number, _ in hits),
-            [(number - encoded, to) for number, to in hits if encoded <= number < others],
+            [hit for hit in hits if not uses <= hit[0] < others],
+            any(number < encoded for number, _ in ours),
+            [(number - encoded, to) for number, to in ours if number >= encoded],
         )
 
     def _decoder(self) -> Decoder:

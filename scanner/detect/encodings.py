@@ -30,13 +30,16 @@ _TEXT = frozenset((*b"\t\n\r", *range(32, 127)))
 _ENOUGH = 4  # characters of base64: by chance they come once in 16 megabytes of it
 # What stands beside a secret that has no format of its own; each in three cases.
 _WORDS = ("pass", "pwd", "secret", "token", "key", "cred", "auth", "://", "-----BEGIN ")
+# What is looked for three encodings deep, as those words are: each is a hundred literals more.
+_TOKENS = ("ghp_", "github_pat_", "glpat-", "AKIA", "sk_live_", "xoxb-", "AIza", "npm_")
 GZIP = b"\x1f\x8b\x08"
-# As long as the shortest text that is decoded; for an engine to which so many literals are dear.
-_BASE64_TEXT = (
+# As long as the shortest text that is decoded: what decode.py asks for around a hit, and what an
+# engine looks for to which so many literals are dear.
+BASE64_TEXT = (
     "(?:[CDI-Za-f][ACDEFGHQSTUVWXgijklmnwyz0123][ABEFIJMNQRUVYZcdghklopstwx014589]"
     "[A-Za-z0-9+/_-]){4}|H4sI"
 )
-_HEX_TEXT = "(?:[2-7][0-9A-Fa-f]|0[9AaDd]){12}|(?i:1f8b08)"
+HEX_TEXT = "(?:[2-7][0-9A-Fa-f]|0[9AaDd]){12}|(?i:1f8b08)"
 # Letters stay as they are: it is what stands between names and values that is written otherwise.
 _PERCENT = (
     "%(?:25)?3[Aa]%(?:25)?2[Ff]%(?:25)?2[Ff]|%(?:25)?22%(?:25)?3[Aa]|%(?:25)?3[Dd]"
@@ -50,6 +53,7 @@ _ESCAPES = (
 def patterns(rules: Iterable[Rule]) -> tuple[Pattern, ...]:
     """A pattern for each of KINDS: of text that holds something that a rule looks for."""
     words = {case(word).encode() for word in _WORDS for case in (str.lower, str.upper, str.title)}
+    words |= {token.encode() for token in _TOKENS}
     again = _encoded(words)
     looked_for = {word.encode() for rule in rules for word in _literals(rule) if len(word) > 2}
     looked_for |= words | again | _encoded(again)
@@ -58,8 +62,8 @@ def patterns(rules: Iterable[Rule]) -> tuple[Pattern, ...]:
     in_base64 |= {each for word in compressed for each in _in_base64(word, 0)}
     in_hex = {word.hex() for word in looked_for | compressed}
     return (
-        Pattern(_BASE64_TEXT, literals=tuple(sorted(map(re.escape, in_base64)))),
-        Pattern(_HEX_TEXT, ignore_case=True, literals=tuple(sorted(in_hex))),
+        Pattern(BASE64_TEXT, literals=tuple(sorted(map(re.escape, in_base64)))),
+        Pattern(HEX_TEXT, ignore_case=True, literals=tuple(sorted(in_hex))),
         Pattern(_PERCENT),
         Pattern(_ESCAPES),
     )
