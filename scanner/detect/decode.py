@@ -275,21 +275,24 @@ def _decoded(code: _Code, data: bytes, to: int, low: int, budget: Budget) -> _Ru
     if not content.startswith(GZIP):
         return _Run(content, span, (code.name,), span(0, len(content))[1])
     budget.cut = budget.cut or not ends
-    text = _inflated(content, budget)
-    everything = span(0, len(content))
+    text, size = _inflated(content, budget)
+    everything = span(0, size)
     return _Run(text, lambda _start, _end: everything, ("gzip", code.name), everything[1])
 
 
-def _inflated(content: bytes, budget: Budget) -> bytes:
-    """What gzip made `content` of, up to the bounds; nothing where it is damaged, or no text."""
+def _inflated(content: bytes, budget: Budget) -> tuple[bytes, int]:
+    """What gzip made the beginning of `content` of, up to the bounds, nothing where it is damaged
+    or no text; and how many bytes that beginning has."""
     engine = zlib.decompressobj(31)
+    most = min(_MOST_INFLATED, max(budget.bytes, 1))
     try:
-        text = engine.decompress(content, min(_MOST_INFLATED, max(budget.bytes, 1)))
+        text = engine.decompress(content, most)
     except zlib.error:
-        return b""
-    budget.cut = budget.cut or bool(engine.unconsumed_tail)
+        return b"", len(GZIP)
+    budget.cut = budget.cut or (len(text) == most and not engine.eof)
     is_text = b"\0" not in text[:_BINARY_HEAD]
-    return text if budget.take(len(text)) and is_text else b""
+    size = len(content) - len(engine.unused_data)
+    return (text if budget.take(len(text)) and is_text else b""), size
 
 
 class _Writing(NamedTuple):

@@ -56,13 +56,13 @@ def patterns(rules: Iterable[Rule]) -> tuple[Pattern, ...]:
     words |= {token.encode() for token in _TOKENS}
     again = _encoded(words)
     looked_for = {word.encode() for rule in rules for word in _literals(rule) if len(word) > 2}
-    looked_for |= words | again | _encoded(again)
+    looked_for |= words | again | _encoded(again) | _written(words)
     compressed = {GZIP, *_encoded((GZIP,))}
     in_base64 = {each for word in looked_for for at in range(3) for each in _in_base64(word, at)}
     in_base64 |= {each for word in compressed for each in _in_base64(word, 0)}
     in_hex = {word.hex() for word in looked_for | compressed}
     return (
-        Pattern(BASE64_TEXT, literals=tuple(sorted(map(re.escape, in_base64)))),
+        Pattern(BASE64_TEXT, literals=tuple(sorted(in_base64))),
         Pattern(HEX_TEXT, ignore_case=True, literals=tuple(sorted(in_hex))),
         Pattern(_PERCENT),
         Pattern(_ESCAPES),
@@ -87,6 +87,12 @@ def _encoded(words: Iterable[bytes]) -> set[bytes]:
     """What of each word is known when it is encoded, wherever it stands in the text."""
     in_base64 = (_known(_choices(word, at)) for word in words for at in range(3))
     return {*in_base64, *(word.hex().encode() for word in words)}
+
+
+def _written(words: Iterable[bytes]) -> set[bytes]:
+    """Each word with all of its characters written as several."""
+    forms = ("%%%02x", "%%%02X", "\\x%02x", "\\u%04x")
+    return {"".join(form % byte for byte in word).encode() for word in words for form in forms}
 
 
 def _known(choices: Sequence[str]) -> bytes:

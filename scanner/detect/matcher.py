@@ -7,7 +7,7 @@ fallback where Hyperscan has no wheel. A hit says "look here", never "this is a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from scanner import cache
@@ -28,8 +28,9 @@ class Pattern(NamedTuple):
 
     `once`: that it is there is all that is asked: one hit, for a match of the anchor itself.
     `scope`: code or config, where it is for such files alone; NAME. `in_code`: the anchor for code,
-    where that is another. `literals`: what Hyperscan looks for in the anchor's place, each a small
-    pattern: to it they are free, to its twin one anchor is cheaper.
+    where that is another. `literals`, of four characters or more: their ends are the hits. Near
+    each is a match of the anchor, where only Hyperscan's twin looks for them: it has no other way
+    to look for thousands, to Hyperscan they are free.
     """
 
     anchor: str
@@ -146,7 +147,7 @@ class _Hyperscan:
         patterns = [
             (number | place << _NUMBER_BITS, expression.encode(), p)
             for number, p in _of_scope(self._patterns(), self._scope)
-            for place, expression in enumerate(p.literals or (p.anchor,))
+            for place, expression in enumerate([*map(re.escape, p.literals)] or [p.anchor])
         ]
         try:
             database.compile(
@@ -189,12 +190,16 @@ class _Twin:
         self._by_keyword: dict[bytes, list[int]] = {}
         self._by_regex: list[tuple[int, re.Pattern[bytes]]] = []
         self._once: dict[int, re.Pattern[bytes]] = {}
+        self._spelled: list[tuple[int, re.Pattern[bytes], _Spelling]] = []
         for index, pattern in patterns:
             for keyword in pattern.keywords:
                 self._by_keyword.setdefault(keyword.encode(), []).append(index)
             flags = re.MULTILINE | (re.IGNORECASE if pattern.ignore_case else 0)
             if pattern.once:
                 self._once[index] = re.compile(pattern.anchor.encode(), flags)
+            elif pattern.literals:
+                anchor = re.compile(pattern.anchor.encode(), flags)
+                self._spelled.append((index, anchor, _spelling(pattern.literals)))
             elif not pattern.keywords:
                 self._by_regex.append((index, re.compile(pattern.anchor.encode(), flags)))
 
@@ -207,6 +212,9 @@ class _Twin:
             for index in indexes
         ]
         found += [(i, m.end()) for i, regex in self._by_regex for m in regex.finditer(data)]
+        for index, anchor, spelling in self._spelled:
+            text = lowered if anchor.flags & re.IGNORECASE else data
+            found += [(index, to) for to in _spelled(spelling, anchor, text)]
         return self._without_more(found, data) if self._once else found
 
     def _without_more(self, found: list[Hit], data: bytes) -> list[Hit]:
@@ -214,6 +222,30 @@ class _Twin:
         met = {index for index, _ in found if index in self._once}
         single = [(i, m.end()) for i in met if (m := self._once[i].search(data))]
         return [hit for hit in found if hit[0] not in self._once] + single
+
+
+_Spelling = dict[bytes, list[bytes]]
+_HEAD = 4  # characters of a literal that tell which ones it may be
+_NEAR = 128  # characters
+
+
+def _spelling(literals: Sequence[str]) -> _Spelling:
+    """The literals by their first characters."""
+    by_head: _Spelling = {}
+    for literal in map(str.encode, literals):
+        by_head.setdefault(literal[:_HEAD], []).append(literal)
+    return by_head
+
+
+def _spelled(spelling: _Spelling, anchor: re.Pattern[bytes], text: bytes) -> Iterator[int]:
+    """Where literals near a match of the anchor end."""
+    reached = 0
+    for m in anchor.finditer(text):
+        for at in range(max(reached, m.start() - _NEAR), m.end() + _NEAR):
+            for literal in spelling.get(text[at : at + _HEAD], ()):
+                if text.startswith(literal, at):
+                    yield at + len(literal)
+        reached = max(reached, m.end() + _NEAR)
 
 
 def _places(needle: bytes, text: bytes) -> Sequence[int]:
