@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache
-from scanner.detect.encodings import KINDS
 from scanner.detect.matcher import NAME, Hit, Matcher, Pattern
 from scanner.detect.pieces import Place, buffers
 from scanner.detect.rulebook import Rulebook
@@ -171,6 +170,8 @@ class Detector:
         hits = self._matcher.hits(data, scope)
         if not hits:
             return _NOTHING_MET
+        from scanner.detect.encodings import KINDS
+
         uses = len(self._book.rules)
         encoded = uses + len(USES)
         others = encoded + len(KINDS)
@@ -220,6 +221,7 @@ class Detector:
         if not hits and not path.endswith(_YAML):
             return ()
         from scanner.detect import classic, comments
+        from scanner.detect.encodings import KINDS
 
         if len(hits) > classic.MOST_HITS:
             return None
