@@ -15,7 +15,15 @@ from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
-from scanner.detect.encodings import BASE64_TEXT, GZIP, HEX_TEXT, KINDS, SHORTEST
+from scanner.detect.encodings import (
+    BASE64_TEXT,
+    ESCAPED_TEXT,
+    GZIP,
+    HEX_TEXT,
+    KINDS,
+    PERCENT_TEXT,
+    SHORTEST,
+)
 from scanner.detect.matcher import Hit
 
 MOST_BYTES = 16 << 20
@@ -28,6 +36,7 @@ _BINARY_HEAD = 8192
 _BEFORE, _AFTER = 64 << 10, 4 << 20  # characters of a run in base64 or hex
 _NEAR = 40  # characters around a hit that tell whether text may be encoded there
 _ROOM = 256  # for a line, and what stands between two
+_NAME_WRITTEN, _LOGIN_WRITTEN = 36, 110  # characters before and after a hit that tell as much
 _BEFORE_WRITTEN, _AFTER_WRITTEN = 4096, 64 << 10
 
 Span = Callable[[int, int], tuple[int, int]]
@@ -297,13 +306,15 @@ def _inflated(content: bytes, budget: Budget) -> tuple[bytes, int]:
 
 class _Writing(NamedTuple):
     """A way to write single characters as several. `before` matches a run backwards from a place in
-    it, `after` forwards; `written` what stands for the `character` of the number in its group."""
+    it, `after` forwards; `written` what stands for the `character` of the number in its group;
+    `near` what may be a secret."""
 
     name: str
     before: re.Pattern[bytes]
     after: re.Pattern[bytes]
     written: re.Pattern[bytes]
     character: Callable[[int], bytes]
+    near: re.Pattern[bytes]
 
 
 _OF_URL = re.compile(rb"[A-Za-z0-9._~!*();:@&=+$,/?#\[\]|%\-]*+")
@@ -313,6 +324,7 @@ _PERCENT = _Writing(
     _OF_URL,
     re.compile(rb"%([0-9A-Fa-f]{2})"),
     lambda number: bytes((number,)),
+    re.compile(PERCENT_TEXT.encode()),
 )
 _ESCAPES = _Writing(
     KINDS[3],
@@ -320,11 +332,14 @@ _ESCAPES = _Writing(
     re.compile(rb"""(?:\\[^\n]|[^\n"'`\\])*+"""),
     re.compile(rb"\\{1,4}(?:u00|x|u\{0{0,4})([0-9A-Fa-f]{2})\}?"),
     lambda number: chr(number).encode(),
+    re.compile(ESCAPED_TEXT.encode()),
 )
 
 
 def _rewritten(writing: _Writing, data: bytes, to: int, low: int, budget: Budget) -> _Run | None:
     """The run around a hit that ends at `to`, with each character as itself."""
+    if not writing.near.search(data, max(low, to - _NAME_WRITTEN), to + _LOGIN_WRITTEN):
+        return None
     before = writing.before.match(data[max(low, to - _BEFORE_WRITTEN) : to][::-1])
     after = writing.after.match(data, to, to + _AFTER_WRITTEN)
     at = start = to - (before.end() if before else 0)

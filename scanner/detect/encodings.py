@@ -40,14 +40,21 @@ BASE64_TEXT = (
     "[A-Za-z0-9+/_-]){4}|H4sI"
 )
 HEX_TEXT = "(?:[2-7][0-9A-Fa-f]|0[9AaDd]){12}|(?i:1f8b08)"
-# Letters stay as they are: it is what stands between names and values that is written otherwise.
-_PERCENT = (
-    "%(?:25)?3[Aa]%(?:25)?2[Ff]%(?:25)?2[Ff]|%(?:25)?22%(?:25)?3[Aa]|%(?:25)?3[Dd]"
-    "|(?:%[2-7][0-9A-Fa-f]){4}"
+# Letters mostly stay as they are: it is what stands between a name, or a login, and its secret that
+# is written otherwise. As above: first what decode.py asks for around a hit.
+_NAME = r"(?:pass|pwd|secret|token|key|cred|auth)[\w.\-]{0,20}"
+# In hex a letter, a digit, or what begins the same writing again; quotes and brackets are common.
+_LETTER = "(?:3[0-9]|[46][1-9a-f]|[57][0-9a]|25|5c)"
+PERCENT_TEXT = (
+    rf"(?i){_NAME}%(?:25)?(?:3d|22%(?:25)?3a)|(?:%{_LETTER}){{4}}"
+    r"|%(?:25)?3a%(?:25)?2f%(?:25)?2f[\w.~!*%+\-]{3,99}?%(?:25)?40"
 )
-_ESCAPES = (
-    r"(?:\\u00[2-7][0-9A-Fa-f]){3}|(?:\\x[2-7][0-9A-Fa-f]){3}|\\(?:u00|x)(?:2[27]|3[AaDd]|40)"
+ESCAPED_TEXT = (
+    rf"(?i){_NAME}\\{{1,4}}(?:u00|x)(?:2[27]|3[ad])|\\(?:u00|x)40"
+    rf"|(?:\\u00{_LETTER}){{3}}|(?:\\x{_LETTER}){{3}}"
 )
+_PERCENT = "%(?:25)?3d|%(?:25)?22%(?:25)?3a|%(?:25)?3a%(?:25)?2f%(?:25)?2f|(?:%[2-7][0-9a-f]){4}"
+_ESCAPES = r"(?:\\u00[2-7][0-9a-f]){3}|(?:\\x[2-7][0-9a-f]){3}|\\(?:u00|x)(?:2[27]|3[ad]|40)"
 
 
 def patterns(rules: Iterable[Rule]) -> tuple[Pattern, ...]:
@@ -64,8 +71,8 @@ def patterns(rules: Iterable[Rule]) -> tuple[Pattern, ...]:
     return (
         Pattern(BASE64_TEXT, literals=tuple(sorted(in_base64))),
         Pattern(HEX_TEXT, ignore_case=True, literals=tuple(sorted(in_hex))),
-        Pattern(_PERCENT),
-        Pattern(_ESCAPES),
+        Pattern(_PERCENT, ignore_case=True),
+        Pattern(_ESCAPES, ignore_case=True),
     )
 
 
