@@ -36,7 +36,8 @@ _BINARY_HEAD = 8192
 _BEFORE, _AFTER = 64 << 10, 4 << 20  # characters of a run in base64 or hex
 _NEAR = 40  # characters around a hit that tell whether text may be encoded there
 _ROOM = 256  # for a line, and what stands between two
-_NAME_WRITTEN, _LOGIN_WRITTEN = 36, 110  # characters before and after a hit that tell as much
+_NAME_WRITTEN, _LOGIN_WRITTEN = 36, 144  # characters before and after a hit that tell as much
+_ALIKE = 30  # characters after one that told nothing, in which another tells nothing new
 _BEFORE_WRITTEN, _AFTER_WRITTEN = 4096, 64 << 10
 
 Span = Callable[[int, int], tuple[int, int]]
@@ -128,7 +129,8 @@ def _runs(data: bytes, hits: Sequence[Hit], budget: Budget) -> Iterator[_Run]:
             run = _DECODERS[kind](data, to, covered[kind], budget)
             if run:
                 covered[kind] = run.end
-                yield run
+                if run.data:
+                    yield run
 
 
 class _Code(NamedTuple):
@@ -339,7 +341,7 @@ _ESCAPES = _Writing(
 def _rewritten(writing: _Writing, data: bytes, to: int, low: int, budget: Budget) -> _Run | None:
     """The run around a hit that ends at `to`, with each character as itself."""
     if not writing.near.search(data, max(low, to - _NAME_WRITTEN), to + _LOGIN_WRITTEN):
-        return None
+        return _Run(b"", lambda first, last: (first, last), (), to + _ALIKE)
     before = writing.before.match(data[max(low, to - _BEFORE_WRITTEN) : to][::-1])
     after = writing.after.match(data, to, to + _AFTER_WRITTEN)
     at = start = to - (before.end() if before else 0)
