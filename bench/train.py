@@ -38,7 +38,7 @@ from scanner.detect.templates import may_refer
 OUT = Path(__file__).resolve().parent.parent / "rules" / "likelihood.json"
 _FOLDS, _SOFTNESS, _MADE, _SEED = 10, 0.15, 3000, 1
 _MADE_WEIGHT = 0.4  # of one made-up line, beside a labelled one
-_LEVELS = {"low": 0.45, "low_in_configuration": 0.2, "medium": 0.7, "high": 0.9}
+_LEVELS = {"low": 0.45, "low_in_configuration": 0.3, "medium": 0.7, "high": 0.9}
 _LEAST = 0.005  # a weight below this changes nothing
 _PAIRS = frozenset(
     "th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve"

@@ -129,6 +129,8 @@ def assigned_value(candidate: Candidate) -> Confidence | None:
         return None
     if _PATHLIKE.search(value) or is_decimal(value) or _is_prose(value, candidate.path):
         return None
+    if value.isalpha() and _SENSITIVE.search(value):
+        return None  # `NextToken`, `mypassword`: the name of one
     return Confidence.MEDIUM if len(set(value)) > _FEWEST_DISTINCT else None
 
 

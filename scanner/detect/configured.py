@@ -89,6 +89,7 @@ _OF_KEY = re.compile(r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|h
 _BESIDE_IT = frozenset(
     ("name", "namespace", "id", "type", "kind", "path", "version", "description")
 )
+_PATTERN = re.compile(r"\(\?[=!:<]|^\^.*\$$")
 _LONG_HEX = re.compile(r"(?:[0-9a-f]{2}){16,}|(?:[0-9A-F]{2}){16,}")
 _MIXED = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?!.*(?:[a-z]{6}|[A-Z]{6})).{20}")
 _HOLDER = re.compile(
@@ -225,11 +226,16 @@ def _is_name_of_one(name: str, value: str, *, password: bool) -> bool:
     return joined and not password and not is_placeholder(value)
 
 
+def is_words(value: str) -> bool:
+    """Words with nothing else, joined or not, of any alphabet."""
+    return _WORDS.match(value) is not None or not value.isascii()
+
+
 def _is_no_secret(value: str) -> bool:
     """A switch, a place, an address, a public key, words for people."""
     if len(value) < 3 or (value.isdigit() and len(value) < 4) or _PUBLIC.match(value):
         return True
-    if is_decimal(value):
+    if is_decimal(value) or _PATTERN.search(value):
         return True
     is_switch = _NO_VALUE.match(value) is not None
     return is_switch or _is_place(value) or _is_prose(value) or _is_address(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scanner.detect.configured import flaw, is_random, is_sensitive, trimmed
+from scanner.detect.configured import flaw, is_random, is_sensitive, is_words, trimmed
 from scanner.detect.structure.kinds import file_kind
 from scanner.detect.templates import Verdict, judge
 from scanner.model import Confidence, Severity
@@ -27,7 +27,8 @@ def env_value(candidate: Candidate) -> Confidence | None:
     quoted = rest[:1] if rest[:1] in {b'"', b"'"} else b""
     value = trimmed(rest[len(quoted) :], quoted).decode("latin-1")
     found = flaw(name, value, sensitive=is_sensitive(name))
-    if found and found.verdict is not Verdict.MALFORMED and found.severity is not Severity.LOW:
+    is_wrong = found and found.verdict is not Verdict.MALFORMED
+    if found and is_wrong and found.severity is not Severity.LOW and not is_words(value):
         return Confidence.HIGH
     is_secret = _LOGIN.match(value) or is_random(value.removeprefix("base64:"))
     return Confidence.HIGH if is_secret and judge(value).verdict is Verdict.LITERAL else None
