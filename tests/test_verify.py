@@ -97,8 +97,8 @@ def test_bech32_gives_the_checksum_of_bip_173_s_first_vector() -> None:
 
 
 def test_bech32_accepts_the_private_key_that_nip_19_shows() -> None:
-    key = "nsec1vl029mgpspedva04" + "g90vltkh6fvh240zqtv9k0" + "t9af8935ke9laqsnlfe5"
-    assert judge("bech32", key) is Confidence.HIGH
+    shown = "nsec1vl029mgpspedva04" + "g90vltkh6fvh240zqtv9k0" + "t9af8935ke9laqsnlfe5"
+    assert judge("bech32", shown) is Confidence.HIGH
 
 
 def test_base58check_gives_the_bitcoin_key_whose_number_is_one() -> None:

@@ -79,7 +79,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _CODE_SHAPE = re.compile(
-    r"^[\w.$:]+\(|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
+    r"^[\w.$:]+\(|^[a-z_]\w*(?:\.[a-z_]\w*){2,}$|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
     r"|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+|^[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,.]+)?)+$"
 )
 _PATHLIKE = re.compile(
