@@ -25,11 +25,12 @@ from scanner.detect.matches import (
     without_secret_names,
 )
 from scanner.detect.pieces import Buffer, Place
+from scanner.detect.placeholders import is_sample
 from scanner.detect.rulebook import Rulebook
 from scanner.detect.rules import Rule
 from scanner.detect.structure.kinds import file_kind
 from scanner.detect.uses import USES
-from scanner.detect.verify import CHECKS, Candidate
+from scanner.detect.verify import CHECKS, SEEK_RANDOM, Candidate
 from scanner.detect.windows import Window, line_start, window_around
 from scanner.identity import digest
 from scanner.model import AllowComment, Confidence, Finding, Location, Note
@@ -141,9 +142,7 @@ class Engine:
             found += in_structure
         kept = without_secret_names(without_overlaps(found))
         here = (match for match in kept if buffer.first <= match.start < buffer.last)
-        likely = (
-            likelihood.weighed(match, path, buffer.data, self._book.likelihood) for match in here
-        )
+        likely = (likelihood.weighed(match, path, buffer.data, self._book) for match in here)
         return [match for match in likely if match is not None], degraded
 
     def _decoded(self, inner: Inner, buffer: Buffer) -> list[Match]:
@@ -346,9 +345,12 @@ def _judged(
         line_end = text.find(b"\n", end)
         whole = text[line : line_end if line_end >= 0 else len(text)]
         confidence = CHECKS[rule.check](Candidate(value, name, whole, start - line, path))
-    if confidence is not None:
+    is_example = confidence is None and rule.check in SEEK_RANDOM and is_sample(value)
+    if confidence is not None or is_example:
         at = window.low
-        yield Match(at + start, at + end, rule, value, confidence, name, at + low)
+        sure = confidence or rule.confidence
+        match = Match(at + start, at + end, rule, value, sure, name, at + low)
+        yield match._replace(is_placeholder=is_example)
 
 
 def _name(rule: Rule, text: bytes, match: int, low: int, start: int) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from scanner.detect.assignments import is_dummy, is_translation, shannon
+from scanner.detect.context import place_of
 from scanner.detect.scopes import scope_of
 
 
@@ -88,18 +89,6 @@ _SIGNS = tuple(
     )
 )
 _HASHES = ("$1$", "$2", "$5$", "$6$", "$argon", "{ssha", "pbkdf2", "md5", "sha")
-_TEST = re.compile(
-    r"(?i)(?:^|[/_.\-])(?:tests?|specs?|testing|testdata|fixtures?|mocks?|stubs?|cassettes?|e2e)"
-    r"(?:[/_.\-]|$)|(?:Tests?|Spec)\.\w+$"
-)
-_EXAMPLE = re.compile(
-    r"(?i)(?:^|[/_.\-])(?:examples?|samples?|demos?|docs?|tutorials?|templates?|guides?|readme)"
-    r"(?:[/_.\-]|$)"
-)
-_VENDORED = re.compile(
-    r"(?i)(?:^|/)(?:vendor|node_modules|third_?party|bower_components|dist|site-packages|gems)/"
-    r"|\.min\."
-)
 _DOCUMENT = frozenset("md markdown rst adoc txt html htm tex".split())
 _QUOTES = frozenset("\"'`")
 _COMMENTS = ("#", "//", "/*", "*", ";", "--", "<!--", "%", "REM")
@@ -249,7 +238,9 @@ def _of_signs(value: str) -> Iterator[str]:
 
 
 def _of_path(case: Case, kind: str, made: str) -> Iterator[str]:
-    scope, place, more = _path(case.path)
+    path = case.path
+    scope = "documents" if _suffix(path) in _DOCUMENT else scope_of(path)
+    place = place_of(path)
     written = "quoted" if case.before[-1:] in _QUOTES else "bare"
     yield f"file: {scope}"
     yield f"file: {scope}, {written}"
@@ -257,18 +248,8 @@ def _of_path(case: Case, kind: str, made: str) -> Iterator[str]:
     yield f"path: {place}"
     yield f"path: {place}, name: {kind}"
     yield f"path: {place}, value: {made}"
-    yield from more
-
-
-@lru_cache(maxsize=64)  # a file has many cases
-def _path(path: str) -> tuple[str, str, tuple[str, ...]]:
-    scope = "documents" if _suffix(path) in _DOCUMENT else scope_of(path)
-    place = "test" if _TEST.search(path) else "example" if _EXAMPLE.search(path) else "other"
-    more = (
-        "path: vendored" if _VENDORED.search(path) else "",
-        "path: texts for people" if is_translation(path) else "",
-    )
-    return scope, place, tuple(filter(None, more))
+    if is_translation(path):
+        yield "path: texts for people"
 
 
 def _of_line(case: Case) -> Iterator[str]:

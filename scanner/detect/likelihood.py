@@ -1,4 +1,4 @@
-"""Detect: how likely is a value a secret? The features that features.py sees, weighed.
+"""Detect: how likely is a value a secret? What features.py sees of it, weighed.
 
 rules/likelihood.json holds the weights: a logistic model that bench/train.py makes. Its probability
 is the finding's confidence, never its severity. It is asked where only a name or a place calls a
@@ -7,15 +7,21 @@ value a secret; a format with a prefix or a checksum speaks for itself.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from scanner.detect.context import ELSEWHERE, place_of
 from scanner.detect.features import Case, features
 from scanner.detect.matches import Match
 from scanner.detect.placeholders import stands_for_one
 from scanner.detect.templates import may_refer
+from scanner.detect.verify import SEEK_RANDOM
 from scanner.model import Confidence
+
+if TYPE_CHECKING:
+    from scanner.detect.rulebook import Rulebook
 
 WEIGHED = frozenset(
     (
@@ -24,6 +30,13 @@ WEIGHED = frozenset(
     )
 )
 """The checks whose word is not the last one."""
+# Of a value that only its shape makes a secret, the place says something; a checksum is a proof.
+_SHAPES = SEEK_RANDOM | {"jwt", "pem", "pem-base64", "pgp", "encoded-json", "authorization"}
+_LOWER = {
+    Confidence.HIGH: Confidence.MEDIUM,
+    Confidence.MEDIUM: Confidence.LOW,
+    Confidence.LOW: Confidence.LOW,
+}
 _BEFORE, _AFTER = 300, 200  # bytes of the line around a value
 
 
@@ -59,11 +72,19 @@ class Model(NamedTuple):
         return Confidence.LOW if probability >= self.least(case) else None
 
 
-def weighed(match: Match, path: str, data: bytes, model: Model) -> Match | None:
+def weighed(match: Match, path: str, data: bytes, book: Rulebook) -> Match | None:
     """The match with the confidence that it deserves, or as a placeholder; none at all where it is
     hardly a secret."""
-    if match.rule.check not in WEIGHED:
-        return match
+    if match.is_placeholder or hashlib.sha256(match.value).hexdigest() in book.published:
+        return match._replace(is_placeholder=True)
+    if match.rule.check in WEIGHED:
+        return _of_name(match, path, data, book.likelihood)
+    if match.rule.check in _SHAPES and place_of(path) != ELSEWHERE:
+        return match._replace(confidence=_LOWER[match.confidence])
+    return match
+
+
+def _of_name(match: Match, path: str, data: bytes, model: Model) -> Match | None:
     case = case_of(match, path, data)
     if may_refer(case.value):
         return match  # the default of a reference, which its rule has judged

@@ -25,6 +25,19 @@ _SHAPES = re.compile(
 )
 
 
+# In a value of a format: `ghp_xxxxxxxx…`, the keys of manuals.
+_SAME_SIX = re.compile(rb"(.)\1{5}", re.DOTALL)
+_OF_SAMPLES = re.compile(
+    rb"example|placeholder|changeme|change[_-]me|redacted|dummy|sample|replace|insert|"
+    rb"your[_-]|deadbeef|012345|123456|234567|abcdef|fedcba|654321|qwerty"
+)
+
+
+def is_sample(value: bytes) -> bool:
+    """Does a value that a machine should have made hold what only a sample does?"""
+    return bool(_OF_SAMPLES.search(value.lower()) or _SAME_SIX.search(value))
+
+
 def stands_for_one(value: str) -> bool:
     """Is it a plain placeholder, or a word that everyone knows from tests and manuals?"""
     plain = value.strip().lower()

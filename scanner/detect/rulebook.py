@@ -68,6 +68,12 @@ class Rulebook:
         path = os.path.join(document.rules_folder(), "likelihood.json")
         return Model(**json.loads(_read(path)))
 
+    @functools.cached_property
+    def published(self) -> frozenset[str]:
+        """SHA-256 of secrets that someone publishes as examples."""
+        lines = _read(os.path.join(document.rules_folder(), "published-examples.txt")).splitlines()
+        return frozenset(line[:64].decode() for line in lines if not line.startswith(b"#"))
+
     def _json(self, table: str) -> Any:
         import json
 

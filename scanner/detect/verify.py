@@ -31,17 +31,13 @@ from scanner.detect.configured import configured, is_random, vague_key
 from scanner.detect.dotenv import env_value
 from scanner.detect.fallbacks import fallback, placed, positional
 from scanner.detect.manifests import manifest_value
+from scanner.detect.placeholders import is_sample
 from scanner.detect.stores import kv_path, kv_rotation, remote_http
 from scanner.model import Confidence
 
 __all__ = ["CHECKS", "Candidate", "Check"]
 
 _ENCODED_JSON = re.compile(rb"eyJ[0-9A-Za-z+/_-]+")
-_SAME_SIX = re.compile(rb"(.)\1{5}", re.DOTALL)
-_PLACEHOLDER = re.compile(
-    rb"example|placeholder|changeme|change[_-]me|redacted|dummy|sample|replace|insert|"
-    rb"your[_-]|deadbeef|012345|123456|234567|abcdef|fedcba|654321|qwerty"
-)
 _FEWEST_DISTINCT = 8
 _BASE32 = re.compile(rb"[A-Z2-7]+")
 _DIGIT = re.compile(rb"[0-9]")
@@ -69,7 +65,7 @@ def _whole(check: Check) -> Check:
 
 def _looks_random(value: bytes) -> bool:
     """Whether a value of 16 bytes and more could be machine-made, and is no documented sample."""
-    if _PLACEHOLDER.search(value.lower()) or _SAME_SIX.search(value):
+    if is_sample(value):
         return False
     half = len(value) // 2
     return len(set(value)) >= _FEWEST_DISTINCT and value[:half] != value[-half:]
@@ -217,6 +213,9 @@ def _object(text: bytes) -> dict[str, object]:
         return {}
     return value if isinstance(value, dict) else {}
 
+
+SEEK_RANDOM = frozenset(("random", "random-mixed", "random-named", "aws-key-id"))
+"""Checks that ask whether a machine made the value: what they refuse may be a manual's example."""
 
 CHECKS: Mapping[str, Check] = {
     "age": _sure(_bech32),
