@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scanner.detect.classic.found import Found
     from scanner.detect.decode import Decoder
     from scanner.detect.engine import Engine
+    from scanner.detect.trace import Trace
     from scanner.model import AllowComment, Finding, Gap, Note, Observation
 
 _MAX_FINDINGS = 10_000
@@ -96,15 +97,21 @@ class Detector:
 
     With `settings` the detect-secrets layer runs too, over files that come in one piece: it reads
     them as a whole, at several times their size in memory. What is too large for it is a Gap then,
-    and what `is_heavy` is best read by one process at a time.
+    and what `is_heavy` is best read by one process at a time. `trace` is told what becomes of each
+    value.
     """
 
     def __init__(
-        self, book: Rulebook, matcher: Matcher, settings: ClassicSettings | None = None
+        self,
+        book: Rulebook,
+        matcher: Matcher,
+        settings: ClassicSettings | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self._book = book
         self._matcher = matcher
         self._settings = settings
+        self._trace = trace
         self._made: Engine | None = None
 
     def is_heavy(self, size: int) -> bool:
@@ -239,7 +246,7 @@ class Detector:
         if self._made is None:
             from scanner.detect.engine import Engine
 
-            self._made = Engine(self._book)
+            self._made = Engine(self._book, self._trace)
         return self._made
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanner.detect import comments, likelihood, mask
+from scanner.detect import comments, likelihood, sightings
 from scanner.detect.assignments import shannon
 from scanner.detect.encodings import KINDS
 from scanner.detect.linear import linear, name_group, secret_group
@@ -24,15 +24,16 @@ from scanner.detect.matches import (
     without_overlaps,
     without_secret_names,
 )
+from scanner.detect.naming import name_of
 from scanner.detect.pieces import Buffer, Place
 from scanner.detect.placeholders import is_sample
 from scanner.detect.rulebook import Rulebook
 from scanner.detect.rules import Rule
 from scanner.detect.structure.kinds import file_kind
+from scanner.detect.trace import Choice, Refusal, Trace
 from scanner.detect.uses import USES
 from scanner.detect.verify import CHECKS, SEEK_RANDOM, Candidate
 from scanner.detect.windows import Window, line_start, window_around
-from scanner.identity import digest
 from scanner.model import AllowComment, Confidence, Finding, Location, Note
 
 if TYPE_CHECKING:
@@ -44,18 +45,6 @@ _AROUND_COMMENT = 1024
 _REPEATED, _MOST_BARREN = 512, 1000  # size and number of the lines that may come again
 _MOST_MATCHES = 20_000  # of one rule in one piece, more than a report holds; and comments
 
-# What stands before a value, read backwards from it: quotes, an operator (`=` with a type before
-# it), the name. Forwards, each character would be tried as the name's first. A bare word before a
-# comma may be a value; what says that a secret follows is a name.
-_EMAN = re.compile(
-    rb"""["'`]{0,3}\\?[rbuf@$]{0,2}[ \t]{0,8}"""
-    rb"""(?:(?:={1,3}(?:[ \t]{0,4}[\w<>\[\]?.*]{1,30}[ \t]{0,2}:)?"""
-    rb"""|>=|=:|>-|=\|\||=\?\?|={1,2}!|:|\(|>)[ \t]{0,8}["'`\])\\]{0,3}([\w.\-]{0,63}[A-Za-z_])"""
-    rb"""|,[ \t]{0,8}["'`\])\\]{0,3}(?i:([a-z_.\-]{0,20}"""
-    rb"""(?:yek|nekot|terces|ssap|htua|laitnederc)[a-z_.\-]{0,40}))(?![\w.\-]))"""
-)
-_IDENTIFIER = re.compile(rb"[\w.\-]*")
-_IDENTIFIER_BYTE = [bool(re.match(rb"[\w.\-]", bytes([i]))) for i in range(256)]
 _QUOTED = re.compile(rb"""[rbuf@$]{0,2}(\\?["'`]).+\1""", re.DOTALL)
 
 
@@ -69,10 +58,12 @@ class Seen(NamedTuple):
 
 
 class Engine:
-    """Rules, compiled when first needed, for any number of files."""
+    """Rules, compiled when first needed, for any number of files. `trace` is told what becomes of
+    each value."""
 
-    def __init__(self, book: Rulebook) -> None:
+    def __init__(self, book: Rulebook, trace: Trace | None = None) -> None:
         self._book = book
+        self._trace = trace
         self._rules = book.rules
         self._compiled: dict[str, _Exact] = {}
         self._edges: dict[str, re.Pattern[bytes]] = {}
@@ -91,6 +82,8 @@ class Engine:
         texts that are encoded in the piece.
         """
         classic, inner = beside
+        if self._trace:
+            self._trace.begins(path, buffer, place)
         plain, degraded = self._matches(path, buffer, hits)
         met = with_decoded(plain, (self._decoded(each, buffer) for each in inner))
         noted = [match for match in met if match.is_placeholder]
@@ -99,9 +92,9 @@ class Engine:
             both = joined(matches, classic, buffer.data, self._book.classic_rules)
             matches = without_secret_names(both)
         return Seen(
-            list(_findings(path, buffer.data, matches, place.copy())),
+            list(sightings.findings(path, buffer.data, matches, place.copy())),
             list(islice(self._comments(path, buffer, hits, met, place.copy()), _MOST_MATCHES)),
-            list(_notes(path, buffer.data, noted, place.copy())),
+            list(sightings.notes(path, buffer.data, noted, place.copy())),
             degraded,
         )
 
@@ -111,11 +104,11 @@ class Engine:
         matches, _ = self._matches("", Buffer(data, 0, len(data), 0), hits)
         masked, at = b"", 0
         for match in matches:
-            masked += data[at : match.start] + _preview(match).encode()
+            masked += data[at : match.start] + sightings.preview(match).encode()
             at = match.end
         shown = (masked + data[at:]).decode(errors="surrogateescape")
         detail = "in the file's name"
-        return shown, [_finding(shown, m, Location(path=shown), detail) for m in matches]
+        return shown, [sightings.finding(shown, m, Location(path=shown), detail) for m in matches]
 
     def _matches(self, path: str, buffer: Buffer, hits: Sequence[Hit]) -> tuple[list[Match], str]:
         """The values found in a buffer, in order, of overlapping ones the likeliest; and why the
@@ -141,6 +134,8 @@ class Engine:
             in_structure, degraded = self._in_structure(path, buffer, candidates)
             found += in_structure
         kept = without_secret_names(without_overlaps(found))
+        if self._trace:
+            self._trace.chosen(Choice(path, buffer.data, by_rule, found, kept))
         here = (match for match in kept if buffer.first <= match.start < buffer.last)
         likely = (likelihood.weighed(match, path, buffer.data, self._book) for match in here)
         return [match for match in likely if match is not None], degraded
@@ -151,6 +146,8 @@ class Engine:
         It has no name, so it is neither code nor structured: a line tells what there is to tell.
         """
         text = Buffer(inner.data, 0, len(inner.data), 0)
+        if self._trace:
+            self._trace.decoded(inner)
         matches = []
         for match in self._matches("", text, inner.hits)[0]:
             start, end = inner.span(match.start, match.end)
@@ -215,7 +212,7 @@ class Engine:
                 continue
             found, covered = self._in_window(rule, path, data, window, seen)
             is_small = len(window.text) <= _REPEATED and len(barren) < _MOST_BARREN
-            if not found and is_of_lines and is_small:
+            if not found and is_of_lines and is_small and not self._trace:
                 barren.add(window.text)
             yield from found
 
@@ -238,8 +235,10 @@ class Engine:
             at = window.low + start
             if 0 <= start < end and at not in seen:
                 seen.add(at)
-                if not self._touches(rule, data, at, window.low + end):
-                    found += _judged(rule, path, window, exact.named(m), (start, end))
+                if self._touches(rule, data, at, window.low + end):
+                    self._refuse(rule, window, (start, end), Refusal.EDGES)
+                else:
+                    found += self._judged(rule, path, window, exact.named(m), (start, end))
         return found, window.covered
 
     def _run_whole(self, rule: Rule, path: str, data: bytes) -> Iterator[Match]:
@@ -248,7 +247,54 @@ class Engine:
         for m in exact.search(window.text):
             start, end = _without_quotes(window.text, *exact.valued(m, window.text))
             if 0 <= start < end:
-                yield from _judged(rule, path, window, exact.named(m), (start, end))
+                yield from self._judged(rule, path, window, exact.named(m), (start, end))
+
+    def _judged(
+        self,
+        rule: Rule,
+        path: str,
+        window: Window,
+        named: tuple[int, int],
+        span: tuple[int, int],
+    ) -> Iterator[Match]:
+        """The match with its name and value at these places of the window, if it stands up to its
+        rule's demands."""
+        (start, end), text = span, window.text
+        value = text[start:end]
+        if rule.entropy and shannon(value) < rule.entropy:
+            self._refuse(rule, window, span, Refusal.ENTROPY)
+            return
+        line = text.rfind(b"\n", 0, start) + 1
+        low, high = named
+        if high < 0:
+            low, high = name_of(rule, text, low, max(line, start - 160), start)
+        name = text[low:high]
+        confidence: Confidence | None = rule.confidence
+        if rule.check:
+            line_end = text.find(b"\n", end)
+            whole = text[line : line_end if line_end >= 0 else len(text)]
+            confidence = CHECKS[rule.check](Candidate(value, name, whole, start - line, path))
+        is_example = confidence is None and rule.check in SEEK_RANDOM and is_sample(value)
+        if confidence is None and not is_example:
+            self._refuse(rule, window, span, Refusal.CHECK, (low, high))
+            return
+        at, sure = window.low, confidence or rule.confidence
+        match = Match(at + start, at + end, rule, value, sure, name, at + low)
+        yield match._replace(is_placeholder=is_example)
+
+    def _refuse(
+        self,
+        rule: Rule,
+        window: Window,
+        span: tuple[int, int],
+        why: Refusal,
+        named: tuple[int, int] = (0, 0),
+    ) -> None:
+        if self._trace:
+            (start, end), (low, high), at = span, named, window.low
+            value, name = window.text[start:end], window.text[low:high]
+            match = Match(at + start, at + end, rule, value, rule.confidence, name, at + low)
+            self._trace.refused(match, why)
 
     def _touches(self, rule: Rule, data: bytes, start: int, end: int) -> bool:
         """Does a character of the rule's class `edges` touch the value?"""
@@ -290,7 +336,7 @@ class Engine:
             end = end if end >= 0 else min(to + _AROUND_COMMENT, len(data))
             read = end
             place.move(data, to)
-            comment = comments.parse(_masked(data, start, end, matches), path, place.line)
+            comment = comments.parse(sightings.masked(data, start, end, matches), path, place.line)
             if comment:
                 yield comment
 
@@ -326,48 +372,6 @@ class _Exact(NamedTuple):
         return (start, end) if self.name and start >= 0 else (m.start(), -1)
 
 
-def _judged(
-    rule: Rule, path: str, window: Window, named: tuple[int, int], span: tuple[int, int]
-) -> Iterator[Match]:
-    """The match with its name and value at these places of the window, if it stands up to its
-    rule's demands."""
-    (start, end), text = span, window.text
-    value = text[start:end]
-    if rule.entropy and shannon(value) < rule.entropy:
-        return
-    line = text.rfind(b"\n", 0, start) + 1
-    low, high = named
-    if high < 0:
-        low, high = _name(rule, text, low, max(line, start - 160), start)
-    name = text[low:high]
-    confidence: Confidence | None = rule.confidence
-    if rule.check:
-        line_end = text.find(b"\n", end)
-        whole = text[line : line_end if line_end >= 0 else len(text)]
-        confidence = CHECKS[rule.check](Candidate(value, name, whole, start - line, path))
-    is_example = confidence is None and rule.check in SEEK_RANDOM and is_sample(value)
-    if confidence is not None or is_example:
-        at = window.low
-        sure = confidence or rule.confidence
-        match = Match(at + start, at + end, rule, value, sure, name, at + low)
-        yield match._replace(is_placeholder=is_example)
-
-
-def _name(rule: Rule, text: bytes, match: int, low: int, start: int) -> tuple[int, int]:
-    """The span of the identifier that the value at `start` is given to, an empty one for none.
-
-    A rule with a name matched inside it; for any other it is looked for, not before `low`.
-    """
-    if not rule.named:
-        found = _EMAN.match(text[low:start][::-1])
-        begin, end = found.span(found.lastindex or 0) if found else (0, 0)
-        return start - end, start - begin
-    whole = _IDENTIFIER.match(text, match)
-    while match > low and _IDENTIFIER_BYTE[text[match - 1]]:
-        match -= 1
-    return match, min(whole.end() if whole else start, match + 64)
-
-
 def _without_quotes(window: bytes, start: int, end: int) -> tuple[int, int]:
     quoted = _QUOTED.fullmatch(window, start, end)
     if not quoted:
@@ -376,55 +380,3 @@ def _without_quotes(window: bytes, start: int, end: int) -> tuple[int, int]:
     if window[start - 1 : start] == window[closing - 1 : closing] == b"\\":
         closing -= 1  # `\"value\"` in a string
     return quoted.end(1), closing
-
-
-def _notes(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Iterator[Note]:
-    """What stands where a secret goes: not to be acted on, but not to be passed over either."""
-    for match in matches:
-        line, _ = place.move(data, match.start)
-        text = f"a placeholder or an example stands where {match.rule.id} looks for a secret"
-        yield Note(kind="placeholder", path=path, line=line, text=text)
-
-
-def _findings(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Iterator[Finding]:
-    for match in matches:
-        line, column = place.move(data, match.start)
-        end_line, end_column = place.ahead(data, match.end)
-        location = Location(
-            path=path, line=line, column=column, end_line=end_line, end_column=end_column
-        )
-        yield _finding(path, match, location)
-
-
-def _finding(path: str, match: Match, location: Location, detail: str = "") -> Finding:
-    return Finding(
-        rule=match.rule.id,
-        location=location,
-        severity=match.rule.severity if match.severity is None else match.severity,
-        confidence=match.confidence,
-        preview=_preview(match),
-        context=mask.text(match.name),
-        detail=detail or " ".join(f"in {layer}" for layer in match.layers),
-        tag=_tag(path, match.value),
-        classic=match.classic,
-    )
-
-
-def _preview(match: Match) -> str:
-    prefixes = () if match.rule.named else match.rule.keywords
-    return mask.preview(match.value, prefixes, ", decoded" if match.layers else "")
-
-
-def _tag(path: str, value: bytes) -> int:
-    """16 bits: enough to notice a new value, too little to confirm a guess (design law 10)."""
-    salt = b"keywatch-tag-1\0" + path.encode(errors="surrogateescape") + b"\0"
-    return int.from_bytes(digest(salt + value)[:2], "big")
-
-
-def _masked(data: bytes, start: int, end: int, matches: Sequence[Match]) -> str:
-    out, at = "", start
-    for match in matches:
-        if match.end > at and match.start < end:
-            out += mask.text(data[at : max(match.start, at)]) + "…"
-            at = min(match.end, end)
-    return out + mask.text(data[at:end])
