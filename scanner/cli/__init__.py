@@ -22,6 +22,7 @@ VERBS = {
     "baseline": "record today's findings as debt, and keep that record",
     "allow": "write an exception with a reason, an owner and an end; list them all",
     "fix": "write references in the place of literals in configuration files",
+    "explain": "say what looked at a line, and why each value on it was kept or refused",
     "rules": "list, explain and test the rules",
     "policy": "check keywatch.yaml, configs/secrets and the repository's guard rails together",
     "init": "write a keywatch.yaml from what is in the repository",

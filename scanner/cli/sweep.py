@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from scanner.cli.references import Examples, Tree
     from scanner.detect.classic import ClassicSettings
     from scanner.detect.rules import Source as RuleFile
+    from scanner.detect.trace import Trace
     from scanner.detect.watcher import Watcher
     from scanner.inputs.archives import Archives
 
@@ -105,13 +106,7 @@ class Recipe(NamedTuple):
     alone: bool = False
 
     def task(self) -> Callable[[Sequence[str]], Swept]:
-        ready = matcher.build(
-            self.matcher,
-            lambda: patterns(self.book, self.settings),
-            patterns_key(self.book, self.settings),
-            self.cache_folder,
-        )
-        detector = Detector(self.book, ready, self.settings)
+        detector = self.detector()
         watcher = None
         if self.names is not None:
             watcher = _watcher(self.names, self.matcher)
@@ -119,6 +114,15 @@ class Recipe(NamedTuple):
         archives = _archives(self.source, self.most, excluded) if self.archives else None
         task = Task(self.source, detector, self.most, excluded, watcher, archives, self.alone)
         return task.scan
+
+    def detector(self, trace: Trace | None = None) -> Detector:
+        ready = matcher.build(
+            self.matcher,
+            lambda: patterns(self.book, self.settings),
+            patterns_key(self.book, self.settings),
+            self.cache_folder,
+        )
+        return Detector(self.book, ready, self.settings, trace)
 
 
 class Task(NamedTuple):

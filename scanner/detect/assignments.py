@@ -120,18 +120,31 @@ def assigned_value(candidate: Candidate) -> Confidence | None:
 
     An unquoted value counts only where it is a literal: in configuration and shell, not in code.
     """
+    return None if why_unassigned(candidate) else Confidence.MEDIUM
+
+
+def why_unassigned(candidate: Candidate) -> str:  # noqa: PLR0911 - a reason for each
+    """Why the value given to a name can be no secret; "" where it can."""
     value = candidate.value.decode("latin-1")
-    if not _is_literal(candidate) or len(value) > _LONGEST:
-        return None
+    if not _is_literal(candidate):
+        return "it is no literal"
+    if len(value) > _LONGEST:
+        return "it is too long"
     if not holds_a_secret(candidate.name.decode("latin-1")):
-        return None
-    if _REFERENCE.search(value) or _CODE_SHAPE.search(value) or _URL.match(value):
-        return None
-    if _PATHLIKE.search(value) or is_decimal(value) or _is_prose(value, candidate.path):
-        return None
+        return "its name is no secret's"
+    if _REFERENCE.search(value):
+        return "it is a reference"
+    if _CODE_SHAPE.search(value):
+        return "it is code"
+    if _URL.match(value) or _PATHLIKE.search(value):
+        return "it is an address or a path"
+    if is_decimal(value):
+        return "it is a number"
+    if _is_prose(value, candidate.path):
+        return "it is words for people"
     if value.isalpha() and _SENSITIVE.search(value):
-        return None  # `NextToken`, `mypassword`: the name of one
-    return Confidence.MEDIUM if len(set(value)) > _FEWEST_DISTINCT else None
+        return "it is the name of a secret"  # `NextToken`, `mypassword`
+    return "" if len(set(value)) > _FEWEST_DISTINCT else "its characters are too few"
 
 
 def is_dummy(value: str) -> bool:

@@ -242,7 +242,7 @@ def _found(
         if "" not in keys and keys.isdisjoint(setting.leaf.path):
             continue  # in none of the places
         sensitive = by_name and is_sensitive(setting.name)
-        fault = _fault(setting, kind, sensitive=sensitive) if by_name else None
+        fault = fault_of(setting, kind, sensitive=sensitive) if by_name else None
         if by_name and containers and fault is None:
             fault = _undeclared(setting, containers, sensitive=sensitive)
         if fault and translated and reads_as_words(setting.value):
@@ -259,7 +259,8 @@ def _without_secret(places: Sequence[_Place]) -> list[_Place]:
     return [place for place in places if not place.secret]
 
 
-def _fault(setting: Setting, kind: FileKind, *, sensitive: bool) -> Flaw | None:
+def fault_of(setting: Setting, kind: FileKind, *, sensitive: bool) -> Flaw | None:
+    """What is wrong with a setting by its name and its text; None for nothing."""
     leaf = setting.leaf
     if leaf.tag and not leaf.tag.startswith("tag:yaml.org"):
         return None  # `!Ref`, `!vault`: what the tag names gives the value
