@@ -107,9 +107,12 @@ def _demand_file(place: Place, cwd: str) -> None:
     if os.path.exists(path):
         return
     folder, name = os.path.split(path)
-    known = os.listdir(folder) if os.path.isdir(folder) else []
-    todo = nearest(name, known) or "check the path"
-    raise UsageError(f"there is no file {place.file}", todo=todo)
+    others = set(os.listdir(folder)) - {name} if os.path.isdir(folder) else ()
+    raise UsageError(
+        f"there is no file {place.file}",
+        why="it is a link to nothing" if os.path.islink(path) else "",
+        todo=nearest(name, sorted(others)) or "check the path",
+    )
 
 
 def _listed(plan: Plan, place: Place) -> str:
@@ -153,7 +156,7 @@ def _explained(args: argparse.Namespace, plan: Plan, blob: Blob, place: Place) -
     swept = Swept()
     swept.observations += [seen] if seen else []
     outcome = scan.judged(args, plan, swept, moment(args.now), Confidence.LOW)
-    explained = explainer.explained()
+    explained = explainer.explained(seen.findings if seen else ())
     return Answer(
         masked(place.file),
         place.line,

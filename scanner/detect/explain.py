@@ -28,6 +28,7 @@ from scanner.detect.structure import FileKind, NotParsedError, file_kind, struct
 from scanner.detect.templates import may_refer
 from scanner.detect.trace import Choice, Refusal
 from scanner.detect.windows import window_around
+from scanner.model import Finding
 
 _MOST = 200  # values of one line that are told of, and settings
 _CONTEXT = 8192  # bytes of a line around a value that its check is shown again
@@ -66,6 +67,16 @@ class _Told(NamedTuple):
     @property
     def name(self) -> str:
         return self.considered.name
+
+    def among(self, findings: Sequence[Finding]) -> _Told:
+        """The same; lost where it was kept of its own text and the file has no such finding."""
+        said = self.considered
+        at = said.line, said.column
+        places = {f.rule: f.location for f in findings if _starts(f) <= at < _ends(f)}
+        if said.fate is not Fate.KEPT or said.rule in places:
+            return self
+        reason = f"{next(iter(places), 'another value')} says more about the same place"
+        return self._replace(considered=said._replace(fate=Fate.LOST, reason=reason))
 
     def holds(self, other: _Told) -> bool:
         """Is what stands where the other's name is a part of this value? In a list of tokens each
@@ -115,9 +126,10 @@ class Explainer:
         if self._line and not self._text.layers:
             self._look(choice, self._line)
 
-    def explained(self) -> Explained:
-        """All that there is to tell, in the order of the line."""
-        told = sorted(self._told.values(), key=lambda each: each.considered[1:3])
+    def explained(self, findings: Sequence[Finding]) -> Explained:
+        """All that there is to tell, in the order of the line. `findings`: those of the file."""
+        final = (each.among(findings) for each in self._told.values())
+        told = sorted(final, key=lambda each: each.considered[1:3])
         hidden = [any(other.holds(each) for other in told) for each in told]
         shown = [
             each.considered._replace(name="" if is_secret else each.name)
@@ -223,6 +235,14 @@ def _line(data: bytes, place: Place, line: int, column: int) -> _Line | None:
         low += len(before.encode(errors="surrogateescape"))
         high = low + len(own.encode(errors="surrogateescape"))
     return _Line(start, end, at, low, high)
+
+
+def _starts(finding: Finding) -> tuple[int, int]:
+    return finding.location.line, finding.location.column
+
+
+def _ends(finding: Finding) -> tuple[int, int]:
+    return finding.location.end_line, finding.location.end_column
 
 
 def _label(rule: Rule) -> str:
