@@ -172,14 +172,9 @@ def _result(answer: Answer, page: Page) -> None:
 
 
 def _finding(finding: Finding, word: str, style: str, page: Page) -> None:
-    facts = [
-        f"{finding.severity.label} severity",
-        f"{finding.confidence.label} confidence",
-        finding.id,
-    ]
-    page.line((f"  {word}".ljust(_INDENT), style), (f"{finding.rule} · {' · '.join(facts)}", ""))
-    if finding.detail:
-        page.paragraph(_said(finding.detail), indent=_INDENT)
+    page.line((f"  {word}".ljust(_INDENT), style), (f"{finding.rule} · {finding.id}", ""))
+    levels = f"{finding.severity.label} severity, {finding.confidence.label} confidence"
+    page.paragraph(" ".join(filter(None, (levels, _said(finding.detail)))), indent=_INDENT)
 
 
 def _covered(said: Suppression) -> str:

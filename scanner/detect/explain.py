@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from scanner.detect import likelihood, mask, reasons, sightings, where
 from scanner.detect.candidate import Candidate
-from scanner.detect.compliance import Setting, fault_of, settings
+from scanner.detect.compliance import Setting, fault_of
+from scanner.detect.compliance import settings as settings_of
 from scanner.detect.configured import is_sensitive
 from scanner.detect.context import place_of
 from scanner.detect.decode import Inner
@@ -30,7 +31,7 @@ from scanner.detect.trace import Choice, Refusal
 from scanner.detect.windows import window_around
 from scanner.model import Finding
 
-_MOST = 200  # values of one line that are told of, and settings
+_MOST = 50  # values of one line that are told of, and settings
 _CONTEXT = 8192  # bytes of a line around a value that its check is shown again
 _REACH = 128 << 10  # bytes around a line in which a hit's window may reach it
 
@@ -129,17 +130,24 @@ class Explainer:
     def explained(self, findings: Sequence[Finding]) -> Explained:
         """All that there is to tell, in the order of the line. `findings`: those of the file."""
         final = (each.among(findings) for each in self._told.values())
-        told = sorted(final, key=lambda each: each.considered[1:3])
+        told = sorted(final, key=lambda each: (each.considered.line, each.considered.column))
         hidden = [any(other.holds(each) for other in told) for each in told]
         shown = [
             each.considered._replace(name="" if is_secret else each.name)
             for each, is_secret in zip(told, hidden, strict=True)
         ]
         rules = {each.rule for each in shown}
+        secrets = [
+            mask.text(each.match.value) for each in told if each.considered.fate is Fate.KEPT
+        ]
+        settings = (
+            each._replace(name="") if any(one in each.name for one in secrets) else each
+            for each in self._settings
+        )
         return Explained(
             considered=tuple(shown),
             looked=tuple(Looked(*each) for each in self._looked.items() if each[0] not in rules),
-            settings=tuple(self._settings),
+            settings=tuple(settings),
             decoded=tuple(self._decoded),
             more=self._more,
         )
@@ -307,7 +315,7 @@ def _settings(kind: FileKind, data: bytes, line: _Line) -> Iterator[tuple[Settin
     except NotParsedError:
         return
     for document in documents:
-        for setting in settings(document, data, where.values(document.leaves, data)):
+        for setting in settings_of(document, data, where.values(document.leaves, data)):
             if line.touches(setting.leaf.start, setting.leaf.end):
                 flaw = fault_of(setting, kind, sensitive=is_sensitive(setting.name))
                 yield setting, reasons.of_setting(setting.name, setting.value, flaw)
