@@ -42,6 +42,7 @@ _BY = {
 _INDENT = 12
 _FEATURES = 12  # that are shown one by one
 _NAME, _PROSE = 60, 400  # characters shown of a name and of a text
+_FINDINGS = 50
 _RULES = 20  # that are named of those that found nothing
 
 
@@ -153,14 +154,17 @@ def _beside(explained: Explained, page: Page) -> None:
 def _result(answer: Answer, page: Page) -> None:
     """What a scan says of the line."""
     outcome, explained = answer.outcome, answer.explained
-    for finding in outcome.findings:
+    for finding in outcome.findings[:_FINDINGS]:
         _finding(finding, "finding", "bold red", page)
         if finding.confidence < answer.least:
             words = f"left out by keywatch.yaml: min_confidence is {answer.least.label}"
             page.paragraph(words, indent=_INDENT)
-    for each in outcome.suppressed:
+    for each in outcome.suppressed[:_FINDINGS]:
         _finding(each.finding, "covered", "green", page)
         page.paragraph(_covered(each.suppression), indent=_INDENT)
+    more = sum(max(len(some) - _FINDINGS, 0) for some in (outcome.findings, outcome.suppressed))
+    if more:
+        page.paragraph(f"… and {more:,} more: name a column", indent=_INDENT)
     for note in outcome.notes:
         if note.kind == "placeholder":
             continue  # it stands above

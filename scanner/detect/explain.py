@@ -113,13 +113,13 @@ class Explainer:
             self._decoded[inner.layers] = None
 
     def refused(self, match: Match, why: Refusal) -> None:
-        if self._is_here(match):
+        if self._takes(match):
             candidate = _candidate(match, self._text)
             self._tell(match, Fate.REFUSED, reasons.of_refusal(match.rule, why, candidate))
 
     def chosen(self, choice: Choice) -> None:
         kept = {_key(match): match for match in choice.kept}
-        for match in filter(self._is_here, choice.found):
+        for match in filter(self._takes, choice.found):
             if _key(match) in kept:
                 self._weigh(kept[_key(match)])
             else:
@@ -152,6 +152,13 @@ class Explainer:
             more=self._more,
         )
 
+    def _takes(self, match: Match) -> bool:
+        """Does it touch what is asked for, and is there room to tell of it?"""
+        is_full = len(self._told) == _MOST
+        is_here = self._is_here(match)
+        self._more += is_full and is_here
+        return is_here and not is_full
+
     def _is_here(self, match: Match) -> bool:
         if self._line is None:
             return False
@@ -166,9 +173,6 @@ class Explainer:
         start, end = self._text.span(match.start, match.end)
         key = (_label(match.rule), start, end, fate, self._text.layers)
         if self._line is None or key in self._told:
-            return
-        if len(self._told) == _MOST:
-            self._more += 1
             return
         line, column = self._where(self._line, start)
         layers = self._text.layers
