@@ -14,6 +14,9 @@ VERSIONS ?= 3.11 3.12 3.13 3.14
 CORE ?= $(foreach name,engine matcher structure templates hook inputs archives exact baseline sweep document \
   config_corpus rules report policy_judge,tests/test_$(name).py)
 
+# Each worker begins with half of the tests, in order: what those of a file share is mostly made once.
+SHARED := -n $(WORKERS) --dist worksteal
+
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
@@ -48,7 +51,7 @@ lint: $(VENV)/developing
 
 test-here: $(VENV)/developing
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n $(WORKERS)
+	$(BIN)/coverage run -m pytest $(SHARED)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -59,7 +62,7 @@ test-others:
 	@$(foreach version,$(FOUND),$(MAKE) --no-print-directory test-$(version) && ) true
 
 test-3.%: .venv-3.%/testing
-	$(<D)/bin/python -m pytest -n $(WORKERS) -m "not slow" -q $(CORE)
+	$(<D)/bin/python -m pytest $(SHARED) -m "not slow" -q $(CORE)
 
 bench: $(VENV)/developing
 	$(BIN)/python bench/run.py

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.forks import MEASURING, Forks
 from tests.nursery import Nursery
 from tests.support import Keywatch
 
@@ -19,8 +20,6 @@ settings.load_profile("keywatch")
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN_SETTINGS = ("GIT_", "KEYWATCH_", "XDG_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
-# Signals, limits and full disks: a measuring process would answer for itself, not for keywatch.
-UNMEASURED = {"test_bad_input.py"}
 
 
 @pytest.fixture(scope="session")
@@ -59,10 +58,21 @@ def keywatch(hermetic: None) -> Iterator[Keywatch]:
     nursery.close()
 
 
+@pytest.fixture(scope="session")
+def forks() -> Forks:
+    return Forks()
+
+
 @pytest.fixture(autouse=True)
-def without_coverage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that a test of UNMEASURED starts are not measured, and under its limits on the size
-    of files they write no bytecode, which would be cut and stay in the checkout."""
-    if request.path.name in UNMEASURED:
-        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+def measured(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, forks: Forks
+) -> Iterator[None]:
+    """Coverage is that of this process, of its forks and of the processes that it starts; of a test
+    that is marked `unmeasured` there is none."""
+    if request.node.get_closest_marker("unmeasured"):
+        monkeypatch.delenv(MEASURING, raising=False)
+        with forks.unmeasured():
+            yield
+    else:
+        yield
+    forks.join()

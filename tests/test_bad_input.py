@@ -18,10 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from scanner import pool
+from scanner import cache, pool
 from scanner.inputs.folder import Folder
 from scanner.inputs.interface import CHUNK, Blob
 from scanner.model import Gap
+from tests.forks import MEASURING
 from tests.support import Keywatch, git, leak, repository, scan, token
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,7 +49,11 @@ def command(*arguments: str) -> list[str]:
 
 
 def environ(**variables: str) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT)} | variables
+    """For signals, limits and full disks. A process that is measured would answer for coverage, and
+    of the bytecode that one writes under a limit a part would stay in the checkout."""
+    unmeasured = {name: value for name, value in os.environ.items() if name != MEASURING}
+    more = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    return unmeasured | more | variables
 
 
 def shell(line: str, cwd: Path) -> subprocess.CompletedProcess[bytes]:
@@ -670,6 +675,44 @@ def compiled(keywatch: Keywatch, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return base
 
 
+# What is not trusted is all made again; where a test is not about the databases, this makes none.
+WITHOUT_DATABASE = ("--matcher=re",)
+
+
+def replaced(change: Callable[[bytes], bytes]) -> Callable[[Path, Path], None]:
+    """Damage to the bytes of a file: it stays a file, and its owner's alone."""
+
+    def damage(file: Path, _: Path) -> None:
+        file.write_bytes(change(file.read_bytes()))
+
+    return damage
+
+
+def a_folder(file: Path, _: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def a_pipe(file: Path, _: Path) -> None:
+    file.unlink()
+    os.mkfifo(file, 0o600)
+
+
+def a_link(file: Path, elsewhere: Path) -> None:
+    file.rename(elsewhere)
+    file.symlink_to(elsewhere)
+
+
+DAMAGES: dict[str, Callable[[Path, Path], None]] = {
+    "empty": replaced(lambda data: b""),
+    "cut": replaced(lambda data: data[:-1]),
+    "changed": replaced(lambda data: data[:-1] + bytes([data[-1] ^ 1])),
+    "folder": a_folder,
+    "pipe": a_pipe,
+    "link": a_link,
+}
+
+
 class TestCache:
     """Where the compiled rules lie. What is wrong with it costs time, never a finding."""
 
@@ -688,8 +731,10 @@ class TestCache:
         shutil.copytree(compiled, base)
         return base / "keywatch"
 
-    def check(self, keywatch: Keywatch, tree: Path, base: Path | str, **more: str) -> None:
-        seen = scan(keywatch, cwd=tree, XDG_CACHE_HOME=str(base), **more)
+    def check(
+        self, keywatch: Keywatch, tree: Path, base: Path | str, *options: str, **more: str
+    ) -> None:
+        seen = scan(keywatch, *options, cwd=tree, XDG_CACHE_HOME=str(base), **more)
         assert (seen.code, seen.paths, seen.err) == (1, ["a.py"], "")
 
     def test_it_is_closed_to_everyone_else(self, warm: Path) -> None:
@@ -717,42 +762,32 @@ class TestCache:
         variables = environ()
         del variables["HOME"]
         variables.pop("XDG_CACHE_HOME", None)
-        argv = [sys.executable, "-c", code, "scan"]
+        argv = [sys.executable, "-c", code, "scan", *WITHOUT_DATABASE]
         done = subprocess.run(argv, cwd=tree, env=variables, capture_output=True, check=False)
         says(done, 1)
         assert sorted(os.listdir(tree)) == ["a.py", "keywatch.yaml"]
 
-    @pytest.mark.parametrize("damage", ["empty", "cut", "changed", "folder", "pipe", "link"])
-    def test_a_damaged_file_is_made_again(
-        self, keywatch: Keywatch, tree: Path, warm: Path, damage: str, tmp_path: Path
+    @pytest.mark.parametrize("damage", DAMAGES)
+    def test_a_damaged_file_is_as_good_as_absent(self, tmp_path: Path, damage: str) -> None:
+        base = tmp_path / "base"
+        cache.store("rules", b"some rules", str(base))
+        assert cache.load("rules", str(base)) == b"some rules"
+        DAMAGES[damage](base / "rules", tmp_path / "elsewhere")
+        assert cache.load("rules", str(base)) is None
+
+    @pytest.mark.parametrize("first", [0, 3])
+    def test_damaged_files_are_made_again(
+        self, keywatch: Keywatch, tree: Path, warm: Path, first: int, tmp_path: Path
     ) -> None:
-        for number, file in enumerate(sorted(warm.iterdir())):
-            data = file.read_bytes()
-            file.unlink()
-            if damage == "empty":
-                file.touch(0o600)
-            elif damage == "cut":
-                file.write_bytes(data[:-1])
-                file.chmod(0o600)
-            elif damage == "changed":
-                file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-                file.chmod(0o600)
-            elif damage == "folder":
-                file.mkdir()
-            elif damage == "pipe":
-                os.mkfifo(file, 0o600)
-            else:
-                elsewhere = tmp_path / str(number)
-                elsewhere.write_bytes(data)
-                elsewhere.chmod(0o600)
-                file.symlink_to(elsewhere)
+        """Each file by another damage."""
+        damages = itertools.islice(itertools.cycle(DAMAGES.values()), first, None)
+        for number, (file, damage) in enumerate(zip(sorted(warm.iterdir()), damages, strict=False)):
+            damage(file, tmp_path / str(number))
         self.check(keywatch, tree, warm.parent)
 
     def test_a_database_of_another_engine_is_made_again(
         self, keywatch: Keywatch, tree: Path, warm: Path
     ) -> None:
-        from scanner import cache
-
         other = b"a database of another version"
         names = [file.name for file in warm.glob("database-*")]
         for name in names:
@@ -763,8 +798,6 @@ class TestCache:
 
     def poison(self, folder: Path) -> None:
         """Rules that find nothing, with a right checksum: what an attacker would plant."""
-        from scanner import cache
-
         folder.chmod(0o700)
         for file in list(folder.iterdir()):
             if file.name.startswith("rules-"):
@@ -777,7 +810,7 @@ class TestCache:
     ) -> None:
         """So that the tests below show something."""
         self.poison(warm)
-        seen = scan(keywatch, cwd=tree, XDG_CACHE_HOME=str(warm.parent))
+        seen = scan(keywatch, *WITHOUT_DATABASE, cwd=tree, XDG_CACHE_HOME=str(warm.parent))
         assert seen.paths == []
 
     @pytest.mark.parametrize("open_to", [0o020, 0o002, 0o004, 0o040])
@@ -788,7 +821,7 @@ class TestCache:
         self.poison(warm)
         for path in [warm] if what == "folder" else warm.iterdir():
             path.chmod(path.stat().st_mode | open_to)
-        self.check(keywatch, tree, warm.parent)
+        self.check(keywatch, tree, warm.parent, *WITHOUT_DATABASE)
 
     @pytest.mark.parametrize("what", ["folder", "files"])
     def test_what_belongs_to_another_user_is_not_trusted(
@@ -799,7 +832,7 @@ class TestCache:
         self.poison(warm)
         for path in [warm] if what == "folder" else list(warm.iterdir()):
             os.chown(path, 65534, 65534)
-        self.check(keywatch, tree, warm.parent)
+        self.check(keywatch, tree, warm.parent, *WITHOUT_DATABASE)
 
     def test_a_cache_that_the_tree_brings_is_not_trusted(
         self, keywatch: Keywatch, tree: Path, warm: Path
@@ -807,14 +840,14 @@ class TestCache:
         self.poison(warm)
         shutil.move(warm.parent, tree / ".cache")
         (tree / "keywatch.yaml").write_text("version: 1\nscan: {exclude: [.cache]}\n")
-        self.check(keywatch, tree, tree / ".cache")
+        self.check(keywatch, tree, tree / ".cache", *WITHOUT_DATABASE)
 
     def test_a_folder_that_cannot_be_written_costs_time_alone(
         self, tree: Path, tmp_path: Path
     ) -> None:
         base = tmp_path / "closed"
         base.mkdir(mode=0o500)
-        argv = [sys.executable, "-c", _DROP, "-m", "scanner", "scan"]
+        argv = [sys.executable, "-c", _DROP, "-m", "scanner", "scan", *WITHOUT_DATABASE]
         variables = environ(XDG_CACHE_HOME=str(base))
         done = subprocess.run(argv, cwd=tree, env=variables, capture_output=True, check=False)
         says(done, 1)
@@ -825,8 +858,8 @@ class TestCache:
     ) -> None:
         (tmp_path / "base").mkdir()
         (tmp_path / "base" / "keywatch").touch()
-        self.check(keywatch, tree, tmp_path / "base")
-        self.check(keywatch, tree, tmp_path / "base" / "keywatch")
+        self.check(keywatch, tree, tmp_path / "base", *WITHOUT_DATABASE)
+        self.check(keywatch, tree, tmp_path / "base" / "keywatch", *WITHOUT_DATABASE)
 
     def test_a_full_disk_leaves_nothing_half_written(self, tree: Path, tmp_path: Path) -> None:
         line = f"trap '' XFSZ; ulimit -f 20; XDG_CACHE_HOME={tmp_path}/c exec $keywatch scan"
@@ -844,7 +877,7 @@ class TestCache:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
             )
-            for _ in range(4)
+            for _ in range(3)
         ]
         for process in several:
             out, err = process.communicate(timeout=60)

@@ -319,6 +319,7 @@ HOSTILE: Mapping[str, tuple[str, Hostile]] = {
 PRAGMA = "pragma: allowlist secret"
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_text_takes_no_more_than_linear_time(case: str, hyperscan: Engine) -> None:
     name, make = HOSTILE[case]

@@ -273,6 +273,7 @@ def test_the_baseline_itself_is_not_scanned() -> None:
         assert found(baseline(), name, TEXT) == set()
 
 
+@pytest.mark.unmeasured
 def test_a_hostile_regular_expression_takes_no_time() -> None:
     document = with_filter(FILTERS + "regex.should_exclude_line", pattern=["(a+)+$", "(x|x)*y"])
     assert found(document, "a.py", f'{WORD} = "v1w2x3" # {"a" * 5000}{"x" * 5000}!\n') == {"v1w2x3"}

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -393,6 +394,7 @@ HUGE = {  # what is repeated, how often, and the exit code
 }
 
 
+@pytest.mark.unmeasured
 class TestSize:
     """Bounds that catch what grows with a power; `make bench` has the numbers."""
 
@@ -472,11 +474,23 @@ RULE = """
 """
 
 
+Run = Callable[..., tuple[int, str, float]]
+
+
 class TestRules:
     """Rules that a repository brings."""
 
-    def run(
-        self, tmp_path: Path, patterns: str | Sequence[str], data: str, edges: str = ""
+    @pytest.fixture
+    def run(self, keywatch: Keywatch, tmp_path: Path) -> Run:
+        return partial(self.outcome, keywatch, tmp_path)
+
+    def outcome(
+        self,
+        keywatch: Keywatch,
+        tmp_path: Path,
+        patterns: str | Sequence[str],
+        data: str,
+        edges: str = "",
     ) -> tuple[int, str, float]:
         """By keywatch.yaml and by --rules alike: exit code, message, seconds."""
         several = [patterns] if isinstance(patterns, str) else patterns
@@ -493,20 +507,14 @@ class TestRules:
             (tmp_path / "none.yaml").write_text("version: 1\n")
             (tmp_path / name).write_text(text)
             start = time.monotonic()
-            done = subprocess.run(
-                [sys.executable, "-m", "scanner", "scan", "a.txt", *more],
-                cwd=tmp_path,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
-                capture_output=True,
-                check=False,
-            )
+            done = keywatch("scan", "a.txt", *more, cwd=tmp_path)
             err = done.stderr.decode()
             assert "Traceback" not in err
             results.append((done.returncode, err, time.monotonic() - start))
         assert results[0][0] == results[1][0]
         return max(results, key=lambda result: result[2])
 
-    def test_patterns_that_blow_up_elsewhere_end_here(self, tmp_path: Path) -> None:
+    def test_patterns_that_blow_up_elsewhere_end_here(self, run: Run) -> None:
         patterns = [
             "(a+)+$",
             "(a|aa)+$",
@@ -519,7 +527,7 @@ class TestRules:
             "aa[a-z]{0,300}[a-y]{0,300}[a-x]{0,300}b",
             "aa.{0,999}b",
         ]
-        code, err, seconds = self.run(tmp_path, patterns, "a" * 100_000 + "\n")
+        code, err, seconds = run(patterns, "a" * 100_000 + "\n")
         assert code in (0, 1), err
         assert seconds < 20
 
@@ -540,29 +548,29 @@ class TestRules:
         ],
     )
     def test_a_pattern_that_cannot_be_bounded_is_refused(
-        self, tmp_path: Path, pattern: str, words: str
+        self, run: Run, pattern: str, words: str
     ) -> None:
-        code, err, seconds = self.run(tmp_path, pattern, "aa\n")
+        code, err, seconds = run(pattern, "aa\n")
         assert code == 2
         assert words in err
         assert "do:" in err or "matches" in err or "maxLength" in err
         assert seconds < 10
 
     @pytest.mark.parametrize("edges", ["a](x+x+)+y[b", "a]b", "[[", "z-a", "\\"])
-    def test_edges_cannot_bring_a_pattern(self, tmp_path: Path, edges: str) -> None:
-        code, err, seconds = self.run(tmp_path, "aabb", "x" * 50 + "aabb\n", edges)
+    def test_edges_cannot_bring_a_pattern(self, run: Run, edges: str) -> None:
+        code, err, seconds = run("aabb", "x" * 50 + "aabb\n", edges)
         assert code == 2
         assert "edges" in err
         assert seconds < 10
 
-    def test_a_value_that_is_nothing_is_no_finding(self, tmp_path: Path) -> None:
+    def test_a_value_that_is_nothing_is_no_finding(self, run: Run) -> None:
         patterns = ["aa(?P<secret>z)?", "aa(?P<secret>z*)", r"aa\b|\b"]
-        assert self.run(tmp_path, patterns, "xaay bb\n")[0] == 0
+        assert run(patterns, "xaay bb\n")[0] == 0
 
-    def test_a_rule_of_ones_own_finds(self, tmp_path: Path) -> None:
-        assert self.run(tmp_path, "aa[0-9]{4}", "x aa1234\n")[0] == 1
+    def test_a_rule_of_ones_own_finds(self, run: Run) -> None:
+        assert run("aa[0-9]{4}", "x aa1234\n")[0] == 1
 
-    def test_a_keyword_that_is_everywhere_costs_time_in_proportion(self, tmp_path: Path) -> None:
-        code, err, seconds = self.run(tmp_path, "aa[0-9]{4}x", "aa" * M)
+    def test_a_keyword_that_is_everywhere_costs_time_in_proportion(self, run: Run) -> None:
+        code, err, seconds = run("aa[0-9]{4}x", "aa" * M)
         assert code == 0, err
         assert seconds < 20

@@ -462,6 +462,7 @@ def test_a_secret_in_a_name_is_masked(keywatch: Keywatch, tmp_path: Path) -> Non
     assert value.encode() not in done.stdout + done.stderr
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -483,6 +484,7 @@ def test_a_hostile_file_takes_bounded_time(
     assert check(keywatch, tmp_path).code in (0, 1)
 
 
+@pytest.mark.unmeasured
 def test_hostile_globs_take_bounded_time(keywatch: Keywatch, tmp_path: Path) -> None:
     deep = "/".join(["**", "*a*a*a*a*a*b"] * 30)
     text = POLICY.replace(

@@ -414,6 +414,7 @@ def test_of_very_many_names_the_first_are_judged_and_a_note_says_so(
     }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.slow
 @ENGINES
 @pytest.mark.parametrize(

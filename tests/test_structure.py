@@ -327,6 +327,7 @@ ENDLESS = [piece * 12_000 for piece in PIECES] + [
 ]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", NAMES.values())
 def test_hostile_files_take_little_time(name: str) -> None:
     for data in ENDLESS:
@@ -399,6 +400,7 @@ class TestSql:
     def test_rows_without_the_names_of_columns_and_other_statements_are_passed_over(self) -> None:
         assert self.leaves("INSERT INTO u VALUES ('a', 'x'); SELECT f(a) FROM b;") == []
 
+    @pytest.mark.unmeasured
     def test_a_string_without_its_end_takes_no_long_time(self) -> None:
         text = "INSERT INTO u (p) VALUES (" + "'" * 99_999 + "(" * 99_999
         before = time.monotonic()

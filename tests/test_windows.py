@@ -121,6 +121,7 @@ class TestComments:
         second = "x" * 3000 + " // gitleaks:" + "allow\n"
         assert [c.line for c in observe(detector, first + second).comments] == [1, 2]
 
+    @pytest.mark.unmeasured
     @pytest.mark.parametrize("filler", [";", "%", "/*", "# ", " ", "\t", "{{- ", "*/ "])
     def test_a_hostile_line_takes_no_more_time_than_any_other(
         self, detector: Detector, filler: str
@@ -160,6 +161,7 @@ class TestComments:
         assert not observe(detector, f"# {SAID}", path="a.md").comments
 
 
+@pytest.mark.unmeasured
 def test_thousands_of_values_that_both_layers_find_are_joined_in_linear_time() -> None:
     settings = classic.default_settings()
     book = rulebook.load()
