@@ -59,8 +59,8 @@ def keywatch(hermetic: None) -> Iterator[Keywatch]:
 
 
 @pytest.fixture(scope="session")
-def forks() -> Forks:
-    return Forks()
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Forks:
+    return Forks(str(tmp_path_factory.mktemp("forks")))
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,6 @@ import os
 import pickle
 import posix
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +21,11 @@ MEASURING = "COVERAGE_PROCESS_CONFIG"
 
 
 class Forks:
-    """Made by the process that forks, and asked there for `join` when its forks have ended."""
+    """Made by the process that forks, with a folder of its own, and asked there for `join` when its
+    forks have ended."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="forks-")
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
         self._inherited = 0
         coverage = sys.modules.get("coverage")
         current = coverage and coverage.Coverage.current()
@@ -37,7 +37,10 @@ class Forks:
 
     def join(self) -> None:
         """Take over what forks have seen."""
-        for file in Path(self._folder.name).glob("*.seen"):
+        for found in os.listdir(self._folder):
+            file = Path(self._folder, found)
+            if file.suffix != ".seen":  # of a fork that was killed while it wrote it
+                continue
             for name, arcs in pickle.loads(file.read_bytes()).items():
                 self._collector.data.setdefault(name, set()).update(arcs)
             file.unlink()
@@ -63,7 +66,7 @@ class Forks:
     def _end(self, status: int) -> NoReturn:
         try:
             if self._size() != self._inherited:
-                beside = Path(self._folder.name, str(os.getpid()))
+                beside = Path(self._folder, str(os.getpid()))
                 beside.write_bytes(pickle.dumps(self._collector.data))
                 beside.rename(beside.with_suffix(".seen"))  # whole, even where we are killed
         finally:

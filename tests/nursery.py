@@ -65,7 +65,11 @@ class Nursery:
 
 def _serve() -> None:
     _load()
-    forks = Forks()
+    with tempfile.TemporaryDirectory(prefix="forks-") as folder:
+        _answer(Forks(folder))
+
+
+def _answer(forks: Forks) -> None:
     for line in sys.stdin.buffer:
         pid = os.fork()
         if not pid:

@@ -9,6 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from docs import generate
 from tests.support import Keywatch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,23 +52,19 @@ def test_a_page_says_what_rules_show_says(keywatch: Keywatch, tmp_path: Path) ->
 
 
 def test_a_page_with_another_text_and_one_without_a_rule_are_named_and_put_right(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import generate; from pathlib import Path"
-    )
-    script += "; generate.FOLDER = Path(sys.argv[2]); sys.exit(generate.main(sys.argv[3:]))"
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-c", script, str(ROOT / "docs"), str(tmp_path), *arguments]
-        return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-
-    assert run().returncode == 0
+    pages = generate.pages()
+    monkeypatch.setattr(generate, "pages", lambda: pages)
+    monkeypatch.setattr(generate, "FOLDER", tmp_path)
+    assert generate.main([]) == 0
     (tmp_path / "README.md").write_text("old")
     (tmp_path / "gone.md").write_text("of a rule that is no more")
-    named = run("--check")
-    assert (named.returncode, named.stdout.count("\n")) == (1, 2)
-    assert "docs/rules/gone.md" in named.stdout
-    assert run().returncode == 0
-    assert run("--check").returncode == 0
+    capsys.readouterr()
+    assert generate.main(["--check"]) == 1
+    named = capsys.readouterr().out
+    assert named.count("\n") == 2
+    assert "docs/rules/gone.md" in named
+    assert generate.main([]) == 0
+    assert generate.main(["--check"]) == 0
     assert not (tmp_path / "gone.md").exists()
