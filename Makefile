@@ -62,7 +62,7 @@ test-others:
 	@$(foreach version,$(FOUND),$(MAKE) --no-print-directory test-$(version) && ) true
 
 test-3.%: .venv-3.%/testing
-	$(<D)/bin/python -m pytest $(SHARED) -m "not slow" -q $(CORE)
+	$(<D)/bin/python -m pytest $(SHARED) -m "not slow and not unmeasured" --hypothesis-profile short -q $(CORE)
 
 bench: $(VENV)/developing
 	$(BIN)/python bench/run.py

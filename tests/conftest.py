@@ -16,6 +16,8 @@ from tests.support import Keywatch
 
 # Machines that run tests are busy, and a failure must show again: the same examples each time.
 settings.register_profile("keywatch", deadline=None, derandomize=True)
+# For further interpreters: what they could change is seen with any input.
+settings.register_profile("short", settings.get_profile("keywatch"), max_examples=20)
 settings.load_profile("keywatch")
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -22,6 +22,10 @@ def password(seed: int, name: str = "db_password") -> str:
     return f'{name} = "{secret(seed)}"\n'
 
 
+NOTHING_COMPILED = ("--matcher", "re")
+"""For a run with rules that no other run has: a database for them takes seconds to compile."""
+
+
 PRAGMA = "  # pragma: " + "allowlist secret\n"
 
 

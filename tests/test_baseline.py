@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repositories import PRAGMA, Repository, allowed, password, secret
+from tests.repositories import NOTHING_COMPILED, PRAGMA, Repository, allowed, password, secret
 from tests.support import Keywatch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -138,7 +138,7 @@ def test_a_rule_that_did_not_run_keeps_its_entries(repo: Repository) -> None:
     before = repo.text(FILE)
     repo.write({"keywatch.yaml": "version: 1\nscan:\n  disable_rules: [generic-password]\n"})
     for action in ("update", "prune"):
-        repo.keywatch("baseline", action)
+        repo.keywatch("baseline", action, *NOTHING_COMPILED)
         assert repo.text(FILE) == before
 
 
