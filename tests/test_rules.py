@@ -86,21 +86,28 @@ def test_rules_whose_examples_hold_pass(keywatch: Keywatch, tmp_path: Path) -> N
     assert done.stdout.decode() == "2 examples, none at fault\n"
 
 
-@pytest.mark.parametrize(
-    ("right", "wrong", "says"),
-    [
-        ("acme_{alnum:20}", "acme_{alnum:19}", "10: acme-api-key: the example is not found"),
-        ("acme_{alnum:8}", "acme_{alnum:20}", "11: acme-api-key: the negative is found"),
-        ("acme_{alnum:20}", "acme_{alnum:", "10: acme-api-key: the template is malformed"),
-    ],
-)
-def test_an_example_that_does_not_hold_is_named_by_file_line_and_rule(
-    keywatch: Keywatch, tmp_path: Path, right: str, wrong: str, says: str
+def test_examples_that_do_not_hold_are_named_by_file_line_and_rule(
+    keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "mine.yaml").write_text(ACME.replace(right, wrong))
+    changes = (
+        ("acme_{alnum:20}", "acme_{alnum:19}"),
+        ("acme_{alnum:8}", "acme_{alnum:20}"),
+        ("acme_{alnum:20}", "acme_{alnum:"),
+    )
+    rules = [
+        ACME.removeprefix("rules:\n").replace(*change).replace("acme", f"acme{number}")
+        for number, change in enumerate(changes)
+    ]
+    (tmp_path / "mine.yaml").write_text("rules:\n" + "".join(rules))
     done = keywatch("rules", "test", "mine.yaml", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stdout.decode().startswith(f"mine.yaml:{says}")
+    named = [line for line in done.stdout.decode().splitlines() if line.startswith("mine.yaml:")]
+    expected = (
+        "mine.yaml:10: acme0-api-key: the example is not found",
+        "mine.yaml:21: acme1-api-key: the negative is found",
+        "mine.yaml:30: acme2-api-key: the template is malformed",
+    )
+    assert all(line.startswith(says) for line, says in zip(named, expected, strict=True)), named
 
 
 def test_a_least_length_beside_a_pattern_is_refused_since_it_would_do_nothing(
