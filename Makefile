@@ -10,7 +10,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 VERSIONS ?= 3.11 3.12 3.13 3.14
 
-# What another interpreter runs: what reads, matches, judges and reports. All of it takes ten minutes.
+# What another interpreter runs: what reads, matches, judges and reports. All of it takes minutes more.
 CORE ?= $(foreach name,engine matcher structure templates hook inputs archives exact baseline sweep document \
   config_corpus rules report policy_judge,tests/test_$(name).py)
 
