@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.forks import MEASURING, Forks
-from tests.nursery import Nursery
+from tests.nursery import Ended, Nursery
 from tests.support import Keywatch
 
 # Machines that run tests are busy, and a failure must show again: the same examples each time.
@@ -51,9 +50,7 @@ def keywatch(hermetic: None) -> Iterator[Keywatch]:
     """Runs the command of this checkout as a process of its own: `keywatch("scan", cwd=folder)`."""
     nursery = Nursery(ROOT)
 
-    def run(
-        *arguments: str, cwd: Path, stdin: bytes = b"", **variables: str
-    ) -> subprocess.CompletedProcess[bytes]:
+    def run(*arguments: str, cwd: Path, stdin: bytes = b"", **variables: str) -> Ended:
         return nursery.run(arguments, cwd, os.environ | variables, stdin)
 
     yield run

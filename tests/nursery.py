@@ -24,6 +24,12 @@ _SECONDS = 120
 _STREAMS = ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY))
 
 
+class Ended(subprocess.CompletedProcess[bytes]):
+    """A run, with the processor time in seconds that it and its own processes took."""
+
+    seconds: float
+
+
 class Nursery:
     """The other side: keeps the process, and asks it for runs."""
 
@@ -37,27 +43,30 @@ class Nursery:
 
     def run(
         self, arguments: Sequence[str], cwd: Path, environ: Mapping[str, str], stdin: bytes
-    ) -> subprocess.CompletedProcess[bytes]:
+    ) -> Ended:
         with tempfile.TemporaryDirectory(prefix="run-") as folder:
             streams = [Path(folder, name) for name in ("in", "out", "err")]
             for stream, data in zip(streams, (stdin, b"", b""), strict=True):
                 stream.write_bytes(data)
-            code = self._ask(
+            code, seconds = self._ask(
                 arguments=arguments,
                 cwd=str(cwd),
                 environ=dict(environ),
                 streams=[str(stream) for stream in streams],
             )
             out, err = (stream.read_bytes() for stream in streams[1:])
-        return subprocess.CompletedProcess(list(arguments), code, out, err)
+        ended = Ended(list(arguments), code, out, err)
+        ended.seconds = seconds
+        return ended
 
-    def _ask(self, **request: Any) -> int:
+    def _ask(self, **request: Any) -> tuple[int, float]:
         asked, answers = self._process.stdin, self._process.stdout
         assert asked is not None
         assert answers is not None
         asked.write(json.dumps(request).encode() + b"\n")
         asked.flush()
-        return int(answers.readline())
+        code, seconds = json.loads(answers.readline())
+        return code, seconds
 
     def close(self) -> None:
         self._process.communicate()
@@ -78,9 +87,10 @@ def _answer(forks: Forks) -> None:
                 _become(**request)
             with forks.unmeasured():
                 _become(**request)
-        _, status = os.waitpid(pid, 0)
+        _, status, used = os.wait4(pid, 0)
         forks.join()
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        answer = [os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime]
+        sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from scanner.detect.samples import expand
+from tests.nursery import Ended
 
 NOW = "2026-11-24T12:00:00Z"
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
@@ -19,7 +20,7 @@ class Keywatch(Protocol):
 
     def __call__(
         self, *arguments: str, cwd: Path, stdin: bytes = b"", **variables: str
-    ) -> subprocess.CompletedProcess[bytes]: ...
+    ) -> Ended: ...
 
 
 class Scanned(NamedTuple):
