@@ -26,6 +26,7 @@ TEMPLATES = tuple(
     for path in sorted(RULES.glob("*.yaml"))
     for rule in yaml.safe_load(path.read_bytes())["rules"]
     for template in (*rule["examples"], *rule["negative_examples"])
+    if isinstance(template, str)
 )
 
 
