@@ -65,6 +65,7 @@ test-3.%: .venv-3.%/testing
 	$(<D)/bin/python -m pytest $(SHARED) -m "not slow and not unmeasured" --hypothesis-profile short -q $(CORE)
 
 bench: $(VENV)/developing
+	$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[train]'
 	$(BIN)/python bench/run.py
 
 docs: $(VENV)/installed

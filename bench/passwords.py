@@ -9,10 +9,12 @@ from __future__ import annotations
 import base64
 import random
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import cycle
+from pathlib import Path
 from typing import NamedTuple
 
-WORDS = tuple(
+_WORDS = tuple(
     "sunshine dragon monkey shadow football baseball princess master summer winter autumn spring"
     " cheese coffee banana orange purple silver golden diamond flower butterfly chocolate pepper"
     " ginger cookie tigger tiger eagle falcon panther dolphin turtle rabbit buster rocky bailey"
@@ -24,7 +26,7 @@ WORDS = tuple(
     " iloveyou loveme welcome secure access office company network system printer mountain river"
     " forest island ocean beach castle bridge garden kitchen".split()
 )
-NAMES = tuple(
+_NAMES = tuple(
     "daniel jessica michael ashley andrew joshua matthew anthony robert jennifer thomas michelle"
     " charlie jordan hannah amanda nicole george samantha patrick oliver sophie lukas emma"
     " mateusz giulia pierre ingrid carlos fatima yuki priya ahmed natasha bjorn".split()
@@ -91,11 +93,9 @@ _HOLDERS = tuple(
 )
 
 
-def password(
-    draw: random.Random, words: Sequence[str] = WORDS, names: Sequence[str] = NAMES
-) -> str:
+def password(draw: random.Random) -> str:
     """One password as a person makes it up: words, names, years, leet, walks over the keyboard."""
-    word, other = draw.choice(words), draw.choice([*words, *names])
+    word, other = draw.choice(_WORDS), draw.choice([*_WORDS, *_NAMES])
     year = str(draw.randint(1950, 2026))
     digits = str(draw.randint(1, 9999))
     sign = draw.choice("!@#$*.?")
@@ -116,7 +116,7 @@ def password(
         lambda: other + str(draw.randint(1, 31)).zfill(2) + str(draw.randint(1, 12)).zfill(2),
         lambda: word.upper() + digits,
         lambda: digits + word,
-        lambda: f"{word} {other} {draw.choice(words)}{draw.choice(('', digits))}",
+        lambda: f"{word} {other} {draw.choice(_WORDS)}{draw.choice(('', digits))}",
     )
     made = draw.choice(ways)()
     return made if len(made) > 5 else made + year
@@ -197,7 +197,53 @@ _IDENTIFIERS = tuple(
     "|min:8|required,min=8|^(?=.*[0-9]).{8,}$|[A-Za-z0-9]{8,}|sha256|bcrypt|plain|none|null|true"
     "|false|********|xxxxxxxx|changeme|your-password|<your password>|TODO|...|password".split("|")
 )
-LOOKALIKES = _LABELS + _TYPES + _PATHS + _REFERENCES + _IDENTIFIERS
+_MORE_LABELS = tuple(
+    "Enter the new password twice|Le mot de passe doit contenir 8 lettres|La clave no coincide"
+    "|Das Kennwort ist zu kurz|A senha deve ter 8 caracteres|De wachtwoorden komen niet overeen"
+    "|Ange ditt lösenord|Parola errata|Şifre|Пароли не совпадают|新しいパスワード|输入密码"
+    "|Anna salasana|Passord|Lozinka|Zadejte heslo|Podaj hasło|Leave blank to keep the old one"
+    "|Choose a password|The two passwords are not the same|Password for the new account"
+    "|At least one digit|Password or token|비밀번호를 입력하세요|Пароль|Kodeord".split("|")
+)
+_STATES = tuple(
+    "enabled disabled visible hidden protected public manual custom unset sensitive masked always"
+    " encrypted default immutable deprecated internal inherit auto readonly nonempty static".split()
+)
+_ALGORITHMS = tuple("sha- sha aes- aes_ hs rs es hmac-sha argon2 pbkdf2_sha rsa- md".split())
+
+
+def lookalike(draw: random.Random) -> str:
+    """What stands under the name of a password and is none."""
+    holder = draw.choice(_HOLDERS)
+    mark = draw.choice(
+        (("__", "__"), ("@@", "@@"), ("%%", "%%"), ("<", ">"), ("[", "]"), ("{", "}"))
+    )
+    size, more = draw.randint(3, 72), draw.choice((":", "=", ">", ">=", "(", "~"))
+    ways: tuple[Callable[[], str], ...] = (
+        lambda: draw.choice(_LABELS + _MORE_LABELS),
+        lambda: draw.choice(_LABELS + _MORE_LABELS),
+        lambda: draw.choice(_TYPES),
+        lambda: draw.choice(
+            ("Map<String, String>", "Array<str>", "&str", "byte[]", "NSData", "char*")
+        ),
+        lambda: draw.choice(_PATHS),
+        lambda: draw.choice(_REFERENCES),
+        lambda: draw.choice(_IDENTIFIERS),
+        lambda: draw.choice(_STATES),
+        lambda: draw.choice(_ALGORITHMS) + draw.choice(("", "256", "512", "128-cbc", "i", "5")),
+        lambda: draw.choice(("min", "max", "len", "minlength", "size")) + more + str(size),
+        lambda: (
+            draw.choice(("[a-z]", "[0-9A-F]", "\\w", "(?:a|b)", "^."))
+            + draw.choice(("+", "{8}$", "*"))
+        ),
+        lambda: mark[0] + holder.upper() + mark[1],
+        lambda: (
+            draw.choice(("user", "form", "auth", "cfg", "x"))
+            + draw.choice(("_", ".", "-"))
+            + holder
+        ),
+    )
+    return draw.choice(ways)()
 
 
 class Line(NamedTuple):
@@ -208,12 +254,25 @@ class Line(NamedTuple):
     is_secret: bool
 
 
-def lines(seed: int, count: int, words: Sequence[str] = WORDS) -> Iterator[Line]:
+def lines(seed: int, count: int) -> Iterator[Line]:
     """So many lines with a password of a person, and as many with a look-alike, over all sites."""
     draw = random.Random(seed)  # noqa: S311 - made-up secrets, the same in each run
-    for number in range(count):
-        site, name = SITES[number % len(SITES)], draw.choice(_HOLDERS)
-        secret, other = password(draw, words), draw.choice(LOOKALIKES)
+    yield from _in_sites(draw, ((password(draw), lookalike(draw)) for _ in range(count)))
+
+
+def held_lines(seed: int, file: Path, count: int) -> Iterator[Line]:
+    """The same of strings that no model is made of: a file of two parts, [lookalikes] and
+    [passwords], one string a line."""
+    draw = random.Random(seed)  # noqa: S311 - the same order in each run
+    first, _, second = file.read_text(encoding="utf-8").partition("\n[passwords]\n")
+    others = first.removeprefix("[lookalikes]\n").splitlines()
+    pairs = ((draw.choice(second.splitlines()), draw.choice(others)) for _ in range(count))
+    yield from _in_sites(draw, pairs)
+
+
+def _in_sites(draw: random.Random, pairs: Iterable[tuple[str, str]]) -> Iterator[Line]:
+    for site, (secret, other) in zip(cycle(SITES), pairs):
+        name = draw.choice(_HOLDERS)
         yield Line(site.path, site.text.format(name=name, value=secret), is_secret=True)
         yield Line(site.path, site.text.format(name=name, value=other), is_secret=False)
 

@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from bench import corpora, machine, measure, peers
+from bench import corpora, machine, measure, passwords, peers
 from bench.results import Demand, Section, Table
 
 VARIABLE = "KEYWATCH_LABELLED"
 FOLDER = peers.BUILD / "quality"
-LEAST_F1, LEAST_RECALL = 0.80, 0.90
+LEAST_F1, LEAST_RECALL, MOST_ALARMS = 0.80, 0.90, 0.05
 # Of these a tool misses few, or it is of no use for them.
 CERTAIN = ("PEM Private Key", "JSON Web Token", "URL Credentials", "AWS Client ID", "JWK")
 _TITLE = "Detection quality"
@@ -71,11 +71,35 @@ def section() -> Section:
         measure.run(tool.on(FOLDER, label="quality", limit=900.0))
         by_tool[tool.name] = scored(rows, _PLACES[tool.name]())
     ours = by_tool["keywatch"]
+    from bench import train  # it needs scikit-learn, which no other section does
+
+    unseen, people = train.measured(rows)
+    false_alarms = people.false / train.HELD_LINES
     intro = (
         f"{len(rows):,} labelled places ({sum(r['label'] == 'T' for r in rows):,} of them true), "
-        "the lines of each in a file of its own\npath; every tool with its defaults."
+        "the lines of each in a file of its own\npath; every tool with its defaults. The weights "
+        "of keywatch were learnt from these lines, so the tables flatter\nit; F1 above them is of "
+        f"models that saw no line of the repository in question (recall {unseen.recall:.3f},\n"
+        f"precision {unseen.precision:.3f}). The passwords of people and their look-alikes "
+        "(bench/held_passwords.txt) are of\nsomeone who did not know the code: "
+        f"{train.HELD_LINES:,} lines of each, over {len(passwords.SITES)} languages and formats."
     )
-    whole = Demand(text="F1", value=_total(ours).f1, limit=LEAST_F1, at_least=True, aim=0.85)
+    whole = (
+        Demand(
+            text="F1 on unseen repositories",
+            value=unseen.f1,
+            limit=LEAST_F1,
+            at_least=True,
+            aim=0.85,
+        ),
+        Demand(
+            text="recall of passwords that people choose",
+            value=people.recall,
+            limit=LEAST_RECALL,
+            at_least=True,
+        ),
+        Demand(text="false alarms on their look-alikes", value=false_alarms, limit=MOST_ALARMS),
+    )
     certain = [
         Demand(text=f"recall of {each}", value=ours[each].recall, limit=LEAST_RECALL, at_least=True)
         for each in CERTAIN
@@ -84,7 +108,7 @@ def section() -> Section:
         name="quality",
         title=_TITLE,
         intro=intro,
-        demands=(whole, *certain),
+        demands=(*whole, *certain),
         tables=(_of_tools(by_tool), _of_categories(by_tool)),
         facts=machine.facts(tools, load),
     )

@@ -44,8 +44,8 @@ _ABOUT = frozenset(
 _NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next".split())
 _SENSITIVE = re.compile(
     r"passw(?:or)?d|pass(?:phrase|code)|secret|token|credential|auth|api[_-]?key"
-    r"|(?:access|private|signing|encryption|master|account|consumer|cipher|session|shared|aes|jwt|hmac"
-    r"|oauth|crypto|secret)[_-]?key",
+    r"|(?:access|private|signing|encryption|master|account|consumer|cipher|session|shared|aes|jwt"
+    r"|hmac|oauth|crypto|secret)[_-]?key",
     re.IGNORECASE,
 )
 # Under which key of a store the password is, as `existingSecretPasswordKey` of charts says it.
@@ -62,7 +62,8 @@ _REFERENCE = re.compile(
     r"|^(?:%[A-Za-z_][\w.]*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
     r"|^(?:@[\w.(]|!\w+|&\w)"
     r"|^(?:arn:aws[\w-]*|vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
-    r"|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|\bENV\[|\bEnv\.|Deno\.env|secrets\.\w"
+    r"|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|import\.meta|\bENV\[|\bEnv\.|Deno\.env"
+    r"|secrets\.\w"
     r"|\bvar\.\w|secretKeyRef|valueFrom|resolve:|KeyVault\(|ENC\[|\$ANSIBLE_VAULT"
 )
 _PLACEHOLDER = re.compile(
@@ -79,12 +80,15 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _CODE_SHAPE = re.compile(
-    r"^[\w.$:]+\(|^[a-z_]\w*(?:\.[a-z_]\w*){2,}$|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
+    r"^[\w.$:]+\(|^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){2,}$|^!{1,2}[A-Za-z]{2,}(?:\s|$)"
+    r"|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
     r"|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+|^[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,.]+)?)+$"
 )
 _PATHLIKE = re.compile(
     r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$)"
-    r"|\.(?:pem|key|crt|json|ya?ml|txt|conf|py|js|html?)$"
+    r"|^[\w\-]+(?:\.[\w\-]+)*\.(?:pem|key|crt|cer|jks|p12|pfx|pub|json|ya?ml|toml|ini|txt|csv"
+    r"|conf|env|enc"
+    r"|py|js|ts|rb|php|erb|html?|md|properties|kdbx|gpg|asc)$|^[\w\-]+(?:\.[\w\-]+)+/[\w./\-]+$"
 )
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _DECIMAL = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
@@ -140,7 +144,7 @@ def why_unassigned(candidate: Candidate) -> str:  # noqa: PLR0911 - a reason for
         return "it is an address or a path"
     if is_decimal(value):
         return "it is a number"
-    if _is_prose(value, candidate.path):
+    if is_foreign_text(value) or _is_prose(value, candidate.path):
         return "it is words for people"
     if value.isalpha() and _SENSITIVE.search(value):
         return "it is the name of a secret"  # `NextToken`, `mypassword`
@@ -167,6 +171,12 @@ def url_password(candidate: Candidate) -> Confidence | None:
     if _REFERENCE.search(value) and judge(value).verdict not in _LITERAL_IN_PART:
         return None
     return Confidence.MEDIUM if len(value) < 8 or value.isalpha() else Confidence.HIGH
+
+
+def is_foreign_text(value: str) -> bool:
+    """A text for people in an alphabet that no password field of a program asks for."""
+    text = value.encode("latin-1", "replace").decode(errors="replace")
+    return not text.isascii() and not any(char.isascii() and char.isalnum() for char in text)
 
 
 def is_decimal(value: str) -> bool:
@@ -211,8 +221,10 @@ def _is_literal(candidate: Candidate) -> bool:
 
 
 def _is_pair(candidate: Candidate, before: bytes) -> bool:
-    """Name and value are all the arguments of a call: `header("X-Token", "…")`. In a longer list
-    the value is just the next item."""
+    """Name and value are all the arguments of a call: `header("X-Token", "…")`. In a longer list,
+    and after a plural, the value is just the next item."""
+    if candidate.name.endswith(b"s"):
+        return False
     start = before[: before.rfind(candidate.name)].rstrip(b"\"'` \t\\")
     after = candidate.line[len(before) + len(candidate.value) :].lstrip(b"\"'` \t\\")
     return start.endswith(b"(") and after.startswith(b")")

@@ -15,6 +15,7 @@ from scanner.detect.assignments import (
     holds_a_secret,
     is_decimal,
     is_dummy,
+    is_foreign_text,
     is_placeholder,
     says_about,
     shannon,
@@ -235,7 +236,7 @@ def _is_no_secret(value: str) -> bool:
     """A switch, a place, an address, a public key, words for people."""
     if len(value) < 3 or (value.isdigit() and len(value) < 4) or _PUBLIC.match(value):
         return True
-    if is_decimal(value) or _PATTERN.search(value):
+    if is_decimal(value) or is_foreign_text(value) or _PATTERN.search(value):
         return True
     is_switch = _NO_VALUE.match(value) is not None
     return is_switch or _is_place(value) or _is_prose(value) or _is_address(value)

@@ -28,7 +28,12 @@ def env_value(candidate: Candidate) -> Confidence | None:
     value = trimmed(rest[len(quoted) :], quoted).decode("latin-1")
     found = flaw(name, value, sensitive=is_sensitive(name))
     is_wrong = found and found.verdict is not Verdict.MALFORMED
-    if found and is_wrong and found.severity is not Severity.LOW and not is_words(value):
+    if (
+        found
+        and is_wrong
+        and found.severity is not Severity.LOW
+        and not (is_words(value) or " " in value)
+    ):
         return Confidence.HIGH
     is_secret = _LOGIN.match(value) or is_random(value.removeprefix("base64:"))
     return Confidence.HIGH if is_secret and judge(value).verdict is Verdict.LITERAL else None

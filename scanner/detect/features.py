@@ -12,7 +12,13 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from scanner.detect.assignments import is_dummy, is_translation, shannon
+from scanner.detect.assignments import (
+    holds_a_secret,
+    is_dummy,
+    is_translation,
+    says_about,
+    shannon,
+)
 from scanner.detect.context import place_of
 from scanner.detect.scopes import scope_of
 
@@ -48,24 +54,55 @@ _BASE64 = frozenset(string.ascii_letters + string.digits + "+/_-")
 _DIGITS = frozenset(string.digits)
 _LETTERS_THEN_DIGITS = re.compile(r"[A-Za-z]+\d{1,4}")
 _CAMEL = re.compile(r"[A-Za-z][a-z]+(?:[A-Z][a-z]+)+")
-_NUMBERS = re.compile(r"v?\d+(?:[-.:/,]\d+)+")
-_LABEL = re.compile(
-    r"(?:(?:your|new|old|current|confirm|enter|repeat|reset|change|forgot|show|hide|invalid|wrong"
-    r"|mot de|das|le|la|el)[ _-]?)*(?:passwor[dt]s?|kennwort|passe|contrase\S{1,2}a|clave|senha"
-    r"|wachtwoord|has\S{1,2}o|l\S{1,2}senord|salasana|adgangskode|jelsz\S{1,2}|heslo|parol\w?|sifre"
-    r"|tokens?|secrets?|api ?keys?|credentials?|username|email)[ :?.!*]*(?:\(.*\)|is required"
-    r"|required|again|field|input|label|hash|reset|vergessen\?)?"
+_FORMS = tuple(
+    (f"value: {text}", re.compile(pattern, re.DOTALL))
+    for text, pattern in (
+        ("begins or ends with a bracket", r"[\[({<].*|.*[\])}>]"),
+        ("a call", r"[A-Za-z_][\w.]*\(.*\)"),
+        ("a version, date or number", r"v?\d+(?:[-.:/,T+]\d+)+Z?"),
+        ("a UUID", r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
+        ("ends with =", r".*="),
+        ("marked to be replaced", r"(?:__|@@|%%?|##?|~~|!!).+(?:__|@@|%%?|##?|~~|!!)"),
+    )
+)
+# The word for a password, where it is the text of a form.
+_NAMES_IT = re.compile(
+    r"passwor[dt]s?|passphrases?|palavra-passe|kennw\S{1,2}rt\w*|mots? de passe|contrase\S{1,3}as?"
+    r"|clave|senhas?"
+    r"|wachtwoord\w*|has\S{1,3}[oa]\b|l\S{1,3}senord\w*|salasana\w*|adgangskode\w*|jelsz\S{1,3}\w*"
+    r"|hesl[oa]\b|parol[aey]?\b|\S{1,4}ifre\w*|passord\w*|lozink\w+|geslo|parole|credentials?"
+)
+# Words that sentences have and passphrases have not.
+_OF_SENTENCES = frozenset(
+    "a an the your you is are was be must should can cannot not no yes to of for in on at with by"
+    " or and if please enter type again this that it has have been new old current confirm repeat"
+    " minimum maximum least most characters chars digits letters must required todo set"
+    " your my our de la le les un une votre du et ou el su la una los por con el o os as um uma sua"
+    " do da das der die den ein eine ihr dein ist und oder zum zur bitte il lo gli un uno di che"
+    " non het een uw je en of nie jest i w na som och att det ett din".split()
 )
 _TYPES = frozenset(
-    "str string text byte bytes char varchar nvarchar object any int integer number bool boolean"
-    " uuid optional nullable required hidden secretstr secretstring securestring passwordfield"
-    " charfield plain none null nil undefined true false bcrypt scrypt argon2 argon2id argon2i"
-    " sha1 sha256 sha384 sha512 md5 hmac rsa basic bearer digest oauth oauth2 jwt opaque".split()
+    "str string text byte bytes char varchar nvarchar object any int integer number float double"
+    " bool boolean uuid array list map dict json void unit option optional nullable secretstr"
+    " secretstring securestring passwordfield charfield textfield plain none null nil undefined"
+    " true false yes no on off".split()
 )
-_OF_TYPES = re.compile(r"[!?]|[\[(<].*[\])>]")
+_STATES = frozenset(
+    "required optional hidden visible disabled enabled readonly readwrite immutable mutable"
+    " deprecated internal external private public protected inherit inherited auto automatic manual"
+    " default custom static dynamic nonempty notempty unset missing unknown invalid valid empty"
+    " encrypted hashed plaintext masked sensitive always never both".split()
+)
+_ALGORITHM = re.compile(
+    r"(?:aes|des|3des|rc4|rsa|ecdsa|hmac|sha|hs|rs|es|ps|md|argon|bcrypt|scrypt|pbkdf|chacha"
+    r"|ed25519|crypt|blowfish|twofish|basic|bearer|digest|oauth|jwt|opaque|scram|ldap|saml|ntlm)"
+    r"(?:[-_]?(?:\d+|cbc|gcm|ctr|ecb|sha|hmac|poly\d+|id|i|d|auth|with))*"
+)
+_OF_TYPES = re.compile(r"[!?*&]|[\[(<].*[\])>]|^(?:std::|system\.|java\.lang\.|ns|core)")
+_GENERIC = re.compile(r"[A-Za-z][\w.:]*<.*>[?!]?|[A-Za-z][\w.]*\[\]|[A-Za-z][\w:]*[*&]|NS[A-Z]\w+")
 _RULE = re.compile(
-    r"(?:\||^)(?:min|max|required|confirmed|string|length)(?:[:=]\d+)?(?:[|,]|$)"
-    r"|^\^|\{\d+,\d*\}|\(\?"
+    r"(?:^|[|,;\s])(?:min|max|required|confirmed|string|len|size|pattern|regex)[a-z_]{0,7}"
+    r"(?:[:=(]\s*\d+\)?|[<>]=?\s*\d+|[|,]|$)|^\^|\{\d+,\d*\}|\(\?|\[[a-z]-[a-z]|\\[dwSs]"
 )
 _WORDS = (
     (
@@ -133,7 +170,7 @@ def _kind(name: str) -> str:
 def _made_of(value: str) -> str:
     """What kinds of characters, in what order."""
     if not value.isascii():
-        return "beyond ASCII"
+        return "beyond ASCII" if _DIGITS.intersection(value) else "words beyond ASCII"
     if value.isalpha():
         return _of_letters(value)
     if value.isalnum():
@@ -202,10 +239,7 @@ def _of_value(name: str, value: str, made: str) -> Iterator[str]:
     for text, words in _WORDS:
         if any(word in lower for word in words):
             yield f"value: {text}"
-    if _LABEL.fullmatch(lower):
-        yield "value: a label of a form"
-    if _OF_TYPES.sub("", lower) in _TYPES:
-        yield "value: a type"
+    yield from _of_words(value, lower)
     if not value.isalnum():
         yield from _of_signs(value)
     plain = lower.strip("-_ .:<>[]")
@@ -215,22 +249,39 @@ def _of_value(name: str, value: str, made: str) -> Iterator[str]:
         yield "value: a word of tests and manuals"
 
 
+def _of_words(value: str, lower: str) -> Iterator[str]:
+    """Does it read as a text for people, a type, a state: words that have a use of their own?"""
+    words = lower.replace("?", " ").replace(".", " ").replace(",", " ").replace(":", " ").split()
+    if _NAMES_IT.search(lower):
+        whole = _NAMES_IT.sub("", lower).strip(" :?.!*") == ""
+        yield "value: the word for a password" if whole else "value: holds the word for a password"
+    if len(words) > 1 and not _OF_SENTENCES.isdisjoint(words):
+        yield "value: a sentence"
+    if _is_type(value, lower):
+        yield "value: a type"
+    if lower in _STATES:
+        yield "value: a state"
+    if _ALGORITHM.fullmatch(lower):
+        yield "value: an algorithm"
+    if says_about(value):
+        yield "value: says something about a secret"
+    elif " " not in value and holds_a_secret(value):
+        yield "value: the name of a secret"
+
+
+def _is_type(value: str, lower: str) -> bool:
+    parts = lower.strip("[]!").split("|")
+    named = all(_OF_TYPES.sub("", part.strip()) in _TYPES for part in parts)
+    return named or bool(_GENERIC.fullmatch(value))
+
+
 def _of_signs(value: str) -> Iterator[str]:
     for text, signs in _SIGNS:
         if not signs.isdisjoint(value):
             yield text
-    if value[:1] in "[({<" or value[-1:] in "])}>":
-        yield "value: begins or ends with a bracket"
-    if _NUMBERS.fullmatch(value):
-        yield "value: a version, date or number"
-    if (
-        len(value) == 36
-        and value.count("-") == 4
-        and _HEXADECIMAL.issuperset(value.replace("-", ""))
-    ):
-        yield "value: a UUID"
-    if value.endswith("="):
-        yield "value: ends with ="
+    for text, pattern in _FORMS:
+        if pattern.fullmatch(value):
+            yield text
     if value.lower().startswith(_HASHES):
         yield "value: the hash of a password"
     if _RULE.search(value):

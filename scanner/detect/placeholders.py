@@ -15,7 +15,7 @@ _WORDS = frozenset(
 )
 _SHAPES = re.compile(
     r"(?i)x{3,}|\*{3,}|\.{3,}|-{3,}|_{3,}|#{3,}|(.)\1{3,}|0?1234?5?6?7?8?9?0?|(?:987)?654321"
-    r"|<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}"
+    r"|(?:__|@@|%%|##|\*\*).+(?:__|@@|%%|##|\*\*)|<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}"
     r"|(?:your|my|some|the|insert|enter|put|add|set|use|fill)[-_ ].*"
     r"|your[a-z]*(?:password|secret|token|key)s?"
     r"|(?:please[-_ ]?)?(?:change|replace|update)[-_ ]?(?:me|it|this)[-_ a-z]*[.!]?"
