@@ -33,7 +33,6 @@ from scanner.detect.features import Case, features
 from scanner.detect.likelihood import Model
 from scanner.detect.matches import Match
 from scanner.detect.placeholders import stands_for_one
-from scanner.detect.rulebook import Rulebook
 from scanner.detect.templates import may_refer
 
 OUT = Path(__file__).resolve().parent.parent / "rules" / "likelihood.json"
@@ -94,7 +93,7 @@ class Recorder:
         certain = tuple((place.line, place.end_line) for place in found)
         return Sighting(certain, tuple(self._places))
 
-    def _record(self, match: Match, path: str, data: bytes, book: Rulebook) -> Match | None:  # noqa: ARG002
+    def _record(self, match: Match, path: str, data: bytes, book: likelihood.Known) -> Match | None:  # noqa: ARG002
         if match.rule.check not in likelihood.WEIGHED:
             return match
         case = likelihood.case_of(match, path, data)

@@ -33,6 +33,7 @@ EXAMPLES: list[Any] = [
     for rule in yaml.safe_load(path.read_bytes())["rules"]
     for example in rule["examples"]
 ]
+LEVELS = rulebook.load().likelihood
 SECRET = "".join(random.Random(5).choices(string.ascii_letters + string.digits, k=24))
 
 
@@ -120,7 +121,7 @@ def test_a_placeholder_is_a_note(said: Said) -> None:
 def test_a_label_is_weighed_away(said: Said) -> None:
     words = said.of("src/forms/ui.js:1", "const messages = { password: 'Passwort2' }\n")
     assert "unlikely generic-password weighed: 0." in words
-    assert "from 0.45 on" in words
+    assert f"from {LEVELS.low:.2f} on" in words
     assert words.endswith("so there is no finding here")
 
 
@@ -150,7 +151,7 @@ def test_a_setting_of_yaml_is_told_by_its_name_and_its_text(said: Said) -> None:
     kept = said.of("chart/values.yaml:3", text)
     assert "lost generic-password config-literal-secret says more" in kept
     assert "kept config-literal-secret weighed: " in kept
-    assert "a finding from 0.30 on" in kept
+    assert f"a finding from {LEVELS.low_in_configuration:.2f} on" in kept
     reference = said.of("chart/values.yaml:4")
     assert "setting 4:10 token" in reference
     assert "its name is a secret's, its value is a reference" in reference

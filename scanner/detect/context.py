@@ -24,7 +24,7 @@ _PLACES = (
         "test",
         re.compile(
             r"(?i)(?:^|[/_.\-])(?:tests?|specs?|testing|testdata|fixtures?|mocks?|stubs?|cassettes?"
-            r"|e2e)(?:[/_.\-]|$)|(?:Tests?|Spec)\.\w+$"
+            r"|e2e)(?:[/_.\-]|$)|(?-i:(?:Tests?|Spec)\.\w+$)"
         ),
     ),
     (

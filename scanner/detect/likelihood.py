@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from scanner.detect.context import ELSEWHERE, place_of
 from scanner.detect.features import Case, features
@@ -19,9 +19,6 @@ from scanner.detect.placeholders import stands_for_one
 from scanner.detect.templates import may_refer
 from scanner.detect.verify import SEEK_RANDOM
 from scanner.model import Confidence
-
-if TYPE_CHECKING:
-    from scanner.detect.rulebook import Rulebook
 
 WEIGHED = frozenset(
     (
@@ -72,7 +69,17 @@ class Model(NamedTuple):
         return Confidence.LOW if probability >= self.least(case) else None
 
 
-def weighed(match: Match, path: str, data: bytes, book: Rulebook) -> Match | None:
+class Known(Protocol):
+    """What a rulebook knows of values: the model, and the SHA-256 of published examples."""
+
+    @property
+    def likelihood(self) -> Model: ...
+
+    @property
+    def published(self) -> frozenset[str]: ...
+
+
+def weighed(match: Match, path: str, data: bytes, book: Known) -> Match | None:
     """The match with the confidence that it deserves, or as a placeholder; none at all where it is
     hardly a secret."""
     if match.is_placeholder or hashlib.sha256(match.value).hexdigest() in book.published:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
+from scanner.detect.configured import is_random
 from scanner.detect.rules import Rule
 from scanner.model import ClassicMatch, Confidence, Severity
 
@@ -82,13 +83,14 @@ def with_decoded(plain: Sequence[Match], decoded: Iterable[Sequence[Match]]) -> 
 
 
 def without_secret_names(matches: Sequence[Match]) -> list[Match]:
-    """The matches, in order, without the names that are part of another value.
+    """The matches, in order, without the names that are, or are part of, another value.
 
-    In a list of tokens each stands where the name of the next one would.
+    In a list of tokens each stands where the name of the next one would, in `-u KEY:SECRET` a key.
     """
     named, reach = [], 0
     for match in matches:
-        hidden = match.name and match.name_start < reach and not match.layers
+        within = match.name_start < reach and not match.layers
+        hidden = match.name and (within or is_random(match.name.decode("latin-1")))
         named.append(match._replace(name=b"") if hidden else match)
         reach = max(reach, match.end)
     return named
@@ -124,10 +126,10 @@ def joined(
     return sorted(own, key=lambda m: (m.start, m.end, m.rule.id, m.value))
 
 
-def _weight(match: Match) -> tuple[int, int, int]:
+def _weight(match: Match) -> tuple[int, int, int, bool]:
     """A rule with a format of its own says more about a value than the place that it stands in, and
-    that more than the name beside it."""
-    return _says(match), match.confidence, match.rule.severity
+    that more than the name beside it; of two formats alike the one whose vendor is named."""
+    return _says(match), match.confidence, match.rule.severity, match.rule.named
 
 
 def _says(match: Match) -> int:
