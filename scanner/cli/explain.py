@@ -28,7 +28,7 @@ from scanner.detect.explained import Explained
 from scanner.document import nearest
 from scanner.errors import ExitCode, UsageError
 from scanner.inputs.interface import Blob
-from scanner.model import Confidence, Finding, Gap, Outcome, Skip
+from scanner.model import MEMBER, Confidence, Finding, Gap, Outcome, Skip
 
 _PLACE = re.compile(r"(?s)(?P<file>.+?):(?P<line>\d{1,9})(?::(?P<column>\d{1,9}))?")
 
@@ -108,9 +108,12 @@ def _demand_file(place: Place, cwd: str) -> None:
         return
     folder, name = os.path.split(path)
     others = set(os.listdir(folder)) - {name} if os.path.isdir(folder) else ()
+    why = "it is a link to nothing" if os.path.islink(path) else ""
+    if MEMBER in place.file:
+        why = "members of archives are not explained where they lie: take the file out"
     raise UsageError(
         f"there is no file {place.file}",
-        why="it is a link to nothing" if os.path.islink(path) else "",
+        why=why,
         todo=nearest(name, sorted(others)) or "check the path",
     )
 

@@ -204,7 +204,7 @@ class Explainer:
             fate = Fate.KEPT if made else Fate.UNLIKELY
             self._tell(match, fate, "", _weighed(case, self._book.likelihood))
         elif made and made.confidence < match.confidence:
-            self._tell(match, Fate.KEPT, f"less sure, since the file is {place_of(path)}")
+            self._tell(match, Fate.KEPT, f"less sure for the path of its file: {place_of(path)}")
         else:
             self._tell(match, Fate.KEPT, "its form or place says so: not weighed")
 
