@@ -201,6 +201,15 @@ def test_a_token_is_not_shown_as_the_name_of_the_next_one(said: Said) -> None:
     assert not any(each in words for each in some)
 
 
+def test_a_name_that_a_machine_made_is_not_shown(said: Said) -> None:
+    other = SECRET[::-1]
+    for line in (f'{other} = "{token()}"\n', f"curl -u {other}:{SECRET} https://a.example\n"):
+        words = said.of("run.sh:1", line)
+        assert other not in words
+        assert SECRET not in words
+        assert "kept" in words
+
+
 def test_a_token_that_is_a_key_of_yaml_is_not_shown_as_a_name(said: Said) -> None:
     words = said.of("values.yaml:1", f"{token()}: {SECRET}\npassword: x\n")
     assert token() not in words

@@ -14,7 +14,7 @@ from scanner.detect import likelihood, mask, reasons, sightings, where
 from scanner.detect.candidate import Candidate
 from scanner.detect.compliance import Setting, fault_of
 from scanner.detect.compliance import settings as settings_of
-from scanner.detect.configured import is_sensitive
+from scanner.detect.configured import is_random, is_sensitive
 from scanner.detect.context import place_of
 from scanner.detect.decode import Inner
 from scanner.detect.explained import Considered, Explained, Fate, Looked, SettingSeen, Weighed
@@ -181,7 +181,7 @@ class Explainer:
             line=line,
             column=column,
             preview=sightings.preview(match._replace(layers=layers)),
-            name=mask.text(match.name),
+            name=_shown(match.name),
             fate=fate,
             reason=reason,
             weighed=weighed,
@@ -222,7 +222,7 @@ class Explainer:
         data, kind = self._buffer.data, file_kind(self._text.path)
         for setting, words in islice(_settings(kind, data, line), _MOST):
             at = self._where(line, setting.leaf.start)
-            name = mask.text(setting.name.encode("latin-1", "replace"))
+            name = _shown(setting.name.encode("latin-1", "replace"))
             yield SettingSeen(name, *at, mask.preview(setting.value.encode("latin-1")), words)
 
 
@@ -260,6 +260,11 @@ def _ends(finding: Finding) -> tuple[int, int]:
 def _label(rule: Rule) -> str:
     """The rule's id; of one that looks for candidates, the file of the rules that judge them."""
     return rule.group or rule.id
+
+
+def _shown(name: bytes) -> str:
+    """The name beside a value, "" for one that a machine made: it may be a secret itself."""
+    return "" if is_random(name.decode("latin-1")) else mask.text(name)
 
 
 def _key(match: Match) -> tuple[str, int, int]:
