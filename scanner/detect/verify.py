@@ -98,8 +98,9 @@ def _github(candidate: Candidate) -> bool:
 
 
 def _gitlab(candidate: Candidate) -> bool:
-    """Classic tokens have no checksum; that of a routable one covers the instance's prefix too."""
-    if b"." not in candidate.value:
+    """Classic tokens have no checksum, and of those that name a version between two dots none is
+    published; that of a routable one covers the instance's prefix too."""
+    if candidate.value.count(b".") != 1:
         return _looks_random(candidate.value)
     before = candidate.line[: candidate.at].decode("latin-1")
     instance = re.search(r"[\w+-]*\Z", before, re.ASCII)
