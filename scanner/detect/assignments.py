@@ -38,10 +38,15 @@ _ABOUT = frozenset(
     " audience lifetime tokenizer scheme port mode plugin script location query through pam minlen"
     " maxlen history lockout attempts quality complexity methods strategy backend limit index"
     " protocol hasher baseline algo hashing authority issuer parameter parameters param params"
-    " scope scopes list used usage usages".split()
+    " scope scopes list used usage usages encryption security".split()
 )
 # Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
-_NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next".split())
+_NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next from".split())
+# Tokens that say where in a list one is, or that a request comes a second time.
+_OF_A_REQUEST = re.compile(
+    r"(?i)(?:prev(?:ious)?|page|pagination|paging|continuation|cursor|input|output|sync|resume"
+    r"|idempotency|client_?request|lifecycle_?action)[_-]?tokens?$"
+)
 _SENSITIVE = re.compile(
     r"passw(?:or)?d|pass(?:phrase|code)|secret|token|credential|auth|api[_-]?key"
     r"|(?:access|private|signing|encryption|master|account|consumer|cipher|session|shared|aes|jwt"
@@ -58,7 +63,7 @@ _SHORT = re.compile(
 _WORD_GOES_ON = re.compile(r"[a-z](?!s(?![a-z]))[a-z]|[A-Z](?!S(?![A-Z]))[A-Z]")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _REFERENCE = re.compile(
-    r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_]|\$[A-Z_]{3}|\{\{|\}\}|<%|%>|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
+    r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_]|\$[A-Z_]{3}|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
     r"|^(?:%[A-Za-z_][\w.]*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
     r"|^(?:@[\w.(]|!\w+|&\w)"
     r"|^(?:arn:aws[\w-]*|vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
@@ -91,6 +96,12 @@ _PATHLIKE = re.compile(
     r"|py|js|ts|rb|php|erb|html?|md|properties|kdbx|gpg|asc)$|^[\w\-]+(?:\.[\w\-]+)+/[\w./\-]+$"
 )
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_RUN = re.compile(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]{0,4}|[0-9]{1,4}")
+_SPOKEN = re.compile(r"(?i)(?=.*[aeiouy])(?!.*[b-df-hj-np-tv-xz]{4})[a-z]{5,}")
+_LEAST_RUN, _LEAST_SPOKEN = 3.5, 0.4  # characters of a run on average, share of long words
+# Only machines make these, so words in camel case are something else.
+_MACHINE_MADE = re.compile(r"(?i)(?:token|api[_-]?key)$")
+_COLOUR = re.compile(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)*")
 _DECIMAL = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 _LONGEST, _FEWEST_DISTINCT = 1024, 2
 _LEET = str.maketrans("@$013457", "asoleast")
@@ -108,7 +119,7 @@ _LITERAL_IN_PART = frozenset((Verdict.MIXED, Verdict.LITERAL_DEFAULT))
 _PROMPT = re.compile(r"^[A-Za-z][A-Za-z ]*[:?]\s*$")
 _TRANSLATIONS = re.compile(
     r"(?:^|/)(?:locales?|i18n|l10n|lang|languages?|translations?|messages)(?:/|[._-])"
-    r"|\.(?:po|pot|xlf|xliff|resx|strings|arb)$|(?:^|/)strings\.xml$",
+    r"|\.(?:po|pot|xlf|xliff|resx|strings|arb)$|(?:^|/)strings\.(?:xml|json)$",
     re.IGNORECASE,
 )
 
@@ -130,11 +141,12 @@ def assigned_value(candidate: Candidate) -> Confidence | None:
 def why_unassigned(candidate: Candidate) -> str:  # noqa: PLR0911 - a reason for each
     """Why the value given to a name can be no secret; "" where it can."""
     value = candidate.value.decode("latin-1")
-    if not _is_literal(candidate):
+    name = candidate.name.decode("latin-1")
+    if not is_literal(candidate):
         return "it is no literal"
     if len(value) > _LONGEST:
         return "it is too long"
-    if not holds_a_secret(candidate.name.decode("latin-1")):
+    if not holds_a_secret(name):
         return "its name is no secret's"
     if _REFERENCE.search(value):
         return "it is a reference"
@@ -142,13 +154,20 @@ def why_unassigned(candidate: Candidate) -> str:  # noqa: PLR0911 - a reason for
         return "it is code"
     if _URL.match(value) or _PATHLIKE.search(value):
         return "it is an address or a path"
-    if is_decimal(value):
-        return "it is a number"
+    if is_measure(value):
+        return "it is a number or a colour"
     if is_foreign_text(value) or _is_prose(value, candidate.path):
         return "it is words for people"
-    if value.isalpha() and _SENSITIVE.search(value):
-        return "it is the name of a secret"  # `NextToken`, `mypassword`
+    if _names_something(name, value):
+        return "it is the name of something"
     return "" if len(set(value)) > _FEWEST_DISTINCT else "its characters are too few"
+
+
+def _names_something(name: str, value: str) -> bool:
+    """A secret, `NextToken` or `mypassword`, or anything else where only machines make values."""
+    if value.isalpha() and _SENSITIVE.search(value):
+        return True
+    return value.isalnum() and bool(_MACHINE_MADE.search(name)) and is_name(value)
 
 
 def is_dummy(value: str) -> bool:
@@ -179,14 +198,29 @@ def is_foreign_text(value: str) -> bool:
     return not text.isascii() and not any(char.isascii() and char.isalnum() for char in text)
 
 
-def is_decimal(value: str) -> bool:
-    """A number with a point is a measure, even under the name of a password."""
-    return bool(_DECIMAL.fullmatch(value))
+def is_measure(value: str) -> bool:
+    """A number with a point, a colour: no secret, even under the name of one."""
+    return bool(_DECIMAL.fullmatch(value) or _COLOUR.fullmatch(value))
+
+
+def is_name(value: str) -> bool:
+    """Numbered words, joined or in camel case: `Sensor4/airPressure`. Chance changes more often
+    between small letters, capitals and digits, and what it makes cannot be spoken."""
+    if value.endswith("=") or (value.isalnum() and (value.islower() or value.isupper())):
+        return False
+    runs = _RUN.findall(value)
+    spoken = sum(len(word[0]) for word in map(_SPOKEN.match, runs) if word)
+    return len(value) >= _LEAST_RUN * len(runs) and spoken >= _LEAST_SPOKEN * len(value)
 
 
 def says_about(name: str) -> bool:
     """Does its last word make it something about a secret, not the secret: `key_id`?"""
-    return bool(_ABOUT.intersection(word.lower() for word in _WORDS.findall(name)[-1:]))
+    return bool(_ABOUT.intersection(word.lower() for word in words_of(name)[-1:]))
+
+
+def words_of(name: str) -> list[str]:
+    """The words and numbers of a name, joined or in camel case."""
+    return _WORDS.findall(name)
 
 
 @lru_cache(maxsize=1024)  # the same names come again and again
@@ -203,12 +237,14 @@ def holds_a_secret(name: str) -> bool:
         return False
     if after == ["key"] and _PASSWORD_KEY.search(name):
         return False
-    return not _NO_SECRET.intersection(words)
+    return not (_NO_SECRET.intersection(words) or _OF_A_REQUEST.search(name))
 
 
-def _is_literal(candidate: Candidate) -> bool:
+def is_literal(candidate: Candidate) -> bool:
     """Quoted; or bare after `=`, `:` or a tag in a language whose bare words are values."""
     before = candidate.line[: candidate.at]
+    if is_no_string(candidate):
+        return False
     if before[-1:] in _QUOTES:
         is_item = before[:-1].rstrip(b"\\ \t").endswith(b",")
         return not is_item or _is_pair(candidate, before)
@@ -218,6 +254,13 @@ def _is_literal(candidate: Candidate) -> bool:
     if scope_of(candidate.path) == "code" or _suffix(candidate.path) in _LIKE_CODE:
         return False
     return last in _BARE_AFTER
+
+
+def is_no_string(candidate: Candidate) -> bool:
+    """For Python no backquote begins a string: a comment has it. After an arrow stands a type."""
+    before = candidate.line[: candidate.at]
+    other = before.endswith(b"`") or before[:-1].rstrip().endswith(b"->")
+    return other and _suffix(candidate.path) in {"py", "pyi"}
 
 
 def _is_pair(candidate: Candidate, before: bytes) -> bool:

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.assignments import (
     holds_a_secret,
-    is_decimal,
     is_dummy,
     is_foreign_text,
+    is_literal,
+    is_measure,
+    is_name,
     is_placeholder,
     says_about,
     shannon,
+    words_of,
 )
 from scanner.detect.templates import Judged, Verdict, judge, may_refer
 from scanner.model import Confidence, Severity
@@ -82,10 +85,12 @@ _VAGUE = re.compile(
     r"(?i)[a-z0-9_\-.]key$|^(?:login|sonar\.login|seed|salt|pin|pepper|key\d?|auth|pass|result)$"
 )
 _NO_KEY = re.compile(
-    r"(?i)public|apt|gpg|pgp|keyring|repo|cache|hash|partition|sort|primary|foreign|index|group|routing|object|s3|idempot|lookup"
+    r"(?i)public|pub_?key|apt|gpg|pgp|keyring|repo|cache|hash|partition|sort|primary|foreign|index|group|routing|object|s3|idempot|lookup"
     r"|translation|i18n|feature|config|registry|unique|dedup|image|fingerprint|finger|gpg_?key|site"
     r"|topology|label|annotation|search|item|row|map|json|data|event|message|sitekey|publishable|client"
+    r"|websocket"
 )
+_BEFORE_KEY = re.compile(r"(?i)^.*(?=key|signature|verifier|salt|seed|nonce)")
 _OF_KEY = re.compile(r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|hmac|sso|saml")
 _BESIDE_IT = frozenset(
     ("name", "namespace", "id", "type", "kind", "path", "version", "description")
@@ -129,10 +134,13 @@ def is_vague(name: str, keys: Sequence[str]) -> bool:
 def vague_key(candidate: Candidate) -> Confidence | None:
     """A check: a random value under a name that may mean a secret."""
     name, value = candidate.name.decode("latin-1"), candidate.value.decode("latin-1")
-    if not name or _NO_KEY.search(name) or says_about(name):
+    from_key_on = words_of(_BEFORE_KEY.sub("", name, count=1))
+    if not name or _NO_KEY.search(name) or any(map(says_about, from_key_on)):
         return None
+    if not is_literal(candidate):
+        return None  # the next item of a list
     made = is_random(value) or _LONG_HEX.fullmatch(value) or _MIXED.match(value)
-    return Confidence.MEDIUM if made else None
+    return Confidence.MEDIUM if made and not is_name(value) else None
 
 
 def configured(candidate: Candidate) -> Confidence | None:
@@ -236,7 +244,7 @@ def _is_no_secret(value: str) -> bool:
     """A switch, a place, an address, a public key, words for people."""
     if len(value) < 3 or (value.isdigit() and len(value) < 4) or _PUBLIC.match(value):
         return True
-    if is_decimal(value) or is_foreign_text(value) or _PATTERN.search(value):
+    if is_measure(value) or is_foreign_text(value) or _PATTERN.search(value):
         return True
     is_switch = _NO_VALUE.match(value) is not None
     return is_switch or _is_place(value) or _is_prose(value) or _is_address(value)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scanner.detect.assignments import is_dummy, is_placeholder, shannon
+from scanner.detect.assignments import is_dummy, is_no_string, is_placeholder, shannon
 from scanner.detect.configured import flaw, is_sensitive, is_vague, strength
 from scanner.detect.templates import Verdict, judge
 from scanner.model import Confidence
@@ -44,7 +44,7 @@ _SHORTEST, _LONGEST = 4, 2000
 _BEFORE = 200  # bytes before a value in which its call stands
 _IS_CODE = re.compile(
     r"^%\w+|^[\w.\-]+\(.*\)$|^[A-Za-z.]+[#:/][A-Za-z]+$|,\s|\s.*\s.*\s"
-    r"|^\D*\s\D*$|^[\d.]+(?:\\x00)?$"
+    r"|^\D*\s\D*$|^[\d.]+(?:\\x00)?$|^[A-Za-z]+[.,]$"
 )
 _IN_WORDS = re.compile(r"\s|^[a-z]+(?:[-_.][a-z]+)+$")
 _EMAIL = re.compile(r"^[\w.+-]+@[\w-]+\.[\w.-]+$")  # what anonymous users give
@@ -62,7 +62,7 @@ def fallback(candidate: Candidate) -> Confidence | None:
     """A check: does the name hold a secret, and is the value a literal that can be one?"""
     at, end = candidate.at, candidate.at + len(candidate.value)
     before = candidate.line[max(at - _BEFORE, 0) : at]
-    if _GOES_ON.match(candidate.line, end) or _SETS.search(before):
+    if _GOES_ON.match(candidate.line, end) or _SETS.search(before) or is_no_string(candidate):
         return None
     if _AFTER_CALL.search(before) and not _LAST.match(candidate.line, end):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 _WORDS = frozenset(
     "password passwort passwd pass pwd secret secrets changeme change_me changeit change-me"
@@ -22,7 +23,10 @@ _SHAPES = re.compile(
     r"|(?:example|sample|dummy|fake|placeholder|redacted|removed|replace[-_ ]with)[-_ ].*"
     r"|.*[-_ ](?:example|sample|placeholder|here|goes[-_ ]here)|.*\bexample\b.*|.*\.\.\.$"
     r"|.*(?:x{4}|[-_]x{3,}|\*{4})|[\w-]{2,12}[-_]"  # `sk_live_xxxx`, `sk_live_`
+    r"|.*(?:x{6}|\*{6}).*"  # masked in its middle
 )
+
+_FEWEST = 6  # signs in order that are no chance
 
 
 # In a value of a format: `ghp_xxxxxxxx…`, the keys of manuals.
@@ -41,4 +45,13 @@ def is_sample(value: bytes) -> bool:
 def stands_for_one(value: str) -> bool:
     """Is it a plain placeholder, or a word that everyone knows from tests and manuals?"""
     plain = value.strip().lower()
-    return plain in _WORDS or bool(_SHAPES.fullmatch(plain))
+    if "EXAMPLE" in value:  # as the manuals of AWS write into each of their keys
+        return True
+    return plain in _WORDS or bool(_SHAPES.fullmatch(plain)) or _counts_up(plain)
+
+
+def _counts_up(value: str) -> bool:
+    """Letters or digits in their order: `123-456-789`, `ijklmnop`."""
+    signs = [ord(char) for char in value if char.isalnum()]
+    steps = {after - before for before, after in pairwise(signs)}
+    return len(signs) >= _FEWEST and steps == {1}
