@@ -6,19 +6,15 @@ that is not in it makes the demand unmet.
 
 from __future__ import annotations
 
-import csv
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from bench import corpora, machine, measure, peers, real_configs
+from bench import judged, machine, peers, real_configs
 from bench.results import Demand, Section, Table
 
 KINDS = ("helm", "kubernetes", "compose", "hcl")
 JUDGED = Path(__file__).with_name("judged.csv")
-_Key = tuple[str, str, str]
 
 
 def section() -> Section:
@@ -26,36 +22,28 @@ def section() -> Section:
     archives = [each for each in real_configs.ARCHIVES if each.group == "real"]
     for archive in archives:
         real_configs.tree(archive)
-    ours = peers.keywatch()
     root = real_configs.TREES / "real"
-    if not (root / ".git").exists():  # the project's own policy and baseline must not apply to it
-        corpora.run_git(root, *corpora.INIT)
-    measure.run(ours.on(root, label="real-configs", limit=600.0))
     kinds, lines = _kinds([root / archive.label for archive in archives])
-    report = json.loads(peers.outfile("real-configs.keywatch.json").read_text(encoding="utf-8"))
-    found = [key for key in map(_key, report["findings"]) if key[0] in kinds]
-    verdicts = _verdicts()
-    false = sum(verdicts.get(key) == "false" for key in found)
-    unjudged = sum(key not in verdicts for key in found)
-    rate = None if unjudged else 10_000 * false / lines
+    found = [each for each in judged.scanned(root, "real-configs", JUDGED) if each.path in kinds]
+    rate = judged.false_in(found, lines, 10_000)
     return Section(
         name="configs",
         title="False alarms on real configuration",
-        intro=_intro(lines, len(found), unjudged),
+        intro=_intro(lines, found),
         demands=(Demand(text="false findings per 10,000 lines", value=rate, limit=1.0),),
-        tables=(_table(found, verdicts, kinds), _archives(archives, root)),
-        facts=machine.facts((ours,), load),
+        tables=(_table(found, kinds), _archives(archives, root)),
+        facts=machine.facts((peers.keywatch(),), load),
     )
 
 
-def _intro(lines: int, found: int, unjudged: int) -> str:
+def _intro(lines: int, found: list[judged.Judged]) -> str:
     return (
         "Helm charts, Kubernetes manifests, compose files and Terraform as archives of package\n"
         "registries carry them (bench/real_configs.py; no tests, no CRDs): "
-        f"{lines:,} lines. keywatch reports\n{found} findings in them, each judged by reading "
-        f"(bench/judged.csv); {unjudged} are not judged.\nTrue is a literal secret where a "
-        "reference belongs, a weak or well-known one, too, and a variable\nthat nothing in its "
-        "tree declares."
+        f"{lines:,} lines. keywatch reports\n{len(found)} findings in them, each judged by reading "
+        f"(bench/judged.csv); {judged.unread(found)} are not judged.\nTrue is a literal secret "
+        "where a reference belongs, a weak or well-known one, too, and a variable\nthat nothing in "
+        "its tree declares."
     )
 
 
@@ -70,20 +58,10 @@ def _kinds(folders: Sequence[Path]) -> tuple[dict[str, str], int]:
     return kinds, lines.total()
 
 
-def _key(finding: dict[str, Any]) -> _Key:
-    place = finding["location"]
-    return place["path"], str(place["line"]), finding["rule"]
-
-
-def _verdicts() -> dict[_Key, str]:
-    with JUDGED.open(encoding="utf-8", newline="") as file:
-        return {(r["path"], r["line"], r["rule"]): r["verdict"] for r in csv.DictReader(file)}
-
-
-def _table(found: list[_Key], verdicts: dict[_Key, str], kinds: dict[str, str]) -> Table:
+def _table(found: list[judged.Judged], kinds: dict[str, str]) -> Table:
     rows = tuple(
-        (verdicts.get(key, "not judged"), key[2], kinds[key[0]], f"{key[0]}:{key[1]}")
-        for key in sorted(found)
+        (each.verdict, each.rule, kinds[each.path], each.place)
+        for each in sorted(found, key=lambda each: (each.path, str(each.line), each.rule))
     )
     return Table(title="The findings", head=("Verdict", "Rule", "Kind", "Place"), rows=rows)
 

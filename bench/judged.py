@@ -1,0 +1,90 @@
+"""Benchmark: findings that somebody read in their places, and what they were: true or false.
+
+The verdicts lie in CSV files beside this one: path, line, rule, verdict. A finding that is in none
+of them makes what is counted from it unknown.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench import corpora, measure, peers
+from bench.results import Table
+
+TRUE, FALSE, UNREAD = "true", "false", "not judged"
+_SEVERITIES = ("critical", "high", "medium", "low")
+_CONFIDENCES = ("high", "medium", "low")
+
+
+class Judged(NamedTuple):
+    """One finding and its verdict."""
+
+    verdict: str
+    rule: str
+    severity: str
+    confidence: str
+    path: str
+    line: int
+
+    @property
+    def place(self) -> str:
+        return f"{self.path}:{self.line}"
+
+    def rank(self) -> tuple[int, int, str]:
+        """Where the report shows it: the gravest first, then the surest."""
+        return (
+            _SEVERITIES.index(self.severity),
+            _CONFIDENCES.index(self.confidence),
+            self.rule,
+        )
+
+
+def scanned(tree: Path, label: str, verdicts: Path) -> list[Judged]:
+    """What keywatch finds in a tree with its defaults, in order of place, with the verdicts of a
+    CSV file."""
+    if not (tree / ".git").exists():  # the project's own policy and baseline must not apply to it
+        corpora.run_git(tree, *corpora.INIT)
+    run = measure.run(peers.keywatch().on(tree, label=label, limit=600.0))
+    if not run.good:
+        raise peers.BenchError(f"keywatch did not scan {tree}: exit {run.code}.")
+    report = json.loads(peers.outfile(f"{label}.keywatch.json").read_text(encoding="utf-8"))
+    return judged(report["findings"], verdicts)
+
+
+def judged(findings: Iterable[dict[str, Any]], verdicts: Path) -> list[Judged]:
+    """The findings of a JSON report with the verdicts of a CSV file."""
+    with verdicts.open(encoding="utf-8", newline="") as file:
+        known = {(r["path"], r["line"], r["rule"]): r["verdict"] for r in csv.DictReader(file)}
+    found = []
+    for each in findings:
+        path, line = each["location"]["path"], each["location"]["line"]
+        verdict = known.get((path, str(line), each["rule"]), UNREAD)
+        found.append(
+            Judged(verdict, each["rule"], each["severity"], each["confidence"], path, line)
+        )
+    return found
+
+
+def unread(found: Sequence[Judged]) -> int:
+    return sum(each.verdict == UNREAD for each in found)
+
+
+def false_in(found: Sequence[Judged], lines: int, per: int) -> float | None:
+    """False findings per so many lines; None while one is not judged."""
+    false = sum(each.verdict == FALSE for each in found)
+    return None if unread(found) else per * false / lines
+
+
+def by_rule(found: Iterable[Judged]) -> Table:
+    counts = Counter((each.rule, each.verdict) for each in found)
+    verdicts = (TRUE, FALSE, UNREAD)
+    rows = tuple(
+        (rule, *(str(counts[rule, verdict]) for verdict in verdicts))
+        for rule in sorted({rule for rule, _ in counts})
+    )
+    return Table(title="By rule", head=("Rule", *map(str.capitalize, verdicts)), rows=rows)
