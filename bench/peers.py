@@ -105,11 +105,17 @@ def venv(name: str) -> Path:
 
 def installed(pin: str) -> Path:
     """An environment that holds `pin` (`name==version`) and its dependencies."""
-    folder = venv(pin.partition("==")[0])
+    return filled(pin.partition("==")[0], pin, pin)
+
+
+def filled(name: str, wanted: str, *arguments: str) -> Path:
+    """An environment into which pip installed by these arguments; once, as long as `wanted`, which
+    names what they mean, stays the same."""
+    folder = venv(name)
     marker = folder / "pin"
-    if not marker.exists() or marker.read_text() != pin:
-        pip(folder / "bin" / "python", "install", pin)
-        marker.write_text(pin)
+    if not marker.exists() or marker.read_text() != wanted:
+        pip(folder / "bin" / "python", "install", *arguments)
+        marker.write_text(wanted)
     return folder
 
 

@@ -15,7 +15,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import configs, exact, hook, limits, peers, quality, results, trees
+from bench import (
+    configs,
+    exact,
+    hook,
+    limits,
+    packages,
+    peers,
+    quality,
+    results,
+    trees,
+)
 
 SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "trees": trees.section,
@@ -23,6 +33,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "hook": hook.section,
     "hostile": limits.section,
     "configs": configs.section,
+    "packages": packages.section,
     "quality": quality.section,
 }
 RAW = peers.BUILD / "results"
