@@ -164,10 +164,11 @@ def _tidy() -> None:
 def tree(archive: Archive) -> Path:
     """The configuration files of an archive, downloaded and unpacked once."""
     folder = TREES / archive.group / archive.label
-    return corpora.make(folder, lambda part: _unpack(_fetched(archive), part))
+    return corpora.make(folder, lambda part: _unpack(fetched(archive), part))
 
 
-def _fetched(archive: Archive) -> Path:
+def fetched(archive: Archive) -> Path:
+    """The file of an archive, downloaded once."""
     folder = peers.BUILD / "dl" / archive.label
     if not folder.exists():
         part = folder.with_name(folder.name + ".part")

@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import (
+    archives,
     configs,
     exact,
     hook,
@@ -34,6 +35,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "hostile": limits.section,
     "configs": configs.section,
     "packages": packages.section,
+    "archives": archives.section,
     "quality": quality.section,
 }
 RAW = peers.BUILD / "results"
