@@ -78,6 +78,11 @@ def test_a_backquote_in_python_is_markup_of_a_comment() -> None:
     assert judge("assigned-value", line, "secret", value, "a.js")
 
 
+def test_the_name_of_an_encoding_is_what_a_secret_is_decoded_by() -> None:
+    line = 'config["password"] = self.PASSWORD.decode("utf-8")'
+    assert judge("fallback", line, "password", "utf-8") is None
+
+
 def test_after_an_arrow_python_has_a_type() -> None:
     line, value = "def get_secret(store: Store) -> 'StoreIterator':", "StoreIterator"
     assert judge("assigned-value", line, "get_secret", value, "a.py") is None

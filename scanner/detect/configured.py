@@ -52,7 +52,8 @@ _IS_PASSWORD = re.compile(
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _NO_VALUE = re.compile(
     r"(?i)^(?:true|false|yes|no|on|off|null|none|enabled?|disabled?|required|optional|always|never|auto|on_create"
-    r"|absent|present|omit|ldap|files|sss|compat|systemd|winbind|nis)$"
+    r"|absent|present|omit|ldap|files|sss|compat|systemd|winbind|nis"
+    r"|utf-?(?:8|16|32)(?:-?[bl]e)?|us-ascii|ascii|latin-?1|iso-8859-\d{1,2})$"
 )
 _NUMBER = re.compile(r"^[+-]?\d[\d_.,:]*\s?(?:[smhdw]|ms|min|[KMG]i?B?|%)?$")
 _ELSEWHERE = re.compile(
