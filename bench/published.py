@@ -258,7 +258,8 @@ def _branch(branches: Sequence[Any], source: Random) -> Any:
     for branch in branches:
         if all(str(kind) == "AT" for kind, _ in branch):
             return branch
-    has_words = all(re.search(r"\w", "".join(_made(branch, _STYLES[0], source, 0))) for branch in branches)
+    made = ("".join(_made(branch, _STYLES[0], source, 0)) for branch in branches)
+    has_words = all(re.search(r"\w", text) for text in made)
     return source.choice(branches) if has_words else branches[0]
 
 
