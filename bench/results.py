@@ -5,6 +5,7 @@ but for `save` and `load`, which keep the raw numbers between runs of single sec
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -103,18 +104,24 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def page(sections: Sequence[Section]) -> str:
-    """The whole of RESULTS.md."""
-    demands = [demand for section in sections for demand in section.demands]
-    met = sum(demand.met for demand in demands)
+_VERDICT = re.compile(r"\| (met[^|\n]*|NOT MET) \|$", re.MULTILINE)
+
+
+def page(sections: Sequence[Section], before: str = "") -> str:
+    """The whole of RESULTS.md: these sections, and of the page `before` those that are not among
+    them, since another machine measured them."""
+    kept = {part.partition("\n")[0]: part.rstrip() for part in before.split("\n## ")[1:]}
+    texts = kept | {each.title: _section(each).removeprefix("## ") for each in sections}
+    verdicts = _VERDICT.findall("\n".join(texts.values()))
+    met = sum(verdict.startswith("met") for verdict in verdicts)
     intro = (
         "# Benchmark results\n\n"
         "Written by `make bench` (`python bench/run.py`); `python bench/run.py SECTION…` measures "
         "only some sections again\nand leaves the others as they were. A time means something only "
         "beside the other times of the same section: they were\ntaken in one run, in turn.\n\n"
-        f"**{met} of {len(demands)} demands met.**"
+        f"**{met} of {len(verdicts)} demands met.**"
     )
-    return "\n\n".join([intro, *(_section(section) for section in sections)]) + "\n"
+    return "\n\n".join([intro, *(f"## {text}" for text in texts.values())]) + "\n"
 
 
 def save(folder: Path, section: Section) -> None:

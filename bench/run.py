@@ -67,7 +67,8 @@ def main() -> int:
 
 def _write_page() -> None:
     sections = [section for name in SECTIONS if (section := results.load(RAW, name))]
-    PAGE.write_text(results.page(sections), encoding="utf-8")
+    before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    PAGE.write_text(results.page(sections, before), encoding="utf-8")
 
 
 if __name__ == "__main__":

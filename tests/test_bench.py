@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import sys
@@ -79,6 +80,13 @@ def test_the_page_gives_each_demand_with_number_limit_and_verdict() -> None:
     assert "| wall over the fastest peer's | 0.450 | ≤ 0.500 (aim 0.400) | met |" in page
     assert "| memory | 321 MB | ≤ 200 MB | NOT MET |" in page
     assert "| a\\|b | 1 |" in page
+
+
+def test_a_section_that_another_machine_measured_stays_on_the_page() -> None:
+    before = results.page([SECTION])
+    after = results.page([dataclasses.replace(SECTION, name="other", title="Another")], before)
+    assert (f"## {SECTION.title}\n" in after, "## Another\n" in after) == (True, True)
+    assert results.page([SECTION], before) == before
 
 
 def test_a_section_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
