@@ -2,7 +2,7 @@
 #   make demo     scan an example repository with planted secrets
 #   make test     lint, types, the whole suite; its core on every other interpreter found
 #   make bench    measure keywatch beside its peers, into bench/RESULTS.md
-#   make docs     write docs/rules/, a page for each rule
+#   make docs     write docs/rules/, a page for each rule, and docs/coverage.md
 #   make lint     ruff and mypy alone
 #   make clean    remove what the others made
 
@@ -69,7 +69,7 @@ bench: $(VENV)/developing
 	$(BIN)/python bench/run.py
 
 docs: $(VENV)/installed
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -1,7 +1,7 @@
-"""One page for each rule, and an index, from the rules themselves: docs/rules/.
+"""Pages from the rules: docs/rules/, one for each rule and an index, and docs/coverage.md.
 
-python docs/generate.py            write them
-python docs/generate.py --check    exit with 1 and their names where one is not as it should be
+python -m docs.generate            write them
+python -m docs.generate --check    exit with 1 and their names where one is not as it should be
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from docs import coverage
 from scanner.detect import rulebook
 from scanner.model import RuleInfo
 from scanner.policy.check_rules import RULES as CHECK_RULES
@@ -23,7 +24,7 @@ from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.report.interface import remedy
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "docs" / "rules"
+FOLDER = ROOT / "docs"
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
 TOOL = "keywatch"  # in a line of its own: what follows is no comment of this file
 POLICY = "The policy and its exceptions"
@@ -39,12 +40,12 @@ _BY = {
 
 
 def pages() -> dict[str, str]:
-    """The text of every page by its file's name."""
+    """The text of every page by its path below docs/."""
     groups = dict(_groups(_declared()))
-    written = {"README.md": _index(groups)}
+    written = {"coverage.md": coverage.page(groups), "rules/README.md": _index(groups)}
     for group, rules in groups.items():
         for info, raw in rules:
-            written[f"{info.id}.md"] = _page(info, raw, group)
+            written[f"rules/{info.id}.md"] = _page(info, raw, group)
     return written
 
 
@@ -184,18 +185,21 @@ def _exception(rule: str, group: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description="Write docs/rules/ from the rules.")
+    parser = argparse.ArgumentParser(description="Write docs/rules/ and docs/coverage.md.")
     parser.add_argument("--check", action="store_true", help="change nothing; 1 if a page is old")
     args = parser.parse_args(arguments)
     wanted = pages()
-    there = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
+    paths = [FOLDER / "coverage.md", *(FOLDER / "rules").glob("*.md")]
+    there = {
+        path.relative_to(FOLDER).as_posix(): path.read_text(encoding="utf-8")
+        for path in paths
+        if path.exists()
+    }
     old = sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name))
     if args.check:
-        sys.stdout.write(
-            "".join(f"docs/rules/{name} is not up to date: make docs\n" for name in old)
-        )
+        sys.stdout.write("".join(f"docs/{name} is not up to date: make docs\n" for name in old))
         return int(bool(old))
-    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "rules").mkdir(exist_ok=True)
     for name in old:
         if name in wanted:
             (FOLDER / name).write_text(wanted[name], encoding="utf-8", newline="\n")

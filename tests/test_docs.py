@@ -1,4 +1,5 @@
-"""docs/rules/: a page for each rule, as docs/generate.py makes it, and none left over."""
+"""docs/rules/: a page for each rule, as docs/generate.py makes it, and none left over; and
+docs/coverage.md, with the totals that the README names."""
 
 from __future__ import annotations
 
@@ -7,11 +8,13 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
-from docs import generate
+from docs import coverage, generate
 from tests.support import Keywatch
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,7 +22,7 @@ PAGES = ROOT / "docs" / "rules"
 
 
 def test_the_pages_are_those_that_the_rules_give() -> None:
-    argv = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
+    argv = [sys.executable, "-m", "docs.generate", "--check"]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -58,8 +61,8 @@ def test_a_page_with_another_text_and_one_without_a_rule_are_named_and_put_right
     monkeypatch.setattr(generate, "pages", lambda: pages)
     monkeypatch.setattr(generate, "FOLDER", tmp_path)
     assert generate.main([]) == 0
-    (tmp_path / "README.md").write_text("old")
-    (tmp_path / "gone.md").write_text("of a rule that is no more")
+    (tmp_path / "coverage.md").write_text("old")
+    (tmp_path / "rules" / "gone.md").write_text("of a rule that is no more")
     capsys.readouterr()
     assert generate.main(["--check"]) == 1
     named = capsys.readouterr().out
@@ -67,4 +70,42 @@ def test_a_page_with_another_text_and_one_without_a_rule_are_named_and_put_right
     assert "docs/rules/gone.md" in named
     assert generate.main([]) == 0
     assert generate.main(["--check"]) == 0
-    assert not (tmp_path / "gone.md").exists()
+    assert not (tmp_path / "rules" / "gone.md").exists()
+
+
+def test_the_readme_names_the_totals_of_the_coverage_table() -> None:
+    coverage = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
+    totals = re.compile(r"\b(\d+) types are known by their own format.*?(\d+) are\s", re.DOTALL)
+    (counted,) = totals.findall(coverage)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (named,) = re.findall(
+        r"\[(\d+) credential types\]\(docs/coverage.md\).*?(\d+) more", readme, re.DOTALL
+    )
+    assert named == counted
+
+
+def test_the_coverage_table_has_each_rule_on_secrets_once_with_what_makes_it_certain() -> None:
+    text = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
+    rows = re.findall(r"\| \[([\w-]+)\]\(rules/\1\.md\) \| ([\w ]+) \|", text)
+    declared = [
+        rule["id"]
+        for file in (ROOT / "rules" / "secrets").glob("*.yaml")
+        for rule in yaml.safe_load(file.read_bytes())["rules"]
+    ]
+    assert sorted(name for name, _ in rows) == sorted(declared)
+    totals = {name: int(count) for name, count in re.findall(r"\| ([\w ]+) \| (\d+) \|", text)}
+    assert Counter(certain for _, certain in rows) == totals
+
+
+@pytest.mark.parametrize(
+    ("rule", "certain"),
+    [
+        ("npm-access-token", coverage.CHECKSUM),
+        ("jwt", coverage.STRUCTURE),
+        ("anthropic-api-key", coverage.SHAPE),
+        ("generic-password", coverage.NAME),
+    ],
+)
+def test_what_makes_a_credential_certain_is_read_from_its_rule(rule: str, certain: str) -> None:
+    text = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
+    assert re.search(rf"\(rules/{rule}\.md\) \| {certain} \|", text)
