@@ -4,6 +4,7 @@ and values that such a pattern accepts. Nothing of theirs is kept in this projec
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import re
@@ -25,6 +26,7 @@ _BINARY = re.compile(rb"[\0-\x08\x0e-\x1f]")
 _ALNUM = string.ascii_letters + string.digits
 _PRINTABLE = _ALNUM + "-_./+=:@%&*#!?,;~^$|<>()[]{}'\"`\\ "
 _MANY = 10  # letters and digits in a class: its other characters are left out of values
+_MOST_PREFIXES = 100
 _CATEGORIES: Mapping[str, str] = {
     "CATEGORY_DIGIT": string.digits,
     "CATEGORY_WORD": _ALNUM + "_",
@@ -115,16 +117,19 @@ class Format:
     def accepts(self, text: str) -> bool:
         return bool(self._regex.search(text))
 
-    @property
-    def prefix(self) -> str:
-        """The literal that every secret begins with, the shortest of its alternatives."""
+    @functools.cached_property
+    def prefixes(self) -> tuple[str, ...]:
+        """The literals, one of which every secret begins with."""
         tokens = _group(self._tree, self._group) if self._group else self._tree
-        return _fixed(tokens or ())[0]
+        return tuple(
+            sorted({text for text, _ in _fixed(tokens or ())}, key=lambda text: (len(text), text))
+        )
 
     def values(self, seed: str) -> list[Value]:
         """Made-up values, the same for the same seed: of each length and case that may be meant."""
         source = Random(f"{seed}/{self.id}")  # noqa: S311 - samples, not secrets
-        texts = ("".join(_made(self._tree, style, source, self._regex.flags)) for style in _STYLES)
+        styles = (style._replace(flags=self._regex.flags) for style in _STYLES)
+        texts = ("".join(_made(self._tree, style, source)) for style in styles)
         met = {text: self._regex.search(text) for text in texts}
         return [Value(text, *m.span(self._group)) for text, m in met.items() if m]
 
@@ -181,49 +186,51 @@ def _group(tokens: Iterable[Any], wanted: int) -> Any:
     return None
 
 
-def _fixed(tokens: Iterable[Any]) -> tuple[str, bool]:
-    """The literal at the beginning of all that the tokens match, and whether it is all of it."""
-    text = ""
+def _fixed(tokens: Iterable[Any]) -> list[tuple[str, bool]]:
+    """The literals at the beginning of what the tokens match, each with whether it is all of it."""
+    known = [("", True)]
     for kind, value in tokens:
         match str(kind):
             case "AT":
                 continue
             case "LITERAL":
-                text += chr(value)
-                continue
+                more = [(chr(value), True)]
             case "SUBPATTERN":
-                more, is_whole = _fixed(value[3])
+                more = _fixed(value[3])
             case "BRANCH":
-                parts = [_fixed(each) for each in value[1]]
-                more = min((part for part, _ in parts), key=len)
-                is_whole = all(whole for _, whole in parts)
-            case "MAX_REPEAT" | "MIN_REPEAT" if value[0]:
-                more, is_whole = _fixed(value[2])
-                is_whole = is_whole and value[0] == value[1]
+                more = [each for branch in value[1] for each in _fixed(branch)]
+            case "MAX_REPEAT" | "MIN_REPEAT" if value[0] == value[1] == 1:
+                more = _fixed(value[2])
             case _:
-                return text, False
-        text += more
-        if not is_whole:
-            return text, False
-    return text, True
+                more = [("", False)]
+        known = [
+            (text + added, whole) if is_open else (text, False)
+            for text, is_open in known
+            for added, whole in (more if is_open else more[:1])
+        ]
+        if not any(is_open for _, is_open in known) or len(known) > _MOST_PREFIXES:
+            break
+    return known
 
 
 class _Style(NamedTuple):
     """How values of a pattern are made: in which case its letters are where they may be in both,
-    and how much longer than the shortest its runs are."""
+    how much longer than the shortest its runs are, and under which flags."""
 
     letters: str
     longer: int
+    flags: int = 0
 
 
 _STYLES = tuple(
     _Style(letters, longer)
     for letters in (_ALNUM, _ALNUM.lower(), _ALNUM.upper())
-    for longer in (0, 4, 24, 100)
+    for longer in (0, 4, 10, 24, 100)
+    for _ in range(2)
 )
 
 
-def _made(tokens: Sequence[Any], style: _Style, source: Random, flags: int) -> Iterator[str]:
+def _made(tokens: Sequence[Any], style: _Style, source: Random) -> Iterator[str]:
     for kind, value in tokens:
         match str(kind):
             case "LITERAL":
@@ -233,17 +240,26 @@ def _made(tokens: Sequence[Any], style: _Style, source: Random, flags: int) -> I
             case "ANY":
                 yield source.choice(_ALNUM)
             case "IN":
-                yield source.choice(_likely(value, style, flags))
+                yield source.choice(_likely(value, style))
             case "SUBPATTERN":
-                yield from _made(value[3], style, source, flags | value[1])
+                yield from _made(value[3], style._replace(flags=style.flags | value[1]), source)
             case "BRANCH":
-                yield from _made(_branch(value[1], source), style, source, flags)
+                yield from _made(_branch(value[1], source), style, source)
             case "MAX_REPEAT" | "MIN_REPEAT":
-                least, most, inner = value
-                longest = min(most, least + style.longer)
-                times = longest if least or _is_run(inner, most) else 0
-                for _ in range(times):
-                    yield from _made(inner, style, source, flags)
+                yield from _repeated(value, style, source)
+
+
+def _repeated(
+    value: tuple[int, int, Sequence[Any]], style: _Style, source: Random
+) -> Iterator[str]:
+    least, most, inner = value
+    longest = min(most, least + style.longer)
+    times = longest if least or _is_run(inner, most) else 0
+    if len(inner) == 1 and str(inner[0][0]) == "IN":
+        yield from source.choices(_likely(inner[0][1], style), k=times)
+        return
+    for _ in range(times):
+        yield from _made(inner, style, source)
 
 
 def _is_run(inner: Sequence[Any], most: int) -> bool:
@@ -258,15 +274,16 @@ def _branch(branches: Sequence[Any], source: Random) -> Any:
     for branch in branches:
         if all(str(kind) == "AT" for kind, _ in branch):
             return branch
-    made = ("".join(_made(branch, _STYLES[0], source, 0)) for branch in branches)
-    has_words = all(re.search(r"\w", text) for text in made)
+    has_words = all(
+        re.search(r"\w", "".join(_made(branch, _STYLES[0], source))) for branch in branches
+    )
     return source.choice(branches) if has_words else branches[0]
 
 
-def _likely(items: Sequence[Any], style: _Style, flags: int) -> str:
+def _likely(items: Sequence[Any], style: _Style) -> str:
     """The characters of a class that a value of its kind is mostly made of."""
     chosen = _characters(items)
-    if flags & re.IGNORECASE:
+    if style.flags & re.IGNORECASE:
         chosen |= {other for each in chosen for other in (each.lower(), each.upper())}
     plain = chosen & set(_ALNUM)
     if len(plain) >= _MANY:

@@ -19,6 +19,7 @@ from bench import (
     archives,
     configs,
     exact,
+    formats,
     hook,
     limits,
     packages,
@@ -37,6 +38,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "packages": packages.section,
     "archives": archives.section,
     "quality": quality.section,
+    "formats": formats.section,
 }
 RAW = peers.BUILD / "results"
 PAGE = Path(__file__).with_name("RESULTS.md")
