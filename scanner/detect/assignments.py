@@ -41,7 +41,9 @@ _ABOUT = frozenset(
     " scope scopes list used usage usages encryption security".split()
 )
 # Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
-_NO_SECRET = frozenset("public hash hashed digest checksum fingerprint csrf xsrf next from".split())
+_NO_SECRET = frozenset(
+    "public hash hashed digest checksum fingerprint csrf xsrf next from existing".split()
+)
 # Tokens that say where in a list one is, or that a request comes a second time.
 _OF_A_REQUEST = re.compile(
     r"(?i)(?:prev(?:ious)?|page|pagination|paging|continuation|cursor|input|output|sync|resume"
