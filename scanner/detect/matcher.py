@@ -113,11 +113,21 @@ class _Cached(NamedTuple):
     folder: str | None
 
 
+class _Numbers(dict[int, int]):
+    """The pattern's number by an expression's id, one object for all hits of a pattern: a text may
+    have millions."""
+
+    def __missing__(self, expression: int) -> int:
+        number = self[expression] = expression & _NUMBER
+        return number
+
+
 class _Hyperscan:
     def __init__(self, engine: Any, cached: _Cached, scope: str) -> None:
         self._engine = engine
         self._patterns = cached.patterns
         self._scope = scope
+        self._numbers = _Numbers()
         name = f"database-{cached.key}-{scope or 'every'}-{self._platform()}.hs"
         self._db = self._load(name, cached.folder)
         self._scratch = engine.Scratch(self._db)
@@ -125,7 +135,8 @@ class _Hyperscan:
 
     def hits(self, data: bytes) -> list[Hit]:
         found: list[Hit] = []
-        self._db.scan(data, lambda i, _from, to, _flags, _context: found.append((i & _NUMBER, to)))
+        of = self._numbers
+        self._db.scan(data, lambda i, _from, to, _flags, _context: found.append((of[i], to)))
         return found
 
     def _load(self, name: str, cache_folder: str | None) -> Any:
