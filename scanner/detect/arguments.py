@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scanner.detect.assignments import is_dummy, is_placeholder
 from scanner.detect.configured import flaw, is_sensitive
+from scanner.detect.placeholders import is_dummy, is_placeholder
 from scanner.detect.templates import Verdict
 from scanner.model import Confidence
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from scanner.detect.scopes import scope_of
+from scanner.detect.placeholders import is_placeholder
+from scanner.detect.scopes import scope_of, suffix_of
 from scanner.detect.templates import Verdict, judge
 from scanner.model import Confidence
 
@@ -73,19 +73,6 @@ _REFERENCE = re.compile(
     r"|secrets\.\w"
     r"|\bvar\.\w|secretKeyRef|valueFrom|resolve:|KeyVault\(|ENC\[|\$ANSIBLE_VAULT"
 )
-_PLACEHOLDER = re.compile(
-    r"^(?:x{3,}|\*{3,}|\.{3,}|-{3,}|_{3,}|0{4,}|1234?5?6?7?8?9?0?|abc(?:123|def)?|foo|bar|baz|qux"
-    r"|todo|tbd|none|null|nil|undefined|true|false|yes|no|on|off|required|optional|string|str|bytes"
-    r"|int|integer|number|bool|boolean|object|any|unknown|void|auto|default|disabled|enabled|empty"
-    r"|redacted|masked|removed|hidden|secret|token|password|passwd|pass|pwd|passphrase|key|user"
-    r"|username|admin|root|test|testing|guest|value|text|hash|md5|sha\d*|basic|bearer|digest|plain"
-    r"|ldap|oauth2?)$"
-    r"|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|with|this)|place[-_ ]?holder|example|sample"
-    r"|dummy|fake|your[-_ ]|my[-_ ]?(?:secret|password|token|key|pass)|insert[-_ ]"
-    r"|fill[-_ ]?(?:me|in)|enter[-_ ]|not[-_ ]?(?:a[-_ ])?(?:real|set|used|secret)|s3cr3t$"
-    r"|to[-_ ]be|xxxx|^\W*$|redacted|\.\.\.$",
-    re.IGNORECASE,
-)
 _CODE_SHAPE = re.compile(
     r"^[\w.$:]+\(|^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){2,}$|^!{1,2}[A-Za-z]{2,}(?:\s|$)"
     r"|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
@@ -106,13 +93,6 @@ _MACHINE_MADE = re.compile(r"(?i)(?:token|api[_-]?key)$")
 _COLOUR = re.compile(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)*")
 _DECIMAL = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 _LONGEST, _FEWEST_DISTINCT = 1024, 2
-_LEET = str.maketrans("@$013457", "asoleast")
-_DUMMIES = frozenset(
-    "password passwort pass passwd pwd secret secrets supersecret topsecret letmein letmeinz hunter"
-    " test testing tests tester admin administrator root user username guest demo welcome qwerty"
-    " abc foo bar foobar changeit default newpassword oldpassword mypassword testpassword token"
-    " testpass userpass password_confirm new_password old_password current-password".split()
-)
 _DIGIT = re.compile(r"[0-9]")
 _ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}")
 _QUOTES = (b'"', b"'", b"`")
@@ -172,22 +152,10 @@ def _names_something(name: str, value: str) -> bool:
     return value.isalnum() and bool(_MACHINE_MADE.search(name)) and is_name(value)
 
 
-def is_dummy(value: str) -> bool:
-    """A word that only tests and manuals use, however it is dressed up: `P@ssw0rd1`, `lètmein`."""
-    plain = unicodedata.normalize("NFKD", value.encode("latin-1").decode(errors="replace"))
-    letters = plain.encode("ascii", "ignore").decode().lower().rstrip("0123456789!.?_- ")
-    return letters.translate(_LEET) in _DUMMIES
-
-
-def is_placeholder(value: str) -> bool:
-    """Does the value stand for one to be filled in, or for nothing?"""
-    return bool(_PLACEHOLDER.search(value))
-
-
 def url_password(candidate: Candidate) -> Confidence | None:
     """The password part of a URL: anything that is not wholly a reference, and no placeholder."""
     value = candidate.value.decode("latin-1")
-    if _PLACEHOLDER.search(value) or len(set(value)) < 3 or _is_digest(candidate):
+    if is_placeholder(value) or len(set(value)) < 3 or _is_digest(candidate):
         return None
     if _REFERENCE.search(value) and judge(value).verdict not in _LITERAL_IN_PART:
         return None
@@ -253,7 +221,7 @@ def is_literal(candidate: Candidate) -> bool:
     last = before.rstrip()[-1:]
     if last == b">" and b"</" not in candidate.line[len(before) :]:
         return False
-    if scope_of(candidate.path) == "code" or _suffix(candidate.path) in _LIKE_CODE:
+    if scope_of(candidate.path) == "code" or suffix_of(candidate.path) in _LIKE_CODE:
         return False
     return last in _BARE_AFTER
 
@@ -262,7 +230,7 @@ def is_no_string(candidate: Candidate) -> bool:
     """For Python no backquote begins a string: a comment has it. After an arrow stands a type."""
     before = candidate.line[: candidate.at]
     other = before.endswith(b"`") or before[:-1].rstrip().endswith(b"->")
-    return other and _suffix(candidate.path) in {"py", "pyi"}
+    return other and suffix_of(candidate.path) in {"py", "pyi"}
 
 
 def _is_pair(candidate: Candidate, before: bytes) -> bool:
@@ -299,7 +267,3 @@ def reads_as_words(value: str) -> bool:
 def is_translation(path: str) -> bool:
     """Does the file hold texts for people, by their keys?"""
     return bool(_TRANSLATIONS.search(path))
-
-
-def _suffix(path: str) -> str:
-    return path.rpartition(".")[2].lower() if "." in path.rpartition("/")[2] else ""

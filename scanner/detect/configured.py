@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.assignments import (
     holds_a_secret,
-    is_dummy,
     is_foreign_text,
     is_literal,
     is_measure,
     is_name,
-    is_placeholder,
     says_about,
     shannon,
     words_of,
 )
+from scanner.detect.placeholders import is_dummy, is_placeholder
 from scanner.detect.templates import Judged, Verdict, judge, may_refer
 from scanner.model import Confidence, Severity
 

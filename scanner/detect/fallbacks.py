@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scanner.detect.assignments import is_dummy, is_no_string, is_placeholder, shannon
+from scanner.detect.assignments import is_no_string, shannon
 from scanner.detect.configured import flaw, is_sensitive, is_vague, strength
+from scanner.detect.placeholders import is_dummy, is_placeholder
 from scanner.detect.templates import Verdict, judge
 from scanner.model import Confidence
 

@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 from scanner.detect.assignments import (
     holds_a_secret,
-    is_dummy,
     is_translation,
     says_about,
     shannon,
 )
 from scanner.detect.context import place_of
-from scanner.detect.scopes import scope_of
+from scanner.detect.placeholders import is_dummy
+from scanner.detect.scopes import scope_of, suffix_of
 
 
 class Case(NamedTuple):
@@ -290,7 +290,7 @@ def _of_signs(value: str) -> Iterator[str]:
 
 def _of_path(case: Case, kind: str, made: str) -> Iterator[str]:
     path = case.path
-    scope = "documents" if _suffix(path) in _DOCUMENT else scope_of(path)
+    scope = "documents" if suffix_of(path) in _DOCUMENT else scope_of(path)
     place = place_of(path)
     written = "quoted" if case.before[-1:] in _QUOTES else "bare"
     yield f"file: {scope}"
@@ -325,7 +325,3 @@ def _after(rest: str) -> str:
     if text[0] in ")]}":
         return "a closing bracket"
     return "a call or an operator" if text[0] in ".+%([?|&" else "more text"
-
-
-def _suffix(path: str) -> str:
-    return path.rpartition(".")[2].lower() if "." in path.rpartition("/")[2] else ""

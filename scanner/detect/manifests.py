@@ -10,8 +10,8 @@ import re
 from binascii import a2b_base64
 from typing import TYPE_CHECKING
 
-from scanner.detect.assignments import is_dummy, is_placeholder
 from scanner.detect.configured import is_sensitive, strength
+from scanner.detect.placeholders import is_dummy, is_placeholder
 from scanner.detect.structure.kinds import file_kind
 from scanner.detect.templates import Verdict, judge
 from scanner.model import Confidence

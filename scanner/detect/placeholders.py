@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from itertools import pairwise
 
 _WORDS = frozenset(
@@ -25,15 +26,33 @@ _SHAPES = re.compile(
     r"|.*(?:x{4}|[-_]x{3,}|\*{4})|[\w-]{2,12}[-_]"  # `sk_live_xxxx`, `sk_live_`
     r"|.*(?:x{6}|\*{6}).*"  # masked in its middle
 )
-
 _FEWEST = 6  # signs in order that are no chance
-
-
 # In a value of a format: `ghp_xxxxxxxx…`, the keys of manuals.
 _SAME_SIX = re.compile(rb"(.)\1{5}", re.DOTALL)
 _OF_SAMPLES = re.compile(
     rb"example|placeholder|changeme|change[_-]me|redacted|dummy|sample|replace|insert|"
     rb"your[_-]|deadbeef|012345|123456|234567|abcdef|fedcba|654321|qwerty"
+)
+# In a value of a name: what it may be a part of.
+_PLACEHOLDER = re.compile(
+    r"^(?:x{3,}|\*{3,}|\.{3,}|-{3,}|_{3,}|0{4,}|1234?5?6?7?8?9?0?|abc(?:123|def)?|foo|bar|baz|qux"
+    r"|todo|tbd|none|null|nil|undefined|true|false|yes|no|on|off|required|optional|string|str|bytes"
+    r"|int|integer|number|bool|boolean|object|any|unknown|void|auto|default|disabled|enabled|empty"
+    r"|redacted|masked|removed|hidden|secret|token|password|passwd|pass|pwd|passphrase|key|user"
+    r"|username|admin|root|test|testing|guest|value|text|hash|md5|sha\d*|basic|bearer|digest|plain"
+    r"|ldap|oauth2?)$"
+    r"|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|with|this)|place[-_ ]?holder|example|sample"
+    r"|dummy|fake|your[-_ ]|my[-_ ]?(?:secret|password|token|key|pass)|insert[-_ ]"
+    r"|fill[-_ ]?(?:me|in)|enter[-_ ]|not[-_ ]?(?:a[-_ ])?(?:real|set|used|secret)|s3cr3t$"
+    r"|to[-_ ]be|xxxx|^\W*$|redacted|\.\.\.$",
+    re.IGNORECASE,
+)
+_LEET = str.maketrans("@$013457", "asoleast")
+_DUMMIES = frozenset(
+    "password passwort pass passwd pwd secret secrets supersecret topsecret letmein letmeinz hunter"
+    " test testing tests tester admin administrator root user username guest demo welcome qwerty"
+    " abc foo bar foobar changeit default newpassword oldpassword mypassword testpassword token"
+    " testpass userpass password_confirm new_password old_password current-password".split()
 )
 
 
@@ -55,3 +74,15 @@ def _counts_up(value: str) -> bool:
     signs = [ord(char) for char in value if char.isalnum()]
     steps = {after - before for before, after in pairwise(signs)}
     return len(signs) >= _FEWEST and steps == {1}
+
+
+def is_dummy(value: str) -> bool:
+    """A word that only tests and manuals use, however it is dressed up: `P@ssw0rd1`, `lètmein`."""
+    plain = unicodedata.normalize("NFKD", value.encode("latin-1").decode(errors="replace"))
+    letters = plain.encode("ascii", "ignore").decode().lower().rstrip("0123456789!.?_- ")
+    return letters.translate(_LEET) in _DUMMIES
+
+
+def is_placeholder(value: str) -> bool:
+    """Does the value stand for one to be filled in, or for nothing?"""
+    return bool(_PLACEHOLDER.search(value))

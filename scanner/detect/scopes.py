@@ -23,3 +23,8 @@ def scope_of(path: str) -> str:
     if suffix in _CODE:
         return "code"
     return "config" if suffix in _CONFIG else "any"
+
+
+def suffix_of(path: str) -> str:
+    """What follows the last dot of a file's name, in small letters; "" where it has none."""
+    return path.rpartition(".")[2].lower() if "." in path.rpartition("/")[2] else ""

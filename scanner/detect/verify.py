@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from scanner.detect import azure_keys, pem
 from scanner.detect.arguments import command_argument, command_setting
-from scanner.detect.assignments import assigned_value, is_placeholder, url_password
+from scanner.detect.assignments import assigned_value, url_password
 from scanner.detect.candidate import Candidate, Check
 from scanner.detect.checksums import (
     BECH32,
@@ -31,7 +31,7 @@ from scanner.detect.configured import configured, is_random, vague_key
 from scanner.detect.dotenv import env_value
 from scanner.detect.fallbacks import fallback, placed, positional
 from scanner.detect.manifests import manifest_value
-from scanner.detect.placeholders import is_sample
+from scanner.detect.placeholders import is_placeholder, is_sample
 from scanner.detect.stores import kv_path, kv_rotation, remote_http
 from scanner.model import Confidence
 
