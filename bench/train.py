@@ -11,7 +11,6 @@ replaced by random letters, it tells the true ones from the others for a reason 
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from collections import Counter
@@ -33,7 +32,6 @@ from scanner.detect.features import Case, features
 from scanner.detect.likelihood import Model
 from scanner.detect.matches import Match
 from scanner.detect.placeholders import stands_for_one
-from scanner.detect.templates import may_refer
 
 OUT = Path(__file__).resolve().parent.parent / "rules" / "likelihood.json"
 HELD_LINES = 1000
@@ -94,10 +92,8 @@ class Recorder:
         return Sighting(certain, tuple(self._places))
 
     def _record(self, match: Match, path: str, data: bytes, book: likelihood.Known) -> Match | None:  # noqa: ARG002
-        if match.rule.check not in likelihood.WEIGHED:
-            return match
         case = likelihood.case_of(match, path, data)
-        if may_refer(case.value):
+        if case is None:
             return match
         if not stands_for_one(case.value):
             first = data.count(b"\n", 0, match.start) + 1
@@ -158,8 +154,7 @@ class Guess(NamedTuple):
 def guess(model: Model, row: Row, see: Seen) -> Guess:
     guesses = [Guess(0.0, row.is_certain)]
     for case in row.cases:
-        total = model.bias + sum(model.weights.get(each, 0.0) for each in see(case))
-        chance = 1 / (1 + math.exp(-total))
+        chance = model.probability(see(case))
         guesses.append(Guess(chance, row.is_certain or chance >= model.least(case)))
     return max(guesses, key=lambda each: (each.is_found, each.probability))
 

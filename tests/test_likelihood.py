@@ -62,8 +62,13 @@ def test_what_a_form_shows_is_none(value: str) -> None:
 
 
 def test_the_confidence_follows_the_probability() -> None:
-    sure = MODEL.probability(case("8fK2mQ9xLp4vTz7RwB3nYc6H", "client_secret"))
-    unsure = MODEL.probability(case("validtoken", "client_secret", "tests/test_login.py"))
+    sure, unsure = (
+        MODEL.probability(features.features(each))
+        for each in (
+            case("8fK2mQ9xLp4vTz7RwB3nYc6H", "client_secret"),
+            case("validtoken", "client_secret", "tests/test_login.py"),
+        )
+    )
     assert 0 <= unsure < MODEL.low < MODEL.medium < MODEL.high <= sure <= 1
 
 

@@ -258,8 +258,9 @@ def _is_place(value: str) -> bool:
 
 def is_random(value: str) -> bool:
     """Could only a machine have made it? Then a vague name is enough for a secret."""
-    mixed = re.search(r"\d", value) and re.search(r"[A-Za-z]", value)
-    if len(value) < 16 or not mixed or not _TOKEN.match(value) or _UUID.match(value):
+    if len(value) < 16 or not _TOKEN.match(value) or _UUID.match(value):
+        return False
+    if not re.search(r"[A-Za-z]", value):
         return False
     return shannon(value.encode("latin-1", "replace")) > 3.2 and len(re.findall(r"\d", value)) > 1
 

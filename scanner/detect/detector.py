@@ -161,11 +161,11 @@ class Detector:
                 place.move(buffer.data, buffer.following)
                 place = place.copy()  # offsets of the next piece begin anew
         unread = unread or (bool(self._settings) and not whole)
+        if decoder and decoder.cut:  # before the others, of which not all may fit
+            notes.insert(0, _degraded(path, _CUT))
         if degraded:
             text = f"its structure was not read, since {degraded}: only its lines were"
-            notes.append(_degraded(path, text))
-        if decoder and decoder.cut:
-            notes.append(_degraded(path, _CUT))
+            notes.insert(0, _degraded(path, text))
         if not (findings or said or unread or notes):
             return None
         gaps = _gaps(path, max(len(findings), len(said)), unread=unread)

@@ -27,13 +27,9 @@ def env_value(candidate: Candidate) -> Confidence | None:
     quoted = rest[:1] if rest[:1] in {b'"', b"'"} else b""
     value = trimmed(rest[len(quoted) :], quoted).decode("latin-1")
     found = flaw(name, value, sensitive=is_sensitive(name))
-    is_wrong = found and found.verdict is not Verdict.MALFORMED
-    if (
-        found
-        and is_wrong
-        and found.severity is not Severity.LOW
-        and not (is_words(value) or " " in value)
-    ):
+    in_words = is_words(value) or " " in value
+    is_wrong = found and found.verdict is not Verdict.MALFORMED and not in_words
+    if found and is_wrong and found.severity is not Severity.LOW:
         return Confidence.HIGH
     is_secret = _LOGIN.match(value) or is_random(value.removeprefix("base64:"))
     return Confidence.HIGH if is_secret and judge(value).verdict is Verdict.LITERAL else None

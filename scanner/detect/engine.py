@@ -194,7 +194,7 @@ class Engine:
 
     def _run(self, rule: Rule, path: str, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         """The exact pattern of one rule, on the windows around its hits."""
-        if not rule.pattern or (rule.files and not _is_for(rule, path)):
+        if not rule.pattern or (rule.files and not is_for(rule, path)):
             return
         if not rule.anchor:
             yield from self._run_whole(rule, path, data)
@@ -341,7 +341,7 @@ class Engine:
                 yield comment
 
 
-def _is_for(rule: Rule, path: str) -> bool:
+def is_for(rule: Rule, path: str) -> bool:
     """Is the file one of those that the rule is for?"""
     return bool(linear(rule.files).search(path.encode(errors="surrogateescape")))
 

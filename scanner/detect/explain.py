@@ -17,6 +17,7 @@ from scanner.detect.compliance import settings as settings_of
 from scanner.detect.configured import is_random, is_sensitive
 from scanner.detect.context import place_of
 from scanner.detect.decode import Inner
+from scanner.detect.engine import is_for
 from scanner.detect.explained import Considered, Explained, Fate, Looked, SettingSeen, Weighed
 from scanner.detect.features import Case, features
 from scanner.detect.likelihood import Model
@@ -26,9 +27,8 @@ from scanner.detect.pieces import Buffer, Place
 from scanner.detect.rulebook import Rulebook
 from scanner.detect.rules import Rule
 from scanner.detect.structure import FileKind, NotParsedError, file_kind, structures
-from scanner.detect.templates import may_refer
 from scanner.detect.trace import Choice, Refusal
-from scanner.detect.windows import window_around
+from scanner.detect.windows import line_start, window_around
 from scanner.model import Finding
 
 _MOST = 50  # values of one line that are told of, and settings
@@ -197,10 +197,9 @@ class Explainer:
         path, data = self._text.path, self._text.data
         made = likelihood.weighed(match, path, data, self._book)
         case = likelihood.case_of(match, path, data)
-        is_weighed = match.rule.check in likelihood.WEIGHED and not may_refer(case.value)
         if made and made.is_placeholder:
             self._tell(match, Fate.PLACEHOLDER, "it only shows where a secret goes: a note")
-        elif is_weighed:
+        elif case:
             fate = Fate.KEPT if made else Fate.UNLIKELY
             self._tell(match, fate, "", _weighed(case, self._book.likelihood))
         elif made and made.confidence < match.confidence:
@@ -278,19 +277,20 @@ def _winner(match: Match, kept: Sequence[Match]) -> str:
 
 def _candidate(match: Match, text: _Text) -> Candidate:
     """The match as its check saw it, in a line that may be cut."""
-    start = max(text.data.rfind(b"\n", 0, match.start) + 1, match.start - _CONTEXT)
+    start = line_start(text.data, match.start, _CONTEXT)
     end = text.data.find(b"\n", match.end, match.end + _CONTEXT)
     line = text.data[start : end if end >= 0 else match.end + _CONTEXT]
     return Candidate(match.value, match.name, line, match.start - start, text.path)
 
 
 def _weighed(case: Case, model: Model) -> Weighed:
-    seen = ((each, model.weights.get(each, 0.0)) for each in features(case))
+    seen = tuple(features(case))
+    weights = ((each, model.weights.get(each, 0.0)) for each in seen)
     return Weighed(
-        probability=model.probability(case),
+        probability=model.probability(seen),
         least=model.least(case),
         bias=model.bias,
-        features=tuple(sorted(seen, key=lambda each: -abs(each[1]))),
+        features=tuple(sorted(weights, key=lambda each: -abs(each[1]))),
     )
 
 
@@ -306,7 +306,7 @@ def _reaches(rule: Rule, data: bytes, to: int, line: _Line) -> bool:
 
 def _nothing(rule: Rule, path: str, data: bytes) -> str:
     """Why a rule that looked has no value on the line."""
-    if rule.files and not linear(rule.files).search(path.encode(errors="surrogateescape")):
+    if rule.files and not is_for(rule, path):
         return "it is for other files"
     if not rule.group:
         return "its pattern matches nothing here"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from scanner.detect.context import ELSEWHERE, place_of
@@ -18,6 +18,7 @@ from scanner.detect.matches import Match
 from scanner.detect.placeholders import stands_for_one
 from scanner.detect.templates import may_refer
 from scanner.detect.verify import SEEK_RANDOM
+from scanner.detect.windows import line_start
 from scanner.model import Confidence
 
 WEIGHED = frozenset(
@@ -50,9 +51,9 @@ class Model(NamedTuple):
     medium: float
     high: float
 
-    def probability(self, case: Case) -> float:
-        """How likely the case is a secret, from 0 to 1."""
-        total = self.bias + sum(self.weights.get(each, 0.0) for each in features(case))
+    def probability(self, seen: Iterable[str]) -> float:
+        """How likely a case with these features is a secret, from 0 to 1."""
+        total = self.bias + sum(self.weights.get(each, 0.0) for each in seen)
         return 1 / (1 + math.exp(-total))
 
     def least(self, case: Case) -> float:
@@ -61,7 +62,7 @@ class Model(NamedTuple):
 
     def confidence(self, case: Case) -> Confidence | None:
         """What a finding of the case is given; None where it is no finding."""
-        probability = self.probability(case)
+        probability = self.probability(features(case))
         if probability >= self.high:
             return Confidence.HIGH
         if probability >= self.medium:
@@ -84,31 +85,34 @@ def weighed(match: Match, path: str, data: bytes, book: Known) -> Match | None:
     hardly a secret."""
     if match.is_placeholder or hashlib.sha256(match.value).hexdigest() in book.published:
         return match._replace(is_placeholder=True)
-    if match.rule.check in WEIGHED:
-        return _of_name(match, path, data, book.likelihood)
+    case = case_of(match, path, data)
+    if case:
+        return _by_model(match, case, book.likelihood)
     if match.rule.check in _SHAPES and place_of(path) != ELSEWHERE:
         return match._replace(confidence=_LOWER[match.confidence])
     return match
 
 
-def _of_name(match: Match, path: str, data: bytes, model: Model) -> Match | None:
-    case = case_of(match, path, data)
-    if may_refer(case.value):
-        return match  # the default of a reference, which its rule has judged
+def _by_model(match: Match, case: Case, model: Model) -> Match | None:
     if stands_for_one(case.value):
         return match._replace(is_placeholder=True)
     confidence = model.confidence(case)
     return None if confidence is None else match._replace(confidence=confidence)
 
 
-def case_of(match: Match, path: str, data: bytes) -> Case:
-    """What there is to see of a match, in the data that it was found in."""
-    start = max(match.start - _BEFORE, data.rfind(b"\n", 0, match.start) + 1)
+def case_of(match: Match, path: str, data: bytes) -> Case | None:
+    """What there is to see of a match that is weighed, in the data that it was found in; None where
+    another has the word: its format, or the rule of a reference that has a default."""
+    if match.rule.check not in WEIGHED:
+        return None
+    start = line_start(data, match.start, _BEFORE)
     end = data.find(b"\n", match.end, match.end + _AFTER)
     after = data[match.end : end if end >= 0 else match.end + _AFTER]
     before, value = data[start : match.start].decode("latin-1"), match.value.decode("latin-1")
     if value.endswith("}") and "{" in before and "{" not in value:
         value = value.rstrip("}")  # `${NAME:=value}`
+    if may_refer(value):
+        return None
     return Case(
         name=match.name.decode("latin-1"),
         value=value,
