@@ -84,14 +84,6 @@ WHOLE = SOURCE | {"scripts/rotate_secrets.sh": WHOLE_SCRIPT}
 """The same, with nothing to find."""
 
 
-def grow(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
-
-
 class Checked(NamedTuple):
     """A run of `keywatch policy check`: exit code, JSON report (None if there is none), stderr."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -61,6 +62,15 @@ def scan(keywatch: Keywatch, *arguments: str, cwd: Path, **more: Any) -> Scanned
     assert "Traceback" not in err
     assert done.returncode != 4, err
     return Scanned(done.returncode, json.loads(done.stdout) if done.stdout else None, err)
+
+
+def grow(root: Path, files: Mapping[str, str | bytes]) -> Path:
+    """The folder, with these files in it."""
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return root
 
 
 def token(seed: int = 7) -> str:

@@ -14,8 +14,8 @@ from scanner import config
 from scanner.policy import outline
 from scanner.policy.outline import Sights
 from scanner.policy.vault_hints import Hint
-from tests.policy_trees import CI, HOOK, VAULT, WHOLE, check, grow
-from tests.support import Keywatch, git, leak, token
+from tests.policy_trees import CI, HOOK, VAULT, WHOLE, check
+from tests.support import Keywatch, git, grow, leak, token
 
 POLICY = """\
 # Role worker-role: reads the database credentials and the API keys.

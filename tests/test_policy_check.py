@@ -13,8 +13,8 @@ import pytest
 
 from examples import plant
 from scanner.policy.check_rules import RULES
-from tests.policy_trees import CI, HOOK, POLICY, SOURCE, VAULT, WHOLE, check, grow
-from tests.support import Keywatch, git, token
+from tests.policy_trees import CI, HOOK, POLICY, SOURCE, VAULT, WHOLE, check
+from tests.support import Keywatch, git, grow, token
 from tests.test_bad_input import unprivileged
 
 ROOT = Path(__file__).resolve().parents[1]

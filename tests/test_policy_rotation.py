@@ -11,7 +11,7 @@ from scanner.cli import evidence
 from scanner.cli.terminal import Io
 from scanner.cli.tree import Tree
 from scanner.policy import contradictions, rotation_check
-from tests.policy_trees import grow
+from tests.support import grow
 
 VAULT = """\
 vault:

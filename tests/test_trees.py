@@ -13,8 +13,8 @@ from scanner.detect.samples import expand
 from scanner.policy.check_rules import RULES as CHECK_RULES
 from scanner.policy.references import RULES as TREE_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
-from tests.policy_trees import check, grow
-from tests.support import Keywatch, git, scan
+from tests.policy_trees import check
+from tests.support import Keywatch, git, grow, scan
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKED = {rule.id for rule in CHECK_RULES}
