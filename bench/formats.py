@@ -11,18 +11,17 @@ Then the same values without their prefix, and keywatch's examples with a wrong 
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import yaml
 
-from bench import corpora, machine, measure, peers, published
+from bench import corpora, machine, measure, peers, places, published
 from bench.published import Format
 from bench.results import Demand, Section, Table
 from docs.coverage import CHECKSUMS
@@ -203,16 +202,8 @@ def with_real_tokens(text: str) -> str:
 def _files(tool: peers.Tool, folder: Path) -> set[int]:
     """The numbers of the files in which a tool reports something."""
     measure.run(tool.on(folder, label=f"formats.{folder.name}", limit=900.0))
-    report = peers.outfile(f"formats.{folder.name}.{tool.name}.json").read_bytes()
-    return {int(Path(path).stem) for path in _PATHS[tool.name](json.loads(report))}
-
-
-_PATHS: Mapping[str, Callable[[Any], Iterable[str]]] = {
-    "keywatch": lambda report: (each["location"]["path"] for each in report["findings"]),
-    "kingfisher": lambda report: (each["finding"]["path"] for each in report["findings"]),
-    "betterleaks": lambda report: (each["location"]["path"] for each in report["findings"]),
-    "gitleaks": lambda report: (each["File"] for each in report),
-}
+    found = places.reported(tool.name, f"formats.{folder.name}")
+    return {int(Path(path).stem) for path, _, _ in found}
 
 
 def _row(
@@ -269,9 +260,8 @@ def _found_bare(keywatch: peers.Tool, bare: Sequence[str]) -> list[str]:
         text = "\n".join(bare[start : start + _A_FILE]) + "\n"
         (folder / f"{start}.txt").write_text(text, encoding="utf-8")
     measure.run(keywatch.on(folder, label="formats.bare", limit=900.0))
-    report = json.loads(peers.outfile("formats.bare.keywatch.json").read_bytes())
-    places = (each["location"] for each in report["findings"])
-    lines = {int(Path(each["path"]).stem) + each["line"] - 1 for each in places}
+    found = places.reported(keywatch.name, "formats.bare")
+    lines = {int(Path(path).stem) + line - 1 for path, line, _ in found}
     return [bare[line] for line in sorted(lines)]
 
 

@@ -13,11 +13,12 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from bench import corpora, machine, measure, passwords, peers
+from bench import corpora, machine, measure, passwords, peers, places
+from bench.places import Place
 from bench.results import Demand, Section, Table
 
 VARIABLE = "KEYWATCH_LABELLED"
@@ -28,7 +29,6 @@ CERTAIN = ("PEM Private Key", "JSON Web Token", "URL Credentials", "AWS Client I
 _TITLE = "Detection quality"
 _SHOWN = 16  # categories in the table
 
-Place = tuple[str, int, int]
 Row = Mapping[str, Any]
 
 
@@ -69,7 +69,7 @@ def section() -> Section:
     by_tool = {}
     for tool in tools:
         measure.run(tool.on(FOLDER, label="quality", limit=900.0))
-        by_tool[tool.name] = scored(rows, _PLACES[tool.name]())
+        by_tool[tool.name] = scored(rows, places.reported(tool.name, "quality"))
     ours = by_tool["keywatch"]
     from bench import train  # it needs scikit-learn, which no other section does
 
@@ -136,10 +136,10 @@ def inside(path: str) -> PurePosixPath:
     return PurePosixPath(*parts)
 
 
-def scored(rows: Sequence[Row], places: Iterable[Place]) -> dict[str, Score]:
+def scored(rows: Sequence[Row], found: Iterable[Place]) -> dict[str, Score]:
     """The scores by category, of findings in files as `write` makes them."""
     by_row: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for path, first, last in places:
+    for path, first, last in found:
         folder = PurePosixPath(path).parts[0]
         if folder.isdigit():
             by_row[int(folder)].append((first, last))
@@ -163,47 +163,6 @@ def _total(scores: Mapping[str, Score]) -> Score:
     for each in scores.values():
         total = total.plus(each)
     return total
-
-
-def _report(tool: str, suffix: str = "json") -> Any:
-    return json.loads(peers.outfile(f"quality.{tool}.{suffix}").read_bytes())
-
-
-def _keywatch() -> Iterable[Place]:
-    for each in _report("keywatch")["findings"]:
-        place = each["location"]
-        yield place["path"], place["line"], place["end_line"]
-
-
-def _kingfisher() -> Iterable[Place]:
-    for each in _report("kingfisher")["findings"]:
-        found = each["finding"]
-        yield found["path"], found["line"], found["line"]
-
-
-def _betterleaks() -> Iterable[Place]:
-    for each in _report("betterleaks")["findings"]:
-        place = each["location"]
-        yield place["path"], place["start_line"], place["end_line"]
-
-
-def _gitleaks() -> Iterable[Place]:
-    for each in _report("gitleaks"):
-        yield each["File"], each["StartLine"], each["EndLine"]
-
-
-def _detect_secrets() -> Iterable[Place]:
-    for path, found in _report("detect-secrets", "stdout")["results"].items():
-        yield from ((path, each["line_number"], each["line_number"]) for each in found)
-
-
-_PLACES: Mapping[str, Callable[[], Iterable[Place]]] = {
-    "keywatch": _keywatch,
-    "kingfisher": _kingfisher,
-    "betterleaks": _betterleaks,
-    "gitleaks": _gitleaks,
-    "detect-secrets": _detect_secrets,
-}
 
 
 def _of_tools(by_tool: Mapping[str, Mapping[str, Score]]) -> Table:
