@@ -1,0 +1,81 @@
+"""Ground: the nouns of the live side: what a backend tells of a secret. Metadata, never a value.
+
+Apart from `model.py`, which a hook loads. Times are aware and in UTC, durations in seconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
+
+ENDLESS = -1
+"""In place of seconds: it never ends."""
+
+
+class Strength(enum.StrEnum):
+    """How much a date says of the value in use."""
+
+    EXACT = "exact"
+    """It moves with a new value alone."""
+    BOUND = "bound"
+    """It proves that the value is at least, or at most, so old."""
+    WEAK = "weak"
+    """It moves without a new value, too."""
+
+
+class Dated(NamedTuple):
+    """When the value in use was set: not before `earliest`, not after `latest`; equal where that is
+    known, None where nothing is known on that side. `field` is the backend's own name of what it
+    was read from."""
+
+    earliest: datetime | None
+    latest: datetime | None
+    field: str
+    strength: Strength = Strength.EXACT
+
+
+class Rotation(NamedTuple):
+    """The backend's own automatic rotation: every so many seconds (0: it is off), when it is next
+    due, and why it fails ("": it does not)."""
+
+    period: int
+    due: datetime | None = None
+    failing: str = ""
+
+
+class Fault(NamedTuple):
+    """Something else that is wrong with a live secret, seen by the backend's reader: the id of a
+    rule in policy/live_rules.py, and what was seen."""
+
+    rule: str
+    detail: str
+
+
+class Record(NamedTuple):
+    """One live secret.
+
+    `id` is canonical, without `#key`. `kind` is the backend's kind of it: `kv-v2`,
+    `database-static-role`, `iam-access-key`. `dated` is None where it has no date by its nature:
+    `undated` says why, and what would date it. `never`: the backend itself says that it was never
+    rotated. `tags` are labels, tags and custom metadata. `keys` names the fields of its value, None
+    where they were not asked for. `rotation` is None where the backend knows none for its kind.
+    `lifetime`: how long a credential that it issues lives at most, ENDLESS, or None for what issues
+    none. `superseded`: since when an older credential, that still works, is no more the one in use.
+    `stale`: who still runs on the value before.
+    """
+
+    id: str
+    kind: str
+    dated: Dated | None = None
+    undated: str = ""
+    never: bool = False
+    tags: Mapping[str, str] = MappingProxyType({})
+    keys: tuple[str, ...] | None = None
+    rotation: Rotation | None = None
+    lifetime: int | None = None
+    superseded: datetime | None = None
+    stale: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
