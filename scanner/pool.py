@@ -42,7 +42,9 @@ class Lost(NamedTuple):
 
 
 def run(
-    make: Callable[[], Callable[[Sequence[str]], Result]], items: Sequence[str]
+    make: Callable[[], Callable[[Sequence[str]], Result]],
+    items: Sequence[str],
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Iterator[Result | Lost]:
     """The task that `make` gives, over all items in batches, in any order.
 
@@ -61,10 +63,15 @@ def run(
         at += few
     if at < len(items):
         size = max(1, min(_BATCH, (len(items) - at) // (_ROUNDS * _workers())))
-        yield from _pooled(make, [items[i : i + size] for i in range(at, len(items), size)])
+        batches = [items[i : i + size] for i in range(at, len(items), size)]
+        yield from _pooled(make, batches, meanwhile)
 
 
-def _pooled(make: Callable[[], Task[Any]], batches: Sequence[Sequence[str]]) -> Iterator[Any]:
+def _pooled(
+    make: Callable[[], Task[Any]],
+    batches: Sequence[Sequence[str]],
+    meanwhile: Callable[[], object],
+) -> Iterator[Any]:
     import signal
 
     work = partial(_work, make)
@@ -80,6 +87,7 @@ def _pooled(make: Callable[[], Task[Any]], batches: Sequence[Sequence[str]]) -> 
             busy[worker.pipe] = worker
         for worker in list(busy.values()):
             _employ(worker, todo, busy)
+        meanwhile()
         while busy:
             for pipe in wait(list(busy)):
                 worker = busy.pop(pipe)

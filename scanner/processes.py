@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -64,11 +64,9 @@ def spawning() -> tuple[Begin, Wait]:
     return begin, wait
 
 
-def beside(
-    task: Callable[[], Result], meanwhile: Callable[[], object], patience: float = 0.004
-) -> Result:
-    """What `task` gives or raises, from a process of its own where processes can fork; if that
-    takes longer than some milliseconds, `meanwhile` is called at the same time.
+def beside(task: Callable[[], Result], steps: Iterable[Callable[[], object]]) -> Result:
+    """What `task` gives or raises, from a process of its own where processes can fork. As long as
+    it takes, the steps are taken at the same time, one after another.
 
     The task must give what can be pickled, and leave nothing behind.
     """
@@ -76,8 +74,10 @@ def beside(
         return task()
     pipe, process = _fork(partial(_tell, task), ())
     try:
-        if not _wait([pipe], patience):
-            meanwhile()
+        for step in steps:
+            if _wait([pipe], 0):
+                break
+            step()
         try:
             answer = pipe.recv()
         except (EOFError, OSError):  # it was killed

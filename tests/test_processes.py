@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import repeat
 
 import pytest
 
@@ -60,22 +61,30 @@ class TestSpawned:
 class TestBeside:
     def test_what_the_task_gives_is_the_result_though_it_is_large(self) -> None:
         size = 3 << 20
-        assert processes.beside(lambda: b"x" * size, list) == b"x" * size
+        assert processes.beside(lambda: b"x" * size, [list]) == b"x" * size
 
     def test_an_error_of_the_task_is_raised_with_all_that_it_says(self) -> None:
         def fail() -> None:
             raise UsageError("no", why="because", todo="do this")
 
         with pytest.raises(UsageError) as caught:
-            processes.beside(fail, list)
+            processes.beside(fail, [list])
         assert (caught.value.why, caught.value.todo) == ("because", "do this")
 
     @forks
-    def test_meanwhile_is_called_for_a_task_that_takes_its_time_and_for_no_other(self) -> None:
-        called: list[str] = []
-        assert processes.beside(os.getpid, lambda: called.append("fast"), 30) != os.getpid()
-        processes.beside(lambda: time.sleep(0.2), lambda: called.append("slow"))
-        assert called == ["slow"]
+    def test_steps_are_taken_as_long_as_the_task_takes(self) -> None:
+        taken: list[float] = []
+
+        def nap() -> str:
+            time.sleep(0.1)
+            return "done"
+
+        def step() -> None:
+            taken.append(time.monotonic())
+            time.sleep(0.01)
+
+        assert processes.beside(nap, repeat(step)) == "done"
+        assert 2 < len(taken) < 100
 
     @forks
     def test_a_task_whose_process_is_killed_is_done_here(self) -> None:
@@ -84,7 +93,7 @@ class TestBeside:
                 os.kill(os.getpid(), signal.SIGKILL)
             return os.getpid()
 
-        assert processes.beside(task, list) == HERE
+        assert processes.beside(task, [list]) == HERE
 
     @forks
     def test_an_error_of_the_system_meanwhile_is_not_taken_for_the_end_of_the_task(self) -> None:
@@ -92,7 +101,7 @@ class TestBeside:
             raise OSError("no space left")
 
         with pytest.raises(OSError, match="no space left"):
-            processes.beside(lambda: time.sleep(0.2), full)
+            processes.beside(lambda: time.sleep(0.2), [full])
 
     @forks
     def test_an_error_meanwhile_ends_the_task(self) -> None:
@@ -101,5 +110,5 @@ class TestBeside:
 
         before = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
-            processes.beside(lambda: time.sleep(60), interrupted)
+            processes.beside(lambda: time.sleep(60), [interrupted])
         assert time.monotonic() - before < 30

@@ -165,7 +165,7 @@ def _explained(args: argparse.Namespace, plan: Plan, blob: Blob, place: Place) -
         place.line,
         column=place.column,
         path=shown,
-        rules=recipe.book.rules,
+        rules=tuple(recipe.book.rules),
         disabled=tuple(plan.selection.config.disable_rules),
         explained=explained,
         outcome=_of_place(outcome, place, explained),

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.explained import Considered, Explained, Fate, Weighed
+from scanner.detect.rules import SHARED
 from scanner.detect.scopes import scope_of
 from scanner.detect.structure.kinds import file_kind
 from scanner.model import Confidence, Finding, Outcome, Suppression
@@ -78,7 +79,9 @@ def text(answer: Answer, *, color: bool, width: int) -> str:
 
 def _file(answer: Answer, page: Page) -> None:
     scope, kinds = scope_of(answer.path), sorted(file_kind(answer.path).kinds)
-    looking = [r for r in answer.rules if r.anchor and (scope == "any" or r.scope in ("", scope))]
+    theirs = ("", SHARED, scope)
+    asked = (rule for rule in answer.rules if rule.anchor and rule.id != SHARED)
+    looking = [rule for rule in asked if scope == "any" or rule.scope in theirs]
     facts = [f"read as {_SCOPES[scope]}", *kinds, f"{count(len(looking), 'rule')} for such files"]
     page.items(facts, indent=2)
     if answer.disabled:

@@ -288,12 +288,12 @@ def _rules(
 
 def sweep(ready: Plan, io: Io) -> Swept:
     """Scan all that was selected. UsageError where that is nothing."""
-    listed = ready.selection.source.paths(partial(_load, ready.recipe))
+    listed = ready.selection.source.paths((ready.recipe.task, _load))
     _refuse_nothing(ready.selection, listed)
     recipe, known = _with_examples(ready, listed)
     swept = Swept()
     progress = _Progress(io, len(listed))
-    for result in pool.run(recipe.task, sorted(listed, key=_suffix)):
+    for result in pool.run(recipe.task, sorted(listed, key=_suffix), _load_what_follows):
         if isinstance(result, pool.Lost):
             reason = "the worker process that read it ended too early (out of memory?)"
             swept.gaps += (
@@ -327,12 +327,17 @@ def _refuse_nothing(selection: Selection, listed: Sequence[str]) -> None:
         )
 
 
-def _load(recipe: Recipe) -> None:
+def _load() -> None:
     """What a tree of some size needs in the end, loaded while it is listed."""
     from scanner.cli import references  # noqa: F401
     from scanner.detect import engine  # noqa: F401
 
-    recipe.task()
+
+def _load_what_follows() -> None:
+    """What judges and reports, loaded while other processes scan."""
+    from scanner.cli import masking, output  # noqa: F401
+    from scanner.policy import judge, references, rules  # noqa: F401
+    from scanner.report import interface  # noqa: F401
 
 
 def _suffix(path: str) -> str:

@@ -88,8 +88,9 @@ _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _RUN = re.compile(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]{0,4}|[0-9]{1,4}")
 _SPOKEN = re.compile(r"(?i)(?=.*[aeiouy])(?!.*[b-df-hj-np-tv-xz]{4})[a-z]{5,}")
 _LEAST_RUN, _LEAST_SPOKEN = 3.5, 0.4  # characters of a run on average, share of long words
-# Only machines make these, so words in camel case are something else.
-_MACHINE_MADE = re.compile(r"(?i)(?:token|api[_-]?key)$")
+# Only machines make these, so a short word is something else, and so are words in camel case.
+_MACHINE_MADE = re.compile(r"(?i)(?:token|api[_.-]?key)(?!.*(?:secret|credential|key))")
+_SHORT_WORD = 12
 _COLOUR = re.compile(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)*")
 _DECIMAL = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 _LONGEST, _FEWEST_DISTINCT = 1024, 2
@@ -149,7 +150,9 @@ def _names_something(name: str, value: str) -> bool:
     """A secret, `NextToken` or `mypassword`, or anything else where only machines make values."""
     if value.isalpha() and _SENSITIVE.search(value):
         return True
-    return value.isalnum() and bool(_MACHINE_MADE.search(name)) and is_name(value)
+    if not value.isalnum() or not _MACHINE_MADE.search(name):
+        return False
+    return is_name(value) or (value.isalpha() and len(value) < _SHORT_WORD)
 
 
 def url_password(candidate: Candidate) -> Confidence | None:

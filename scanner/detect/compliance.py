@@ -126,13 +126,6 @@ def _as_rule(rule: ConfigRule) -> Rule:
         id=rule.id,
         severity=rule.severity,
         confidence=rule.confidence,
-        pattern="",
-        anchor="",
-        keywords=(),
-        ignore_case=False,
-        multiline=False,
-        edges="",
-        entropy=0,
         check=_check_of(rule),
         named=True,
     )

@@ -97,6 +97,8 @@ _BESIDE_IT = frozenset(
 )
 _PATTERN = re.compile(r"\(\?[=!:<]|^\^.*\$$")
 _LONG_HEX = re.compile(r"(?:[0-9a-f]{2}){16,}|(?:[0-9A-F]{2}){16,}")
+_LONGEST_KEY = 256
+_QUOTES = (b'"', b"'", b"`")
 _MIXED = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?!.*(?:[a-z]{6}|[A-Z]{6})).{20}")
 _HOLDER = re.compile(
     r"(?i)(?:^|[_\-a-z])(?:api_?keys?|tokens|secrets|passwords|credentials|oauth)$"
@@ -137,10 +139,15 @@ def vague_key(candidate: Candidate) -> Confidence | None:
     from_key_on = words_of(_BEFORE_KEY.sub("", name, count=1))
     if not name or _NO_KEY.search(name) or any(map(says_about, from_key_on)):
         return None
-    if not is_literal(candidate):
-        return None  # the next item of a list
+    if not is_literal(candidate) or not _is_quoted(candidate):
+        return None  # the next item of a list, an expression
     made = is_random(value) or _LONG_HEX.fullmatch(value) or _MIXED.match(value)
     return Confidence.MEDIUM if made and not is_name(value) else None
+
+
+def _is_quoted(candidate: Candidate) -> bool:
+    after = candidate.at + len(candidate.value)
+    return len(candidate.value) <= _LONGEST_KEY and candidate.line[after : after + 1] in _QUOTES
 
 
 def configured(candidate: Candidate) -> Confidence | None:
@@ -152,7 +159,9 @@ def configured(candidate: Candidate) -> Confidence | None:
 
 @lru_cache(maxsize=1024)
 def _confidence(name: str, value: str) -> Confidence | None:
-    found = flaw(name, value, sensitive=is_sensitive(name), vague=is_vague(name, ()))
+    sensitive = is_sensitive(name)
+    vague = not sensitive and is_vague(name, ())
+    found = flaw(name, value, sensitive=sensitive, vague=vague)
     return found.confidence if found else None
 
 

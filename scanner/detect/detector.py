@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache
-from scanner.detect.matcher import NAME, Hit, Matcher, Pattern
+from scanner.detect.matcher import CONTENT, NAME, Hit, Matcher, Pattern
 from scanner.detect.pieces import Place, buffers
 from scanner.detect.rulebook import Rulebook
 from scanner.detect.scopes import scope_of
@@ -59,7 +59,8 @@ def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[P
         Pattern(anchor, ignore_case=True, keywords=keywords)
         for anchor, keywords in zip(comments.ANCHORS, comments.KEYWORDS, strict=True)
     )
-    return (*rules, *USES, *encodings.patterns(book.rules), *ours, *theirs)
+    more = (*encodings.patterns(book.rules), *ours, *theirs)
+    return (*rules, *USES, *(each._replace(scope=CONTENT) for each in more))
 
 
 def patterns_key(book: Rulebook, settings: ClassicSettings | None = None) -> str:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from scanner.detect.decode import Inner
 
 _AROUND_COMMENT = 1024
+_BEFORE_SHARED = 512  # bytes: a name, an assignment, and where its value begins
 _REPEATED, _MOST_BARREN = 512, 1000  # size and number of the lines that may come again
 _MOST_MATCHES = 20_000  # of one rule in one piece, more than a report holds; and comments
 
@@ -120,6 +121,7 @@ class Engine:
         for index, to in hits:
             if index < len(self._rules):
                 by_rule.setdefault(index, []).append(to)
+        self._part(by_rule, buffer.data)
         found: list[Match] = []
         candidates: dict[str, list[Match]] = {}
         for index in sorted(by_rule):
@@ -139,6 +141,15 @@ class Engine:
         here = (match for match in kept if buffer.first <= match.start < buffer.last)
         likely = (likelihood.weighed(match, path, buffer.data, self._book) for match in here)
         return [match for match in likely if match is not None], degraded
+
+    def _part(self, by_rule: dict[int, list[int]], data: bytes) -> None:
+        """Give the hits of an anchor that rules share to those whose keywords stand before them."""
+        for index in [number for number in by_rule if self._rules[number].shares]:
+            for to in by_rule.pop(index):
+                before = data[line_start(data, to, _BEFORE_SHARED) : to].lower().decode("latin-1")
+                for number, words in self._rules[index].shares:
+                    if any(word in before for word in words):
+                        by_rule.setdefault(number, []).append(to)
 
     def _decoded(self, inner: Inner, buffer: Buffer) -> list[Match]:
         """What an encoded text holds, in the places of the buffer that stand for it.

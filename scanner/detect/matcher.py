@@ -14,8 +14,8 @@ from scanner import cache
 from scanner.errors import ConfigError
 
 Hit = tuple[int, int]
-NAME = "name"
-"""The scope of what is looked for in the names of files alone."""
+NAME, CONTENT = "name", "content"
+"""The scopes of what is looked for in the names of files alone, and of what never is."""
 
 # Of an expression's id the lower bits are the pattern's number, the upper ones its place in it:
 # expressions of one id are alternatives, which take the compiler twice the time.
@@ -27,7 +27,9 @@ class Pattern(NamedTuple):
     """One thing to look for. `keywords`: lower-case literals, one of which is in every match.
 
     `once`: that it is there is all that is asked: one hit, for a match of the anchor itself.
-    `scope`: code or config, where it is for such files alone; NAME. `in_code`: the anchor for code,
+    `scope`: code or config, where it is for such files alone; NAME or CONTENT; no file is of any
+    other.
+    `in_code`: the anchor for code,
     where that is another. `literals`, of four characters or more: their ends are the hits. Near
     each is a match of the anchor, where only Hyperscan's twin looks for them: it has no other way
     to look for thousands, to Hyperscan they are free.
@@ -78,7 +80,8 @@ def build(
 
 def _of_scope(patterns: Sequence[Pattern], scope: str) -> list[tuple[int, Pattern]]:
     """The patterns for a scope, with their numbers among all."""
-    wanted = {"", "code", "config"} if scope == "any" else {"", scope}
+    wanted = {"code", "config"} if scope == "any" else {scope}
+    wanted |= {""} if scope == NAME else {"", CONTENT}
     return [
         (number, each._replace(anchor=each.in_code) if each.in_code and scope == "code" else each)
         for number, each in enumerate(patterns)

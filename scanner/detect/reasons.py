@@ -49,6 +49,7 @@ DEMANDS: Mapping[str, str] = {
     "pgp": "an armoured private key",
     "placed": _LITERAL,
     "positional": f"{_LITERAL}, and no word",
+    "password-hash": "what a machine made, as long as its method writes it",
     "random": _RANDOM,
     "random-mixed": f"{_RANDOM}, with digits or changes of case",
     "random-named": _RANDOM,

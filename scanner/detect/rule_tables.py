@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scanner import document
 from scanner.detect import config_rules, linear, mask, stems, where
-from scanner.detect.rules import Source, rule_error
+from scanner.detect.rules import SHARED, Source, rule_error
 from scanner.model import Confidence, RuleInfo, Severity
 
 _PURGE = (
@@ -37,9 +37,24 @@ _LITERAL = (
     r"""\\?(?P<secret>[rbuf@]{0,2}"[^"\r\n]{%(n)d,}"|[rbuf@]{0,2}'[^'\r\n]{%(n)d,}'"""
     r"""|`[^`\r\n]{%(n)d,}`|[^\s"'`,;<>\\]{%(n)d,})"""
 )
+# What formats are made of that only a name gives away, and the fewest characters of one.
+_OF_A_FORMAT = r"[\w.~+/:=\-]{20}"
 # In code only what has quotes is a literal: two of three assignments there have none.
 _QUOTED_ANCHOR = r"""\\?[rbuf@]{0,2}(?:"[^"\r\n]{%(n)d}|'[^'\r\n]{%(n)d}|`[^`\r\n]{%(n)d})"""
 _LITERAL_ANCHOR = rf"(?:{_QUOTED_ANCHOR}|" + r"""\\?[^\s"'`,;<>\\]{%(n)d})"""
+
+
+def _no_short_word(no: str) -> str:
+    """The beginning of a value that only machines make, without the characters `no` of a class: a
+    short word is none, as in `"output_token": "NextToken"`."""
+    sign, any_sign = f"[^A-Za-z{no}]", f"[^{no}]"
+    return f"(?:[A-Za-z]{{12}}|[A-Za-z]{{5,11}}{sign}|[A-Za-z]{{0,4}}{sign}{any_sign})"
+
+
+_MADE_QUOTED = "|".join(quote + _no_short_word(rf"{quote}\r\n") for quote in "\"'`")
+_MADE_QUOTED_ANCHOR = rf"\\?[rbuf@]{{0,2}}(?:{_MADE_QUOTED})"
+_MADE_BARE = _no_short_word(r"""\s"'`,;<>\\""")
+_MADE_ANCHOR = rf"(?:{_MADE_QUOTED_ANCHOR}|\\?{_MADE_BARE})"
 
 
 def compiled(sources: Sequence[Source], disabled: Mapping[str, str]) -> dict[str, bytes]:
@@ -89,13 +104,32 @@ def compiled(sources: Sequence[Source], disabled: Mapping[str, str]) -> dict[str
         for row in rules.values()
         if (row["group"] in groups if row["group"] else row["id"] not in disabled)
     ]
+    kept += _together(kept)
     classic = _classic(infos)
     return {
-        "rules": _json(kept),
+        "rules": b"\n".join(map(_json, kept)),
         "config": _json(run),
         "words": b"\n".join(name.encode() + b"\t" + _json(row) for name, row in infos.items()),
         "classic": _json(classic),
     }
+
+
+def _together(rules: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The row that looks for all formats that only a name gives away, where there are any: apart,
+    each of these dozens costs the one pass as much as all of them together."""
+    shared = [(number, row) for number, row in enumerate(rules) if row["scope"] == SHARED]
+    if shared:
+        names = "|".join(row.pop("names") for _, row in shared)
+        yield {
+            "id": SHARED,
+            "severity": Severity.HIGH,
+            "confidence": Confidence.HIGH,
+            "anchor": f"(?i:{names}){_ASSIGNMENT}{_QUOTES}{_OF_A_FORMAT}",
+            "keywords": sorted({word for _, row in shared for word in row["keywords"]}),
+            "named": True,
+            "group": "",
+            "shares": [(number, row["keywords"]) for number, row in shared],
+        }
 
 
 def _candidates(parsed: document.Document, *, shipped: bool) -> dict[str, dict[str, Any]]:
@@ -122,7 +156,6 @@ def _of_its_own(
             todo="name the last key in the path, or give keywords",
         )
     words = raw.get("keywords") or sorted({key.lower() for key in keys})
-    nothing = {"pattern": "", "check": "", "edges": "", "entropy": 0, "files": ""}
     return {
         "id": raw["id"],
         "severity": row["severity"],
@@ -130,11 +163,8 @@ def _of_its_own(
         "anchor": f"(?i:{'|'.join(map(re.escape, words))})",
         "keywords": words,
         "ignore_case": True,
-        "multiline": False,
-        "named": False,
         "group": row["group"],
         "scope": "config",
-        **nothing,
     }
 
 
@@ -152,18 +182,7 @@ def _classic(infos: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def _without_pattern(info: RuleInfo) -> dict[str, Any]:
     """A rule whose findings come from elsewhere."""
-    nothing = {"pattern": "", "anchor": "", "keywords": (), "edges": "", "check": "", "files": ""}
-    return {
-        "id": info.id,
-        "group": "",
-        "severity": info.severity,
-        "confidence": info.confidence,
-        "ignore_case": False,
-        "multiline": False,
-        "entropy": 0,
-        "named": False,
-        **nothing,
-    }
+    return {"id": info.id, "severity": info.severity, "confidence": info.confidence}
 
 
 def _json(value: object) -> bytes:
@@ -205,6 +224,7 @@ def _table_row(
     edges = raw.get("edges", _EDGES).removeprefix("[").removesuffix("]")
     _demand_class(edges, parsed, (*field, "edges"))
     _demand_check(raw.get("check", ""), parsed, (*field, "check"))
+    of_a_name = shipped and raw.get("vendor") and {"named", "pattern"} <= raw.keys()
     return {
         "id": raw["id"],
         "severity": Severity[raw.get("severity", "high").upper()],
@@ -222,7 +242,8 @@ def _table_row(
         "files": raw.get("files", ""),
         "lines": raw.get("lines", 1),
         "once": raw.get("once", False),
-        "scope": raw.get("scope", ""),
+        "scope": SHARED if of_a_name else raw.get("scope", ""),
+        **({"names": raw["named"]} if of_a_name else {}),
         "value": raw.get("value", ""),
         "needs": raw.get("needs", ""),
         "group": "",
@@ -239,15 +260,21 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str, str]:
     """
     pattern, anchor, in_code = raw.get("pattern", ""), raw.get("anchor", ""), ""
     if "named" in raw:
-        before = f"(?i:{raw['named']}){_ASSIGNMENT}"
+        made = raw.get("named_by_machines", "")
+        before = f"(?i:{'|'.join(filter(None, (raw['named'], made)))}){_ASSIGNMENT}"
         if pattern:
             secret = pattern if "(?P<secret>" in pattern else f"(?P<secret>{pattern})"
             pattern = before + _QUOTES + secret
         else:
             shortest = {"n": raw.get("min_length", 4)}
             pattern = before + _LITERAL % shortest
-            anchor = before + _LITERAL_ANCHOR % shortest
-            in_code = before + _QUOTED_ANCHOR % shortest
+            by_people = f"(?i:{raw['named']}){_ASSIGNMENT}"
+            anchor = by_people + _LITERAL_ANCHOR % shortest
+            in_code = by_people + _QUOTED_ANCHOR % shortest
+            if made:
+                by_machines = f"(?i:{made}){_ASSIGNMENT}"
+                anchor += f"|{by_machines}{_MADE_ANCHOR}"
+                in_code += f"|{by_machines}{_MADE_QUOTED_ANCHOR}"
     if not shipped:
         return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})", ""
     by_path = "files" in raw and not anchor

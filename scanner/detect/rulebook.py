@@ -17,7 +17,7 @@ from scanner import cache, document
 
 if TYPE_CHECKING:
     from scanner.detect.likelihood import Model
-    from scanner.detect.rules import ConfigRule, Rule, Source
+    from scanner.detect.rules import ConfigRule, Rule, Rules, Source
     from scanner.model import RuleInfo
 
 
@@ -32,10 +32,10 @@ class Rulebook:
         self._read = read
 
     @functools.cached_property
-    def rules(self) -> tuple[Rule, ...]:
-        from scanner.detect.rules import rule
+    def rules(self) -> Rules:
+        from scanner.detect.rules import Rules
 
-        return tuple(map(rule, self._json("rules")))
+        return Rules(self._read("rules"))
 
     @functools.cached_property
     def classic_rules(self) -> Mapping[str, Rule]:

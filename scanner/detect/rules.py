@@ -10,6 +10,9 @@ from scanner.document import nearest
 from scanner.errors import ConfigError
 from scanner.model import Confidence, RuleInfo, Severity
 
+SHARED = "shared"
+"""The scope of rules that have their anchor together, and the id of the rule that has it."""
+
 
 class Source(NamedTuple):
     """A rule file: its name for messages and its bytes. `part`: the document holds more than
@@ -29,21 +32,22 @@ class Rule(NamedTuple):
     a match may go. `once`: the first finding in a file is enough. `scope`: code or config, where
     it is for such files alone. `value`: what a value is, from its first character on, of which the
     pattern gives no more. `needs`: what else must stand in a file for its candidates to count.
-    `anchor_in_code`: what is looked for in code, where that is less.
+    `anchor_in_code`: what is looked for in code, where that is less. `shares`: the numbers of the
+    rules of scope SHARED, whose anchor this is, and the keywords of each.
     """
 
     id: str
     severity: Severity
     confidence: Confidence
-    pattern: str
-    anchor: str
-    keywords: tuple[str, ...]
-    ignore_case: bool
-    multiline: bool
-    edges: str
-    entropy: float
-    check: str
-    named: bool
+    pattern: str = ""
+    anchor: str = ""
+    keywords: tuple[str, ...] = ()
+    ignore_case: bool = False
+    multiline: bool = False
+    edges: str = ""
+    entropy: float = 0
+    check: str = ""
+    named: bool = False
     files: str = ""
     group: str = ""
     lines: int = 1
@@ -52,6 +56,7 @@ class Rule(NamedTuple):
     value: str = ""
     needs: str = ""
     anchor_in_code: str = ""
+    shares: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
 
 class PlaceRow(NamedTuple):
@@ -92,8 +97,32 @@ def config_rule(row: dict[str, Any]) -> ConfigRule:
 def rule(row: dict[str, Any]) -> Rule:
     row["severity"] = Severity(row["severity"])
     row["confidence"] = Confidence(row["confidence"])
-    row["keywords"] = tuple(row["keywords"])
+    row["keywords"] = tuple(row.get("keywords", ()))
+    row["shares"] = tuple((number, tuple(words)) for number, words in row.get("shares", ()))
     return Rule(**row)
+
+
+class Rules:
+    """The rules by their numbers, each made when asked for: of hundreds a run meets some dozens.
+
+    `table`: a line of JSON for each.
+    """
+
+    def __init__(self, table: bytes) -> None:
+        self._rows = table.splitlines()
+        self._made: dict[int, Rule] = {}
+
+    def __getitem__(self, number: int) -> Rule:
+        made = self._made.get(number)
+        if made is None:
+            made = self._made[number] = rule(json.loads(self._rows[number]))
+        return made
+
+    def __iter__(self) -> Iterator[Rule]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 class Infos(Mapping[str, RuleInfo]):

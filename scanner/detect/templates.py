@@ -162,11 +162,12 @@ def may_refer(value: str) -> bool:
 def _judge(value: str, depth: int, *, broken: bool = False) -> Judged:
     start, end = _stripped(value)
     inner = value[start:end]
-    if broken and (wrong := _broken(inner)):
+    is_word = inner.isalnum()  # as most are: without a sign, no template
+    if broken and not is_word and (wrong := _broken(inner)):
         return Judged(Verdict.MALFORMED, start + wrong.start(), start + wrong.end())
     known = next((verdict for verdict, is_one in _WHOLE if is_one(inner)), None)
-    if known:
-        return Judged(known, start, end)
+    if known or is_word:
+        return Judged(known or Verdict.LITERAL, start, end)
     pieces = list(_pieces(value))
     if not pieces:
         return Judged(Verdict.LITERAL, start, end)

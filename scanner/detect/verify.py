@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import importlib
 import json
 import re
 from collections.abc import Callable, Mapping
 
 from scanner.detect import azure_keys, pem
-from scanner.detect.arguments import command_argument, command_setting
 from scanner.detect.assignments import assigned_value, url_password
 from scanner.detect.candidate import Candidate, Check
 from scanner.detect.checksums import (
@@ -28,17 +28,16 @@ from scanner.detect.checksums import (
     from_base64,
 )
 from scanner.detect.configured import configured, is_random, vague_key
-from scanner.detect.dotenv import env_value
-from scanner.detect.fallbacks import fallback, placed, positional
-from scanner.detect.manifests import manifest_value
 from scanner.detect.placeholders import is_placeholder, is_sample
-from scanner.detect.stores import kv_path, kv_rotation, remote_http
 from scanner.model import Confidence
 
 __all__ = ["CHECKS", "Candidate", "Check"]
 
 _ENCODED_JSON = re.compile(rb"eyJ[0-9A-Za-z+/_-]+")
 _FEWEST_DISTINCT = 8
+# How many characters crypt(3) and its kin write after the salt, by the mark of the method.
+_CRYPT = {b"1": 22, b"apr1": 22, b"5": 43, b"6": 86, b"y": 43, b"gy": 43}
+_CRYPT |= dict.fromkeys((b"2", b"2a", b"2b", b"2x", b"2y"), 53) | {b"P": 31, b"H": 31, b"S": 52}
 _BASE32 = re.compile(rb"[A-Z2-7]+")
 _DIGIT = re.compile(rb"[0-9]")
 _LONG_TOKEN = 20
@@ -61,6 +60,16 @@ def _whole(check: Check) -> Check:
             return None
 
     return checked
+
+
+def _late(module: str, name: str) -> Check:
+    """A check that few scans need: its module is loaded when it is asked for the first time."""
+
+    def check(candidate: Candidate) -> Confidence | None:
+        found: Check = getattr(importlib.import_module(f"scanner.detect.{module}"), name)
+        return found(candidate)
+
+    return _whole(check)
 
 
 def _looks_random(value: bytes) -> bool:
@@ -90,6 +99,13 @@ def _random_mixed(candidate: Candidate) -> bool:
 def _random_named(candidate: Candidate) -> Confidence | None:
     """For values that only the name beside them makes a secret."""
     return Confidence.MEDIUM if _looks_random(candidate.value) else None
+
+
+def _password_hash(candidate: Candidate) -> bool:
+    """The length is asked for here: counted in a pattern, each character of it is a state."""
+    parts = candidate.value.replace(b"$$", b"$").split(b"$")
+    length = _CRYPT.get(parts[1]) if len(parts) > 1 else None
+    return _looks_random(candidate.value) and length in (None, len(parts[-1]))
 
 
 def _github(candidate: Candidate) -> bool:
@@ -215,7 +231,7 @@ def _object(text: bytes) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-SEEK_RANDOM = frozenset(("random", "random-mixed", "random-named", "aws-key-id"))
+SEEK_RANDOM = frozenset(("random", "random-mixed", "random-named", "aws-key-id", "password-hash"))
 """Checks that ask whether a machine made the value: what they refuse may be a manual's example."""
 
 CHECKS: Mapping[str, Check] = {
@@ -231,32 +247,33 @@ CHECKS: Mapping[str, Check] = {
     "base32-crc16": _sure(_base32_crc16),
     "base58check": _sure(_base58check),
     "bech32": _sure(_bech32),
-    "command-argument": _whole(command_argument),
-    "command-setting": _whole(command_setting),
+    "command-argument": _late("arguments", "command_argument"),
+    "command-setting": _late("arguments", "command_setting"),
     "configured": _whole(configured),
     "discord-token": _sure(_discord),
     "encoded-json": _sure(_encoded_json),
-    "env-value": _whole(env_value),
-    "fallback": _whole(fallback),
+    "env-value": _late("dotenv", "env_value"),
+    "fallback": _late("fallbacks", "fallback"),
     "github-token": _sure(_github),
     "gitlab-token": _sure(_gitlab),
     "grafana-token": _sure(_grafana),
     "jwt": _sure(_jwt),
-    "kv-path": _whole(kv_path),
-    "kv-rotation": _whole(kv_rotation),
+    "kv-path": _late("stores", "kv_path"),
+    "kv-rotation": _late("stores", "kv_rotation"),
     "machine-made": _sure(lambda found: is_random(found.value.decode("latin-1"))),
-    "manifest-value": _whole(manifest_value),
+    "manifest-value": _late("manifests", "manifest_value"),
     "matrix-token": _sure(_matrix),
+    "password-hash": _sure(_password_hash),
     "pem": _sure(lambda found: pem.is_private_key(found.value)),
     "pem-base64": _sure(lambda found: pem.is_private_key(from_base64(found.value))),
     "pem-encrypted": _sure(lambda found: pem.is_encrypted_key(found.value)),
     "pgp": _sure(lambda found: pem.is_pgp_key(found.value)),
-    "placed": _whole(placed),
-    "positional": _whole(positional),
+    "placed": _late("fallbacks", "placed"),
+    "positional": _late("fallbacks", "positional"),
     "random": _sure(_random),
     "random-mixed": _sure(_random_mixed),
     "random-named": _random_named,
-    "remote-http": _whole(remote_http),
+    "remote-http": _late("stores", "remote_http"),
     "sanctum-token": _sure(_sanctum),
     "supabase-service-role": _sure(_supabase),
     "url-password": _whole(url_password),

@@ -34,9 +34,11 @@ class Folder:
         self._use_git = use_git
         self._tracked: frozenset[str] = frozenset()
         self._linked = {"": False}
+        # Folders that were walked through are none; what git lists, or a person names, may be.
+        self._may_be_linked = use_git or bool(only)
 
-    def paths(self, meanwhile: Callable[[], object] | None = None, /) -> Sequence[str]:
-        listing = processes.beside(self._list, meanwhile) if meanwhile else self._list()
+    def paths(self, steps: Sequence[Callable[[], object]] = (), /) -> Sequence[str]:
+        listing = processes.beside(self._list, steps) if steps else self._list()
         paths, self._tracked = listing
         return paths
 
@@ -101,7 +103,7 @@ class Folder:
         return data
 
     def _open(self, path: str, most: int) -> Blob | Skip | Gap:
-        if self._in_link(path.rpartition("/")[0]):
+        if self._may_be_linked and self._in_link(path.rpartition("/")[0]):
             return Skip(kind="symlink", path=path)
         fd = os.open(self._below + path, _FLAGS)
         try:
@@ -159,7 +161,7 @@ class Folder:
             folder = folder.rpartition("/")[0]
         linked = self._linked[folder]
         for each in reversed(unknown):
-            linked = linked or os.path.islink(os.path.join(self.root, each))
+            linked = linked or os.path.islink(self._below + each)
             self._linked[each] = linked
         return linked
 

@@ -39,7 +39,7 @@ class Index:
         self._folder = Folder(root, named or (), use_git=False)
         self._objects: dict[int, git.Objects] = {}
 
-    def paths(self, _meanwhile: object = None, /) -> Sequence[str]:
+    def paths(self, _steps: object = (), /) -> Sequence[str]:
         if self._named is None:
             return sorted(self._staged)
         return sorted({path for name in self._named for path in self._meant(name)})

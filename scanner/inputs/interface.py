@@ -48,9 +48,9 @@ class Source(Protocol):
     root: str
     whole_tree: bool
 
-    def paths(self, meanwhile: Callable[[], object] | None = None, /) -> Sequence[str]:
-        """What there is to read, sorted; each path once. `meanwhile` is called, beside it, where
-        that takes its time."""
+    def paths(self, steps: Sequence[Callable[[], object]] = (), /) -> Sequence[str]:
+        """What there is to read, sorted; each path once. As long as that takes, the steps may be
+        taken beside it."""
 
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
         """One of `paths()`, or why it is not read: over `most` bytes, for example. Never raises
