@@ -46,7 +46,7 @@ THIRD_PARTY = {
 # Three tables of our own modules, and the loader of detect-secrets' modules.
 LOADS_BY_NAME = {
     *("scanner.cli", "scanner.report.table", "scanner.detect.structure"),
-    "scanner.detect.classic.library",
+    *("scanner.detect.classic.library", "scanner.detect.verify"),
 }
 PURE = ("detect", "policy", "report")
 TOUCHES_THE_WORLD = {

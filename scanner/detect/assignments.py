@@ -38,7 +38,7 @@ _ABOUT = frozenset(
     " audience lifetime tokenizer scheme port mode plugin script location query through pam minlen"
     " maxlen history lockout attempts quality complexity methods strategy backend limit index"
     " protocol hasher baseline algo hashing authority issuer parameter parameters param params"
-    " scope scopes list used usage usages encryption security".split()
+    " scope scopes list used usage usages encryption security html htm".split()
 )
 # Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
 _NO_SECRET = frozenset(

@@ -145,11 +145,11 @@ class Engine:
     def _part(self, by_rule: dict[int, list[int]], data: bytes) -> None:
         """Give the hits of an anchor that rules share to those whose keywords stand before them."""
         for index in [number for number in by_rule if self._rules[number].shares]:
+            shares = self._rules[index].shares
             for to in by_rule.pop(index):
                 before = data[line_start(data, to, _BEFORE_SHARED) : to].lower().decode("latin-1")
-                for number, words in self._rules[index].shares:
-                    if any(word in before for word in words):
-                        by_rule.setdefault(number, []).append(to)
+                for number in {n for word, numbers in shares if word in before for n in numbers}:
+                    by_rule.setdefault(number, []).append(to)
 
     def _decoded(self, inner: Inner, buffer: Buffer) -> list[Match]:
         """What an encoded text holds, in the places of the buffer that stand for it.

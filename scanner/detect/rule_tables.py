@@ -125,10 +125,13 @@ def _together(rules: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             "severity": Severity.HIGH,
             "confidence": Confidence.HIGH,
             "anchor": f"(?i:{names}){_ASSIGNMENT}{_QUOTES}{_OF_A_FORMAT}",
-            "keywords": sorted({word for _, row in shared for word in row["keywords"]}),
+            "keywords": (words := sorted({word for _, row in shared for word in row["keywords"]})),
             "named": True,
             "group": "",
-            "shares": [(number, row["keywords"]) for number, row in shared],
+            "shares": [
+                (word, [number for number, row in shared if word in row["keywords"]])
+                for word in words
+            ],
         }
 
 

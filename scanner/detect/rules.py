@@ -32,8 +32,8 @@ class Rule(NamedTuple):
     a match may go. `once`: the first finding in a file is enough. `scope`: code or config, where
     it is for such files alone. `value`: what a value is, from its first character on, of which the
     pattern gives no more. `needs`: what else must stand in a file for its candidates to count.
-    `anchor_in_code`: what is looked for in code, where that is less. `shares`: the numbers of the
-    rules of scope SHARED, whose anchor this is, and the keywords of each.
+    `anchor_in_code`: what is looked for in code, where that is less. `shares`: the keywords of the
+    rules of scope SHARED, whose anchor this is, and for each the numbers of those that have it.
     """
 
     id: str
@@ -56,7 +56,7 @@ class Rule(NamedTuple):
     value: str = ""
     needs: str = ""
     anchor_in_code: str = ""
-    shares: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    shares: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 class PlaceRow(NamedTuple):
@@ -98,7 +98,7 @@ def rule(row: dict[str, Any]) -> Rule:
     row["severity"] = Severity(row["severity"])
     row["confidence"] = Confidence(row["confidence"])
     row["keywords"] = tuple(row.get("keywords", ()))
-    row["shares"] = tuple((number, tuple(words)) for number, words in row.get("shares", ()))
+    row["shares"] = tuple((word, tuple(numbers)) for word, numbers in row.get("shares", ()))
     return Rule(**row)
 
 
