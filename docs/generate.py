@@ -19,6 +19,7 @@ from docs import coverage
 from scanner.detect import rulebook
 from scanner.model import RuleInfo
 from scanner.policy.check_rules import RULES as CHECK_RULES
+from scanner.policy.live_rules import RULES as LIVE_RULES
 from scanner.policy.references import RULES as TREE_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.report.interface import remedy
@@ -29,11 +30,13 @@ _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
 TOOL = "keywatch"  # in a line of its own: what follows is no comment of this file
 POLICY = "The policy and its exceptions"
 CHECK = "keywatch policy check"
+LIVE = "keywatch audit"
 TREE = "The whole tree"
 CLASSIC = "Kinds of detect-secrets"
 _BY = {
     POLICY: "Made by every scan, from allow comments, allow entries and baselines.",
     CHECK: "Made by `keywatch policy check`, from the policy, configs/secrets and the repository.",
+    LIVE: "Made by `keywatch audit`, from what the stores say of live secrets and from the policy.",
     TREE: "Judged where the whole repository is scanned: a part of it cannot tell.",
     CLASSIC: "Looked for where a `.secrets.baseline` lies, or with `--detect-secrets exact`.",
 }
@@ -73,6 +76,7 @@ def _groups(
         (TREE, TREE_RULES),
         (POLICY, JUDGE_RULES),
         (CHECK, CHECK_RULES),
+        (LIVE, LIVE_RULES),
     ):
         yield group, [(info, trees.get(info.id, {})) for info in sorted(rest, key=lambda i: i.id)]
 
@@ -174,7 +178,7 @@ def _code(text: str) -> str:
 
 
 def _exception(rule: str, group: str) -> str:
-    if group in {POLICY, CHECK}:
+    if group in {POLICY, CHECK, LIVE}:
         return "None: what it names is put right where it stands."
     comment = f'# {TOOL}: allow {rule} reason="…" owner=@team until=YYYY-MM-DD'
     return (

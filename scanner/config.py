@@ -106,6 +106,7 @@ class Config:
                 name=name,
                 rotate_every=seconds(item["rotate_every"]),
                 grace=seconds(item.get("grace", "0s")),
+                overlap=seconds(item.get("overlap", item.get("grace", "0s"))),
                 where=item["where"],
             )
             for name, item in items.items()

@@ -20,9 +20,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 GROUND = {"scanner"} | {
     f"scanner.{name}"
-    for name in ("errors", "model", "identity", "document", "cache", "globs", "pool", "processes")
+    for name in (
+        *("errors", "model", "records", "identity", "document", "cache", "globs", "pool"),
+        "processes",
+    )
 }
-COLUMNS = ("inputs", "detect", "policy", "report")
+COLUMNS = ("inputs", "detect", "inventory", "policy", "report")
 # config.py turns keywatch.yaml into the policy's own values.
 MAY_ALSO_IMPORT = {"config": {"policy"}, "cli": {*COLUMNS, "config", "cli"}, "__main__": {"cli"}}
 

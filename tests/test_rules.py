@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scanner.policy.check_rules import RULES as CHECK_RULES
+from scanner.policy.live_rules import RULES as LIVE_RULES
 from scanner.policy.references import RULE_IDS
 from scanner.policy.rules import OWN_RULES
 from tests.support import Keywatch
@@ -45,7 +46,7 @@ def test_the_list_holds_every_rule_of_the_rule_files_the_judge_and_detect_secret
     names = [line.split()[0] for line in lines]
     assert names == sorted(names)
     classic = {name for name in names if name.startswith("ds-")}
-    judged = OWN_RULES | RULE_IDS | {rule.id for rule in CHECK_RULES}
+    judged = OWN_RULES | RULE_IDS | {rule.id for rule in (*CHECK_RULES, *LIVE_RULES)}
     assert set(names) - classic == shipped_ids() | judged
     assert len(classic) == 27  # the plugins of detect-secrets 1.5.0
 

@@ -20,6 +20,7 @@ from scanner.errors import ExitCode, UsageError, unreadable
 from scanner.inputs.folder import Folder
 from scanner.model import RuleInfo
 from scanner.policy.check_rules import RULES as CHECK_RULES
+from scanner.policy.live_rules import RULES as LIVE_RULES
 from scanner.policy.references import RULES as TREE_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.report.interface import remedy
@@ -39,7 +40,8 @@ def run(args: argparse.Namespace, io: Io) -> int:
     if args.action == "test":
         return _test(args.file, io)
     infos = {**rulebook.load(_own(io), cache_folder=cache.folder()).infos}
-    infos |= {rule.id: rule for rule in (*JUDGE_RULES, *CHECK_RULES, *TREE_RULES)}
+    coded = (*JUDGE_RULES, *CHECK_RULES, *TREE_RULES, *LIVE_RULES)
+    infos |= {rule.id: rule for rule in coded}
     if args.action == "list":
         io.write(_as_json(infos) if args.json else _as_lines(infos))
         return ExitCode.CLEAN

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scanner import document
-from scanner.model import Confidence, Finding, RuleInfo, Severity
-from scanner.policy.rules import finding_of
+from scanner.model import Finding, RuleInfo, Severity
+from scanner.policy.rules import described, finding_of
 
 UNKNOWN_CLASS = "policy-unknown-class"
 DUPLICATE = "policy-duplicate-secret"
@@ -21,24 +21,8 @@ NO_HOOK = "policy-hook-missing"
 NO_BASELINE = "policy-baseline-missing"
 NO_CI = "policy-ci-missing"
 
-
-def _rule(name: str, severity: Severity, title: str, why: str, fix: str) -> RuleInfo:
-    return RuleInfo(
-        id=name,
-        title=title,
-        severity=severity,
-        confidence=Confidence.HIGH,
-        secret_class="",
-        why=why,
-        revoke="",
-        rotate="",
-        purge="",
-        fix=fix,
-    )
-
-
 RULES: tuple[RuleInfo, ...] = (
-    _rule(
+    described(
         UNKNOWN_CLASS,
         Severity.HIGH,
         "Unknown secret class",
@@ -46,7 +30,7 @@ RULES: tuple[RuleInfo, ...] = (
         "known, and no secret of it is ever overdue.",
         "Name a class that there is, or define this one under `classes` in keywatch.yaml.",
     ),
-    _rule(
+    described(
         DUPLICATE,
         Severity.MEDIUM,
         "Secret declared twice",
@@ -54,7 +38,7 @@ RULES: tuple[RuleInfo, ...] = (
         "still says where it is.",
         "Take one of the two declarations out.",
     ),
-    _rule(
+    described(
         IDLE_MATCH,
         Severity.MEDIUM,
         "Entry that matches no declared secret",
@@ -62,7 +46,7 @@ RULES: tuple[RuleInfo, ...] = (
         "it was meant for has none.",
         "Correct the glob, declare the secret in configs/secrets, or take the entry out.",
     ),
-    _rule(
+    described(
         CONFLICT,
         Severity.HIGH,
         "Secret of two classes",
@@ -70,7 +54,7 @@ RULES: tuple[RuleInfo, ...] = (
         "decision.",
         "Narrow one of the two globs, or give both the same class.",
     ),
-    _rule(
+    described(
         UNMET,
         Severity.MEDIUM,
         "Service that needs what nothing provides",
@@ -78,7 +62,7 @@ RULES: tuple[RuleInfo, ...] = (
         "either it may read more than it uses, or what it uses is not declared.",
         "Declare the secret and give it the class, or take the class out of `needs`.",
     ),
-    _rule(
+    described(
         NO_RUNBOOK,
         Severity.MEDIUM,
         "Runbook that is not there",
@@ -86,7 +70,7 @@ RULES: tuple[RuleInfo, ...] = (
         "repository, so nobody can follow it.",
         "Name a file of the repository, counted from its top, or an https address.",
     ),
-    _rule(
+    described(
         UNROTATED,
         Severity.HIGH,
         "Secret that nothing rotates",
@@ -96,7 +80,7 @@ RULES: tuple[RuleInfo, ...] = (
         "CronJob), let the store rotate it, or name in its entry the runbook by which a person "
         "does.",
     ),
-    _rule(
+    described(
         NO_EFFECT,
         Severity.HIGH,
         "Rotation that rotates nothing",
@@ -105,14 +89,14 @@ RULES: tuple[RuleInfo, ...] = (
         "Write the new value to the secret's own path: vault kv patch PATH KEY=VALUE, with the "
         "value from a file or standard input.",
     ),
-    _rule(
+    described(
         NO_HOOK,
         Severity.MEDIUM,
         "No hook that looks for secrets",
         "What the hook does not stop is in the history of every clone before CI sees it.",
         "Add the hook to .pre-commit-config.yaml, and run pre-commit install in each clone.",
     ),
-    _rule(
+    described(
         NO_BASELINE,
         Severity.MEDIUM,
         "Baseline that cannot be used",
@@ -120,7 +104,7 @@ RULES: tuple[RuleInfo, ...] = (
         "clone, and whoever it stops goes past it with --no-verify.",
         "Commit the file: keywatch baseline create --detect-secrets exact writes it anew.",
     ),
-    _rule(
+    described(
         NO_CI,
         Severity.MEDIUM,
         "No CI job that looks for secrets",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from scanner.policy import guesses
 from scanner.policy.declared import by_secret
-from scanner.policy.terms import Declared, SecretClass
+from scanner.policy.terms import Declared, SecretClass, period
 from scanner.policy.vault_hints import Hint
 
 _LANGUAGES = {
@@ -51,7 +51,7 @@ _HEAD = """\
 version: 1
 """
 _CLASSES = """\
-# How often a secret of each class is rotated, and how long the old value may live on. These are the
+# How often a secret of each class is rotated, and how late that may be. These are the
 # defaults; a class that is written here stands in for one of them, or is a new one.
 # classes:
 """
@@ -105,18 +105,11 @@ def text(seen: Sights) -> str:
 def _classes(classes: Sequence[SecretClass]) -> str:
     width = max(len(each.name) for each in classes) + 1
     rows = (
-        f"#   {each.name + ':':<{width}} {{rotate_every: {_period(each.rotate_every)}, "
-        f"grace: {_period(each.grace)}}}\n"
+        f"#   {each.name + ':':<{width}} {{rotate_every: {period(each.rotate_every)}, "
+        f"grace: {period(each.grace)}}}\n"
         for each in classes
     )
     return _CLASSES + "".join(rows)
-
-
-def _period(seconds: int) -> str:
-    for unit, length, least in (("d", 86_400, 172_800), ("h", 3_600, 3_600), ("m", 60, 60)):
-        if seconds >= least and not seconds % length:
-            return f"{seconds // length}{unit}"
-    return f"{seconds}s"
 
 
 def _secrets(secrets: Sequence[Declared]) -> str:

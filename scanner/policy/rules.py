@@ -65,3 +65,19 @@ def finding_of(rule: RuleInfo, where: str, detail: str, context: str) -> Finding
         context=context,
         detail=detail,
     )
+
+
+def described(name: str, severity: Severity, title: str, why: str, fix: str) -> RuleInfo:
+    """A rule about something other than a leak: it is put right, and nothing is revoked."""
+    return RuleInfo(
+        id=name,
+        title=title,
+        severity=severity,
+        confidence=Confidence.HIGH,
+        secret_class="",
+        why=why,
+        revoke="",
+        rotate="",
+        purge="",
+        fix=fix,
+    )

@@ -8,11 +8,13 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class SecretClass(NamedTuple):
-    """How often secrets of one kind are rotated, and how long the old one may live on: seconds."""
+    """How often secrets of one kind are rotated, how late that may be, and how long the old one may
+    stay valid after it: seconds."""
 
     name: str
     rotate_every: int
     grace: int
+    overlap: int
     where: str
 
 
@@ -29,6 +31,14 @@ class SecretEntry(NamedTuple):
     where: str
     class_where: str
     runbook_where: str
+
+
+class Match(NamedTuple):
+    """The entry of `secrets` that a live secret falls under. The class is None where the entry
+    names one that there is not."""
+
+    entry: SecretEntry
+    secret_class: SecretClass | None
 
 
 class Service(NamedTuple):
@@ -71,3 +81,23 @@ class Declared(NamedTuple):
 def seconds(period: str) -> int:
     """`90d` in seconds; the schema has checked its form."""
     return int(period[:-1]) * _UNITS[period[-1]]
+
+
+def period(seconds: int) -> str:
+    """Seconds as people write them: `90d`, `24h`, `1h30m`."""
+    return "".join(_parts(seconds)) or "0s"
+
+
+def about(seconds: int) -> str:
+    """The same in its two largest units, rounded down."""
+    return "".join(_parts(seconds)[:2]) or "0s"
+
+
+def _parts(seconds: int) -> list[str]:
+    """A day is 24 hours, as the policy calls it."""
+    out, rest = [], seconds
+    for unit, least in (("d", 172_800), ("h", 3_600), ("m", 60), ("s", 1)):
+        if rest >= least:
+            count, rest = divmod(rest, _UNITS[unit])
+            out.append(f"{count}{unit}")
+    return out
