@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scanner.policy.allow import AllowEntry
     from scanner.policy.gaps import AcceptedGap
     from scanner.policy.pragmas import LegacyPragmas
-    from scanner.policy.terms import Declared, SecretClass, SecretEntry, Service
+    from scanner.policy.terms import Audit, Declared, SecretClass, SecretEntry, Service
 
 NAME = "keywatch.yaml"
 
@@ -113,6 +113,13 @@ class Config:
         }
 
     @property
+    def audit(self) -> Audit | None:
+        from scanner.policy.terms import Audit, seconds
+
+        said = self._data.get("audit")
+        return Audit(every=seconds(said["every"]), where=said["where"]) if said else None
+
+    @property
     def secrets(self) -> tuple[SecretEntry, ...]:
         from scanner.policy.terms import SecretEntry
 
@@ -194,14 +201,16 @@ def _checked(data: bytes, where: str) -> bytes:
 
 
 def _place(parsed: Document) -> None:
-    """Tell each class, secret, service and disabled rule, and what findings name of it, where it
-    stands."""
+    """Tell the audit, each class, secret, service and disabled rule, and what findings name of it,
+    where it stands."""
     scan = parsed.data.get("scan", {})
     if "disable_rules" in scan:
         field = ("scan", "disable_rules")
         scan["disable_rules"] = {
             rule: parsed.at((*field, index)) for index, rule in enumerate(scan["disable_rules"])
         }
+    if "audit" in parsed.data:
+        parsed.data["audit"]["where"] = parsed.at(("audit", "every"))
     for name, item in parsed.data.get("classes", {}).items():
         item["where"] = parsed.at(("classes", name))
     for index, item in enumerate(parsed.data.get("secrets", ())):

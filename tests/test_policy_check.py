@@ -196,6 +196,23 @@ def test_a_period_is_a_number_and_a_unit(
     assert says in done.err
 
 
+def test_a_grace_that_an_audit_may_miss_is_noted_for_each_class_in_use(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    text = f"{POLICY}audit:\n  every: 24h\n"
+    done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
+    notes = [note for note in done.report["notes"] if note["kind"] == "short-grace"]
+    assert [note["text"].split(",")[0] for note in notes] == [
+        "the grace of db-credential",
+        "the grace of jwt-signing-key",
+    ]
+    assert {(note["path"], note["line"]) for note in notes} == {
+        ("keywatch.yaml", len(text.splitlines()))
+    }
+    assert "1h, is shorter than twice 24h" in notes[1]["text"]
+    assert done.code == 0
+
+
 def test_rules_of_ones_own_are_checked_too(keywatch: Keywatch, tmp_path: Path) -> None:
     text = POLICY + "rules:\n  - id: my-rule\n    titel: x\n"
     done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))

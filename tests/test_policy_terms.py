@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from scanner import config
+from scanner import config, document
 from scanner.detect import rulebook
-from scanner.policy import addresses
+from scanner.errors import ConfigError
+from scanner.policy import addresses, terms
 from scanner.policy.terms import Declared, SecretClass
 
 DAY, HOUR, MINUTE = 86_400, 3_600, 60
+SCHEMA = Path(document.rules_folder()) / "schema" / "keywatch.schema.json"
+DURATION = json.loads(SCHEMA.read_text())["$defs"]["duration"]["pattern"]
+COUNTS = st.none() | st.integers(0, 99_999)
 
 
 def declared(text: str) -> Declared:
@@ -41,6 +49,67 @@ def test_a_class_of_the_repository_stands_in_for_the_default_one() -> None:
     assert by_name["api-key"].where == "keywatch.yaml:3"
     assert by_name["mine"].rotate_every == 120
     assert by_name["db-credential"].where == "policy.yaml:6"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("90d", 90 * DAY),
+        ("24h", DAY),
+        ("30m", 1_800),
+        ("45s", 45),
+        ("2w", 14 * DAY),
+        ("1h30m", 5_400),
+        ("1w1d1h1m1s", 8 * DAY + 3_661),
+        ("P90D", 90 * DAY),
+        ("P2W", 14 * DAY),
+        ("PT24H", DAY),
+        ("P1DT12H", 129_600),
+        ("PT7776000S", 90 * DAY),
+    ],
+)
+def test_a_duration_is_what_people_write(text: str, wanted: int) -> None:
+    (_, *_, mine) = classes_of(f"version: 1\nclasses: {{mine: {{rotate_every: {text}}}}}")
+    assert mine.rotate_every == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "90", "d", "0d", "PT0S", "P", "PT", "P1DT", "P1Y", "P3M", "p90d", "90D", "30m1h"),
+        *("1h 30m", "-1d", "1.5h", "90 days", "90d\\n", "100000d", "P1H", "PT1D", "T1H"),
+    ],
+)
+def test_what_is_no_duration_is_refused_by_its_line(text: str) -> None:
+    with pytest.raises(ConfigError, match="rotate_every") as caught:
+        classes_of(f'version: 1\nclasses:\n  mine:\n    rotate_every: "{text}"\n')
+    assert caught.value.where == "keywatch.yaml:4"
+    assert "90d" in caught.value.todo
+
+
+@given(counts=st.tuples(COUNTS, COUNTS, COUNTS, COUNTS, COUNTS))
+def test_both_forms_of_a_duration_mean_the_same(counts: tuple[int | None, ...]) -> None:
+    weeks, days, hours, minutes, seconds = (
+        "" if count is None else f"{count}{unit}"
+        for count, unit in zip(counts, "WDHMS", strict=True)
+    )
+    time = f"T{hours}{minutes}{seconds}" if hours or minutes or seconds else ""
+    iso, plain = f"P{weeks}{days}{time}", f"{weeks}{days}{hours}{minutes}{seconds}".lower()
+    valid = bool(plain)
+    assert bool(re.search(DURATION, iso)) is bool(re.search(DURATION, plain)) is valid
+    assert terms.seconds(iso) == terms.seconds(plain)
+
+
+@given(st.integers(0, 10**10))
+def test_seconds_are_written_as_they_are_read(number: int) -> None:
+    assert terms.seconds(terms.period(number)) == number
+    assert terms.seconds(terms.about(number)) <= number
+    assert number < 172_800 or number - terms.seconds(terms.about(number)) < HOUR
+
+
+def test_a_period_is_written_as_the_policy_writes_it() -> None:
+    assert [terms.period(n) for n in (0, DAY, 2 * DAY, 5_400)] == ["0s", "24h", "2d", "1h30m"]
+    assert terms.about(100 * DAY + 2 * HOUR + 59 * MINUTE) == "100d2h"
 
 
 def test_every_class_that_a_rule_names_is_a_default_class() -> None:

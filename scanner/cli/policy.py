@@ -141,6 +141,8 @@ def _judged(tree: Tree, policy: _Policy, now: datetime) -> Outcome:
     findings += contradictions.check(settings, found, secrets, tree.paths)
     findings += _guard_rails(tree, seen)
     notes += contradictions.unclassified(found, secrets) if policy.exists else [_no_policy()]
+    if settings.audit:
+        notes += contradictions.short_graces(settings.secrets, settings.classes, settings.audit)
     scope = Scope(whole_tree=False, today=now.date())
     gaps, accepted = gap_policy.accept(sorted(tree.gaps), settings.accept_gaps, scope)
     notes += accepted.notes

@@ -18,7 +18,7 @@ from scanner.policy.check_rules import (
     nearest,
 )
 from scanner.policy.declared import by_secret
-from scanner.policy.terms import Declared, SecretClass, SecretEntry, Service
+from scanner.policy.terms import Audit, Declared, SecretClass, SecretEntry, Service, period
 
 Matched = Mapping[SecretEntry, Sequence[Declared]]
 
@@ -147,6 +147,21 @@ def unclassified(found: Matched, secrets: Sequence[Declared]) -> Iterator[Note]:
             path, _, line = first.where.rpartition(":")
             text = f"{first.said} has no class: no entry of `secrets` in keywatch.yaml matches it"
             yield Note(kind="unclassified", path=path, line=int(line), text=text)
+
+
+def short_graces(
+    entries: Sequence[SecretEntry], classes: Mapping[str, SecretClass], audit: Audit
+) -> Iterator[Note]:
+    """The classes in use whose grace may be over before a second audit has seen it."""
+    path, _, line = audit.where.rpartition(":")
+    for name in sorted({entry.secret_class for entry in entries} & classes.keys()):
+        if classes[name].grace < 2 * audit.every:
+            text = (
+                f"the grace of {name}, {period(classes[name].grace)}, is shorter than twice "
+                f"{period(audit.every)}: an audit may see such a secret only once it is overdue; "
+                "the due timestamp of the Prometheus report alerts in time"
+            )
+            yield Note(kind="short-grace", path=path, line=int(line), text=text)
 
 
 def said(one: Declared) -> str:

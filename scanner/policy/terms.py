@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_COUNTED = re.compile(r"([0-9]+)([a-z])", re.IGNORECASE)
 
 
 class SecretClass(NamedTuple):
@@ -31,6 +33,13 @@ class SecretEntry(NamedTuple):
     where: str
     class_where: str
     runbook_where: str
+
+
+class Audit(NamedTuple):
+    """How often the live secrets are audited, in seconds."""
+
+    every: int
+    where: str
 
 
 class Match(NamedTuple):
@@ -79,8 +88,8 @@ class Declared(NamedTuple):
 
 
 def seconds(period: str) -> int:
-    """`90d` in seconds; the schema has checked its form."""
-    return int(period[:-1]) * _UNITS[period[-1]]
+    """`90d`, `1h30m` or `P90D` in seconds; the schema has checked its form."""
+    return sum(int(count) * _UNITS[unit.lower()] for count, unit in _COUNTED.findall(period))
 
 
 def period(seconds: int) -> str:
