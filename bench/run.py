@@ -21,6 +21,7 @@ from bench import (
     exact,
     formats,
     hook,
+    judging,
     limits,
     packages,
     peers,
@@ -39,6 +40,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "archives": archives.section,
     "quality": quality.section,
     "formats": formats.section,
+    "judging": judging.section,
 }
 RAW = peers.BUILD / "results"
 PAGE = Path(__file__).with_name("RESULTS.md")

@@ -125,7 +125,8 @@ class Config:
 
         return tuple(
             SecretEntry(
-                match=item["match"],
+                match=item.get("match", ""),
+                tags=tuple(item.get("tags", {}).items()),
                 secret_class=item["class"],
                 owner=item.get("owner", ""),
                 runbook=item.get("runbook", ""),
@@ -214,7 +215,8 @@ def _place(parsed: Document) -> None:
     for name, item in parsed.data.get("classes", {}).items():
         item["where"] = parsed.at(("classes", name))
     for index, item in enumerate(parsed.data.get("secrets", ())):
-        item["where"] = parsed.at(("secrets", index, "match"))
+        said = "match" if "match" in item else "tags"
+        item["where"] = parsed.at(("secrets", index, said))
         item["class_where"] = parsed.at(("secrets", index, "class"))
         item["runbook_where"] = parsed.at(("secrets", index, "runbook"))
     for name, item in parsed.data.get("services", {}).items():

@@ -294,12 +294,35 @@ def test_where_no_secret_is_declared_a_match_may_wait_for_live_ones(
 
 
 def test_two_entries_that_give_one_secret_two_classes(keywatch: Keywatch, tmp_path: Path) -> None:
-    more = '  - {match: "vault://**/api-keys", class: service-token}\n'
+    more = '  - {match: "vault://prod/*/secret/*/api-keys", class: service-token}\n'
     text = POLICY.replace("services:", more + "services:")
     done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
     assert done.findings == [("policy-class-conflict", "keywatch.yaml", 6)]
     for words in ("api-key", "service-token", "keywatch.yaml:3", "secret/agentaskit/api-keys"):
         assert words in done.detail("policy-class-conflict")
+
+
+def test_the_more_specific_of_two_entries_holds_in_either_order(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    wide = '  - {match: "vault://**/api-keys", class: service-token, runbook: no/file.md}\n'
+    for number, place in enumerate(("secrets:\n", "services:")):
+        text = POLICY.replace(place, place + wide if number == 0 else wide + place)
+        done = check(keywatch, grow(tmp_path / str(number), WHOLE | {"keywatch.yaml": text}))
+        assert [rule for rule, _, _ in done.findings] == ["policy-runbook-missing"]
+
+
+def test_an_entry_by_tags_says_nothing_of_what_is_declared(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    more = "  - {tags: {team: payments}, class: service-token, runbook: README.md}\n"
+    text = POLICY.replace("services:", more + "services:")
+    done = check(keywatch, grow(tmp_path, SOURCE | {"keywatch.yaml": text, "README.md": "x\n"}))
+    assert [rule for rule, _, _ in done.findings] == [
+        "policy-unrotated-secret",
+        "policy-unrotated-secret",
+        "policy-rotation-without-effect",
+    ]
 
 
 def test_a_runbook_that_is_there_is_a_way_to_rotate(keywatch: Keywatch, tmp_path: Path) -> None:

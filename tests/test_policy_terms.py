@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,9 @@ def test_a_declared_secret_has_a_canonical_id(text: str, wanted: str) -> None:
         ("vault://**/api-keys", True),
         ("vault://**", True),
         ("vault://**/**/api-keys/**", True),
+        ("vault://**/secret/**/app/**", True),
+        ("vault://**/secret/**/secret/**/secret/**", False),
+        ("vault://*/*/secret/app/api-keys/**/api-keys", False),
         ("vault://*/*/secret/app", False),
         ("vault://*/*/secret/app/api-keys/more", False),
         ("vault://*/*/secret/app/api-keys#api_key", True),
@@ -205,3 +209,25 @@ def test_a_declared_secret_has_a_canonical_id(text: str, wanted: str) -> None:
 def test_a_match_takes_whole_ids(match: str, fits: bool) -> None:
     one = declared(vault("secret/data/app/api-keys").replace("}]", ", key: api_key}]"))
     assert addresses.pattern(match).fits(one) is fits
+
+
+NAMES = st.lists(st.sampled_from(["a", "b", "ab"]), min_size=1, max_size=6)
+GLOBS = st.lists(st.sampled_from(["a", "b", "ab", "*", "a*", "?", "**"]), min_size=1, max_size=6)
+
+
+def fits_by_trying(glob: list[str], name: list[str]) -> bool:
+    if not glob or not name:
+        return not name and all(part == "**" for part in glob)
+    if glob[0] == "**":
+        return fits_by_trying(glob[1:], name) or fits_by_trying(glob, name[1:])
+    return fnmatchcase(name[0], glob[0]) and fits_by_trying(glob[1:], name[1:])
+
+
+@given(glob=GLOBS, name=NAMES)
+def test_a_glob_fits_what_trying_every_way_finds(glob: list[str], name: list[str]) -> None:
+    assert addresses.fits(addresses.runs(glob), name) is fits_by_trying(glob, name)
+
+
+def test_a_glob_of_many_wildcards_takes_no_time_for_it() -> None:
+    glob = addresses.runs(["**", "a"] * 200 + ["b"])
+    assert not addresses.fits(glob, ["a"] * 400)

@@ -24,6 +24,7 @@ DAY, HOUR, MINUTE = 86_400, 3_600, 60
 CLASSES = config.load(b"version: 1\n", "keywatch.yaml", None).classes
 ENTRY = SecretEntry(
     match="vault://**",
+    tags=(),
     secret_class="api-key",
     owner="@team",
     runbook="docs/rotation.md",

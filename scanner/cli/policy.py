@@ -1,10 +1,11 @@
 """Hold the policy together: keywatch.yaml, configs/secrets/*.yaml and the repository's guard rails.
 
   keywatch policy check [PATH]
+  keywatch policy explain ID [--tag NAME=VALUE]
 
-Exit code 2 where one of the files is invalid: each is named with its line. 1 where they contradict
-themselves or each other, where nothing rotates a declared secret, or where a hook, its baseline or
-a CI job is missing.
+Exit code of a check: 2 where one of the files is invalid, each is named with its line. 1 where they
+contradict themselves or each other, where nothing rotates a declared secret, or where a hook, its
+baseline or a CI job is missing. `explain` says which entry of `secrets` a live secret falls under.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 import scanner
 from scanner import config, globs
-from scanner.cli import evidence, inputs, output
+from scanner.cli import evidence, inputs, output, policy_explain
 from scanner.cli.masking import masked
 from scanner.cli.terminal import Io, moment, show_error
 from scanner.cli.tree import Tree
@@ -40,7 +41,9 @@ Found = tuple[list[Finding], list[Note]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="check")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="check|explain")
+    words = "say which entry of `secrets` a live secret falls under, and why"
+    policy_explain.add_arguments(actions.add_parser("explain", help=words, description=words))
     words = "validate the policy's files together"
     check = actions.add_parser("check", help=words, description=words)
     inputs.add_folder(check)
@@ -66,6 +69,8 @@ class _Policy(NamedTuple):
 
 
 def run(args: argparse.Namespace, io: Io) -> int:
+    if args.action == "explain":
+        return policy_explain.run(args, io)
     output.targets(args.report)
     now = moment(args.now)
     tree = Tree(args.path, io, use_git=not args.no_git)

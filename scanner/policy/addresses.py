@@ -6,75 +6,104 @@ declaration does not say fits whatever stands in its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from scanner import globs
 from scanner.policy.terms import Declared
 
-_DEEP = "**"
-Part = str | Callable[[str], bool]
+SCHEMES = ("vault", "k8s", "aws", "azure")
+DEEP = "**"
+Part = Callable[[str], bool]
+Glob = tuple[tuple[Part, ...], ...]
+"""The runs of parts between each `**` and the next."""
 
 
 class Pattern(NamedTuple):
-    """A `match:` of keywatch.yaml, ready to be asked."""
+    """A `match:` of keywatch.yaml, ready to be asked. `words` are the parts of it without a
+    wildcard: an id that it takes has each of them."""
 
     scheme: str
-    parts: tuple[Part, ...]
-    key: Callable[[str], bool]
+    glob: Glob
+    key: Part | None
+    words: tuple[str, ...]
 
     def fits(self, declared: Declared) -> bool:
+        keys = (declared.key,) if declared.key else None
+        return self.takes(declared.scheme, declared.segments, keys)
+
+    def takes(
+        self, scheme: str, segments: Sequence[str | None], keys: Iterable[str] | None
+    ) -> bool:
+        """Is it about the secret, or about one of its keys? None: they are not known."""
         return (
-            self.scheme == declared.scheme
-            and fits(self.parts, declared.segments)
-            and (not declared.key or self.key(declared.key))
+            scheme == self.scheme
+            and fits(self.glob, segments)
+            and (self.key is None or keys is None or any(map(self.key, keys)))
         )
 
 
 def pattern(match: str) -> Pattern:
     """The Pattern of `vault://*/*/secret/app/**#key`; without `#` it takes every key."""
-    scheme, _, rest = match.partition("://")
-    path, has_key, key = rest.partition("#")
-    return Pattern(scheme, parts(path), _part(key) if has_key else lambda _key: True)
+    address, has_key, key = match.partition("#")
+    scheme, path = split(address)
+    words = tuple(part for part in path if not has_wildcard(part))
+    return Pattern(scheme, runs(path), _part(key) if has_key else None, words)
 
 
-def parts(path: str) -> tuple[Part, ...]:
-    """The parts of a glob, each `**` or a function that says whether it fits a part of a name."""
-    return tuple(_DEEP if part == _DEEP else _part(part) for part in path.strip("/").split("/"))
+def split(address: str) -> tuple[str, list[str]]:
+    """The scheme and the parts of a canonical id, or of a glob of one."""
+    scheme, _, path = address.partition("://")
+    return scheme, path.strip("/").split("/")
 
 
-def _part(glob: str) -> Callable[[str], bool]:
-    return globs.matcher([glob]) if "*" in glob or "?" in glob else glob.__eq__
+def has_wildcard(part: str) -> bool:
+    return "*" in part or "?" in part
 
 
-def fits(glob: Sequence[Part], name: Sequence[str | None]) -> bool:
-    """Does the whole glob fit the whole name? In time of the product of their lengths."""
-    if not _takes(glob, len(glob) - 1, name[-1]):
-        return False  # most differ at their ends
-    at = _closed({0}, glob)
-    for part in name:
-        at = _closed({_next(glob, i) for i in at if _takes(glob, i, part)}, glob)
-    return len(glob) in at
+def runs(path: Iterable[str]) -> Glob:
+    """The parts of a glob as functions, each of which says whether it fits a part of a name."""
+    found: list[list[Part]] = [[]]
+    for part in path:
+        if part == DEEP:
+            found.append([])
+        else:
+            found[-1].append(_part(part))
+    return tuple(map(tuple, found))
 
 
-def _takes(glob: Sequence[Part], index: int, part: str | None) -> bool:
-    if index == len(glob):
+def _part(glob: str) -> Part:
+    if glob == "*":
+        return _anything
+    return globs.matcher([glob]) if has_wildcard(glob) else glob.__eq__
+
+
+def _anything(_part: str) -> bool:
+    return True
+
+
+def fits(glob: Glob, name: Sequence[str | None]) -> bool:
+    """Does the whole glob fit the whole name? The first place of a run is as good as any later
+    one, so this takes the product of their lengths at most."""
+    head, *rest = glob
+    if not rest:
+        return len(head) == len(name) and _lies(head, name, 0)
+    *middle, tail = rest
+    at, end = len(head), len(name) - len(tail)
+    if at > end or not (_lies(tail, name, end) and _lies(head, name, 0)):
         return False
-    one = glob[index]
-    return isinstance(one, str) or part is None or one(part)
+    for run in middle:
+        last = end - len(run)
+        while at <= last and not _lies(run, name, at):
+            at += 1
+        if at > last:
+            return False
+        at += len(run)
+    return True
 
 
-def _next(glob: Sequence[Part], index: int) -> int:
-    return index if glob[index] == _DEEP else index + 1
-
-
-def _closed(at: set[int], glob: Sequence[Part]) -> set[int]:
-    """With all that is reached because a `**` may stand for nothing."""
-    out = set()
-    for start in at:
-        index = start
-        out.add(index)
-        while index < len(glob) and glob[index] == _DEEP and index + 1 not in out:
-            index += 1
-            out.add(index)
-    return out
+def _lies(run: Sequence[Part], name: Sequence[str | None], at: int) -> bool:
+    for one, part in zip(run, name[at : at + len(run)], strict=True):
+        if part is not None and not one(part):
+            return False
+    return True

@@ -50,9 +50,9 @@ RULES: tuple[RuleInfo, ...] = (
         CONFLICT,
         Severity.HIGH,
         "Secret of two classes",
-        "Two entries of `secrets` give one secret different periods. Which one holds is nobody's "
-        "decision.",
-        "Narrow one of the two globs, or give both the same class.",
+        "Two entries of `secrets` give one secret different periods, and neither is the more "
+        "specific. Which one holds is nobody's decision.",
+        "Make one of the two globs more specific, or give both the same class.",
     ),
     described(
         UNMET,

@@ -18,6 +18,7 @@ from scanner.policy.check_rules import (
     nearest,
 )
 from scanner.policy.declared import by_secret
+from scanner.policy.matching import specificity
 from scanner.policy.terms import Audit, Declared, SecretClass, SecretEntry, Service, period
 
 Matched = Mapping[SecretEntry, Sequence[Declared]]
@@ -35,9 +36,25 @@ class Policy(Protocol):
 
 
 def matched(entries: Sequence[SecretEntry], secrets: Sequence[Declared]) -> Matched:
-    """The declared secrets that each entry is about."""
-    patterns = {entry: addresses.pattern(entry.match) for entry in entries}
-    return {entry: [one for one in secrets if at.fits(one)] for entry, at in patterns.items()}
+    """The declared secrets that each entry is about, or may be: their tags nobody declares."""
+    patterns = {entry: addresses.pattern(entry.match) for entry in entries if entry.match}
+    return {
+        entry: [one for one in secrets if not entry.match or patterns[entry].fits(one)]
+        for entry in entries
+    }
+
+
+def holding(found: Matched) -> dict[Declared, SecretEntry]:
+    """The most specific entry of each declared secret, of those that ask for no tags."""
+    held: dict[Declared, SecretEntry] = {}
+    for entry in sorted(_by_id(found), key=specificity, reverse=True):
+        for one in found[entry]:
+            held.setdefault(one, entry)
+    return held
+
+
+def _by_id(found: Matched) -> list[SecretEntry]:
+    return [entry for entry in found if not entry.tags]
 
 
 def check(
@@ -58,7 +75,7 @@ def check(
 def _unknown_classes(
     entries: Sequence[SecretEntry], services: Sequence[Service], classes: Collection[str]
 ) -> Iterator[Finding]:
-    named = [(entry.secret_class, entry.class_where, entry.match) for entry in entries]
+    named = [(entry.secret_class, entry.class_where, entry.said) for entry in entries]
     for service in services:
         needs = zip(service.needs, service.needs_where, strict=True)
         named += ((need, where, service.name) for need, where in needs if need != "*")
@@ -85,21 +102,23 @@ def _idle_matches(found: Matched, secrets: Sequence[Declared]) -> Iterator[Findi
         if secrets and not fitting:
             near = nearest(entry.match, ids)
             detail = f"{entry.match} matches no secret that configs/secrets declares{near}"
-            yield finding(IDLE_MATCH, entry.where, detail, entry.match)
+            yield finding(IDLE_MATCH, entry.where, detail, entry.said)
 
 
 def _class_conflicts(found: Matched) -> Iterator[Finding]:
-    """Each entry that gives a secret another class than the first entry that matches it."""
-    first: dict[Declared, SecretEntry] = {}
-    for entry, fitting in found.items():
-        for one in fitting:
-            other = first.setdefault(one, entry)
-            if other.secret_class != entry.secret_class:
+    """Each entry that gives a secret another class than the one that holds, and is no less
+    specific."""
+    held = holding(found)
+    for entry in _by_id(found):
+        for one in found[entry]:
+            other = held[one]
+            is_tie = specificity(entry) == specificity(other)
+            if is_tie and other.secret_class != entry.secret_class:
                 detail = (
                     f"{one.id} is of class {entry.secret_class} here and of class "
                     f"{other.secret_class} at {other.where}"
                 )
-                yield finding(CONFLICT, entry.where, detail, entry.match)
+                yield finding(CONFLICT, entry.where, detail, entry.said)
                 break
 
 
@@ -125,7 +144,7 @@ def _missing_runbooks(entries: Sequence[SecretEntry], paths: Collection[str]) ->
     for entry in entries:
         if entry.runbook and not has_runbook(entry, paths):
             detail = f"there is no file {entry.runbook}{nearest(entry.runbook, _texts(paths))}"
-            yield finding(NO_RUNBOOK, entry.runbook_where, detail, entry.match)
+            yield finding(NO_RUNBOOK, entry.runbook_where, detail, entry.said)
 
 
 def has_runbook(entry: SecretEntry, paths: Collection[str]) -> bool:

@@ -188,6 +188,11 @@ def _not_configured(rotation: Rotation | None, match: Match | None) -> Seen | No
         text = "no entry of `secrets` in keywatch.yaml matches it"
     elif match.secret_class is None:
         text = f"its entry names the class {match.entry.secret_class}, which there is not"
+    elif match.rival:
+        text = (
+            f"{match.entry.where} and {match.rival.where} are equally specific and name different "
+            f"classes: {match.secret_class.name}, with the shortest period, holds"
+        )
     elif rotation is None or 0 < rotation.period <= match.secret_class.rotate_every:
         return None
     elif rotation.period == 0:

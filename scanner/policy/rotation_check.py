@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from scanner.model import Finding, Note
 from scanner.policy import addresses, guesses
 from scanner.policy.check_rules import NO_EFFECT, UNROTATED, finding
-from scanner.policy.contradictions import Matched, has_runbook
+from scanner.policy.contradictions import Matched, has_runbook, holding
 from scanner.policy.declared import by_secret, is_issued
 from scanner.policy.manifests import Synced
 from scanner.policy.rotations import Act, Claim
-from scanner.policy.terms import Declared
+from scanner.policy.terms import Declared, SecretEntry
 
 _MOST = 500  # acts with an open name
 _DATABASE = "db-credential"
@@ -79,15 +79,15 @@ def check(
     """The secrets that nothing rotates and the scripts without effect; and what is rotated where
     the declared copy is not."""
     rotated, findings, notes = Rotated(evidence), list(_without_effect(secrets, evidence)), []
-    classes = {one: entry.secret_class for entry, some in found.items() for one in some}
-    by_hand = {one for entry, some in found.items() if has_runbook(entry, paths) for one in some}
+    held = holding(found)
+    by_hand = {one for one, entry in held.items() if has_runbook(entry, paths)}
     fresh = {one for one in secrets if is_issued(one) or one in by_hand or rotated.directly(one)}
     fresh |= _followers(secrets, fresh, evidence.synced)
     for group in by_secret(secrets):
         first = group[0]
         if any(one in fresh for one in group):
             continue
-        role = rotated.by_role(first, classes.get(first) or guesses.secret_class(first))
+        role = rotated.by_role(first, _class_of(first, held))
         if role:
             notes.append(_elsewhere(first, role))
         else:
@@ -95,6 +95,10 @@ def check(
             detail = f"nothing here writes a new value for {first.said}{claimed}"
             findings.append(finding(UNROTATED, first.where, detail, first.id))
     return findings, notes
+
+
+def _class_of(one: Declared, held: Mapping[Declared, SecretEntry]) -> str:
+    return held[one].secret_class if one in held else guesses.secret_class(one)
 
 
 def _without_effect(secrets: Sequence[Declared], evidence: Evidence) -> Iterator[Finding]:
@@ -151,9 +155,10 @@ def _is_open(name: str) -> bool:
 
 
 @functools.cache
-def _glob(act: Act) -> tuple[addresses.Part, ...]:
+def _glob(act: Act) -> addresses.Glob:
     """A variable may hold a slash: alone in its place it stands for any number of parts."""
-    return addresses.parts("/".join("**" if part == "*" else part for part in act.name.split("/")))
+    parts = act.name.strip("/").split("/")
+    return addresses.runs(addresses.DEEP if part == "*" else part for part in parts)
 
 
 def _words_of(name: str) -> frozenset[str]:

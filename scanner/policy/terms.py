@@ -21,18 +21,26 @@ class SecretClass(NamedTuple):
 
 
 class SecretEntry(NamedTuple):
-    """An entry of `secrets`: what a glob of canonical ids matches, and whose it is.
+    """An entry of `secrets`: which secrets it is about, and whose they are.
 
+    It is about those that the glob `match` takes, "" for all, and that have all of `tags`.
     `runbook` is a file of the repository or an https address. Each `…where` is `file:line`.
     """
 
     match: str
+    tags: tuple[tuple[str, str], ...]
     secret_class: str
     owner: str
     runbook: str
     where: str
     class_where: str
     runbook_where: str
+
+    @property
+    def said(self) -> str:
+        """What it asks for, as people write it."""
+        tags = ", ".join(f"{key}={value}" for key, value in self.tags)
+        return " with ".join(filter(None, (self.match, tags)))
 
 
 class Audit(NamedTuple):
@@ -44,10 +52,11 @@ class Audit(NamedTuple):
 
 class Match(NamedTuple):
     """The entry of `secrets` that a live secret falls under. The class is None where the entry
-    names one that there is not."""
+    names one that there is not. `rival` says as much of the secret, and names another class."""
 
     entry: SecretEntry
     secret_class: SecretClass | None
+    rival: SecretEntry | None = None
 
 
 class Service(NamedTuple):

@@ -1,0 +1,104 @@
+"""Policy: which entry of `secrets` a live secret falls under: the most specific one.
+
+An entry is the more specific, the more it writes out in full: parts of the canonical id, a key, and
+each tag count one. Where two are equal, parts that are written in part (`db-*`) decide, then the
+number of parts that are no `**`. Of those that are still equal the one with the shortest period
+holds, and the secret counts as not configured: nobody decided between their classes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from scanner.policy import addresses
+from scanner.policy.addresses import DEEP, Pattern, has_wildcard
+from scanner.policy.terms import Match, SecretClass, SecretEntry
+from scanner.records import Record
+
+_BREAK = re.compile(r"[/#]")
+_NEVER = 1 << 62
+Word = str | tuple[str, str]
+
+
+class Specificity(NamedTuple):
+    """How much an entry says: compared in this order."""
+
+    whole: int
+    partly: int
+    parts: int
+
+
+class Rule(NamedTuple):
+    """An entry, ready to be asked. `words` are the parts of an id and the tags that each secret
+    has which it fits."""
+
+    match: Match
+    pattern: Pattern | None
+    specificity: Specificity
+    words: tuple[Word, ...]
+
+    def fits(self, record: Record, scheme: str, segments: Sequence[str]) -> bool:
+        if self.pattern and not self.pattern.takes(scheme, segments, record.keys):
+            return False
+        return all(record.tags.get(key) == value for key, value in self.match.entry.tags)
+
+
+class Entries:
+    """All entries. Each is kept under the rarest of its words, so that a secret is held against a
+    few of them only."""
+
+    def __init__(self, entries: Sequence[SecretEntry], classes: Mapping[str, SecretClass]) -> None:
+        self._rules = sorted((_rule(entry, classes) for entry in entries), key=_order)
+        common = Counter(word for rule in self._rules for word in rule.words)
+        self._ranks: dict[Word | None, list[int]] = defaultdict(list)
+        for rank, rule in enumerate(self._rules):
+            self._ranks[min(rule.words, key=common.__getitem__, default=None)].append(rank)
+
+    def fitting(self, record: Record) -> list[Rule]:
+        """Those that the secret falls under, the one that holds first."""
+        scheme, segments = addresses.split(record.id)
+        words = {None, *segments, *record.tags.items()} & self._ranks.keys()
+        ranks = sorted(rank for word in words for rank in self._ranks[word])
+        rules = (self._rules[rank] for rank in ranks)
+        return [rule for rule in rules if rule.fits(record, scheme, segments)]
+
+    def match(self, record: Record) -> Match | None:
+        """The entry that holds, None where no entry is about the secret."""
+        found = self.fitting(record)
+        if len(found) < 2:
+            return found[0].match if found else None
+        first = found[0]
+        rivals = (rule.match.entry for rule in found if rule.specificity == first.specificity)
+        named = first.match.entry.secret_class
+        return first.match._replace(
+            rival=next((entry for entry in rivals if entry.secret_class != named), None)
+        )
+
+
+def specificity(entry: SecretEntry) -> Specificity:
+    path = entry.match.partition("://")[2]
+    parts = [part for part in _BREAK.split(path) if part not in ("", DEEP)]
+    whole = sum(not has_wildcard(part) for part in parts)
+    bare = sum(not part.strip("*?") for part in parts)
+    return Specificity(
+        whole=whole + len(entry.tags), partly=len(parts) - whole - bare, parts=len(parts)
+    )
+
+
+def _rule(entry: SecretEntry, classes: Mapping[str, SecretClass]) -> Rule:
+    pattern = addresses.pattern(entry.match) if entry.match else None
+    return Rule(
+        match=Match(entry=entry, secret_class=classes.get(entry.secret_class)),
+        pattern=pattern,
+        specificity=specificity(entry),
+        words=(*(pattern.words if pattern else ()), *entry.tags),
+    )
+
+
+def _order(rule: Rule) -> tuple[int, ...]:
+    secret_class = rule.match.secret_class
+    period = secret_class.rotate_every if secret_class else _NEVER
+    return (*(-count for count in rule.specificity), period)
