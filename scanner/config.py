@@ -98,19 +98,11 @@ class Config:
     @property
     def classes(self) -> Mapping[str, SecretClass]:
         """By name: those of rules/policy.yaml, and the repository's own, which win."""
-        from scanner.policy.terms import SecretClass, seconds
+        return {**secret_classes(_default_policy()["classes"]), **self.own_classes}
 
-        items = {**_default_policy()["classes"], **self._data.get("classes", {})}
-        return {
-            name: SecretClass(
-                name=name,
-                rotate_every=seconds(item["rotate_every"]),
-                grace=seconds(item.get("grace", "0s")),
-                overlap=seconds(item.get("overlap", item.get("grace", "0s"))),
-                where=item["where"],
-            )
-            for name, item in items.items()
-        }
+    @property
+    def own_classes(self) -> Mapping[str, SecretClass]:
+        return secret_classes(self._data.get("classes", {}))
 
     @property
     def audit(self) -> Audit | None:
@@ -162,6 +154,22 @@ def load(data: bytes | None, where: str, cache_folder: str | None) -> Config:
         return Config(json.loads(_checked(data, where)))
     name = f"config-{cache.key(scanner.__version__, _FORM, where, data)}.json"
     return Config(json.loads(cache.cached(name, lambda: _checked(data, where), cache_folder)))
+
+
+def secret_classes(items: Mapping[str, Any]) -> dict[str, SecretClass]:
+    """The classes of a checked file, each with the place where it stands."""
+    from scanner.policy.terms import SecretClass, seconds
+
+    return {
+        name: SecretClass(
+            name=name,
+            rotate_every=seconds(item["rotate_every"]),
+            grace=seconds(item.get("grace", "0s")),
+            overlap=seconds(item.get("overlap", item.get("grace", "0s"))),
+            where=item["where"],
+        )
+        for name, item in items.items()
+    }
 
 
 def declared_secrets(data: bytes, where: str) -> tuple[Declared, ...]:

@@ -87,15 +87,19 @@ def _loader(yaml: Any) -> Any:
 
 def check(document: Document, schema: str) -> None:
     """Hold `document` against rules/schema/<schema>. ConfigError with the first fault, by line."""
+    with open(os.path.join(rules_folder(), "schema", schema), encoding="utf-8") as file:
+        hold(document, file.read())
+
+
+def hold(document: Document, schema: str) -> None:
+    """Hold `document` against the text of a schema. ConfigError with the first fault, by line."""
     import json
     from itertools import islice
 
     import jsonschema
 
-    with open(os.path.join(rules_folder(), "schema", schema), encoding="utf-8") as file:
-        # In JSON Schema `$` is the end; in Python a last line end may follow it.
-        text = file.read().replace('$"', r'\\Z"')
-    validator = jsonschema.Draft202012Validator(json.loads(text))
+    # In JSON Schema `$` is the end; in Python a last line end may follow it.
+    validator = jsonschema.Draft202012Validator(json.loads(schema.replace('$"', r'\\Z"')))
     some = islice(validator.iter_errors(document.data), _MAX_ERRORS)
     errors = [jsonschema.exceptions.best_match([e]) for e in some]
     if errors:

@@ -26,8 +26,13 @@ GROUND = {"scanner"} | {
     )
 }
 COLUMNS = ("inputs", "detect", "inventory", "policy", "report")
-# config.py turns keywatch.yaml into the policy's own values.
-MAY_ALSO_IMPORT = {"config": {"policy"}, "cli": {*COLUMNS, "config", "cli"}, "__main__": {"cli"}}
+# Two turn files into the policy's own values: keywatch.yaml, and the operator's.
+MAY_ALSO_IMPORT = {
+    "config": {"policy"},
+    "operator_file": {"policy", "config"},
+    "cli": {*COLUMNS, "config", "operator_file", "cli"},
+    "__main__": {"cli"},
+}
 
 # The only importers of what is not in the standard library: modules, or a package with all in it.
 THIRD_PARTY = {

@@ -1,0 +1,108 @@
+"""The operator's file: the live stores, how to log in to each, and the classes that no repository
+may loosen.
+
+Stands beside config.py. `${NAME}` is a variable of the environment here, and in nothing that a
+repository says.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from scanner import config, document
+from scanner.document import Document, Field
+from scanner.policy.terms import SecretClass
+
+Options = Mapping[str, Callable[[], Mapping[str, Any]]]
+"""By kind of backend, what loads the JSON Schema of its options: they are those of its module."""
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class Entry(NamedTuple):
+    """A backend. `options` are its keys but for `kind`, their variables filled in."""
+
+    name: str
+    kind: str
+    options: Mapping[str, Any]
+    where: str
+
+
+class Operator(NamedTuple):
+    """What the operator says. `floor` holds classes by name."""
+
+    backends: tuple[Entry, ...]
+    floor: Mapping[str, SecretClass]
+
+
+def operator(
+    data: bytes,
+    where: str,
+    environ: Mapping[str, str],
+    options: Options,
+    *,
+    is_policy: bool = False,
+) -> Operator:
+    """The operator's file, checked. ConfigError by line.
+
+    `is_policy`: it is the repository's own keywatch.yaml, of which only `backends` are read here.
+    """
+    parsed = document.parse(data, where)
+    if is_policy and isinstance(parsed.data, dict):
+        parsed = parsed.part(*({"backends"} & parsed.data.keys()))
+    document.check(parsed, "operator.schema.json")
+    backends = _filled(parsed, ("backends",), parsed.data["backends"], environ)
+    whole = Document({"backends": backends}, where, parsed.lines)
+    document.hold(whole, json.dumps(_schema(backends, options)))
+    entries = (_entry(parsed, name, item) for name, item in backends.items())
+    return Operator(backends=tuple(entries), floor=_floor(parsed))
+
+
+def _filled(parsed: Document, field: Field, value: Any, environ: Mapping[str, str]) -> Any:
+    """The value with each variable in its place."""
+    if isinstance(value, dict):
+        return {key: _filled(parsed, (*field, key), one, environ) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_filled(parsed, (*field, n), one, environ) for n, one in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    name = ".".join(map(str, field))
+    if "${" in _VARIABLE.sub("", value):
+        raise parsed.error(field, f"{name}: no variable ends here", todo="write ${NAME}")
+    for variable in _VARIABLE.findall(value):
+        if not environ.get(variable):
+            what = f"{name} needs the variable {variable}, which is not set"
+            raise parsed.error(field, what, todo=f"export {variable}=…")
+    return _VARIABLE.sub(lambda match: environ[match[1]], value)
+
+
+def _schema(backends: Mapping[str, Any], options: Options) -> Mapping[str, Any]:
+    """Each backend by the options of its kind. Of one that is not known, only the kind is wrong."""
+    kinds = {item["kind"] for item in backends.values()} & options.keys()
+    known = {kind: options[kind]() for kind in kinds}
+    items = {
+        name: {
+            "properties": {"kind": {"enum": [*options]}, **known.get(item["kind"], {})},
+            "additionalProperties": item["kind"] not in known,
+        }
+        for name, item in backends.items()
+    }
+    return {"properties": {"backends": {"properties": items}}}
+
+
+def _entry(parsed: Document, name: str, item: Mapping[str, Any]) -> Entry:
+    options = {key: value for key, value in item.items() if key != "kind"}
+    where = parsed.at(("backends", name))
+    return Entry(name=name, kind=item["kind"], options=options, where=where)
+
+
+def _floor(parsed: Document) -> Mapping[str, SecretClass]:
+    classes = parsed.data.get("classes", {})
+    as_policy = Document({"version": 1, "classes": classes}, parsed.where, parsed.lines)
+    document.check(as_policy, "keywatch.schema.json")
+    return config.secret_classes(
+        {name: {**item, "where": parsed.at(("classes", name))} for name, item in classes.items()}
+    )
