@@ -8,18 +8,15 @@ repository says.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from scanner import config, document
 from scanner.document import Document, Field
-from scanner.policy.terms import SecretClass
+from scanner.policy.terms import VARIABLE, SecretClass
 
 Options = Mapping[str, Callable[[], Mapping[str, Any]]]
 """By kind of backend, what loads the JSON Schema of its options: they are those of its module."""
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class Entry(NamedTuple):
@@ -70,13 +67,13 @@ def _filled(parsed: Document, field: Field, value: Any, environ: Mapping[str, st
     if not isinstance(value, str):
         return value
     name = ".".join(map(str, field))
-    if "${" in _VARIABLE.sub("", value):
+    if "${" in VARIABLE.sub("", value):
         raise parsed.error(field, f"{name}: no variable ends here", todo="write ${NAME}")
-    for variable in _VARIABLE.findall(value):
+    for variable in VARIABLE.findall(value):
         if not environ.get(variable):
             what = f"{name} needs the variable {variable}, which is not set"
             raise parsed.error(field, what, todo=f"export {variable}=…")
-    return _VARIABLE.sub(lambda match: environ[match[1]], value)
+    return VARIABLE.sub(lambda match: environ[match[1]], value)
 
 
 def _schema(backends: Mapping[str, Any], options: Options) -> Mapping[str, Any]:

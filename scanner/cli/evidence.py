@@ -13,13 +13,15 @@ from scanner.policy import guard_rails, manifests, places, rotations, terraform
 from scanner.policy.manifests import Synced
 from scanner.policy.rotation_check import Evidence
 from scanner.policy.rotations import Seen as Acted
+from scanner.policy.terms import Declared
 
 
 class Seen(NamedTuple):
-    """The evidence of rotation; the texts of hooks and CI files by path; and those of the files
-    that a CI job runs."""
+    """The evidence of rotation; the Secrets that manifests declare; the texts of hooks and CI files
+    by path; and those of the files that a CI job runs."""
 
     evidence: Evidence
+    made: tuple[Declared, ...]
     hooks: dict[str, str]
     jobs: dict[str, str]
     run: list[str]
@@ -31,6 +33,7 @@ class _Gathering:
     def __init__(self) -> None:
         self.acts: set[rotations.Act] = set()
         self.synced: set[Synced] = set()
+        self.made: list[Declared] = []
         self.claims: list[rotations.Claim] = []
         self.words: set[str] = set()
 
@@ -47,6 +50,7 @@ class _Gathering:
         for part in parts:
             if part.is_of("CronJob"):
                 self.add(rotations.look(part.text, path, first_line=part.line), runs=True)
+        self.made += manifests.declared(parts, path)
         for one in manifests.external(parts):
             if isinstance(one, Synced):
                 self.synced.add(one)
@@ -76,7 +80,7 @@ def gather(tree: Tree, excluded: Callable[[str], bool]) -> Seen:
         claims=tuple(found.claims),
         words=frozenset(found.words),
     )
-    return Seen(evidence, hooks, jobs, list(run.values()))
+    return Seen(evidence, tuple(found.made), hooks, jobs, list(run.values()))
 
 
 def _those(tree: Tree, wanted: Callable[[str], bool]) -> list[str]:

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scanner.document import Document
-from scanner.policy.terms import Declared
+from scanner.policy.terms import Declared, Form
 
 _FOLDERS = {"static-creds": "static-roles", "creds": "roles"}
 _ISSUED = re.compile(r"\A(?!.*/data/).+/(?:static-creds|creds)/[^/]+\Z")
+_SIGNED = re.compile(r"\A(?!.*/data/).+/(?:issue|sign)/[^/]+\Z")
 _UNKNOWN = "${}"
 _VARIABLE = re.compile(r"\$\{|\{\{")
 _ARN_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}\Z")
 _VAULT_HOST = re.compile(r"https://([A-Za-z0-9-]+)\.")
-Form = Mapping[str, Any]
+Said = Mapping[str, Any]
+_SCHEMES = {"vault": "vault", "aws": "aws", "azure": "azure", "kubernetes": "k8s"}
 
 
 def declared(document: Document) -> tuple[Declared, ...]:
@@ -25,8 +27,30 @@ def declared(document: Document) -> tuple[Declared, ...]:
         form = document.data.get(name)
         for index, item in enumerate(form["secrets"] if form else ()):
             where = document.at((name, "secrets", index))
-            found.append(read(form, item)._replace(where=where))
+            found.append(read(form, item)._replace(where=where, form=_form(document, name)))
     return tuple(found)
+
+
+def _form(document: Document, name: str) -> Form:
+    """Contexts and regions are no addresses: a context is another one on each machine."""
+    said = document.data[name]
+    auth = said.get("auth", {})
+    address = next((key for key in ("address", "vault_url") if key in said), "")
+    role = auth.get("role", auth.get("client_id", ""))
+    return Form(
+        scheme=_SCHEMES[name],
+        address=said.get(address, ""),
+        identity=vault_identity(auth) if name == "vault" else role,
+        where=document.at((name, address)),
+        identity_where=document.at((name, "auth")),
+    )
+
+
+def vault_identity(auth: Mapping[str, str]) -> str:
+    """As whom a section `auth` logs in to Vault, "" where a credential alone says that. The
+    operator's file calls it the same."""
+    role = auth.get("role", auth.get("role_id", ""))
+    return f"{auth.get('mount', auth['method'])} {role}" if role else ""
 
 
 def of_vault_path(path: str, mounts: Sequence[str] = ()) -> tuple[str, str]:
@@ -51,12 +75,17 @@ def is_issued(one: Declared) -> bool:
     return one.scheme == "vault" and bool(_ISSUED.search(one.said))
 
 
+def is_listed(one: Declared) -> bool:
+    """Does its store keep it under this name? What a CA of Vault signs is kept nowhere."""
+    return one.scheme != "vault" or not _SIGNED.search(one.said)
+
+
 def known(part: str) -> str | None:
     """A part of a name; None where a variable stands in it."""
     return None if _VARIABLE.search(part) else part
 
 
-def _vault(form: Form, item: Form) -> Declared:
+def _vault(form: Said, item: Said) -> Declared:
     mount, path = of_vault_path(item["path"], form.get("mounts", ()))
     namespace = form.get("namespace", "-").strip("/").replace("/", "%2F")
     below = tuple(map(known, path.replace("#", "%23").split("/")))
@@ -67,11 +96,10 @@ def _vault(form: Form, item: Form) -> Declared:
         name=(*map(known, mount.split("/")), *map(known, path.split("/"))),
         store=form["address"],
         said=item["path"].strip("/"),
-        where="",
     )
 
 
-def _aws(form: Form, item: Form) -> Declared:
+def _aws(form: Said, item: Said) -> Declared:
     region, account = form["region"], form.get("account", _UNKNOWN)
     said, service = item.get("name", ""), item.get("service", "secretsmanager")
     if "arn" in item:
@@ -85,7 +113,6 @@ def _aws(form: Form, item: Form) -> Declared:
         name=path,
         store=f"{account} {region}",
         said=name_of(said),
-        where="",
     )
 
 
@@ -98,7 +125,7 @@ def name_of(secret: str) -> str:
     return resource.removeprefix("parameter/").strip("/")
 
 
-def _azure(form: Form, item: Form) -> Declared:
+def _azure(form: Said, item: Said) -> Declared:
     host = _VAULT_HOST.match(form["vault_url"])
     return Declared(
         scheme="azure",
@@ -107,11 +134,10 @@ def _azure(form: Form, item: Form) -> Declared:
         name=(item["name"],),
         store=form["vault_url"],
         said=item["name"],
-        where="",
     )
 
 
-def _kubernetes(form: Form, item: Form) -> Declared:
+def _kubernetes(form: Said, item: Said) -> Declared:
     namespace = item.get("namespace", form["namespace"])
     return Declared(
         scheme="k8s",
@@ -120,11 +146,10 @@ def _kubernetes(form: Form, item: Form) -> Declared:
         name=(item["name"],),
         store=form.get("context", ""),
         said=item["name"],
-        where="",
     )
 
 
-_FORMS: Mapping[str, Callable[[Form, Form], Declared]] = {
+_FORMS: Mapping[str, Callable[[Said, Said], Declared]] = {
     "vault": _vault,
     "aws": _aws,
     "azure": _azure,

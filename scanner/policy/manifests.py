@@ -10,13 +10,25 @@ from typing import Any, NamedTuple
 from scanner import document
 from scanner.errors import ConfigError
 from scanner.policy.rotations import Act
+from scanner.policy.terms import Declared, Form
 
-KINDS = ("CronJob", "ExternalSecret", "PushSecret")
+# Where each kind says the name of the Secret that it is, or that its controller makes.
+_MAKERS: Mapping[str, Sequence[Sequence[str]]] = {
+    "Secret": [("metadata", "name")],
+    "SealedSecret": [("spec", "template", "metadata", "name"), ("metadata", "name")],
+    "ExternalSecret": [("spec", "target", "name"), ("metadata", "name")],
+    "VaultStaticSecret": [("spec", "destination", "name")],
+    "VaultDynamicSecret": [("spec", "destination", "name")],
+    "VaultPKISecret": [("spec", "destination", "name")],
+    "Certificate": [("spec", "secretName")],
+}
+KINDS = ("CronJob", "PushSecret", *_MAKERS)
 """A file that names none of these has nothing to say here."""
 
 _MARK = re.compile(r"(?m)^---(?:[ \t].*)?$")
 _MOST = 1000  # objects that are read of one file
 _NEVER = re.compile(r"0+[a-z]*\Z")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
 
 
 class Synced(NamedTuple):
@@ -53,7 +65,8 @@ def external(found: Sequence[Part]) -> Iterator[Act | Synced]:
 
     A template of a chart is no YAML yet, and says nothing here.
     """
-    objects = list(islice((data for part in found for data in _objects(part)), _MOST))
+    kinds = ("ExternalSecret", "PushSecret")
+    objects = list(islice((data for part in found for data in _objects(part, kinds)), _MOST))
     made: set[str] = set()
     for data in objects:
         if data.get("kind") == "ExternalSecret" and _refreshes(data):
@@ -69,14 +82,33 @@ def external(found: Sequence[Part]) -> Iterator[Act | Synced]:
                 yield from (Act("any", source) for source in _targets(data))
 
 
-def _objects(part: Part) -> Iterator[Mapping[str, Any]]:
-    if not (part.is_of("ExternalSecret") or part.is_of("PushSecret")):
+def declared(found: Sequence[Part], path: str) -> Iterator[Declared]:
+    """The Secrets that the manifests are, or make. Which cluster they go to, nobody says."""
+    for part in islice(found, _MOST):
+        for data in _objects(part, tuple(_MAKERS)):
+            name = next(filter(None, (_text(data, *keys) for keys in _MAKERS[data["kind"]])), "")
+            namespace = _text(data, "metadata", "namespace")
+            if _NAME.match(name):
+                yield Declared(
+                    scheme="k8s",
+                    segments=(None, namespace or None, "secret", name),
+                    key="",
+                    name=(name,),
+                    store="",
+                    said=name,
+                    where=f"{path}:{part.line}",
+                    form=Form(scheme="k8s"),
+                )
+
+
+def _objects(part: Part, kinds: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    if not any(map(part.is_of, kinds)):
         return
     try:
         data = document.parse(part.text.encode(errors="replace"), "manifest").data
     except ConfigError:
         return
-    if isinstance(data, dict):
+    if isinstance(data, dict) and data.get("kind") in kinds:
         yield data
 
 

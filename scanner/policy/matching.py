@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 from scanner.policy import addresses
 from scanner.policy.addresses import DEEP, Pattern, has_wildcard
@@ -21,6 +21,24 @@ from scanner.records import Record
 _BREAK = re.compile(r"[/#]")
 _NEVER = 1 << 62
 Word = str | tuple[str, str]
+"""A part of a canonical id, or a tag."""
+T = TypeVar("T")
+
+
+class Shelf(Generic[T]):
+    """Things in their order, each under one word, or under none: a secret is held against those
+    alone whose word it has."""
+
+    def __init__(self, things: Iterable[tuple[T, Word | None]]) -> None:
+        self._things: list[T] = []
+        self._ranks: dict[Word | None, list[int]] = defaultdict(list)
+        for rank, (thing, word) in enumerate(things):
+            self._things.append(thing)
+            self._ranks[word].append(rank)
+
+    def of(self, words: Iterable[Word]) -> Iterator[T]:
+        known = {None, *words} & self._ranks.keys()
+        return map(self._things.__getitem__, sorted(n for word in known for n in self._ranks[word]))
 
 
 class Specificity(NamedTuple):
@@ -47,22 +65,18 @@ class Rule(NamedTuple):
 
 
 class Entries:
-    """All entries. Each is kept under the rarest of its words, so that a secret is held against a
-    few of them only."""
+    """All entries, each under the rarest of its words."""
 
     def __init__(self, entries: Sequence[SecretEntry], classes: Mapping[str, SecretClass]) -> None:
-        self._rules = sorted((_rule(entry, classes) for entry in entries), key=_order)
-        common = Counter(word for rule in self._rules for word in rule.words)
-        self._ranks: dict[Word | None, list[int]] = defaultdict(list)
-        for rank, rule in enumerate(self._rules):
-            self._ranks[min(rule.words, key=common.__getitem__, default=None)].append(rank)
+        rules = sorted((_rule(entry, classes) for entry in entries), key=_order)
+        common = Counter(word for rule in rules for word in rule.words)
+        rarest = (min(rule.words, key=common.__getitem__, default=None) for rule in rules)
+        self._shelf = Shelf(zip(rules, rarest, strict=True))
 
     def fitting(self, record: Record) -> list[Rule]:
         """Those that the secret falls under, the one that holds first."""
         scheme, segments = addresses.split(record.id)
-        words = {None, *segments, *record.tags.items()} & self._ranks.keys()
-        ranks = sorted(rank for word in words for rank in self._ranks[word])
-        rules = (self._rules[rank] for rank in ranks)
+        rules = self._shelf.of([*segments, *record.tags.items()])
         return [rule for rule in rules if rule.fits(record, scheme, segments)]
 
     def match(self, record: Record) -> Match | None:

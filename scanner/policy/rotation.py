@@ -142,7 +142,7 @@ def explain(judged: Judged) -> str:
     if judged.secret_class:
         age += f", limit {period(judged.secret_class.rotate_every)} ({judged.secret_class.name})"
     if judged.due:
-        age += f", due {_said(judged.due)}"
+        age += f", due {utc(judged.due)}"
     return f"{age}; {_said_source(judged)}"
 
 
@@ -251,9 +251,10 @@ def _said_source(judged: Judged) -> str:
     for moment, age in ((dated.earliest, judged.oldest), (dated.latest, judged.youngest)):
         if moment and age is None:
             why = "is no time" if moment <= _ZERO else "is still to come: a clock is wrong"
-            return f"{dated.field} says {_said(moment)}, which {why}"
+            return f"{dated.field} says {utc(moment)}, which {why}"
     return f"read from {dated.field}, {_PROOFS[dated.strength]}"
 
 
-def _said(moment: datetime) -> str:
+def utc(moment: datetime) -> str:
+    """A time for people, to the minute."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"

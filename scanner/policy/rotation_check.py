@@ -78,23 +78,34 @@ def check(
 ) -> tuple[list[Finding], list[Note]]:
     """The secrets that nothing rotates and the scripts without effect; and what is rotated where
     the declared copy is not."""
-    rotated, findings, notes = Rotated(evidence), list(_without_effect(secrets, evidence)), []
-    held = holding(found)
+    findings, notes = list(_without_effect(secrets, evidence)), []
+    for one, role in unwritten(secrets, evidence, found, paths).items():
+        if role:
+            notes.append(_elsewhere(one, role))
+        else:
+            claimed = _claims(one, evidence)
+            detail = f"nothing here writes a new value for {one.said}{claimed}"
+            findings.append(finding(UNROTATED, one.where, detail, one.id))
+    return findings, notes
+
+
+def unwritten(
+    secrets: Sequence[Declared],
+    evidence: Evidence,
+    found: Matched,
+    paths: Collection[str],
+) -> dict[Declared, str]:
+    """The first declaration of each secret that nothing writes, and the role of a database engine
+    whose rotation is the secret's, "" where there is none."""
+    rotated, held = Rotated(evidence), holding(found)
     by_hand = {one for one, entry in held.items() if has_runbook(entry, paths)}
     fresh = {one for one in secrets if is_issued(one) or one in by_hand or rotated.directly(one)}
     fresh |= _followers(secrets, fresh, evidence.synced)
-    for group in by_secret(secrets):
-        first = group[0]
-        if any(one in fresh for one in group):
-            continue
-        role = rotated.by_role(first, _class_of(first, held))
-        if role:
-            notes.append(_elsewhere(first, role))
-        else:
-            claimed = _claims(first, evidence)
-            detail = f"nothing here writes a new value for {first.said}{claimed}"
-            findings.append(finding(UNROTATED, first.where, detail, first.id))
-    return findings, notes
+    return {
+        group[0]: rotated.by_role(group[0], _class_of(group[0], held))
+        for group in by_secret(secrets)
+        if fresh.isdisjoint(group)
+    }
 
 
 def _class_of(one: Declared, held: Mapping[Declared, SecretEntry]) -> str:

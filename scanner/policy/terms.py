@@ -6,6 +6,8 @@ import re
 from typing import NamedTuple
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+"""A variable of the environment, as the operator's file and configs/secrets write it."""
 _COUNTED = re.compile(r"([0-9]+)([a-z])", re.IGNORECASE)
 
 
@@ -73,8 +75,20 @@ class Service(NamedTuple):
     needs_where: tuple[str, ...]
 
 
+class Form(NamedTuple):
+    """What a file of configs/secrets says of one store, as it is written there: its address, and as
+    whom the application logs in. Both are "" where it does not say. Each `…where` is `file:line`.
+    """
+
+    scheme: str
+    address: str = ""
+    identity: str = ""
+    where: str = ""
+    identity_where: str = ""
+
+
 class Declared(NamedTuple):
-    """A secret that a file of configs/secrets declares.
+    """A secret that a file of configs/secrets declares, or a manifest.
 
     `segments` are those of its canonical id after `scheme://`; None stands for what the file does
     not say: the backend, and what only an environment variable knows. `key` is "" for all keys.
@@ -88,7 +102,8 @@ class Declared(NamedTuple):
     name: tuple[str | None, ...]
     store: str
     said: str
-    where: str
+    where: str = ""
+    form: Form = Form(scheme="")
 
     @property
     def id(self) -> str:
