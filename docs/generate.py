@@ -178,8 +178,13 @@ def _code(text: str) -> str:
 
 
 def _exception(rule: str, group: str) -> str:
-    if group in {POLICY, CHECK, LIVE}:
+    if group in {POLICY, CHECK}:
         return "None: what it names is put right where it stands."
+    if group == LIVE:
+        return (
+            "An entry of `allow` in keywatch.yaml, by the fingerprint that the report shows. It "
+            "ends, and is listed by `keywatch allow list`."
+        )
     comment = f'# {TOOL}: allow {rule} reason="…" owner=@team until=YYYY-MM-DD'
     return (
         "A comment on the line, or alone on the line above:\n\n"

@@ -21,6 +21,7 @@ from tests.support import grow, token
 VAULT: Mapping[str, Any] = {
     "address": {"type": "string", "pattern": "^https://[^/]+$", "description": "As https://host."},
     "mounts": {"type": "array", "items": {"type": "string"}},
+    "keys": {"type": "boolean"},
     "auth": {
         "type": "object",
         "additionalProperties": False,
@@ -40,6 +41,7 @@ backends:
     kind: vault
     address: "https://${VAULT_HOST}:${VAULT_PORT}"
     mounts: [secret, "${MOUNT}"]
+    keys: true
     auth: {method: token, token_env: VAULT_TOKEN}
 """
 ENVIRON = {"VAULT_HOST": "vault.example", "VAULT_PORT": "8200", "MOUNT": "kv"}
@@ -58,6 +60,7 @@ def test_a_backend_is_its_kind_and_its_options_with_the_variables_filled_in() ->
                 options={
                     "address": "https://vault.example:8200",
                     "mounts": ["secret", "kv"],
+                    "keys": True,
                     "auth": {"method": "token", "token_env": "VAULT_TOKEN"},
                 },
                 where="operator.yaml:2",
@@ -98,13 +101,13 @@ def test_a_dollar_without_a_brace_and_a_value_with_one_stay_as_they_are() -> Non
     ("old", "new", "line", "says"),
     [
         ("address:", "adress:", 4, "did you mean address?"),
-        ("token_env:", "token:", 6, "did you mean token_env?"),
+        ("token_env:", "token:", 7, "did you mean token_env?"),
         ("kind: vault", "kind: valt", 3, "did you mean vault?"),
         ("kind: vault", "name: vault", 2, "add kind: …"),
         ("prod:", '"a/b":', 1, "letters, digits, dots and hyphens"),
         ("prod:", "7:", 1, ""),
         ("backends:", "backend:", 1, "did you mean backends?"),
-        ("method: token", "method: tokn", 6, "did you mean token?"),
+        ("method: token", "method: tokn", 7, "did you mean token?"),
         ("https://${", "http://${", 4, "As https://host."),
     ],
 )
@@ -147,16 +150,16 @@ FLOOR = FILE + "classes:\n  api-key: {rotate_every: P30D, grace: 1d}\n  mine: {r
 @pytest.mark.parametrize(
     ("own", "holds", "findings"),
     [
-        ("{}", "30d 24h 24h operator.yaml:8", []),
+        ("{}", "30d 24h 24h operator.yaml:9", []),
         ("{api-key: {rotate_every: 10d, grace: 1h}}", "10d 1h 1h keywatch.yaml:2", []),
         (
             "{api-key: {rotate_every: 60d, grace: 1h}}",
-            "30d 1h 1h operator.yaml:8",
+            "30d 1h 1h operator.yaml:9",
             ["api-key: rotate_every 60d, where the operator allows 30d"],
         ),
         (
             "{api-key: {rotate_every: 10d, overlap: 2d}}",
-            "10d 0s 24h operator.yaml:8",
+            "10d 0s 24h operator.yaml:9",
             ["api-key: overlap 2d, where the operator allows 24h"],
         ),
     ],
@@ -186,7 +189,7 @@ def test_a_class_of_the_operator_alone_is_there_for_every_repository() -> None:
 def test_a_class_of_the_operator_is_checked_like_any() -> None:
     with pytest.raises(ConfigError, match=r"classes.api-key: unknown|unknown key") as caught:
         operator(FLOOR.replace("grace", "graze"))
-    assert caught.value.where == "operator.yaml:8"
+    assert caught.value.where == "operator.yaml:9"
 
 
 # Where it may lie

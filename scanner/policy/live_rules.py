@@ -122,6 +122,32 @@ RULES: tuple[RuleInfo, ...] = (
         "let it read the secret from a volume.",
     ),
     described(
+        "secret-in-annotation",
+        Severity.HIGH,
+        "Secret whose values stand in an annotation",
+        "`kubectl apply` writes what it applied into an annotation of the object. Whoever may read "
+        "the metadata alone reads the values, too.",
+        "Rotate the secret, make it with kubectl create or an ExternalSecret, and remove the "
+        "annotation kubectl.kubernetes.io/last-applied-configuration.",
+    ),
+    described(
+        "legacy-service-account-token",
+        Severity.MEDIUM,
+        "Service account token that never ends",
+        "A token that is kept in a Secret is bound to no pod and has no end: a copy of it works "
+        "until the Secret is deleted.",
+        "Let pods use the tokens that the kubelet gives them, or ask for a short one with kubectl "
+        "create token, then delete the Secret.",
+    ),
+    described(
+        "secret-sync-failing",
+        Severity.HIGH,
+        "Secret that does not follow its store",
+        "What is to copy it from its store fails: a rotation there does not arrive, and the "
+        "application runs on a value that may be revoked.",
+        "Read the conditions of the object that copies it, and put right what they say.",
+    ),
+    described(
         KEY_ABSENT,
         Severity.HIGH,
         "Declared key that the secret has not",
