@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from scanner.model import Finding, Gap, Note
 from scanner.policy import addresses
 from scanner.policy.addresses import Pattern
-from scanner.policy.declared import by_secret, is_listed
+from scanner.policy.declared import is_listed
 from scanner.policy.live_rules import (
     ADDRESS_DIFFERS,
     BY_ID,
@@ -72,96 +72,135 @@ class Comparison:
     def __init__(
         self, repository: Repository, stores: Sequence[Store], environ: Mapping[str, str]
     ) -> None:
-        self._said = repository
         self._homes = _Homes(stores, environ)
+        self._declared = [self._expected(one, repository) for one in repository.declared]
+        self._made = [self._expected(one, repository) for one in repository.made]
+        self._all = Shelf([*self._declared, *self._made], _words)
         self._sources = {one.source for one in repository.synced}
         self._roles = set(repository.copies.values())
-        self._all = Shelf((one, _last(one)) for one in (*repository.declared, *repository.made))
-        self._there: set[Declared] = set()
-        self._namespaces: set[tuple[str | None, ...]] = set()
-        self._absent: dict[tuple[Declared, str], Finding] = {}
-        self._written: dict[Declared, Dated] = {}
         self._rotated: dict[str, Dated] = {}
+        self._namespaces: set[tuple[str | None, ...]] = set()
+
+    def _expected(self, one: Declared, repository: Repository) -> _Expected:
+        return _Expected(one, self._homes.of(one), repository.copies.get(one, ""))
 
     def placed(self, judged: Judged, match: Match | None) -> Placed:
         """Where it is declared. What nothing knows is no more without a class, but unmanaged."""
-        scheme, segments = addresses.split(judged.record.id)
-        met = [one for one in self._all.of(segments) if self._is(one, scheme, segments)]
-        self._keep(judged.record, scheme, segments, met)
+        record = judged.record
+        scheme, segments = addresses.split(record.id)
+        met = [each for each in self._all.of(segments) if each.fits(scheme, segments)]
+        for each in met:
+            each.meet(record)
+        self._keep(record, scheme, segments)
         if met:
-            return Placed(judged, met[0].where)
+            return Placed(judged, met[0].declared.where)
         if match or not self._sources.isdisjoint(_names(scheme, segments)):
             return Placed(judged, match.entry.where if match else "")
         return Placed(_unmanaged(judged), "")
 
+    def _keep(self, record: Record, scheme: str, segments: Sequence[str]) -> None:
+        if scheme == "k8s":
+            self._namespaces.add(tuple(segments[:2]))
+        if record.dated and segments[-2:-1] == ["static-roles"] and segments[-1] in self._roles:
+            self._rotated[segments[-1]] = record.dated
+
     def findings(self, gaps: Sequence[Gap]) -> Iterator[Finding]:
         """What is missing, and what else differs, once all records have passed. What a gap may hide
         is not missing: there is one, too, for each store that was not asked."""
-        for form in dict.fromkeys(one.form for one in self._said.declared):
+        for form in dict.fromkeys(each.declared.form for each in self._declared):
             yield from self._homes.differences(form)
-        declared = [one for one, *_ in by_secret(self._said.declared) if is_listed(one)]
-        known = {one.id for one in declared}
-        others = (one for one in self._said.made if one.id not in known)
-        made = {one.id: one for one in others if self._has_namespace(one)}
-        for one in (*declared, *made.values()):
-            if self._is_missing(one, gaps):
-                yield self._missing(one)
-        yield from self._absent.values()
-        yield from self._stale_copies()
+        for each in self._once_each():
+            if each.homes and not each.is_there and not any(map(each.is_hidden_by, gaps)):
+                yield each.missing()
+        for each in self._declared:
+            yield from each.absent.values()
+            yield from self._stale(each)
 
     def notes(self) -> Iterator[Note]:
         """The declared secrets that lie where nothing was to be read."""
-        for one, *_ in by_secret(self._said.declared):
-            if not self._homes.of(one) and not self._homes.is_foreign(one.form):
+        for one in (each.declared for each in self._once_each() if not each.homes):
+            if not self._homes.is_foreign(one.form):
                 path, _, line = one.where.rpartition(":")
                 text = f"{one.said} lies in no store that the operator's file names"
                 yield Note(kind="not-audited", path=path, line=int(line), text=text)
 
-    def _is(self, one: Declared, scheme: str, segments: Sequence[str]) -> bool:
-        same = one.scheme == scheme and len(one.segments) == len(segments)
-        return same and _agree(one, segments) and segments[0] in self._homes.of(one)
+    def _once_each(self) -> list[_Expected]:
+        """The first declaration of each secret that its store would list. A manifest goes to some
+        cluster: to one at most that has its namespace."""
+        known = {each.declared.id for each in self._declared}
+        made = [
+            each
+            for each in self._made
+            if each.declared.id not in known
+            and any((home, each.declared.segments[1]) in self._namespaces for home in each.homes)
+        ]
+        first: dict[tuple[str, str], _Expected] = {}
+        for each in (*self._declared, *made):
+            if is_listed(each.declared):
+                first.setdefault((each.declared.store, each.declared.id), each)
+        return list(first.values())
 
-    def _keep(
-        self, record: Record, scheme: str, segments: Sequence[str], met: Sequence[Declared]
-    ) -> None:
-        self._there.update(met)
-        if scheme == "k8s":
-            self._namespaces.add(tuple(segments[:2]))
-        for one in met:
-            if one.key and record.keys is not None and one.key not in record.keys:
-                self._absent[one, record.id] = _absent(one, record)
-            if record.dated and one in self._said.copies:
-                self._written[one] = record.dated
-        if record.dated and segments[-2:-1] == ["static-roles"] and segments[-1] in self._roles:
-            self._rotated[segments[-1]] = record.dated
-
-    def _has_namespace(self, one: Declared) -> bool:
-        """A manifest goes to some cluster: to one at most that has its namespace."""
-        return any((home, one.segments[1]) in self._namespaces for home in self._homes.of(one))
-
-    def _is_missing(self, one: Declared, gaps: Sequence[Gap]) -> bool:
-        homes = self._homes.of(one)
-        hidden = any(_hides(gap, one, homes) for gap in gaps)
-        return bool(homes) and one not in self._there and not hidden
-
-    def _missing(self, one: Declared) -> Finding:
-        homes = sorted(self._homes.of(one))
-        detail = f"{' and '.join(homes)} has no {one.said}"
-        return finding_of(OF[Condition.MISSING], one.where, detail, _id(one, homes))
-
-    def _stale_copies(self) -> Iterator[Finding]:
+    def _stale(self, copy: _Expected) -> Iterator[Finding]:
         """A copy that is newer than the last rotation is written by something after all."""
-        for one, role in self._said.copies.items():
-            written, rotated = self._written.get(one), self._rotated.get(role)
-            since = rotated.latest if rotated else None
-            if one not in self._there or (since and written and _is_after(written, since)):
-                continue
-            last = f", the last time on {utc(since)}" if since else ""
-            detail = (
-                f"rotating the role {role} changes the password in the database{last}; the copy at "
-                f"{one.said} is written by nothing here"
+        one, rotated = copy.declared, self._rotated.get(copy.role)
+        since = rotated.latest if rotated else None
+        if not (copy.role and copy.is_there) or (since and copy.is_written_since(since)):
+            return
+        last = f", the last time on {utc(since)}" if since else ""
+        detail = (
+            f"rotating the role {copy.role} changes the password in the database{last}; the copy "
+            f"at {one.said} is written by nothing here"
+        )
+        yield finding_of(BY_ID[ROTATED_ELSEWHERE], one.where, detail, one.id)
+
+
+class _Expected:
+    """A declaration, the stores that it may lie in, and what was seen of it there. `role` is as in
+    `copies`, "" where it is none."""
+
+    def __init__(self, declared: Declared, homes: frozenset[str], role: str) -> None:
+        self.declared = declared
+        self.homes = homes
+        self.role = role
+        self.is_there = False
+        self.absent: dict[str, Finding] = {}
+        self._dated: Dated | None = None
+
+    def fits(self, scheme: str, segments: Sequence[str]) -> bool:
+        same = len(self.declared.segments) == len(segments)
+        return same and self._is_around(scheme, segments)
+
+    def meet(self, record: Record) -> None:
+        self.is_there = True
+        self._dated = record.dated
+        key = self.declared.key
+        if key and record.keys is not None and key not in record.keys:
+            detail, context = f"{record.id} has no key {key}", f"{record.id}#{key}"
+            self.absent[record.id] = finding_of(
+                BY_ID[KEY_ABSENT], self.declared.where, detail, context
             )
-            yield finding_of(BY_ID[ROTATED_ELSEWHERE], one.where, detail, one.id)
+
+    def is_hidden_by(self, gap: Gap) -> bool:
+        """Does the gap stand for the secret, or for something around it?"""
+        scheme, segments = addresses.split(gap.path)
+        return len(segments) <= len(self.declared.segments) and self._is_around(scheme, segments)
+
+    def is_written_since(self, moment: datetime) -> bool:
+        written = self._dated.earliest if self._dated else None
+        return written is not None and written >= moment
+
+    def missing(self) -> Finding:
+        one, homes = self.declared, sorted(self.homes)
+        name = one.id.replace("*", homes[0], 1) if len(homes) == 1 else one.id
+        detail = f"{' and '.join(homes)} has no {one.said}"
+        return finding_of(OF[Condition.MISSING], one.where, detail, name)
+
+    def _is_around(self, scheme: str, segments: Sequence[str]) -> bool:
+        """Do as many parts of its id agree as there are?"""
+        if scheme != self.declared.scheme or segments[0] not in self.homes:
+            return False
+        pairs = zip(self.declared.segments[1:], segments[1:], strict=False)
+        return all(own is None or own == part for own, part in pairs)
 
 
 class _Homes:
@@ -170,17 +209,11 @@ class _Homes:
     def __init__(self, stores: Sequence[Store], environ: Mapping[str, str]) -> None:
         self._stores = stores
         self._environ = environ
-        self._known: dict[Declared, frozenset[str]] = {}
 
     def of(self, one: Declared) -> frozenset[str]:
         """Their names."""
-        if one not in self._known:
-            self._known[one] = frozenset(
-                each.name
-                for each in self._at(one.form)
-                if any(glob.fits(one) for glob in each.scope)
-            )
-        return self._known[one]
+        stores = self._at(one.form)
+        return frozenset(each.name for each in stores if any(g.fits(one) for g in each.scope))
 
     def is_foreign(self, form: Form) -> bool:
         return not self._at(form) and any(each.scheme == form.scheme for each in self._stores)
@@ -224,21 +257,9 @@ def _place(address: str) -> tuple[str, str, int | None, str]:
         return "", address, None, ""
 
 
-def _last(one: Declared) -> str | None:
-    """The last part of its id that is known."""
-    return next(filter(None, reversed(one.segments)), None)
-
-
-def _agree(one: Declared, segments: Sequence[str]) -> bool:
-    pairs = zip(one.segments[1:], segments[1:], strict=False)
-    return all(own is None or own == part for own, part in pairs)
-
-
-def _hides(gap: Gap, one: Declared, homes: Collection[str]) -> bool:
-    """Does the gap stand for the secret, or for something around it?"""
-    scheme, segments = addresses.split(gap.path)
-    around = scheme == one.scheme and segments[0] in homes and len(segments) <= len(one.segments)
-    return around and _agree(one, segments)
+def _words(each: _Expected) -> Sequence[str]:
+    """The parts of its id that are known."""
+    return [*filter(None, each.declared.segments)]
 
 
 def _names(scheme: str, segments: Sequence[str]) -> Iterator[str]:
@@ -249,15 +270,6 @@ def _names(scheme: str, segments: Sequence[str]) -> Iterator[str]:
         mount = "".join(segments[2:3]).replace("%2F", "/")
         yield "/".join([mount, *segments[3:]])
         yield "/".join([mount, "data", *segments[3:]])
-
-
-def _id(one: Declared, homes: Sequence[str]) -> str:
-    return one.id.replace("*", homes[0], 1) if len(homes) == 1 else one.id
-
-
-def _absent(one: Declared, record: Record) -> Finding:
-    detail = f"{record.id} has no key {one.key}"
-    return finding_of(BY_ID[KEY_ABSENT], one.where, detail, f"{record.id}#{one.key}")
 
 
 def _unmanaged(judged: Judged) -> Judged:
@@ -271,7 +283,3 @@ def _unmanaged(judged: Judged) -> Judged:
             for seen in judged.conditions
         )
     )
-
-
-def _is_after(dated: Dated, moment: datetime) -> bool:
-    return dated.earliest is not None and dated.earliest >= moment

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from scanner.policy import addresses
@@ -26,19 +26,20 @@ T = TypeVar("T")
 
 
 class Shelf(Generic[T]):
-    """Things in their order, each under one word, or under none: a secret is held against those
-    alone whose word it has."""
+    """Things in their order, each under the rarest of the words that a secret has which it is
+    about: a secret is held against few of them."""
 
-    def __init__(self, things: Iterable[tuple[T, Word | None]]) -> None:
-        self._things: list[T] = []
+    def __init__(self, things: Iterable[T], words: Callable[[T], Sequence[Word]]) -> None:
+        self._things = list(things)
+        named = list(map(words, self._things))
+        common = Counter(word for some in named for word in some)
         self._ranks: dict[Word | None, list[int]] = defaultdict(list)
-        for rank, (thing, word) in enumerate(things):
-            self._things.append(thing)
-            self._ranks[word].append(rank)
+        for rank, some in enumerate(named):
+            self._ranks[min(some, key=common.__getitem__, default=None)].append(rank)
 
     def of(self, words: Iterable[Word]) -> Iterator[T]:
-        known = {None, *words} & self._ranks.keys()
-        return map(self._things.__getitem__, sorted(n for word in known for n in self._ranks[word]))
+        ranks = {rank for word in (None, *words) for rank in self._ranks.get(word, ())}
+        return map(self._things.__getitem__, sorted(ranks))
 
 
 class Specificity(NamedTuple):
@@ -65,13 +66,11 @@ class Rule(NamedTuple):
 
 
 class Entries:
-    """All entries, each under the rarest of its words."""
+    """All entries, ready to be asked."""
 
     def __init__(self, entries: Sequence[SecretEntry], classes: Mapping[str, SecretClass]) -> None:
         rules = sorted((_rule(entry, classes) for entry in entries), key=_order)
-        common = Counter(word for rule in rules for word in rule.words)
-        rarest = (min(rule.words, key=common.__getitem__, default=None) for rule in rules)
-        self._shelf = Shelf(zip(rules, rarest, strict=True))
+        self._shelf = Shelf(rules, lambda rule: rule.words)
 
     def fitting(self, record: Record) -> list[Rule]:
         """Those that the secret falls under, the one that holds first."""
