@@ -8,6 +8,7 @@ holds, and the secret counts as not configured: nobody decided between their cla
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,6 @@ from scanner.policy.terms import Match, SecretClass, SecretEntry
 from scanner.records import Record
 
 _BREAK = re.compile(r"[/#]")
-_NEVER = 1 << 62
 Word = str | tuple[str, str]
 """A part of a canonical id, or a tag."""
 T = TypeVar("T")
@@ -111,7 +111,7 @@ def _rule(entry: SecretEntry, classes: Mapping[str, SecretClass]) -> Rule:
     )
 
 
-def _order(rule: Rule) -> tuple[int, ...]:
+def _order(rule: Rule) -> tuple[float, ...]:
     secret_class = rule.match.secret_class
-    period = secret_class.rotate_every if secret_class else _NEVER
+    period = secret_class.rotate_every if secret_class else math.inf
     return (*(-count for count in rule.specificity), period)
