@@ -328,6 +328,8 @@ def test_an_address_that_may_be_the_operators_is_compared_with_that_store(said: 
         "http://vault.example:8200",
         "https://vault.example",
         "https://vault.example:8200/other",
+        "https://vault.example:8200?to=elsewhere",
+        "https://attacker.example\\@vault.example:8200",
         "https://[::1",
         "${ADDR}",
     ],

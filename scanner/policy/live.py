@@ -247,14 +247,15 @@ def _filled(text: str, environ: Mapping[str, str]) -> str:
     return VARIABLE.sub(lambda match: environ[match[1]], text)
 
 
-def _place(address: str) -> tuple[str, str, int | None, str]:
-    """What of an address tells two stores apart."""
+def _place(address: str) -> tuple[object, ...]:
+    """What of an address tells two stores apart. A name before an `@` is never the operator's."""
     try:
         parts = urlsplit(address)
         port = parts.port or _PORTS.get(parts.scheme)
-        return parts.scheme, parts.hostname or "", port, parts.path.rstrip("/")
     except ValueError:
-        return "", address, None, ""
+        return (address,)
+    path = parts.path.rstrip("/")
+    return (parts.scheme, parts.username, parts.hostname, port, path, parts.query, parts.fragment)
 
 
 def _words(each: _Expected) -> Sequence[str]:
