@@ -46,6 +46,21 @@ class Rotation(NamedTuple):
     failing: str = ""
 
 
+class Sighting(NamedTuple):
+    """What runs of the audit saw of one value, where its store gives a mark that changes with the
+    value alone and no date.
+
+    `mark` tells two values apart and is too short to confirm a guess of one. The run at `by` was
+    the first to see it, the one at `last` the latest. `after`: the last run that saw the value
+    before; None where none did.
+    """
+
+    mark: str
+    after: datetime | None
+    by: datetime
+    last: datetime
+
+
 class Fault(NamedTuple):
     """Something else that is wrong with a live secret, seen by the backend's reader: the id of a
     rule in policy/live_rules.py, and what was seen."""
@@ -64,7 +79,8 @@ class Record(NamedTuple):
     where they were not asked for. `rotation` is None where the backend knows none for its kind.
     `lifetime`: how long a credential that it issues lives at most, ENDLESS, or None for what issues
     none. `superseded`: since when an older credential, that still works, is no more the one in use.
-    `stale`: who still runs on the value before.
+    `stale`: who still runs on the value before. `sighting`: what the next run needs to know of this
+    one.
     """
 
     id: str
@@ -78,4 +94,5 @@ class Record(NamedTuple):
     lifetime: int | None = None
     superseded: datetime | None = None
     stale: tuple[str, ...] = ()
+    sighting: Sighting | None = None
     faults: tuple[Fault, ...] = ()

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from scanner.model import Gap, Note
-from scanner.records import Record
+from scanner.records import Record, Sighting
 
 
 class Settings(NamedTuple):
     """One entry of `backends` in the operator's file, its variables filled in. `options` are its
     keys but for `kind`, as the backend's own schema allows them. `timeout`: seconds for the whole
-    backend, retries included."""
+    backend, retries included. `known`: by canonical id, what the records of the run before said in
+    `sighting`."""
 
     name: str
     kind: str
     options: Mapping[str, Any]
     timeout: float
     environ: Mapping[str, str]
+    known: Mapping[str, Sighting] = MappingProxyType({})
 
 
 class Backend(Protocol):
