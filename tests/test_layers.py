@@ -41,11 +41,13 @@ THIRD_PARTY = {
     "detect_secrets": ("scanner.detect.classic",),
     "hyperscan": ("scanner.detect.matcher",),
     "jsonschema": ("scanner.document",),
+    "kubernetes": ("scanner.inventory.kubernetes.wire", "scanner.inventory.kubernetes.login"),
     "platformdirs": ("scanner.cache",),
     "re2": ("scanner.detect.linear", "scanner.detect.rule_tables", "scanner.detect.classic.linear"),
     "rich": ("scanner.report.page",),
     "tree_sitter": ("scanner.detect.structure.hcl_reader",),
     "tree_sitter_hcl": ("scanner.detect.structure.hcl_reader",),
+    "urllib3": ("scanner.inventory.kubernetes.wire",),
     "yaml": (
         *("scanner.document", "scanner.detect.classic"),
         "scanner.detect.structure.yaml_reader",

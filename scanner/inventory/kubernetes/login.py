@@ -1,0 +1,51 @@
+"""Inventory: how to reach a Kubernetes API server: as a pod of it, or by a kubeconfig."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kubernetes import config
+from kubernetes.client import Configuration
+from kubernetes.config import incluster_config
+
+from scanner.inventory.kubernetes.wire import UnreadError
+
+_DEFAULT = "~/.kube/config"
+
+
+def configuration(options: Mapping[str, Any], environ: Mapping[str, str]) -> Configuration:
+    """Address, CA, proxy and credentials. UnreadError where they cannot be had."""
+    found = Configuration()
+    if "context" not in options and "kubeconfig" not in options:
+        return _of_pod(found, environ)
+    file = options.get("kubeconfig") or environ.get("KUBECONFIG") or _DEFAULT
+    context = options.get("context")
+    try:
+        config.load_kube_config(
+            config_file=file, context=context, client_configuration=found, persist_config=False
+        )
+    except Exception:  # noqa: BLE001 - whatever its parser, plugins and providers raise
+        # Not their own words: in a kubeconfig they quote the user, with the token.
+        named = f"the context {context}" if context else "its current context"
+        raise _unconfigured(f"{file} is no kubeconfig in which {named} can be used") from None
+    if not found.verify_ssl:
+        raise _unconfigured(f"{file} says insecure-skip-tls-verify: whoever answers gets the token")
+    return found
+
+
+def _of_pod(found: Configuration, environ: Mapping[str, str]) -> Configuration:
+    try:
+        incluster_config.InClusterConfigLoader(
+            token_filename=incluster_config.SERVICE_TOKEN_FILENAME,
+            cert_filename=incluster_config.SERVICE_CERT_FILENAME,
+            environ=environ,
+        ).load_and_set(found)
+    except (config.ConfigException, OSError):
+        reason = "this is no pod of a cluster, and no context of a kubeconfig is named"
+        raise _unconfigured(reason) from None
+    return found
+
+
+def _unconfigured(reason: str) -> UnreadError:
+    return UnreadError("unconfigured", reason, final=True)
