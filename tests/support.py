@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import pytest
+
 from scanner.detect.samples import expand
 from tests.nursery import Ended
 
@@ -104,3 +106,10 @@ def repository(folder: Path, *options: str) -> Path:
     git(folder, "add", ".")
     git(folder, "commit", "--quiet", "-m", "start")
     return folder
+
+
+def alone(monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    """No variable of whoever runs the tests leads an SDK elsewhere."""
+    for name in os.environ:
+        if name.startswith(prefix) or name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)

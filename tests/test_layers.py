@@ -36,10 +36,14 @@ MAY_ALSO_IMPORT = {
 
 # The only importers of what is not in the standard library: modules, or a package with all in it.
 THIRD_PARTY = {
+    "azure": ("scanner.inventory.azure",),
     "backports": ("scanner.inputs.packed",),
+    "boto3": ("scanner.inventory.aws.access",),
+    "botocore": ("scanner.inventory.aws",),
     "compression": ("scanner.inputs.packed",),  # of Python 3.14
     "detect_secrets": ("scanner.detect.classic",),
     "hyperscan": ("scanner.detect.matcher",),
+    "isodate": ("scanner.inventory.azure.rotation",),
     "jsonschema": ("scanner.document",),
     "kubernetes": ("scanner.inventory.kubernetes.wire", "scanner.inventory.kubernetes.login"),
     "platformdirs": ("scanner.cache",),
@@ -48,6 +52,10 @@ THIRD_PARTY = {
     "tree_sitter": ("scanner.detect.structure.hcl_reader",),
     "tree_sitter_hcl": ("scanner.detect.structure.hcl_reader",),
     "urllib3": ("scanner.inventory.kubernetes.wire",),
+    **{
+        f"types_boto3_{name}": ("scanner.inventory.aws",)
+        for name in ("iam", "kms", "secretsmanager", "ssm", "sts")
+    },
     "yaml": (
         *("scanner.document", "scanner.detect.classic"),
         "scanner.detect.structure.yaml_reader",

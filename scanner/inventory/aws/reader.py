@@ -1,0 +1,86 @@
+"""Inventory: all services of all accounts of AWS that a backend names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from scanner.inventory.aws import iam, kms, secretsmanager, ssm
+from scanner.inventory.aws.access import Access, Account
+from scanner.inventory.aws.faults import FAULTS, explain
+from scanner.inventory.aws.place import Place
+from scanner.inventory.aws.rights import EXCESSIVE, NEEDED, SIMULATE
+from scanner.inventory.interface import Settings
+from scanner.inventory.walk import Look, segment, walk
+from scanner.model import Gap, Note
+from scanner.records import Record
+
+_GLOBAL = "global"
+_LISTED: Mapping[str, Callable[[Place[Any]], Iterator[tuple[str, Look]]]] = {
+    "secretsmanager": secretsmanager.listed,
+    "iam": iam.listed,
+    "kms": kms.listed,
+    "ssm": ssm.listed,
+}
+
+
+class Reader:
+    """A Backend (see interface.py)."""
+
+    def __init__(self, settings: Settings, now: datetime) -> None:
+        self._settings = settings
+        self._now = now
+        self._regions = tuple(settings.options["regions"])
+
+    @cached_property
+    def _access(self) -> Access:
+        """Made when it is first needed: its time begins then."""
+        return Access(self._settings)
+
+    def read(self) -> Iterator[Record | Gap | Note]:
+        for account in self._access.accounts():
+            if isinstance(account, Gap):
+                yield account
+                continue
+            for service in self._settings.options.get("services", NEEDED):
+                yield from self._service(account, service)
+            if self._simulated(account) is None:
+                yield _untold(account)
+
+    def excess(self) -> Iterator[str]:
+        for account in self._access.accounts():
+            if isinstance(account, Account):
+                for action in self._simulated(account) or ():
+                    yield f"{segment(account.identity)} may {action} on all resources"
+
+    def _service(self, account: Account, service: str) -> Iterator[Record | Gap | Note]:
+        """IAM is the same in every region."""
+        for region in (_GLOBAL,) if service == "iam" else self._regions:
+            listing = self._listing(account, service, region)
+            yield from walk(f"{account.path}/{region}/{service}", listing, FAULTS, explain)
+
+    def _listing(self, account: Account, service: str, region: str) -> Iterator[tuple[str, Look]]:
+        at = self._regions[0] if region == _GLOBAL else region
+        client = self._access.client(account.session, service, at)
+        yield from _LISTED[service](Place(client, region, self._regions, self._now))
+
+    def _simulated(self, account: Account) -> Sequence[str] | None:
+        """The excessive actions that AWS would allow, None where it does not say."""
+        try:
+            client = self._access.client(account.session, "iam", self._regions[0])
+            pages = client.get_paginator("simulate_principal_policy").paginate(
+                PolicySourceArn=account.identity, ActionNames=list(EXCESSIVE)
+            )
+            results = [one for page in pages for one in page["EvaluationResults"]]
+            allowed = {one["EvalActionName"] for one in results if one["EvalDecision"] == "allowed"}
+            return [action for action in EXCESSIVE if action in allowed]
+        except FAULTS:
+            return None
+
+
+def _untold(account: Account) -> Note:
+    who = segment(account.identity)
+    text = f"which rights {who} holds beyond need is not told: {SIMULATE} failed"
+    return Note(kind="excess-unknown", path=account.path, text=text)
