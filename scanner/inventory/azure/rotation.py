@@ -1,0 +1,21 @@
+"""Inventory: the rotation policy of a key of Azure. It is no evidence that a rotation happened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from azure.keyvault.keys import KeyRotationPolicy, KeyRotationPolicyAction
+from isodate import parse_duration
+
+from scanner.records import Rotation
+
+
+def rotation(policy: KeyRotationPolicy, created: datetime) -> Rotation:
+    """What the policy makes of a version of that date. ValueError where its durations are none."""
+    for action in policy.lifetime_actions:
+        if action.action == KeyRotationPolicyAction.rotate:
+            due = created + parse_duration(action.time_after_create or policy.expires_in or "")
+            if not action.time_after_create:
+                due -= parse_duration(action.time_before_expiry or "")
+            return Rotation(period=int((due - created).total_seconds()), due=due)
+    return Rotation(period=0)
