@@ -39,15 +39,24 @@ _KINDS = {"secrets": "SecretList", "externalsecrets": "ExternalSecretList"}
 Object = dict[str, Any]
 
 
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _filled(path: Path) -> str:
+    """The file with a value where it leaves one out: what looks like one would be taken for it."""
+    return path.read_text().replace("<value>", encoded("recorded value"))
+
+
 def recording(name: str) -> Object:
     """What was asked of the real server, and what it answered."""
-    found: Object = json.loads((RECORDINGS / f"{name}.json").read_text())
+    found: Object = json.loads(_filled(RECORDINGS / f"{name}.json"))
     return found
 
 
 def manifest(name: str) -> Object:
     """An object in the published form of its API; the file says where from."""
-    found: Object = yaml.safe_load((RECORDINGS / f"{name}.yaml").read_text())
+    found: Object = yaml.safe_load(_filled(RECORDINGS / f"{name}.yaml"))
     return found
 
 

@@ -22,6 +22,7 @@ from tests.kubernetes_server import (
     Object,
     Request,
     Server,
+    encoded,
     kubeconfig,
     manifest,
     owner,
@@ -615,7 +616,9 @@ def test_the_vault_operator_is_named_where_it_was_to_restart_the_workload(
     kept = f"apis/{VSO}/vaultstaticsecrets"
     server.add(kept, manifest("vaultstaticsecret"))
     first = only(server, tmp_path, NOW - timedelta(days=2))
-    server.objects[kept] = [edited("vaultstaticsecret", status={"secretMAC": "c2Vjb25kLW1h"})]
+    server.objects[kept] = [
+        edited("vaultstaticsecret", status={"secretMAC": encoded("replaced value")})
+    ]
     (stale,) = only(server, tmp_path, known=sightings(first)).stale
     assert stale.endswith("which its controller was to restart")
 

@@ -38,7 +38,7 @@ _ABOUT = frozenset(
     " audience lifetime tokenizer scheme port mode plugin script location query through pam minlen"
     " maxlen history lockout attempts quality complexity methods strategy backend limit index"
     " protocol hasher baseline algo hashing authority issuer parameter parameters param params"
-    " scope scopes list used usage usages encryption security html htm".split()
+    " scope scopes list used usage usages encryption security html htm get since".split()
 )
 # Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
 _NO_SECRET = frozenset(
@@ -79,7 +79,7 @@ _CODE_SHAPE = re.compile(
     r"|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+|^[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,.]+)?)+$"
 )
 _PATHLIKE = re.compile(
-    r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$)"
+    r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$|(?:application|text|image)/)"
     r"|^[\w\-]+(?:\.[\w\-]+)*\.(?:pem|key|crt|cer|jks|p12|pfx|pub|json|ya?ml|toml|ini|txt|csv"
     r"|conf|env|enc"
     r"|py|js|ts|rb|php|erb|html?|md|properties|kdbx|gpg|asc)$|^[\w\-]+(?:\.[\w\-]+)+/[\w./\-]+$"
@@ -241,7 +241,10 @@ def _is_pair(candidate: Candidate, before: bytes) -> bool:
     and after a plural, the value is just the next item."""
     if candidate.name.endswith(b"s"):
         return False
-    start = before[: before.rfind(candidate.name)].rstrip(b"\"'` \t\\")
+    start = before[: before.rfind(candidate.name)]
+    if candidate.name.islower() and not start.endswith(_QUOTES):
+        return False  # `check(secret, "…")`: a variable beside it
+    start = start.rstrip(b"\"'` \t\\")
     after = candidate.line[len(before) + len(candidate.value) :].lstrip(b"\"'` \t\\")
     return start.endswith(b"(") and after.startswith(b")")
 

@@ -91,7 +91,7 @@ _STATES = frozenset(
     "required optional hidden visible disabled enabled readonly readwrite immutable mutable"
     " deprecated internal external private public protected inherit inherited auto automatic manual"
     " default custom static dynamic nonempty notempty unset missing unknown invalid valid empty"
-    " encrypted hashed plaintext masked sensitive always never both".split()
+    " encrypted hashed plaintext masked sensitive always never both active inactive pending".split()
 )
 _ALGORITHM = re.compile(
     r"(?:aes|des|3des|rc4|rsa|ecdsa|hmac|sha|hs|rs|es|ps|md|argon|bcrypt|scrypt|pbkdf|chacha"
