@@ -27,6 +27,11 @@ def masked(text: str) -> str:
     return said.seen.path if said and said.seen else text
 
 
+def prepare() -> None:
+    """Load what `masked` needs, before it is needed."""
+    _detector().names([])
+
+
 @functools.cache
 def _detector() -> Detector:
     from scanner.detect import matcher, rulebook

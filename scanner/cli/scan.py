@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections import ChainMap
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import scanner
@@ -65,7 +66,7 @@ def scan(
     output.targets(args.report)
     folder = cache.folder()
     plan = sweep.plan(args, io, inputs.select(args, io, folder))
-    swept = sweep.sweep(plan, io)
+    swept = sweep.sweep(plan, io, partial(_load_what_follows, args))
     if silent_when_clean and swept.is_clean and not args.report:
         return ExitCode.CLEAN  # nothing was seen, so there is nothing to judge or to say
     now = moment(args.now)
@@ -76,6 +77,17 @@ def scan(
     if args.report or not args.quiet:
         written = output.deliver(args, io, outcome, _context(io, plan, now, fail_on))
     return _exit_code(outcome, fail_on, written=written, require_complete=args.require_complete)
+
+
+def _load_what_follows(args: argparse.Namespace) -> None:
+    """What judges and reports, loaded while other processes scan."""
+    from scanner.cli import masking
+    from scanner.policy import judge, references, rules  # noqa: F401
+    from scanner.report import table
+
+    masking.prepare()
+    for name, _ in output.targets(args.report):
+        table.reporter(name)
 
 
 def judged(

@@ -286,14 +286,15 @@ def _rules(
     return rulebook.load(extra, disabled=disabled, cache_folder=cache_folder)
 
 
-def sweep(ready: Plan, io: Io) -> Swept:
-    """Scan all that was selected. UsageError where that is nothing."""
+def sweep(ready: Plan, io: Io, meanwhile: Callable[[], object] = lambda: None) -> Swept:
+    """Scan all that was selected. UsageError where that is nothing. `meanwhile` is called once
+    where other processes scan, as they do it."""
     listed = ready.selection.source.paths((ready.recipe.task, _load))
     _refuse_nothing(ready.selection, listed)
     recipe, known = _with_examples(ready, listed)
     swept = Swept()
     progress = _Progress(io, len(listed))
-    for result in pool.run(recipe.task, sorted(listed, key=_suffix), _load_what_follows):
+    for result in pool.run(recipe.task, sorted(listed, key=_suffix), meanwhile):
         if isinstance(result, pool.Lost):
             reason = "the worker process that read it ended too early (out of memory?)"
             swept.gaps += (
@@ -331,13 +332,6 @@ def _load() -> None:
     """What a tree of some size needs in the end, loaded while it is listed."""
     from scanner.cli import references  # noqa: F401
     from scanner.detect import engine  # noqa: F401
-
-
-def _load_what_follows() -> None:
-    """What judges and reports, loaded while other processes scan."""
-    from scanner.cli import masking, output  # noqa: F401
-    from scanner.policy import judge, references, rules  # noqa: F401
-    from scanner.report import interface  # noqa: F401
 
 
 def _suffix(path: str) -> str:

@@ -228,11 +228,11 @@ def strength(name: str, value: str) -> Confidence | None:
         return None
     if _VARIABLE.fullmatch(value) and not _VARIABLE.fullmatch(name):
         return None  # the name of a variable
-    entropy = shannon(value.encode("latin-1", "replace"))
     in_words = _WORDS.match(value) is not None
     if in_words and _is_name_of_one(name, value, password=password):
         return None
-    sure = len(value) > 15 and entropy > 3.5 and not in_words
+    long = len(value) > 15 and not in_words
+    sure = long and shannon(value.encode("latin-1", "replace")) > 3.5
     return Confidence.HIGH if sure else Confidence.MEDIUM
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -35,8 +34,10 @@ class Place:
 
     def ahead(self, data: bytes, to: int) -> tuple[int, int]:
         """The line and the column of a later offset, without going there."""
-        other = copy.copy(self)
-        return other.move(data, to)
+        kept = self.line, self.column, self._at
+        ahead = self.move(data, to)
+        self.line, self.column, self._at = kept
+        return ahead
 
     def move(self, data: bytes, to: int) -> tuple[int, int]:
         """Go to the offset `to`, which may not lie before the last one."""

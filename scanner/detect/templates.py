@@ -97,32 +97,32 @@ class _Form(NamedTuple):
     """A syntax: how it begins, what ends it (a pattern may do both, `close` is "" then), and
     whether what is inside is an expression, or only says where the value is (`resolved`)."""
 
-    opening: re.Pattern[str]
+    opening: str
     close: str = ""
     expression: bool = False
     resolved: bool = False
 
 
 _FORMS = (
-    _Form(re.compile(r"\$\{\{"), "}}", expression=True),  # GitHub, Azure pipelines
-    _Form(re.compile(r"\{\{"), "}}", expression=True),  # Helm, Go, Jinja, Handlebars
-    _Form(re.compile(r"<%[=-]?"), "%>", expression=True),  # ERB, EJS
-    _Form(re.compile(r"\{%"), "%}", expression=True),
-    _Form(re.compile(r"#\{"), "}", expression=True),  # Ruby, SpEL, Octopus
-    _Form(re.compile(r"\$\("), ")"),  # Kubernetes, Make, a command
-    _Form(re.compile(r"\$\[\["), "]]"),  # Azure, GitLab inputs
-    _Form(re.compile(r"\[\["), "]]"),
-    _Form(re.compile(r"[%@$]\{"), "}"),  # Logstash, Apache, Jenkins
-    _Form(re.compile(r"\?\{"), "}", resolved=True),  # Kapitan
-    _Form(re.compile(r"\$__\w+\{"), "}"),  # Grafana
-    _Form(re.compile(r"\$\$?[A-Za-z_]\w*")),
-    _Form(re.compile(r"`[^`\n]+`")),  # a command
-    _Form(re.compile(r"%\([\w.]+\)[sd]")),  # Python's configparser
-    _Form(re.compile(r"%~?[A-Za-z_][\w.]*%|!\w+!|@[A-Z_][A-Z0-9_.]*@|__[A-Z][A-Z0-9_]*__")),
-    _Form(re.compile(r"%[sdqvr](?![\w%])|\$\[\w[\w.]*\]")),
-    _Form(re.compile(r"\{(?:[a-z_][\w.:\-]*|[A-Z]+:\d+)\}")),  # a format's field
+    _Form(r"\$\{\{", "}}", expression=True),  # GitHub, Azure pipelines
+    _Form(r"\{\{", "}}", expression=True),  # Helm, Go, Jinja, Handlebars
+    _Form(r"<%[=-]?", "%>", expression=True),  # ERB, EJS
+    _Form(r"\{%", "%}", expression=True),
+    _Form(r"#\{", "}", expression=True),  # Ruby, SpEL, Octopus
+    _Form(r"\$\(", ")"),  # Kubernetes, Make, a command
+    _Form(r"\$\[\[", "]]"),  # Azure, GitLab inputs
+    _Form(r"\[\[", "]]"),
+    _Form(r"[%@$]\{", "}"),  # Logstash, Apache, Jenkins
+    _Form(r"\?\{", "}", resolved=True),  # Kapitan
+    _Form(r"\$__\w+\{", "}"),  # Grafana
+    _Form(r"\$\$?[A-Za-z_]\w*"),
+    _Form(r"`[^`\n]+`"),  # a command
+    _Form(r"%\([\w.]+\)[sd]"),  # Python's configparser
+    _Form(r"%~?[A-Za-z_][\w.]*%|!\w+!|@[A-Z_][A-Z0-9_.]*@|__[A-Z][A-Z0-9_]*__"),
+    _Form(r"%[sdqvr](?![\w%])|\$\[\w[\w.]*\]"),
+    _Form(r"\{(?:[a-z_][\w.:\-]*|[A-Z]+:\d+)\}"),  # a format's field
 )
-_OPENINGS = re.compile("|".join(form.opening.pattern for form in _FORMS))
+_OPENINGS = re.compile("|".join(f"({form.opening})" for form in _FORMS))  # its group says which
 # What a template looks like that nothing will replace.
 _BROKEN = re.compile(
     r"\$ \{\s*[A-Za-z_]\w*\s*\}|(?<![\w{$])\$[A-Za-z_]\w*\}|^\{[A-Z][A-Z0-9_]*\}$|\{\s*\}$"
@@ -258,15 +258,13 @@ def _left(value: str, pieces: list[_Piece]) -> tuple[int, int] | None:
 def _pieces(value: str) -> Iterator[_Piece]:
     at = 0
     while opening := _OPENINGS.search(value, at):
-        form = next(form for form in _FORMS if form.opening.match(value, opening.start()))
-        piece = _piece(value, opening.start(), form)
+        piece = _piece(value, opening)
         yield piece
         at = max(piece.end, opening.end())
 
 
-def _piece(value: str, start: int, form: _Form) -> _Piece:
-    opening = form.opening.match(value, start)
-    assert opening is not None  # noqa: S101 - the caller found it
+def _piece(value: str, opening: re.Match[str]) -> _Piece:
+    form, start = _FORMS[(opening.lastindex or 1) - 1], opening.start()
     if not form.close:
         return _Piece(start, opening.end())
     end = _closing(value, opening.end(), opening[0], form.close)

@@ -20,6 +20,10 @@ FORMATS = {
 
 def render(name: str, outcome: Outcome, context: ReportContext) -> str:
     """The report in the format `name`, a key of FORMATS; it ends with a newline."""
+    return reporter(name)(outcome, context)
+
+
+def reporter(name: str) -> Reporter:
+    """What makes a report in the format `name`, a key of FORMATS."""
     module, function = FORMATS[name]
-    reporter = cast("Reporter", getattr(importlib.import_module(module), function))
-    return reporter(outcome, context)
+    return cast("Reporter", getattr(importlib.import_module(module), function))
