@@ -801,7 +801,7 @@ class TestCache:
         folder.chmod(0o700)
         for file in list(folder.iterdir()):
             if file.name.startswith("rules-"):
-                cache.store(file.name, b"[]", str(folder))
+                cache.store(file.name, b"", str(folder))
             elif file.name.startswith("database-"):
                 file.unlink()
 
