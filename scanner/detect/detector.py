@@ -59,8 +59,8 @@ def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[P
         Pattern(anchor, ignore_case=True, keywords=keywords)
         for anchor, keywords in zip(comments.ANCHORS, comments.KEYWORDS, strict=True)
     )
-    more = (*encodings.patterns(book.rules), *ours, *theirs)
-    return (*rules, *USES, *(each._replace(scope=CONTENT) for each in more))
+    encoded = (each._replace(scope=CONTENT) for each in encodings.patterns(book.rules))
+    return (*rules, *USES, *encoded, *ours, *theirs)
 
 
 def patterns_key(book: Rulebook, settings: ClassicSettings | None = None) -> str:
