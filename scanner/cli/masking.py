@@ -29,7 +29,7 @@ def masked(text: str) -> str:
 
 def prepare() -> None:
     """Load what `masked` needs, before it is needed."""
-    _detector().names([])
+    masked(" " * _SHORTEST)
 
 
 @functools.cache
