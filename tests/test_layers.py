@@ -41,7 +41,10 @@ THIRD_PARTY = {
     "boto3": ("scanner.inventory.aws.access",),
     "botocore": ("scanner.inventory.aws",),
     "compression": ("scanner.inputs.packed",),  # of Python 3.14
+    "cronsim": ("scanner.inventory.vault.engines",),
+    "cryptography": ("scanner.inventory.vault.engines",),
     "detect_secrets": ("scanner.detect.classic",),
+    "hvac": ("scanner.inventory.vault",),
     "hyperscan": ("scanner.detect.matcher",),
     "isodate": ("scanner.inventory.azure.rotation",),
     "jsonschema": ("scanner.document",),
@@ -51,7 +54,7 @@ THIRD_PARTY = {
     "rich": ("scanner.report.page",),
     "tree_sitter": ("scanner.detect.structure.hcl_reader",),
     "tree_sitter_hcl": ("scanner.detect.structure.hcl_reader",),
-    "urllib3": ("scanner.inventory.kubernetes.wire",),
+    "urllib3": ("scanner.inventory.kubernetes.wire", "scanner.inventory.vault.wire"),
     **{
         f"types_boto3_{name}": ("scanner.inventory.aws",)
         for name in ("iam", "kms", "secretsmanager", "ssm", "sts")
@@ -167,6 +170,15 @@ def test_loading_the_command_line_costs_few_modules() -> None:
     assert len(modules) <= 150
     dear = {"detect_secrets", "requests", "rich", "jsonschema", "git", "yaml"}
     assert not {name.split(".")[0] for name in modules} & dear
+
+
+def test_an_operators_file_is_checked_without_the_library_of_its_backends() -> None:
+    code = (
+        "import json, sys; from scanner.inventory import aws, azure, kubernetes, vault; "
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    dear = {"azure", "boto3", "botocore", "cryptography", "hvac", "kubernetes", "urllib3"}
+    assert not {name.split(".")[0] for name in loaded(code)} & dear
 
 
 def loaded(code: str) -> list[str]:

@@ -159,6 +159,13 @@ def test_a_secret_outside_of_what_is_read_is_noted_and_not_missing(option: str, 
     ]
 
 
+def test_by_default_a_vault_is_read_in_the_namespace_of_its_login() -> None:
+    team = prod(auth={"method": "cert", "namespace": "team"})
+    repository = Repository(declared=declared(VAULT))
+    found = Compared(repository, [team], [], VAULT_ADDR=ADDRESS)
+    assert [note.kind for note in found.comparison.notes()] == ["not-audited"] * 2
+
+
 def test_a_secret_of_a_kind_of_store_that_nobody_audits_is_noted() -> None:
     text = "aws: {region: eu-central-1, secrets: [{name: app/x}]}"
     found = Compared(Repository(declared=declared(text)), [prod()], [])

@@ -40,9 +40,10 @@ def _some(one: str | None) -> tuple[str, ...]:
 
 
 def _vault(options: Options) -> Iterator[str]:
-    """By default every engine of the root namespace. A mount with a slash may be one of that name,
-    or a folder."""
-    for namespace in options.get("namespaces", ("-",)):
+    """By default every engine of the namespace of its login. A mount with a slash may be one of
+    that name, or a folder."""
+    home = options.get("auth", {}).get("namespace", "-")
+    for namespace in options.get("namespaces", (home,)):
         for name in _namespaces(namespace):
             for mount in options.get("mounts", ("**",)):
                 yield f"{name}/{mount}/**"
