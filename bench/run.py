@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import (
     archives,
+    audit,
     configs,
     exact,
     formats,
@@ -41,6 +42,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "quality": quality.section,
     "formats": formats.section,
     "judging": judging.section,
+    "audit": audit.section,
 }
 RAW = peers.BUILD / "results"
 PAGE = Path(__file__).with_name("RESULTS.md")

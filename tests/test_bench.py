@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import corpora, helm, hook, hostile, limits, measure, results
+from bench import audit, corpora, helm, hook, hostile, limits, measure, results
 from bench.measure import Command, Run, Series
 from bench.results import Demand, Section, Table
 
@@ -215,3 +215,15 @@ def test_the_slower_of_both_hooks_is_judged_and_detect_secrets_where_it_has_work
     assert (candidate.row()[1], candidate.limit) == ("0.100", 1.0)
     failed = hook.judge(hook.CASES[0], series | {"keywatch": took(0.001, good=False)})
     assert not failed.met
+
+
+def test_an_audit_is_judged_by_its_wall_its_memory_and_what_ten_times_the_records_add() -> None:
+    def took_up(peak: int) -> Series:
+        return Series(runs=(Run(wall=9.0, cpu=9.0, code=0, good=True, peak=peak),))
+
+    timed = {"keywatch": took(1.2), "bare": took(1.0)}
+    demands = audit.judge(timed, took_up(50_000_000), took_up(62_000_000))
+    assert [demand.row()[1] for demand in demands] == ["1.20", "62.0 MB", "12.0 MB"]
+    assert [demand.met for demand in demands] == [True, True, False]
+    failed = audit.judge(timed | {"bare": took(0.1, good=False)}, took_up(1), Series(runs=()))
+    assert not any(demand.met for demand in failed)
