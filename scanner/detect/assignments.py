@@ -270,6 +270,7 @@ def reads_as_words(value: str) -> bool:
     return not _DIGIT.search(plain) or " " in plain.strip() or not plain.isascii()
 
 
+@lru_cache(maxsize=64)  # a file has many values
 def is_translation(path: str) -> bool:
     """Does the file hold texts for people, by their keys?"""
     return bool(_TRANSLATIONS.search(path))

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import product
+from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from scanner.detect.matcher import Pattern
@@ -27,7 +28,7 @@ SHORTEST = 15
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _TEXT = frozenset((*b"\t\n\r", *range(32, 127)))
-_ENOUGH = 4  # characters of base64: by chance they come once in 16 megabytes of it
+_ENOUGH = 4  # characters of base64, bytes in hex: by chance the one comes once in 16 megabytes
 # What stands beside a secret that has no format of its own; each in three cases.
 _WORDS = ("pass", "pwd", "secret", "token", "key", "cred", "auth", "://", "-----BEGIN ")
 # What is looked for three encodings deep, as those words are: each is a hundred literals more.
@@ -67,13 +68,25 @@ def patterns(rules: Iterable[Rule]) -> tuple[Pattern, ...]:
     compressed = {GZIP, *_encoded((GZIP,))}
     in_base64 = {each for word in looked_for for at in range(3) for each in _in_base64(word, at)}
     in_base64 |= {each for word in compressed for each in _in_base64(word, 0)}
-    in_hex = {word.hex() for word in looked_for | compressed}
+    in_hex = {each.hex() for word in looked_for for each in _long(word)}
+    in_hex |= {each.hex() for each in compressed}
     return (
         Pattern(BASE64_TEXT, literals=tuple(sorted(in_base64))),
         Pattern(HEX_TEXT, ignore_case=True, literals=tuple(sorted(in_hex))),
         Pattern(_PERCENT, ignore_case=True),
         Pattern(_ESCAPES, ignore_case=True),
     )
+
+
+def _long(word: bytes) -> Iterator[bytes]:
+    """The word, with what stands beside it where it is short: hex has few digits, so that by chance
+    six of them come in each long list of hashes."""
+    if len(word) >= _ENOUGH:
+        yield word
+    elif word.isalpha():
+        yield from (word + sign.encode() for sign in "=:\"' _")
+    elif word == b"://":
+        yield from (letter.encode() + word for letter in ascii_lowercase)
 
 
 def _literals(rule: Rule) -> Iterator[str]:
