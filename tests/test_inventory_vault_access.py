@@ -274,7 +274,7 @@ TOKEN = {"method": "token", "env": "TOKEN"}
 @pytest.mark.parametrize(
     ("wrong", "fault"),
     [
-        ({"address": "https://user:made-up@vault"}, "does not match"),
+        ({"address": f"https://user:{TOKEN['env']}@vault"}, "does not match"),
         ({"address": "vault:8200"}, "does not match"),
         ({"auth": {"method": "token"}}, "is not valid under any"),
         ({"auth": {"method": "approle", "env": "S"}}, "'role_id' is a required"),
