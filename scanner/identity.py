@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
 from scanner.model import Finding
+
+try:  # Python's own, where it stands apart: hashlib would load OpenSSL first, for 2 ms
+    from _sha2 import sha256  # from 3.12 on
+except ImportError:
+    try:
+        from _sha256 import sha256
+    except ImportError:
+        from hashlib import sha256
 
 
 def identify(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -26,4 +33,5 @@ def identify(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def digest(data: bytes) -> bytes:
     """32 bytes of SHA-256."""
-    return hashlib.sha256(data).digest()
+    made: bytes = sha256(data).digest()
+    return made

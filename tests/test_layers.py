@@ -36,6 +36,7 @@ MAY_ALSO_IMPORT = {
 
 # The only importers of what is not in the standard library: modules, or a package with all in it.
 THIRD_PARTY = {
+    "_sha2": ("scanner.identity",),  # of Python 3.12
     "azure": ("scanner.inventory.azure",),
     "backports": ("scanner.inputs.packed",),
     "boto3": ("scanner.inventory.aws.access",),

@@ -139,6 +139,7 @@ class Task(NamedTuple):
     def scan(self, paths: Sequence[str]) -> Swept:
         swept = Swept()
         names = self.detector.names(paths)
+        may_be_heavy = self.detector.is_heavy(self.most) and not self.alone
         for path in paths:
             name = names.get(path, NOTHING)
             if self.excluded(path):
@@ -148,7 +149,7 @@ class Task(NamedTuple):
                 swept.add(self._within(self.archives, path, name))
                 continue
             got = self.source.read(path, self.most)
-            if self._is_heavy(got):
+            if may_be_heavy and self._is_heavy(got):
                 swept.heavy.append(path)
                 continue
             if name.seen:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import zlib
 from binascii import Error, a2b_base64
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
 from string import ascii_lowercase, ascii_uppercase, digits
+
+from scanner.identity import digest
 
 BASE32_LOWER = ascii_lowercase + "234567"
 BASE36 = digits + ascii_lowercase
@@ -83,7 +84,7 @@ def to_base58check(data: bytes) -> str:
 
 
 def _base58_checksum(data: bytes) -> bytes:
-    return sha256(sha256(data).digest()).digest()[:4]
+    return digest(digest(data))[:4]
 
 
 def bech32_checksum(prefix: str, words: Sequence[int]) -> list[int]:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from scanner.detect.decode import Inner
 
 _AROUND_COMMENT = 1024
-_BEFORE_SHARED = 512  # bytes: a name, an assignment, and where its value begins
+_BEFORE_SHARED = 128  # bytes: a name, an assignment, and where its value begins
 _REPEATED, _MOST_BARREN = 512, 1000  # size and number of the lines that may come again
 _MOST_MATCHES = 20_000  # of one rule in one piece, more than a report holds; and comments
 

@@ -7,7 +7,6 @@ value a secret; a format with a prefix or a checksum speaks for itself.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
@@ -19,6 +18,7 @@ from scanner.detect.placeholders import stands_for_one
 from scanner.detect.templates import may_refer
 from scanner.detect.verify import SEEK_RANDOM
 from scanner.detect.windows import line_start
+from scanner.identity import digest
 from scanner.model import Confidence
 
 WEIGHED = frozenset(
@@ -83,7 +83,7 @@ class Known(Protocol):
 def weighed(match: Match, path: str, data: bytes, book: Known) -> Match | None:
     """The match with the confidence that it deserves, or as a placeholder; none at all where it is
     hardly a secret."""
-    if match.is_placeholder or hashlib.sha256(match.value).hexdigest() in book.published:
+    if match.is_placeholder or digest(match.value).hex() in book.published:
         return match._replace(is_placeholder=True)
     case = case_of(match, path, data)
     if case:

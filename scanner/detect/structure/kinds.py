@@ -59,7 +59,7 @@ _EXAMPLE = re.compile(r"(?:^|[._-])(?:example|sample|template|dist|defaults?)(?:
 _LOCKED = re.compile(r"(?:^|[.-])lock(?:$|\.)|^package-lock\.json$|\.min\.|^go\.sum$")
 # Kinds by the path: each with words, one of which is in all such paths, since every file is asked.
 _BY_PATH = [
-    (kind, words.split(), re.compile(pattern))
+    (kind, words.split(), pattern)
     for kind, words, pattern in (
         (
             "compose",
@@ -138,7 +138,7 @@ def file_kind(path: str) -> FileKind:
     kinds |= {
         kind
         for kind, words, pattern in _BY_PATH
-        if any(word in path for word in words) and pattern.search(path)
+        if any(word in path for word in words) and re.search(pattern, path)
     }
     if "env-example" in kinds and not (example and reader == "env"):
         kinds.discard("env-example")
