@@ -20,11 +20,14 @@ def identify(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings with ordinals and fingerprints, in the order given.
 
     A fingerprint is 32 hex digits of rule, path, context and ordinal; the value has no part in it.
+    Of a live secret, whose context is its id, the path has none either: it is only where that is
+    declared.
     """
     seen: Counter[tuple[str, str, str]] = Counter()
     out = []
     for each in findings:
-        key = (each.rule, each.location.path, each.context)
+        path = "" if each.resource else each.location.path
+        key = (each.rule, path, each.context)
         parts = "\0".join(("keywatch/1", *key, str(seen[key]))).encode(errors="surrogateescape")
         out.append(each._replace(ordinal=seen[key], fingerprint=digest(parts).hex()[:32]))
         seen[key] += 1

@@ -13,7 +13,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from scanner.records import Audited, Resource
 
 MEMBER = "!/"
 """Between an archive's path and a member's name: `dist/app.jar!/lib/core.jar!/app.properties`."""
@@ -106,6 +109,9 @@ class Finding(NamedTuple):
     file. `fingerprint` is made of these alone, never of the value. `tag` is 16 bits of a salted
     hash of the value (design law 10): for baselines and allow entries, never for a report.
     `preview` is masked. `classic` holds detect-secrets' findings of the same value in this place.
+
+    One about a live secret names it as `resource`, and its id is the context; the place is the line
+    that declares it, or the first one of the policy.
     """
 
     rule: str
@@ -119,6 +125,7 @@ class Finding(NamedTuple):
     detail: str = ""
     tag: int | None = None
     classic: tuple[ClassicMatch, ...] = ()
+    resource: Resource | None = None
 
     @property
     def id(self) -> str:
@@ -236,7 +243,8 @@ class Coverage(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """A judged run: what reporters print, and what the exit code is made of."""
+    """A judged run: what reporters print, and what the exit code is made of. `live` is what an
+    audit saw, None for other verbs; of a gap there, the path is a canonical id."""
 
     findings: tuple[Finding, ...]
     suppressed: tuple[Suppressed, ...] = ()
@@ -245,6 +253,7 @@ class Outcome(NamedTuple):
     notes: tuple[Note, ...] = ()
     register: tuple[Suppression, ...] = ()
     coverage: Coverage = Coverage()
+    live: Audited | None = None
 
     @property
     def complete(self) -> bool:

@@ -96,3 +96,68 @@ class Record(NamedTuple):
     stale: tuple[str, ...] = ()
     sighting: Sighting | None = None
     faults: tuple[Fault, ...] = ()
+
+
+class Resource(NamedTuple):
+    """The live secret that a finding is about, and whose it is ("": nobody's). `as_of`: when an
+    earlier run found it, in ISO 8601, where this one could not check it again; else ""."""
+
+    id: str
+    owner: str = ""
+    runbook: str = ""
+    as_of: str = ""
+
+
+class Status(NamedTuple):
+    """How one live secret stands: what reports show of it, and all that is kept of its record.
+
+    `verdict` and `conditions` are words of policy/rotation.py; the verdict is "" for a kind that
+    has no age, class and owner where no entry matches. The value is at least `youngest` and at most
+    `oldest` seconds old, as `field` says; None: that is not known.
+    """
+
+    id: str
+    backend: str
+    kind: str
+    secret_class: str = ""
+    owner: str = ""
+    verdict: str = ""
+    conditions: tuple[str, ...] = ()
+    youngest: int | None = None
+    oldest: int | None = None
+    limit: int | None = None
+    due: datetime | None = None
+    field: str = ""
+    strength: str = ""
+
+
+class Reach(NamedTuple):
+    """How much of a backend was read: `read` secrets of `known` paths, and what was not, by kind of
+    gap. `last_success` is when it was last read to the end, None where no run says so."""
+
+    backend: str
+    kind: str
+    read: int
+    known: int
+    unread: Mapping[str, int] = MappingProxyType({})
+    last_success: datetime | None = None
+
+
+class Change(NamedTuple):
+    """What is not as an earlier run left it. `how` is new, worse, better or gone; `before` and
+    `after` are verdict and conditions, "" where there is none."""
+
+    id: str
+    how: str
+    before: str = ""
+    after: str = ""
+
+
+class Audited(NamedTuple):
+    """What an audit saw of the live side. `since` is when the run was that `changes` count from,
+    None where nobody asked or there was none."""
+
+    secrets: tuple[Status, ...] = ()
+    reach: tuple[Reach, ...] = ()
+    changes: tuple[Change, ...] = ()
+    since: datetime | None = None

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from prometheus_client.parser import text_string_to_metric_families
 
 from scanner.model import (
     Confidence,
@@ -28,6 +29,7 @@ from scanner.model import (
     Suppressed,
     Suppression,
 )
+from scanner.records import Audited, Change, Reach, Resource, Status
 from scanner.report.interface import ReportContext
 from scanner.report.order import by_place
 from scanner.report.table import FORMATS, render
@@ -107,17 +109,41 @@ def outcome(words: str) -> Outcome:
         fingerprint=words,
         detail=words,
     )
+    live = found._replace(resource=Resource(id=words, owner=words, runbook=words, as_of=words))
     said = Suppression(
         by=words, where=words, rule=words, path=words, reason=words, owner=words, until=words
     )
     return Outcome(
-        findings=(found,),
+        findings=(found, live),
         suppressed=(Suppressed(finding=found, suppression=said),),
         gaps=(Gap(kind=words, path=words, reason=words),),
         skips=(Skip(kind=words, path=words),),
         notes=(Note(kind=words, path=words, text=words, line=4),),
         register=(said,),
         coverage=Coverage(files=1, size=2, skipped={words: 1}),
+        live=audited(words),
+    )
+
+
+def audited(words: str) -> Audited:
+    status = Status(
+        id=words,
+        backend=words,
+        kind=words,
+        secret_class=words,
+        owner=words,
+        verdict=words,
+        conditions=(words,),
+        youngest=1,
+        limit=2,
+        field=words,
+        strength=words,
+    )
+    return Audited(
+        secrets=(status,),
+        reach=(Reach(backend=words, kind=words, read=1, known=2, unread={words: 1}),),
+        changes=(Change(id=words, how="worse", before=words, after=words),),
+        since=NOW,
     )
 
 
@@ -178,6 +204,31 @@ def check_sarif(name: str) -> Callable[[Outcome, ReportContext], None]:
     return check
 
 
+def check_prometheus(result: Outcome, given: ReportContext) -> None:
+    """Its own parser reads it, each series once."""
+    report = render("prometheus", result, given)
+    check_lines(report)
+    report.encode()
+    families = [*text_string_to_metric_families(report)]
+    samples = [sample for family in families for sample in family.samples]
+    assert all(sample.name.startswith("keywatch_") for sample in samples)
+    series = {(sample.name, *sorted(sample.labels.items())) for sample in samples}
+    assert len(series) == len(samples) == len(re.findall(r"(?m)^[^#]", report))
+
+
+def check_markdown_report(result: Outcome, given: ReportContext) -> None:
+    """One heading, and tables with a row for each thing: no other line begins by itself."""
+    report = render("markdown", result, given)
+    check_lines(report)
+    report.encode()
+    html = MARKDOWN.render(report)
+    assert set(re.findall(r"<(\w+)", html)) <= {*"h1 h2 p table thead tbody tr th td".split()}
+    assert html.count("<h1>") == 1
+    rows = re.findall(r"<tr>(.*?)</tr>", html, re.DOTALL)
+    assert {len(re.findall("<t[hd]", row)) for row in rows} <= {3, 4, 5}
+    assert report.count("\n|") == len(rows) + html.count("<thead>")
+
+
 def check_sarif_text(message: str) -> None:
     """No embedded link and no placeholder, once what is escaped is taken away."""
     assert all(char.isprintable() or char == "\n" for char in message)
@@ -185,9 +236,11 @@ def check_sarif_text(message: str) -> None:
     assert not set(left) & set("[]{}")
 
 
+MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+
+
 def check_markdown(markdown: str) -> None:
-    html = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    tags = set(re.findall(r"<(\w+)", html.render(markdown)))
+    tags = set(re.findall(r"<(\w+)", MARKDOWN.render(markdown)))
     assert tags <= {"p", "ol", "li", "strong"}
 
 
@@ -196,6 +249,8 @@ CHECKS: dict[str, Callable[[Outcome, ReportContext], None]] = {
     "json": check_json,
     "sarif": check_sarif("sarif"),
     "sarif-full": check_sarif("sarif-full"),
+    "markdown": check_markdown_report,
+    "prometheus": check_prometheus,
 }
 
 
@@ -269,6 +324,7 @@ FINDINGS = st.builds(
     context=TEXT,
     fingerprint=TEXT,
     detail=TEXT,
+    resource=st.none() | st.builds(Resource, id=TEXT, owner=TEXT, runbook=TEXT, as_of=TEXT),
 )
 SUPPRESSIONS = st.builds(
     Suppression,
@@ -287,6 +343,49 @@ def several(one: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
     return st.lists(one, max_size=4).map(tuple)
 
 
+SECONDS = st.none() | st.integers(0, 10**9)
+STATUSES = st.builds(
+    Status,
+    id=TEXT,
+    backend=TEXT,
+    kind=TEXT,
+    secret_class=TEXT,
+    owner=TEXT,
+    verdict=TEXT,
+    conditions=several(TEXT),
+    youngest=SECONDS,
+    oldest=SECONDS,
+    limit=SECONDS,
+    due=st.none() | st.just(NOW),
+    field=TEXT,
+    strength=TEXT,
+)
+COUNTS = st.dictionaries(TEXT, st.integers(1, 10**9), max_size=3)
+LIVE = st.builds(
+    Audited,
+    secrets=several(STATUSES),
+    reach=st.tuples(
+        st.builds(
+            Reach,
+            backend=TEXT,
+            kind=TEXT,
+            read=st.integers(0, 10**9),
+            known=st.integers(0, 10**9),
+            unread=COUNTS,
+            last_success=st.none() | st.just(NOW),
+        )
+    ),
+    changes=several(
+        st.builds(
+            Change,
+            id=TEXT,
+            how=st.sampled_from(("new", "worse", "better", "gone")),
+            before=TEXT,
+            after=TEXT,
+        )
+    ),
+    since=st.none() | st.just(NOW),
+)
 OUTCOMES = st.builds(
     Outcome,
     findings=several(FINDINGS),
@@ -299,8 +398,9 @@ OUTCOMES = st.builds(
         Coverage,
         files=st.integers(0, 10**9),
         size=st.integers(0, 10**15),
-        skipped=st.dictionaries(TEXT, st.integers(1, 10**9), max_size=3),
+        skipped=COUNTS,
     ),
+    live=st.none() | LIVE,
 )
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema
 import pytest
 
 from scanner.model import Finding, Gap, Note, Outcome, Skip, Suppression
+from scanner.records import Change, Reach, Resource, Status
 from scanner.report.table import render
+from tests import live_values
 from tests.report_values import context, eventful, finding, outcome
 
 SCHEMA = json.loads(
@@ -19,13 +21,18 @@ SCHEMA = json.loads(
 )
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 PRIVATE = {"tag", "classic", "ordinal"}  # the first two may not leave; the last is in the id
+LIVE = SCHEMA["properties"]["live"]["properties"]
 
 
 def report(result: Outcome, **more: Any) -> Any:
     return json.loads(render("json", result, context(**more)))
 
 
-@pytest.mark.parametrize("result", [Outcome(findings=()), eventful()], ids=["empty", "eventful"])
+@pytest.mark.parametrize(
+    "result",
+    [Outcome(findings=()), eventful(), live_values.audit()],
+    ids=["empty", "eventful", "audit"],
+)
 def test_the_report_follows_its_schema(result: Outcome) -> None:
     VALIDATOR.validate(report(result))
 
@@ -37,7 +44,11 @@ def test_the_schema_is_one() -> None:
 @pytest.mark.parametrize(
     ("noun", "definition", "left_out"),
     [
-        (Finding, SCHEMA["$defs"]["finding"], PRIVATE),
+        (Finding, SCHEMA["$defs"]["finding"], PRIVATE | {"resource"}),
+        (Resource, SCHEMA["$defs"]["finding"]["properties"]["resource"], set()),
+        (Status, SCHEMA["$defs"]["secret"], set()),
+        (Reach, LIVE["backends"]["items"], set()),
+        (Change, LIVE["changes"]["items"], set()),
         (Suppression, SCHEMA["$defs"]["suppression"], set()),
         (Gap, SCHEMA["properties"]["gaps"]["items"], set()),
         (Skip, SCHEMA["properties"]["skips"]["items"], set()),
@@ -45,7 +56,7 @@ def test_the_schema_is_one() -> None:
     ],
 )
 def test_every_public_field_of_a_noun_is_in_the_report(
-    noun: type[Finding | Suppression | Gap | Skip | Note],
+    noun: type[NamedTuple],
     definition: dict[str, Any],
     left_out: set[str],
 ) -> None:
@@ -129,3 +140,41 @@ def test_each_finding_has_a_line_of_its_own_so_that_reports_compare_well() -> No
     lines = render("json", eventful(), context()).splitlines()
     assert sum('"rule": "acme-token", "title"' in line for line in lines) == 1
     assert '"generated_at": "2027-01-31T12:00:00Z"' in " ".join(lines)
+
+
+def test_of_an_audit_each_secret_says_how_it_stands_and_by_what() -> None:
+    document = report(live_values.audit())
+    (late,) = [each for each in document["live"]["secrets"] if each["verdict"] == "overdue"][:1]
+    assert late == {
+        "id": "vault://prod/-/secret/app/late",
+        "backend": "prod",
+        "kind": "kv-v2",
+        "secret_class": "api-key",
+        "owner": "@sec-oncall",
+        "verdict": "overdue",
+        "conditions": ["rotation-failing"],
+        "youngest": 104 * 86_400,
+        "oldest": 104 * 86_400,
+        "limit": 90 * 86_400,
+        "due": "2027-01-17T12:00:00Z",
+        "field": "versions[3].created_time",
+        "strength": "exact",
+    }
+
+
+def test_of_an_audit_a_finding_names_its_secret_and_whose_it_is() -> None:
+    shown, *_ = report(live_values.audit())["findings"]
+    assert shown["resource"] == {
+        "id": "vault://prod/-/secret/app/late",
+        "owner": "@sec-oncall",
+        "runbook": "docs/rotation.md",
+        "as_of": "",
+    }
+    assert "resource" not in report(outcome(finding()))["findings"][0]
+
+
+def test_of_an_audit_coverage_and_last_success_of_each_backend_are_told() -> None:
+    eks, prod = report(live_values.audit())["live"]["backends"]
+    assert (prod["read"], prod["unread"]) == (412, {"denied": 3})
+    assert prod["last_success"] == "2027-01-30T12:00:00Z"
+    assert eks["last_success"] == "2027-01-31T12:00:00Z"

@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 
 from scanner.model import Confidence, Gap, Note, Outcome, Severity, Skip
 from scanner.report.table import render
+from tests import live_values
 from tests.report_values import RULES, context, eventful, finding, outcome, rule
 from tests.support import unavailable
 
@@ -221,6 +222,14 @@ def hostile() -> Outcome:
     )
 
 
+RESULTS = {
+    "empty": outcome(),
+    "all": eventful(),
+    "odd": hostile(),
+    "audit": live_values.audit()._replace(notes=(Note("clock", "vault://prod", "60 s ahead"),)),
+}
+
+
 @pytest.fixture(scope="session")
 def multitool(outer_environ: Mapping[str, str]) -> Path:
     """The folder of Microsoft's validator, installed into tests/node_modules when needed."""
@@ -266,7 +275,7 @@ def validate(multitool: Path) -> Validate:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("result", [outcome(), eventful(), hostile()], ids=["empty", "all", "odd"])
+@pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS)
 def test_the_log_follows_the_standard_s_schema(
     multitool: Path, profile: str, result: Outcome
 ) -> None:
@@ -277,7 +286,7 @@ def test_the_log_follows_the_standard_s_schema(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("result", [outcome(), eventful(), hostile()], ids=["empty", "all", "odd"])
+@pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS)
 def test_the_validator_finds_no_fault(
     validate: Validate,
     tmp_path: Path,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 
 def relative(path: str) -> str:
     """A path as a relative URI reference: its bytes, percent-encoded."""
     return quote(_raw(path), safe="/")
+
+
+def path(uri: str) -> str:
+    """The path that `relative` made this of."""
+    return unquote_to_bytes(uri).decode("utf-8", "surrogateescape")
 
 
 def web(address: str) -> str:

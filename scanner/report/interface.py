@@ -56,6 +56,15 @@ class Reporter(Protocol):
     def __call__(self, outcome: Outcome, context: ReportContext) -> str: ...
 
 
+def whose(finding: Finding) -> tuple[str, ...]:
+    """Who answers for a live secret, how it is rotated, and whether that is old news; in words."""
+    if not finding.resource:
+        return ()
+    _, owner, runbook, as_of = finding.resource
+    said = {"Not checked again since ": as_of, "Owner: ": owner, "Runbook: ": runbook}
+    return tuple(label + words for label, words in said.items() if words)
+
+
 def remedy(rule: RuleInfo) -> tuple[tuple[str, str], ...]:
     """What to do after a leak, as (step, words), in the order in which to do it."""
     steps = (

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 from scanner.model import Finding, Gap, Note, Outcome, Severity, Skip, Suppressed, Suppression
+from scanner.records import Audited, Reach, Status
 from scanner.report import addresses, jsontext, text
 from scanner.report.interface import ReportContext, remedy
 from scanner.report.order import (
@@ -16,7 +17,9 @@ from scanner.report.order import (
     entry_order,
     gap_order,
     note_order,
+    reach_order,
     skip_order,
+    status_order,
     suppressed_order,
 )
 
@@ -29,7 +32,7 @@ def report(outcome: Outcome, context: ReportContext) -> str:
     document: Json = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "keywatch", "version": context.version},
-        "generated_at": context.now.isoformat().replace("+00:00", "Z"),
+        "generated_at": text.moment(context.now),
         "root": context.root,
         "command": context.command,
         "fail_on": context.fail_on.label,
@@ -38,7 +41,8 @@ def report(outcome: Outcome, context: ReportContext) -> str:
         "coverage": _coverage(outcome),
         "rules": _rules(outcome, context),
     }
-    return jsontext.dumps(document | _lists(outcome, context), lists=1)
+    live = {"live": _live(outcome.live)} if outcome.live else {}
+    return jsontext.dumps(document | _lists(outcome, context) | live, lists=1)
 
 
 def _lists(outcome: Outcome, context: ReportContext) -> Json:
@@ -87,6 +91,7 @@ def _rules(outcome: Outcome, context: ReportContext) -> Json:
 
 def _finding(finding: Finding, context: ReportContext) -> Json:
     place = finding.location
+    resource = {"resource": finding.resource._asdict()} if finding.resource else {}
     return {
         "rule": finding.rule,
         "title": context.rule(finding).title,
@@ -104,6 +109,7 @@ def _finding(finding: Finding, context: ReportContext) -> Json:
         "detail": finding.detail,
         "id": finding.id,
         "fingerprint": finding.fingerprint,
+        **resource,
     }
 
 
@@ -137,6 +143,33 @@ def _skip(skip: Skip) -> Json:
 
 def _note(note: Note) -> Json:
     return {"kind": note.kind, **_path(note.path), "line": note.line, "text": note.text}
+
+
+def _live(live: Audited) -> Json:
+    return {
+        "since": text.moment(live.since) if live.since else None,
+        "backends": [_reach(each) for each in sorted(live.reach, key=reach_order)],
+        "changes": [change._asdict() for change in sorted(live.changes)],
+        "secrets": [_status(each) for each in sorted(live.secrets, key=status_order)],
+    }
+
+
+def _reach(reach: Reach) -> Json:
+    success = reach.last_success
+    return {
+        "backend": reach.backend,
+        "kind": reach.kind,
+        "read": reach.read,
+        "known": reach.known,
+        "unread": dict(sorted(reach.unread.items())),
+        "last_success": text.moment(success) if success else None,
+    }
+
+
+def _status(status: Status) -> Json:
+    """Ages and the limit in seconds."""
+    due = text.moment(status.due) if status.due else None
+    return status._asdict() | {"conditions": [*status.conditions], "due": due}
 
 
 def _path(path: str) -> Json:

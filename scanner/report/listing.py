@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from itertools import groupby
 
-from scanner.model import Finding, Gap, Outcome, Severity, archives_around
-from scanner.report import summary, text
-from scanner.report.interface import ReportContext, remedy
+from scanner.model import Finding, Outcome, Severity, archives_around
+from scanner.report import standings, summary, text
+from scanner.report.interface import ReportContext, remedy, whose
 from scanner.report.order import by_place, gap_order
 from scanner.report.page import Page, Part, cells
 
@@ -22,7 +22,7 @@ _GROUPS = 20
 _PLACES = 40  # all of them up to this number; more share it, but at least _FEW for each group
 _FEW = 3
 _GAPS = 10
-_WORDS, _PROSE = 48, 1200  # characters shown of a name and of a text
+_WORDS, _NAME, _PROSE = 48, 240, 1200  # characters shown of a name, of an id and of a text
 _INDENT = 10  # the longest severity and two spaces
 _SEVERITIES = {
     Severity.CRITICAL: "bold red",
@@ -30,7 +30,7 @@ _SEVERITIES = {
     Severity.MEDIUM: "yellow",
     Severity.LOW: "cyan",
 }
-_MARKS = {"✗": "bold red", "!": "bold yellow"}
+_MARKS = {"✗": "bold red", "!": "bold yellow", "✓": "bold green"}
 Group = list[Finding]
 
 
@@ -39,9 +39,11 @@ def listing(outcome: Outcome, context: ReportContext) -> str:
     page = Page(width=context.width, color=context.color)
     groups = _grouped(outcome.findings)
     room = _room(len(outcome.findings), len(groups))
+    if outcome.live:
+        standings.standings(outcome.live, page)
     _findings(groups, room, context, page)
     _notes(outcome, context, page)
-    _gaps(sorted(outcome.gaps, key=gap_order), context, page)
+    _gaps(outcome, context, page)
     _verdict(outcome, context, page)
     _hints(outcome, groups, room, context, page)
     return page.render()
@@ -99,13 +101,16 @@ def _places(group: Group, context: ReportContext, page: Page) -> None:
         else:
             page.line(("    ", ""), (where, "bold"))
             page.line(("      ", ""), *_columns(["", *facts], [0, *widths[1:]]))
-        if finding.detail:
-            page.paragraph(_clip(finding.detail, _PROSE), indent=6, style="dim")
+        for words in filter(None, (finding.detail, " · ".join(whose(finding)))):
+            page.paragraph(_clip(words, _PROSE), indent=6, style="dim")
 
 
 def _row(finding: Finding, context: ReportContext) -> list[str]:
     place = finding.location
     where = summary.place(place.path, place.line, context)
+    if finding.resource:
+        name = text.visible(finding.resource.id)
+        return [text.shorten(name, _NAME), "", where, _clip(finding.id)]
     return [
         f"{where}:{place.column}",
         _clip(finding.preview),
@@ -150,10 +155,12 @@ def _notes(outcome: Outcome, context: ReportContext, page: Page) -> None:
         page.space()
 
 
-def _gaps(gaps: Sequence[Gap], context: ReportContext, page: Page) -> None:
+def _gaps(outcome: Outcome, context: ReportContext, page: Page) -> None:
+    gaps = sorted(outcome.gaps, key=gap_order)
     if not gaps:
         return
-    heading = f"{text.count(len(gaps), 'gap')}: a secret there would not have been seen"
+    unseen = "was not judged" if outcome.live else "would not have been seen"
+    heading = f"{text.count(len(gaps), 'gap')}: a secret there {unseen}"
     page.line(("NOT CHECKED", "bold reverse yellow"), (f"  {heading}", "bold"))
     for gap in gaps[:_GAPS]:
         words = _clip(f"{gap.kind}: {gap.reason}", _PROSE)
@@ -182,7 +189,7 @@ def _more(number: int, page: Page) -> None:
 def _verdict(outcome: Outcome, context: ReportContext, page: Page) -> None:
     mark, words = summary.verdict(outcome, context.fail_on)
     page.paragraph(words, indent=2, label=(mark, _MARKS[mark]), style="bold")
-    page.items([summary.read(outcome), *summary.remarks(outcome)], indent=2)
+    page.items([*summary.read(outcome), *summary.remarks(outcome)], indent=2)
 
 
 def _hints(

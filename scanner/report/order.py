@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scanner.model import Finding, Gap, Note, Skip, Suppressed, Suppression
+from scanner.records import Reach, Status
 
 Key = tuple[str | int, ...]
 
@@ -11,7 +12,8 @@ def by_place(finding: Finding) -> Key:
     place = finding.location
     span = (place.path, place.line, place.column, place.end_line, place.end_column)
     words = (finding.rule, finding.fingerprint, finding.context, finding.preview, finding.detail)
-    return (*span, *words, finding.ordinal, finding.severity, finding.confidence)
+    rest = (finding.ordinal, finding.severity, finding.confidence)
+    return (*span, *words, *rest, *(finding.resource or ()))
 
 
 def suppressed_order(item: Suppressed) -> Key:
@@ -33,3 +35,11 @@ def skip_order(skip: Skip) -> Key:
 
 def note_order(note: Note) -> Key:
     return (note.path, note.line, note.kind, note.text)
+
+
+def status_order(status: Status) -> Key:
+    return (status.id, status.backend, status.kind, status.verdict)
+
+
+def reach_order(reach: Reach) -> Key:
+    return (reach.backend, reach.kind, reach.read)

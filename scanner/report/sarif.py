@@ -14,7 +14,7 @@ from typing import Any
 
 from scanner.model import Finding, Gap, Note, Outcome, RuleInfo, Suppressed
 from scanner.report import addresses, jsontext, sarif_rules, text
-from scanner.report.interface import ReportContext
+from scanner.report.interface import ReportContext, whose
 from scanner.report.order import by_place, gap_order, note_order, suppressed_order
 
 RESULTS = 25_000  # GitHub refuses a run with more
@@ -105,6 +105,7 @@ def _result(finding: Finding, index: Mapping[str, int], context: ReportContext) 
             "confidence": finding.confidence.label,
             "preview": finding.preview,
             "context": finding.context,
+            **_resource(finding),
         },
     }
     if finding.fingerprint:
@@ -115,6 +116,13 @@ def _result(finding: Finding, index: Mapping[str, int], context: ReportContext) 
     return result
 
 
+def _resource(finding: Finding) -> Json:
+    """Of a live result, all that `carried.findings` makes it anew from."""
+    if not finding.resource:
+        return {}
+    return {"resource": finding.resource._asdict() | {"detail": finding.detail}}
+
+
 def _message(finding: Finding, context: ReportContext) -> str:
     """GitHub shows the first sentence alone: it says what was found."""
     rule = context.rule(finding)
@@ -123,10 +131,8 @@ def _message(finding: Finding, context: ReportContext) -> str:
         first += f" '{text.for_sarif(finding.preview)}'"
     if finding.context:
         first += f" in '{text.for_sarif(finding.context)}'"
-    parts = [
-        first,
-        *(text.for_sarif(words) for words in (finding.detail, rule.fix or rule.revoke) if words),
-    ]
+    more = (finding.detail, rule.fix or rule.revoke, *whose(finding))
+    parts = [first, *(text.for_sarif(words) for words in more if words)]
     return " ".join(sarif_rules.ended(part) for part in parts)
 
 
@@ -138,13 +144,19 @@ def _location(finding: Finding, context: ReportContext) -> Json:
         "endLine": place.end_line,
         "endColumn": place.end_column,
     }
-    return _physical(place.path, context, region)
+    physical = _physical(place.path, context, region)
+    return physical | (_logical(finding.resource.id) if finding.resource else {})
 
 
 def _physical(path: str, context: ReportContext, region: Json) -> Json:
     address = {"uri": addresses.relative(context.in_repository + path)}
     physical = {"artifactLocation": address, **({"region": region} if region else {})}
     return {"physicalLocation": physical}
+
+
+def _logical(resource: str) -> Json:
+    named = {"fullyQualifiedName": text.storable(resource), "kind": "resource"}
+    return {"logicalLocations": [named]}
 
 
 def _suppression(item: Suppressed) -> Json:
@@ -163,7 +175,7 @@ def _suppression(item: Suppressed) -> Json:
 def _invocation(outcome: Outcome, context: ReportContext) -> Json:
     return {
         "executionSuccessful": outcome.complete,
-        "startTimeUtc": context.now.isoformat().replace("+00:00", "Z"),
+        "startTimeUtc": text.moment(context.now),
         "toolExecutionNotifications": [
             _gap_notice(gap, context) for gap in sorted(outcome.gaps, key=gap_order)
         ],
@@ -213,6 +225,8 @@ def _note_result(note: Note, index: int, context: ReportContext) -> Json:
 def _whereabouts(path: str, line: int, context: ReportContext) -> Json:
     if not path:
         return {}
+    if text.is_live(path):  # no file: a reader takes no physical place of another scheme
+        return {"locations": [_logical(path)]}
     return {"locations": [_physical(path, context, {"startLine": line} if line else {})]}
 
 

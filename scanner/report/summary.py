@@ -29,15 +29,21 @@ def severities(findings: Iterable[Finding]) -> str:
     return ", ".join(f"{numbers[level]:,} {level.label}" for level in present)
 
 
-def read(outcome: Outcome) -> str:
-    """`214 files, 3.4 MB`."""
-    return f"{text.count(outcome.coverage.files, 'file')}, {text.size(outcome.coverage.size)}"
+def read(outcome: Outcome) -> list[str]:
+    """`214 files, 3.4 MB`; of an audit, what was read of each backend."""
+    if outcome.live:
+        from scanner.report import classes
+
+        return classes.reached(outcome.live.reach)
+    return [f"{text.count(outcome.coverage.files, 'file')}, {text.size(outcome.coverage.size)}"]
 
 
 def verdict(outcome: Outcome, fail_on: Severity) -> tuple[str, str]:
     """A mark (`!` look, `✗` the run fails) and the result of a run that is not clean."""
     findings = outcome.findings
     incomplete = "" if outcome.complete else " · complete: false"
+    if not findings and outcome.complete:
+        return "✓", "clean"
     if not findings:
         return "!", "nothing found in what could be checked" + incomplete
     words = f"{text.count(len(findings), 'finding')} ({severities(findings)})"
@@ -50,6 +56,8 @@ def place(path: str, line: int, context: ReportContext) -> str:
     """`path:line` as it opens from here; what looks like an option gets `./` before it."""
     if not path:
         return ""
+    if text.is_live(path):
+        return text.shorten(text.visible(path), _PATH)
     name = text.shorten(text.visible(context.open_from + path), _PATH)
     return ("./" if name.startswith("-") else "") + name + (f":{line}" if line else "")
 

@@ -15,6 +15,8 @@ FORMATS = {
     "json": ("scanner.report.json", "report"),
     "sarif": ("scanner.report.sarif", "github"),
     "sarif-full": ("scanner.report.sarif", "full"),
+    "markdown": ("scanner.report.markdown", "report"),
+    "prometheus": ("scanner.report.prometheus", "report"),
 }
 
 

@@ -7,6 +7,7 @@ and every string of a report goes through the one of its sink.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 _LONE = re.compile("[\ud800-\udfff]")
 # Python counts these as printable, and yet they show nothing: fillers, blanks, variation selectors.
@@ -47,6 +48,11 @@ def for_sarif(text: str) -> str:
     return _SARIF.sub(r"\\\1", visible(text)).replace("{", "{{").replace("}", "}}")
 
 
+def for_label(text: str) -> str:
+    """`text` as the value of a Prometheus label, between its quotes."""
+    return for_log(visible(text)).replace("\\", r"\\").replace('"', r"\"")
+
+
 def shorten(text: str, limit: int) -> str:
     """At most `limit` characters: the middle goes, since names differ at their ends."""
     if len(text) <= limit:
@@ -67,6 +73,24 @@ def size(number: int) -> str:
     if number < 999_950:
         return f"{number / 1e3:.1f} kB"
     return f"{number / 1e6:,.1f} MB"
+
+
+def is_live(path: str) -> bool:
+    """Is it the canonical id of a live secret, or the beginning of one, and no file?"""
+    return "://" in path
+
+
+def moment(when: datetime) -> str:
+    """A time of UTC in ISO 8601: `2027-01-31T12:00:00Z`."""
+    return when.isoformat().replace("+00:00", "Z")
+
+
+def duration(seconds: int) -> str:
+    """A time span for people, rounded down: `45s`, `90m`, `36h`, `104d`."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:,}{unit}"
+    return f"{seconds}s"
 
 
 def _shows(char: str) -> bool:

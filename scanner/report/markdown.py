@@ -1,0 +1,81 @@
+"""Report: Markdown, for a comment or a wiki page: tables, in whose cells what is hostile stays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from scanner.model import Finding, Outcome
+from scanner.records import Audited, Status
+from scanner.report import classes, summary, text
+from scanner.report.interface import ReportContext, whose
+from scanner.report.order import by_place, gap_order
+
+_ROWS = 200  # of each table: a comment holds 65,536 characters
+_PROSE = 600  # characters shown of a cell
+
+
+def report(outcome: Outcome, context: ReportContext) -> str:
+    """The result, then a table each of classes, changes, findings, gaps and notes."""
+    return text.for_log("\n".join(_lines(outcome, context)) + "\n")
+
+
+def _lines(outcome: Outcome, context: ReportContext) -> Iterator[str]:
+    mark, words = summary.verdict(outcome, context.fail_on)
+    yield f"# keywatch: {mark} {text.for_markdown(words)}"
+    facts = [*summary.read(outcome), *summary.remarks(outcome)]
+    yield from ("", " · ".join(map(text.for_markdown, facts)))
+    if outcome.live:
+        yield from _live(outcome.live)
+    found = sorted(outcome.findings, key=_gravest)
+    head = ("Severity", "Finding", "Where", "Detail")
+    yield from _table("Findings", head, [_finding(each, context) for each in found])
+    gaps = [(gap.kind, gap.path, gap.reason) for gap in sorted(outcome.gaps, key=gap_order)]
+    yield from _table("Not checked", ("Gap", "Where", "Why"), gaps)
+    notes = [("note", *note) for note in summary.notes(outcome, context)]
+    yield from _table("Notes", ("", "Where", "What"), notes)
+
+
+def _gravest(finding: Finding) -> tuple[object, ...]:
+    return (-finding.severity, -finding.confidence, *by_place(finding))
+
+
+def _finding(finding: Finding, context: ReportContext) -> tuple[str, ...]:
+    place = summary.place(finding.location.path, finding.location.line, context)
+    names = (finding.resource.id,) if finding.resource else (finding.preview, finding.context)
+    where = ", ".join(filter(None, (*names, place)))
+    detail = "; ".join(filter(None, (finding.detail, *whose(finding), f"id {finding.id}")))
+    return finding.severity.label, context.rule(finding).title, where, detail
+
+
+def _live(live: Audited) -> Iterator[str]:
+    rows = [_class(name, secrets) for name, secrets in classes.by_class(live)]
+    yield from _table("Classes", ("Class", "Limit", "Secrets", "Verdicts", "Conditions"), rows)
+    if live.since:
+        title = f"Changes since {text.moment(live.since)}"
+        yield from _table(title, ("", "Secret", "What"), classes.changes(live.changes))
+
+
+def _class(name: str, secrets: Sequence[Status]) -> tuple[str, ...]:
+    limits = sorted({text.duration(each.limit) for each in secrets if each.limit})
+    wrong = Counter(condition for each in secrets for condition in each.conditions)
+    conditions = ", ".join(f"{count:,} {each}" for each, count in sorted(wrong.items()))
+    count = f"{len(secrets):,}"
+    return name, ", ".join(limits), count, classes.verdicts(secrets), conditions
+
+
+def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A heading and a table; nothing where there are no rows."""
+    if not rows:
+        return
+    yield from ("", f"## {text.for_markdown(title)}", "")
+    yield _row(head)
+    yield _row(["---"] * len(head), escape=False)
+    yield from (_row(row) for row in rows[:_ROWS])
+    if len(rows) > _ROWS:
+        yield from ("", f"… and {len(rows) - _ROWS:,} more")
+
+
+def _row(cells: Iterable[str], *, escape: bool = True) -> str:
+    shown = (text.for_markdown(text.shorten(cell, _PROSE)) if escape else cell for cell in cells)
+    return f"| {' | '.join(shown)} |"
