@@ -111,6 +111,7 @@ def test_seconds_are_written_as_they_are_read(number: int) -> None:
 def test_a_period_is_written_as_the_policy_writes_it() -> None:
     assert [terms.period(n) for n in (0, DAY, 2 * DAY, 5_400)] == ["0s", "24h", "2d", "1h30m"]
     assert terms.about(100 * DAY + 2 * HOUR + 59 * MINUTE) == "100d2h"
+    assert terms.about(100 * DAY + 59) == "100d"
 
 
 def test_every_class_that_a_rule_names_is_a_default_class() -> None:

@@ -110,7 +110,7 @@ class Comparison:
         for form in dict.fromkeys(each.declared.form for each in self._declared):
             yield from self._homes.differences(form)
         for each in self._once_each():
-            if each.homes and not each.is_there and not any(map(each.is_hidden_by, gaps)):
+            if each.homes and not each.seen and not any(map(each.is_hidden_by, gaps)):
                 yield each.missing()
         for each in self._declared:
             yield from each.absent.values()
@@ -144,14 +144,14 @@ class Comparison:
         """A copy that is newer than the last rotation is written by something after all."""
         one, rotated = copy.declared, self._rotated.get(copy.role)
         since = rotated.latest if rotated else None
-        if not (copy.role and copy.is_there) or (since and copy.is_written_since(since)):
+        if not (copy.role and copy.seen) or (since and copy.is_written_since(since)):
             return
         last = f", the last time on {utc(since)}" if since else ""
         detail = (
             f"rotating the role {copy.role} changes the password in the database{last}; the copy "
             f"at {one.said} is written by nothing here"
         )
-        yield finding_of(BY_ID[ROTATED_ELSEWHERE], one.where, detail, one.id)
+        yield finding_of(BY_ID[ROTATED_ELSEWHERE], one.where, detail, copy.seen)
 
 
 class _Expected:
@@ -162,7 +162,7 @@ class _Expected:
         self.declared = declared
         self.homes = homes
         self.role = role
-        self.is_there = False
+        self.seen = ""  # the id of the last record that is it
         self.absent: dict[str, Finding] = {}
         self._dated: Dated | None = None
 
@@ -171,7 +171,7 @@ class _Expected:
         return same and self._is_around(scheme, segments)
 
     def meet(self, record: Record) -> None:
-        self.is_there = True
+        self.seen = record.id
         self._dated = record.dated
         key = self.declared.key
         if key and record.keys is not None and key not in record.keys:

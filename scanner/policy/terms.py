@@ -122,8 +122,9 @@ def period(seconds: int) -> str:
 
 
 def about(seconds: int) -> str:
-    """The same in its two largest units, rounded down."""
-    return "".join(_parts(seconds)[:2]) or "0s"
+    """The same, rounded down: days to the hour, hours to the minute."""
+    fine = 3_600 if seconds >= 172_800 else 60 if seconds >= 3_600 else 1
+    return period(seconds - seconds % fine)
 
 
 def _parts(seconds: int) -> list[str]:
