@@ -83,6 +83,7 @@ class Vault:
             now=self._now,
             enterprise="+ent" in str(health.data.get("version")),
             samples={},
+            fresh=self._settings.fresh,
         )
 
     def _notes(self, store: str, health: Answer) -> Iterator[Note]:

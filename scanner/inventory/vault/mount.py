@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from scanner.inventory.vault.trouble import Trouble
 from scanner.inventory.vault.walk import Item, Leaf, Next, Step
-from scanner.records import Dated, Strength
+from scanner.records import Dated, Record, Strength
 
 if TYPE_CHECKING:
     from hvac import Client
@@ -26,8 +26,8 @@ and the shelf. Where rights differ, they do so by folders."""
 
 class Place(NamedTuple):
     """What all that is read of one namespace ("" is the root) has in common. `client` is hvac's,
-    `samples` is filled on the way, `keys`: are names of keys asked for, too; `orphans` are paths
-    whose rotation Vault has given up."""
+    `samples` is filled on the way, `keys`: are names of keys asked for, too; `fresh`: records, by
+    id, that are not asked for again; `orphans` are paths whose rotation Vault has given up."""
 
     backend: str
     namespace: str
@@ -35,6 +35,7 @@ class Place(NamedTuple):
     now: datetime
     samples: Samples
     keys: bool
+    fresh: Mapping[str, Record]
     orphans: frozenset[str] = frozenset()
 
     def id(self, *parts: str) -> str:
@@ -126,7 +127,9 @@ def _each(mount: Mount, shelf: Shelf, names: Sequence[str]) -> Iterator[Next]:
             continue
         path = shelf.named + name
         entry = Entry(mount, path, mount.id(path), {})
-        if shelf.reads is None:
+        if fresh := mount.place.fresh.get(entry.id):
+            yield fresh
+        elif shelf.reads is None:
             yield from shelf.tells(entry)
         else:
             yield Leaf(entry.id, partial(_read, entry, shelf, name), shelf.advice)

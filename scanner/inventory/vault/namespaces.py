@@ -17,13 +17,14 @@ from scanner.inventory.vault.mount import Mount, Place, Samples, opened
 from scanner.inventory.vault.trouble import Trouble, cut, gap
 from scanner.inventory.vault.walk import Next, Step
 from scanner.model import Gap, Note
+from scanner.records import Record
 
 _NO_MOUNT = "there is no mount of that name, or the token has no right below it"
 
 
 class Session(NamedTuple):
     """An open Vault, and what is asked of it. `client` makes one for a namespace, and its text
-    shows no token. `samples` is filled on the way."""
+    shows no token. `samples` is filled on the way, `fresh` is that of the settings."""
 
     backend: str
     options: Mapping[str, Any]
@@ -31,6 +32,7 @@ class Session(NamedTuple):
     now: datetime
     enterprise: bool
     samples: Samples
+    fresh: Mapping[str, Record]
 
     def place(self, namespace: str) -> Place:
         return Place(
@@ -40,6 +42,7 @@ class Session(NamedTuple):
             now=self.now,
             samples=self.samples,
             keys=self.options.get("keys", False),
+            fresh=self.fresh,
         )
 
 
