@@ -65,9 +65,9 @@ THIRD_PARTY = {
         "scanner.detect.structure.yaml_reader",
     ),
 }
-# Three tables of our own modules, and the loader of detect-secrets' modules.
+# Four tables of our own modules, and the loader of detect-secrets' modules.
 LOADS_BY_NAME = {
-    *("scanner.cli", "scanner.report.table", "scanner.detect.structure"),
+    *("scanner.cli", "scanner.cli.backends", "scanner.report.table", "scanner.detect.structure"),
     *("scanner.detect.classic.library", "scanner.detect.verify"),
 }
 PURE = ("detect", "policy", "report")

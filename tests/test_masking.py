@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from scanner.cli.masking import masked_id
 from scanner.detect.samples import expand
+from scanner.report.table import FORMATS
 from tests.repositories import Repository, password
 from tests.support import Keywatch
 
@@ -32,7 +34,7 @@ allow:
 """
 
 
-@pytest.mark.parametrize("form", ["terminal", "json", "sarif", "sarif-full"])
+@pytest.mark.parametrize("form", FORMATS)
 def test_a_reason_in_keywatch_yaml_is_masked_in_every_report(repo: Repository, form: str) -> None:
     repo.write({"keywatch.yaml": ENTRY})
     result = repo.keywatch("scan", "--report", f"{form}=-")
@@ -94,3 +96,16 @@ def test_a_reason_with_a_secret_is_refused(repo: Repository) -> None:
     assert result.code == 2
     assert "--reason holds a secret" in result.err
     assert TOKEN[4:] not in result.err
+
+
+@pytest.mark.parametrize("part", range(2, 8))
+def test_a_canonical_id_is_masked_whichever_part_of_it_holds_a_secret(part: int) -> None:
+    parts = ["vault:", "", "prod", "-", "secret", "app", "x", "y"]
+    parts[part] = TOKEN
+    assert TOKEN not in masked_id("/".join(parts))
+    assert masked_id("/".join(parts[: part + 1])).startswith("/".join(parts[:part]) + "/ghp_")
+
+
+def test_a_canonical_id_without_a_secret_stays_as_it_is() -> None:
+    for name in ("vault://prod", "vault://prod/-/secret", "k8s://eks/app/secret/x", "a//b/c/d/"):
+        assert masked_id(name) == name

@@ -25,6 +25,7 @@ VERBS = {
     "explain": "say what looked at a line, and why each value on it was kept or refused",
     "rules": "list, explain and test the rules",
     "policy": "check keywatch.yaml, configs/secrets and the repository's guard rails together",
+    "audit": "judge the age of live secrets in Vault, Kubernetes, AWS and Azure by the policy",
     "init": "write a keywatch.yaml from what is in the repository",
     "hook": "what git and pre-commit run; install the hook",
 }

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scanner.cli.terminal import Io, show_error
-from scanner.errors import OutputError, UsageError
-from scanner.model import Outcome
+from scanner.errors import ExitCode, OutputError, UsageError
+from scanner.model import Outcome, Severity
 from scanner.report import table
 
 if TYPE_CHECKING:
@@ -66,6 +66,17 @@ def deliver(args: argparse.Namespace, io: Io, outcome: Outcome, context: ReportC
     return whole
 
 
+def exit_code(
+    outcome: Outcome, fail_on: Severity, *, written: bool, require_complete: bool
+) -> ExitCode:
+    """What a run comes to. `written`: all that was asked for could be."""
+    failing = any(finding.severity >= fail_on for finding in outcome.findings)
+    complete = outcome.complete and written
+    if failing and (complete or not require_complete):
+        return ExitCode.FINDINGS
+    return ExitCode.CLEAN if complete else ExitCode.INCOMPLETE
+
+
 def _write(path: str, text: str, io: Io) -> None:
     if path == STDOUT:
         io.write(text)
@@ -73,18 +84,20 @@ def _write(path: str, text: str, io: Io) -> None:
         write_file(os.path.join(io.cwd, path), text.encode(errors="backslashreplace"))
 
 
-def write_file(path: str, data: bytes) -> None:
+def write_file(path: str, data: bytes, *, private: bool = False) -> None:
     """Replace a file as a whole, never half of it. A device or a pipe is written to directly.
 
-    A link is replaced, not followed. OutputError says why it could not be done.
+    A link is replaced, not followed. A private file only its owner can read. OutputError says why
+    it could not be done.
     """
     beside = f"{path}.{os.urandom(6).hex()}.tmp"
+    opener = _private if private else None
     try:
         if _is_device(path):
             with open(path, "wb") as file:
                 file.write(data)
             return
-        with open(beside, "xb") as file:
+        with open(beside, "xb", opener=opener) as file:
             file.write(data)
         os.replace(beside, path)
     except OSError as error:
@@ -96,6 +109,10 @@ def write_file(path: str, data: bytes) -> None:
     finally:
         if os.path.exists(beside):
             os.unlink(beside)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _is_device(path: str) -> bool:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import scanner
 from scanner import config, globs
 from scanner.cli import evidence, inputs, output, policy_explain
-from scanner.cli.masking import masked
+from scanner.cli.masking import masked, masked_finding, masked_gap, masked_note
 from scanner.cli.terminal import Io, moment, show_error
 from scanner.cli.tree import Tree
 from scanner.config import Config
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--now", metavar="TIME", help="judge as of this time (ISO 8601)")
 
 
-class _Policy(NamedTuple):
+class Policy(NamedTuple):
     """The valid files of the policy."""
 
     config: Config
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace, io: Io) -> int:
     output.targets(args.report)
     now = moment(args.now)
     tree = Tree(args.path, io, use_git=not args.no_git)
-    policy = _read(tree, io)
+    policy = read(tree, io)
     if policy is None:
         return ExitCode.USAGE
     outcome = _judged(tree, policy, now)
@@ -82,12 +82,10 @@ def run(args: argparse.Namespace, io: Io) -> int:
     written = True
     if args.report or not args.quiet:
         written = output.deliver(args, io, outcome, _context(io, tree, now, fail_on))
-    if any(finding.severity >= fail_on for finding in outcome.findings):
-        return ExitCode.FINDINGS
-    return ExitCode.CLEAN if outcome.complete and written else ExitCode.INCOMPLETE
+    return output.exit_code(outcome, fail_on, written=written, require_complete=False)
 
 
-def _read(tree: Tree, io: Io) -> _Policy | None:
+def read(tree: Tree, io: Io) -> Policy | None:
     """The policy; None where a file of it is invalid: each is shown."""
     faults: list[KeywatchError] = []
     settings, data = Config({}), None
@@ -105,7 +103,7 @@ def _read(tree: Tree, io: Io) -> _Policy | None:
         )
     for fault in faults:
         show_error(fault, io)
-    return None if faults else _Policy(settings, data is not None, secrets)
+    return None if faults else Policy(settings, data is not None, secrets)
 
 
 def _check_rules(settings: Config, data: bytes | None) -> None:
@@ -138,14 +136,14 @@ def declarations(tree: Tree) -> tuple[list[Declared], list[KeywatchError]]:
     return secrets, faults
 
 
-def _judged(tree: Tree, policy: _Policy, now: datetime) -> Outcome:
+def _judged(tree: Tree, policy: Policy, now: datetime) -> Outcome:
     settings, secrets = policy.config, policy.secrets
     seen = evidence.gather(tree, globs.matcher(settings.exclude))
     found = contradictions.matched(settings.secrets, secrets)
     findings, notes = rotation_check.check(secrets, seen.evidence, found, tree.paths)
     findings += contradictions.check(settings, found, secrets, tree.paths)
     findings += _guard_rails(tree, seen)
-    notes += contradictions.unclassified(found, secrets) if policy.exists else [_no_policy()]
+    notes += contradictions.unclassified(found, secrets) if policy.exists else [no_policy()]
     if settings.audit:
         notes += contradictions.short_graces(settings.secrets, settings.classes, settings.audit)
     scope = Scope(whole_tree=False, today=now.date())
@@ -153,28 +151,16 @@ def _judged(tree: Tree, policy: _Policy, now: datetime) -> Outcome:
     notes += accepted.notes
     return Outcome(
         findings=tuple(
-            sorted(identify(map(_masked, sorted(findings, key=in_order))), key=in_order)
+            sorted(identify(map(masked_finding, sorted(findings, key=in_order))), key=in_order)
         ),
-        notes=tuple(
-            note._replace(path=masked(note.path), text=masked(note.text)) for note in sorted(notes)
-        ),
-        gaps=tuple(gap._replace(path=masked(gap.path)) for gap in gaps),
+        notes=tuple(map(masked_note, sorted(notes))),
+        gaps=tuple(map(masked_gap, gaps)),
         skips=tuple(skip._replace(path=masked(skip.path)) for skip in sorted(tree.skips)),
         coverage=tree.coverage,
     )
 
 
-def _masked(finding: Finding) -> Finding:
-    """Names and paths are the repository's, and may hold a secret."""
-    place = finding.location
-    return finding._replace(
-        location=place._replace(path=masked(place.path)),
-        context=masked(finding.context),
-        detail=masked(finding.detail),
-    )
-
-
-def _no_policy() -> Note:
+def no_policy() -> Note:
     text = f"there is no {config.NAME}, so no secret has a class: keywatch init writes one"
     return Note(kind="no-policy", path="", text=text)
 

@@ -76,13 +76,15 @@ def scan(
     written = True
     if args.report or not args.quiet:
         written = output.deliver(args, io, outcome, _context(io, plan, now, fail_on))
-    return _exit_code(outcome, fail_on, written=written, require_complete=args.require_complete)
+    return output.exit_code(
+        outcome, fail_on, written=written, require_complete=args.require_complete
+    )
 
 
 def _load_what_follows(args: argparse.Namespace) -> None:
     """What judges and reports, loaded while other processes scan."""
     from scanner.cli import masking
-    from scanner.policy import judge, references, rules  # noqa: F401
+    from scanner.policy import judge, live_rules, references, rules  # noqa: F401
     from scanner.report import table
 
     masking.prepare()
@@ -98,8 +100,8 @@ def judged(
     least: Confidence,
 ) -> Outcome:
     """What the sweep comes to under the repository's policy and baselines."""
-    from scanner.cli.masking import masked
-    from scanner.policy import judge
+    from scanner.cli.masking import masked_terms
+    from scanner.policy import judge, live_rules
 
     selection, owed = plan.selection, plan.owed
     settings = selection.config
@@ -111,14 +113,8 @@ def judged(
         gaps=swept.gaps,
         baseline=owed.baseline(),
         classic_baseline=owed.classic_baseline(),
-        entries=[
-            each._replace(reason=masked(each.reason), owner=masked(each.owner))
-            for each in settings.allow
-        ],
-        accepted_gaps=[
-            each._replace(reason=masked(each.reason), owner=masked(each.owner))
-            for each in settings.accept_gaps
-        ],
+        entries=[*map(masked_terms, settings.allow)],
+        accepted_gaps=[*map(masked_terms, settings.accept_gaps)],
         legacy_pragmas=settings.legacy_pragmas,
         standing=[
             *(
@@ -127,7 +123,10 @@ def judged(
             ),
             *owed.standing(),
         ],
-        idle_rules={*settings.disable_rules, *theirs},
+        idle_rules={
+            *(*settings.disable_rules, *theirs, *live_rules.BY_ID),
+            *(each.kind for each in settings.accept_gaps if "://" in each.path),
+        },
         whole_tree=selection.whole_tree,
         now=now,
         min_confidence=asked or settings.min_confidence or least,
@@ -159,13 +158,3 @@ def _context(io: Io, plan: Plan, now: datetime, fail_on: Severity) -> ReportCont
         color=io.color,
         width=io.width,
     )
-
-
-def _exit_code(
-    outcome: Outcome, fail_on: Severity, *, written: bool, require_complete: bool
-) -> ExitCode:
-    failing = any(finding.severity >= fail_on for finding in outcome.findings)
-    complete = outcome.complete and written
-    if failing and (complete or not require_complete):
-        return ExitCode.FINDINGS
-    return ExitCode.CLEAN if complete else ExitCode.INCOMPLETE

@@ -6,7 +6,7 @@ Joins the options of each kind of backend and the policy by passing values.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from scanner.operator_file import Entry
 from scanner.policy import addresses
@@ -14,12 +14,28 @@ from scanner.policy.declared import vault_identity
 from scanner.policy.live import Store
 
 Options = Mapping[str, Any]
-_SCHEMES = {"vault": "vault", "kubernetes": "k8s", "aws": "aws", "azure": "azure"}
+
+
+class Named(Protocol):
+    """A backend, by whichever name it goes here."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+
+
+SCHEMES = {"vault": "vault", "kubernetes": "k8s", "aws": "aws", "azure": "azure"}
+
+
+def address(backend: Named) -> str:
+    """How the canonical ids of its secrets begin."""
+    return f"{SCHEMES[backend.kind]}://{backend.name}"
 
 
 def store(entry: Entry) -> Store:
     """A backend with all that a repository may say of it."""
-    scheme, options = _SCHEMES[entry.kind], entry.options
+    scheme, options = SCHEMES[entry.kind], entry.options
     globs = (f"{scheme}://{entry.name}/{path}" for path in _SCOPES[entry.kind](options))
     known = Store(name=entry.name, scheme=scheme, scope=tuple(map(addresses.pattern, globs)))
     match entry.kind:

@@ -1,0 +1,93 @@
+"""The command line: a repository's policy and declarations, against which live secrets are held."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from scanner import config, globs
+from scanner.cli import evidence, stores
+from scanner.cli.masking import masked
+from scanner.cli.policy import Policy
+from scanner.cli.tree import Tree
+from scanner.model import Finding, Gap, Location, Note
+from scanner.operator_file import Operator
+from scanner.policy import contradictions, floor, rotation, rotation_check, standing
+from scanner.policy.live import Comparison, Repository
+from scanner.policy.matching import Entries
+from scanner.records import Record, Resource, Status
+
+
+class Court:
+    """Judges one record after the other, from several threads; and, when all have passed, what the
+    repository says and no store has."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        files: Policy,
+        operator: Operator,
+        environ: Mapping[str, str],
+        now: datetime,
+    ) -> None:
+        settings = files.config
+        everywhere = [stores.store(each) for each in operator.backends]
+        self._comparison = Comparison(_repository(tree, files), everywhere, environ)
+        entries = [
+            each._replace(owner=masked(each.owner), runbook=masked(each.runbook))
+            for each in settings.secrets
+        ]
+        self._entries = Entries(entries, floor.raised(settings.classes, operator.floor))
+        self._weakened = [*floor.weakened(settings.own_classes, operator.floor)]
+        self._first = _first(files)
+        self._now = now
+
+    def __call__(self, record: Record, backend: str) -> tuple[Status, list[Finding]]:
+        match = self._entries.match(record)
+        placed = self._comparison.placed(rotation.judge(record, match, self._now), match)
+        place = _location(placed.where or self._first)
+        return standing.status(placed.judged, backend), [*standing.findings(placed.judged, place)]
+
+    def differences(self, gaps: Sequence[Gap]) -> Iterator[Finding]:
+        """What is missing, unless a gap may hide it, and what else is not as it is said."""
+        yield from self._weakened
+        yield from map(self._whose, self._comparison.findings(gaps))
+
+    def notes(self) -> Iterator[Note]:
+        return self._comparison.notes()
+
+    def _whose(self, finding: Finding) -> Finding:
+        """With the live secret that it is about, where it is about one."""
+        name = finding.context
+        if name.partition("://")[0] not in stores.SCHEMES.values():
+            return finding
+        match = self._entries.match(Record(id=name.partition("#")[0], kind=""))
+        owner, runbook = (match.entry.owner, match.entry.runbook) if match else ("", "")
+        return finding._replace(resource=Resource(id=name, owner=owner, runbook=runbook))
+
+
+def _repository(tree: Tree, files: Policy) -> Repository:
+    secrets = files.secrets
+    seen = evidence.gather(tree, globs.matcher(files.config.exclude))
+    found = contradictions.matched(files.config.secrets, secrets)
+    unwritten = rotation_check.unwritten(secrets, seen.evidence, found, tree.paths)
+    return Repository(
+        declared=secrets,
+        made=seen.made,
+        synced=seen.evidence.synced,
+        copies={one: role for one, role in unwritten.items() if role},
+    )
+
+
+def _first(files: Policy) -> str:
+    """The place of what the repository does not speak of: the first line of its inventory."""
+    declared = [one.where.rpartition(":")[0] for one in files.secrets]
+    path = declared[0] if declared and not files.exists else config.NAME
+    return f"{path}:1"
+
+
+@functools.cache
+def _location(where: str) -> Location:
+    path, _, line = where.rpartition(":")
+    return Location(path=path, line=int(line), end_line=int(line))
