@@ -1,5 +1,5 @@
 # On a machine with python3 (and its venv module), git and make, these do all the set-up:
-#   make demo     scan an example repository with planted secrets
+#   make demo     scan an example repository with planted secrets, and audit a server with its live ones
 #   make test     lint, types, the whole suite; its core on every other interpreter found
 #   make bench    measure keywatch beside its peers, into bench/RESULTS.md
 #   make docs     write docs/rules/, a page for each rule, and docs/coverage.md
@@ -28,7 +28,7 @@ interpreter = $(firstword $(foreach python,python$(1) $(wildcard $(HOME)/.pyenv/
 HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 OTHERS = $(foreach version,$(filter-out $(HERE),$(VERSIONS)),$(if $(call interpreter,$(version)),$(version)))
 
-.PHONY: help demo test test-here test-others bench docs lint clean
+.PHONY: help demo demo-audit test test-here test-others bench docs lint clean
 .SECONDARY: # keep the stamps of environments that only patterns name
 
 help:
@@ -42,6 +42,11 @@ demo: $(VENV)/installed
 	  || test $$? -eq 1
 	@$(BIN)/python examples/plant.py check $(DEMO)/keywatch.json
 	@echo "SARIF: $(DEMO)/keywatch.sarif"
+	@$(MAKE) --no-print-directory demo-audit
+
+demo-audit: $(VENV)/auditing
+	@$(BIN)/python -m examples.live $(DEMO)
+	@echo "SARIF: $(DEMO)/audit.sarif"
 
 test: lint test-here test-others
 
@@ -74,6 +79,10 @@ docs: $(VENV)/installed
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(PIP_FLAGS) --editable .
+	@touch $@
+
+$(VENV)/auditing: $(VENV)/installed
+	$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[demo]'
 	@touch $@
 
 $(VENV)/developing: $(VENV)/installed

