@@ -18,7 +18,7 @@ _HEAD = 8192
 def main(tree: str) -> None:
     folder = cache.folder()
     rules = rulebook.load(cache_folder=folder)
-    ready = matcher.build("hyperscan", lambda: detector.patterns(rules), rules.key, folder)
+    ready = matcher.build("hyperscan", lambda: detector.patterns(rules), rules.shipped_key, folder)
     hits = size = 0
     for path in _files(tree):
         with open(path, "rb") as file:

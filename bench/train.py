@@ -26,8 +26,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from bench import passwords, quality
-from scanner.detect import likelihood, matcher, rulebook
-from scanner.detect.detector import Detector, patterns, patterns_key
+from scanner.detect import likelihood, rulebook
+from scanner.detect.detector import Detector, matcher_for
 from scanner.detect.features import Case, features
 from scanner.detect.likelihood import Model
 from scanner.detect.matches import Match
@@ -78,8 +78,7 @@ class Recorder:
     def __init__(self) -> None:
         book = rulebook.load()
         book.likelihood = Model(bias=0, weights={}, **_LEVELS)  # the one to be made
-        made = matcher.build("auto", lambda: patterns(book), patterns_key(book), None)
-        self._detector = Detector(book, made)
+        self._detector = Detector(book, matcher_for(book, "auto", None))
         self._places: list[Place] = []
         likelihood.weighed = self._record
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -11,6 +12,10 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 
 import pytest
 
+from scanner import cache
+from scanner.detect import rulebook
+from scanner.detect.classic import ClassicSettings
+from scanner.detect.detector import Detector, matcher_for
 from scanner.detect.samples import expand
 from tests.nursery import Ended
 
@@ -73,6 +78,13 @@ def grow(root: Path, files: Mapping[str, str | bytes]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return root
+
+
+@functools.cache
+def detector(engine: str = "auto", settings: ClassicSettings | None = None) -> Detector:
+    """The product's own engine over the shipped rules, compiled once for all tests."""
+    book = rulebook.load(cache_folder=cache.folder())
+    return Detector(book, matcher_for(book, engine, cache.folder(), settings), settings)
 
 
 def token(seed: int = 7) -> str:

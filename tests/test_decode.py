@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from scanner.detect import decode, matcher, rulebook
-from scanner.detect.detector import Detector, patterns
+from scanner.detect import decode
+from scanner.detect.detector import Detector
 from scanner.detect.samples import expand
 from scanner.model import Finding, Observation
+from tests import support
 from tests.support import Keywatch, scan, token
 
 TOKEN = token().encode()
@@ -38,8 +39,7 @@ ENCODINGS: Mapping[str, Encode] = {
 
 @pytest.fixture(scope="module", params=["hyperscan", "re"])
 def detector(request: pytest.FixtureRequest) -> Detector:
-    book = rulebook.load()
-    return Detector(book, matcher.build(request.param, lambda: patterns(book), book.key, None))
+    return support.detector(request.param)
 
 
 def observe(detector: Detector, text: bytes, path: str = "a.txt") -> Observation:
@@ -299,11 +299,7 @@ class TestHostile:
 
 
 def test_both_engines_decode_the_same() -> None:
-    book = rulebook.load()
-    first, second = (
-        Detector(book, matcher.build(name, lambda: patterns(book), book.key, None))
-        for name in ("hyperscan", "re")
-    )
+    first, second = map(support.detector, ("hyperscan", "re"))
     source = random.Random(7)
     for _ in range(150):
         text = expand(source.choice(["{alnum:30}", "ghp_{base62:30}{crc32}"]), source.randrange(99))

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.detect import comments, engine, matcher, rulebook
-from scanner.detect.detector import Detector, patterns
+from scanner.detect import comments, engine
+from scanner.detect.detector import Detector
 from scanner.detect.pieces import Place, buffers
 from scanner.detect.samples import expand
 from scanner.model import AllowComment, CommentKind, Finding, Observation
+from tests import support
 
 # Formats that are found whatever stands around them.
 FORMATS = (
@@ -38,8 +39,7 @@ class Planted(NamedTuple):
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    book = rulebook.load()
-    return Detector(book, matcher.build("auto", lambda: patterns(book), book.key, None))
+    return support.detector()
 
 
 def plant(source: random.Random, pieces: int, fillers: Sequence[str] = FILLERS) -> Planted:

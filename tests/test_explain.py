@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from scanner.detect import matcher, rulebook
-from scanner.detect.detector import Detector, patterns
+from scanner import cache
+from scanner.detect import rulebook
+from scanner.detect.detector import Detector, matcher_for
 from scanner.detect.explain import Explainer
 from scanner.detect.explained import Fate
 from scanner.detect.matcher import Matcher
@@ -331,12 +332,12 @@ def test_what_is_kept_of_a_line_is_what_is_found_there() -> None:
 
 @functools.cache
 def shipped() -> Rulebook:
-    return rulebook.load()
+    return rulebook.load(cache_folder=cache.folder())
 
 
 @functools.cache
 def ready() -> Matcher:
-    return matcher.build("auto", lambda: patterns(shipped()), shipped().key, None)
+    return matcher_for(shipped(), "auto", cache.folder())
 
 
 def traced(book: Rulebook, line: int = 1) -> tuple[Explainer, Detector]:

@@ -6,7 +6,6 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -14,18 +13,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.detect import fixes, matcher, rulebook
-from scanner.detect.detector import Detector, patterns
+from scanner.detect import fixes
 from scanner.detect.samples import expand
 from scanner.model import Finding
+from tests.support import detector
 
 REFERENCE = re.compile(r"\$\{[A-Z_\d]+\}")
-
-
-@cache
-def detector() -> Detector:
-    book = rulebook.load()
-    return Detector(book, matcher.build("auto", lambda: patterns(book), book.key, None))
 
 
 def observer(path: str) -> Callable[[bytes], Sequence[Finding]]:

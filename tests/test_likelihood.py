@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from pathlib import Path
 
 import pytest
 
 from bench import passwords
-from scanner.detect import features, likelihood, matcher, rulebook
+from scanner.detect import features, likelihood, rulebook
 from scanner.detect.context import place_of
-from scanner.detect.detector import Detector, patterns
 from scanner.detect.features import Case
 from scanner.detect.placeholders import stands_for_one
 from scanner.detect.samples import expand
 from scanner.model import Confidence, Finding
-from tests.support import Keywatch, scan
+from tests.support import Keywatch, detector, scan
 
 RULES = Path(__file__).resolve().parents[1] / "rules"
 HELD = Path(passwords.__file__).with_name("held_passwords.txt")
 MODEL = rulebook.load().likelihood
-
-
-@functools.cache
-def detector() -> Detector:
-    book = rulebook.load()
-    return Detector(book, matcher.build("auto", lambda: patterns(book), book.key, None))
 
 
 def observe(path: str, text: str) -> tuple[Finding, ...]:

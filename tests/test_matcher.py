@@ -15,10 +15,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.detect import matcher, rulebook, stems
-from scanner.detect.detector import Detector, patterns
+from scanner.detect import matcher, stems
+from scanner.detect.detector import Detector
 from scanner.detect.samples import expand
 from scanner.errors import ConfigError
+from tests import support
 
 RULES = Path(__file__).resolve().parents[1] / "rules" / "secrets"
 TEMPLATES = tuple(
@@ -33,12 +34,7 @@ TEMPLATES = tuple(
 @pytest.fixture(scope="module")
 def detectors() -> tuple[Detector, Detector]:
     """One for each engine."""
-    book = rulebook.load()
-    hyperscan, twin = (
-        Detector(book, matcher.build(name, lambda: patterns(book), book.key, None))
-        for name in ("hyperscan", "re")
-    )
-    return hyperscan, twin
+    return support.detector("hyperscan"), support.detector("re")
 
 
 def a_file(source: random.Random) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections import Counter
@@ -17,10 +16,10 @@ import jsonschema
 import pytest
 import yaml
 
-from scanner.detect import matcher, rulebook
-from scanner.detect.detector import Detector, patterns
+from scanner.detect import rulebook
 from scanner.detect.samples import expand
 from scanner.detect.verify import CHECKS
+from tests.support import detector
 
 RULES = Path(__file__).parents[1] / "rules"
 SEEDS = range(5)
@@ -52,23 +51,16 @@ def book() -> rulebook.Rulebook:
     return rulebook.load()
 
 
-@functools.cache
-def detector_of(engine: str) -> Detector:
-    """Made once: xdist deals the tests out, so a fixture would be made again and again."""
-    shipped = rulebook.load()
-    return Detector(shipped, matcher.build(engine, lambda: patterns(shipped), shipped.key, None))
-
-
 @pytest.fixture(params=["hyperscan", "re"])
 def scan(request: pytest.FixtureRequest) -> Any:
     """The product's own engine over text, once with each matcher: the rules of what it found."""
-    detector = detector_of(request.param)
+    ready = detector(request.param)
 
     def found(example: Any, seed: int) -> list[str]:
         if isinstance(example, str):
             example = {"file": "app/settings", "text": example}
         text = expand(example["text"], seed) + "\n"
-        seen = detector.observe(example["file"], [text.encode()])
+        seen = ready.observe(example["file"], [text.encode()])
         return [finding.rule for finding in seen.findings] if seen else []
 
     return found

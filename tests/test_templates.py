@@ -15,10 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.detect import matcher, rulebook
 from scanner.detect.configured import flaw, is_sensitive, trimmed
-from scanner.detect.detector import Detector, patterns
 from scanner.detect.templates import Judged, Verdict, judge
+from tests import support
 
 VALUE = "".join(random.Random(3).choices(string.ascii_lowercase, k=9)) + "47"
 B64 = b64encode(VALUE.encode()).decode()
@@ -226,8 +225,7 @@ FLAGGED = [(name, *flagged) for name, row in ROWS.items() for flagged in row.fla
 @pytest.fixture(scope="module", params=["hyperscan", "re"])
 def rules_of(request: pytest.FixtureRequest) -> Any:
     """The rules of what is found in a file, by the product's own engine with either matcher."""
-    book = rulebook.load()
-    detector = Detector(book, matcher.build(request.param, lambda: patterns(book), book.key, None))
+    detector = support.detector(request.param)
 
     def found(file: str, text: str) -> list[str]:
         seen = detector.observe(file, [filled(text).encode()])

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scanner.detect import classic, matcher, rulebook
-from scanner.detect.detector import Detector, patterns
+from scanner.detect import classic
+from scanner.detect.detector import Detector
 from scanner.detect.samples import expand
 from scanner.model import Finding, Observation
+from tests import support
 from tests.support import token
 
 SAID = "keywatch" + ': allow some-rule reason="x y" owner=@a until=2027-01-31'
@@ -29,8 +30,7 @@ def examples() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    book = rulebook.load()
-    return Detector(book, matcher.build("auto", lambda: patterns(book), book.key, None))
+    return support.detector()
 
 
 def observe(detector: Detector, *chunks: str | bytes, path: str = "example") -> Observation:
@@ -165,9 +165,7 @@ class TestComments:
 @pytest.mark.unmeasured
 def test_thousands_of_values_that_both_layers_find_are_joined_in_linear_time() -> None:
     settings = classic.default_settings()
-    book = rulebook.load()
-    ready = matcher.build("auto", lambda: patterns(book, settings), book.key, None)
-    both = Detector(book, ready, settings)
+    both = support.detector(settings=settings)
     spent = []
     for count in (750, 3000):
         text = "\n".join(f'token = "{token(seed)}"' for seed in range(count))

@@ -165,7 +165,7 @@ def _explained(args: argparse.Namespace, plan: Plan, blob: Blob, place: Place) -
         place.line,
         column=place.column,
         path=shown,
-        rules=tuple(recipe.book.rules),
+        rules=recipe.book.active,
         disabled=tuple(plan.selection.config.disable_rules),
         explained=explained,
         outcome=_of_place(outcome, place, explained),

@@ -72,10 +72,9 @@ def masked_note(note: Note) -> Note:
 
 @functools.cache
 def _detector() -> Detector:
-    from scanner.detect import matcher, rulebook
-    from scanner.detect.detector import Detector, patterns, patterns_key
+    from scanner.detect import rulebook
+    from scanner.detect.detector import Detector, matcher_for
 
     folder = cache.folder()
     book = rulebook.load(cache_folder=folder)
-    ready = matcher.build("auto", lambda: patterns(book), patterns_key(book), folder)
-    return Detector(book, ready)
+    return Detector(book, matcher_for(book, "auto", folder))

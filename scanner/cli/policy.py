@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import scanner
-from scanner import config, globs
+from scanner import cache, config, globs
 from scanner.cli import evidence, inputs, output, policy_explain
 from scanner.cli.masking import masked, masked_finding, masked_gap, masked_note
 from scanner.cli.terminal import Io, moment, show_error
@@ -112,7 +112,8 @@ def _check_rules(settings: Config, data: bytes | None) -> None:
         from scanner.detect import rulebook, rules
 
         own = [rules.Source(config.NAME, data, part=True)] if settings.has_rules else []
-        _ = rulebook.load(own, disabled=settings.disable_rules).rules
+        disabled, folder = settings.disable_rules, cache.folder()
+        _ = rulebook.load(own, disabled=disabled, cache_folder=folder).own_rules
 
 
 def declarations(tree: Tree) -> tuple[list[Declared], list[KeywatchError]]:

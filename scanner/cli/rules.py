@@ -100,7 +100,7 @@ def _test(given: str, io: Io) -> int:
     if source.part and not config.load(source.data, given, None).has_rules:
         raise UsageError(f"{given} holds no rules", todo="write some below rules:")
     shipped = any(source.data == each.data for each in rulebook.shipped())
-    faults, count = proof.prove(source, shipped=shipped)
+    faults, count = proof.prove(source, cache.folder(), shipped=shipped)
     for fault in faults:
         io.write(f"{fault}\n")
     io.write(f"{count} examples, {len(faults) or 'none'} at fault\n")

@@ -18,8 +18,8 @@ from scanner.cli.debt import Debt
 from scanner.cli.inputs import Selection
 from scanner.cli.masking import masked
 from scanner.cli.terminal import Io
-from scanner.detect import matcher, rulebook
-from scanner.detect.detector import NOTHING, Detector, Named, patterns, patterns_key
+from scanner.detect import rulebook
+from scanner.detect.detector import NOTHING, Detector, Named, matcher_for
 from scanner.detect.rulebook import Rulebook
 from scanner.errors import UsageError, unreadable
 from scanner.inputs.interface import Blob, Source
@@ -116,12 +116,7 @@ class Recipe(NamedTuple):
         return task.scan
 
     def detector(self, trace: Trace | None = None) -> Detector:
-        ready = matcher.build(
-            self.matcher,
-            lambda: patterns(self.book, self.settings),
-            patterns_key(self.book, self.settings),
-            self.cache_folder,
-        )
+        ready = matcher_for(self.book, self.matcher, self.cache_folder, self.settings)
         return Detector(self.book, ready, self.settings, trace)
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache
-from scanner.detect.matcher import CONTENT, NAME, Hit, Matcher, Pattern
+from scanner.detect import matcher
+from scanner.detect.matcher import NAME, Hit, Matcher, Pattern
 from scanner.detect.pieces import Place, buffers
 from scanner.detect.rulebook import Rulebook
 from scanner.detect.scopes import scope_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from scanner.detect.classic.found import Found
     from scanner.detect.decode import Decoder
     from scanner.detect.engine import Engine
+    from scanner.detect.rules import Rule
     from scanner.detect.trace import Trace
     from scanner.model import AllowComment, Finding, Gap, Note, Observation
 
@@ -31,10 +33,30 @@ _CUT = "more is encoded in it than is decoded of one file: the rest was read as 
 _YAML = (".yaml", ".yml", ".eyaml")  # may hold text, behind escapes, that no prefilter sees
 
 
+def matcher_for(
+    book: Rulebook, engine: str, cache_folder: str | None, settings: ClassicSettings | None = None
+) -> Matcher:
+    """The engine, ready for the rules, and for the prefilters of these settings."""
+    key = patterns_key(book, settings)
+    made = matcher.build(engine, lambda: patterns(book, settings), key, cache_folder)
+    own = book.own_rules
+    if not own:
+        return made
+    from scanner.detect import encodings
+    from scanner.detect.rules import OWN
+
+    of_rules, encoded = map(_pattern, own), encodings.further(own)
+    numbers = [OWN + place for place in range(len(own))]
+    numbers += [len(book.rules) + len(USES) + kind for kind in range(len(encoded))]
+    more = (*of_rules, *encoded)
+    second = matcher.build(engine, lambda: more, book.key, cache_folder)
+    return matcher.Joined(made.name, made, second, more, numbers)
+
+
 def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[Pattern, ...]:
-    """All that the one pass looks for: a rule's number is its place, then come uses of variables,
-    what is encoded, comments and the prefilters of the detect-secrets layer. Rules without an
-    anchor are called for by the names of files."""
+    """What the one pass looks for, whatever a repository's own rules are: a rule's number is its
+    place, then come uses of variables, what is encoded, comments and the prefilters of the
+    detect-secrets layer."""
     from scanner.detect import comments, encodings
 
     theirs: tuple[Pattern, ...] = ()
@@ -42,32 +64,32 @@ def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[P
         from scanner.detect.classic import prefilters
 
         theirs = tuple(Pattern(*each) for each in prefilters(settings))
-    rules = (
-        Pattern(
-            anchor=r.anchor,
-            ignore_case=r.ignore_case,
-            keywords=r.keywords,
-            once=bool(r.group and not r.pattern),
-            scope=r.scope,
-            in_code=r.anchor_in_code,
-        )
-        if r.anchor
-        else Pattern(r.files, scope=NAME)
-        for r in book.rules
-    )
     ours = (
         Pattern(anchor, ignore_case=True, keywords=keywords)
         for anchor, keywords in zip(comments.ANCHORS, comments.KEYWORDS, strict=True)
     )
-    encoded = (each._replace(scope=CONTENT) for each in encodings.patterns(book.rules))
-    return (*rules, *USES, *encoded, *ours, *theirs)
+    return (*map(_pattern, book.rules), *USES, *encodings.patterns(book.rules), *ours, *theirs)
+
+
+def _pattern(rule: Rule) -> Pattern:
+    """What calls for a rule: without an anchor, the names of files."""
+    if not rule.anchor:
+        return Pattern(rule.files, scope=NAME)
+    return Pattern(
+        anchor=rule.anchor,
+        ignore_case=rule.ignore_case,
+        keywords=rule.keywords,
+        once=bool(rule.group and not rule.pattern),
+        scope=rule.scope,
+        in_code=rule.anchor_in_code,
+    )
 
 
 def patterns_key(book: Rulebook, settings: ClassicSettings | None = None) -> str:
     """What names the compiled patterns in the cache."""
     if settings is None:
-        return book.key
-    return cache.key(book.key, repr((settings.plugins, settings.letters_wanted)))
+        return book.shipped_key
+    return cache.key(book.shipped_key, repr((settings.plugins, settings.letters_wanted)))
 
 
 class Named(NamedTuple):
@@ -195,11 +217,11 @@ class Detector:
     def _decoder(self) -> Decoder:
         from scanner.detect.decode import Decoder
 
-        rules = len(self._book.rules)
+        rules = self._book.rules
 
         def look(text: bytes) -> tuple[Sequence[Hit], Sequence[Hit]]:
             met = self._met(text, "any")
-            return [hit for hit in met.others if hit[0] < rules], met.encoded
+            return [hit for hit in met.others if hit[0] in rules], met.encoded
 
         return Decoder(look)
 
@@ -218,7 +240,7 @@ class Detector:
 
     def _named(self, path: str, hits: Sequence[Hit]) -> Named:
         rules = self._book.rules
-        called = {index for index, _ in hits if index < len(rules) and not rules[index].anchor}
+        called = {index for index, _ in hits if index in rules and not rules[index].anchor}
         within = [hit for hit in hits if hit[0] not in called]
         shown, findings = self._engine.examine_name(path, within) if within else (path, [])
         seen = _observation(shown, 0, findings, [], ()) if findings else None
@@ -230,12 +252,13 @@ class Detector:
             return ()
         from scanner.detect import classic, comments
         from scanner.detect.encodings import KINDS
+        from scanner.detect.rules import OWN
 
         if len(hits) > classic.MOST_HITS:
             return None
         assert self._settings is not None  # noqa: S101 - asked by the caller
         first = len(self._book.rules) + len(USES) + len(KINDS) + len(comments.ANCHORS)
-        theirs = sorted((to, index - first) for index, to in hits if index >= first)
+        theirs = sorted((to, index - first) for index, to in hits if first <= index < OWN)
         ends, numbers = [to for to, _ in theirs], [number for _, number in theirs]
         try:
             return classic.scan(path, data, ends, self._settings, numbers)

@@ -15,7 +15,7 @@ from itertools import product
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
-from scanner.detect.matcher import Pattern
+from scanner.detect.matcher import CONTENT, Pattern
 
 if TYPE_CHECKING:
     from scanner.detect.rules import Rule
@@ -63,18 +63,35 @@ def patterns(rules: Iterable[Rule]) -> tuple[Pattern, ...]:
     words = {case(word).encode() for word in _WORDS for case in (str.lower, str.upper, str.title)}
     words |= {token.encode() for token in _TOKENS}
     again = _encoded(words)
-    looked_for = {word.encode() for rule in rules for word in _literals(rule) if len(word) > 2}
-    looked_for |= words | again | _encoded(again) | _written(words)
+    looked_for = _looked_for(rules) | words | again | _encoded(again) | _written(words)
     compressed = {GZIP, *_encoded((GZIP,))}
-    in_base64 = {each for word in looked_for for at in range(3) for each in _in_base64(word, at)}
-    in_base64 |= {each for word in compressed for each in _in_base64(word, 0)}
-    in_hex = {each.hex() for word in looked_for for each in _long(word)}
-    in_hex |= {each.hex() for each in compressed}
     return (
-        Pattern(BASE64_TEXT, literals=tuple(sorted(in_base64))),
-        Pattern(HEX_TEXT, ignore_case=True, literals=tuple(sorted(in_hex))),
-        Pattern(_PERCENT, ignore_case=True),
-        Pattern(_ESCAPES, ignore_case=True),
+        *_of_literals(looked_for, compressed),
+        Pattern(_PERCENT, ignore_case=True, scope=CONTENT),
+        Pattern(_ESCAPES, ignore_case=True, scope=CONTENT),
+    )
+
+
+def further(rules: Iterable[Rule]) -> tuple[Pattern, ...]:
+    """Patterns for the first of KINDS, of what these rules look for alone; none for nothing."""
+    looked_for = _looked_for(rules)
+    return _of_literals(looked_for, ()) if looked_for else ()
+
+
+def _looked_for(rules: Iterable[Rule]) -> set[bytes]:
+    return {word.encode() for rule in rules for word in _literals(rule) if len(word) > 2}
+
+
+def _of_literals(words: Iterable[bytes], beginnings: Iterable[bytes]) -> tuple[Pattern, Pattern]:
+    """What the words are in base64 and in hex, wherever they stand in a text, and the beginnings of
+    texts."""
+    in_base64 = {each for word in words for at in range(3) for each in _in_base64(word, at)}
+    in_base64 |= {each for word in beginnings for each in _in_base64(word, 0)}
+    in_hex = {each.hex() for word in words for each in _long(word)}
+    in_hex |= {each.hex() for each in beginnings}
+    return (
+        Pattern(BASE64_TEXT, scope=CONTENT, literals=tuple(sorted(in_base64))),
+        Pattern(HEX_TEXT, ignore_case=True, scope=CONTENT, literals=tuple(sorted(in_hex))),
     )
 
 

@@ -119,9 +119,11 @@ class Engine:
         """
         by_rule: dict[int, list[int]] = {}
         for index, to in hits:
-            if index < len(self._rules):
+            if index in self._rules:
                 by_rule.setdefault(index, []).append(to)
         self._part(by_rule, buffer.data)
+        if off := self._book.disabled:
+            by_rule = {n: ends for n, ends in by_rule.items() if self._rules[n].id not in off}
         found: list[Match] = []
         candidates: dict[str, list[Match]] = {}
         for index in sorted(by_rule):
@@ -176,7 +178,9 @@ class Engine:
         candidates: dict[str, list[Match]],
     ) -> None:
         """Note the group of a rule that only looks for candidates, where it has one."""
-        if not file_kind(path).reader or (rule.needs and not linear(rule.needs).search(data)):
+        if rule.group not in self._book.groups or not file_kind(path).reader:
+            return
+        if rule.needs and not linear(rule.needs).search(data):
             return
         met = list(islice(self._run(rule, path, data, sorted(ends)), _MOST_MATCHES))
         if met or not rule.pattern:

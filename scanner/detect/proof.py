@@ -9,22 +9,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from scanner import document
-from scanner.detect import matcher, rulebook, samples
-from scanner.detect.detector import Detector, patterns
+from scanner.detect import rulebook, samples
+from scanner.detect.detector import Detector, matcher_for
 from scanner.detect.rules import Source
 
 _SEEDS = (1, 2, 3)
 
 
-def prove(source: Source, *, shipped: bool = False, engine: str = "auto") -> tuple[list[str], int]:
+def prove(
+    source: Source, cache_folder: str | None, *, shipped: bool = False, engine: str = "auto"
+) -> tuple[list[str], int]:
     """What is wrong with the rules of one file, as `file:line: …`, and how many examples ran.
 
     They run among all rules, as they will in a scan. `shipped`: the file is one of ours already.
     ConfigError (file, line, field) for a bad rule.
     """
-    book = rulebook.load(() if shipped else (source,))
-    _ = book.rules  # a file that is no rule file is an error before its examples are read
-    ready = Detector(book, matcher.build(engine, lambda: patterns(book), book.key, None))
+    book = rulebook.load(() if shipped else (source,), cache_folder=cache_folder)
+    _ = book.own_rules  # a file that is no rule file is an error before its examples are read
+    ready = Detector(book, matcher_for(book, engine, cache_folder))
     parsed = document.parse(source.data, source.where)
     faults: list[str] = []
     count = 0

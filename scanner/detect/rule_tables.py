@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from scanner import document
 from scanner.detect import config_rules, linear, mask, stems, where
-from scanner.detect.rules import SHARED, Source, rule_error
+from scanner.detect.rules import SHARED, Source
 from scanner.model import Confidence, RuleInfo, Severity
 
 _PURGE = (
@@ -57,10 +57,24 @@ _MADE_BARE = _no_short_word(r"""\s"'`,;<>\\""")
 _MADE_ANCHOR = rf"(?:{_MADE_QUOTED_ANCHOR}|\\?{_MADE_BARE})"
 
 
-def compiled(sources: Sequence[Source], disabled: Mapping[str, str]) -> dict[str, bytes]:
+def shipped(sources: Sequence[Source]) -> dict[str, bytes]:
+    """The tables of what comes with keywatch: rules, and the kinds of the detect-secrets layer."""
+    from scanner.detect.classic.settings import PLUGINS
+    from scanner.detect.classic.words import FILE, rule_id
+    from scanner.detect.classic.words import infos as words
+
+    with open(os.path.join(document.rules_folder(), os.path.basename(FILE)), "rb") as file:
+        described = words(file.read())
+    tables = compiled(sources)
+    kinds = {kind: _without_pattern(described[rule_id(kind)]) for kind in PLUGINS.values()}
+    theirs = _words({name: info._asdict() for name, info in described.items()})
+    return tables | {"words": tables["words"] + b"\n" + theirs, "classic": _json(kinds)}
+
+
+def compiled(sources: Sequence[Source], known: Collection[str] = ()) -> dict[str, bytes]:
     """The tables of a rulebook by name. ConfigError (file, line, field) for a bad rule.
 
-    `disabled`: ids of rules, and where each is switched off.
+    `known`: ids of rules that there are beside these.
     """
     rules: dict[str, dict[str, Any]] = {}
     config: dict[str, dict[str, Any]] = {}
@@ -77,7 +91,7 @@ def compiled(sources: Sequence[Source], disabled: Mapping[str, str]) -> dict[str
             of_file = {key: parsed.data.get(key, "") for key in ("vendor", "scope")}
             raw = {**of_file, "purge": _PURGE, **defaults, **own}
             field = ("rules", index)
-            if raw["id"] in infos:
+            if raw["id"] in infos or raw["id"] in known:
                 raise parsed.error(
                     (*field, "id"),
                     f"the rule {raw['id']!r} exists already",
@@ -94,27 +108,19 @@ def compiled(sources: Sequence[Source], disabled: Mapping[str, str]) -> dict[str
             else:
                 rules[raw["id"]] = _table_row(raw, parsed, field, shipped=source.shipped)
             infos[raw["id"]] = _info_row(raw, parsed, field)
-    for rule, place in disabled.items():
-        if rule not in infos:
-            raise rule_error(rule, tuple(infos), place)
-    run = [row for row in config.values() if row["id"] not in disabled]
-    groups = {row["group"] for row in run}
-    kept = [
-        row
-        for row in rules.values()
-        if (row["group"] in groups if row["group"] else row["id"] not in disabled)
-    ]
-    kept += _together(kept)
-    classic = _classic(infos)
+    rows = [*rules.values(), *_together(rules.values())]
     return {
-        "rules": b"\n".join(map(_json, kept)),
-        "config": _json(run),
-        "words": b"\n".join(name.encode() + b"\t" + _json(row) for name, row in infos.items()),
-        "classic": _json(classic),
+        "rules": b"\n".join(map(_json, rows)),
+        "config": _json(list(config.values())),
+        "words": _words(infos),
     }
 
 
-def _together(rules: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _words(infos: Mapping[str, dict[str, Any]]) -> bytes:
+    return b"\n".join(name.encode() + b"\t" + _json(row) for name, row in infos.items())
+
+
+def _together(rules: Collection[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The row that looks for all formats that only a name gives away, where there are any: apart,
     each of these dozens costs the one pass as much as all of them together."""
     shared = [(number, row) for number, row in enumerate(rules) if row["scope"] == SHARED]
@@ -169,18 +175,6 @@ def _of_its_own(
         "group": row["group"],
         "scope": "config",
     }
-
-
-def _classic(infos: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The rows of the detect-secrets layer's kinds; their words go to `infos`."""
-    from scanner.detect.classic.settings import PLUGINS
-    from scanner.detect.classic.words import FILE, rule_id
-    from scanner.detect.classic.words import infos as words
-
-    with open(os.path.join(document.rules_folder(), os.path.basename(FILE)), "rb") as file:
-        described = words(file.read())
-    infos |= {name: info._asdict() for name, info in described.items()}
-    return {kind: _without_pattern(described[rule_id(kind)]) for kind in PLUGINS.values()}
 
 
 def _without_pattern(info: RuleInfo) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import scanner
 from scanner import cache, document
@@ -20,43 +20,78 @@ if TYPE_CHECKING:
     from scanner.detect.rules import ConfigRule, Rule, Rules, Source
     from scanner.model import RuleInfo
 
+Compiler = Callable[[], Mapping[str, bytes]]
+"""Makes tables, by name."""
+
 
 class Rulebook:
-    """The rules of a run and their words. `key` names everything that is compiled from them.
+    """The rules of a run and their words, read from the cache when they are asked for: a clean run
+    asks for none. `own`: the tables of the rules that a repository brings, where it brings some.
 
-    All are read from the cache when they are asked for: a clean run asks for none.
+    `shipped_key` names what is compiled from the shipped rules alone, `key` what is from all.
     """
 
-    def __init__(self, key: str, read: Callable[[str], bytes]) -> None:
-        self.key = key
-        self._read = read
+    def __init__(
+        self, shipped: _Tables, own: _Tables | None = None, disabled: frozenset[str] = frozenset()
+    ) -> None:
+        self.shipped_key = shipped.key
+        self.key = own.key if own else shipped.key
+        self.disabled = disabled
+        self._shipped = shipped
+        self._own = own
 
     @functools.cached_property
     def rules(self) -> Rules:
         from scanner.detect.rules import Rules
 
-        return Rules(self._read("rules"))
+        return Rules(self._shipped("rules"), self.own_rules)
+
+    @functools.cached_property
+    def own_rules(self) -> tuple[Rule, ...]:
+        if self._own is None:
+            return ()
+        from scanner.detect.rules import Rules
+
+        return tuple(Rules(self._own("rules")))
+
+    @property
+    def active(self) -> tuple[Rule, ...]:
+        """All rules on lines that are run."""
+        every = (*self.rules, *self.own_rules)
+        return tuple(rule for rule in every if rule.id not in self.disabled)
 
     @functools.cached_property
     def classic_rules(self) -> Mapping[str, Rule]:
         """The rule of each kind of finding that detect-secrets has."""
+        import json
+
         from scanner.detect.rules import rule
 
-        return {kind: rule(row) for kind, row in self._json("classic").items()}
+        return {kind: rule(row) for kind, row in json.loads(self._shipped("classic")).items()}
 
     @functools.cached_property
     def config_rules(self) -> tuple[ConfigRule, ...]:
-        """The rules on structured files."""
+        """The rules on structured files, without the disabled."""
+        import json
+
         from scanner.detect.rules import config_rule
 
-        return tuple(map(config_rule, self._json("config")))
+        tables = filter(None, (self._shipped, self._own))
+        rules = (config_rule(row) for table in tables for row in json.loads(table("config")))
+        return tuple(rule for rule in rules if rule.id not in self.disabled)
+
+    @functools.cached_property
+    def groups(self) -> frozenset[str]:
+        """Those whose candidates some rule on structure judges."""
+        return frozenset(rule.group for rule in self.config_rules)
 
     @functools.cached_property
     def infos(self) -> Mapping[str, RuleInfo]:
         """What people are told of each rule that there is, whether it is run or not."""
         from scanner.detect.rules import Infos
 
-        return Infos(self._read("words"))
+        own = b"\n" + self._own("words") if self._own else b""
+        return Infos(self._shipped("words") + own)
 
     @functools.cached_property
     def likelihood(self) -> Model:
@@ -73,11 +108,6 @@ class Rulebook:
         """SHA-256 of secrets that someone publishes as examples."""
         lines = _read(os.path.join(document.rules_folder(), "published-examples.txt")).splitlines()
         return frozenset(line[:64].decode() for line in lines if not line.startswith(b"#"))
-
-    def _json(self, table: str) -> Any:
-        import json
-
-        return json.loads(self._read(table))
 
 
 def shipped() -> tuple[Source, ...]:
@@ -99,11 +129,22 @@ def load(
 ) -> Rulebook:
     """The shipped rules and `extra` ones, without the `disabled` (by id, and where that is said).
 
-    ConfigError (file, line, field) for a bad one, and for a disabled rule that there is not.
+    ConfigError for a disabled rule that there is not, and (file, line, field) for a bad one, once
+    its table is asked for.
     """
-    own = (part for source in extra for part in (source.where, source.data))
-    key = cache.key(_shipped_key(cache_folder), repr(sorted(disabled)), *own)
-    return Rulebook(key, _Tables(extra, dict(disabled), key, cache_folder))
+    from_us = _Tables(_compile_shipped, _shipped_key(cache_folder), cache_folder)
+    own = None
+    if extra:
+        parts = (part for source in extra for part in (source.where, source.data))
+        compiler = functools.partial(_compile_own, extra, from_us)
+        own = _Tables(compiler, cache.key(from_us.key, *parts), cache_folder)
+    book = Rulebook(from_us, own, frozenset(disabled))
+    for rule, place in disabled.items():
+        if rule not in book.infos:
+            from scanner.detect.rules import rule_error
+
+            raise rule_error(rule, tuple(book.infos), place)
+    return book
 
 
 def _shipped_key(cache_folder: str | None) -> str:
@@ -150,19 +191,16 @@ def _code() -> Iterator[str]:
 
 
 class _Tables:
-    """The tables of a rulebook by name: from the cache, or compiled from the rule files."""
+    """Tables by name: from the cache, or compiled from rule files."""
 
-    def __init__(
-        self, extra: Sequence[Source], disabled: Mapping[str, str], key: str, folder: str | None
-    ) -> None:
-        self._extra = extra
-        self._disabled = disabled
-        self._key = key
+    def __init__(self, compiled: Compiler, key: str, folder: str | None) -> None:
+        self.key = key
+        self._compile = compiled
         self._folder = folder
-        self._compiled: dict[str, bytes] = {}
+        self._compiled: Mapping[str, bytes] = {}
 
     def __call__(self, table: str) -> bytes:
-        name = f"{table}-{self._key}.json"
+        name = f"{table}-{self.key}.json"
         payload = cache.load(name, self._folder) if self._folder else None
         if payload is None:
             self._compiled = self._compiled or self._compile()
@@ -171,10 +209,19 @@ class _Tables:
                 cache.store(name, payload, self._folder)
         return payload
 
-    def _compile(self) -> dict[str, bytes]:
-        from scanner.detect import rule_tables
 
-        return rule_tables.compiled((*shipped(), *self._extra), self._disabled)
+def _compile_shipped() -> Mapping[str, bytes]:
+    from scanner.detect import rule_tables
+
+    return rule_tables.shipped(shipped())
+
+
+def _compile_own(sources: Sequence[Source], shipped: _Tables) -> Mapping[str, bytes]:
+    """The rules of a repository have other ids than the shipped."""
+    from scanner.detect import rule_tables
+    from scanner.detect.rules import Infos
+
+    return rule_tables.compiled(sources, Infos(shipped("words")))
 
 
 def _read(path: str) -> bytes:

@@ -10,6 +10,9 @@ from scanner.document import nearest
 from scanner.errors import ConfigError
 from scanner.model import Confidence, RuleInfo, Severity
 
+OWN = 1 << 15
+"""The number of the first rule that a repository brings; those that are shipped begin at 0."""
+
 SHARED = "shared"
 """The scope of rules that have their anchor together, and the id of the rule that has it."""
 
@@ -105,12 +108,13 @@ def rule(row: dict[str, Any]) -> Rule:
 class Rules:
     """The rules by their numbers, each made when asked for: of hundreds a run meets some dozens.
 
-    `table`: a line of JSON for each.
+    `table`: a line of JSON for each that is shipped: its length is their count. `own`: the others,
+    which begin at OWN.
     """
 
-    def __init__(self, table: bytes) -> None:
+    def __init__(self, table: bytes, own: Sequence[Rule] = ()) -> None:
         self._rows = table.splitlines()
-        self._made: dict[int, Rule] = {}
+        self._made = dict(enumerate(own, OWN))
 
     def __getitem__(self, number: int) -> Rule:
         made = self._made.get(number)
@@ -118,7 +122,11 @@ class Rules:
             made = self._made[number] = rule(json.loads(self._rows[number]))
         return made
 
+    def __contains__(self, number: object) -> bool:
+        return isinstance(number, int) and (number < len(self._rows) or number >= OWN)
+
     def __iter__(self) -> Iterator[Rule]:
+        """Those that are shipped."""
         return map(self.__getitem__, range(len(self)))
 
     def __len__(self) -> int:
