@@ -12,11 +12,13 @@ CHECKSUM = "checksum"
 STRUCTURE = "structure"
 SHAPE = "prefix or shape"
 NAME = "name beside it"
+ID = "id beside it"
 MEANING: Mapping[str, str] = {
     CHECKSUM: "The value ends in a checksum, or holds its issuer's signature: another is refused.",
     STRUCTURE: "It is decoded: JSON, a token's parts, a key's frame and bytes.",
     SHAPE: "A prefix or a fixed text, an alphabet and a length, and it must look random.",
     NAME: "The value alone could be anything: only the name before it says what it is.",
+    ID: "The same, but what says it is the id that belongs to it, a line or two away.",
 }
 CHECKSUMS = frozenset(
     {"age", "azure-annotated-key", "azure-client-secret", "azure-devops-token", "azure-key"}
@@ -41,6 +43,8 @@ def certainty(raw: Mapping[str, Any]) -> str:
         return CHECKSUM
     if check in _STRUCTURES:
         return STRUCTURE
+    if "beside" in raw:
+        return ID
     return NAME if "named" in raw or check in _BY_NAME else SHAPE
 
 
@@ -53,10 +57,11 @@ def page(groups: Rules) -> str:
         for info, raw in declared
     ]
     counts = Counter(certain for _, certain in rules)
-    alone = len(rules) - counts[NAME]
+    alone = len(rules) - counts[NAME] - counts[ID]
     totals = (
         f"**{alone} types are known by their own format**, wherever they stand. Apart from these, "
-        f"{counts[NAME]} are\nknown only where a name stands beside the value."
+        f"{counts[NAME]} are\nknown only where a name stands beside the value, and "
+        f"{counts[ID]} only where their id does."
     )
     lines = [
         "# Credentials that keywatch knows",

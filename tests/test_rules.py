@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 
+from scanner.detect.samples import expand
 from scanner.policy.check_rules import RULES as CHECK_RULES
 from scanner.policy.live_rules import RULES as LIVE_RULES
 from scanner.policy.references import RULE_IDS
 from scanner.policy.rules import OWN_RULES
-from tests.support import Keywatch
+from tests.support import Keywatch, grow, scan
 
 ROOT = Path(__file__).resolve().parents[1]
 ACME = """\
@@ -156,3 +158,73 @@ def test_the_readmes_example_of_a_rule_holds(keywatch: Keywatch, tmp_path: Path)
     (block,) = re.findall(r"```yaml\n(rules:\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     (tmp_path / "readme.yaml").write_text(block)
     assert keywatch("rules", "test", "readme.yaml", cwd=tmp_path).returncode == 0
+
+
+class TestBeside:
+    """A secret that is known by what stands near it."""
+
+    RULE = """\
+rules:
+  - id: acme-secret
+    title: Acme secret
+    class: api-key
+    why: It reads and changes everything in the Acme account.
+    revoke: Delete it in the Acme console.
+    rotate: Make a new one and keep it in the secret store.
+    pattern: '[a-z0-9]{24}'
+    beside: 'acme_id_[0-9]{6}'
+    lines: 3
+    keywords: [acme_id_]
+    examples: ["id: acme_id_{digits:6}\\nx: {alnum:24}"]
+    negative_examples: ["id: acme_id_{digits:6}\\n\\n\\n\\n\\nx: {alnum:24}"]
+"""
+    VALUE = expand("{alnum:24}", 3)
+
+    @pytest.mark.parametrize(
+        ("text", "lines"),
+        [
+            (f"acme_id_123456\n{VALUE}\n", [2]),
+            (f"{VALUE}\nacme_id_123456\n", [1]),
+            (f"acme_id_123456 {VALUE}\n", [1]),
+            (f"acme_id_123456\n\n{VALUE}\n", [3]),
+            (f"acme_id_123456\n\n\n\n{VALUE}\n", []),
+            (f"acme_id_\n{VALUE}\n", []),
+            (f"acme_id_123456\nacme_id_123456\n{VALUE}\n", [3]),
+        ],
+    )
+    @pytest.mark.parametrize("matcher", ["hyperscan", "re"])
+    def test_it_counts_only_near_enough(
+        self, keywatch: Keywatch, tmp_path: Path, text: str, lines: list[int], matcher: str
+    ) -> None:
+        grow(tmp_path, {"rules.yaml": self.RULE, "src/a.txt": text})
+        options = ("--no-git", "--rules=rules.yaml", f"--matcher={matcher}")
+        done = scan(keywatch, *options, "src", cwd=tmp_path)
+        found = [each for each in done.report["findings"] if each["rule"] == "acme-secret"]
+        assert [each["location"]["line"] for each in found] == lines
+
+    def test_its_examples_are_run(self, keywatch: Keywatch, tmp_path: Path) -> None:
+        grow(tmp_path, {"rules.yaml": self.RULE})
+        done = keywatch("rules", "test", "rules.yaml", cwd=tmp_path)
+        assert done.stdout == b"2 examples, none at fault\n"
+
+    def test_a_pattern_that_is_none_is_an_error_in_its_place(
+        self, keywatch: Keywatch, tmp_path: Path
+    ) -> None:
+        grow(tmp_path, {"rules.yaml": self.RULE.replace("[0-9]{6}", "(?=x)")})
+        done = keywatch("rules", "test", "rules.yaml", cwd=tmp_path)
+        assert done.returncode == 2
+        assert b"rules.yaml:9: beside: does not compile" in done.stderr
+
+
+def test_a_rule_of_ones_own_compiles_nothing_but_itself(keywatch: Keywatch, tmp_path: Path) -> None:
+    """What is compiled of the shipped rules is found again, with any rules beside them."""
+    grow(tmp_path, {"src/a.txt": "nothing\n"})
+    assert scan(keywatch, "--no-git", "src", cwd=tmp_path).code == 0
+    cached = Path(os.environ["HOME"]) / ".cache" / "keywatch"
+    before = {file.name for file in cached.glob("database-*")}
+    grow(tmp_path, {"rules.yaml": ACME.replace("Acme API key", "Key of Acme")})
+    options = ("--no-git", "--rules=rules.yaml", "src")
+    assert scan(keywatch, *options, cwd=tmp_path).code == 0
+    more = {file.name: file.stat().st_size for file in cached.glob("database-*")}
+    assert all(size < 100_000 for name, size in more.items() if name not in before)
+    assert len(more.keys() - before) == 1

@@ -97,6 +97,16 @@ _LONGEST, _FEWEST_DISTINCT = 1024, 2
 _DIGIT = re.compile(r"[0-9]")
 _ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}")
 _QUOTES = (b'"', b"'", b"`")
+_LONG_QUOTES = (b'"""', b"'''", b"`")
+_OPERATOR = rb"[ \t]*(?:\\?\r?\n[ \t]*)?[+.&](?:[ \t]*\r?\n)?[ \t]*"
+_NEXT = rb"""[rbu@]{0,2}(["'`])([^"'`\r\n\\]{1,200})(?=\2)"""
+_PIECE = re.compile(rb"""(["'`])""" + _OPERATOR + _NEXT)
+_PIECE_BESIDE = re.compile(
+    rb"""(["'`])(?:""" + _OPERATOR + rb"|[ \t]+|[ \t]*\\?\r?\n[ \t]+)" + _NEXT
+)
+_JOINED_BESIDE = frozenset("py pyi pyw rb c cc cpp cxx h hpp m mm".split())
+MAY_GO_ON = frozenset(("assigned-value", "vague-key"))
+"""The checks whose values may be written as several literals."""
 _BARE_AFTER = (b"=", b":", b">")
 _LITERAL_IN_PART = frozenset((Verdict.MIXED, Verdict.LITERAL_DEFAULT))
 _PROMPT = re.compile(r"^[A-Za-z][A-Za-z ]*[:?]\s*$")
@@ -218,6 +228,8 @@ def is_literal(candidate: Candidate) -> bool:
     before = candidate.line[: candidate.at]
     if is_no_string(candidate):
         return False
+    if before.rstrip().endswith(_LONG_QUOTES):
+        return True
     if before[-1:] in _QUOTES:
         is_item = before[:-1].rstrip(b"\\ \t").endswith(b",")
         return not is_item or _is_pair(candidate, before)
@@ -227,6 +239,19 @@ def is_literal(candidate: Candidate) -> bool:
     if scope_of(candidate.path) == "code" or suffix_of(candidate.path) in _LIKE_CODE:
         return False
     return last in _BARE_AFTER
+
+
+def continued(path: str, data: bytes, end: int) -> tuple[bytes, int]:
+    """What the literals hold that are joined to the one that ends at `end`, and where the last of
+    them ends, 0 where there is none: `"…" + "…"`, or in some languages one beside the other."""
+    if scope_of(path) != "code":
+        return b"", 0
+    piece = _PIECE_BESIDE if suffix_of(path) in _JOINED_BESIDE else _PIECE
+    text, last = b"", 0
+    while len(text) < _LONGEST and (m := piece.match(data, end)):
+        text, end = text + m[3], m.end(3)
+        last = end
+    return text, last
 
 
 def is_no_string(candidate: Candidate) -> bool:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.detect import comments, likelihood, sightings
-from scanner.detect.assignments import shannon
+from scanner.detect.assignments import MAY_GO_ON, continued, shannon
 from scanner.detect.encodings import KINDS
 from scanner.detect.linear import linear, name_group, secret_group
 from scanner.detect.matcher import Hit
@@ -46,6 +46,7 @@ _BEFORE_SHARED = 128  # bytes: a name, an assignment, and where its value begins
 _REPEATED, _MOST_BARREN = 512, 1000  # size and number of the lines that may come again
 _MOST_MATCHES = 20_000  # of one rule in one piece, more than a report holds; and comments
 
+_UNWRAPPED = bytes.maketrans(b"\r\n", b"  ")  # a name and a value in two lines are judged as in one
 _QUOTED = re.compile(rb"""[rbuf@$]{0,2}(\\?["'`]).+\1""", re.DOTALL)
 
 
@@ -66,7 +67,7 @@ class Engine:
         self._book = book
         self._trace = trace
         self._rules = book.rules
-        self._compiled: dict[str, _Exact] = {}
+        self._compiled: dict[tuple[str, int], _Exact] = {}
         self._edges: dict[str, re.Pattern[bytes]] = {}
 
     def examine(
@@ -239,11 +240,13 @@ class Engine:
         `seen`: where values begin that were judged before.
         """
         found: list[Match] = []
+        if rule.beside and not linear(rule.beside).search(window.text):
+            return found, window.covered
         exact, reached = self._exact(rule), 0
         for m in exact.search(window.text):
             if m.start() < reached:
                 continue  # in the value before
-            if window.cuts(m):
+            if not rule.beside and window.cuts(m):
                 return found, window.low + m.start()  # its own hit comes later, with more after it
             start, reached = exact.valued(m, window.text)
             start, end = _without_quotes(window.text, start, reached)
@@ -253,7 +256,10 @@ class Engine:
                 if self._touches(rule, data, at, window.low + end):
                     self._refuse(rule, window, (start, end), Refusal.EDGES)
                 else:
-                    found += self._judged(rule, path, window, exact.named(m), (start, end))
+                    value = _Value(start, end)
+                    if rule.named and rule.check in MAY_GO_ON:
+                        value = _Value(start, end, *continued(path, data, window.low + end))
+                    found += self._judged(rule, path, window, exact.named(m), value)
         return found, window.covered
 
     def _run_whole(self, rule: Rule, path: str, data: bytes) -> Iterator[Match]:
@@ -262,7 +268,7 @@ class Engine:
         for m in exact.search(window.text):
             start, end = _without_quotes(window.text, *exact.valued(m, window.text))
             if 0 <= start < end:
-                yield from self._judged(rule, path, window, exact.named(m), (start, end))
+                yield from self._judged(rule, path, window, exact.named(m), _Value(start, end))
 
     def _judged(
         self,
@@ -270,31 +276,35 @@ class Engine:
         path: str,
         window: Window,
         named: tuple[int, int],
-        span: tuple[int, int],
+        found: _Value,
     ) -> Iterator[Match]:
         """The match with its name and value at these places of the window, if it stands up to its
         rule's demands."""
-        (start, end), text = span, window.text
-        value = text[start:end]
+        start, end, more, last = found
+        text, span = window.text, (start, end)
+        value = text[start:end] + more
         if rule.entropy and shannon(value) < rule.entropy:
             self._refuse(rule, window, span, Refusal.ENTROPY)
             return
-        line = text.rfind(b"\n", 0, start) + 1
         low, high = named
+        line = text.rfind(b"\n", 0, low if rule.named else start) + 1
         if high < 0:
             low, high = name_of(rule, text, low, max(line, start - 160), start)
         name = text[low:high]
         confidence: Confidence | None = rule.confidence
         if rule.check:
             line_end = text.find(b"\n", end)
-            whole = text[line : line_end if line_end >= 0 else len(text)]
+            after = text[end : line_end if line_end >= 0 else len(text)]
+            whole = text[line:start].translate(_UNWRAPPED) + value + after
             confidence = CHECKS[rule.check](Candidate(value, name, whole, start - line, path))
         is_example = confidence is None and rule.check in SEEK_RANDOM and is_sample(value)
         if confidence is None and not is_example:
             self._refuse(rule, window, span, Refusal.CHECK, (low, high))
             return
         at, sure = window.low, confidence or rule.confidence
-        match = Match(at + start, at + end, rule, value, sure, name, at + low)
+        if not rule.named:
+            sure = min(sure, rule.confidence)  # a check of the form says no more than the form does
+        match = Match(at + start, last or at + end, rule, value, sure, name, at + low)
         yield match._replace(is_placeholder=is_example)
 
     def _refuse(
@@ -321,13 +331,14 @@ class Engine:
         return bool((start and regex.match(data, start - 1)) or regex.match(data, end))
 
     def _exact(self, rule: Rule) -> _Exact:
-        if rule.id not in self._compiled:
+        key = rule.id, rule.lines
+        if key not in self._compiled:
             flags = "(?mi)" if rule.ignore_case else "(?m)"
             pattern = linear(flags + rule.pattern)
             groups = secret_group(pattern), name_group(pattern)
             value = linear(rule.value).match if rule.value else None
-            self._compiled[rule.id] = _Exact(pattern.finditer, *groups, value)
-        return self._compiled[rule.id]
+            self._compiled[key] = _Exact(pattern.finditer, *groups, value)
+        return self._compiled[key]
 
     def _comments(
         self,
@@ -359,6 +370,16 @@ class Engine:
 def is_for(rule: Rule, path: str) -> bool:
     """Is the file one of those that the rule is for?"""
     return bool(linear(rule.files).search(path.encode(errors="surrogateescape")))
+
+
+class _Value(NamedTuple):
+    """Where a value stands in a window; what the literals joined to it hold, and where the last of
+    them ends in the piece, 0 where there is none."""
+
+    start: int
+    end: int
+    more: bytes = b""
+    last: int = 0
 
 
 class _Exact(NamedTuple):

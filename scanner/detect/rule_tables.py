@@ -42,6 +42,21 @@ _OF_A_FORMAT = r"[\w.~+/:=\-]{20}"
 # In code only what has quotes is a literal: two of three assignments there have none.
 _QUOTED_ANCHOR = r"""\\?[rbuf@]{0,2}(?:"[^"\r\n]{%(n)d}|'[^'\r\n]{%(n)d}|`[^`\r\n]{%(n)d})"""
 _LITERAL_ANCHOR = rf"(?:{_QUOTED_ANCHOR}|" + r"""\\?[^\s"'`,;<>\\]{%(n)d})"""
+# In code a literal may stand in brackets or on the line after its name, or be a line in a string of
+# several.
+_BEFORE_WRAPPED = r"""[\w.\-]*["'`\])]*[ \t]*(?:(?::[ \t]*[\w<>\[\]?.*]+[ \t]*)?=|:=|=>|:)[ \t]*"""
+_LONG_QUOTES = r"""(?:"{3}|'{3}|`)"""
+_OPEN, _BREAK = r"[(\[]?[ \t]*", r"\\?\r?\n[ \t]*"
+_WRAPPED = (
+    rf"{_BEFORE_WRAPPED}(?:\([ \t]*|{_OPEN}{_LONG_QUOTES}?{_BREAK})"
+    r"""(?P<secret>[rbu@]{0,2}"[^"\r\n]{%(n)d,}"|[rbu@]{0,2}'[^'\r\n]{%(n)d,}'"""
+    r"""|[^\s"'`,;<>\\]{%(n)d,})"""
+)
+_WRAPPED_ANCHOR = (
+    rf"{_BEFORE_WRAPPED}(?:(?:\([ \t]*|{_OPEN}{_BREAK})"
+    rf"""[rbu@]{{0,2}}["']|{_OPEN}{_LONG_QUOTES}{_BREAK})"""
+    r"""[^"'`\r\n]{%(n)d}"""
+)
 
 
 def _no_short_word(no: str) -> str:
@@ -106,7 +121,9 @@ def compiled(sources: Sequence[Source], known: Collection[str] = ()) -> dict[str
                 if not shared:
                     rules[raw["id"]] = _of_its_own(raw, row, parsed, field)
             else:
-                rules[raw["id"]] = _table_row(raw, parsed, field, shipped=source.shipped)
+                rules[raw["id"]] = row = _table_row(raw, parsed, field, shipped=source.shipped)
+                if source.shipped and row["named"] and "pattern" not in raw:
+                    rules[f"{raw['id']}, wrapped"] = row | _wrapped(raw)
             infos[raw["id"]] = _info_row(raw, parsed, field)
     rows = [*rules.values(), *_together(rules.values())]
     return {
@@ -215,7 +232,7 @@ def _table_row(
         raise parsed.error((*field, "pattern"), f"pattern: {error}", todo="add an anchor") from None
     if pattern:
         _demand_linear(pattern, parsed, (*field, "pattern"), shipped=shipped)
-    for name in ("files", "value", "needs"):
+    for name in ("files", "value", "needs", "beside"):
         if name in raw:
             _demand_linear(raw[name], parsed, (*field, name), shipped=shipped)
     edges = raw.get("edges", _EDGES).removeprefix("[").removesuffix("]")
@@ -243,6 +260,7 @@ def _table_row(
         **({"names": raw["named"]} if of_a_name else {}),
         "value": raw.get("value", ""),
         "needs": raw.get("needs", ""),
+        "beside": raw.get("beside", ""),
         "group": "",
     }
 
@@ -255,7 +273,7 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str, str]:
     Of a rule that a repository brings, Hyperscan sees the keywords alone: a short pattern can keep
     its compiler busy for minutes (`a?` 900 times: seven).
     """
-    pattern, anchor, in_code = raw.get("pattern", ""), raw.get("anchor", ""), ""
+    pattern, anchor, in_code = raw.get("pattern", ""), raw.get("anchor", raw.get("beside", "")), ""
     if "named" in raw:
         made = raw.get("named_by_machines", "")
         before = f"(?i:{'|'.join(filter(None, (raw['named'], made)))}){_ASSIGNMENT}"
@@ -276,6 +294,19 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str, str]:
         return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})", ""
     by_path = "files" in raw and not anchor
     return pattern, "" if by_path else anchor or stems.stem(pattern), in_code
+
+
+def _wrapped(raw: dict[str, Any]) -> dict[str, Any]:
+    """What is another in the row of a rule on any value of a name, for lines that are wrapped."""
+    name = f"(?i:{'|'.join(filter(None, (raw['named'], raw.get('named_by_machines'))))})"
+    shortest = {"n": raw.get("min_length", 4)}
+    return {
+        "pattern": name + _WRAPPED % shortest,
+        "anchor": name + _WRAPPED_ANCHOR % shortest,
+        "anchor_in_code": "",
+        "lines": 2,
+        "scope": "code",
+    }
 
 
 def _info_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class Rule(NamedTuple):
     a match may go. `once`: the first finding in a file is enough. `scope`: code or config, where
     it is for such files alone. `value`: what a value is, from its first character on, of which the
     pattern gives no more. `needs`: what else must stand in a file for its candidates to count.
+    `beside`: what must stand within `lines` of a value.
     `anchor_in_code`: what is looked for in code, where that is less. `shares`: the keywords of the
     rules of scope SHARED, whose anchor this is, and for each the numbers of those that have it.
     """
@@ -58,6 +59,7 @@ class Rule(NamedTuple):
     once: bool = False
     value: str = ""
     needs: str = ""
+    beside: str = ""
     anchor_in_code: str = ""
     shares: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
