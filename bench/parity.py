@@ -39,7 +39,7 @@ def ours(tree: Path) -> Side:
     """The classic layer alone, on the files that detect-secrets would read."""
     settings = classic.default_settings()
     patterns = [matcher.Pattern(*one) for one in classic.prefilters(settings)]
-    engine = matcher.build("auto", lambda: patterns, "", None)
+    engine = matcher.build("auto", lambda: dict(enumerate(patterns)), "", None)
     before = time.process_time()
     found: dict[Key, int] = {}
     for name, data in files(tree):

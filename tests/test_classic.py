@@ -39,7 +39,7 @@ def ready(name: str, settings: ClassicSettings) -> Engine:
     if name == "hyperscan":
         pytest.importorskip("hyperscan")
     patterns = [matcher.Pattern(*one) for one in classic.prefilters(settings)]
-    return matcher.build(name, lambda: patterns, "", None)
+    return matcher.build(name, lambda: dict(enumerate(patterns)), "", None)
 
 
 def scan(

@@ -90,15 +90,15 @@ def test_where_hyperscan_is_not_installed_its_twin_does_the_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "hyperscan", None)
-    made = matcher.build("auto", lambda: [matcher.Pattern("abc", keywords=("abc",))], "key", None)
+    made = matcher.build("auto", dict, "key", None)
     assert made.name == "re"
     with pytest.raises(ConfigError, match="not installed"):
-        matcher.build("hyperscan", list, "key", None)
+        matcher.build("hyperscan", dict, "key", None)
 
 
 class TestTwin:
     def hits(self, data: bytes, *patterns: matcher.Pattern) -> set[matcher.Hit]:
-        return set(matcher.build("re", lambda: patterns, "", None).hits(data))
+        return set(matcher.build("re", lambda: dict(enumerate(patterns)), "", None).hits(data))
 
     def test_a_keyword_is_found_in_any_case(self) -> None:
         pattern = matcher.Pattern("x", keywords=("secret",))

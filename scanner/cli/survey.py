@@ -49,7 +49,7 @@ def survey(args: argparse.Namespace, io: Io, selection: Selection, now: datetime
     outcome = scan.judged(args, plan, swept, now, Confidence.LOW)
     book = plan.recipe.book
     classic = book.classic_rules.values() if plan.owed.settings else ()
-    ran = {rule.id for rule in (*book.rules, *book.config_rules, *classic)}
+    ran = {rule.id for rule in (*book.active, *book.config_rules, *classic)}
     if selection.whole_tree:
         ran |= RULE_IDS.difference(selection.config.disable_rules)
     return Survey(frozenset(ran), plan.owed, swept, outcome)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache
 from scanner.detect import matcher
-from scanner.detect.matcher import NAME, Hit, Matcher, Pattern
+from scanner.detect.matcher import CONTENT, NAME, OWN, Hit, Matcher, Pattern
 from scanner.detect.pieces import Place, buffers
 from scanner.detect.rulebook import Rulebook
 from scanner.detect.scopes import scope_of
@@ -37,38 +37,57 @@ def matcher_for(
     book: Rulebook, engine: str, cache_folder: str | None, settings: ClassicSettings | None = None
 ) -> Matcher:
     """The engine, ready for the rules, and for the prefilters of these settings."""
-    key = patterns_key(book, settings)
-    made = matcher.build(engine, lambda: patterns(book, settings), key, cache_folder)
-    own = book.own_rules
-    if not own:
+    made = matcher.build(engine, lambda: patterns(book), book.shipped_key, cache_folder)
+    finders = settings.finders if settings else ()
+    if not (book.own_rules or finders):
         return made
-    from scanner.detect import encodings
-    from scanner.detect.rules import OWN
-
-    of_rules, encoded = map(_pattern, own), encodings.further(own)
-    numbers = [OWN + place for place in range(len(own))]
-    numbers += [len(book.rules) + len(USES) + kind for kind in range(len(encoded))]
-    more = (*of_rules, *encoded)
-    second = matcher.build(engine, lambda: more, book.key, cache_folder)
-    return matcher.Joined(made.name, made, second, more, numbers)
+    key = cache.key(book.key, repr(finders))
+    second = matcher.build(engine, lambda: further(book, settings), key, cache_folder)
+    return matcher.Joined(made, second, _scopes(book) if book.own_rules else {})
 
 
-def patterns(book: Rulebook, settings: ClassicSettings | None = None) -> tuple[Pattern, ...]:
-    """What the one pass looks for, whatever a repository's own rules are: a rule's number is its
-    place, then come uses of variables, what is encoded, comments and the prefilters of the
-    detect-secrets layer."""
+def patterns(book: Rulebook) -> dict[int, Pattern]:
+    """What the one pass looks for in any repository: a rule's number is its place, then come uses
+    of variables, what is encoded, and comments."""
     from scanner.detect import comments, encodings
 
-    theirs: tuple[Pattern, ...] = ()
-    if settings:
-        from scanner.detect.classic import prefilters
-
-        theirs = tuple(Pattern(*each) for each in prefilters(settings))
     ours = (
         Pattern(anchor, ignore_case=True, keywords=keywords)
         for anchor, keywords in zip(comments.ANCHORS, comments.KEYWORDS, strict=True)
     )
-    return (*map(_pattern, book.rules), *USES, *encodings.patterns(book.rules), *ours, *theirs)
+    every = (*map(_pattern, book.rules), *USES, *encodings.patterns(book.rules), *ours)
+    return dict(enumerate(every))
+
+
+def further(book: Rulebook, settings: ClassicSettings | None) -> dict[int, Pattern]:
+    """What it looks for beside that: the repository's own rules, what they look for in what is
+    encoded, and the prefilters of the detect-secrets layer, which come after all others."""
+    from scanner.detect import encodings
+
+    found = dict(enumerate(map(_pattern, book.own_rules), OWN))
+    found |= enumerate(encodings.further(book.own_rules), len(book.rules) + len(USES))
+    if settings:
+        from scanner.detect.classic import prefilters
+
+        theirs = (Pattern(*each) for each in prefilters(settings))
+        found |= enumerate(theirs, _first_classic(book))
+    return found
+
+
+def _scopes(book: Rulebook) -> dict[int, str]:
+    from scanner.detect.encodings import KINDS
+
+    encoded = len(book.rules) + len(USES)
+    scopes = {encoded + kind: CONTENT for kind in range(len(KINDS))}
+    return scopes | {OWN + place: rule.scope for place, rule in enumerate(book.own_rules)}
+
+
+def _first_classic(book: Rulebook) -> int:
+    """The number of the first prefilter."""
+    from scanner.detect import comments
+    from scanner.detect.encodings import KINDS
+
+    return len(book.rules) + len(USES) + len(KINDS) + len(comments.ANCHORS)
 
 
 def _pattern(rule: Rule) -> Pattern:
@@ -83,13 +102,6 @@ def _pattern(rule: Rule) -> Pattern:
         scope=rule.scope,
         in_code=rule.anchor_in_code,
     )
-
-
-def patterns_key(book: Rulebook, settings: ClassicSettings | None = None) -> str:
-    """What names the compiled patterns in the cache."""
-    if settings is None:
-        return book.shipped_key
-    return cache.key(book.shipped_key, repr((settings.plugins, settings.letters_wanted)))
 
 
 class Named(NamedTuple):
@@ -250,14 +262,12 @@ class Detector:
         """What the detect-secrets layer finds; None where the file is too large for it."""
         if not hits and not path.endswith(_YAML):
             return ()
-        from scanner.detect import classic, comments
-        from scanner.detect.encodings import KINDS
-        from scanner.detect.rules import OWN
+        from scanner.detect import classic
 
         if len(hits) > classic.MOST_HITS:
             return None
         assert self._settings is not None  # noqa: S101 - asked by the caller
-        first = len(self._book.rules) + len(USES) + len(KINDS) + len(comments.ANCHORS)
+        first = _first_classic(self._book)
         theirs = sorted((to, index - first) for index, to in hits if first <= index < OWN)
         ends, numbers = [to for to, _ in theirs], [number for _, number in theirs]
         try:

@@ -7,13 +7,16 @@ fallback where Hyperscan has no wheel. A hit says "look here", never "this is a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from scanner import cache
 from scanner.errors import ConfigError
 
 Hit = tuple[int, int]
+OWN = 1 << 15
+"""The number of the first rule that a repository brings; those that are shipped begin at 0."""
+
 NAME, CONTENT = "name", "content"
 """The scopes of what is looked for in the names of files alone, and of what never is."""
 
@@ -57,9 +60,11 @@ class Matcher(Protocol):
         """
 
 
-def build(
-    name: str, patterns: Callable[[], Sequence[Pattern]], key: str, cache_folder: str | None
-) -> Matcher:
+Numbered = Callable[[], Mapping[int, Pattern]]
+"""Makes the patterns, by the numbers that their hits have."""
+
+
+def build(name: str, patterns: Numbered, key: str, cache_folder: str | None) -> Matcher:
     """The engine `name` ("hyperscan", "re", or "auto": the first that is installed).
 
     `key` names the patterns in the cache; they are only asked for where nothing is stored.
@@ -80,31 +85,33 @@ def build(
 
 
 class Joined(NamedTuple):
-    """An engine of patterns that stay the same, and one of `more` that a repository brings.
+    """An engine of patterns that stay the same, and one of those that a repository asks for.
 
-    Apart, another set of those compiles nothing but them: a second's work, not a minute's. Their
-    hits have the `numbers`. None of them is for names alone, or has another anchor in code.
+    Apart, another set of those compiles nothing but them, and the two passes take no longer than
+    one. `scopes`: those of the second, by number, where they have one; none is for names alone, or
+    has another anchor in code.
     """
 
-    name: str
     first: Matcher
     second: Matcher
-    more: Sequence[Pattern]
-    numbers: Sequence[int]
+    scopes: Mapping[int, str]
+
+    @property
+    def name(self) -> str:
+        return self.first.name
 
     def hits(self, data: bytes, scope: str = "") -> list[Hit]:
-        wanted = _wanted(scope)
-        met = self.second.hits(data, "any")
-        own = [(self.numbers[i], to) for i, to in met if self.more[i].scope in wanted]
-        return self.first.hits(data, scope) + own
+        hits, wanted = self.first.hits(data, scope), _wanted(scope)
+        of = self.scopes.get
+        return hits + [hit for hit in self.second.hits(data, "any") if of(hit[0], "") in wanted]
 
 
-def _of_scope(patterns: Sequence[Pattern], scope: str) -> list[tuple[int, Pattern]]:
-    """The patterns for a scope, with their numbers among all."""
+def _of_scope(patterns: Mapping[int, Pattern], scope: str) -> list[tuple[int, Pattern]]:
+    """The patterns for a scope, with their numbers."""
     wanted = _wanted(scope)
     return [
         (number, each._replace(anchor=each.in_code) if each.in_code and scope == "code" else each)
-        for number, each in enumerate(patterns)
+        for number, each in patterns.items()
         if each.scope in wanted
     ]
 
@@ -136,7 +143,7 @@ class _Scoped:
 class _Cached(NamedTuple):
     """What is compiled, and where the result is kept (None: nowhere)."""
 
-    patterns: Callable[[], Sequence[Pattern]]
+    patterns: Numbered
     key: str
     folder: str | None
 

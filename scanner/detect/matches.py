@@ -127,13 +127,13 @@ def joined(
 
 
 def _weight(match: Match) -> tuple[int, int, int, bool]:
-    """A rule with a format of its own says more about a value than the place that it stands in, and
-    that more than the name beside it; of two formats alike the one whose vendor is named."""
+    """A rule with a format of its own says more about a value than the place or the id that it
+    stands beside, and those more than its name; of two alike the one whose vendor is named."""
     return _says(match), match.confidence, match.rule.severity, match.rule.named
 
 
 def _says(match: Match) -> int:
-    return _BY_PLACE.get(match.rule.check, 3)
+    return 2 if match.rule.beside else _BY_PLACE.get(match.rule.check, 3)
 
 
 def _share(one: Match, other: Match) -> bool:

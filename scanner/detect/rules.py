@@ -6,12 +6,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from scanner.detect.matcher import OWN
 from scanner.document import nearest
 from scanner.errors import ConfigError
 from scanner.model import Confidence, RuleInfo, Severity
-
-OWN = 1 << 15
-"""The number of the first rule that a repository brings; those that are shipped begin at 0."""
 
 SHARED = "shared"
 """The scope of rules that have their anchor together, and the id of the rule that has it."""

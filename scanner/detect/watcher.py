@@ -51,7 +51,7 @@ class Watcher:
             self._asked = (*names, *sorted({p for name in names if (p := prefix(name))}))
             looked_for = (_ENV_FILE, *map(_mention, self._asked))
             # Kept nowhere: it is good for one tree alone, and the cache would grow with each.
-            self._matcher = matcher.build(engine, lambda: looked_for, "", None)
+            self._matcher = matcher.build(engine, lambda: dict(enumerate(looked_for)), "", None)
 
     def over(self, path: str, shown: str, chunks: Iterable[bytes], notes: Notes) -> Iterable[bytes]:
         """The chunks, as they are. `shown` is the path with what must not be shown masked."""

@@ -51,9 +51,7 @@ def owners(settings: ClassicSettings) -> tuple[Owner, ...]:
 
 def _owners(settings: ClassicSettings) -> dict[Prefilter, Owner]:
     found: dict[Prefilter, Owner] = {}
-    for part in settings.plugins:
-        if part.name == "IPPublicDetector" and settings.letters_wanted:
-            continue  # no address has any: the filter hides them all
+    for part in settings.finders:
         for prefilter, ini in _of(part).items():
             known = found.get(prefilter, Owner(frozenset(), ini))
             found[prefilter] = Owner(known.plugins | {part.name}, known.ini and ini)

@@ -95,9 +95,12 @@ class ClassicSettings(NamedTuple):
     own_file: str = ""
 
     @property
-    def letters_wanted(self) -> bool:
-        """Is a secret without letters none?"""
-        return any(part.name == NOT_ALPHANUMERIC for part in self.filters)
+    def finders(self) -> tuple[Part, ...]:
+        """The plugins that may find something: an address has no letters, and where a secret
+        without any is none, all are hidden."""
+        if not any(part.name == NOT_ALPHANUMERIC for part in self.filters):
+            return self.plugins
+        return tuple(part for part in self.plugins if part.name != "IPPublicDetector")
 
     @property
     def disabled_plugins(self) -> tuple[str, ...]:
