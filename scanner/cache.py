@@ -36,14 +36,14 @@ def folder() -> str | None:
 def load(name: str, where: str) -> bytes | None:
     """The payload stored under `name` in the folder `where`, or None where it cannot be trusted."""
     try:
-        with open(os.open(os.path.join(where, name), _READ), "rb") as file:
+        # Without a buffer, so that megabytes are not copied once more.
+        with open(os.open(os.path.join(where, name), _READ), "rb", buffering=0) as file:
             if not (_is_private(os.stat(where)) and _is_private(os.fstat(file.fileno()))):
                 return None
-            data = file.read()
+            checksum, payload = file.read(_HEAD), file.readall()
     except OSError:
         return None
-    payload = data[_HEAD:]
-    return payload if data[:_HEAD] == _checksum(payload) else None
+    return payload if checksum == _checksum(payload) else None
 
 
 def store(name: str, payload: bytes, where: str) -> None:
