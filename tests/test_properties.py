@@ -275,7 +275,7 @@ class TestNoSecretIsShown:
     )
     PREFIXED = ("ghp_{base62:30}{crc32}", "sk_live_{base62:24}", "glpat-{base64url:20}")
 
-    @settings(max_examples=40)
+    @settings(max_examples=25)
     @given(
         st.lists(st.tuples(st.sampled_from(SITUATIONS), st.sampled_from(PREFIXED)), max_size=6),
         st.lists(st.sampled_from(["{0}.txt", "{0}/a.txt", "a/{0}/{1}", "skip/{0}", "{0}.bin"])),
@@ -346,7 +346,7 @@ class TestAnyTree:
         st.sampled_from([b"\n", b"\r", b"\0", b"\xff\xfe", b"# pragma: allowlist secret", b'"""']),
     )
 
-    @settings(max_examples=60)
+    @settings(max_examples=30)
     @given(st.dictionaries(NAMES, st.lists(PARTS, max_size=8).map(b"".join), min_size=1))
     def test_it_is_scanned_to_its_end(self, place: Path, files: dict[str, bytes]) -> None:
         tree = emptied(place / "any")
