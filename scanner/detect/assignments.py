@@ -62,6 +62,7 @@ _SHORT = re.compile(
     r"(?:db|user|my|admin|root|sql|mysql|smtp|ftp|ldap|mail|http|auth|api)?(?:pass|pwd)",
     re.IGNORECASE,
 )
+_MOST_AFTER_SHORT = 3  # words: PASS_FOR_ADMIN, but not HEATING_PASS_APC_ZONE_CONTROL_ZONE
 _WORD_GOES_ON = re.compile(r"[a-z](?!s(?![a-z]))[a-z]|[A-Z](?!S(?![A-Z]))[A-Z]")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _REFERENCE = re.compile(
@@ -71,6 +72,7 @@ _REFERENCE = re.compile(
     r"|^(?:arn:aws[\w-]*|vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
     r"|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|import\.meta|\bENV\[|\bEnv\.|Deno\.env"
     r"|secrets\.\w"
+    r"|%[dsrxf](?![0-9A-Za-z]).*%[dsrxf](?![0-9A-Za-z])"
     r"|\bvar\.\w|secretKeyRef|valueFrom|resolve:|KeyVault\(|ENC\[|\$ANSIBLE_VAULT"
 )
 _CODE_SHAPE = re.compile(
@@ -213,7 +215,11 @@ def holds_a_secret(name: str) -> bool:
     words = [word.lower() for word in _WORDS.findall(name)]
     places = sorted(
         [m.end() for m in _SENSITIVE.finditer(name) if not _WORD_GOES_ON.match(name, m.end() - 1)]
-        + [m.end() for m in _WORDS.finditer(name) if _SHORT.fullmatch(m[0])]
+        + [
+            m.end()
+            for m in _WORDS.finditer(name)
+            if _SHORT.fullmatch(m[0]) and len(_WORDS.findall(name, m.end())) <= _MOST_AFTER_SHORT
+        ]
     )
     after = [word.lower() for word in _WORDS.findall(name[places[-1] :])] if places else words
     if not places or _ABOUT.intersection(after or words[-1:]):

@@ -46,7 +46,7 @@ _LITERAL_ANCHOR = rf"(?:{_QUOTED_ANCHOR}|" + r"""\\?[^\s"'`,;<>\\]{%(n)d})"""
 # several.
 _BEFORE_WRAPPED = r"""[\w.\-]*["'`\])]*[ \t]*(?:(?::[ \t]*[\w<>\[\]?.*]+[ \t]*)?=|:=|=>|:)[ \t]*"""
 _LONG_QUOTES = r"""(?:"{3}|'{3}|`)"""
-_OPEN, _BREAK = r"[(\[]?[ \t]*", r"\\?\r?\n[ \t]*"
+_OPEN, _BREAK = r"\(?[ \t]*", r"\\?\r?\n[ \t]*"
 _WRAPPED = (
     rf"{_BEFORE_WRAPPED}(?:\([ \t]*|{_OPEN}{_LONG_QUOTES}?{_BREAK})"
     r"""(?P<secret>[rbu@]{0,2}"[^"\r\n]{%(n)d,}"|[rbu@]{0,2}'[^'\r\n]{%(n)d,}'"""
