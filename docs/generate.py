@@ -22,6 +22,7 @@ from scanner.policy.check_rules import RULES as CHECK_RULES
 from scanner.policy.live_rules import RULES as LIVE_RULES
 from scanner.policy.references import RULES as TREE_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
+from scanner.policy.rules import WEAKENED
 from scanner.report.interface import remedy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,12 +32,15 @@ TOOL = "keywatch"  # in a line of its own: what follows is no comment of this fi
 POLICY = "The policy and its exceptions"
 CHECK = "keywatch policy check"
 LIVE = "keywatch audit"
+CHANGE = "A change"
 TREE = "The whole tree"
 CLASSIC = "Kinds of detect-secrets"
 _BY = {
     POLICY: "Made by every scan, from allow comments, allow entries and baselines.",
     CHECK: "Made by `keywatch policy check`, from the policy, configs/secrets and the repository.",
     LIVE: "Made by `keywatch audit`, from what the stores say of live secrets and from the policy.",
+    CHANGE: "Made by `keywatch scan --diff` and `keywatch hook pre-receive`, from what a change "
+    "does to the policy that it is judged by; and by `keywatch audit`, from the operator's file.",
     TREE: "Judged where the whole repository is scanned: a part of it cannot tell.",
     CLASSIC: "Looked for where a `.secrets.baseline` lies, or with `--detect-secrets exact`.",
 }
@@ -76,7 +80,8 @@ def _groups(
         (TREE, TREE_RULES),
         (POLICY, JUDGE_RULES),
         (CHECK, CHECK_RULES),
-        (LIVE, LIVE_RULES),
+        (CHANGE, (WEAKENED,)),
+        (LIVE, [rule for rule in LIVE_RULES if rule is not WEAKENED]),
     ):
         yield group, [(info, trees.get(info.id, {})) for info in sorted(rest, key=lambda i: i.id)]
 
@@ -180,7 +185,7 @@ def _code(text: str) -> str:
 def _exception(rule: str, group: str) -> str:
     if group in {POLICY, CHECK}:
         return "None: what it names is put right where it stands."
-    if group == LIVE:
+    if group in {LIVE, CHANGE}:
         return (
             "An entry of `allow` in keywatch.yaml, by the fingerprint that the report shows. It "
             "ends, and is listed by `keywatch allow list`."

@@ -28,10 +28,21 @@ def identify(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     for each in findings:
         path = "" if each.resource else each.location.path
         key = (each.rule, path, each.context)
-        parts = "\0".join(("keywatch/1", *key, str(seen[key]))).encode(errors="surrogateescape")
-        out.append(each._replace(ordinal=seen[key], fingerprint=digest(parts).hex()[:32]))
+        mark = _fingerprint(*key, str(seen[key]))
+        out.append(each._replace(ordinal=seen[key], fingerprint=mark))
         seen[key] += 1
     return tuple(out)
+
+
+def of_past(finding: Finding, commit: str) -> Finding:
+    """A finding that only history has: another one may have its place in the file now."""
+    key = (finding.rule, finding.location.path, finding.context, str(finding.ordinal))
+    return finding._replace(fingerprint=_fingerprint(*key, commit))
+
+
+def _fingerprint(*parts: str) -> str:
+    text = "\0".join(("keywatch/1", *parts)).encode(errors="surrogateescape")
+    return digest(text).hex()[:32]
 
 
 def digest(data: bytes) -> bytes:

@@ -101,6 +101,16 @@ class ClassicMatch(NamedTuple):
         return f"ClassicMatch(kind={self.kind!r}, line={self.line})"
 
 
+class Appearance(NamedTuple):
+    """Where git's history first has a finding: a commit, its author and date (ISO 8601), "" where
+    that is not known. `present`: does the newest commit still have it?"""
+
+    commit: str
+    author: str = ""
+    date: str = ""
+    present: bool = True
+
+
 class Finding(NamedTuple):
     """One place where one rule is broken.
 
@@ -109,6 +119,7 @@ class Finding(NamedTuple):
     file. `fingerprint` is made of these alone, never of the value. `tag` is 16 bits of a salted
     hash of the value (design law 10): for baselines and allow entries, never for a report.
     `preview` is masked. `classic` holds detect-secrets' findings of the same value in this place.
+    `since` is None where history was not looked at.
 
     One about a live secret names it as `resource`, and its id is the context; the place is the line
     that declares it, or the first one of the policy.
@@ -126,6 +137,7 @@ class Finding(NamedTuple):
     tag: int | None = None
     classic: tuple[ClassicMatch, ...] = ()
     resource: Resource | None = None
+    since: Appearance | None = None
 
     @property
     def id(self) -> str:
@@ -167,7 +179,7 @@ class AllowComment(NamedTuple):
 class Skip(NamedTuple):
     """A file left out by a rule: counted and listed, without effect on the exit code.
 
-    `kind` is one of: binary, too-large, excluded, submodule, symlink, special, absent.
+    `kind` is one of: binary, too-large, excluded, submodule, symlink, special, absent, lfs.
     """
 
     kind: str

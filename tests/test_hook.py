@@ -220,6 +220,25 @@ class TestWithTheFramework:
         assert code == 1, said
         assert "old.py:1:10" in said
 
+    def test_a_push_and_a_message_are_checked(
+        self, repository: Path, framework: Callable[..., tuple[int, str]]
+    ) -> None:
+        stage(repository, "app.py", LEAK)
+        git(repository, "commit", "--quiet", "-m", "a leak")
+        git(repository, "rm", "--quiet", "app.py")
+        git(repository, "commit", "--quiet", "-m", "it is gone")
+        where = ("--remote-name", "origin", "--remote-url", "x", "--remote-branch", "refs/heads/x")
+        refs = ("--from-ref", "HEAD~2", "--to-ref", "HEAD", "--local-branch", "refs/heads/main")
+        code, said = framework("keywatch-push", "--hook-stage", "pre-push", *where, *refs)
+        assert code == 1, said
+        assert "app.py:1:10" in said
+        message = repository / ".git" / "COMMIT_EDITMSG"
+        message.write_text(f"Deploy\n\n{LEAK}")
+        stage_of = ("--hook-stage", "commit-msg", "--commit-msg-filename", str(message))
+        code, said = framework("keywatch-message", *stage_of)
+        assert code == 1, said
+        assert "COMMIT_EDITMSG:3:10" in said
+
     def test_the_source_documents_arguments_work(
         self, repository: Path, framework: Callable[..., tuple[int, str]]
     ) -> None:

@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from prometheus_client.parser import text_string_to_metric_families
 
 from scanner.model import (
+    Appearance,
     Confidence,
     Coverage,
     Finding,
@@ -108,6 +109,7 @@ def outcome(words: str) -> Outcome:
         context=words,
         fingerprint=words,
         detail=words,
+        since=Appearance(commit=words, author=words, date=words),
     )
     live = found._replace(resource=Resource(id=words, owner=words, runbook=words, as_of=words))
     said = Suppression(
@@ -325,6 +327,7 @@ FINDINGS = st.builds(
     fingerprint=TEXT,
     detail=TEXT,
     resource=st.none() | st.builds(Resource, id=TEXT, owner=TEXT, runbook=TEXT, as_of=TEXT),
+    since=st.none() | st.builds(Appearance, commit=TEXT, author=TEXT, date=TEXT),
 )
 SUPPRESSIONS = st.builds(
     Suppression,

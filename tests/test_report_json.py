@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jsonschema
 import pytest
 
-from scanner.model import Finding, Gap, Note, Outcome, Skip, Suppression
+from scanner.model import Appearance, Finding, Gap, Note, Outcome, Skip, Suppression
 from scanner.records import Change, Reach, Resource, Status
 from scanner.report.table import render
 from tests import live_values
@@ -44,7 +44,8 @@ def test_the_schema_is_one() -> None:
 @pytest.mark.parametrize(
     ("noun", "definition", "left_out"),
     [
-        (Finding, SCHEMA["$defs"]["finding"], PRIVATE | {"resource"}),
+        (Finding, SCHEMA["$defs"]["finding"], PRIVATE | {"since", "resource"}),
+        (Appearance, SCHEMA["$defs"]["appearance"], set()),
         (Resource, SCHEMA["$defs"]["finding"]["properties"]["resource"], set()),
         (Status, SCHEMA["$defs"]["secret"], set()),
         (Reach, LIVE["backends"]["items"], set()),

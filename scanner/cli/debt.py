@@ -20,6 +20,7 @@ from scanner.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from scanner.detect.classic import ClassicSettings
+    from scanner.inputs.interface import Source
     from scanner.model import Suppression
     from scanner.policy.baseline import Baseline
     from scanner.policy.classic_baseline import ClassicBaseline
@@ -110,6 +111,18 @@ def read(args: argparse.Namespace, io: Io, selection: Selection) -> Debt:
         return Debt(own, own_name, None, classic_name, classic.default_settings())
     settings = _settings(theirs, classic_name, selection.cache_folder)
     return Debt(own, own_name, theirs, classic_name, settings)
+
+
+def elsewhere(old: Debt, held: Source, said: Source, cache_folder: str | None) -> Debt:
+    """The baselines `old`, which `held` has, as `said` has them. One that is not of the repository
+    is the same."""
+    own, theirs = old.own, old.classic
+    if own is None or held.control(old.own_name) is not None:
+        own = said.control(old.own_name)
+    if theirs is None or held.control(old.classic_name) is not None:
+        theirs = said.control(old.classic_name)
+    settings = _settings(theirs, old.classic_name, cache_folder) if theirs else None
+    return old._replace(own=own, classic=theirs, settings=settings)
 
 
 def _settings(data: bytes, where: str, cache_folder: str | None) -> ClassicSettings:

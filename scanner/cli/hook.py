@@ -1,7 +1,10 @@
 """What git and the pre-commit framework run, and how to install it.
 
-  keywatch hook pre-commit [OPTIONS] [FILE ...]   check what is staged, or these files
-  keywatch hook install                           make git run it before each commit
+  keywatch hook pre-commit [OPTIONS] [FILE ...]    check what is staged, or these files
+  keywatch hook commit-msg [OPTIONS] FILE          check the message of a commit
+  keywatch hook pre-push [OPTIONS] [REMOTE URL]    check what a push adds to the remote
+  keywatch hook pre-receive [OPTIONS]              the same on a server, by the server's policy
+  keywatch hook install [HOOK ...]                 make git run them here; default: pre-commit
 
 Options are those of keywatch scan (keywatch hook pre-commit --help); findings of low confidence are
 left out by default. A file that is staged is read from git's index; any other from the work tree,
@@ -15,30 +18,45 @@ import os
 import shlex
 import stat
 import sys
+from io import BytesIO
 
-from scanner.cli import Parser, formatter, output, scan
+from scanner.cli import Parser, commits, formatter, output, scan
 from scanner.cli.terminal import Io
-from scanner.errors import ExitCode, UsageError
+from scanner.errors import ExitCode, UsageError, unreadable
 from scanner.inputs import git
 from scanner.model import Confidence
 
 _MARK = "keywatch hook"
 _SCRIPT = """\
 #!/bin/sh
-# Written by `keywatch hook install`: checks what is about to be committed.
-exec {python} {isolated} -m scanner hook pre-commit
+# Written by `keywatch hook install`.
+exec {python} {isolated} -m scanner hook {name} "$@"
 """
+_SAID = {
+    "pre-commit": "checks each commit; git commit --no-verify skips it",
+    "commit-msg": "checks the message of each commit; git commit --no-verify skips it",
+    "pre-push": "checks each push; git push --no-verify skips it",
+    "pre-receive": "checks each push to this repository, before it is let in",
+}
+_SCISSORS = b"------------------------ >8 ------------------------\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("pre-commit", "install"), help="what to do")
+    parser.add_argument("action", choices=(*_SAID, "install"), help="what to do")
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace, io: Io) -> int:
-    if args.action == "install":
-        return _install(args.rest, io)
-    return _pre_commit(args.rest, io)
+    match args.action:
+        case "install":
+            return _install(args.rest, io)
+        case "pre-commit":
+            return _pre_commit(args.rest, io)
+        case "commit-msg":
+            return _commit_msg(args.rest, io)
+    from scanner.cli import push
+
+    return (push.pre_push if args.action == "pre-push" else push.pre_receive)(args.rest, io)
 
 
 def _pre_commit(arguments: list[str], io: Io) -> int:
@@ -55,29 +73,55 @@ def _pre_commit(arguments: list[str], io: Io) -> int:
     return scan.scan(args, io, Confidence.MEDIUM, silent_when_clean=True)
 
 
+def _commit_msg(arguments: list[str], io: Io) -> int:
+    """Scan a message, without what `git commit --verbose` puts below it."""
+    parser = Parser(prog="keywatch hook commit-msg", allow_abbrev=False, formatter_class=formatter)
+    scan.add_arguments(parser)
+    args = parser.parse_args(arguments)
+    if len(args.paths) != 1:
+        raise UsageError("keywatch hook commit-msg takes one file", todo="let git run it")
+    (path,), args.paths = args.paths, []
+    try:
+        with open(os.path.join(io.cwd, path), "rb") as file:
+            message = file.read()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    args.stdin, args.stdin_name = True, os.path.basename(path)
+    stdin = BytesIO(message.partition(_SCISSORS)[0])
+    return scan.scan(args, io._replace(stdin=stdin), Confidence.MEDIUM, silent_when_clean=True)
+
+
 def _install(arguments: list[str], io: Io) -> int:
     parser = Parser(prog="keywatch hook install", allow_abbrev=False, formatter_class=formatter)
+    parser.add_argument("hooks", nargs="*", metavar="HOOK", help=f"of: {', '.join(_SAID)}")
     parser.add_argument("--force", action="store_true", help="replace a hook that is there")
     args = parser.parse_args(arguments)
-    root = git.top_of(os.path.realpath(io.cwd))
-    if root is None:
-        raise UsageError(f"{io.cwd} is in no git repository", todo="run it inside one")
+    root = commits.root_of(io.cwd)
+    if unknown := sorted(set(args.hooks) - set(_SAID)):
+        raise UsageError(f"there is no hook {unknown[0]} to install", todo=" ".join(_SAID))
     folder = os.path.join(root, git.hooks_folder(root))
-    path = os.path.join(folder, "pre-commit")
-    if os.path.lexists(path) and not args.force and not _is_ours(path):
-        raise UsageError(
-            f"{path} exists already",
-            why="it is another tool's hook",
-            todo="add the line `keywatch hook pre-commit` to it, or replace it with --force",
-        )
+    paths = {name: _place(folder, name) for name in args.hooks or ("pre-commit",)}
+    for name, path in paths.items():
+        if os.path.lexists(path) and not args.force and not _is_ours(path):
+            raise UsageError(
+                f"{path} exists already",
+                why="it is another tool's hook",
+                todo=f"add the line `keywatch hook {name}` to it, or replace it with --force",
+            )
     os.makedirs(folder, exist_ok=True)
-    script = _SCRIPT.format(python=shlex.quote(sys.executable), isolated=_isolated())
-    output.write_file(path, script.encode())
-    os.chmod(path, 0o755)  # noqa: S103 - git runs it, as whoever commits
-    io.write(
-        f"{os.path.relpath(path, io.cwd)} now checks each commit; git commit --no-verify skips it\n"
-    )
+    for name, path in paths.items():
+        python, isolated = shlex.quote(sys.executable), _isolated()
+        script = _SCRIPT.format(python=python, isolated=isolated, name=name)
+        output.write_file(path, script.encode())
+        os.chmod(path, 0o755)  # noqa: S103 - git runs it, as whoever commits
+        io.write(f"{os.path.relpath(path, io.cwd)} now {_SAID[name]}\n")
     return ExitCode.CLEAN
+
+
+def _place(folder: str, name: str) -> str:
+    """Where a hook goes: Gitea's own runs all that lie in a folder beside it."""
+    several = os.path.join(folder, f"{name}.d")
+    return os.path.join(several, "keywatch") if os.path.isdir(several) else f"{folder}/{name}"
 
 
 def _is_ours(path: str) -> bool:

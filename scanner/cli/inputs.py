@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scanner import config
+from scanner.cli import commits
+from scanner.cli.commits import Commits
 from scanner.cli.terminal import Io
 from scanner.config import Config
 from scanner.errors import UsageError, unreadable
@@ -37,6 +39,7 @@ class Selection(NamedTuple):
     named: bool
     open_from: str
     cache_folder: str | None
+    commits: Commits | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the policy, instead of the repository's keywatch.yaml",
     )
+    commits.add_arguments(parser)
 
 
 def add_folder(parser: argparse.ArgumentParser) -> None:
@@ -124,6 +128,12 @@ def given_glob(text: str) -> str:
 def select(args: argparse.Namespace, io: Io, cache_folder: str | None) -> Selection:
     """The Source that the arguments mean, with the keywatch.yaml that governs it."""
     _refuse_contradictions(args)
+    commits.refuse_contradictions(args)
+    if commits.are_asked(args):
+        root = commits.root_of(io.cwd)
+        asked = commits.chosen(args, root)
+        selection = _selection(args, io, asked.source, root, cache_folder)
+        return selection._replace(commits=asked, whole_tree=False)
     paths = [_absolute(path, io.cwd, follow=not args.staged) for path in args.paths]
     root = root_of(paths, io.cwd)
     only = [_inside(root, path) for path in paths] if set(paths) - {root} else []
@@ -134,9 +144,15 @@ def select(args: argparse.Namespace, io: Io, cache_folder: str | None) -> Select
             why=f"{root} is in none",
             todo="git init, or name files",
         )
+    source = _source(args, io, root, only, use_git=in_git and not args.no_git)
+    return _selection(args, io, source, root, cache_folder)
+
+
+def _selection(
+    args: argparse.Namespace, io: Io, source: Source, root: str, cache_folder: str | None
+) -> Selection:
     if cache_folder and _is_brought(cache_folder, root):
         cache_folder = None
-    source = _source(args, io, root, only, use_git=in_git and not args.no_git)
     settings, data, name = _config(args, io, source, cache_folder)
     return Selection(
         source=source,

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections import ChainMap
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -66,16 +67,18 @@ def scan(
     output.targets(args.report)
     folder = cache.folder()
     plan = sweep.plan(args, io, inputs.select(args, io, folder))
-    swept = sweep.sweep(plan, io, partial(_load_what_follows, args))
-    if silent_when_clean and swept.is_clean and not args.report:
+    seen = swept(plan, io, partial(_load_what_follows, args))
+    if silent_when_clean and seen.is_clean and not args.report:
         return ExitCode.CLEAN  # nothing was seen, so there is nothing to judge or to say
     now = moment(args.now)
-    outcome = judged(args, plan, swept, now, least)
+    outcome = judged(args, plan, seen, now, least)
     fail_on = _fail_on(args, plan)
     args.quiet |= silent_when_clean and not (outcome.findings or outcome.gaps or outcome.notes)
     written = True
     if args.report or not args.quiet:
         written = output.deliver(args, io, outcome, _context(io, plan, now, fail_on))
+    if seen.when_delivered and written and outcome.complete:
+        seen.when_delivered()
     return output.exit_code(
         outcome, fail_on, written=written, require_complete=args.require_complete
     )
@@ -92,10 +95,19 @@ def _load_what_follows(args: argparse.Namespace) -> None:
         table.reporter(name)
 
 
+def swept(plan: Plan, io: Io, meanwhile: Callable[[], object] = lambda: None) -> Swept:
+    """What there is to see in files, or in commits."""
+    if plan.selection.commits is None:
+        return sweep.sweep(plan, io, meanwhile)
+    from scanner.cli import changes
+
+    return changes.sweep(plan, io, meanwhile)
+
+
 def judged(
     args: argparse.Namespace,
     plan: Plan,
-    swept: Swept,
+    seen: Swept,
     now: datetime,
     least: Confidence,
 ) -> Outcome:
@@ -108,9 +120,9 @@ def judged(
     asked = Confidence[args.min_confidence.upper()] if args.min_confidence else None
     theirs = () if owed.settings else (r.id for r in plan.recipe.book.classic_rules.values())
     outcome = judge.judge(
-        swept.observations,
-        skips=swept.skips,
-        gaps=swept.gaps,
+        seen.observations,
+        skips=seen.skips,
+        gaps=seen.gaps,
         baseline=owed.baseline(),
         classic_baseline=owed.classic_baseline(),
         entries=[*map(masked_terms, settings.allow)],
@@ -132,7 +144,7 @@ def judged(
         min_confidence=asked or settings.min_confidence or least,
     )
     skipped = outcome.coverage.skipped
-    return outcome._replace(coverage=Coverage(files=swept.files, size=swept.size, skipped=skipped))
+    return outcome._replace(coverage=Coverage(files=seen.files, size=seen.size, skipped=skipped))
 
 
 def _fail_on(args: argparse.Namespace, plan: Plan) -> Severity:
@@ -146,7 +158,7 @@ def _context(io: Io, plan: Plan, now: datetime, fail_on: Severity) -> ReportCont
     from scanner.policy import references, rules
     from scanner.report.interface import ReportContext
 
-    own = {rule.id: rule for rule in (*rules.RULES, *references.RULES)}
+    own = {rule.id: rule for rule in (*rules.RULES, rules.WEAKENED, *references.RULES)}
     return ReportContext(
         rules=ChainMap(own, cast("dict[str, RuleInfo]", plan.recipe.book.infos)),
         now=now,

@@ -45,7 +45,7 @@ def select(args: argparse.Namespace, io: Io) -> Selection:
 def survey(args: argparse.Namespace, io: Io, selection: Selection, now: datetime) -> Survey:
     """Scan and judge: findings of every confidence."""
     plan = sweep.plan(args, io, selection)
-    swept = sweep.sweep(plan, io)
+    swept = scan.swept(plan, io)
     outcome = scan.judged(args, plan, swept, now, Confidence.LOW)
     book = plan.recipe.book
     classic = book.classic_rules.values() if plan.owed.settings else ()

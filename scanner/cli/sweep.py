@@ -56,7 +56,8 @@ class Swept:
     """What was seen, in no order: the judge sorts. `files` and `size` count what was read; `uses`
     and what follows them (see scanner/detect/watcher.py) become observations at the end.
 
-    `heavy`: paths that are left for when no other process runs.
+    `heavy`: paths that are left for when no other process runs. `when_delivered` is done once the
+    result of a complete run has been written.
     """
 
     def __init__(self) -> None:
@@ -69,6 +70,7 @@ class Swept:
         self.secret_files: list[Reference] = []
         self.mentioned: set[str] = set()
         self.heavy: list[str] = []
+        self.when_delivered: Callable[[], None] | None = None
 
     @property
     def is_clean(self) -> bool:
@@ -106,14 +108,16 @@ class Recipe(NamedTuple):
     alone: bool = False
 
     def task(self) -> Callable[[Sequence[str]], Swept]:
+        return self.worker().scan
+
+    def worker(self) -> Task:
         detector = self.detector()
         watcher = None
         if self.names is not None:
             watcher = _watcher(self.names, self.matcher)
         excluded = globs.matcher(self.exclude)
         archives = _archives(self.source, self.most, excluded) if self.archives else None
-        task = Task(self.source, detector, self.most, excluded, watcher, archives, self.alone)
-        return task.scan
+        return Task(self.source, detector, self.most, excluded, watcher, archives, self.alone)
 
     def detector(self, trace: Trace | None = None) -> Detector:
         ready = matcher_for(self.book, self.matcher, self.cache_folder, self.settings)
@@ -289,7 +293,7 @@ def sweep(ready: Plan, io: Io, meanwhile: Callable[[], object] = lambda: None) -
     _refuse_nothing(ready.selection, listed)
     recipe, known = _with_examples(ready, listed)
     swept = Swept()
-    progress = _Progress(io, len(listed))
+    progress = Progress(io, len(listed))
     for result in pool.run(recipe.task, sorted(listed, key=_suffix), meanwhile):
         if isinstance(result, pool.Lost):
             reason = "the worker process that read it ended too early (out of memory?)"
@@ -361,19 +365,20 @@ def _rule_file(path: str, given: str) -> RuleFile:
         raise unreadable(f"--rules {given}", error) from None
 
 
-class _Progress:
+class Progress:
     """One line on a terminal, for what takes over a second."""
 
-    def __init__(self, io: Io, total: int) -> None:
+    def __init__(self, io: Io, total: int, what: str = "files") -> None:
         self._io = io
         self._total = total
+        self._what = what
         self._next = time.monotonic() + 1 if io.err.isatty() else float("inf")
         self._shown = False
 
     def at(self, done: int) -> None:
         if time.monotonic() >= self._next:
             total = max(self._total, done)  # members of archives were not listed
-            self._io.err.write(f"\r\x1b[Kkeywatch: {done:,} of {total:,} files")
+            self._io.err.write(f"\r\x1b[Kkeywatch: {done:,} of {total:,} {self._what}")
             self._io.err.flush()
             self._next = time.monotonic() + 0.1
             self._shown = True

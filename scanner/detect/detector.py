@@ -6,8 +6,9 @@ is not paid for by them.
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache
@@ -152,6 +153,28 @@ class Detector:
     def is_heavy(self, size: int) -> bool:
         """Does a file of so many bytes take much memory, for as long as it is looked at?"""
         return self._settings is not None and size > _HEAVY
+
+    def may_say(self, path: str, text: bytes) -> bool:
+        """Is there anything in a file, or in a part of it, that asks for a closer look?"""
+        if self._settings and path.endswith(_YAML):
+            return True
+        return self._matcher.meets(text, scope_of(path), self._remarks)
+
+    def prepare(self) -> None:
+        """Load what any file may ask for."""
+        for path in ("", ".py", ".yaml"):
+            self._matcher.hits(b"", scope_of(path))
+        self._matcher.hits(b"", NAME)
+
+    @functools.cached_property
+    def _remarks(self) -> Container[int]:
+        """The numbers of patterns that no finding comes of: uses of variables, and comments."""
+        from scanner.detect import comments
+        from scanner.detect.encodings import KINDS
+
+        uses = len(self._book.rules)
+        first = uses + len(USES) + len(KINDS)
+        return {*range(uses, uses + len(USES)), *range(first, first + len(comments.ANCHORS))}
 
     def observe(
         self,

@@ -7,7 +7,7 @@ fallback where Hyperscan has no wheel. A hit says "look here", never "this is a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from scanner import cache
@@ -59,6 +59,9 @@ class Matcher(Protocol):
         `scope`: also the patterns that are for code, for config, or `any`, for both; or for names.
         """
 
+    def meets(self, data: bytes, scope: str, but: Container[int]) -> bool:
+        """Is there a hit of any pattern, but for those of these numbers?"""
+
 
 Numbered = Callable[[], Mapping[int, Pattern]]
 """Makes the patterns, by the numbers that their hits have."""
@@ -101,9 +104,16 @@ class Joined(NamedTuple):
         return self.first.name
 
     def hits(self, data: bytes, scope: str = "") -> list[Hit]:
-        hits, wanted = self.first.hits(data, scope), _wanted(scope)
-        of = self.scopes.get
-        return hits + [hit for hit in self.second.hits(data, "any") if of(hit[0], "") in wanted]
+        return self.first.hits(data, scope) + self._further(data, scope)
+
+    def meets(self, data: bytes, scope: str, but: Container[int]) -> bool:
+        if self.first.meets(data, scope, but):
+            return True
+        return any(number not in but for number, _ in self._further(data, scope))
+
+    def _further(self, data: bytes, scope: str) -> list[Hit]:
+        wanted, of = _wanted(scope), self.scopes.get
+        return [hit for hit in self.second.hits(data, "any") if of(hit[0], "") in wanted]
 
 
 def _of_scope(patterns: Mapping[int, Pattern], scope: str) -> list[tuple[int, Pattern]]:
@@ -123,6 +133,7 @@ def _wanted(scope: str) -> set[str]:
 
 class _Engine(Protocol):
     def hits(self, data: bytes) -> list[Hit]: ...
+    def meets(self, data: bytes, but: Container[int]) -> bool: ...
 
 
 class _Scoped:
@@ -134,10 +145,16 @@ class _Scoped:
         self._made: dict[str, _Engine] = {}
 
     def hits(self, data: bytes, scope: str = "") -> list[Hit]:
+        return self._engine(scope).hits(data)
+
+    def meets(self, data: bytes, scope: str, but: Container[int]) -> bool:
+        return self._engine(scope).meets(data, but)
+
+    def _engine(self, scope: str) -> _Engine:
         engine = self._made.get(scope)
         if engine is None:
             engine = self._made[scope] = self._make(scope)
-        return engine.hits(data)
+        return engine
 
 
 class _Cached(NamedTuple):
@@ -173,6 +190,14 @@ class _Hyperscan:
         of = self._numbers
         self._db.scan(data, lambda i, _from, to, _flags, _context: found.append((of[i], to)))
         return found
+
+    def meets(self, data: bytes, but: Container[int]) -> bool:
+        of = self._numbers
+        try:  # the first hit ends it
+            self._db.scan(data, lambda i, *_: of[i] not in but)
+        except self._engine.ScanTerminated:
+            return True
+        return False
 
     def _load(self, name: str, cache_folder: str | None) -> Any:
         if cache_folder is None:
@@ -262,6 +287,9 @@ class _Twin:
             text = lowered if anchor.flags & re.IGNORECASE else data
             found += [(index, to) for to in _spelled(spelling, anchor, text)]
         return self._without_more(found, data) if self._once else found
+
+    def meets(self, data: bytes, but: Container[int]) -> bool:
+        return any(number not in but for number, _ in self.hits(data))
 
     def _without_more(self, found: list[Hit], data: bytes) -> list[Hit]:
         """Of what is asked for once, one hit each, and only where the anchor itself matches."""

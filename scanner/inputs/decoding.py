@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 
 from scanner.inputs.interface import Blob
@@ -11,6 +12,9 @@ from scanner.model import Skip
 HEAD = 8192
 """How much of a file decides what it is, as git decides it."""
 
+_POINTER = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:[0-9a-f]{64}\nsize [0-9]{1,20}\n"
+)
 _UNMARKED = (("utf-16-le", (b" \0", b"\n\0")), ("utf-16-be", (b"\0 ", b"\0\n")))
 _LONGEST_WORD = 80  # characters, on the average
 _BOMS = (  # the longer first: UTF-32's begins with UTF-16's
@@ -49,7 +53,10 @@ def _is_text(head: bytes, name: str, blanks: tuple[bytes, bytes]) -> bool:
 
 
 def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | Skip:
-    """The text that begins with `head`, for a scan; a Skip where it is binary."""
+    """The text that begins with `head`, for a scan; a Skip where it is binary, or only stands for
+    what Git LFS keeps elsewhere."""
+    if head.startswith(b"version https://git-lfs") and _POINTER.fullmatch(head):
+        return Skip(kind="lfs", path=path)
     name = encoding(head[:HEAD])
     if name is None:
         return Skip(kind="binary", path=path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -29,14 +30,19 @@ _ENVIRONMENT = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_LITERAL_PATHSPECS": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",  # a commit holds the object itself, not what stands in for it
+    "GIT_GRAFT_FILE": os.devnull,  # and has the parents that it names
     "LC_ALL": "C",
 }
 # A hook's variables name the repository that it runs in; it may scan another one.
 _DROPPED = {
-    *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"),
-    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_TRACE"),
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_TRACE"),
+    *("GIT_ATTR_SOURCE", "GIT_SHALLOW_FILE", "GIT_REPLACE_REF_BASE"),
 }
+# Where a server keeps what is pushed until its hooks let it in.
+_QUARANTINE = {"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"}
 _PATIENCE = 600
+_BUFFER = 1 << 18
+_AHEAD = 500  # names: fewer bytes than a pipe holds, so that nobody waits for the other
 _UNOPENED = re.compile(rb"(?ms)^warning: could not open directory '(.*?)/': [^'\n]*$")
 
 
@@ -51,9 +57,31 @@ def top_of(path: str) -> str | None:
         path = parent
 
 
-def run(root: str, *arguments: str) -> bytes:
-    """What a git command prints. UsageError with git's own words where it fails."""
-    return _finish(root, _start(root, arguments), arguments[0])[0]
+def is_bare(path: str) -> bool:
+    """Does the folder itself look like a repository without a work tree, as those on servers do?"""
+    parts = ("HEAD", "objects", "refs")
+    there, *rest = (os.path.lexists(os.path.join(path, part)) for part in (".git", *parts))
+    return all(rest) and not there
+
+
+def is_told(root: str) -> bool:
+    """Does the environment name this repository? Git's does in a server's hook, where it says too
+    where what is pushed lies; GitLab's says no more than these two."""
+    place = os.environ.get("GIT_DIR")
+    return place is not None and os.path.realpath(place) == root
+
+
+def run(root: str, *arguments: str, fed: bytes = b"") -> bytes:
+    """What a git command prints, with `fed` as its standard input. UsageError with git's own words
+    where it fails."""
+    return _finish(root, _start(root, arguments, feeds=bool(fed)), arguments[0], fed)[0]
+
+
+def ask(root: str, *arguments: str) -> str | None:
+    """The line that a git command prints, None where it says no."""
+    process = _start(root, arguments)
+    out, _ = process.communicate()
+    return None if process.returncode else os.fsdecode(out).strip()
 
 
 def listed(root: str, folders: Sequence[str]) -> Iterator[tuple[bool, str]]:
@@ -75,9 +103,7 @@ def listed(root: str, folders: Sequence[str]) -> Iterator[tuple[bool, str]]:
 
 def has_head(root: str) -> bool:
     """Is there a commit yet?"""
-    process = _start(root, ("rev-parse", "--quiet", "--verify", "HEAD"))
-    process.communicate()
-    return process.returncode == 0
+    return ask(root, "rev-parse", "--quiet", "--verify", "HEAD") is not None
 
 
 def hooks_folder(root: str) -> str:
@@ -90,34 +116,107 @@ def hooks_folder(root: str) -> str:
     return own[-1] if own else os.path.join(common, "hooks")
 
 
-class Objects:
+class Helper:
+    """A git process that answers what it is asked: one for each of ours, since a worker must not
+    share its parent's pipe."""
+
+    def __init__(self, root: str, *arguments: str) -> None:
+        self._root = root
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+
+    def pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        """Where it is asked, and where it answers."""
+        if self._process is None or self._owner != os.getpid():
+            self._process = _start(self._root, self._arguments, answers=True)
+            self._owner = os.getpid()
+        asked, answers = self._process.stdin, self._process.stdout
+        if asked is None or answers is None:
+            raise OSError("a pipe is missing")
+        return asked, answers
+
+    def close(self) -> None:
+        """End it. The next question starts another."""
+        process, self._process = self._process, None
+        if process and self._owner == os.getpid():
+            process.kill()
+            process.communicate()
+
+
+class Objects(Helper):
     """One `git cat-file --batch`: contents by object name or `:path` in the index."""
 
     def __init__(self, root: str) -> None:
-        self._process = _start(root, ("cat-file", "--batch"), asked=True)
+        super().__init__(root, "cat-file", "--batch")
 
-    def read(self, name: str, most: int) -> bytes | int | None:
-        """The bytes of a blob; its size where that is over `most`; None where there is no blob."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None or "\n" in name:
+    def read(self, name: str, most: int, kind: bytes = b"blob") -> bytes | int | None:
+        """The bytes of an object of this kind; its size where that is over `most`; None where there
+        is no such object."""
+        answers = self._ask([name])
+        return self._content(answers, most, kind) if answers else None
+
+    def read_all(self, names: Sequence[str], most: int) -> Iterator[bytes | int | None]:
+        """The same for many blobs. All are to be taken before anything else is asked."""
+        for first in range(0, len(names), _AHEAD):
+            some = names[first : first + _AHEAD]
+            answers = self._ask(some)
+            for number in range(1, len(some) + 1):
+                yield self._content(answers, most, b"blob") if answers else None
+                if self._process is None:  # it ended at this one, which is damaged
+                    answers = self._ask(some[number:])
+
+    def id(self, name: str) -> str | None:
+        """The id of the object that a name means, as `HEAD^{commit}`; None where it means none."""
+        answers = self._ask([name])
+        header = self._header(answers) if answers else None
+        if header is None or answers is None:
+            return None
+        _discard(answers, header[2] + 1)
+        return header[0].decode()
+
+    def _ask(self, names: Sequence[str]) -> IO[bytes] | None:
+        """Where the answers come from."""
+        if any("\n" in name for name in names):
             return None
         try:
-            stdin.write(name.encode(errors="surrogateescape") + b"\n")
-            stdin.flush()
+            asked, answers = self.pipes()
+            asked.write("".join(f"{name}\n" for name in names).encode(errors="surrogateescape"))
+            asked.flush()
         except OSError:
+            self.close()
             return None
-        header = stdout.readline().split()
-        if len(header) != 3 or not header[2].isdigit():
-            return None
-        size = int(header[2])
-        if size > most or header[1] != b"blob":
-            _discard(stdout, size + 1)
-            return size if header[1] == b"blob" else None
-        data = stdout.read(size + 1)[:size]
-        return data if len(data) == size else None
+        return answers
 
-    def close(self) -> None:
-        self._process.communicate()
+    def _header(self, answers: IO[bytes]) -> tuple[bytes, bytes, int] | None:
+        """An object's id, kind and size; its bytes and a line end come next."""
+        line = answers.readline()
+        if not line:
+            self.close()
+        words = line.split()
+        if len(words) != 3 or not words[2].isdigit():
+            return None
+        return words[0], words[1], int(words[2])
+
+    def _content(self, answers: IO[bytes], most: int, kind: bytes) -> bytes | int | None:
+        header = self._header(answers)
+        if header is None:
+            return None
+        _, found, size = header
+        if size > most or found != kind:
+            _discard(answers, size + 1)
+            return size if found == kind else None
+        data = answers.read(size)
+        if len(data) < size or not answers.read(1):
+            self.close()
+            return None
+        return data
+
+
+@functools.cache
+def objects(root: str) -> Objects:
+    """One for all questions about a repository that are answered at once."""
+    return Objects(root)
 
 
 def _discard(stream: IO[bytes], size: int) -> None:
@@ -128,11 +227,13 @@ def _discard(stream: IO[bytes], size: int) -> None:
         size -= got
 
 
-def _finish(root: str, process: subprocess.Popen[bytes], command: str) -> tuple[bytes, bytes]:
+def _finish(
+    root: str, process: subprocess.Popen[bytes], command: str, fed: bytes = b""
+) -> tuple[bytes, bytes]:
     import subprocess
 
     try:
-        out, err = process.communicate(timeout=_PATIENCE)
+        out, err = process.communicate(fed or None, timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -150,22 +251,28 @@ def _finish(root: str, process: subprocess.Popen[bytes], command: str) -> tuple[
 
 
 def _start(
-    root: str, arguments: Sequence[str], *, asked: bool = False, without: str = ""
+    root: str,
+    arguments: Sequence[str],
+    *,
+    feeds: bool = False,
+    answers: bool = False,
+    without: str = "",
 ) -> subprocess.Popen[bytes]:
-    """`asked`: it answers what it reads from its standard input."""
+    """`feeds`: it reads its standard input; `answers`: and answers each line of it."""
     import subprocess
 
     options = [part for setting in _NEUTRAL for part in ("-c", setting)]
-    dropped = {*_DROPPED, without}
+    dropped = {*_DROPPED, without, *(() if is_told(root) else _QUARANTINE)}
     environment = {k: v for k, v in os.environ.items() if k not in dropped} | _ENVIRONMENT
     return subprocess.Popen(
         [_program(), *options, *arguments],
         cwd=root,
         # The repository is this folder's or none: not one further up, if this one is broken.
         env=environment | {"GIT_CEILING_DIRECTORIES": os.path.dirname(root)},
-        stdin=subprocess.PIPE if asked else subprocess.DEVNULL,
+        bufsize=_BUFFER if answers else -1,
+        stdin=subprocess.PIPE if feeds or answers else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL if asked else subprocess.PIPE,
+        stderr=subprocess.DEVNULL if answers else subprocess.PIPE,
     )
 
 

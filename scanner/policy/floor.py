@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from scanner.model import Finding
-from scanner.policy.live_rules import BY_ID, WEAKENED
-from scanner.policy.rules import finding_of
+from scanner.policy.rules import WEAKENED, finding_of
 from scanner.policy.terms import SecretClass, period
 
 Classes = Mapping[str, SecretClass]
@@ -21,19 +20,20 @@ def raised(classes: Classes, floor: Classes) -> dict[str, SecretClass]:
 def weakened(own: Classes, floor: Classes) -> Iterator[Finding]:
     """Where classes of the repository's own are looser than the operator's."""
     for name, mine in own.items():
-        looser = _looser(mine, floor[name]) if name in floor else ""
+        looser = longer(mine, floor[name], "the operator allows") if name in floor else ""
         if looser:
-            yield finding_of(BY_ID[WEAKENED], mine.where, f"{name}: {looser}", name)
+            yield finding_of(WEAKENED, mine.where, f"{name}: {looser}", name)
 
 
-def _looser(mine: SecretClass, theirs: SecretClass) -> str:
+def longer(mine: SecretClass, theirs: SecretClass, who: str) -> str:
+    """The spans of a class that are longer than another's, in words: `who` allows the latter."""
     spans = (
         ("rotate_every", mine.rotate_every, theirs.rotate_every),
         ("grace", mine.grace, theirs.grace),
         ("overlap", mine.overlap, theirs.overlap),
     )
     return ", ".join(
-        f"{name} {period(said)}, where the operator allows {period(most)}"
+        f"{name} {period(said)}, where {who} {period(most)}"
         for name, said, most in spans
         if said > most
     )
@@ -45,5 +45,5 @@ def _stricter(mine: SecretClass, theirs: SecretClass) -> SecretClass:
         rotate_every=min(mine.rotate_every, theirs.rotate_every),
         grace=min(mine.grace, theirs.grace),
         overlap=min(mine.overlap, theirs.overlap),
-        where=theirs.where if _looser(mine, theirs) else mine.where,
+        where=theirs.where if longer(mine, theirs, "") else mine.where,
     )

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 
 from scanner.model import RuleInfo, Severity
 from scanner.policy.rotation import SEVERITIES, Condition, Verdict
-from scanner.policy.rules import described
+from scanner.policy.rules import WEAKENED, described
 
 STALE_CONSUMER = "consumer-on-old-value"
 KEY_ABSENT = "secret-key-absent"
 ADDRESS_DIFFERS = "address-differs"
 ROLE_IS_AUDITOR = "role-is-auditor"
 ROTATED_ELSEWHERE = "rotation-elsewhere"
-WEAKENED = "policy-weakened"
 
 
 def _of(
@@ -180,13 +179,6 @@ RULES: tuple[RuleInfo, ...] = (
         "Read the password from the engine (database/static-creds/ROLE), or write the copy in the "
         "same step.",
     ),
-    described(
-        WEAKENED,
-        Severity.HIGH,
-        "Policy that is looser than the operator's",
-        "The repository allows a class a longer period or grace than the operator does. The "
-        "operator's holds.",
-        "Take the class out of keywatch.yaml, or make it as strict as the operator's.",
-    ),
+    WEAKENED,
 )
 BY_ID = {rule.id: rule for rule in RULES}

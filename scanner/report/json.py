@@ -91,7 +91,7 @@ def _rules(outcome: Outcome, context: ReportContext) -> Json:
 
 def _finding(finding: Finding, context: ReportContext) -> Json:
     place = finding.location
-    resource = {"resource": finding.resource._asdict()} if finding.resource else {}
+    more = {"since": finding.since, "resource": finding.resource}
     return {
         "rule": finding.rule,
         "title": context.rule(finding).title,
@@ -109,7 +109,7 @@ def _finding(finding: Finding, context: ReportContext) -> Json:
         "detail": finding.detail,
         "id": finding.id,
         "fingerprint": finding.fingerprint,
-        **resource,
+        **{name: value._asdict() for name, value in more.items() if value},
     }
 
 

@@ -106,6 +106,7 @@ def _result(finding: Finding, index: Mapping[str, int], context: ReportContext) 
             "preview": finding.preview,
             "context": finding.context,
             **_resource(finding),
+            **({"since": finding.since._asdict()} if finding.since else {}),
         },
     }
     if finding.fingerprint:

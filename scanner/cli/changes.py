@@ -1,0 +1,132 @@
+"""The command line: what commits add, altogether. Joins what single commits add, where that came
+from, and the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+
+import scanner
+from scanner import cache, pool
+from scanner.cli.commits import History
+from scanner.cli.masking import masked_gap
+from scanner.cli.sweep import Plan, Progress, Swept
+from scanner.cli.terminal import Io
+from scanner.cli.walk import Looking, Walk
+from scanner.errors import UsageError
+from scanner.inputs.revisions import Change, cut_at, of_history
+from scanner.inputs.stored import Stored, of_commit
+from scanner.model import Gap, Observation
+
+_FEW = 32  # commits that are not worth another process
+
+
+def sweep(plan: Plan, io: Io, meanwhile: Callable[[], object]) -> Swept:
+    """What the commits add that the arguments mean."""
+    asked = plan.selection.commits
+    assert asked is not None  # noqa: S101 - asked by the caller
+    changes = asked.changes
+    name = ""
+    if asked.history:
+        name = _memory(plan, asked.history) if asked.history.since_last else ""
+        changes = (_history(plan, asked.history, name),)
+    walk = Walk()
+    for seen in _walks(plan, io, changes, meanwhile):
+        walk.add(seen)
+    swept = walk.swept
+    swept.skips += walk.skips
+    swept.gaps += (masked_gap(gap) for change in changes for gap in change.gaps)
+    heads = {change.head for change in changes if change.head}
+    if swept.observations or walk.past:
+        from scanner.cli.ages import Ages
+
+        ages = Ages(plan, changes, walk.past, walk.moved)
+        swept.observations = [*ages.dated(swept.observations), *ages.rest()]
+    if asked.is_trusted and any(_steers_otherwise(plan, head) for head in heads):
+        from scanner.cli import weakened
+
+        swept.observations += weakened.observations(plan, heads)
+    if swept.secret_files:
+        swept.observations += _secret_files(plan, heads, swept)
+    if name:
+        swept.when_delivered = partial(_remember, plan, name, changes)
+    return swept
+
+
+def _steers_otherwise(plan: Plan, head: str) -> bool:
+    """Does a commit have other files that steer a scan than those that do?"""
+    held, owed = plan.selection.source, plan.owed
+    said = Stored(held.root, {}, f"{head}:")
+    names = (plan.selection.config_name, owed.own_name, owed.classic_name)
+    return any(held.control(name) != said.control(name) for name in names)
+
+
+def _secret_files(plan: Plan, heads: Iterable[str], swept: Swept) -> Iterator[Observation]:
+    """Compose files name files of secrets: is one in the commit, too?"""
+    from scanner.cli import references
+
+    for head in sorted(heads):
+        source = of_commit(plan.selection.source.root, head)
+        recipe = plan.recipe
+        tree = references.Tree(source, source.paths(), recipe.most, recipe.exclude, recipe.matcher)
+        yield from references.judged(swept, tree, None, plan.selection.config.disable_rules)
+
+
+def _history(plan: Plan, asked: History, name: str) -> Change:
+    kept = cache.load(name, plan.selection.cache_folder or "") if name else None
+    return of_history(
+        plan.selection.source.root,
+        asked.said,
+        stashes=asked.stashes,
+        notes=asked.notes,
+        seen=(kept or b"").decode().split(),
+    )
+
+
+def _memory(plan: Plan, asked: History) -> str:
+    """What names, in the cache, the commits that such a run has seen all that lies behind of."""
+    selection, recipe = plan.selection, plan.recipe
+    if selection.cache_folder is None:
+        raise UsageError(
+            "--since-last needs a cache, and this user has none",
+            todo="set HOME or XDG_CACHE_HOME to a folder outside of the repository",
+        )
+    root = selection.source.root
+    rules = (recipe.book.key, recipe.settings, recipe.exclude, recipe.most, recipe.archives)
+    parts = (scanner.__version__, repr(rules), root, repr(asked), *sorted(cut_at(root)))
+    return f"history-{cache.key(*parts)}"
+
+
+def _remember(plan: Plan, name: str, changes: Sequence[Change]) -> None:
+    tips = "\n".join(tip for change in changes for tip in change.tips)
+    cache.store(name, tips.encode(), plan.selection.cache_folder or "")
+
+
+def _walks(
+    plan: Plan, io: Io, changes: Sequence[Change], meanwhile: Callable[[], object]
+) -> Iterator[Walk]:
+    """Look at all of it. What all commits of a change come to is last: it is the most."""
+    items = dict.fromkeys(commit for change in changes for commit in change.commits)
+    items |= dict.fromkeys(change.trees for change in changes if change.trees)
+    asked = plan.selection.commits
+    looking = Looking(
+        root=plan.selection.source.root,
+        recipe=plan.recipe,
+        merges=frozenset().union(*(change.merges for change in changes)),
+        is_own=not (asked and asked.is_trusted),
+    )
+    progress, done = Progress(io, len(items), "commits"), 0
+    few = len(items) < _FEW and [looking.task()([*items])]
+    for result in few or pool.run(looking.task, [*items], meanwhile):
+        lost = Walk()
+        if isinstance(result, pool.Lost):
+            done += len(result.items)
+            first = result.items[0][:12]
+            reason = f"{len(result.items)} commits, {first} the first: their worker process ended"
+            lost.swept.gaps.append(Gap(kind="worker-lost", path="", reason=f"{reason} too early"))
+            yield lost
+        else:
+            done += result.done
+            yield result
+        progress.at(done)
+    progress.clear()

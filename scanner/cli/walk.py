@@ -1,0 +1,228 @@
+"""The command line: what commits add, one after the other. Joins git's versions of files, and
+detection.
+
+Most of what a commit changes holds nothing to look at: one pass over it says so. Any other file is
+scanned as a whole, as that commit has it, and what is new in it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from scanner.cli.sweep import Recipe, Swept
+from scanner.detect.detector import NOTHING, Named
+from scanner.detect.structure.kinds import file_kind
+from scanner.inputs import decoding
+from scanner.inputs.interface import Blob
+from scanner.inputs.stored import NOT_TEXT, Entry, Stored
+from scanner.inputs.versions import Contents, Version, Versions, added, around, changed
+from scanner.model import AllowComment, Appearance, Finding, Gap, Observation, Skip
+from scanner.policy import fresh
+
+_NAMES = 20_000
+Past = tuple[str, str, Finding]
+"""A finding as a commit added it: the commit, the file's own name (unmasked), the finding."""
+Moved = tuple[str, str, str]
+"""A commit that gave a file another path: the commit, the old path, the new one."""
+
+
+class Walk:
+    """What was seen. `swept`: of the changes as a whole; `past`: of single commits."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.swept = Swept()
+        self.skips: set[Skip] = set()
+        self.past: list[Past] = []
+        self.moved: list[Moved] = []
+
+    def keep(self, item: str, path: str, seen: Observation) -> None:
+        """Of a single commit, only findings: what else its files say, newer ones may not."""
+        if " " in item:
+            marked = (each._replace(since=Appearance(item)) for each in seen.findings)
+            self.swept.observations.append(seen._replace(findings=tuple(marked)))
+        else:
+            self.past += ((item, path, finding) for finding in seen.findings)
+            self.swept.gaps += seen.gaps
+
+    def count(self, files: int, size: int) -> None:
+        self.swept.files += files
+        self.swept.size += size
+
+    def add(self, other: Walk) -> None:
+        self.swept.add(other.swept)
+        self.skips |= other.skips
+        self.past += other.past
+        self.moved += other.moved
+
+
+class Looking(NamedTuple):
+    """What a worker process needs."""
+
+    root: str
+    recipe: Recipe
+    merges: frozenset[str]
+    is_own: bool
+
+    def task(self) -> Callable[[Sequence[str]], Walk]:
+        return _Worker(self).look
+
+
+class _Worker:
+    """Looks at what commits change, one after the other."""
+
+    def __init__(self, given: Looking) -> None:
+        self._given = given
+        self._ones = Versions(given.root)
+        self._merges = Versions(given.root, of_merges=True)
+        self._contents = Contents(given.root)
+        self._file = Stored(given.root, {}, contents=self._contents)
+        self._task = given.recipe._replace(source=self._file, alone=True).worker()
+        self._names: dict[str, Named] = {}
+
+    def look(self, items: Sequence[str]) -> Walk:
+        walk = Walk()
+        walk.done = len(items)
+        found = [*self._changed(items, walk)]
+        self._contents.expect((version.oid for _, version in found), self._task.most)
+        met = [(item, version) for item, version in found if self._is_met(item, version, walk)]
+        self._contents.expect(
+            (oid for _, version in met for oid in (version.oid, *version.old_oids)), self._task.most
+        )
+        for item, version in met:
+            if self._is_new(item, version):
+                self._scan(item, version, walk)
+            else:
+                walk.count(1, len(self._text(version.path, version.oid) or b""))
+        return walk
+
+    def _changed(self, items: Sequence[str], walk: Walk) -> Iterator[tuple[str, Version]]:
+        """The contents that are to be read."""
+        for item, got in self._versions(items):
+            if isinstance(got, Gap):
+                walk.swept.gaps.append(got)
+            elif self._is_to_read(item, got, walk):
+                yield item, got
+
+    def _versions(self, items: Sequence[str]) -> Iterator[tuple[str, Version | Gap]]:
+        """Merges are compared with all parents, and a change with all commits that it builds on."""
+        merges = [item for item in items if item in self._given.merges]
+        several = [item for item in items if item.count(" ") > 1]
+        rest = {*merges, *several}
+        others = [item for item in items if item not in rest]
+        yield from self._ones.of(others, self._task.detector.prepare)
+        yield from self._merges.of(merges)
+        for item in several:
+            yield from self._ones.since_all(item)
+
+    def _is_to_read(self, item: str, version: Version, walk: Walk) -> bool:
+        path = version.path
+        if version.before and version.is_moved:
+            walk.moved.append((item, version.before[0][0], path))
+        if (path, version.oid) in version.before:
+            return False  # it may be run now, or no more
+        if self._task.excluded(path) or version.mode in NOT_TEXT:
+            kind = NOT_TEXT.get(version.mode, "excluded")
+            shown = self._named(path).seen
+            walk.skips.add(Skip(kind=kind, path=shown.path if shown else path))
+            return False
+        return True
+
+    def _is_met(self, item: str, version: Version, walk: Walk) -> bool:
+        """Is there anything to look at? Of most files the one pass says that there is not."""
+        path = version.path
+        if self._is_wanted(item, path):
+            return True
+        text = self._text(path, version.oid)
+        if text is None or self._task.detector.may_say(path, text):
+            return True
+        walk.count(1, len(text))
+        return False
+
+    def _is_new(self, item: str, version: Version) -> bool:
+        """Is there still, when only the lines are left that may be new, and what is near?"""
+        path = version.path
+        text = self._text(path, version.oid)
+        if text is None or version.is_moved or self._is_wanted(item, path):
+            return True
+        before, may_say = [*self._before(version)], self._task.detector.may_say
+        if len(before) == 1 and not may_say(path, changed(text, before[0])):
+            return False
+        return may_say(path, around(text, added(text, before)))
+
+    def _is_wanted(self, item: str, path: str) -> bool:
+        """Is it looked at, whatever its bytes are? Its name says something; or it is structured, so
+        that any line may say what another one means, and a change as a whole is looked at."""
+        return self._named(path) != NOTHING or bool(" " in item and file_kind(path).reader)
+
+    def _before(self, version: Version) -> Iterator[bytes]:
+        """The texts that the parents have."""
+        texts = (self._text(path, oid) for path, oid in version.before)
+        return (text for text in texts if text is not None)
+
+    def _text(self, path: str, oid: str) -> bytes | None:
+        """The content of a file as text; None where it is none."""
+        data = self._contents.read(oid, self._task.most)
+        got = decoding.blob(path, len(data), data, (data,)) if isinstance(data, bytes) else None
+        return b"".join(got.chunks) if isinstance(got, Blob) else None
+
+    def _named(self, path: str) -> Named:
+        if path not in self._names:
+            if len(self._names) >= _NAMES:
+                self._names.clear()
+            self._names[path] = self._task.detector.names((path,)).get(path, NOTHING)
+        return self._names[path]
+
+    def _scan(self, item: str, version: Version, walk: Walk) -> None:
+        """Scan the whole file, and keep what is new in it."""
+        got = self._seen(version.path, version.mode, version.oid)
+        name = self._named(version.path).seen
+        lines = self._lines(version) if got.observations or got.secret_files else ()
+        for each in got.observations:
+            if each != name:
+                walk.keep(item, version.path, self._new(each, lines, version))
+            elif version.is_moved:
+                walk.keep(item, version.path, self._new(each, (), version))
+        walk.skips.update(got.skips)
+        walk.swept.gaps += got.gaps
+        walk.count(got.files, got.size)
+        if " " in item:
+            walk.swept.secret_files += (
+                each for each in got.secret_files if fresh.touches(each.location, lines)
+            )
+
+    def _lines(self, version: Version) -> fresh.Lines:
+        """The new lines; None where the file is no text, so that all of it is."""
+        text = self._text(version.path, version.oid)
+        return None if text is None else added(text, [*self._before(version)])
+
+    def _new(self, seen: Observation, lines: fresh.Lines, version: Version) -> Observation:
+        """What the change adds to what is seen of a file."""
+        old: list[Finding] = []
+        if not all(fresh.touches(each.location, lines) for each in seen.findings):
+            for path, oid in version.before:
+                for each in self._seen(path, version.mode, oid).observations:
+                    old += each.findings
+        comments, loosened = fresh.comments(seen.comments, () if self._given.is_own else lines)
+        return seen._replace(
+            findings=(
+                *fresh.new_findings(seen.findings, lines, fresh.known(old)),
+                *(_weakened(loosened) if loosened else ()),
+            ),
+            comments=comments,
+            notes=fresh.notes(seen.notes, lines),
+        )
+
+    def _seen(self, path: str, mode: str, oid: str) -> Swept:
+        """What there is to see in one content of a file."""
+        self._file.entries = {path: Entry(mode, oid)}
+        return self._task.scan((path,))
+
+
+def _weakened(loosened: Sequence[AllowComment]) -> Sequence[Finding]:
+    from scanner.cli.masking import masked_finding
+    from scanner.identity import identify
+    from scanner.policy.weakening import of_comment
+
+    return identify(map(masked_finding, map(of_comment, loosened)))

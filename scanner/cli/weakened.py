@@ -1,0 +1,54 @@
+"""The command line: how a change alters the policy that it is judged by. Joins the files that steer
+a scan, as two commits have them, and the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from scanner import config, document
+from scanner.cli import debt
+from scanner.cli.masking import masked_finding
+from scanner.cli.sweep import Plan
+from scanner.document import Document
+from scanner.identity import identify
+from scanner.inputs.stored import Stored
+from scanner.model import Finding, Observation
+from scanner.policy import weakening
+
+
+def observations(plan: Plan, heads: set[str]) -> Iterator[Observation]:
+    """A finding for each entry that one of the commits `heads` loosens, by file."""
+    found = {each for head in heads for each in _found(plan, head)}
+    ordered = sorted(found, key=lambda each: (each.location, each.detail))
+    for path, group in groupby(ordered, key=lambda each: each.location.path):
+        yield Observation(path=path, size=0, findings=identify(map(masked_finding, group)))
+
+
+def _found(plan: Plan, head: str) -> Iterator[Finding]:
+    held = plan.selection.source
+    said = Stored(held.root, {}, f"{head}:")
+    name = plan.selection.config_name
+    if name == config.NAME and held.control(name) != (data := said.control(name)):
+        yield from _of_config(plan, data)
+    old = plan.owed
+    new = debt.elsewhere(old, held, said, plan.selection.cache_folder)
+    if old.own != new.own and (entries := new.baseline()):
+        yield from weakening.of_baseline(old.baseline(), entries)
+    if old.classic != new.classic:
+        yield from weakening.of_classic(old.classic_baseline(), new.classic_baseline())
+        yield from weakening.of_standing(old.standing(), new.standing())
+
+
+def _of_config(plan: Plan, data: bytes | None) -> Iterator[Finding]:
+    name = config.NAME
+    old, new = plan.selection.config, config.load(data, name, None)
+    parsed = Document({}, name, {}) if data is None else document.parse(data, name)
+    before = plan.selection.config_data
+    yield from weakening.of_settings(
+        {} if before is None else document.parse(before, name).data, parsed
+    )
+    size = parsed.at(("scan", "max_file_size"))
+    yield from weakening.of_size(old.max_file_size, new.max_file_size, size)
+    yield from weakening.of_classes(old.classes, new.classes)
+    yield from weakening.of_secrets(old.secrets, new.secrets, old.classes, parsed.at(("secrets",)))

@@ -1,0 +1,229 @@
+"""Inputs: which contents commits give to which files, and which lines of one are new."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from scanner.inputs import git
+from scanner.inputs.stored import NOT_TEXT
+from scanner.model import Gap
+
+Lines = tuple[tuple[int, int], ...]
+"""The first and the last line, counted from 1, of each block of a file's lines."""
+
+_ARGUMENTS = ("diff-tree", "--stdin", "-z", "-r", "--root", "--always", "--raw", "--no-abbrev")
+_OF_ONE = ("-M", "--diff-filter=d")
+_OF_MERGE = ("-c", "--no-renames")  # git is slow to look for renames in a merge
+_NO_TEXT = {*NOT_TEXT, "000000"}  # modes of a parent that has no such file
+_PIECE = 1 << 20
+_STRIDE = 1 << 14
+_ROOM = 16 << 20  # bytes of contents that are kept
+_NEAR = 3  # lines: the name of a value may stand above it
+
+
+class Version(NamedTuple):
+    """A file as a commit has it, where no parent has the same. `before`: its path and the id of its
+    content in each parent that has it; in a merge it has the same path in all."""
+
+    path: str
+    mode: str
+    oid: str
+    before: tuple[tuple[str, str], ...]
+
+    @property
+    def old_oids(self) -> Iterator[str]:
+        return (oid for _, oid in self.before)
+
+    @property
+    def is_moved(self) -> bool:
+        """Has it a path that it had not before?"""
+        return all(path != self.path for path, _ in self.before)
+
+
+def added(text: bytes, before: Sequence[bytes]) -> Lines:
+    """The lines of a text that none before has, apart from those that it begins and ends with."""
+    start, tail = _same_ends(text, before[0]) if len(before) == 1 else (0, 0)
+    known: set[bytes] = set()
+    known.update(*(each[start : len(each) - tail].split(b"\n") for each in before))
+    first = text.count(b"\n", 0, start) + 1
+    lines = text[start : len(text) - tail].split(b"\n")
+    blocks: list[tuple[int, int]] = []
+    for number in [number for number, line in enumerate(lines, first) if line not in known]:
+        if blocks and blocks[-1][1] == number - 1:
+            blocks[-1] = blocks[-1][0], number
+        else:
+            blocks.append((number, number))
+    return tuple(blocks)
+
+
+def changed(text: bytes, before: bytes) -> bytes:
+    """From the first line that differs to the last one, and those near them."""
+    start, tail = _same_ends(text, before)
+    end = len(text) - tail
+    for _ in range(_NEAR):
+        start = text.rfind(b"\n", 0, max(start - 1, 0)) + 1
+        end = text.find(b"\n", end) + 1 or len(text)
+    return text[start:end]
+
+
+def _same_ends(text: bytes, before: bytes) -> tuple[int, int]:
+    """How many bytes of whole lines both begin with, and end with."""
+    most, size, old = min(len(text), len(before)), len(text), len(before)
+    start = _same(most, lambda at, more: text.startswith(before[at : at + more], at))
+    start = text.rfind(b"\n", 0, start) + 1
+    tail = _same(
+        most - start,
+        lambda at, more: text.endswith(before[old - at - more : old - at], 0, size - at),
+    )
+    end = text.find(b"\n", size - tail)
+    return start, size - end if tail and end >= 0 else 0
+
+
+def _same(limit: int, is_same: Callable[[int, int], bool]) -> int:
+    """How many bytes are the same, up to a limit: after `at` that are, are some `more`?"""
+    at, more = 0, _STRIDE
+    while more:
+        if at + more <= limit and is_same(at, more):
+            at += more
+        else:
+            more //= 2
+    return at
+
+
+def around(text: bytes, lines: Lines) -> bytes:
+    """These lines and those near them."""
+    every = text.split(b"\n")
+    return b"\n".join(b"\n".join(every[max(a - 1 - _NEAR, 0) : b + _NEAR]) for a, b in lines)
+
+
+class Versions(git.Helper):
+    """One `git diff-tree` for any number of commits with one parent or none, or of merges."""
+
+    def __init__(self, root: str, *, of_merges: bool = False) -> None:
+        super().__init__(root, *_ARGUMENTS, *(_OF_MERGE if of_merges else _OF_ONE))
+        self._end = b". %b\n" % os.urandom(8).hex().encode()  # names no object: it is answered so
+
+    def of(
+        self, items: Sequence[str], meanwhile: Callable[[], object] = lambda: None
+    ) -> Iterator[tuple[str, Version | Gap]]:
+        """What each item changes: a commit, or the second of two trees in the first. A Gap stands
+        for what git cannot tell."""
+        try:
+            answers = self._answers(items, meanwhile)
+        except (OSError, EOFError):  # git ends where an object is missing or damaged
+            self.close()
+            if len(items) == 1:
+                yield items[0], _gap(items[0])
+            else:
+                for item in items:
+                    yield from self.of((item,))
+            return
+        for item in items:
+            if item not in answers:
+                yield item, _gap(item)
+            yield from ((item, version) for version in answers.get(item, ()))
+
+    def since_all(self, item: str) -> Iterator[tuple[str, Version | Gap]]:
+        """What the last of several trees has that none of the others does."""
+        *before, after = item.split()
+        found: dict[str, list[Version]] = defaultdict(list)
+        for tree in before:
+            for _, got in self.of((f"{tree} {after}",)):
+                if isinstance(got, Gap):
+                    yield item, got
+                else:
+                    found[got.path].append(got)
+        for one, *more in found.values():
+            if len(more) == len(before) - 1:
+                all_before = (*one.before, *(old for each in more for old in each.before))
+                yield item, one._replace(before=all_before)
+
+    def _answers(
+        self, items: Sequence[str], meanwhile: Callable[[], object]
+    ) -> dict[str, list[Version]]:
+        asked, answers = self.pipes()
+        asked.write("".join(f"{item}\n" for item in items).encode() + self._end)
+        asked.flush()
+        meanwhile()
+        said = bytearray()
+        while not said.endswith(self._end):
+            piece = os.read(answers.fileno(), _PIECE)
+            if not piece:
+                raise EOFError
+            said += piece
+        return _parsed(bytes(said[: -len(self._end)]))
+
+
+def _parsed(said: bytes) -> dict[str, list[Version]]:
+    """The versions by commit, or by two trees. Names are of any bytes, and end with a zero; what is
+    said of trees begins with a line."""
+    found: dict[str, list[Version]] = {}
+    parts = deque(said.split(b"\0"))
+    versions: list[Version] = []
+    while parts and (part := parts.popleft()):
+        if not part.startswith(b":"):
+            item, is_line, rest = part.partition(b"\n")
+            versions = found[item.decode()] = []
+            parts.extendleft([rest] if is_line else ())
+            continue
+        *about, status = part.decode().split(" ")
+        last = len(about) // 2 - 1  # what is said of each parent comes first: modes, then ids
+        path = _name(parts.popleft())
+        old, path = (path, _name(parts.popleft())) if status[0] == "R" else (path, path)
+        parents = zip(about[:last], about[last + 1 : -1], strict=True)
+        before = tuple((old, oid) for mode, oid in parents if mode.lstrip(":") not in _NO_TEXT)
+        if about[last].strip("0"):
+            versions.append(Version(path, about[last], about[-1], before))
+    return found
+
+
+def _name(said: bytes) -> str:
+    return said.decode(errors="surrogateescape")
+
+
+def _gap(item: str) -> Gap:
+    what = "what the whole range changes" if " " in item else f"what commit {item[:12]} changes"
+    reason = (
+        f"git cannot tell {what}: an object is damaged (git fsck names it), or missing because the "
+        "clone is partial (git fetch --refetch --no-filter)"
+    )
+    return Gap(kind="unreadable", path="", reason=reason)
+
+
+class Contents:
+    """The bytes of blobs, read ahead in the order in which they are wanted, and kept for a while:
+    what one commit puts in a file's place is what the next one took away."""
+
+    def __init__(self, root: str) -> None:
+        self._stream = git.Objects(root)
+        self._single = git.objects(root)
+        self._kept: OrderedDict[str, bytes | int | None] = OrderedDict()
+        self._size = 0
+        self._coming: Iterator[tuple[str, bytes | int | None]] = iter(())
+
+    def expect(self, oids: Iterable[str], most: int) -> None:
+        """They are wanted next; of one over `most` bytes, only its size."""
+        for oid, data in self._coming:  # all of them are to be taken
+            self._keep(oid, data)
+        wanted = [oid for oid in dict.fromkeys(oids) if oid not in self._kept]
+        self._coming = zip(wanted, self._stream.read_all(wanted, most), strict=True)
+
+    def read(self, oid: str, most: int, _kind: object = b"blob", /) -> bytes | int | None:
+        """The bytes of a blob; its size where that is over `most`; None where there is none."""
+        while oid not in self._kept:
+            found = next(self._coming, None)
+            self._keep(*(found or (oid, self._single.read(oid, most))))
+        return self._kept[oid]
+
+    def _keep(self, oid: str, data: bytes | int | None) -> None:
+        self._kept[oid] = data
+        self._size += _weight(data)
+        while self._size > _ROOM and len(self._kept) > 1:
+            self._size -= _weight(self._kept.popitem(last=False)[1])
+
+
+def _weight(data: bytes | int | None) -> int:
+    return 100 + (len(data) if isinstance(data, bytes) else 0)

@@ -1,0 +1,405 @@
+"""What was ever committed: `keywatch scan --history`, on real repositories, from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.inputs.versions import added, around, changed
+from tests.repositories import password
+from tests.support import IDENTITY, NOW, Keywatch, Scanned, git, grow, leak, repository, scan, token
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return repository(tmp_path / "repo")
+
+
+def commit(root: Path, files: Mapping[str, str | bytes], *removed: str, when: int = 0) -> str:
+    grow(root, files)
+    for name in removed:
+        git(root, "rm", "-q", "--", name)
+    git(root, "add", "-A")
+    argv = ["git", *IDENTITY, "commit", "-q", "--allow-empty", "-m", "change"]
+    date = f"{when or int(time.time())} +0000"
+    at = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+    subprocess.run(argv, cwd=root, env=os.environ | at, check=True)
+    return git(root, "rev-parse", "HEAD").strip()
+
+
+def history(keywatch: Keywatch, root: Path, *arguments: str) -> Scanned:
+    return scan(keywatch, "--history", *arguments, cwd=root)
+
+
+class TestWhatIsSaid:
+    def test_the_first_commit_its_author_its_date_and_that_it_is_still_there(
+        self, keywatch: Keywatch, repo: Path
+    ) -> None:
+        first = commit(repo, {"app.py": leak()}, when=1_700_000_000)
+        commit(repo, {"app.py": "x = 1\n" + leak()})
+        seen = history(keywatch, repo)
+        (finding,) = seen.report["findings"]
+        assert seen.code == 1
+        assert finding["location"]["line"] == 2  # where it stands now
+        assert finding["since"] == {
+            "commit": first,
+            "author": "Test <test@example.org>",
+            "date": "2023-11-14T22:13:20Z",
+            "present": True,
+        }
+        words = f"first in commit {first[:12]} of 2023-11-14 by Test <test@example.org>"
+        assert finding["detail"] == words
+        assert token() not in json.dumps(seen.report)
+
+    def test_what_is_gone_is_to_be_revoked(self, keywatch: Keywatch, repo: Path) -> None:
+        first = commit(repo, {"app.py": leak()})
+        commit(repo, {}, "app.py")
+        (finding,) = history(keywatch, repo).report["findings"]
+        assert finding["since"]["commit"] == first
+        assert finding["since"]["present"] is False
+        assert finding["detail"].startswith("in history alone, revoke it")
+
+    def test_each_value_is_reported_once(self, keywatch: Keywatch, repo: Path) -> None:
+        for number in range(6):
+            commit(repo, {"app.py": f"x = {number}\n{leak(number % 2)}"})
+        found = history(keywatch, repo).report["findings"]
+        assert sorted(each["since"]["present"] for each in found) == [False, True]
+        assert len({each["fingerprint"] for each in found}) == 2
+
+    def test_the_fingerprint_of_what_is_still_there_is_that_of_a_scan(
+        self, keywatch: Keywatch, repo: Path
+    ) -> None:
+        commit(repo, {"app.py": leak()})
+        now = scan(keywatch, cwd=repo).report["findings"][0]["fingerprint"]
+        assert history(keywatch, repo).report["findings"][0]["fingerprint"] == now
+
+    def test_a_value_whose_name_stands_on_a_line_that_did_not_change(
+        self, keywatch: Keywatch, repo: Path
+    ) -> None:
+        text = "spec:\n  containers:\n  - env:\n    - name: DB_PASSWORD\n      value: {}\n"
+        text = "apiVersion: v1\nkind: Pod\n" + text
+        commit(repo, {"pod.yaml": text.format('""')})
+        second = commit(repo, {"pod.yaml": text.format(password(3).split('"')[1])})
+        (finding,) = history(keywatch, repo).report["findings"]
+        assert finding["since"]["commit"] == second
+
+    def test_a_file_that_moved_is_followed(self, keywatch: Keywatch, repo: Path) -> None:
+        first = commit(repo, {"a.py": leak() + "x = 1\n" * 20})
+        for old, new in (("a.py", "b.py"), ("b.py", "c.py")):
+            git(repo, "mv", old, new)
+            commit(repo, {})
+        (finding,) = history(keywatch, repo).report["findings"]
+        assert finding["location"]["path"] == "c.py"
+        assert (finding["since"]["commit"], finding["since"]["present"]) == (first, True)
+
+    def test_reports_for_people_and_for_code_scanning_say_it_too(
+        self, keywatch: Keywatch, repo: Path
+    ) -> None:
+        first = commit(repo, {"app.py": leak()})
+        schema = json.loads((ROOT / "rules" / "schema" / "report.schema.json").read_text())
+        jsonschema.validate(history(keywatch, repo).report, schema)
+        shown = keywatch("scan", "--history", "--now", NOW, cwd=repo).stdout.decode()
+        assert f"first in commit {first[:12]}" in shown
+        done = keywatch("scan", "--history", "--report", "sarif=-", "--now", NOW, cwd=repo)
+        (result,) = json.loads(done.stdout)["runs"][0]["results"]
+        assert result["properties"]["since"]["commit"] == first
+
+    def test_a_hostile_author_breaks_no_report(self, keywatch: Keywatch, repo: Path) -> None:
+        grow(repo, {"app.py": leak()})
+        git(repo, "add", "-A")
+        author = f"\x1b[2J::error::x {token(4)} <e@example.org>"
+        git(repo, "commit", "-q", "-m", "x", f"--author={author}")
+        done = keywatch("scan", "--history", cwd=repo)
+        assert b"\x1b[2J" not in done.stdout
+        assert token(4).encode() not in done.stdout
+
+    def test_exceptions_count_as_they_are_now(self, keywatch: Keywatch, repo: Path) -> None:
+        commit(repo, {"app.py": password(1)})
+        commit(repo, {}, "app.py")
+        (finding,) = history(keywatch, repo).report["findings"]
+        terms = ("--reason", "revoked", "--owner", "@x", "--until", "2098-01-01", "--now", NOW)
+        done = keywatch("allow", finding["id"], "--history", *terms, cwd=repo)
+        assert done.returncode == 0, done.stderr
+        seen = history(keywatch, repo)
+        assert (seen.code, seen.report["summary"]["suppressed"]) == (0, {"entry": 1})
+
+
+class TestWhichCommits:
+    def test_those_of_all_refs(self, keywatch: Keywatch, repo: Path) -> None:
+        git(repo, "checkout", "-q", "-b", "other")
+        commit(repo, {"a.py": leak(1)})
+        git(repo, "tag", "-a", "v1", "-m", "tagged")
+        git(repo, "checkout", "-q", "--detach", "main")
+        commit(repo, {"b.py": leak(2)})
+        assert history(keywatch, repo).paths == ["a.py", "b.py"]
+
+    def test_those_of_a_range_or_of_one_name(self, keywatch: Keywatch, repo: Path) -> None:
+        commit(repo, {"a.py": leak(1)})
+        git(repo, "tag", "v1")
+        commit(repo, {"b.py": leak(2)})
+        assert history(keywatch, repo, "v1..HEAD").paths == ["b.py"]
+        assert history(keywatch, repo, "v1").paths == ["a.py"]
+        assert history(keywatch, repo, "HEAD..HEAD").code == 0
+        assert history(keywatch, repo, "nope").code == 2
+
+    def test_stashes_and_notes_where_they_are_asked_for(
+        self, keywatch: Keywatch, repo: Path
+    ) -> None:
+        for number in (1, 2):
+            grow(repo, {"start.txt": leak(number)})
+            git(repo, "stash", "-q")
+        git(repo, "notes", "add", "-m", leak(3).strip())
+        assert history(keywatch, repo).paths == []
+        assert history(keywatch, repo, "--stashes").paths == ["start.txt"] * 2
+        assert len(history(keywatch, repo, "--notes").paths) == 1
+
+    def test_what_a_merge_itself_adds(self, keywatch: Keywatch, repo: Path) -> None:
+        git(repo, "checkout", "-q", "-b", "side")
+        commit(repo, {"side.py": "a = 1\n", "both.py": "s = 1\n"})
+        git(repo, "checkout", "-q", "main")
+        commit(repo, {"main.py": "b = 1\n"})
+        git(repo, "merge", "-q", "--no-commit", "side")
+        merge = commit(repo, {"both.py": "s = 1\n" + leak(), "evil.py": leak(2)})
+        found = history(keywatch, repo).report["findings"]
+        assert {each["since"]["commit"] for each in found} == {merge}
+        assert [each["location"]["path"] for each in found] == ["both.py", "evil.py"]
+
+    def test_an_octopus(self, keywatch: Keywatch, repo: Path) -> None:
+        for name in ("a", "b", "c"):
+            git(repo, "checkout", "-q", "-b", name, "main")
+            commit(repo, {f"{name}.py": leak(ord(name))})
+        git(repo, "checkout", "-q", "main")
+        git(repo, "merge", "-q", "-m", "octopus", "a", "b", "c")
+        found = history(keywatch, repo).report["findings"]
+        assert len(found) == 3
+        assert all(each["since"]["present"] for each in found)
+
+    def test_a_merge_that_only_takes_both_sides_adds_nothing(
+        self, keywatch: Keywatch, repo: Path
+    ) -> None:
+        first = commit(repo, {"a.py": leak()})
+        git(repo, "checkout", "-q", "-b", "side", "HEAD~1")
+        commit(repo, {"b.py": "x = 1\n"})
+        git(repo, "merge", "-q", "-m", "merge", "main")
+        (finding,) = history(keywatch, repo).report["findings"]
+        assert finding["since"]["commit"] == first
+
+    def test_the_oldest_of_two_branches_is_the_first(self, keywatch: Keywatch, repo: Path) -> None:
+        git(repo, "checkout", "-q", "-b", "late")
+        commit(repo, {"a.py": leak()}, when=1_900_000_000)
+        git(repo, "checkout", "-q", "-b", "early", "main")
+        early = commit(repo, {"a.py": leak()}, when=1_800_000_000)
+        (finding,) = history(keywatch, repo).report["findings"]
+        assert finding["since"]["commit"] == early
+
+    def test_many_commits_in_several_processes(self, keywatch: Keywatch, tmp_path: Path) -> None:
+        root = repository(tmp_path / "many")
+        stream = []
+        for number in range(1, 1301):
+            parent = "from refs/heads/main^0\n" if number == 1 else ""
+            data = leak(number) if number % 100 == 0 else f"x = {number}\n"
+            stream.append(
+                f"commit refs/heads/main\ncommitter T <t@e.org> {1_700_000_000 + number} +0000\n"
+                f"data 1\nx\n{parent}"
+                f"M 100644 inline f{number % 7}.py\ndata {len(data)}\n{data}\n"
+            )
+        argv = ["git", "fast-import", "--quiet"]
+        subprocess.run(argv, cwd=root, input="".join(stream).encode(), check=True)
+        seen = history(keywatch, root, "main")
+        assert len(seen.paths) == 13
+        assert seen.files == 1300 + 1
+
+    def test_a_repository_without_a_commit(self, keywatch: Keywatch, tmp_path: Path) -> None:
+        git(tmp_path, "init", "-q")
+        seen = history(keywatch, tmp_path)
+        assert (seen.code, seen.files) == (0, 0)
+
+    def test_an_unborn_branch_beside_others(self, keywatch: Keywatch, repo: Path) -> None:
+        commit(repo, {"a.py": leak()})
+        git(repo, "checkout", "-q", "--orphan", "new")
+        (finding,) = history(keywatch, repo).report["findings"]
+        assert finding["since"]["present"] is False
+
+    def test_a_bare_repository_has_its_own_policy(
+        self, keywatch: Keywatch, repo: Path, tmp_path: Path
+    ) -> None:
+        commit(
+            repo,
+            {
+                "a.py": leak(1),
+                "b/c.py": leak(2),
+                "keywatch.yaml": "version: 1\nscan: {exclude: [b]}\n",
+            },
+        )
+        git(tmp_path, "clone", "-q", "--bare", str(repo), "bare.git")
+        seen = history(keywatch, tmp_path / "bare.git")
+        assert seen.paths == ["a.py"]
+        assert seen.skips == [("excluded", "b/c.py")]
+
+
+class TestWhatIsMissing:
+    def test_a_shallow_clone_is_a_gap(self, keywatch: Keywatch, repo: Path, tmp_path: Path) -> None:
+        commit(repo, {"a.py": leak()})
+        commit(repo, {"b.py": "x = 1\n"})
+        git(tmp_path, "clone", "-q", "--depth=1", f"file://{repo}", "shallow")
+        seen = history(keywatch, tmp_path / "shallow")
+        assert (seen.code, seen.paths) == (1, ["a.py"])
+        assert seen.report["complete"] is False
+        assert [kind for kind, _ in seen.gaps] == ["shallow"]
+        assert "git fetch --unshallow" in seen.report["gaps"][0]["reason"]
+
+    def test_what_a_partial_clone_left_out_is_a_gap(
+        self, keywatch: Keywatch, repo: Path, tmp_path: Path
+    ) -> None:
+        commit(repo, {"a.py": leak()})
+        git(repo, "config", "uploadpack.allowFilter", "true")
+        options = ("--filter=blob:none", "--no-checkout")
+        git(tmp_path, "clone", "-q", *options, f"file://{repo}", "part")
+        seen = history(keywatch, tmp_path / "part")
+        assert (seen.code, seen.paths) == (3, [])
+        assert seen.gaps == [("unreadable", "a.py"), ("unreadable", "start.txt")]
+
+    def test_a_commit_without_a_sound_author_is_told_without_one(
+        self, keywatch: Keywatch, repo: Path
+    ) -> None:
+        commit(repo, {"a.py": leak()})
+        text = git(repo, "cat-file", "commit", "HEAD")
+        argv = ["git", "hash-object", "-t", "commit", "-w", "--stdin", "--literally"]
+        broken = text.replace(text.splitlines()[2], "author nobody", 1).encode()
+        made = subprocess.run(argv, cwd=repo, input=broken, capture_output=True, check=True)
+        git(repo, "update-ref", "refs/heads/main", made.stdout.decode().strip())
+        (finding,) = history(keywatch, repo, "main").report["findings"]
+        assert (finding["since"]["author"], finding["since"]["date"]) == ("", "")
+
+    def test_a_ref_that_leads_nowhere_is_a_gap(self, keywatch: Keywatch, repo: Path) -> None:
+        commit(repo, {"a.py": leak()})
+        broken = repo / ".git" / "refs" / "heads" / "broken"
+        broken.write_text("1" * 40 + "\n")
+        seen = history(keywatch, repo)
+        assert seen.paths == ["a.py"]
+        assert "refs/heads/broken" in seen.report["gaps"][0]["reason"]
+
+    def test_a_damaged_commit_hides_no_other_one(self, keywatch: Keywatch, repo: Path) -> None:
+        commit(repo, {"a.py": leak(1)}, when=1_700_000_000)
+        bad = commit(repo, {"b.py": leak(2)}, when=1_700_001_000)
+        commit(repo, {"c.py": leak(3)}, when=1_700_002_000)
+        commit(repo, {"a.py": "x = 1\n"}, when=1_700_003_000)
+        path = repo / ".git" / "objects" / bad[:2] / bad[2:]
+        path.chmod(0o644)
+        path.write_bytes(b"")
+        seen = history(keywatch, repo)
+        assert seen.paths == ["a.py"]  # what b.py and c.py add, only the damaged one could tell
+        assert len(seen.gaps) == 2
+        assert "git cannot walk" in json.dumps(seen.report["gaps"])
+        assert history(keywatch, repo, "HEAD").code == 2
+
+    def test_a_commit_whose_tree_is_damaged_is_a_gap_and_the_others_are_read(
+        self, keywatch: Keywatch, repo: Path
+    ) -> None:
+        commit(repo, {"a.py": leak(1)})
+        bad = commit(repo, {"b.py": leak(2)})
+        commit(repo, {"a.py": "x = 1\n", "c.py": leak(3)}, "b.py")
+        oid = git(repo, "rev-parse", f"{bad}^{{tree}}").strip()
+        path = repo / ".git" / "objects" / oid[:2] / oid[2:]
+        path.chmod(0o644)
+        path.write_bytes(b"")
+        seen = history(keywatch, repo)
+        assert seen.paths == ["a.py"]
+        assert len(seen.gaps) == 2  # of what it changes, and of what the next one does
+        assert bad[:12] in json.dumps(seen.report["gaps"])
+
+
+class TestSinceLast:
+    def scan(self, keywatch: Keywatch, repo: Path, *arguments: str) -> Scanned:
+        return history(keywatch, repo, "--since-last", *arguments)
+
+    def test_a_commit_is_looked_at_once(self, keywatch: Keywatch, repo: Path) -> None:
+        commit(repo, {"a.py": leak(1)})
+        assert self.scan(keywatch, repo).paths == ["a.py"]
+        assert self.scan(keywatch, repo).files == 0
+        commit(repo, {"b.py": leak(2)})
+        seen = self.scan(keywatch, repo)
+        assert (seen.files, seen.paths) == (1, ["b.py"])
+
+    def test_after_a_force_push_what_is_new_is_looked_at(
+        self, keywatch: Keywatch, repo: Path
+    ) -> None:
+        commit(repo, {"a.py": leak(1)})
+        self.scan(keywatch, repo)
+        git(repo, "reset", "-q", "--hard", "HEAD~1")
+        git(repo, "reflog", "expire", "--expire=now", "--all")
+        git(repo, "gc", "-q", "--prune=now")
+        commit(repo, {"b.py": leak(2)})
+        assert self.scan(keywatch, repo).paths == ["b.py"]
+
+    def test_other_rules_look_at_everything_again(self, keywatch: Keywatch, repo: Path) -> None:
+        commit(repo, {"a.py": leak(1)})
+        self.scan(keywatch, repo)
+        grow(repo, {"keywatch.yaml": "version: 1\nscan: {max_file_size: 30MB}\n"})
+        assert self.scan(keywatch, repo).paths == ["a.py"]
+
+    def test_an_incomplete_run_is_not_the_last_one(
+        self, keywatch: Keywatch, repo: Path, tmp_path: Path
+    ) -> None:
+        commit(repo, {"a.py": leak(1)})
+        git(tmp_path, "clone", "-q", "--depth=1", f"file://{repo}", "shallow")
+        for _ in range(2):
+            assert self.scan(keywatch, tmp_path / "shallow").paths == ["a.py"]
+        git(tmp_path / "shallow", "fetch", "-q", "--unshallow")
+        assert self.scan(keywatch, tmp_path / "shallow").paths == ["a.py"]
+        assert self.scan(keywatch, tmp_path / "shallow").files == 0
+
+    def test_it_needs_a_cache(self, keywatch: Keywatch, repo: Path) -> None:
+        seen = scan(keywatch, "--history", "--since-last", cwd=repo, XDG_CACHE_HOME=str(repo))
+        assert seen.code == 2
+        assert "cache" in seen.err
+
+
+def test_a_history_that_was_looked_at_twice_says_the_same(keywatch: Keywatch, repo: Path) -> None:
+    chosen = random.Random(7)
+    names = ["a.py", "b/c.yaml", "d.env", "caf\xe9.txt"]
+    for number in range(25):
+        name = chosen.choice(names)
+        commit(repo, {name: password(chosen.randrange(5)) + f"x = {number}\n"})
+    arguments = ("scan", "--history", "--now", NOW, "--report", "json=-")
+    one, other = (keywatch(*arguments, cwd=repo).stdout for _ in range(2))
+    assert one == other
+
+
+def test_names_of_any_bytes(keywatch: Keywatch, repo: Path) -> None:
+    for name in (b"new\nline.py", b"caf\xe9.py", b":100644 x.py", b". 00\n.py"):
+        Path(os.fsdecode(os.fsencode(repo) + b"/" + name)).write_text(leak())
+    commit(repo, {})
+    assert len(history(keywatch, repo).paths) == 4
+
+
+LINES = st.lists(st.sampled_from([b"a", b"b", b"c", b"", b"d\r"]), max_size=8)
+
+
+@given(LINES, st.lists(LINES, min_size=1, max_size=3))
+def test_each_line_that_no_version_before_has_is_new(
+    lines: list[bytes], before: list[list[bytes]]
+) -> None:
+    text, others = b"\n".join(lines), [b"\n".join(each) for each in before]
+    numbers = {n for first, last in added(text, others) for n in range(first, last + 1)}
+    every = text.split(b"\n")
+    known = {line for each in others for line in each.split(b"\n")}
+    assert {n for n, line in enumerate(every, 1) if line not in known} <= numbers
+    assert numbers <= set(range(1, len(every) + 1))
+    assert added(text, [text]) in ((), ((1, 1),) if not text else ())
+    new = {line for line in every if line not in known}
+    assert new <= {*around(text, added(text, others)).split(b"\n")}
+    if len(others) == 1:
+        assert new <= {*changed(text, others[0]).split(b"\n")}
