@@ -25,7 +25,8 @@ SAMPLE_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to run, and where. `ok` are the exit codes that count as done; `limit` in seconds."""
+    """What to run, and where. `ok` are the exit codes that count as done; `limit` in seconds. The
+    memory of processes of the program `apart` is counted by itself."""
 
     argv: tuple[str, ...]
     cwd: Path
@@ -34,6 +35,7 @@ class Command:
     limit: float = 120.0
     stdout: Path | None = None
     stderr: Path | None = None
+    apart: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,8 @@ class Run:
     """One run: wall and CPU (user and system of the whole process tree) in seconds.
 
     `peak` is the largest sum of proportional set sizes seen at one moment, in bytes; 0 where
-    memory was not sampled. `code` is None where the run was ended at its time limit.
+    memory was not sampled. `apart` is that of the processes of `Command.apart`, which are not in
+    it. `code` is None where the run was ended at its time limit.
     """
 
     wall: float
@@ -49,6 +52,7 @@ class Run:
     code: int | None
     good: bool
     peak: int = 0
+    apart: int = 0
     processes: int = 0
 
 
@@ -73,6 +77,10 @@ class Series:
     @property
     def peak(self) -> int:
         return max(run.peak for run in self.runs)
+
+    @property
+    def apart(self) -> int:
+        return max(run.apart for run in self.runs)
 
     @property
     def trouble(self) -> str:
@@ -101,7 +109,7 @@ def run(command: Command, *, sample: bool = False) -> Run:
             start_new_session=True,
         )
         try:
-            in_time, peak, processes = _watch(child.pid, command.limit, sample=sample)
+            in_time, peaks = _watch(child.pid, command, sample=sample)
         finally:
             wall = time.perf_counter() - start
             if not _ended(child.pid):
@@ -111,7 +119,7 @@ def run(command: Command, *, sample: bool = False) -> Run:
     cpu = _cpu(usage) + _reap(child.pid)
     code = child.returncode if in_time else None
     good = code in command.ok
-    return Run(wall=wall, cpu=cpu, code=code, good=good, peak=peak, processes=processes)
+    return Run(wall=wall, cpu=cpu, code=code, good=good, **peaks)
 
 
 def in_turn(commands: Mapping[str, Command], rounds: int) -> dict[str, Series]:
@@ -157,19 +165,29 @@ def proportional_size(pid: int) -> int:
     )
 
 
-def _watch(pid: int, limit: float, *, sample: bool) -> tuple[bool, int, int]:
-    """Wait for the end: (ended in time, peak in bytes, processes at the peak)."""
-    deadline = time.monotonic() + limit
-    peak = processes = 0
+def _watch(pid: int, command: Command, *, sample: bool) -> tuple[bool, dict[str, int]]:
+    """Wait for the end: did it come in time? And the peaks of a Run."""
+    deadline = time.monotonic() + command.limit
+    peaks = {"peak": 0, "apart": 0, "processes": 0}
     with _poller(pid) as ended:
         while (left := deadline - time.monotonic()) > 0:
             if ended(min(left, SAMPLE_SECONDS) if sample else left):
-                return True, peak, processes
+                return True, peaks
             if sample:
-                sizes = [size for pid_ in session(pid) if (size := proportional_size(pid_))]
-                if sum(sizes) > peak:
-                    peak, processes = sum(sizes), len(sizes)
-    return False, peak, processes
+                sizes = {pid_: size for pid_ in session(pid) if (size := proportional_size(pid_))}
+                apart = sum(size for pid_, size in sizes.items() if _name(pid_) == command.apart)
+                peaks["apart"] = max(peaks["apart"], apart)
+                if (own := sum(sizes.values()) - apart) > peaks["peak"]:
+                    peaks |= {"peak": own, "processes": len(sizes)}
+    return False, peaks
+
+
+def _name(pid: int) -> str:
+    """The program that a process runs, "" where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 @contextlib.contextmanager

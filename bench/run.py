@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench import (
     archives,
     audit,
+    commits,
     configs,
     exact,
     formats,
@@ -43,6 +44,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "formats": formats.section,
     "judging": judging.section,
     "audit": audit.section,
+    "commits": commits.section,
 }
 RAW = peers.BUILD / "results"
 PAGE = Path(__file__).with_name("RESULTS.md")

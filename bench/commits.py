@@ -1,0 +1,169 @@
+"""Benchmark section: what 50,000 commits added, and what a pull request adds to 50,000 files."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from bench import corpora, grown, machine, measure, peers
+from bench.measure import Command, Series
+from bench.results import Demand, Section, Table, number, ratio
+
+ROUNDS = 3
+ROUNDS_OF_A_CHANGE = 15
+COMMITS = FILES = 50_000
+CHANGED = 100
+PIN = "django==5.2.19"
+WALL, MEMORY, TIMES = 0.6, 300e6, 3
+HISTORY = "-I -m scanner scan --history --detect-secrets off --report json={out} --quiet"
+DIFF = "-I -m scanner scan --diff main..pull --detect-secrets off --report json={out} --quiet"
+START = ("-I", "-m", "scanner", "hook", "pre-commit")  # where nothing is staged
+GIT = Path("/usr/bin/git")
+
+
+def section() -> Section:
+    load = machine.load()
+    ours = replace(peers.keywatch(), scan=HISTORY)
+    others = (_betterleaks(), _gitleaks(), _kingfisher())
+    tree = corpora.corpus(PIN).plain
+    history = peers.BUILD / "histories"
+    grown_of_it = corpora.make(history / "commits", lambda part: grown.write(part, tree, COMMITS))
+    wide = corpora.make(history / "files", lambda part: _write_files(part, tree))
+    commands = {
+        tool.name: tool.on(grown_of_it, label="commits", limit=600) for tool in (ours, *others)
+    }
+    timed = measure.in_turn(commands, ROUNDS)
+    sampled = measure.sampled(replace(commands[ours.name], apart="git"))
+    change = measure.in_turn(_of_a_change(ours, wide), ROUNDS_OF_A_CHANGE)
+    return Section(
+        name="commits",
+        title="Histories and pull requests",
+        intro=_INTRO,
+        demands=_demands(timed, sampled, change, [tool.name for tool in others]),
+        tables=(_of_history(timed, sampled, (ours, *others)), _of_change(change)),
+        facts=machine.facts((ours, *others), load) | machine.commands((ours, *others)),
+        raw={name: one.raw() for name, one in (timed | change | {"memory": sampled}).items()},
+    )
+
+
+_INTRO = f"""A generated repository of {COMMITS:,} commits over the files of {PIN} (bench/grown.py,
+seeded): each edits up to five files, every tenth is a merge. Warm page cache; one warm-up of each
+tool, then {ROUNDS} runs of each in turn; medians in seconds. Memory is that of keywatch's own
+processes, with git's beside it, sampled in runs of their own. The pull request changes {CHANGED}
+files of a generated repository of {FILES:,}; `git diff` prints it, and a start is `keywatch hook
+pre-commit` where nothing is staged; {ROUNDS_OF_A_CHANGE} runs of each in turn."""
+
+
+def _betterleaks() -> peers.Tool:
+    tool = peers.betterleaks()
+    return replace(tool, scan=tool.scan.replace("fs .", "git .", 1))
+
+
+def _gitleaks() -> peers.Tool:
+    tool = peers.gitleaks()
+    return replace(tool, scan=tool.scan.replace("dir .", "git .", 1))
+
+
+def _kingfisher() -> peers.Tool:
+    tool = peers.kingfisher()
+    return replace(tool, scan=tool.scan.replace("--git-history none", "--git-history full"))
+
+
+def _write_files(folder: Path, tree: Path) -> None:
+    """Commit files of 40 lines of a tree, and a branch that replaces lines of some of them."""
+    rng = random.Random(grown.SEED)  # noqa: S311 - files that can be made again
+    texts = grown.texts(tree)
+    pool = [line for lines in texts.values() for line in lines]
+    paths = [folder / f"part{n % 500}" / f"module{n}.py" for n in range(FILES)]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"".join(rng.choices(pool, k=40)))
+    corpora.commit_all(folder)
+    corpora.run_git(folder, "checkout", "-q", "-b", "pull")
+    for path in rng.sample(paths, CHANGED):
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join((*lines[:10], *rng.choices(pool, k=5), *lines[12:])))
+    corpora.commit_all(folder)
+    corpora.run_git(folder, "gc", "-q")
+
+
+def _of_a_change(ours: peers.Tool, folder: Path) -> dict[str, Command]:
+    small = corpora.make(folder.with_name("small"), _commit_nothing)
+    git = peers.Tool(
+        name="git diff", version="", binary=GIT, scan="diff main...pull", ok=frozenset({0})
+    )
+    return {
+        "keywatch --diff": replace(ours, scan=DIFF).on(folder, label="diff"),
+        "git diff": git.on(folder, label="diff"),
+        "start": ours.command(START, small, label="start"),
+    }
+
+
+def _commit_nothing(folder: Path) -> None:
+    (folder / "README").write_text("A repository with nothing staged.\n")
+    corpora.commit_all(folder)
+
+
+def _demands(
+    timed: Mapping[str, Series], sampled: Series, change: Mapping[str, Series], names: list[str]
+) -> tuple[Demand, ...]:
+    wall, diff, git, start = (
+        one.wall if one.good else None
+        for one in (
+            timed["keywatch"],
+            *(change[n] for n in ("keywatch --diff", "git diff", "start")),
+        )
+    )
+    others = [timed[name].wall for name in names if timed[name].good]
+    base = git + start if git and start else None
+    return (
+        Demand(
+            text=f"{COMMITS:,} commits: wall over the fastest peer's",
+            value=None if wall is None else ratio(wall, others),
+            limit=WALL,
+        ),
+        Demand(
+            text="memory over keywatch's own processes",
+            value=sampled.peak / 1e6 if sampled.good else None,
+            limit=MEMORY / 1e6,
+            unit=" MB",
+        ),
+        Demand(
+            text=f"a change of {CHANGED} files among {FILES:,}: wall over git diff's and a start's",
+            value=None if diff is None else ratio(diff, [base]),
+            limit=TIMES,
+        ),
+    )
+
+
+def _of_history(
+    timed: Mapping[str, Series], sampled: Series, tools: tuple[peers.Tool, ...]
+) -> Table:
+    return Table(
+        title=f"{COMMITS:,} commits",
+        head=("Tool", "Wall, s", "CPU, s", "Findings"),
+        rows=tuple(
+            (
+                tool.name,
+                number(timed[tool.name].wall)
+                if timed[tool.name].good
+                else timed[tool.name].trouble,
+                number(timed[tool.name].cpu),
+                str(tool.found("commits")),
+            )
+            for tool in tools
+        ),
+        note=f"Memory of keywatch's git processes: {number(sampled.apart / 1e6)} MB.",
+    )
+
+
+def _of_change(change: Mapping[str, Series]) -> Table:
+    return Table(
+        title=f"A pull request of {CHANGED} files, wall time in milliseconds",
+        head=tuple(change),
+        rows=(
+            tuple(number(one.wall * 1000) if one.good else one.trouble for one in change.values()),
+        ),
+    )
