@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,7 +36,9 @@ from scanner.records import Audited, Change, Reach, Resource, Status
 from scanner.report.interface import ReportContext
 from scanner.report.order import by_place
 from scanner.report.table import FORMATS, render
+from scanner.report.text import for_log, visible
 from tests.report_values import NOW
+from tests.test_report_gitlab import VALIDATOR as GITLAB
 from tests.test_report_json import VALIDATOR
 
 NAMES = {
@@ -246,6 +250,86 @@ def check_markdown(markdown: str) -> None:
     assert tags <= {"p", "ol", "li", "strong"}
 
 
+def check_github(result: Outcome, given: ReportContext) -> None:
+    """What the runner makes of it is what was meant, and no other command."""
+    report = render("github", result, given)
+    assert all(char.isprintable() or char == "\n" for char in report)
+    assert not re.search(r"##\w*\[", report)
+    report.encode()
+    *commands, last = [runner(line) for line in report.splitlines()]
+    assert last is None
+    paths = {finding.location.path for finding in result.findings}
+    paths |= {gap.path for gap in result.gaps} | {note.path for note in result.notes}
+    shown = {for_log(visible(path)) for path in paths}
+    for command in commands:
+        assert command
+        assert command.name in {"error", "warning", "notice"}
+        assert command.properties.keys() <= {*"file line endLine col endColumn title".split()}
+        assert command.properties.get("file", "") in {"", *shown}
+
+
+class Command(NamedTuple):
+    name: str
+    properties: dict[str, str]
+    message: str
+
+
+def runner(line: str) -> Command | None:
+    """The command on a line of a log, as GitHub's runner reads it; None where there is none."""
+    head, mark, message = line.lstrip().removeprefix("::").partition("::")
+    if not line.lstrip().startswith("::") or not mark:
+        return None
+    name, _, said = head.partition(" ")
+    pairs = (each.split("=", 1) for each in said.split(",") if "=" in each)
+    return Command(name, {key: unescaped(value) for key, value in pairs}, unescaped(message))
+
+
+def unescaped(words: str) -> str:
+    codes = {"%0D": "\r", "%0A": "\n", "%3A": ":", "%2C": ","}
+    for code, char in codes.items():
+        words = words.replace(code, char)
+    return words.replace("%25", "%")
+
+
+def check_junit(result: Outcome, given: ReportContext) -> None:
+    """XML, with a test for each thing and no element that a name made."""
+    report = render("junit", result, given)
+    check_lines(report)
+    root = ET.fromstring(report.encode())
+    suite = root[0]
+    assert {element.tag for element in root.iter()} <= {
+        *("testsuites", "testsuite", "properties", "property", "testcase", "system-out"),
+        *("failure", "skipped", "error"),
+    }
+    cases = suite.findall("testcase")
+    parts = (result.findings, result.suppressed, result.gaps)
+    assert len(cases) == 1 + sum(map(len, parts)) == int(suite.attrib["tests"])
+    for kind, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+        assert len(suite.findall(f"testcase/{kind}")) == int(suite.attrib[attribute])
+
+
+def check_gitlab(result: Outcome, given: ReportContext) -> None:
+    document = check_json_text(render("gitlab", result, given))
+    GITLAB.validate(document)
+    for each in document["vulnerabilities"]:
+        assert set(re.findall(r"<(\w+)", MARKDOWN.render(each["description"]))) <= {"p"}
+
+
+def check_csv(result: Outcome, given: ReportContext) -> None:
+    """A row for each thing, and no cell that a spreadsheet would work out."""
+    report = render("csv", result, given)
+    check_lines(report)
+    report.encode()
+    head, *rows = csv.reader(report.splitlines())
+    parts = (result.findings, result.suppressed, result.gaps, result.notes)
+    secrets = result.live.secrets if result.live else ()
+    assert len(rows) == 1 + sum(map(len, parts)) + len(secrets)
+    assert {len(row) for row in rows} == {len(head)}
+    assert not [cell for row in rows for cell in row if FORMULA.match(cell.lstrip())]
+
+
+FORMULA = re.compile("[=+@\uff1d\uff0b\uff20\uff0d-]")
+
 CHECKS: dict[str, Callable[[Outcome, ReportContext], None]] = {
     "terminal": check_terminal,
     "json": check_json,
@@ -253,6 +337,10 @@ CHECKS: dict[str, Callable[[Outcome, ReportContext], None]] = {
     "sarif-full": check_sarif("sarif-full"),
     "markdown": check_markdown_report,
     "prometheus": check_prometheus,
+    "github": check_github,
+    "junit": check_junit,
+    "gitlab": check_gitlab,
+    "csv": check_csv,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from scanner.cli.terminal import Io, show_error
@@ -57,9 +57,8 @@ def deliver(args: argparse.Namespace, io: Io, outcome: Outcome, context: ReportC
         pairs.insert(0, ("terminal", STDOUT))
     whole = True
     for name, path in pairs:
-        text = table.render(name, outcome, context)
         try:
-            _write(path, text, io)
+            _write(path, table.reporter(name)(outcome, context), io)
         except OutputError as error:
             show_error(error, io)
             whole = False
@@ -77,14 +76,20 @@ def exit_code(
     return ExitCode.CLEAN if complete else ExitCode.INCOMPLETE
 
 
-def _write(path: str, text: str, io: Io) -> None:
+def _write(path: str, pieces: Iterable[str], io: Io) -> None:
     if path == STDOUT:
-        io.write(text)
+        io.write_all(pieces)
     else:
-        write_file(os.path.join(io.cwd, path), text.encode(errors="backslashreplace"))
+        data = (piece.encode(errors="backslashreplace") for piece in pieces)
+        write_pieces(os.path.join(io.cwd, path), data)
 
 
 def write_file(path: str, data: bytes, *, private: bool = False) -> None:
+    """Replace a file by this one, as `write_pieces` does."""
+    write_pieces(path, [data], private=private)
+
+
+def write_pieces(path: str, pieces: Iterable[bytes], *, private: bool = False) -> None:
     """Replace a file as a whole, never half of it. A device or a pipe is written to directly.
 
     A link is replaced, not followed. A private file only its owner can read. OutputError says why
@@ -95,10 +100,10 @@ def write_file(path: str, data: bytes, *, private: bool = False) -> None:
     try:
         if _is_device(path):
             with open(path, "wb") as file:
-                file.write(data)
+                file.writelines(pieces)
             return
         with open(beside, "xb", opener=opener) as file:
-            file.write(data)
+            file.writelines(pieces)
         os.replace(beside, path)
     except OSError as error:
         raise OutputError(

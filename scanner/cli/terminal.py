@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from scanner.errors import KeywatchError, OutputError, UsageError
@@ -37,10 +37,13 @@ class Io(NamedTuple):
             raise UsageError("the current folder is gone", todo="cd to one that exists") from None
 
     def write(self, text: str) -> None:
+        self.write_all([text])
+
+    def write_all(self, pieces: Iterable[str]) -> None:
         """Standard output. A reader who has gone away is no failure of the run; OutputError for
         any other."""
         try:
-            self.out.write(text)
+            self.out.writelines(pieces)
             self.out.flush()
         except OSError as error:
             self._out_is_closed()

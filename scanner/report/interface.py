@@ -6,11 +6,12 @@ context give the same text, byte for byte; the command line decides where the te
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from scanner.model import Finding, Outcome, RuleInfo, Severity
+from scanner.report.text import ended
 
 
 class ReportContext(NamedTuple):
@@ -51,9 +52,9 @@ class ReportContext(NamedTuple):
 
 
 class Reporter(Protocol):
-    """One format."""
+    """One format: its text in pieces, in order, so that a long one is never held as a whole."""
 
-    def __call__(self, outcome: Outcome, context: ReportContext) -> str: ...
+    def __call__(self, outcome: Outcome, context: ReportContext) -> Iterable[str]: ...
 
 
 def whose(finding: Finding) -> tuple[str, ...]:
@@ -63,6 +64,18 @@ def whose(finding: Finding) -> tuple[str, ...]:
     _, owner, runbook, as_of = finding.resource
     said = {"Not checked again since ": as_of, "Owner: ": owner, "Runbook: ": runbook}
     return tuple(label + words for label, words in said.items() if words)
+
+
+def sentences(finding: Finding, context: ReportContext) -> list[str]:
+    """What was found and how, what to do first, and whose it is; for a sink to make harmless."""
+    rule = context.rule(finding)
+    first = rule.title
+    if finding.preview:
+        first += f" '{finding.preview}'"
+    if finding.context:
+        first += f" in '{finding.context}'"
+    more = (finding.detail, rule.fix or rule.revoke, *whose(finding))
+    return [ended(words) for words in (first, *more) if words]
 
 
 def remedy(rule: RuleInfo) -> tuple[tuple[str, str], ...]:

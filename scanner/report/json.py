@@ -6,6 +6,7 @@ It holds everything of the Outcome that may leave the machine: no tag, no hash o
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from scanner.model import Finding, Gap, Note, Outcome, Severity, Skip, Suppressed, Suppression
@@ -27,7 +28,7 @@ SCHEMA_VERSION = 1
 Json = dict[str, Any]
 
 
-def report(outcome: Outcome, context: ReportContext) -> str:
+def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     """The whole outcome, each list sorted by place, one entry a line."""
     document: Json = {
         "schema_version": SCHEMA_VERSION,
@@ -42,18 +43,20 @@ def report(outcome: Outcome, context: ReportContext) -> str:
         "rules": _rules(outcome, context),
     }
     live = {"live": _live(outcome.live)} if outcome.live else {}
-    return jsontext.dumps(document | _lists(outcome, context) | live, lists=1)
+    return jsontext.pieces(document | _lists(outcome, context) | live, lists=1)
 
 
 def _lists(outcome: Outcome, context: ReportContext) -> Json:
+    """Each list is made while it is written."""
+    found = sorted(outcome.findings, key=by_place)
     hidden = sorted(outcome.suppressed, key=suppressed_order)
     return {
-        "findings": [_finding(item, context) for item in sorted(outcome.findings, key=by_place)],
-        "suppressed": [_suppressed(item, context) for item in hidden],
-        "gaps": [_gap(gap) for gap in sorted(outcome.gaps, key=gap_order)],
-        "skips": [_skip(skip) for skip in sorted(outcome.skips, key=skip_order)],
-        "notes": [_note(note) for note in sorted(outcome.notes, key=note_order)],
-        "register": [_entry(item) for item in sorted(outcome.register, key=entry_order)],
+        "findings": (_finding(item, context) for item in found),
+        "suppressed": (_suppressed(item, context) for item in hidden),
+        "gaps": map(_gap, sorted(outcome.gaps, key=gap_order)),
+        "skips": map(_skip, sorted(outcome.skips, key=skip_order)),
+        "notes": map(_note, sorted(outcome.notes, key=note_order)),
+        "register": map(_entry, sorted(outcome.register, key=entry_order)),
     }
 
 
@@ -148,9 +151,9 @@ def _note(note: Note) -> Json:
 def _live(live: Audited) -> Json:
     return {
         "since": text.moment(live.since) if live.since else None,
-        "backends": [_reach(each) for each in sorted(live.reach, key=reach_order)],
-        "changes": [change._asdict() for change in sorted(live.changes)],
-        "secrets": [_status(each) for each in sorted(live.secrets, key=status_order)],
+        "backends": map(_reach, sorted(live.reach, key=reach_order)),
+        "changes": (change._asdict() for change in sorted(live.changes)),
+        "secrets": map(_status, sorted(live.secrets, key=status_order)),
     }
 
 

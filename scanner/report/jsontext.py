@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scanner.report import text
@@ -16,24 +17,31 @@ from scanner.report import text
 _UNSAFE = re.compile(r"[^ -~]|##")
 
 
-def dumps(value: Any, *, lists: int) -> str:
-    """`value` as JSON, ending with a newline; a lone surrogate stands as an escape in words."""
-    return _layout(value, lists, "") + "\n"
+def pieces(value: Any, *, lists: int) -> Iterator[str]:
+    """`value` as JSON in pieces, ending with a newline; a lone surrogate stands as an escape in
+    words. An iterator in the place of a list that is so laid out is asked item by item."""
+    yield from _layout(value, lists, "")
+    yield "\n"
 
 
-def _layout(value: Any, lists: int, indent: str) -> str:
-    inner = indent + "  "
-    if lists and value and isinstance(value, dict):
-        items = [f"{_flat(key)}: {_layout(item, lists, inner)}" for key, item in value.items()]
-        return _block("{", items, "}", indent)
-    if lists and value and isinstance(value, list):
-        return _block("[", [_layout(item, lists - 1, inner) for item in value], "]", indent)
-    return _flat(value)
+def _layout(value: Any, lists: int, indent: str) -> Iterator[str]:
+    if lists and isinstance(value, dict):
+        items = ((f"{_flat(key)}: ", item) for key, item in value.items())
+        return _block("{}", items, lists, indent)
+    if lists and isinstance(value, (list, Iterator)):
+        return _block("[]", (("", item) for item in value), lists - 1, indent)
+    return iter([_flat(value)])
 
 
-def _block(opening: str, items: list[str], closing: str, indent: str) -> str:
-    separator = f",\n{indent}  "
-    return f"{opening}\n{indent}  {separator.join(items)}\n{indent}{closing}"
+def _block(
+    brackets: str, items: Iterable[tuple[str, Any]], lists: int, indent: str
+) -> Iterator[str]:
+    start, end = brackets[0], brackets
+    for name, item in items:
+        yield f"{start}\n{indent}  {name}"
+        yield from _layout(item, lists, indent + "  ")
+        start, end = ",", f"\n{indent}{brackets[1]}"
+    yield end
 
 
 def _flat(value: Any) -> str:

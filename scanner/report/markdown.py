@@ -9,15 +9,15 @@ from scanner.model import Finding, Outcome
 from scanner.records import Audited, Status
 from scanner.report import classes, summary, text
 from scanner.report.interface import ReportContext, whose
-from scanner.report.order import by_place, gap_order
+from scanner.report.order import gap_order, gravest
 
 _ROWS = 200  # of each table: a comment holds 65,536 characters
 _PROSE = 600  # characters shown of a cell
 
 
-def report(outcome: Outcome, context: ReportContext) -> str:
+def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     """The result, then a table each of classes, changes, findings, gaps and notes."""
-    return text.for_log("\n".join(_lines(outcome, context)) + "\n")
+    return (text.for_log(line) + "\n" for line in _lines(outcome, context))
 
 
 def _lines(outcome: Outcome, context: ReportContext) -> Iterator[str]:
@@ -27,17 +27,13 @@ def _lines(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     yield from ("", " · ".join(map(text.for_markdown, facts)))
     if outcome.live:
         yield from _live(outcome.live)
-    found = sorted(outcome.findings, key=_gravest)
+    found = sorted(outcome.findings, key=gravest)
     head = ("Severity", "Finding", "Where", "Detail")
     yield from _table("Findings", head, [_finding(each, context) for each in found])
     gaps = [(gap.kind, gap.path, gap.reason) for gap in sorted(outcome.gaps, key=gap_order)]
     yield from _table("Not checked", ("Gap", "Where", "Why"), gaps)
     notes = [("note", *note) for note in summary.notes(outcome, context)]
     yield from _table("Notes", ("", "Where", "What"), notes)
-
-
-def _gravest(finding: Finding) -> tuple[object, ...]:
-    return (-finding.severity, -finding.confidence, *by_place(finding))
 
 
 def _finding(finding: Finding, context: ReportContext) -> tuple[str, ...]:

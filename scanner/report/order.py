@@ -16,6 +16,10 @@ def by_place(finding: Finding) -> Key:
     return (*span, *words, *rest, *(finding.resource or ()))
 
 
+def gravest(finding: Finding) -> Key:
+    return (-finding.severity, -finding.confidence, *by_place(finding))
+
+
 def suppressed_order(item: Suppressed) -> Key:
     return (*by_place(item.finding), *entry_order(item.suppression))
 

@@ -6,7 +6,11 @@ Times are Unix seconds. A secret whose age is known within bounds alone has a se
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import TypeVar
 
 from scanner.model import Outcome
 from scanner.records import Audited, Reach, Status
@@ -14,50 +18,53 @@ from scanner.report import text
 from scanner.report.interface import ReportContext
 
 Sample = tuple[str, float]  # its labels as they stand between the braces, and its value
+Thing = TypeVar("Thing")
+_first = itemgetter(0)
 
 
-def report(outcome: Outcome, context: ReportContext) -> str:
+def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     """Every family with its samples in order; of what an audit saw, one sample for each secret."""
-    families = [*_run(outcome, context), *(_live(outcome.live) if outcome.live else ())]
-    whole = f"# complete: {str(outcome.complete).lower()}\n"
-    return whole + "".join(families)
+    yield f"# complete: {str(outcome.complete).lower()}\n"
+    yield from _run(outcome, context)
+    if outcome.live:
+        yield from _live(outcome.live)
 
 
 def _run(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     kinds = Counter((finding.rule, finding.severity.label) for finding in outcome.findings)
-    found = ((_labels(rule=rule, severity=level), kinds[rule, level]) for rule, level in kinds)
-    yield _family("complete", "1 where all was read that should be", [("", outcome.complete)])
-    yield _family("run_timestamp_seconds", "When it ran", [("", context.now.timestamp())])
-    yield _family("findings", "Findings by rule and severity", found)
-    yield _family("gaps", "What was not read", [("", len(outcome.gaps))])
+    found = [(_labels(rule=rule, severity=level), kinds[rule, level]) for rule, level in kinds]
+    yield from _family("complete", "1 where all was read that should be", [("", outcome.complete)])
+    yield from _family("run_timestamp_seconds", "When it ran", [("", context.now.timestamp())])
+    yield from _family("findings", "Findings by rule and severity", _each(found, _one))
+    yield from _family("gaps", "What was not read", [("", len(outcome.gaps))])
 
 
 def _live(live: Audited) -> Iterator[str]:
     secrets = [(_of(each), each) for each in live.secrets]
-    yield _family(
+    yield from _family(
         "secret_age_seconds",
         "Age of the value in use: exact, or at least or at most so much",
-        (age for labels, each in secrets for age in _ages(labels, each)),
+        _each(secrets, _ages),
     )
-    yield _family(
+    yield from _family(
         "secret_limit_seconds",
         "Age at which it is to be rotated",
-        ((labels, each.limit) for labels, each in secrets if each.limit is not None),
+        _each(secrets, lambda each: _one(each.limit)),
     )
-    yield _family(
+    yield from _family(
         "secret_due_timestamp_seconds",
         "When it is to be rotated",
-        ((labels, each.due.timestamp()) for labels, each in secrets if each.due),
+        _each(secrets, lambda each: _time(each.due)),
     )
-    yield _family(
+    yield from _family(
         "secret_verdict",
         "1 for the verdict on its age",
-        ((_and(labels, verdict=each.verdict), 1) for labels, each in secrets if each.verdict),
+        _each(secrets, lambda each: [(_labels(verdict=each.verdict), 1)] if each.verdict else ()),
     )
-    yield _family(
+    yield from _family(
         "secret_condition",
         "1 for what else is wrong with it",
-        ((_and(labels, condition=one), 1) for labels, each in secrets for one in each.conditions),
+        _each(secrets, lambda each: ((_labels(condition=one), 1) for one in each.conditions)),
     )
     yield from _reach(live.reach)
 
@@ -67,50 +74,66 @@ def _of(status: Status) -> str:
     return _labels(**names, id=status.id)
 
 
-def _ages(labels: str, status: Status) -> Iterator[Sample]:
+def _ages(status: Status) -> Iterator[Sample]:
     least, most = status.youngest, status.oldest
     if least is not None:
-        yield _and(labels, bound="exact" if least == most else "least"), least
+        yield _labels(bound="exact" if least == most else "least"), least
     if most is not None and most != least:
-        yield _and(labels, bound="most"), most
+        yield _labels(bound="most"), most
+
+
+def _one(number: float | None) -> Iterable[Sample]:
+    return () if number is None else [("", number)]
+
+
+def _time(when: datetime | None) -> Iterable[Sample]:
+    return _one(when.timestamp() if when else None)
 
 
 def _reach(backends: Iterable[Reach]) -> Iterator[str]:
     named = [(_labels(backend=each.backend, kind=each.kind), each) for each in backends]
-    yield _family(
+    yield from _family(
         "backend_secrets_read",
         "Secrets whose metadata was read",
-        ((labels, each.read) for labels, each in named),
+        _each(named, lambda each: _one(each.read)),
     )
-    yield _family(
+    yield from _family(
         "backend_paths_known",
         "Paths that are known, read or not",
-        ((labels, each.known) for labels, each in named),
+        _each(named, lambda each: _one(each.known)),
     )
-    yield _family(
+    yield from _family(
         "backend_gaps",
         "What was not read, by reason",
-        (
-            (_and(labels, gap=kind), number)
-            for labels, each in named
-            for kind, number in each.unread.items()
-        ),
+        _each(named, lambda each: ((_labels(gap=kind), n) for kind, n in each.unread.items())),
     )
-    yield _family(
+    yield from _family(
         "backend_last_success_timestamp_seconds",
         "When it was last read to the end",
-        ((labels, each.last_success.timestamp()) for labels, each in named if each.last_success),
+        _each(named, lambda each: _time(each.last_success)),
     )
 
 
-def _family(name: str, words: str, samples: Iterable[Sample]) -> str:
-    """A gauge. Two samples of the same labels would void the whole file: the greater stands."""
+def _each(
+    named: list[tuple[str, Thing]], samples: Callable[[Thing], Iterable[Sample]]
+) -> Iterator[Sample]:
+    """The samples of each thing, with its labels before their own, in the order of labels. Two of
+    the same labels would void the whole file: the greater stands."""
+    named.sort(key=_first)
+    for labels, same in groupby(named, key=_first):
+        kept: dict[str, float] = {}
+        for more, number in (sample for _, thing in same for sample in samples(thing)):
+            kept[more] = max(number, kept.get(more, number))
+        for more in sorted(kept):
+            yield ",".join(filter(None, (labels, more))), kept[more]
+
+
+def _family(name: str, words: str, samples: Iterable[Sample]) -> Iterator[str]:
+    """A gauge."""
     name = f"keywatch_{name}"
-    kept: dict[str, float] = {}
+    yield f"# HELP {name} {words}.\n# TYPE {name} gauge\n"
     for labels, number in samples:
-        kept[labels] = max(number, kept.get(labels, number))
-    lines = [f"{name}{_braces(labels)} {_number(kept[labels])}\n" for labels in sorted(kept)]
-    return f"# HELP {name} {words}.\n# TYPE {name} gauge\n" + "".join(lines)
+        yield f"{name}{_braces(labels)} {_number(number)}\n"
 
 
 def _braces(labels: str) -> str:
@@ -123,7 +146,3 @@ def _number(value: float) -> str:
 
 def _labels(**labels: str) -> str:
     return ",".join(f'{name}="{text.for_label(value)}"' for name, value in labels.items())
-
-
-def _and(labels: str, **more: str) -> str:
-    return f"{labels},{_labels(**more)}"

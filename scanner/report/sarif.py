@@ -9,12 +9,12 @@ informational results. Neither holds a source line, a value or a hash of a value
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from scanner.model import Finding, Gap, Note, Outcome, RuleInfo, Suppressed
 from scanner.report import addresses, jsontext, sarif_rules, text
-from scanner.report.interface import ReportContext, whose
+from scanner.report.interface import ReportContext, sentences
 from scanner.report.order import by_place, gap_order, note_order, suppressed_order
 
 RESULTS = 25_000  # GitHub refuses a run with more
@@ -27,7 +27,7 @@ Shown = tuple[Finding, Json]  # a finding, and what its result holds beside the 
 _NOT_SUPPRESSED: Json = {"suppressions": []}  # all results say whether they are, or none (3.27.23)
 
 
-def github(outcome: Outcome, context: ReportContext) -> str:
+def github(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     """The profile for an upload to code scanning."""
     kept = _gravest(outcome.findings)
     run = _run(outcome, context, [(finding, {}) for finding in kept])
@@ -39,7 +39,7 @@ def github(outcome: Outcome, context: ReportContext) -> str:
     return _log(run)
 
 
-def full(outcome: Outcome, context: ReportContext) -> str:
+def full(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     """The profile for archives and for readers that know suppressions and kinds."""
     hidden = sorted(outcome.suppressed, key=suppressed_order)
     shown = [(finding, _NOT_SUPPRESSED) for finding in sorted(outcome.findings, key=by_place)]
@@ -53,8 +53,8 @@ def full(outcome: Outcome, context: ReportContext) -> str:
     return _log(run)
 
 
-def _log(run: Json) -> str:
-    return jsontext.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, lists=2)
+def _log(run: Json) -> Iterator[str]:
+    return jsontext.pieces({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, lists=2)
 
 
 def _run(outcome: Outcome, context: ReportContext, shown: list[Shown]) -> Json:
@@ -126,15 +126,7 @@ def _resource(finding: Finding) -> Json:
 
 def _message(finding: Finding, context: ReportContext) -> str:
     """GitHub shows the first sentence alone: it says what was found."""
-    rule = context.rule(finding)
-    first = text.for_sarif(rule.title)
-    if finding.preview:
-        first += f" '{text.for_sarif(finding.preview)}'"
-    if finding.context:
-        first += f" in '{text.for_sarif(finding.context)}'"
-    more = (finding.detail, rule.fix or rule.revoke, *whose(finding))
-    parts = [first, *(text.for_sarif(words) for words in more if words)]
-    return " ".join(sarif_rules.ended(part) for part in parts)
+    return " ".join(map(text.for_sarif, sentences(finding, context)))
 
 
 def _location(finding: Finding, context: ReportContext) -> Json:
@@ -206,7 +198,7 @@ def _notice(name: str, level: str, words: str, more: Json) -> Json:
     return {
         "descriptor": descriptor,
         "level": level,
-        "message": {"text": sarif_rules.ended(words)},
+        "message": {"text": text.ended(words)},
         **more,
     }
 
@@ -218,7 +210,7 @@ def _note_result(note: Note, index: int, context: ReportContext) -> Json:
         "ruleIndex": index,
         "kind": "informational",
         "level": "none",
-        "message": {"text": sarif_rules.ended(words)},
+        "message": {"text": text.ended(words)},
         **_whereabouts(note.path, note.line or 1, context),
     }
 

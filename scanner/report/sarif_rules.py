@@ -95,8 +95,4 @@ def _help_markdown(rule: RuleInfo) -> str:
 
 
 def _sentence(words: str) -> str:
-    return ended(text.for_sarif(text.shorten(text.visible(words), _DESCRIPTION)))
-
-
-def ended(words: str) -> str:
-    return words if words.endswith((".", "!", "?")) else words + "."
+    return text.ended(text.for_sarif(text.shorten(text.visible(words), _DESCRIPTION)))

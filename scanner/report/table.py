@@ -17,12 +17,16 @@ FORMATS = {
     "sarif-full": ("scanner.report.sarif", "full"),
     "markdown": ("scanner.report.markdown", "report"),
     "prometheus": ("scanner.report.prometheus", "report"),
+    "junit": ("scanner.report.junit", "report"),
+    "github": ("scanner.report.github", "report"),
+    "gitlab": ("scanner.report.gitlab", "report"),
+    "csv": ("scanner.report.csv", "report"),
 }
 
 
 def render(name: str, outcome: Outcome, context: ReportContext) -> str:
     """The report in the format `name`, a key of FORMATS; it ends with a newline."""
-    return reporter(name)(outcome, context)
+    return "".join(reporter(name)(outcome, context))
 
 
 def reporter(name: str) -> Reporter:

@@ -7,13 +7,13 @@ from scanner.report import summary, text
 from scanner.report.interface import ReportContext
 
 
-def report(outcome: Outcome, context: ReportContext) -> str:
+def report(outcome: Outcome, context: ReportContext) -> list[str]:
     """Lines for people: findings, notes, gaps, and the result as the last lines."""
     if outcome.complete and not outcome.findings and not outcome.live:
-        return text.for_log(_clean(outcome, context))
+        return [text.for_log(_clean(outcome, context))]
     from scanner.report import listing
 
-    return text.for_log(listing.listing(outcome, context))
+    return [text.for_log(listing.listing(outcome, context))]
 
 
 def _clean(outcome: Outcome, context: ReportContext) -> str:

@@ -19,6 +19,10 @@ _BLANK = re.compile(
 _COMMANDS = re.compile(r"(?m)^((?:\s|\x1b\[[0-9;]*m)*):(?=:)|#(?=#\w*\[)")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
 _SARIF = re.compile(r"([\\\[\]])")
+_XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
+_PROPERTY = str.maketrans({":": "%3A", ",": "%2C"})
+# What a spreadsheet takes for the start of a formula, in its wide forms, too.
+_FORMULA = re.compile("\\s*[=+@\uff1d\uff0b\uff20\uff0d-]")
 
 
 def visible(text: str) -> str:
@@ -51,6 +55,32 @@ def for_sarif(text: str) -> str:
 def for_label(text: str) -> str:
     """`text` as the value of a Prometheus label, between its quotes."""
     return for_log(visible(text)).replace("\\", r"\\").replace('"', r"\"")
+
+
+def for_xml(text: str) -> str:
+    """`text` between the tags of XML 1.0, or as an attribute between double quotes."""
+    return for_log(visible(text)).translate(_XML)
+
+
+def for_workflow(text: str) -> str:
+    """`text` as the message of a GitHub workflow command."""
+    return for_log(visible(text)).replace("%", "%25")
+
+
+def for_property(text: str) -> str:
+    """`text` as a property of a GitHub workflow command."""
+    return for_workflow(text).translate(_PROPERTY)
+
+
+def for_csv(text: str) -> str:
+    """`text` as a quoted cell that no spreadsheet takes for a formula."""
+    shown = for_log(visible(text)).replace('"', '""')
+    return f'"\'{shown}"' if _FORMULA.match(shown) else f'"{shown}"'
+
+
+def ended(words: str) -> str:
+    """`words` as a sentence."""
+    return words if words.endswith((".", "!", "?")) else words + "."
 
 
 def shorten(text: str, limit: int) -> str:

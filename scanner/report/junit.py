@@ -1,0 +1,102 @@
+"""Report: JUnit XML, as Jenkins' xunit plugin describes it in junit-10.xsd.
+
+A finding is a test that fails, or, below --fail-on or suppressed, one that is skipped; a gap is one
+that could not run. One more is there in every run: of a run without any test a reader says nothing,
+or that it failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from scanner.model import Finding, Gap, Outcome, Suppressed
+from scanner.report import summary, text
+from scanner.report.interface import ReportContext, remedy, sentences
+from scanner.report.order import by_place, gap_order, suppressed_order
+
+
+def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
+    """One suite, a test for each finding, suppressed finding and gap."""
+    counts = _counts(outcome, context)
+    skipped = len(outcome.findings) + len(outcome.suppressed) - counts["failures"]
+    when = context.now.strftime("%Y-%m-%dT%H:%M:%S")
+    suite = {"name": f"keywatch/{context.analysis}", **counts, "skipped": skipped}
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
+    yield f"<testsuites{_attributes({'name': 'keywatch', **counts})}>\n"
+    yield f"  <testsuite{_attributes({**suite, 'timestamp': when})}>\n"
+    yield from _properties(context)
+    for finding in sorted(outcome.findings, key=by_place):
+        yield _found(finding, context)
+    for item in sorted(outcome.suppressed, key=suppressed_order):
+        yield _suppressed(item, context)
+    yield from map(_unread, sorted(outcome.gaps, key=gap_order))
+    yield f"    <testcase{_attributes({'classname': 'keywatch', 'name': 'the run ended'})}/>\n"
+    yield _element("system-out", {}, _words(outcome, context), indent="    ")
+    yield "  </testsuite>\n</testsuites>\n"
+
+
+def _counts(outcome: Outcome, context: ReportContext) -> Mapping[str, int]:
+    failures = sum(finding.severity >= context.fail_on for finding in outcome.findings)
+    tests = len(outcome.findings) + len(outcome.suppressed) + len(outcome.gaps) + 1
+    return {"tests": tests, "failures": failures, "errors": len(outcome.gaps)}
+
+
+def _properties(context: ReportContext) -> Iterator[str]:
+    said = {"version": context.version, "root": context.root, "command": context.command}
+    yield "    <properties>\n"
+    for name, value in said.items():
+        yield f"      <property{_attributes({'name': name, 'value': value})}/>\n"
+    yield "    </properties>\n"
+
+
+def _found(finding: Finding, context: ReportContext) -> str:
+    severity = finding.severity.label
+    if finding.severity < context.fail_on:
+        words = f"{severity}, below --fail-on {context.fail_on.label}"
+        return _test(finding, context, "skipped", {"message": words})
+    said = {"type": severity, "message": " ".join(sentences(finding, context)[:1])}
+    return _test(finding, context, "failure", said)
+
+
+def _suppressed(item: Suppressed, context: ReportContext) -> str:
+    exception = item.suppression
+    terms = {"owner ": exception.owner, "until ": exception.until}
+    words = [exception.reason, f"by {exception.by}"]
+    words += [label + value for label, value in terms.items() if value]
+    said = {"message": "; ".join(filter(None, words))}
+    return _test(item.finding, context, "skipped", said)
+
+
+def _test(finding: Finding, context: ReportContext, result: str, said: Mapping[str, object]) -> str:
+    """Readers tell tests apart by their names: the id is a finding's own, and stays."""
+    rule, place = context.rule(finding), finding.location
+    lines = [f"{place.path}:{place.line}:{place.column}", *sentences(finding, context)]
+    lines += [f"{step.capitalize()}: {words}" for step, words in remedy(rule)]
+    name = f"{rule.title} ({finding.rule} {finding.id})"
+    return _case(place.path, name, _element(result, said, lines, indent="      "))
+
+
+def _unread(gap: Gap) -> str:
+    said = {"type": gap.kind, "message": gap.reason}
+    return _case(gap.path, f"not checked: {gap.kind}", _element("error", said, [], indent="      "))
+
+
+def _case(of: str, name: str, result: str) -> str:
+    return (
+        f"    <testcase{_attributes({'classname': of, 'name': name})}>\n{result}    </testcase>\n"
+    )
+
+
+def _words(outcome: Outcome, context: ReportContext) -> list[str]:
+    _, verdict = summary.verdict(outcome, context.fail_on)
+    notes = [f"note {where} {words}" for where, words in summary.notes(outcome, context)]
+    return [verdict, *summary.read(outcome), *summary.remarks(outcome), *notes]
+
+
+def _element(name: str, said: Mapping[str, object], lines: list[str], *, indent: str) -> str:
+    body = "\n".join(map(text.for_xml, lines))
+    return f"{indent}<{name}{_attributes(said)}>{body}</{name}>\n"
+
+
+def _attributes(said: Mapping[str, object]) -> str:
+    return "".join(f' {name}="{text.for_xml(str(value))}"' for name, value in said.items())
