@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import json
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -16,6 +18,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from scanner.model import Confidence, Gap, Note, Outcome, Severity, Skip
+from scanner.report import sarif
 from scanner.report.table import render
 from tests import live_values
 from tests.report_values import RULES, context, eventful, finding, outcome, rule
@@ -43,8 +46,8 @@ def run(result: Outcome, profile: str = "sarif", **more: Any) -> Any:
     return only
 
 
-def notices(sarif: Any) -> Any:
-    return sarif["invocations"][0]["toolExecutionNotifications"]
+def notices(log: Any) -> Any:
+    return log["invocations"][0]["toolExecutionNotifications"]
 
 
 @pytest.mark.parametrize(
@@ -58,9 +61,9 @@ def notices(sarif: Any) -> Any:
 )
 def test_a_severity_is_a_level_and_a_score(severity: Severity, level: str, score: str) -> None:
     only = {"x": rule("x", severity)}
-    sarif = run(outcome(finding("x", severity=severity)), rules=only)
-    (descriptor,) = sarif["tool"]["driver"]["rules"]
-    assert sarif["results"][0]["level"] == level
+    shown = run(outcome(finding("x", severity=severity)), rules=only)
+    (descriptor,) = shown["tool"]["driver"]["rules"]
+    assert shown["results"][0]["level"] == level
     assert descriptor["defaultConfiguration"]["level"] == level
     assert descriptor["properties"]["security-severity"] == score
 
@@ -68,27 +71,27 @@ def test_a_severity_is_a_level_and_a_score(severity: Severity, level: str, score
 @pytest.mark.parametrize("confidence", Confidence)
 def test_confidence_is_the_precision(confidence: Confidence) -> None:
     only = {"x": rule("x", confidence=confidence)}
-    sarif = run(outcome(finding("x")), rules=only)
-    precision = sarif["tool"]["driver"]["rules"][0]["properties"]["precision"]
+    shown = run(outcome(finding("x")), rules=only)
+    precision = shown["tool"]["driver"]["rules"][0]["properties"]["precision"]
     assert precision == confidence.name.lower()
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_index_points_at_the_rule_of_its_id(profile: str) -> None:
-    sarif = run(eventful(), profile)
-    rules = sarif["tool"]["driver"]["rules"]
-    assert {item["id"] for item in rules} >= set(RULES)
-    for result in sarif["results"]:
+    shown = run(eventful(), profile)
+    rules = shown["tool"]["driver"]["rules"]
+    assert {item["id"] for item in rules} <= {*RULES, "keywatch-note"}
+    for result in shown["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
-    for notice in notices(sarif):
-        known = sarif["tool"]["driver"]["notifications"][notice["descriptor"]["index"]]
+    for notice in notices(shown):
+        known = shown["tool"]["driver"]["notifications"][notice["descriptor"]["index"]]
         assert known["id"] == notice["descriptor"]["id"]
 
 
 def test_columns_count_code_points_as_the_model_does() -> None:
-    sarif = run(outcome(finding()))
-    assert sarif["columnKind"] == "unicodeCodePoints"
-    region = sarif["results"][0]["locations"][0]["physicalLocation"]["region"]
+    shown = run(outcome(finding()))
+    assert shown["columnKind"] == "unicodeCodePoints"
+    region = shown["results"][0]["locations"][0]["physicalLocation"]["region"]
     assert region == {"startLine": 1, "startColumn": 7, "endLine": 1, "endColumn": 47}
 
 
@@ -119,7 +122,7 @@ def test_the_first_sentence_of_a_message_says_what_was_found() -> None:
 
 
 def test_a_rule_helps_in_text_and_in_markdown() -> None:
-    help_ = run(outcome())["tool"]["driver"]["rules"][0]["help"]
+    help_ = run(outcome(finding()))["tool"]["driver"]["rules"][0]["help"]
     for words in ("Revoke", "Delete it at acme-token.", "Rotate", "Purge", "acts as the owner"):
         assert words in help_["text"]
         assert words in help_["markdown"]
@@ -138,30 +141,30 @@ def test_one_category_names_the_static_scan() -> None:
 
 
 def test_a_run_without_findings_still_has_a_list_of_results() -> None:
-    sarif = run(outcome())
-    assert sarif["results"] == []
-    assert sarif["invocations"][0]["executionSuccessful"] is True
+    shown = run(outcome())
+    assert shown["results"] == []
+    assert shown["invocations"][0]["executionSuccessful"] is True
 
 
 def test_a_gap_makes_the_execution_unsuccessful_and_says_what_was_not_checked() -> None:
-    sarif = run(outcome(gaps=(Gap(kind="unreadable", path="s/p.yaml", reason="No access"),)))
-    assert sarif["invocations"][0]["executionSuccessful"] is False
-    assert sarif["properties"]["complete"] is False
-    (notice,) = notices(sarif)
+    shown = run(outcome(gaps=(Gap(kind="unreadable", path="s/p.yaml", reason="No access"),)))
+    assert shown["invocations"][0]["executionSuccessful"] is False
+    assert shown["properties"]["complete"] is False
+    (notice,) = notices(shown)
     assert notice["level"] == "error"
     assert notice["message"]["text"] == "Not checked, unreadable: No access."
     assert notice["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "s/p.yaml"}
 
 
 def test_the_github_profile_makes_no_alert_of_what_is_suppressed_or_noted() -> None:
-    sarif = run(eventful())
-    assert sorted(result["ruleId"] for result in sarif["results"]) == [
+    shown = run(eventful())
+    assert sorted(result["ruleId"] for result in shown["results"]) == [
         "acme-token",
         "bolt-key",
         "dune-id",
     ]
-    assert not [result for result in sarif["results"] if "suppressions" in result]
-    assert [notice["level"] for notice in notices(sarif)] == ["error", "note", "note"]
+    assert not [result for result in shown["results"] if "suppressions" in result]
+    assert [notice["level"] for notice in notices(shown)] == ["error", "note", "note"]
 
 
 def test_the_full_profile_holds_suppressed_results_with_their_reasons() -> None:
@@ -178,31 +181,65 @@ def test_the_full_profile_holds_suppressed_results_with_their_reasons() -> None:
 
 
 def test_the_full_profile_holds_notes_as_informational_results() -> None:
-    sarif = run(eventful(), "sarif-full")
-    told = [each for each in sarif["results"] if each.get("kind") == "informational"]
+    shown = run(eventful(), "sarif-full")
+    told = [each for each in shown["results"] if each.get("kind") == "informational"]
     assert [each["level"] for each in told] == ["none", "none"]
     assert "structure: No valid YAML." in [each["message"]["text"] for each in told]
-    assert [notice["level"] for notice in notices(sarif)] == ["error"]
+    assert [notice["level"] for notice in notices(shown)] == ["error"]
 
 
 def test_more_results_than_github_takes_are_cut_by_severity_and_it_says_so() -> None:
     low = [finding("dune-id", "a.py", line) for line in range(1, 25_001)]
     result = outcome(*low, *(finding("acme-token", "z.py", line) for line in range(1, 4)))
-    sarif = run(result)
-    assert len(sarif["results"]) == 25_000
-    assert sum(each["ruleId"] == "acme-token" for each in sarif["results"]) == 3
-    (notice,) = notices(sarif)
+    shown = run(result)
+    assert len(shown["results"]) == 25_000
+    assert sum(each["ruleId"] == "acme-token" for each in shown["results"]) == 3
+    (notice,) = notices(shown)
     assert notice["descriptor"]["id"] == "keywatch-left-out"
     assert notice["level"] == "error"
-    assert notice["message"]["text"].startswith("3 findings of the lowest severities left out")
-    assert sarif["properties"]["resultsLeftOut"] == 3
-    assert sarif["invocations"][0]["executionSuccessful"] is True
+    assert notice["message"]["text"].startswith("3 findings left out, of the lowest severities")
+    assert shown["properties"]["resultsLeftOut"] == 3
+    assert shown["properties"]["complete"] is False
+    assert shown["invocations"][0]["executionSuccessful"] is False
     assert len(run(result, "sarif-full")["results"]) == 25_003
+
+
+def test_a_log_that_zips_to_more_than_github_takes_is_cut_by_severity_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sarif, "BYTES", 100_000)
+    noise = random.Random(5)  # its names do not compress
+    low = [finding("dune-id", f"{noise.randbytes(300).hex()}.py") for _ in range(1000)]
+    result = outcome(*low, finding("acme-token", "z.py"))
+    cut = render("sarif", result, context())
+    assert 50_000 < len(gzip.compress(cut.encode())) < 100_200
+    (shown,) = json.loads(cut)["runs"]
+    assert "acme-token" in {each["ruleId"] for each in shown["results"]}
+    assert shown["properties"]["resultsLeftOut"] == 1001 - len(shown["results"])
+
+
+def test_many_gaps_and_notes_are_cut_and_counted() -> None:
+    many = [f"{number:04}.py" for number in range(1200)]
+    result = outcome(
+        gaps=tuple(Gap("unreadable", name, "No access") for name in many),
+        notes=tuple(Note("degraded", name, "No valid YAML") for name in many[:1001]),
+    )
+    told = notices(run(result))
+    assert len(told) == 2001
+    (left_out,) = [each for each in told if each["descriptor"]["id"] == "keywatch-left-out"]
+    assert left_out["message"]["text"].startswith("200 gaps, 1 note left out")
+    assert len(notices(run(result, "sarif-full"))) == 1200
+
+
+def test_only_rules_of_results_are_described() -> None:
+    assert run(outcome())["tool"]["driver"]["rules"] == []
+    (rule_,) = run(outcome(finding("bolt-key")))["tool"]["driver"]["rules"]
+    assert rule_["id"] == "bolt-key"
 
 
 def test_long_words_of_a_rule_stay_within_what_github_takes() -> None:
     wordy = {"x" * 400: rule("x" * 400, title="{" * 3000, why="\x1b" * 3000)}
-    (descriptor,) = run(outcome(), rules=wordy)["tool"]["driver"]["rules"]
+    (descriptor,) = run(outcome(finding("x" * 400)), rules=wordy)["tool"]["driver"]["rules"]
     assert len(descriptor["shortDescription"]["text"]) <= 1024
     assert len(descriptor["fullDescription"]["text"]) <= 1024
     assert len(descriptor.get("name", "")) <= 255

@@ -26,6 +26,7 @@ VERBS = {
     "rules": "list, explain and test the rules",
     "policy": "check keywatch.yaml, configs/secrets and the repository's guard rails together",
     "audit": "judge the age of live secrets in Vault, Kubernetes, AWS and Azure by the policy",
+    "report": "write a saved run in other formats",
     "init": "write a keywatch.yaml from what is in the repository",
     "hook": "what git and pre-commit run; install the hook",
 }

@@ -36,9 +36,11 @@ def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
         "generated_at": text.moment(context.now),
         "root": context.root,
         "command": context.command,
+        "open_from": context.open_from,
+        "analysis": context.analysis,
         "fail_on": context.fail_on.label,
         "complete": outcome.complete,
-        "summary": _summary(outcome),
+        "summary": counts(outcome),
         "coverage": _coverage(outcome),
         "rules": _rules(outcome, context),
     }
@@ -60,7 +62,8 @@ def _lists(outcome: Outcome, context: ReportContext) -> Json:
     }
 
 
-def _summary(outcome: Outcome) -> Json:
+def counts(outcome: Outcome) -> Json:
+    """What the lists of a report hold, in numbers."""
     severities = Counter(finding.severity for finding in outcome.findings)
     hidden = Counter(item.suppression.by for item in outcome.suppressed)
     return {
@@ -82,6 +85,8 @@ def _rules(outcome: Outcome, context: ReportContext) -> Json:
     return {
         name: {
             "title": rule.title,
+            "severity": rule.severity.label,
+            "confidence": rule.confidence.label,
             "secret_class": rule.secret_class,
             "vendor": rule.vendor,
             "why": rule.why,

@@ -1,23 +1,28 @@
 """Report: SARIF 2.1.0, in two profiles.
 
 `github` is what GitHub code scanning can take. It makes an alert of every result, whatever its
-kind, so suppressed findings stay out, notes are notifications, and of more than RESULTS findings
-the gravest are kept. `full` holds everything: suppressed results with their reasons, notes as
-informational results. Neither holds a source line, a value or a hash of a value.
+kind, so suppressed findings stay out and notes are notifications. Of more than it takes the gravest
+are kept, and the run counts as incomplete. (Several runs would each have alerts of their own, which
+stayed open for good once that run was needed no more.) `full` holds everything: suppressed results
+with their reasons, notes as informational results. Neither holds a source line, a value or a hash
+of a value.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from scanner.model import Finding, Gap, Note, Outcome, RuleInfo, Suppressed
 from scanner.report import addresses, jsontext, sarif_rules, text
 from scanner.report.interface import ReportContext, sentences
-from scanner.report.order import by_place, gap_order, note_order, suppressed_order
+from scanner.report.order import by_place, gap_order, gravest, note_order, suppressed_order
 
-RESULTS = 25_000  # GitHub refuses a run with more
+RESULTS, BYTES = 25_000, 10_000_000  # GitHub refuses a run with more, and a log that zips to more
+NOTICES = 1000  # of each kind
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
@@ -29,13 +34,32 @@ _NOT_SUPPRESSED: Json = {"suppressions": []}  # all results say whether they are
 
 def github(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     """The profile for an upload to code scanning."""
-    kept = _gravest(outcome.findings)
-    run = _run(outcome, context, [(finding, {}) for finding in kept])
-    notices = run["invocations"][0]["toolExecutionNotifications"]
-    if left_out := len(outcome.findings) - len(kept):
-        run["properties"]["resultsLeftOut"] = left_out
-        notices.append(_left_out(left_out, context))
-    notices += [_note_notice(note, context) for note in sorted(outcome.notes, key=note_order)]
+    room = RESULTS
+    while (size := _zipped(_upload(outcome, context, room))) > BYTES:
+        room = room * BYTES // size * 9 // 10
+    return _upload(outcome, context, room)
+
+
+def _zipped(pieces: Iterable[str]) -> int:
+    """How many bytes of it GitHub's uploader would send, but for its base64."""
+    gzip = zlib.compressobj()
+    return sum(len(gzip.compress(piece.encode())) for piece in pieces) + len(gzip.flush())
+
+
+def _upload(outcome: Outcome, context: ReportContext, room: int) -> Iterator[str]:
+    """The log with at most `room` results, and notices of each kind."""
+    kept = sorted(sorted(outcome.findings, key=gravest)[:room], key=by_place)
+    gaps = sorted(outcome.gaps, key=gap_order)[: min(room, NOTICES)]
+    notes = sorted(outcome.notes, key=note_order)[: min(room, NOTICES)]
+    left_out = len(outcome.findings) - len(kept)
+    hidden = {"finding": left_out, "gap": len(outcome.gaps) - len(gaps)}
+    hidden["note"] = len(outcome.notes) - len(notes)
+    notices = [*(_gap_notice(gap, context) for gap in gaps), *_left_out(hidden, context)]
+    notices += [_note_notice(note, context) for note in notes]
+    run = _run(outcome, context, [(finding, {}) for finding in kept], notices)
+    if left_out:
+        run["properties"] |= {"resultsLeftOut": left_out, "complete": False}
+        run["invocations"][0]["executionSuccessful"] = False
     return _log(run)
 
 
@@ -44,10 +68,13 @@ def full(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     hidden = sorted(outcome.suppressed, key=suppressed_order)
     shown = [(finding, _NOT_SUPPRESSED) for finding in sorted(outcome.findings, key=by_place)]
     shown += [(item.finding, {"suppressions": [_suppression(item)]}) for item in hidden]
-    run = _run(outcome, context, shown)
+    gaps = sorted(outcome.gaps, key=gap_order)
+    run = _run(outcome, context, shown, [_gap_notice(gap, context) for gap in gaps])
     rules = run["tool"]["driver"]["rules"]
+    index = len(rules)
     notes = sorted(outcome.notes, key=note_order)
-    run["results"] += [_note_result(note, len(rules), context) | _NOT_SUPPRESSED for note in notes]
+    told = (_note_result(note, index, context) | _NOT_SUPPRESSED for note in notes)
+    run["results"] = chain(run["results"], told)
     if notes:
         rules.append(sarif_rules.of_notice("keywatch-note"))
     return _log(run)
@@ -57,29 +84,30 @@ def _log(run: Json) -> Iterator[str]:
     return jsontext.pieces({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, lists=2)
 
 
-def _run(outcome: Outcome, context: ReportContext, shown: list[Shown]) -> Json:
+def _run(
+    outcome: Outcome, context: ReportContext, shown: Sequence[Shown], notices: list[Json]
+) -> Json:
+    """Its results are made while they are written."""
     rules = _rules((finding for finding, _ in shown), context)
     index = {name: place for place, name in enumerate(rules)}
+    invocation = {
+        "executionSuccessful": outcome.complete,
+        "startTimeUtc": text.moment(context.now),
+        "toolExecutionNotifications": notices,
+    }
     return {
         "tool": {"driver": _driver(rules, context)},
         "automationDetails": {"id": f"keywatch/{context.analysis}/"},
         "columnKind": "unicodeCodePoints",
-        "invocations": [_invocation(outcome, context)],
-        "results": [_result(finding, index, context) | more for finding, more in shown],
+        "invocations": [invocation],
+        "results": (_result(finding, index, context) | more for finding, more in shown),
         "properties": _coverage(outcome),
     }
 
 
-def _gravest(findings: Iterable[Finding]) -> list[Finding]:
-    """At most RESULTS findings, by severity and then confidence; in the order of their places."""
-    ordered = sorted(findings, key=by_place)
-    gravest = sorted(ordered, key=lambda finding: (-finding.severity, -finding.confidence))
-    return sorted(gravest[:RESULTS], key=by_place)
-
-
 def _rules(findings: Iterable[Finding], context: ReportContext) -> dict[str, RuleInfo]:
-    known = {finding.rule: context.rule(finding) for finding in findings}
-    return dict(sorted({**known, **context.rules}.items()))
+    """Those of the results: a log with all that ran would be some 400 kB for a clean run."""
+    return dict(sorted({finding.rule: context.rule(finding) for finding in findings}.items()))
 
 
 def _driver(rules: Mapping[str, RuleInfo], context: ReportContext) -> Json:
@@ -165,27 +193,21 @@ def _suppression(item: Suppressed) -> Json:
     }
 
 
-def _invocation(outcome: Outcome, context: ReportContext) -> Json:
-    return {
-        "executionSuccessful": outcome.complete,
-        "startTimeUtc": text.moment(context.now),
-        "toolExecutionNotifications": [
-            _gap_notice(gap, context) for gap in sorted(outcome.gaps, key=gap_order)
-        ],
-    }
-
-
 def _gap_notice(gap: Gap, context: ReportContext) -> Json:
     words = f"Not checked, {text.for_sarif(gap.kind)}: {text.for_sarif(gap.reason)}"
     return _notice("keywatch-gap", "error", words, _whereabouts(gap.path, 0, context))
 
 
-def _left_out(number: int, context: ReportContext) -> Json:
+def _left_out(hidden: Mapping[str, int], context: ReportContext) -> list[Json]:
+    counts = [text.count(number, noun) for noun, number in hidden.items() if number]
+    if not counts:
+        return []
     words = (
-        f"{text.count(number, 'finding')} of the lowest severities left out: a run may hold "
-        f"{RESULTS:,}. For all of them: {text.for_sarif(context.command)} --report sarif-full=FILE"
+        f"{', '.join(counts)} left out, of the lowest severities: GitHub takes {RESULTS:,} results"
+        f" and {BYTES // 10**6} MB, zipped. For all of them:"
+        f" {text.for_sarif(context.command)} --report sarif-full=FILE"
     )
-    return _notice("keywatch-left-out", "error", words, {})
+    return [_notice("keywatch-left-out", "error", words, {})]
 
 
 def _note_notice(note: Note, context: ReportContext) -> Json:

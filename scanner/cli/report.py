@@ -1,0 +1,47 @@
+"""Write a saved run in other formats: `--report json=FILE` keeps one, and what comes of it is what
+the run itself would have written.
+
+  keywatch report FILE                        show it
+  keywatch report FILE --report FMT=FILE      write it in another format
+
+Nothing is scanned or judged anew, so the exit code says nothing of the findings: 0 where all was
+written, 2 for a file that is no whole report, 3 where something could not be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from scanner.cli import inputs, output
+from scanner.cli.terminal import Io
+from scanner.errors import ExitCode, unreadable
+from scanner.report import saved
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        type=inputs.given_path,
+        metavar="FILE",
+        help="a JSON report, or - for standard input",
+    )
+    output.add_arguments(parser.add_argument_group("what to write"))
+
+
+def run(args: argparse.Namespace, io: Io) -> int:
+    output.targets(args.report)
+    outcome, context = saved.read(_data(args.file, io), args.file)
+    shown = context._replace(color=io.color, width=io.width)
+    written = output.deliver(args, io, outcome, shown)
+    return ExitCode.CLEAN if written else ExitCode.INCOMPLETE
+
+
+def _data(name: str, io: Io) -> bytes:
+    if name == "-":
+        return io.stdin.read()
+    try:
+        with open(os.path.join(io.cwd, name), "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise unreadable(name, error) from None
