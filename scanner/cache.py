@@ -67,6 +67,17 @@ def _write(path: str, data: bytes) -> None:
         raise
 
 
+def trouble(where: str) -> str:
+    """Why nothing can be kept in the folder; "" where it can."""
+    try:
+        is_private = _is_private(os.stat(where))
+    except OSError as error:
+        return error.strerror or str(error)
+    if not is_private:
+        return "it is another user's, or open to others"
+    return "" if os.access(where, os.W_OK | os.X_OK) else "it cannot be written to"
+
+
 def cached(name: str, make: Callable[[], bytes], where: str) -> bytes:
     """What is stored under `name`, made and stored first where it is not there."""
     payload = load(name, where)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from scanner.model import Outcome
-from scanner.report.table import FORMATS, render
+from scanner.records import Audited
+from scanner.report.table import FORMATS, render, reporter
+from tests import live_values
 from tests.report_values import HASH, TAG, context, eventful
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,6 +64,22 @@ def test_a_report_ends_with_a_newline(name: str) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_rule_that_nobody_described_is_reported_by_its_id(name: str) -> None:
     assert "bolt-key" in render(name, eventful(), context(rules={}))
+
+
+@pytest.mark.parametrize("name", ["json", "prometheus", "csv"])
+def test_a_long_report_is_never_held_as_a_whole(name: str) -> None:
+    secrets = tuple(live_values.status(f"app/{number:05}", 3) for number in range(5000))
+    result = Outcome(findings=(), live=Audited(secrets=secrets))
+    tracemalloc.start()
+    size = sum(map(len, reporter(name)(result, context())))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < size / 2
+
+
+def test_the_readme_names_every_format() -> None:
+    (table,) = re.findall(r"\n## Reports\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert sorted(re.findall(r"(?m)^\| `([a-z-]+)` \|", table)) == sorted(FORMATS)
 
 
 def test_a_clean_run_is_reported_without_loading_rich() -> None:

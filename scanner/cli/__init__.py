@@ -28,6 +28,7 @@ VERBS = {
     "audit": "judge the age of live secrets in Vault, Kubernetes, AWS and Azure by the policy",
     "report": "write a saved run in other formats",
     "init": "write a keywatch.yaml from what is in the repository",
+    "doctor": "look whether keywatch has all that it needs, and say what to do where not",
     "hook": "what git and pre-commit run; install the hook",
 }
 

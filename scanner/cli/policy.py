@@ -87,6 +87,14 @@ def run(args: argparse.Namespace, io: Io) -> int:
 
 def read(tree: Tree, io: Io) -> Policy | None:
     """The policy; None where a file of it is invalid: each is shown."""
+    policy, faults = examined(tree)
+    for fault in faults:
+        show_error(fault, io)
+    return None if faults else policy
+
+
+def examined(tree: Tree) -> tuple[Policy, list[KeywatchError]]:
+    """What is valid of the policy's files, and what is wrong with the others."""
     faults: list[KeywatchError] = []
     settings, data = Config({}), None
     try:
@@ -101,9 +109,7 @@ def read(tree: Tree, io: Io) -> Policy | None:
         faults.append(
             ConfigError(f"configs/secrets declares over {_MOST_SECRETS:,} secrets", todo="split it")
         )
-    for fault in faults:
-        show_error(fault, io)
-    return None if faults else Policy(settings, data is not None, secrets)
+    return Policy(settings, data is not None, secrets), faults
 
 
 def _check_rules(settings: Config, data: bytes | None) -> None:
