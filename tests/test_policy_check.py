@@ -64,11 +64,9 @@ def test_sarif_says_the_same(keywatch: Keywatch, tmp_path: Path) -> None:
     done = keywatch("policy", "check", "--report=sarif=-", cwd=grow(tmp_path, SOURCE))
     (run,) = json.loads(done.stdout)["runs"]
     assert run["automationDetails"] == {"id": "keywatch/policy-check/"}
-    assert {each["ruleId"] for each in run["results"]} == {
-        "policy-unrotated-secret",
-        "policy-rotation-without-effect",
-    }
-    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == {rule.id for rule in RULES}
+    broken = {"policy-unrotated-secret", "policy-rotation-without-effect"}
+    assert {each["ruleId"] for each in run["results"]} == broken
+    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == broken
 
 
 def test_the_json_report_is_of_its_schema(keywatch: Keywatch, tmp_path: Path) -> None:

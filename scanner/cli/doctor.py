@@ -14,7 +14,7 @@ import os
 import platform
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import NamedTuple
 
@@ -115,13 +115,13 @@ def _matcher() -> Check:
     book, folder = rulebook.load(cache_folder=cache.folder()), cache.folder()
     compiled: list[str] = []
 
-    def patterns() -> Sequence[matcher.Pattern]:
+    def patterns() -> Mapping[int, matcher.Pattern]:
         compiled.append("anew")
         return detector.patterns(book)
 
     for _ in range(2):  # the first fills the cache
         compiled.clear()
-        engine = matcher.build("auto", patterns, detector.patterns_key(book), folder)
+        engine = matcher.build("auto", patterns, book.shipped_key, folder)
         engine.hits(b"", "config")
     version = _version("hyperscan")
     if engine.name != "hyperscan":
