@@ -186,11 +186,7 @@ def _hook(tree: Tree) -> Check:
     """Does git run keywatch before a commit, by itself or by the pre-commit framework?"""
     if not os.path.lexists(os.path.join(tree.root, ".git")):
         return Check("hook", "this is no git repository: there is nothing to hook into")
-    try:
-        path = os.path.join(tree.root, git.hooks_folder(tree.root), "pre-commit")
-    except KeywatchError as error:
-        return _fault("hook", error)
-    script = _head(path)
+    script = _head(os.path.join(tree.root, git.hooks_folder(tree.root), "pre-commit"))
     if "keywatch" in script:
         return Check("hook", "git runs keywatch before each commit")
     config = tree.control(guard_rails.PRE_COMMIT)

@@ -34,7 +34,8 @@ def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
 
 
 def _line(row: Row) -> str:
-    return ",".join(text.for_csv(row.get(column, "")) for column in COLUMNS) + "\n"
+    cells = (row.get(column, "") for column in COLUMNS)
+    return ",".join(text.for_csv(cell) if cell else '""' for cell in cells) + "\n"
 
 
 def _rows(outcome: Outcome, context: ReportContext) -> Iterator[Row]:
