@@ -149,8 +149,11 @@ def scanned(tmp_path_factory: pytest.TempPathFactory, keywatch: Keywatch) -> Pat
     """A repository, and beside it what a scan wrote in each format, from a folder of it."""
     root = tmp_path_factory.mktemp("saved")
     repo = repository(root / "repo")
-    allowed = '# keywatch: allow github-personal-access-token reason="a sample" owner=@qa until='
-    grow(repo, {"api/a.py": leak(1), "b.py": leak(2).rstrip() + f"  {allowed}2027-01-31\n"})
+    allowed = '# keywatch{} allow github-personal-access-token reason="a sample" owner=@qa until='
+    grow(
+        repo,
+        {"api/a.py": leak(1), "b.py": leak(2).rstrip() + f"  {allowed.format(':')}2027-01-31\n"},
+    )
     reports = [f"--report={name}={root / name}" for name in FORMATS]
     done = keywatch("scan", f"--now={NOW}", *reports, cwd=repo / "api")
     assert done.returncode == 1, done.stderr
