@@ -13,7 +13,7 @@ import urllib3
 from bench import audit_reads, machine, measure, peers
 from bench.measure import Command, Series
 from bench.results import Demand, Section, Table, number, ratio
-from scanner.inventory.vault.walk import WORKERS
+from scanner.inventory.workers import WORKERS
 from tests import openbao
 
 ROUNDS = 5

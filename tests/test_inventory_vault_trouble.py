@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -14,10 +16,11 @@ import pytest
 import urllib3
 
 from scanner.inventory.vault import wire
+from scanner.inventory.workers import NAME
 from scanner.model import Gap, Note
 from scanner.records import Record
 from tests.http_answers import Answering, Reply, Request, said, serving
-from tests.openbao import Bao
+from tests.openbao import Bao, wait
 from tests.vaults import Item, backend, date_of, gaps, notes, records, settings, the_record
 
 TOKEN = "s.made-up-token-of-these-tests"
@@ -214,7 +217,7 @@ def test_whoever_reads_no_further_leaves_nothing_running() -> None:
     with serving(answers(secrets(**many))) as address:
         audit = backend(settings(address, token=TOKEN, mounts=["app"]))
         assert isinstance(next(iter(audit.read())), Record)
-        assert not [one for one in threading.enumerate() if "ThreadPool" in one.name]
+        wait(lambda: NAME not in [one.name for one in threading.enumerate()])
 
 
 def test_a_secret_with_ten_thousand_versions_is_read_like_others() -> None:
@@ -313,6 +316,36 @@ def test_an_answer_that_is_too_large_is_a_gap(monkeypatch: pytest.MonkeyPatch) -
     items = asked(secrets(x=SECRET | {"versions": versions}, y=SECRET))
     assert gaps(items) == [("too-large", "vault://prod/-/app/x")]
     assert [*records(items)] == ["app/y"]
+
+
+def test_an_answer_of_countless_lists_is_a_gap_before_it_fills_the_memory() -> None:
+    lists = Reply(200, b'{"data": [' + b"[]," * 500_000 + b"[]]}")
+    items = asked(secrets(x=lists, y=SECRET))
+    assert gaps(items) == [("too-large", "vault://prod/-/app/x")]
+    assert [*records(items)] == ["app/y"]
+
+
+class Dripping:
+    """The body of an answer that comes byte by byte, for as long as somebody takes it."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        threading.Thread(target=self._answer, daemon=True).start()
+
+    def _answer(self) -> None:
+        taken, _ = self._server.accept()
+        with contextlib.suppress(OSError), self._server, taken:
+            taken.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            while True:
+                taken.sendall(b" ")
+                time.sleep(0.05)
+
+
+def test_an_answer_that_only_drips_is_given_up_when_the_time_is_over() -> None:
+    begun = time.monotonic()
+    assert unreachable(Dripping().address, 0.5) == ("timeout", "not read within 0.5 s")
+    assert time.monotonic() - begun < 5
 
 
 def once(first: Reply | None) -> Callable[[Request], Any]:

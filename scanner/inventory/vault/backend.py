@@ -16,8 +16,9 @@ from scanner.inventory.vault.mount import canonical
 from scanner.inventory.vault.namespaces import Session
 from scanner.inventory.vault.options import home
 from scanner.inventory.vault.trouble import Trouble, gap, readable
-from scanner.inventory.vault.walk import WORKERS, Item, walked
+from scanner.inventory.vault.walk import Item, walked
 from scanner.inventory.vault.wire import Answer, Wire
+from scanner.inventory.workers import WORKERS
 from scanner.model import Note
 
 _MAX_SKEW = timedelta(minutes=1)

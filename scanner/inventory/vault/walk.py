@@ -5,15 +5,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from scanner.inventory.vault.trouble import Trouble, gap, readable
+from scanner.inventory.workers import WORKERS, Workers
 from scanner.model import Gap, Note
 from scanner.records import Record
-
-WORKERS = 8
-"""Requests under way at once."""
 
 _AHEAD = 4 * WORKERS  # so that one slow answer at the head leaves no worker idle
 
@@ -52,7 +51,7 @@ _Found: TypeAlias = Sequence[Item] | Iterator[Next]
 
 def walked(steps: Iterable[Step]) -> Iterator[Item]:
     """All items of the steps and of what they lead to, as if each were run in its turn."""
-    pool = ThreadPoolExecutor(WORKERS)
+    pool = Workers()
     rest: list[Iterator[Future[_Found] | Item | Step | _Handful]] = [iter(steps)]  # the last first
     ahead: deque[Future[_Found] | Item] = deque()
     try:
@@ -65,13 +64,13 @@ def walked(steps: Iterable[Step]) -> Iterator[Item]:
             else:
                 yield from found
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.close()
 
 
 def _fill(
     ahead: deque[Future[_Found] | Item],
     rest: list[Iterator[Future[_Found] | Item | Step | _Handful]],
-    pool: ThreadPoolExecutor,
+    pool: Workers,
 ) -> bool:
     """Start what comes next. Is there any more?"""
     while rest and len(ahead) < _AHEAD:
@@ -79,9 +78,9 @@ def _fill(
             case None:
                 rest.pop()
             case Step() as step:
-                ahead.append(pool.submit(_run, step))
+                ahead.append(pool.submit(partial(_run, step)))
             case _Handful() as handful:
-                ahead.append(pool.submit(_read, handful))
+                ahead.append(pool.submit(partial(_read, handful)))
             case other:
                 ahead.append(other)
     return bool(ahead)

@@ -17,6 +17,8 @@ from urllib3 import exceptions
 from scanner.inventory.vault.trouble import Trouble, cut
 
 _MAX_ANSWER = 64_000_000
+_MAX_PARTS = 500_000  # lists and objects: each takes many times its room in JSON
+_PIECE = 1 << 18
 _MAX_SECONDS = 30.0  # that one request may take
 _PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between tries
 _MAX_PAUSE = 30.0
@@ -92,14 +94,24 @@ class Wire:
                 preload_content=False,
                 decode_content=False,
             )
-            data = response.read(_MAX_ANSWER + 1)
+            data = self._body(response)
         except exceptions.HTTPError as error:
             self._left()
             _explain(error)
         response.release_conn()
-        if len(data) > _MAX_ANSWER:
-            raise Trouble("too-large", f"the answer is over {_MAX_ANSWER:,} bytes")
         return _answer(response.status, response.headers, data)
+
+    def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        """Piece by piece: a timeout counts anew from each byte that comes."""
+        body = bytearray()
+        while piece := response.read1(_PIECE):
+            body += piece
+            if len(body) > _MAX_ANSWER:
+                raise Trouble("too-large", f"the answer is over {_MAX_ANSWER:,} bytes")
+            self._left()
+        if body.count(b"[") + body.count(b"{") > _MAX_PARTS:
+            raise Trouble("too-large", f"the answer has over {_MAX_PARTS:,} parts")
+        return bytes(body)
 
     def _left(self) -> float:
         """Seconds. Trouble where there are none."""
