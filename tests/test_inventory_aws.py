@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -526,6 +527,30 @@ def test_profiles_are_those_of_the_operators_own_configuration(
     accounts = [{"profile": "one"}, {"profile": "two"}]
     read(aws, accounts=accounts, **SECRETS)
     assert aws.asked.count("secretsmanager:ListSecrets") == 2
+
+
+def test_regions_and_services_are_read_at_once_and_told_in_order(aws: Aws) -> None:
+    meeting = threading.Barrier(4, timeout=20)
+
+    def meets(_asked: Any) -> tuple[int, str]:
+        meeting.wait()
+        return 200, '{"SecretList": [], "Parameters": []}'
+
+    aws.answers |= dict.fromkeys(("secretsmanager:ListSecrets", "ssm:DescribeParameters"), meets)
+    regions, services = [REGION, "us-east-1"], ["secretsmanager", "ssm"]
+    found = read(aws, regions=regions, services=services)
+    assert not [one for one in found if isinstance(one, Gap)]
+
+
+def test_accounts_are_told_in_the_order_of_the_operators_file(
+    aws: Aws, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"profile-{number}" for number in range(12)]
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    found = read(aws, accounts=[{"profile": name} for name in names], **SECRETS)
+    assert [one.path for one in found if isinstance(one, Gap)] == [
+        f"aws://prod/{name}" for name in names
+    ]
 
 
 def simulated(decisions: Mapping[str, str]) -> tuple[int, str]:

@@ -327,12 +327,10 @@ def test_after_the_deadline_nothing_is_asked_and_all_that_was_listed_is_a_gap(aw
         return answer(asked)
 
     aws.answers["secretsmanager:ListSecretVersionIds"] = slow
-    found = gaps(aws, regions=[REGION, "eu-west-1"], timeout=3)
+    found = gaps(aws, **SECRETS, timeout=3)
     listed = {f"{HERE}/secretsmanager/{name}": "timeout" for name in ("two", "three")}
-    places = (f"{HERE}/kms", f"aws://prod/{ACCOUNT}/eu-west-1/ssm")
     assert found.items() >= listed.items()
-    assert {found[place] for place in places} == {"timeout"}
-    assert aws.asked[-1] == "secretsmanager:ListSecretVersionIds"
+    assert aws.asked.count("secretsmanager:ListSecretVersionIds") == 1
 
 
 # What the operator's file may say

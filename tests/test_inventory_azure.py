@@ -3,6 +3,7 @@ a value."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,19 @@ import pytest
 from scanner.inventory import azure as backend
 from scanner.model import Gap, Note
 from scanner.records import Dated, Record, Rotation, Strength
-from tests.azure_cloud import IMDS, NOW, POLICIES, TENANT, Azure, ago, serving, version, watched
+from tests.azure_cloud import (
+    IMDS,
+    NOW,
+    POLICIES,
+    TENANT,
+    Answer,
+    Asked,
+    Azure,
+    ago,
+    serving,
+    version,
+    watched,
+)
 
 HERE = "azure://prod/kv-prod"
 FIELD = "created of the newest enabled version"
@@ -172,6 +185,18 @@ def test_a_rotation_policy_is_no_evidence_that_a_rotation_happened(
 def test_a_key_that_is_only_announced_to_expire_does_not_rotate(azure: Azure) -> None:
     azure.holds("keys", "data", version(ago(days=3)))
     assert records(azure)[f"{HERE}/key/data"].rotation == Rotation(period=0)
+
+
+def test_vaults_are_read_at_once(azure: Azure) -> None:
+    vaults = [f"https://kv-{name}.vault.azure.net" for name in ("prod", "more")]
+    meeting = threading.Barrier(6, timeout=20)
+
+    def meets(_asked: Asked) -> Answer:
+        meeting.wait()
+        return Answer(200, '{"value": []}')
+
+    azure.answers |= dict.fromkeys(("/secrets", "/keys", "/certificates"), meets)
+    assert records(azure, vaults=vaults) == {}
 
 
 def test_all_vaults_that_are_named_are_read(azure: Azure) -> None:

@@ -7,7 +7,9 @@ addresses do not: those that the environment or a profile names are ignored.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
@@ -48,25 +50,29 @@ class Access:
         self._options = settings.options
         self._deadline = Deadline(settings.timeout)
         patience = min(_PATIENCE, settings.timeout)
+        self._making = threading.Lock()
         self._config = Config(connect_timeout=patience, read_timeout=patience, **_OPTIONS)
 
-    def accounts(self) -> Iterator[Account | Gap]:
-        """Each account that can be opened, and a gap for each that cannot."""
-        for option in self._options.get("accounts", ({},)):
-            try:
-                yield self._opened(option)
-            except FAULTS as error:
-                yield gap(_unopened(self._settings.name, option), explain(error))
+    def accounts(self) -> Iterator[Callable[[], Iterator[Account | Gap]]]:
+        """What opens each account, and gives it, or a gap where that fails."""
+        return (partial(self._account, option) for option in self._options.get("accounts", ({},)))
+
+    def _account(self, option: Mapping[str, str]) -> Iterator[Account | Gap]:
+        try:
+            yield self._opened(option)
+        except FAULTS as error:
+            yield gap(_unopened(self._settings.name, option), explain(error))
 
     def client(self, session: boto3.Session, service: Any, region: str) -> Any:
         """A client of boto3, which sends nothing once the deadline has passed."""
-        client = session.client(
-            service,
-            region_name=region,
-            endpoint_url=self._options.get("endpoints", {}).get(service),
-            verify=self._options.get("ca"),
-            config=self._config,
-        )
+        with self._making:  # a session is not for several threads, a client is
+            client = session.client(
+                service,
+                region_name=region,
+                endpoint_url=self._options.get("endpoints", {}).get(service),
+                verify=self._options.get("ca"),
+                config=self._config,
+            )
         name = client.meta.service_model.service_id.hyphenize()
         client.meta.events.register(f"before-send.{name}", self._before_send)
         client.meta.events.register_first(f"needs-retry.{name}", self._before_waiting)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from scanner.inventory.aws import iam, kms, secretsmanager, ssm
@@ -14,10 +14,12 @@ from scanner.inventory.aws.place import Place
 from scanner.inventory.aws.rights import EXCESSIVE, NEEDED, SIMULATE
 from scanner.inventory.interface import Settings
 from scanner.inventory.walk import Look, segment, walk
+from scanner.inventory.workers import in_order
 from scanner.model import Gap, Note
 from scanner.records import Record
 
 _GLOBAL = "global"
+Part = Callable[[], Iterator[Record | Gap | Note]]
 _LISTED: Mapping[str, Callable[[Place[Any]], Iterator[tuple[str, Look]]]] = {
     "secretsmanager": secretsmanager.listed,
     "iam": iam.listed,
@@ -40,26 +42,35 @@ class Reader:
         return Access(self._settings)
 
     def read(self) -> Iterator[Record | Gap | Note]:
-        for account in self._access.accounts():
-            if isinstance(account, Gap):
-                yield account
-                continue
-            for service in self._settings.options.get("services", NEEDED):
-                yield from self._service(account, service)
-            if self._simulated(account) is None:
-                yield _untold(account)
+        """Accounts are opened at once, then their services in all regions are read at once."""
+        opened = in_order(self._access.accounts())
+        yield from in_order(part for account in list(opened) for part in self._parts(account))
+
+    def _parts(self, account: Account | Gap) -> Iterator[Part]:
+        """What is read of an account, each without the others. IAM is the same in every region."""
+        if isinstance(account, Gap):
+            yield partial(iter, (account,))
+            return
+        for service in self._settings.options.get("services", NEEDED):
+            for region in (_GLOBAL,) if service == "iam" else self._regions:
+                yield partial(self._service, account, service, region)
+        yield partial(self._notes, account)
+
+    def _notes(self, account: Account) -> Iterator[Note]:
+        if self._simulated(account) is None:
+            yield _untold(account)
 
     def excess(self) -> Iterator[str]:
-        for account in self._access.accounts():
+        for account in in_order(self._access.accounts()):
             if isinstance(account, Account):
                 for action in self._simulated(account) or ():
                     yield f"{segment(account.identity)} may {action} on all resources"
 
-    def _service(self, account: Account, service: str) -> Iterator[Record | Gap | Note]:
-        """IAM is the same in every region."""
-        for region in (_GLOBAL,) if service == "iam" else self._regions:
-            listing = self._listing(account, service, region)
-            yield from walk(f"{account.path}/{region}/{service}", listing, FAULTS, explain)
+    def _service(
+        self, account: Account, service: str, region: str
+    ) -> Iterator[Record | Gap | Note]:
+        listing = self._listing(account, service, region)
+        return walk(f"{account.path}/{region}/{service}", listing, FAULTS, explain)
 
     def _listing(self, account: Account, service: str, region: str) -> Iterator[tuple[str, Look]]:
         at = self._regions[0] if region == _GLOBAL else region

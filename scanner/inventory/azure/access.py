@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from azure.core.credentials import TokenCredential
+from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import ContentDecodePolicy, RetryPolicy, SansIOHTTPPolicy
 from azure.identity import (
@@ -76,8 +77,10 @@ class Access:
         )
 
     def _logged_in(self, authority: str) -> TokenCredential:
+        return _InTurn(self._credential_for({"authority": authority, **self._transport}))
+
+    def _credential_for(self, more: Mapping[str, Any]) -> TokenCredential:
         """Managed identities bring a way to try again of their own, which ends within a minute."""
-        more = {"authority": authority, **self._transport}
         patient = {"retry_policy_class": functools.partial(_Patience, self._deadline), **more}
         named = {
             name: self._auth[name] for name in ("tenant_id", "client_id") if name in self._auth
@@ -97,6 +100,18 @@ class Access:
                 return ClientSecretCredential(client_secret=secret, **named, **patient)
             case _:
                 return DefaultAzureCredential(**more)
+
+
+class _InTurn:
+    """A credential that logs in once, however many ask it at the same time."""
+
+    def __init__(self, credential: TokenCredential) -> None:
+        self._credential = credential
+        self._lock = threading.Lock()
+
+    def get_token(self, *scopes: str, **more: Any) -> AccessToken:
+        with self._lock:
+            return self._credential.get_token(*scopes, **more)
 
 
 class _Patience(RetryPolicy[Any, Any]):

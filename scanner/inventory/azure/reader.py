@@ -23,8 +23,11 @@ from scanner.inventory.azure.rights import vault_name
 from scanner.inventory.azure.rotation import rotation
 from scanner.inventory.interface import Settings
 from scanner.inventory.walk import Look, Trouble, gap, segment, walk
+from scanner.inventory.workers import in_order
 from scanner.model import Gap, Note
 from scanner.records import Dated, Record, Strength
+
+Part = Callable[[], Iterator[Record | Gap | Note]]
 
 _FIELD = "created of the newest enabled version"
 _UNTOLD = (
@@ -53,17 +56,22 @@ class Reader:
         self._settings = settings
 
     def read(self) -> Iterator[Record | Gap | Note]:
+        """All vaults at once, and in each its secrets, keys and certificates."""
         access = Access(self._settings)
-        for url in self._settings.options["vaults"]:
-            path = f"azure://{self._settings.name}/{segment(vault_name(url))}"
-            try:
-                vault = access.vault(url)
-            except (OSError, ValueError):
-                yield gap(path, Trouble("unauthenticated", "what auth names cannot be used"))
-                continue
-            for kind, listed in _LISTED.items():
-                yield from walk(f"{path}/{kind}", listed(vault), FAULTS, explain)
+        urls = self._settings.options["vaults"]
+        yield from in_order(part for url in urls for part in self._parts(access, url))
         yield Note(kind="excess-unknown", path=f"azure://{self._settings.name}", text=_UNTOLD)
+
+    def _parts(self, access: Access, url: str) -> Iterator[Part]:
+        path = f"azure://{self._settings.name}/{segment(vault_name(url))}"
+        try:
+            vault = access.vault(url)
+        except (OSError, ValueError):
+            found = gap(path, Trouble("unauthenticated", "what auth names cannot be used"))
+            yield partial(iter, (found,))
+            return
+        for kind, listed in _LISTED.items():
+            yield partial(walk, f"{path}/{kind}", listed(vault), FAULTS, explain)
 
     def excess(self) -> Iterator[str]:
         """None: see the note of `read`."""
