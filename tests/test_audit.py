@@ -768,7 +768,7 @@ def test_results_that_cannot_be_checked_again_are_kept_and_marked(
     assert done.findings == [("rotation-overdue", "vault://prod/-/secret/app/b/c")]
     (finding,) = done.report["findings"]
     assert finding["resource"]["as_of"] == "2026-11-26T12:00:00Z"
-    (run_,) = json.loads(sarif.read_bytes())["runs"]
+    run_ = json.loads(sarif.read_bytes())["runs"][0]
     assert run_["invocations"][0]["executionSuccessful"] is False
     assert run_["automationDetails"]["id"] == "keywatch/audit/prod/"
     (result,) = run_["results"]

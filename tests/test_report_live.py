@@ -228,11 +228,50 @@ def test_prometheus_shows_a_secret_that_came_twice_once_with_the_greater_age() -
 
 
 def log(result: Outcome) -> Any:
-    return json.loads(render("sarif", result, context(analysis="audit/prod")))
+    return json.loads(render("sarif", result, context(analysis="audit")))
+
+
+def runs(result: Outcome) -> dict[str, Any]:
+    """By the last part of their categories."""
+    found = log(result)["runs"]
+    return {each["automationDetails"]["id"].split("/")[-2]: each for each in found}
+
+
+def test_each_store_has_a_sarif_category_of_its_own_that_no_other_store_changes() -> None:
+    one = audit()
+    assert one.live
+    alone = one._replace(live=one.live._replace(reach=one.live.reach[:1]))
+    both = [each["automationDetails"]["id"] for each in log(one)["runs"]]
+    assert both == ["keywatch/audit/eks/", "keywatch/audit/prod/", "keywatch/audit/"]
+    assert runs(alone)[one.live.reach[0].backend] == runs(one)[one.live.reach[0].backend]
+
+
+def test_what_a_gap_may_hide_is_incomplete_in_its_own_category_and_in_that_of_all() -> None:
+    done = {name: run["invocations"][0] for name, run in runs(audit()).items()}
+    successful = {name: one["executionSuccessful"] for name, one in done.items()}
+    assert successful == {"prod": False, "eks": True, "audit": False}
+
+
+def test_what_is_of_no_single_store_has_the_category_of_the_audit() -> None:
+    anywhere = live_finding("app/late")
+    assert anywhere.resource
+    anywhere = anywhere._replace(resource=anywhere.resource._replace(id="vault://*/-/secret/x"))
+    both = audit()._replace(findings=(anywhere, finding(), live_finding("app/late")))
+    results = {name: len(run["results"]) for name, run in runs(both).items()}
+    assert results == {"prod": 1, "eks": 0, "audit": 2}
+
+
+def test_results_of_a_store_that_is_carried_forward_keep_its_category() -> None:
+    other = live_finding("app/late")
+    assert other.resource
+    other = other._replace(resource=other.resource._replace(id="aws://away/1/eu/kms/x"))
+    result = audit()._replace(findings=(other,))
+    assert [len(run["results"]) for run in log(result)["runs"]] == [0, 0, 1, 0]
+    assert len(runs(result)["away"]["results"]) == 1
 
 
 def test_sarif_anchors_a_live_result_at_its_declaration_and_names_it_beside() -> None:
-    (run,) = log(audit())["runs"]
+    run = runs(audit())["prod"]
     place = run["results"][0]["locations"][0]
     assert place["physicalLocation"]["artifactLocation"] == {"uri": "keywatch.yaml"}
     assert place["physicalLocation"]["region"]["startLine"] == 3
@@ -244,7 +283,7 @@ def test_sarif_anchors_a_live_result_at_its_declaration_and_names_it_beside() ->
 
 
 def test_sarif_names_a_gap_of_the_live_side_as_no_file() -> None:
-    (run,) = log(audit())["runs"]
+    run = runs(audit())["prod"]
     assert run["invocations"][0]["executionSuccessful"] is False
     (notice,) = run["invocations"][0]["toolExecutionNotifications"]
     named = [{"fullyQualifiedName": "vault://prod/-/secret/closed", "kind": "resource"}]

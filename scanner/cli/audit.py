@@ -232,5 +232,5 @@ def _context(args: argparse.Namespace, io: Io, sitting: Sitting) -> ReportContex
         open_from=sitting.tree.open_from,
         color=io.color,
         width=io.width,
-        analysis="audit/" + "+".join(sorted(each.settings.name for each in sitting.harvests)),
+        analysis="audit",
     )

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
 from scanner.model import Finding, Gap, Note, Outcome, RuleInfo, Suppressed
 from scanner.report import addresses, jsontext, sarif_rules, text
+from scanner.report.categories import categories
 from scanner.report.interface import ReportContext, sentences
 from scanner.report.order import by_place, gap_order, gravest, note_order, suppressed_order
 
@@ -28,6 +30,7 @@ _SCHEMA = (
 )
 _IN_SOURCE = frozenset({"comment", "pragma"})
 Json = dict[str, Any]
+Profile = Callable[[Outcome, ReportContext], Json]
 Shown = tuple[Finding, Json]  # a finding, and what its result holds beside the usual
 _NOT_SUPPRESSED: Json = {"suppressions": []}  # all results say whether they are, or none (3.27.23)
 
@@ -40,14 +43,32 @@ def github(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     return _upload(outcome, context, room)
 
 
+def full(outcome: Outcome, context: ReportContext) -> Iterator[str]:
+    """The profile for archives and for readers that know suppressions and kinds."""
+    return _log(outcome, context, _whole)
+
+
+def _upload(outcome: Outcome, context: ReportContext, room: int) -> Iterator[str]:
+    return _log(outcome, context, partial(_cut, room=room))
+
+
 def _zipped(pieces: Iterable[str]) -> int:
     """How many bytes of it GitHub's uploader would send, but for its base64."""
     gzip = zlib.compressobj()
     return sum(len(gzip.compress(piece.encode())) for piece in pieces) + len(gzip.flush())
 
 
-def _upload(outcome: Outcome, context: ReportContext, room: int) -> Iterator[str]:
-    """The log with at most `room` results, and notices of each kind."""
+def _log(outcome: Outcome, context: ReportContext, run: Profile) -> Iterator[str]:
+    """A run for each category."""
+    runs = [
+        run(part, context) | {"automationDetails": {"id": f"keywatch/{name}/"}}
+        for name, part in categories(outcome, context.analysis)
+    ]
+    return jsontext.pieces({"$schema": _SCHEMA, "version": "2.1.0", "runs": runs}, lists=2)
+
+
+def _cut(outcome: Outcome, context: ReportContext, room: int) -> Json:
+    """A run with at most `room` results, and notices of each kind."""
     kept = sorted(sorted(outcome.findings, key=gravest)[:room], key=by_place)
     gaps = sorted(outcome.gaps, key=gap_order)[: min(room, NOTICES)]
     notes = sorted(outcome.notes, key=note_order)[: min(room, NOTICES)]
@@ -60,11 +81,10 @@ def _upload(outcome: Outcome, context: ReportContext, room: int) -> Iterator[str
     if left_out:
         run["properties"] |= {"resultsLeftOut": left_out, "complete": False}
         run["invocations"][0]["executionSuccessful"] = False
-    return _log(run)
+    return run
 
 
-def full(outcome: Outcome, context: ReportContext) -> Iterator[str]:
-    """The profile for archives and for readers that know suppressions and kinds."""
+def _whole(outcome: Outcome, context: ReportContext) -> Json:
     hidden = sorted(outcome.suppressed, key=suppressed_order)
     shown = [(finding, _NOT_SUPPRESSED) for finding in sorted(outcome.findings, key=by_place)]
     shown += [(item.finding, {"suppressions": [_suppression(item)]}) for item in hidden]
@@ -77,11 +97,7 @@ def full(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     run["results"] = chain(run["results"], told)
     if notes:
         rules.append(sarif_rules.of_notice("keywatch-note"))
-    return _log(run)
-
-
-def _log(run: Json) -> Iterator[str]:
-    return jsontext.pieces({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, lists=2)
+    return run
 
 
 def _run(
@@ -97,7 +113,6 @@ def _run(
     }
     return {
         "tool": {"driver": _driver(rules, context)},
-        "automationDetails": {"id": f"keywatch/{context.analysis}/"},
         "columnKind": "unicodeCodePoints",
         "invocations": [invocation],
         "results": (_result(finding, index, context) | more for finding, more in shown),
