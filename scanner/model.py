@@ -144,6 +144,11 @@ class Finding(NamedTuple):
         """The short form of the fingerprint, for people and for `keywatch allow`."""
         return self.fingerprint[:12]
 
+    @property
+    def subject(self) -> str:
+        """What it is about, as an exception names it: a live secret by its id, else a file."""
+        return self.resource.id if self.resource else self.location.path
+
     def __repr__(self) -> str:
         """Without tag and hashes: a log or a failing assertion is a report, too."""
         place = f"{self.location.path}:{self.location.line}:{self.location.column}"

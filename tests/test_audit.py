@@ -136,7 +136,7 @@ def test_an_exception_of_the_policy_covers_a_finding_by_its_id(repository: Path)
 allow:
   - fingerprint: {finding["fingerprint"]}
     rule: rotation-overdue
-    path: keywatch.yaml
+    path: vault://prod/-/secret/app/late
     reason: frozen for the move
     owner: "@team"
     until: 2026-12-31
@@ -825,13 +825,78 @@ def test_a_bound_that_proves_nothing_is_undated_and_shows_the_bound(repository: 
     assert (status["youngest"], status["oldest"]) == (None, 200 * 86_400)
 
 
+TERMS = ("--reason=frozen for the move", "--owner=@team", "--until=2027-01-31")
+
+
+def allow(keywatch: Keywatch, repository: Path, finding: str, *more: str) -> tuple[int, str]:
+    now = f"--now={NOW.isoformat()}"
+    done = keywatch("allow", finding, "--audit=../audit.sarif", now, *TERMS, *more, cwd=repository)
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
+def test_a_live_finding_is_allowed_by_the_id_that_the_audit_prints(
+    keywatch: Keywatch, repository: Path
+) -> None:
+    gives(prod=[record("app/late", 200), record("app/other", 200)])
+    first = audited(repository, f"--report=sarif={repository.parent}/audit.sarif")
+    late = next(each for each in first.report["findings"] if each["context"] == LATE)
+    code, said = allow(keywatch, repository, late["id"])
+    assert (code, said) == (
+        0,
+        f"keywatch.yaml: rotation-overdue in {LATE} is allowed until 2027-01-31\n",
+    )
+    assert audited(repository).findings == [("rotation-overdue", "vault://prod/-/secret/app/other")]
+    code, said = allow(keywatch, repository, late["id"])
+    assert (code, "allowed already" in said) == (2, True)
+    code, said = allow(keywatch, repository, "0123456789ab")
+    assert (code, "need --audit FILE" in said) == (2, True)
+
+
+def test_an_exception_holds_where_its_secret_is_declared_elsewhere(
+    keywatch: Keywatch, repository: Path
+) -> None:
+    gives(prod=[record("app/late", 200)])
+    first = audited(repository, f"--report=sarif={repository.parent}/audit.sarif")
+    allow(keywatch, repository, first.report["findings"][0]["id"])
+    declared = {"path": "secret/data/app/late", "key": "k"}
+    vault = {"address": "${VAULT_ADDR}", "auth": {"method": "token"}, "secrets": [declared]}
+    grow(repository, {"configs/secrets/vault.yaml": json.dumps({"vault": vault})})
+    gives(prod=[record("app/late", 200)])
+    assert audited(repository).findings == []
+
+
+def test_a_finding_of_no_store_is_allowed_too(keywatch: Keywatch, declaring: Path) -> None:
+    gives(prod=[record("app/a"), record("app/b")])
+    report = f"--report=sarif={declaring.parent}/audit.sarif"
+    first = audited(declaring, report, VAULT_ADDR="https://elsewhere.example:8200")
+    (finding,) = [one for one in first.report["findings"] if one["rule"] == "address-differs"]
+    assert allow(keywatch, declaring, finding["id"])[0] == 0
+    again = audited(declaring, VAULT_ADDR="https://elsewhere.example:8200")
+    assert "address-differs" not in [one["rule"] for one in again.report["findings"]]
+
+
+@pytest.mark.parametrize("data", [b"{}", None])
+def test_a_report_to_allow_from_that_is_none_is_an_error(
+    keywatch: Keywatch, repository: Path, data: bytes | None
+) -> None:
+    if data is not None:
+        repository.parent.joinpath("audit.sarif").write_bytes(data)
+    code, said = allow(keywatch, repository, "0123456789ab")
+    assert (code, "audit.sarif" in said) == (2, True)
+
+
+def test_the_list_takes_no_report(keywatch: Keywatch, repository: Path) -> None:
+    code, said = allow(keywatch, repository, "list")
+    assert (code, "leave out --audit" in said) == (2, True)
+
+
 def test_exceptions_of_the_live_side_are_not_called_unused_by_a_scan_and_are_listed(
     keywatch: Keywatch, repository: Path
 ) -> None:
     exceptions = """\
 allow:
-  - {fingerprint: 0123456789ab, rule: rotation-overdue, path: keywatch.yaml, reason: frozen,
-     owner: "@team", until: 2027-01-31}
+  - {fingerprint: 0123456789ab, rule: rotation-overdue, path: "vault://prod/-/secret/x",
+     reason: frozen, owner: "@team", until: 2027-01-31}
 accept_gaps:
   - {kind: denied, path: "vault://prod/-/secret/sealed/**", reason: r, owner: o, until: 2027-01-31}
 """

@@ -20,12 +20,13 @@ from scanner.cli import output, register, survey
 from scanner.cli.inputs import Selection
 from scanner.cli.masking import masked
 from scanner.cli.terminal import Io, moment
-from scanner.errors import ConfigError, ExitCode, UsageError
+from scanner.errors import ConfigError, ExitCode, UsageError, unreadable
 from scanner.inputs.folder import Folder
-from scanner.model import Finding, Outcome
+from scanner.model import Finding, Outcome, Suppressed
 from scanner.policy import entry_text
-from scanner.policy.allow import AllowEntry
+from scanner.policy.allow import ID, AllowEntry, of_entry
 from scanner.policy.rules import OWN_RULES
+from scanner.report import carried
 
 _NEW_FILE = "version: 1\n"
 
@@ -37,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--reason", metavar="TEXT", help="why the finding is accepted")
     group.add_argument("--owner", metavar="WHO", help="who answers for it: @team, or an address")
     group.add_argument("--until", metavar="DATE", help="the last day on which it holds, in UTC")
+    group.add_argument(
+        "--audit",
+        metavar="FILE",
+        help="of a live secret: the report that keywatch audit --report sarif=FILE wrote",
+    )
     register.add_arguments(parser.add_argument_group("the list"))
 
 
@@ -48,7 +54,10 @@ def run(args: argparse.Namespace, io: Io) -> int:
     selection = survey.select(args, io)
     if args.id == "list":
         survey.demand_whole_tree(selection, "the list")
-    outcome = survey.survey(args, io, selection, now).outcome
+    if args.audit:
+        outcome = _audited(args, io, selection)
+    else:
+        outcome = survey.survey(args, io, selection, now).outcome
     if args.id == "list":
         register.show(args, io, outcome.register, now.date())
         return survey.completeness(outcome, io)
@@ -80,6 +89,26 @@ def _refuse_bad_terms(args: argparse.Namespace, today: date) -> None:
         raise UsageError(f"--until {ends} is not in the future", why=f"today is {today} in UTC")
 
 
+def _audited(args: argparse.Namespace, io: Io, selection: Selection) -> Outcome:
+    """What an audit found, without what keywatch.yaml allows by now."""
+    if args.id == "list":
+        raise UsageError("the list has all exceptions", todo="leave out --audit")
+    try:
+        with open(os.path.join(io.cwd, args.audit), "rb") as file:
+            found = carried.results(file.read(), args.audit)
+    except OSError as error:
+        raise unreadable(args.audit, error) from None
+    entries = {each.fingerprint[:ID]: each for each in selection.config.allow}
+    return Outcome(
+        findings=tuple(each for each in found if each.id not in entries),
+        suppressed=tuple(
+            Suppressed(finding=each, suppression=of_entry(entries[each.id]).said)
+            for each in found
+            if each.id in entries
+        ),
+    )
+
+
 def _wanted(given: str, outcome: Outcome) -> Finding:
     """The one finding that the ID names and that may be allowed."""
     hidden = {each.finding.fingerprint: each for each in outcome.suppressed}
@@ -89,7 +118,7 @@ def _wanted(given: str, outcome: Outcome) -> Finding:
         raise UsageError(
             f"no finding has the ID {given}",
             why="it is gone, or its file was not scanned",
-            todo="keywatch scan prints the IDs",
+            todo="keywatch scan prints the IDs; those of keywatch audit need --audit FILE, too",
         )
     if len(named) > 1:
         raise UsageError(f"{given} names {len(named)} findings", todo="give more of the ID")
@@ -113,7 +142,7 @@ def _entry(args: argparse.Namespace, found: Finding) -> AllowEntry:
     return AllowEntry(
         fingerprint=found.id,
         rule=found.rule,
-        path=found.location.path,
+        path=found.subject,
         reason=args.reason,
         owner=args.owner,
         until=date.fromisoformat(args.until).isoformat(),

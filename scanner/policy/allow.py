@@ -22,7 +22,8 @@ class AllowEntry(NamedTuple):
     `fingerprint` may be shortened to its first `ID` characters.
 
     It covers one finding of `rule` in `path` whose value still has the `tag`: the one with its
-    fingerprint, else one that was renumbered or renamed and holds the same value.
+    fingerprint, else one that was renumbered or renamed and holds the same value. Of a live secret,
+    `path` is its canonical id, and there is no tag.
     """
 
     fingerprint: str
@@ -92,10 +93,10 @@ def exemptions(
     comments: Iterable[AllowComment], entries: Iterable[AllowEntry], docket: Docket, scope: Scope
 ) -> tuple[Exemption, ...]:
     """All that may cover a finding of this run; only a whole tree concerns every entry."""
-    paths = {finding.location.path for finding in docket.findings}
+    subjects = {finding.subject for finding in docket.findings}
     return (
         *(of_comment(c) for c in comments if is_ours(c) and not c.problem),
-        *(of_entry(e) for e in entries if scope.whole_tree or e.path in paths),
+        *(of_entry(e) for e in entries if scope.whole_tree or e.path in subjects),
     )
 
 
@@ -196,7 +197,7 @@ def _line(exemption: Exemption) -> Key:
 
 
 def _identity(finding: Finding) -> tuple[Key]:
-    return ((finding.location.path, finding.rule, finding.id, finding.tag),)
+    return ((finding.subject, finding.rule, finding.id, finding.tag),)
 
 
 def _named(exemption: Exemption) -> Key:
@@ -204,7 +205,7 @@ def _named(exemption: Exemption) -> Key:
 
 
 def _values(finding: Finding) -> tuple[Key]:
-    return ((finding.location.path, finding.rule, None, finding.tag),)
+    return ((finding.subject, finding.rule, None, finding.tag),)
 
 
 def _value(exemption: Exemption) -> Key:

@@ -19,6 +19,11 @@ from scanner.report import addresses
 def findings(data: bytes, where: str) -> tuple[Finding, ...]:
     """The results about live secrets, each with the time of the run that found it. ConfigError for
     what is no SARIF log that keywatch wrote."""
+    return tuple(each for each in results(data, where) if each.resource)
+
+
+def results(data: bytes, where: str) -> tuple[Finding, ...]:
+    """The same, with those about files."""
     try:
         return tuple(_finding(result, when) for result, when in _results(json.loads(data)))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
@@ -33,13 +38,12 @@ def _results(log: Any) -> Iterator[tuple[Any, str]]:
         if run["tool"]["driver"]["name"] != "keywatch":
             raise ValueError
         when = str(run["invocations"][0]["startTimeUtc"])
-        live = (one for one in run["results"] if "resource" in one.get("properties", ()))
-        yield from ((result, when) for result in live)
+        yield from ((result, when) for result in run["results"] if "properties" in result)
 
 
 def _finding(result: Any, when: str) -> Finding:
     said = result["properties"]
-    resource = said["resource"]
+    resource = said.get("resource")
     place = result["locations"][0]["physicalLocation"]
     path, line = addresses.path(place["artifactLocation"]["uri"]), int(place["region"]["startLine"])
     return Finding(
@@ -49,11 +53,15 @@ def _finding(result: Any, when: str) -> Finding:
         confidence=Confidence[said["confidence"].upper()],
         context=str(said["context"]),
         fingerprint=str(result["partialFingerprints"]["keywatch/v1"]),
-        detail=str(resource["detail"]),
-        resource=Resource(
-            id=str(resource["id"]),
-            owner=str(resource["owner"]),
-            runbook=str(resource["runbook"]),
-            as_of=str(resource["as_of"] or when),
-        ),
+        detail=str(resource["detail"]) if resource else "",
+        resource=_resource(resource, when) if resource else None,
+    )
+
+
+def _resource(said: Any, when: str) -> Resource:
+    return Resource(
+        id=str(said["id"]),
+        owner=str(said["owner"]),
+        runbook=str(said["runbook"]),
+        as_of=str(said["as_of"] or when),
     )

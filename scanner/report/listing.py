@@ -199,11 +199,14 @@ def _hints(
     long_list = len(groups) > _GROUPS or any(len(group) > room for group in groups)
     if long_list or len(outcome.gaps) > _GAPS or summary.hides_notes(outcome):
         page.line(("  the whole list: ", "dim"), (f"{command} --report json=FILE", ""))
-    secrets = [group[0] for group in groups if context.rule(group[0]).secret_class]
+    secrets = [g[0] for g in groups if g[0].resource or context.rule(g[0]).secret_class]
     if secrets:  # an exception at fault is mended, not excepted
         first, path = _clip(secrets[0].id), secrets[0].location.path
         end = (context.now + timedelta(days=90)).date()
         terms = f'--reason "…" --owner @team --until {end}'
+        if secrets[0].resource:
+            terms = f"--audit FILE {terms}"
+            page.line(("  of an audit, FILE is that of ", "dim"), ("--report sarif=FILE", ""))
         around = archives_around(path)
         file = shlex.quote(summary.place((path, *around)[-1], 0, context))
         where = f"{file} " if context.open_from else ""
