@@ -98,7 +98,7 @@ class Config:
     @property
     def classes(self) -> Mapping[str, SecretClass]:
         """By name: those of rules/policy.yaml, and the repository's own, which win."""
-        return {**secret_classes(_default_policy()["classes"]), **self.own_classes}
+        return {**default_classes(), **self.own_classes}
 
     @property
     def own_classes(self) -> Mapping[str, SecretClass]:
@@ -170,6 +170,11 @@ def secret_classes(items: Mapping[str, Any]) -> dict[str, SecretClass]:
         )
         for name, item in items.items()
     }
+
+
+def default_classes() -> dict[str, SecretClass]:
+    """Those of rules/policy.yaml."""
+    return secret_classes(_default_policy()["classes"])
 
 
 def declared_secrets(data: bytes, where: str) -> tuple[Declared, ...]:

@@ -1,5 +1,5 @@
-"""The operator's file: the live stores, how to log in to each, and the classes that no repository
-may loosen.
+"""The operator's file: the live stores, how to log in to each, and what no repository may loosen:
+classes, and which secrets are of which.
 
 Stands beside config.py. `${NAME}` is a variable of the environment here, and in nothing that a
 repository says.
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from scanner import config, document
 from scanner.document import Document, Field
-from scanner.policy.terms import VARIABLE, SecretClass
+from scanner.policy.terms import VARIABLE, SecretClass, SecretEntry
 
 Options = Mapping[str, Callable[[], Mapping[str, Any]]]
 """By kind of backend, what loads the JSON Schema of its options: they are those of its module."""
@@ -29,10 +30,12 @@ class Entry(NamedTuple):
 
 
 class Operator(NamedTuple):
-    """What the operator says. `floor` holds classes by name."""
+    """What the operator says. `floor` holds classes by name, the default ones among them, and is
+    empty where nothing is demanded; `secrets` say which secrets are of which of them, at least."""
 
     backends: tuple[Entry, ...]
-    floor: Mapping[str, SecretClass]
+    floor: Mapping[str, SecretClass] = MappingProxyType({})
+    secrets: tuple[SecretEntry, ...] = ()
 
 
 def operator(
@@ -55,7 +58,7 @@ def operator(
     whole = Document({"backends": backends}, where, parsed.lines)
     document.hold(whole, json.dumps(_schema(backends, options)))
     entries = (_entry(parsed, name, item) for name, item in backends.items())
-    return Operator(backends=tuple(entries), floor=_floor(parsed))
+    return Operator(tuple(entries), *_floor(parsed))
 
 
 def _filled(parsed: Document, field: Field, value: Any, environ: Mapping[str, str]) -> Any:
@@ -96,10 +99,34 @@ def _entry(parsed: Document, name: str, item: Mapping[str, Any]) -> Entry:
     return Entry(name=name, kind=item["kind"], options=options, where=where)
 
 
-def _floor(parsed: Document) -> Mapping[str, SecretClass]:
-    classes = parsed.data.get("classes", {})
-    as_policy = Document({"version": 1, "classes": classes}, parsed.where, parsed.lines)
+def _floor(parsed: Document) -> tuple[Mapping[str, SecretClass], tuple[SecretEntry, ...]]:
+    """Classes and entries in the form of keywatch.yaml, whose schema they must fit, too."""
+    said = {key: parsed.data[key] for key in ("classes", "secrets") if key in parsed.data}
+    if not said:
+        return {}, ()
+    as_policy = Document({"version": 1, **said}, parsed.where, parsed.lines)
     document.check(as_policy, "keywatch.schema.json")
-    return config.secret_classes(
+    classes = said.get("classes", {})
+    known = config.default_classes() | config.secret_classes(
         {name: {**item, "where": parsed.at(("classes", name))} for name, item in classes.items()}
+    )
+    for number, item in enumerate(said.get("secrets", ())):
+        if item["class"] not in known:
+            what = f"there is no class {item['class']}"
+            near = document.nearest(item["class"], known)
+            raise parsed.error(("secrets", number, "class"), what, todo=near)
+    return known, tuple(map(_demand, said.get("secrets", ())))
+
+
+def _demand(item: Mapping[str, str]) -> SecretEntry:
+    """It stands in no file of the repository, so that no place in one can be told."""
+    return SecretEntry(
+        match=item["match"],
+        tags=(),
+        secret_class=item["class"],
+        owner="",
+        runbook="",
+        where="",
+        class_where="",
+        runbook_where="",
     )

@@ -24,6 +24,7 @@ from tests.audits import (
     NOW,
     OPERATOR,
     POLICY,
+    Audited,
     audited,
     denied,
     gives,
@@ -215,6 +216,76 @@ def test_a_class_looser_than_the_operators_is_a_finding_and_the_operators_holds(
         "policy-weakened",
         "rotation-overdue",
     }
+
+
+INVENTED = """\
+version: 1
+classes: {slow: {rotate_every: 9000d, grace: 9000d}}
+secrets:
+  - {match: "vault://*/*/secret/app/**", class: slow, owner: "@sec-oncall"}
+"""
+DEMANDS = """\
+secrets:
+  - {match: "vault://prod/**", class: api-key}
+  - {match: "vault://prod/-/secret/app/fast", class: service-token}
+"""
+
+
+def weakened(done: Audited) -> list[tuple[int, str]]:
+    found = [each for each in done.report["findings"] if each["rule"] == "policy-weakened"]
+    return [(each["location"]["line"], each["detail"]) for each in found]
+
+
+def test_a_class_that_a_repository_invents_is_no_looser_than_the_loosest_of_the_operators(
+    tmp_path: Path,
+) -> None:
+    repository = place(tmp_path, INVENTED, OPERATOR + "classes: {api-key: {rotate_every: 30d}}\n")
+    gives(prod=[record("app/late", 400)])
+    done = audited(repository)
+    assert done.verdicts == {LATE: "overdue"}
+    wanted = "slow: rotate_every 9000d, where the operator allows 365d, grace 9000d, where"
+    ((line, detail),) = weakened(done)
+    assert (line, detail[: len(wanted)]) == (2, wanted)
+
+
+def test_an_entry_of_the_operators_holds_whatever_the_repository_calls_a_secret(
+    tmp_path: Path,
+) -> None:
+    policy = INVENTED.replace("slow,", "encryption-key,").replace("slow", "other")
+    repository = place(tmp_path, policy, OPERATOR + DEMANDS)
+    gives(prod=[record("app/late", 200), record("app/also", 200), record("app/fast", 2)])
+    done = audited(repository)
+    assert set(done.verdicts.values()) == {"overdue"}
+    said = "vault://*/*/secret/app/** is of class encryption-key, by the operator of class"
+    assert [(line, detail.split(": ")[0]) for line, detail in weakened(done)] == [
+        (2, "other"),
+        (4, f"{said} api-key"),
+        (4, f"{said} service-token"),
+    ]
+
+
+def test_a_secret_that_the_repository_leaves_out_is_judged_by_the_operators_class(
+    tmp_path: Path,
+) -> None:
+    repository = place(tmp_path, "version: 1\n", OPERATOR + DEMANDS)
+    gives(prod=[record("app/late", 200)])
+    done = audited(repository)
+    assert done.findings == [("rotation-overdue", LATE), ("secret-unmanaged", LATE)]
+    assert {each["location"]["path"] for each in done.report["findings"]} == {"keywatch.yaml"}
+
+
+def test_an_entry_of_an_unknown_class_does_not_get_around_the_operators(tmp_path: Path) -> None:
+    repository = place(tmp_path, POLICY.replace("api-key", "nothing"), OPERATOR + DEMANDS)
+    gives(prod=[record("app/late", 200)])
+    assert ("rotation-overdue", LATE) in audited(repository).findings
+
+
+def test_a_stricter_class_of_the_repository_stays(tmp_path: Path) -> None:
+    policy = POLICY.replace("api-key", "jwt-signing-key")
+    repository = place(tmp_path, policy, OPERATOR + DEMANDS)
+    gives(prod=[record("app/late", 20)])
+    done = audited(repository)
+    assert (weakened(done), done.verdicts) == ([], {LATE: "overdue"})
 
 
 # What is declared

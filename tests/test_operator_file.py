@@ -192,6 +192,21 @@ def test_a_class_of_the_operator_is_checked_like_any() -> None:
     assert caught.value.where == "operator.yaml:9"
 
 
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        ("{match: vault://x/**, class: api-kee}", "no class api-kee"),
+        ("{match: somewhere, class: api-key}", "match"),
+        ("{class: api-key}", "match"),
+        ("{match: vault://x/**, class: api-key, owner: me}", "owner"),
+    ],
+)
+def test_an_entry_of_the_operators_is_checked(entry: str, what: str) -> None:
+    with pytest.raises(ConfigError, match=what) as caught:
+        operator(f"{FILE}secrets:\n  - {entry}\n")
+    assert caught.value.where == "operator.yaml:9"
+
+
 # Where it may lie
 
 

@@ -39,13 +39,17 @@ class Court:
             for each in settings.secrets
         ]
         self._entries = Entries(entries, floor.raised(settings.classes, operator.floor))
-        self._weakened = [*floor.weakened(settings.own_classes, operator.floor)]
+        self._demanded = Entries(operator.secrets, operator.floor)
+        self._weakened = dict.fromkeys(floor.weakened(settings.own_classes, operator.floor))
         self._first = _first(files)
         self._now = now
 
     def __call__(self, record: Record, backend: str) -> tuple[Status, list[Finding]]:
-        match = self._entries.match(record)
-        placed = self._comparison.placed(rotation.judge(record, match, self._now), match)
+        match, demanded = self._entries.match(record), self._demanded.match(record)
+        if weaker := floor.misnamed(match, demanded):
+            self._weakened.setdefault(weaker)
+        judged = rotation.judge(record, floor.held(match, demanded), self._now)
+        placed = self._comparison.placed(judged, match)
         place = _location(placed.where or self._first)
         return standing.status(placed.judged, backend), [*standing.findings(placed.judged, place)]
 

@@ -184,7 +184,7 @@ def _due(verdict: Verdict, dated: Dated, wanted: SecretClass) -> datetime | None
 
 def _not_configured(rotation: Rotation | None, match: Match | None) -> Seen | None:
     """No class, or an engine that could rotate by itself and does not, or too seldom."""
-    if match is None:
+    if match is None or not match.entry.where:
         text = "no entry of `secrets` in keywatch.yaml matches it"
     elif match.secret_class is None:
         text = f"its entry names the class {match.entry.secret_class}, which there is not"

@@ -89,6 +89,7 @@ WEAKENED = described(
     "Policy that is loosened",
     "A change takes back what it would be judged by: it adds an exception or an exclude, switches "
     "something off, or gives a secret more time. Or the repository allows a class more time than "
-    "the operator does. What held before, or the operator's, holds.",
+    "the operator does, or gives a secret a class that does. What held before, or the operator's, "
+    "holds.",
     "Take it out, or let somebody who may change the policy bring it in by itself.",
 )

@@ -53,8 +53,9 @@ class Audit(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The entry of `secrets` that a live secret falls under. The class is None where the entry
-    names one that there is not. `rival` says as much of the secret, and names another class."""
+    """The entry of `secrets` that a live secret falls under: the operator's, without a place, where
+    the repository has none. The class is None where the entry names one that there is not. `rival`
+    says as much of the secret, and names another class."""
 
     entry: SecretEntry
     secret_class: SecretClass | None
