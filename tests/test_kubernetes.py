@@ -38,6 +38,7 @@ ESO = "external-secrets.io/v1"
 VSO = "secrets.hashicorp.com/v1beta1"
 SEALED = "bitnami.com/v1alpha1"
 CERTIFICATES = "cert-manager.io/v1"
+CSI = "secrets-store.csi.x-k8s.io/v1"
 HASH = "reconcile.external-secrets.io/data-hash"
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Read = list[Record | Gap | Note]
@@ -552,6 +553,126 @@ def test_a_consumer_is_named_by_what_would_be_restarted(
 ) -> None:
     server.add("api/v1/pods", edited("pod", metadata={"ownerReferences": owners}))
     assert consumers(server, tmp_path) == (f"{workload}, running since 2026-11-20 08:00 UTC",)
+
+
+def mounted(pod: str, version: str, since: str, of: str = "web-db") -> Object:
+    """What the CSI driver says of one pod."""
+    status = {"podName": pod, "secretProviderClassName": of}
+    metadata: Object = {"name": f"{pod}-{of}", "creationTimestamp": "2026-11-01T08:00:00Z"}
+    metadata["managedFields"] = [{"time": since}] if since else None
+    objects = [{"id": "password", "version": version}]
+    parts = {"status": {**status, "objects": objects}, "metadata": metadata}
+    return edited("secretproviderclasspodstatus", **parts)
+
+
+def csi_pod(name: str, workload: str) -> Object:
+    pod = manifest("pod")
+    pod["metadata"] |= {"name": name}
+    pod["metadata"]["ownerReferences"] = [
+        {"kind": "StatefulSet", "name": workload, "controller": True}
+    ]
+    csi = {"driver": "secrets-store.csi.k8s.io", "readOnly": True}
+    pod["spec"]["volumes"] = [{"name": "db", "csi": csi}]
+    return pod
+
+
+def mounting(server: Server, *statuses: Object, synced: bool = True) -> None:
+    """Pods a-0 and b-0 with what they mount by the class web-db, which writes the Secret db."""
+    server.groups = [CSI]
+    server.add("api/v1/pods", csi_pod("a-0", "a"), csi_pod("b-0", "b"))
+    written: Object = {} if synced else {"secretObjects": []}
+    one = edited("secretproviderclass", spec=written)
+    server.add(f"apis/{CSI}/secretproviderclasses", one)
+    server.add(f"apis/{CSI}/secretproviderclasspodstatuses", *statuses)
+    server.add("api/v1/secrets", secret("db"))
+
+
+EARLY, LATE = "2026-11-20T08:00:00Z", "2026-11-22T08:00:00Z"
+BEHIND = "statefulset/a, with an older version by web-db since 2026-11-20 08:00 UTC"
+
+
+def test_a_workload_that_has_an_older_version_mounted_than_another_is_stale(
+    server: Server, tmp_path: Path
+) -> None:
+    mounting(server, mounted("b-0", "two", LATE), mounted("a-0", "one", EARLY))
+    assert only(server, tmp_path).stale == (BEHIND,)
+
+
+@pytest.mark.parametrize(
+    "statuses",
+    [
+        [mounted("a-0", "one", EARLY), mounted("b-0", "one", LATE)],  # a new pod, no new version
+        [mounted("a-0", "two", LATE), mounted("b-0", "two", EARLY)],  # the driver followed
+        [mounted("gone-0", "one", EARLY), mounted("b-0", "two", LATE)],
+        [mounted("a-0", "one", EARLY, of="other"), mounted("b-0", "two", LATE)],
+        [mounted("a-0", "one", EARLY)],
+        [],
+    ],
+)
+def test_mounts_of_one_version_are_not_stale(
+    server: Server, tmp_path: Path, statuses: list[Object]
+) -> None:
+    mounting(server, *statuses)
+    assert only(server, tmp_path).stale == ()
+
+
+def test_an_older_mount_of_a_class_that_writes_no_secret_is_noted(
+    server: Server, tmp_path: Path
+) -> None:
+    statuses = [mounted("a-0", "one", EARLY), mounted("b-0", "two", LATE)]
+    mounting(server, *statuses, synced=False)
+    noted = [each for each in read(server, tmp_path) if isinstance(each, Note)]
+    path = "k8s://eks/prod/secretproviderclass/web-db"
+    assert noted == [Note(kind="consumer-on-old-value", path=path, text=BEHIND)]
+
+
+def test_a_mount_without_any_time_is_left_out(server: Server, tmp_path: Path) -> None:
+    timeless = mounted("a-0", "one", "")
+    timeless["metadata"]["creationTimestamp"] = None
+    mounting(server, timeless, mounted("b-0", "two", LATE))
+    assert only(server, tmp_path).stale == ()
+
+
+def pki(server: Server, folder: Path, now: datetime = NOW, **parts: Any) -> Record:
+    server.groups = [VSO]
+    server.add(f"apis/{VSO}/vaultpkisecrets", edited("vaultpkisecret", **parts))
+    server.add("api/v1/secrets", secret("web-tls", of="kubernetes.io/tls"))
+    return only(server, folder, now)
+
+
+def test_a_certificate_that_vault_issued_rotates_by_its_lifetime_and_offset(
+    server: Server, tmp_path: Path
+) -> None:
+    found = pki(server, tmp_path)
+    due = datetime(2026, 12, 16, 12, tzinfo=UTC)
+    assert found.rotation == Rotation(period=600 * 3600, due=due)
+    assert found.sighting
+    assert found.faults == ()
+
+
+@pytest.mark.parametrize(
+    ("spec", "rotation"),
+    [({"expiryOffset": ""}, Rotation(period=0)), ({"ttl": ""}, None), ({"ttl": "1h"}, None)],
+)
+def test_a_certificate_without_an_offset_is_never_renewed(
+    server: Server, tmp_path: Path, spec: Object, rotation: Rotation | None
+) -> None:
+    assert pki(server, tmp_path, spec=spec).rotation == rotation
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ({"expiration": 1_700_000_000}, "it expired on 2023-11-14"),
+        ({"valid": False, "error": "InvalidConfiguration"}, "not valid (InvalidConfiguration)"),
+        ({"valid": False, "error": "free text"}, "not valid (no reason given)"),
+    ],
+)
+def test_a_certificate_that_is_not_renewed_is_a_fault(
+    server: Server, tmp_path: Path, status: Object, said: str
+) -> None:
+    (fault,) = pki(server, tmp_path, status=status).faults
+    assert (fault.rule, said in fault.detail) == ("secret-sync-failing", True)
 
 
 def test_a_change_that_two_runs_saw_makes_consumers_stale(server: Server, tmp_path: Path) -> None:

@@ -215,8 +215,11 @@ LISTED = {
     ("external-secrets.io", "externalsecrets"),
     ("secrets.hashicorp.com", "vaultstaticsecrets"),
     ("secrets.hashicorp.com", "vaultdynamicsecrets"),
+    ("secrets.hashicorp.com", "vaultpkisecrets"),
     ("bitnami.com", "sealedsecrets"),
     ("cert-manager.io", "certificates"),
+    ("secrets-store.csi.x-k8s.io", "secretproviderclasses"),
+    ("secrets-store.csi.x-k8s.io", "secretproviderclasspodstatuses"),
 }
 
 

@@ -19,6 +19,7 @@ from scanner.inventory.kubernetes import login
 from scanner.inventory.kubernetes.consumers import WORKLOADS, Consumers
 from scanner.inventory.kubernetes.excess import excess
 from scanner.inventory.kubernetes.fields import each, moment, text
+from scanner.inventory.kubernetes.mounts import CLASSES, GROUP, STATUSES
 from scanner.inventory.kubernetes.secrets import HELM, SELECTORS, changed, mark_of, record, sighted
 from scanner.inventory.kubernetes.sources import SOURCES, Source
 from scanner.inventory.kubernetes.wire import UnreadError, Wire
@@ -162,12 +163,15 @@ class Cluster:
         for (namespace, name), sources in sorted(told.sources.items()):
             absent = f"{sources[0].said} is to write it, and it is not there"
             yield Note(kind="unwritten", path=self._ident(namespace, name), text=absent)
+        for namespace, name, who in told.consumers.mounts.elsewhere():
+            path = self._ident(namespace, name, kind="secretproviderclass")
+            yield Note(kind="consumer-on-old-value", path=path, text=who)
         if told.helm:
             left = f"{told.helm:,} releases that Helm keeps as Secrets, with the values given to it"
             yield Note(kind="helm-releases", path=self._root, text=left)
 
-    def _ident(self, namespace: str, name: str) -> str:
-        return f"{self._root}/{quote(namespace, safe='')}/secret/{quote(name, safe='')}"
+    def _ident(self, namespace: str, name: str, kind: str = "secret") -> str:
+        return f"{self._root}/{quote(namespace, safe='')}/{kind}/{quote(name, safe='')}"
 
 
 def _groups(wire: Wire) -> Mapping[str, str]:
@@ -187,12 +191,17 @@ def _lists(groups: Mapping[str, str], namespace: str, told: _Told) -> Iterator[_
         if group in groups:
             path = _path(groups[group], namespace, resource)
             yield _List(resource=resource, path=path, take=partial(told.add, read))
+    mounts = told.consumers.mounts
+    for resource, take in ((CLASSES, mounts.add_class), (STATUSES, mounts.add_status)):
+        if GROUP in groups:
+            path = _path(groups[GROUP], namespace, resource)
+            yield _List(resource=resource, path=path, take=take)
     path = _path("api/v1", namespace, "pods")
     yield _List(resource="pods", path=path, take=told.consumers.add_pod)
     for resource in WORKLOADS:
         path = _path("apis/apps/v1", namespace, resource)
-        take = partial(told.consumers.add_workload, resource)
-        yield _List(resource=resource, path=path, take=take, metadata=True)
+        found = partial(told.consumers.add_workload, resource)
+        yield _List(resource=resource, path=path, take=found, metadata=True)
 
 
 def _path(version: str, namespace: str, resource: str) -> str:

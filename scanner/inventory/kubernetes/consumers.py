@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from scanner.inventory.kubernetes.fields import at, each, moment, text
+from scanner.inventory.kubernetes.mounts import Mounts
 
 WORKLOADS = ("deployments", "statefulsets", "daemonsets")
 """Resources of the group `apps` that Reloader restarts."""
 
+_CSI = "secrets-store.csi.k8s.io"
 _AUTO = ("reloader.stakater.com/auto", "secret.reloader.stakater.com/auto")
 _NAMED = "secret.reloader.stakater.com/reload"
 _SEARCH = "reloader.stakater.com/search"
@@ -23,12 +25,15 @@ class Consumers:
     container starts, other volumes follow the Secret."""
 
     def __init__(self) -> None:
+        self.mounts = Mounts()
         self._since: dict[tuple[str, str], dict[str, datetime]] = {}
         self._asked: dict[tuple[str, str], dict[str, str]] = {}
 
     def add_pod(self, pod: object) -> None:
         namespace = text(pod, "metadata", "namespace")
         workload = _workload(pod)
+        if any(text(one, "csi", "driver") == _CSI for one in each(pod, "spec", "volumes")):
+            self.mounts.add_pod(namespace, text(pod, "metadata", "name"), workload)
         self._asked.setdefault((namespace, workload), _of_reloader(pod))
         for name, since in _started(pod).items():
             for secret in _read_at_start(pod, name):
@@ -47,13 +52,14 @@ class Consumers:
         """The workloads that run since before the value changed. `restarted`: those that another
         controller is to restart."""
         key = (text(secret, "metadata", "namespace"), text(secret, "metadata", "name"))
-        return tuple(
+        running = tuple(
             f"{workload}, running since {since:%Y-%m-%d %H:%M} UTC"
             + (", which its controller was to restart" if workload in restarted else "")
             + (", which Reloader was to restart" if self._reloads(key, workload, secret) else "")
             for workload, since in sorted(self._since.get(key, {}).items())
             if changed and since < changed
         )
+        return (*running, *self.mounts.behind(*key))
 
     def _reloads(self, key: tuple[str, str], workload: str, secret: object) -> bool:
         namespace, name = key

@@ -6,9 +6,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from scanner.inventory.kubernetes.consumers import WORKLOADS
+from scanner.inventory.kubernetes.mounts import CLASSES, GROUP, STATUSES
 from scanner.inventory.kubernetes.sources import SOURCES
 
-NEEDED = (("", "secrets"), ("", "pods"), *(("apps", name) for name in WORKLOADS), *SOURCES)
+NEEDED = (
+    *(("", "secrets"), ("", "pods")),
+    *(("apps", name) for name in WORKLOADS),
+    *SOURCES,
+    *((GROUP, name) for name in (CLASSES, STATUSES)),
+)
 """API group and resource of what is listed."""
 
 _HEAD = """\

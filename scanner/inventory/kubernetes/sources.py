@@ -89,6 +89,41 @@ def _vault_dynamic_secret(tree: object, _now: datetime) -> Source:
     )
 
 
+def _vault_pki_secret(tree: object, now: datetime) -> Source:
+    """Each certificate has a new key and a new serial number, and no time at which it was issued.
+    Without an offset it is never renewed."""
+    until = epoch(tree, "status", "expiration")
+    return Source(
+        secret=text(tree, "spec", "destination", "name"),
+        said=f"VaultPKISecret {text(tree, 'metadata', 'name')}",
+        mark=text(tree, "status", "serialNumber"),
+        rotation=_renewal(tree, until),
+        failing=_expired(until, now) or _invalid(tree) or _failing(tree),
+        restarts=_restarts(tree),
+    )
+
+
+def _renewal(tree: object, until: datetime | None) -> Rotation | None:
+    """None where only Vault knows for how long a certificate is."""
+    before = duration(tree, "spec", "expiryOffset")
+    period = duration(tree, "spec", "ttl") - before
+    if not before:
+        return Rotation(period=0)
+    due = later(until, -before) if until else None
+    return Rotation(period=period, due=due) if period > 0 else None
+
+
+def _invalid(tree: object) -> str:
+    if at(tree, "status", "valid") is not False:
+        return ""
+    reason = text(tree, "status", "error")
+    return f"it is not valid ({reason if _WORD.fullmatch(reason) else 'no reason given'})"
+
+
+def _expired(until: datetime | None, now: datetime) -> str:
+    return f"it expired on {until:%Y-%m-%d}" if until and until <= now else ""
+
+
 def _sealed_secret(tree: object, _now: datetime) -> Source:
     name = text(tree, "metadata", "name")
     return Source(secret=name, said=f"SealedSecret {name}", failing=_failing(tree))
@@ -97,13 +132,12 @@ def _sealed_secret(tree: object, _now: datetime) -> Source:
 def _certificate(tree: object, now: datetime) -> Source:
     since = moment(tree, "status", "notBefore")
     until = moment(tree, "status", "notAfter")
-    expired = f"it expired on {until:%Y-%m-%d}" if until and until <= now else ""
     return Source(
         secret=text(tree, "spec", "secretName"),
         said=f"Certificate {text(tree, 'metadata', 'name')}",
         dated=_date_of_key(tree, since) if since else None,
         rotation=_rotation_of_key(tree, since),
-        failing=expired or _failing(tree),
+        failing=_expired(until, now) or _failing(tree),
     )
 
 
@@ -149,6 +183,7 @@ SOURCES: Mapping[tuple[str, str], Callable[[object, datetime], Source]] = Mappin
         ("external-secrets.io", "externalsecrets"): _external_secret,
         ("secrets.hashicorp.com", "vaultstaticsecrets"): _vault_static_secret,
         ("secrets.hashicorp.com", "vaultdynamicsecrets"): _vault_dynamic_secret,
+        ("secrets.hashicorp.com", "vaultpkisecrets"): _vault_pki_secret,
         ("bitnami.com", "sealedsecrets"): _sealed_secret,
         ("cert-manager.io", "certificates"): _certificate,
     }
