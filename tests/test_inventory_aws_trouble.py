@@ -273,12 +273,28 @@ def test_a_server_that_does_not_answer_in_time() -> None:
     assert explain(late) == wanted
 
 
-def test_a_proxy_that_is_down_is_told_without_its_password(
-    aws: Aws, monkeypatch: pytest.MonkeyPatch
+def test_a_proxy_that_is_down_is_told_without_its_password(aws: Aws) -> None:
+    by = {"proxy": f"http://me:{TOKEN}@127.0.0.1:9"}
+    told = reason(aws, **elsewhere(aws, "https://aws.invalid"), **by)
+    assert told == "the proxy cannot be reached"
+
+
+def test_a_proxy_of_the_environment_is_not_asked(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    some_secrets(aws, "one")
+    assert gaps(aws, **SECRETS) == {}
+
+
+def test_what_leads_to_credentials_is_asked_where_the_operator_says(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{TOKEN}@127.0.0.1:9")
-    wanted = "the proxy that the environment names cannot be reached"
-    assert reason(aws, **elsewhere(aws, "https://aws.invalid")) == wanted
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+    core = Access(aws.settings(ca=str(tmp_path)))._core()
+    assert core.get_config_variable("ca_bundle") == str(tmp_path)
+    sts = core.create_client("sts", region_name=REGION)
+    assert sts.meta.endpoint_url == f"https://sts.{REGION}.amazonaws.com"
 
 
 def test_addresses_that_the_environment_names_are_ignored(

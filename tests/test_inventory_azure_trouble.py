@@ -260,6 +260,14 @@ def test_a_proxy_that_is_down_is_told_without_its_password(
     assert gaps(azure, timeout=1)[f"{HERE}/secret"][0] == "unreachable"
 
 
+def test_a_proxy_of_the_operators_file_is_asked(
+    azure: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name)
+    assert gaps(azure, proxy=azure.proxy) == {}
+
+
 def test_the_sdk_writes_nothing_on_standard_error() -> None:
     for name in ("azure", "msal"):
         assert any(isinstance(one, NullHandler) for one in getLogger(name).handlers)

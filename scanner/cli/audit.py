@@ -24,6 +24,7 @@ from scanner.cli import (
     output,
     policy,
     stores,
+    surroundings,
 )
 from scanner.cli.audit_outcome import Sitting
 from scanner.cli.audit_state import State
@@ -134,6 +135,7 @@ def run(args: argparse.Namespace, io: Io, modules: backends.Modules = BACKENDS) 
     sitting = _sitting(args, io, tree, files, operator)
     earlier, notes = _earlier(args, io)
     notes += () if files.exists else [policy.no_policy()]
+    surroundings.clear(io.environ)
     ready = [backends.connected(each.settings, modules, sitting.now) for each in sitting.harvests]
     try:
         gather(sitting.harvests, ready)

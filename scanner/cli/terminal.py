@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, MutableMapping
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from scanner.errors import KeywatchError, OutputError, UsageError
@@ -19,7 +19,7 @@ class Io(NamedTuple):
     stdin: IO[bytes]
     out: TextIO
     err: TextIO
-    environ: Mapping[str, str]
+    environ: MutableMapping[str, str]
 
     @classmethod
     def of_process(cls) -> Io:

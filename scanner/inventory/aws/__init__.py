@@ -57,6 +57,11 @@ OPTIONS: Mapping[str, Any] = {
         "properties": {name: {"type": "string", "pattern": _ENDPOINT} for name in (*NEEDED, "sts")},
         "description": "Addresses in place of AWS's own, by service: of a VPC endpoint.",
     },
+    "proxy": {
+        "type": "string",
+        "pattern": r"^https?://[^\s/?#]+/?$",
+        "description": "By which all is asked; that of the environment is not heeded.",
+    },
     "ca": {"type": "string", "minLength": 1, "description": "A file with the CAs to trust."},
 }
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from scanner.inventory.aws.faults import FAULTS, explain
@@ -51,7 +52,13 @@ class Access:
         self._deadline = Deadline(settings.timeout)
         patience = min(_PATIENCE, settings.timeout)
         self._making = threading.Lock()
-        self._config = Config(connect_timeout=patience, read_timeout=patience, **_OPTIONS)
+        proxy = self._options.get("proxy")
+        self._config = Config(
+            connect_timeout=patience,
+            read_timeout=patience,
+            proxies=dict.fromkeys(("http", "https"), proxy) if proxy else {},
+            **_OPTIONS,
+        )
 
     def accounts(self) -> Iterator[Callable[[], Iterator[Account | Gap]]]:
         """What opens each account, and gives it, or a gap where that fails."""
@@ -70,7 +77,7 @@ class Access:
                 service,
                 region_name=region,
                 endpoint_url=self._options.get("endpoints", {}).get(service),
-                verify=self._options.get("ca"),
+                verify=self._options.get("ca", True),
                 config=self._config,
             )
         name = client.meta.service_model.service_id.hyphenize()
@@ -79,7 +86,7 @@ class Access:
         return client
 
     def _opened(self, option: Mapping[str, str]) -> Account:
-        session = boto3.Session(profile_name=option.get("profile"))
+        session = boto3.Session(profile_name=option.get("profile"), botocore_session=self._core())
         if "role" in option:
             session = self._assumed(self._sts(session), option)
         caller = self._sts(session).get_caller_identity()
@@ -88,6 +95,14 @@ class Access:
             identity=option.get("role") or _principal(caller["Arn"]),
             session=session,
         )
+
+    def _core(self) -> botocore.session.Session:
+        """What is asked on the way to credentials is asked as all else is."""
+        core = botocore.session.Session()
+        core.set_default_client_config(self._config)
+        if "ca" in self._options:
+            core.set_config_variable("ca_bundle", self._options["ca"])
+        return core
 
     def _assumed(self, sts: STSClient, option: Mapping[str, str]) -> boto3.Session:
         """A session of the role that can do no more than an audit needs."""

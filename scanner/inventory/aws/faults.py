@@ -111,7 +111,7 @@ def _connection(error: exceptions.BotoCoreError) -> str:
         case exceptions.SSLError():
             return f"the certificate of {host} is not trusted: does ca name its CA?"
         case exceptions.ProxyConnectionError():
-            return "the proxy that the environment names cannot be reached"
+            return "the proxy cannot be reached"
         case exceptions.ReadTimeoutError() | exceptions.ConnectTimeoutError():
             return f"no answer from {host}"
         case _:

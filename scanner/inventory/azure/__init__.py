@@ -49,6 +49,11 @@ OPTIONS: Mapping[str, Any] = {
         },
         "description": "How to log in; default: the first that Azure's own tools find.",
     },
+    "proxy": {
+        "type": "string",
+        "pattern": r"^https?://[^\s/?#]+/?$",
+        "description": "By which all is asked; that of the environment is not heeded.",
+    },
     "ca": {**_TEXT, "description": "A file with the CAs to trust."},
 }
 

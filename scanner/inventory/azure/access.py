@@ -57,6 +57,7 @@ class Access:
             "connection_timeout": patience,
             "read_timeout": patience,
             "connection_verify": settings.options.get("ca", True),
+            **_by_proxy(settings.options.get("proxy")),
         }
         self._credential = functools.cache(self._logged_in)
 
@@ -100,6 +101,11 @@ class Access:
                 return ClientSecretCredential(client_secret=secret, **named, **patient)
             case _:
                 return DefaultAzureCredential(**more)
+
+
+def _by_proxy(proxy: str | None) -> Mapping[str, Any]:
+    """A managed identity is asked at the machine itself, by plain http."""
+    return {"proxies": {"https": proxy}} if proxy else {}
 
 
 class _InTurn:

@@ -1,0 +1,49 @@
+"""The command line: the environment of an audit. Libraries of stores read it by themselves.
+
+Where they look for the credentials of a machine or a job is left to them. Where they send them, the
+operator's file says alone: a step of a workflow, or a folder's own settings, could name a proxy, a
+CA or another server.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import MutableMapping
+from urllib.parse import urlsplit
+
+_ELSEWHERE = re.compile(
+    r"""(?xi) .+_PROXY
+    | (AWS|REQUESTS|CURL)_CA_BUNDLE | SSL_CERT_(FILE|DIR)
+    | AWS_ENDPOINT_URL(_.+)? | AWS_DATA_PATH | AWS_CSM_.+ | AWS_EC2_METADATA_SERVICE_ENDPOINT
+    | AZURE_(AUTHORITY_HOST|REGIONAL_AUTHORITY_NAME|POD_IDENTITY_AUTHORITY_HOST)
+    """
+)
+"""Names of variables with an address, or with whom to trust."""
+
+_OF_THE_MACHINE = (
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "IDENTITY_ENDPOINT",
+    "MSI_ENDPOINT",
+    "IMDS_ENDPOINT",
+)
+"""Those with the address at which a machine's credentials are had: one of the machine itself."""
+_OF_A_POD = ipaddress.ip_address("fd00:ec2::23")  # EKS
+
+
+def clear(environ: MutableMapping[str, str]) -> None:
+    """Take out what would lead a library to a place, or to trust one, that nobody named here."""
+    for name in [*environ]:
+        if _ELSEWHERE.fullmatch(name) or (name in _OF_THE_MACHINE and not _is_near(environ[name])):
+            del environ[name]
+    environ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true"  # those of profiles, too
+
+
+def _is_near(address: str) -> bool:
+    """Does it lead to this machine, or to a service that its network gives each machine?"""
+    try:
+        host = urlsplit(address).hostname or ""
+        found = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return False
+    return found.is_loopback or found.is_link_local or found == _OF_A_POD

@@ -1,0 +1,90 @@
+"""What an audit hears of its environment: credentials, and no addresses."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from scanner.cli import surroundings
+from tests.support import Keywatch, grow
+
+KEPT = {
+    "PATH": "/bin",
+    "HOME": "/root",
+    "AWS_ACCESS_KEY_ID": "made-up",
+    "AWS_PROFILE": "ours",
+    "AWS_ROLE_ARN": "arn:aws:iam::1:role/x",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/token",
+    "AZURE_CLIENT_ID": "made-up",
+    "KUBECONFIG": "/etc/kube",
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("HTTPS_PROXY", "http_proxy", "ALL_PROXY", "no_proxy"),
+        *("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+        *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_DATA_PATH", "AWS_CSM_HOST"),
+        *("AWS_EC2_METADATA_SERVICE_ENDPOINT", "AZURE_AUTHORITY_HOST"),
+        *("AZURE_REGIONAL_AUTHORITY_NAME", "AZURE_POD_IDENTITY_AUTHORITY_HOST"),
+    ],
+)
+def test_what_leads_elsewhere_is_taken_out_and_credentials_stay(name: str) -> None:
+    environ = KEPT | {name: "attacker.example"}
+    surroundings.clear(environ)
+    assert environ == KEPT | {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
+
+
+@pytest.mark.parametrize(
+    ("address", "stays"),
+    [
+        ("http://169.254.170.23/v1/credentials", True),
+        ("http://[fd00:ec2::23]/v1/credentials", True),
+        ("http://localhost:42356/msi/token", True),
+        ("http://127.0.0.1:41741/msi/token", True),
+        ("https://attacker.example/token", False),
+        ("http://169.254.170.23.attacker.example/", False),
+        ("http://10.0.0.7/token", False),
+        ("http://[", False),
+        ("", False),
+    ],
+)
+def test_a_machines_credentials_come_from_the_machine(address: str, *, stays: bool) -> None:
+    environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": address, "IDENTITY_ENDPOINT": address}
+    surroundings.clear(environ)
+    assert ("IDENTITY_ENDPOINT" in environ) is stays
+    assert ("AWS_CONTAINER_CREDENTIALS_FULL_URI" in environ) is stays
+
+
+OPERATOR = """\
+backends:
+  aws: {kind: aws, regions: [eu-central-1], services: [iam], endpoints: {sts: "http://127.0.0.1:9",
+        iam: "http://127.0.0.1:9"}}
+  mail: {kind: azure, vaults: ["https://kv-prod.vault.azure.net"],
+         auth: {method: service-principal, tenant_id: t, client_id: c, client_secret: made-up}}
+"""
+
+
+def test_no_audit_asks_a_proxy_that_the_environment_names(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    grow(tmp_path, {"repository/keywatch.yaml": "version: 1\n", "operator.yaml": OPERATOR})
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        callers: list[object] = []
+        threading.Thread(target=lambda: callers.append(proxy.accept()), daemon=True).start()
+        done = keywatch(
+            *("audit", "--operator=../operator.yaml", "--timeout=3s"),
+            cwd=tmp_path / "repository",
+            HTTPS_PROXY=address,
+            HTTP_PROXY=address,
+            AWS_ENDPOINT_URL=address,
+            AWS_ACCESS_KEY_ID="made-up",
+            AWS_SECRET_ACCESS_KEY="made" + "-up",
+            AWS_EC2_METADATA_DISABLED="true",
+        )
+        assert (done.returncode, callers) == (3, [])
