@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shlex
 import stat
 import threading
 import tomllib
@@ -921,6 +922,20 @@ def test_a_live_finding_is_allowed_by_the_id_that_the_audit_prints(
     assert (code, "allowed already" in said) == (2, True)
     code, said = allow(keywatch, repository, "0123456789ab")
     assert (code, "need --audit FILE" in said) == (2, True)
+
+
+def test_the_commands_that_an_audit_shows_accept_a_finding(
+    keywatch: Keywatch, repository: Path
+) -> None:
+    gives(prod=[record("app/late", 200)])
+    arguments = (f"--now={NOW.isoformat()}", f"--report=sarif={repository.parent}/audit.sarif")
+    shown = run(repository, *arguments, "--report=terminal=-").out
+    assert "--report sarif=FILE" in shown
+    command = next(line for line in shown.splitlines() if "to accept one" in line)
+    command = command.partition("keywatch ")[2].replace("FILE", f"{repository.parent}/audit.sarif")
+    done = keywatch(*shlex.split(command), f"--now={NOW.isoformat()}", cwd=Path.cwd())
+    assert done.returncode == 0
+    assert audited(repository).findings == []
 
 
 def test_an_exception_holds_where_its_secret_is_declared_elsewhere(

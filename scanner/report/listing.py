@@ -199,19 +199,26 @@ def _hints(
     long_list = len(groups) > _GROUPS or any(len(group) > room for group in groups)
     if long_list or len(outcome.gaps) > _GAPS or summary.hides_notes(outcome):
         page.line(("  the whole list: ", "dim"), (f"{command} --report json=FILE", ""))
-    secrets = [g[0] for g in groups if g[0].resource or context.rule(g[0]).secret_class]
-    if secrets:  # an exception at fault is mended, not excepted
-        first, path = _clip(secrets[0].id), secrets[0].location.path
-        end = (context.now + timedelta(days=90)).date()
-        terms = f'--reason "…" --owner @team --until {end}'
-        if secrets[0].resource:
-            terms = f"--audit FILE {terms}"
-            page.line(("  of an audit, FILE is that of ", "dim"), ("--report sarif=FILE", ""))
-        around = archives_around(path)
-        file = shlex.quote(summary.place((path, *around)[-1], 0, context))
-        where = f"{file} " if context.open_from else ""
-        terms = f"--archives {terms}" if around else terms
-        page.line(("  to accept one:  ", "dim"), (f"keywatch allow {first} {where}{terms}", ""))
+    accepted = [g[0] for g in groups if g[0].resource or context.rule(g[0]).secret_class]
+    if accepted:  # an exception at fault is mended, not excepted
+        if accepted[0].resource:
+            page.line(("  its report:     ", "dim"), (f"{command} --report sarif=FILE", ""))
+        page.line(("  to accept one:  ", "dim"), (_to_accept(accepted[0], context), ""))
+
+
+def _to_accept(finding: Finding, context: ReportContext) -> str:
+    """The command, with the folder or the file where the finding is looked for."""
+    path = finding.location.path
+    around = archives_around(path)
+    if finding.resource:
+        options, where = ["--audit FILE"], text.visible(context.open_from)
+    else:
+        options = ["--archives"] if around else []
+        where = summary.place((path, *around)[-1], 0, context)
+    place = [shlex.quote(where)] if context.open_from else []
+    end = (context.now + timedelta(days=90)).date()
+    terms = f'--reason "…" --owner @team --until {end}'
+    return " ".join(["keywatch allow", _clip(finding.id), *place, *options, terms])
 
 
 def _clip(words: str, limit: int = _WORDS) -> str:
