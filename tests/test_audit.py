@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from scanner.cli import audit, stores
+from scanner.cli import backends, stores
 from scanner.inventory.interface import Settings
 from scanner.model import Note
 from scanner.records import Dated, Fault, Record, Rotation, Sighting
@@ -995,7 +995,7 @@ accept_gaps:
     assert "covers nothing" not in listed
 
 
-@pytest.mark.parametrize(("kind", "name"), audit.BACKENDS.items())
+@pytest.mark.parametrize(("kind", "name"), backends.BACKENDS.items())
 def test_each_kind_of_backend_offers_what_the_command_line_asks_of_it(kind: str, name: str) -> None:
     module = importlib.import_module(name)
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

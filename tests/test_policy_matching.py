@@ -146,6 +146,26 @@ secrets:
 """
 
 
+def test_it_tells_what_the_operator_demands(keywatch: Keywatch, tmp_path: Path) -> None:
+    operator = """\
+backends: {prod: {kind: vault}}
+classes: {api-key: {rotate_every: 20d}}
+secrets: [{match: "vault://prod/**", class: service-token}]
+"""
+    mine = f"version: 1\nsecrets: [{{match: '{ID}', class: api-key}}]\n"
+    root = tmp_path / "repository"
+    grow(tmp_path, {"repository/keywatch.yaml": mine, "operator.yaml": operator})
+    alone = explained(keywatch, root, ID)
+    assert "rotated every 90d" in alone
+    said = explained(keywatch, root, ID, "--operator=../operator.yaml")
+    assert "api-key: rotated every 24h" in said
+    assert "vault://prod/** is at least as strict as service-token" in said
+    (root / "keywatch.yaml").write_text("version: 1\n")
+    said = explained(keywatch, root, ID, "--operator=../operator.yaml")
+    assert "service-token: rotated every 24h" in said
+    assert "no entry of `secrets`" in said
+
+
 def explained(keywatch: Keywatch, root: Path, *arguments: str, code: int = 0) -> str:
     """Its words, each space as one."""
     done = keywatch("policy", "explain", *arguments, cwd=root)

@@ -43,13 +43,6 @@ from scanner.policy.terms import seconds
 from scanner.report import carried
 from scanner.report.interface import ReportContext
 
-BACKENDS = {
-    "vault": "scanner.inventory.vault",
-    "kubernetes": "scanner.inventory.kubernetes",
-    "aws": "scanner.inventory.aws",
-    "azure": "scanner.inventory.azure",
-}
-
 _TIMEOUT = "10m"
 _PERIOD = re.compile(r"([1-9][0-9]{0,5}[smh])+")
 
@@ -119,7 +112,7 @@ def _period(text: str) -> int:
     return seconds(text)
 
 
-def run(args: argparse.Namespace, io: Io, modules: backends.Modules = BACKENDS) -> int:
+def run(args: argparse.Namespace, io: Io, modules: backends.Modules = backends.BACKENDS) -> int:
     output.targets(args.report)
     _refuse_contradictions(args)
     tree = Tree(args.path, io)

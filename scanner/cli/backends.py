@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 Modules = Mapping[str, str]
 """By kind of backend, the name of its module: it is loaded when it is asked for."""
+BACKENDS: Modules = {
+    "vault": "scanner.inventory.vault",
+    "kubernetes": "scanner.inventory.kubernetes",
+    "aws": "scanner.inventory.aws",
+    "azure": "scanner.inventory.azure",
+}
 
 
 def options(modules: Modules) -> Options:

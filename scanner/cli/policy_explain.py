@@ -6,16 +6,17 @@ import argparse
 from collections.abc import Iterable, Sequence
 
 from scanner import config
-from scanner.cli import columns, inputs
+from scanner.cli import backends, columns, inputs, operators
 from scanner.cli.masking import masked
 from scanner.cli.terminal import Io, plain
 from scanner.config import Config
 from scanner.document import nearest
 from scanner.errors import ExitCode, UsageError
 from scanner.inputs.folder import Folder
-from scanner.policy import addresses
+from scanner.operator_file import Operator
+from scanner.policy import addresses, floor
 from scanner.policy.matching import Entries, Rule
-from scanner.policy.terms import SecretClass, period
+from scanner.policy.terms import Match, SecretClass, period
 from scanner.records import Record
 
 _NAMES = {"whole": "written out in full", "partly": "written in part", "parts": "parts"}
@@ -32,18 +33,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a tag, label or piece of custom metadata that the secret has; repeatable",
     )
+    parser.add_argument(
+        "--operator", metavar="FILE", help="with what the operator's file demands of the secret"
+    )
 
 
 def run(args: argparse.Namespace, io: Io) -> int:
     record = Record(
         id=args.id.partition("#")[0], kind="", tags=_tags(args.tag), keys=_keys(args.id)
     )
-    data = Folder(inputs.root_of((), io.cwd), [], use_git=False).control(config.NAME)
+    root = inputs.root_of((), io.cwd)
+    data = Folder(root, [], use_git=False).control(config.NAME)
     settings = config.load(data, config.NAME, None)
     _demand_id(record.id)
-    rules = Entries(settings.secrets, settings.classes).fitting(record)
-    io.write(_found(rules) if rules else _nothing(record, settings))
+    operator = _operator(args, io, root)
+    classes = floor.raised(settings.classes, operator.floor)
+    rules = Entries(settings.secrets, classes).fitting(record)
+    demanded = Entries(operator.secrets, operator.floor).match(record)
+    found = floor.held(rules[0].match if rules else None, demanded)
+    io.write(_holding(found, demanded) if found else "")
+    io.write(_entries(rules) if rules else _nothing(record, settings))
     return ExitCode.CLEAN
+
+
+def _operator(args: argparse.Namespace, io: Io, root: str) -> Operator:
+    """What the operator demands: nothing, where nobody names the file."""
+    if not args.operator:
+        return Operator(backends=())
+    return operators.read(args.operator, io, root, backends.options(backends.BACKENDS))
 
 
 def _tags(given: Sequence[str]) -> dict[str, str]:
@@ -70,18 +87,26 @@ def _demand_id(name: str) -> None:
         raise UsageError(f"{name} names more than one secret", why="it is a glob", todo=write)
 
 
-def _found(rules: Sequence[Rule]) -> str:
-    first = rules[0].match
-    rows = [("class", _class(first.entry.secret_class, first.secret_class))]
-    rows += [("owner", first.entry.owner)] if first.entry.owner else []
-    rows += [("runbook", first.entry.runbook)] if first.entry.runbook else []
+def _holding(found: Match, demanded: Match | None) -> str:
+    """The class that holds, and who says so."""
+    entry = found.entry
+    rows = [("class", _class(entry.secret_class, found.secret_class))]
+    if demanded:
+        said = f"{demanded.entry.said} is at least as strict as {demanded.entry.secret_class}"
+        rows.append(("operator", said))
+    rows += [("owner", entry.owner)] if entry.owner else []
+    rows += [("runbook", entry.runbook)] if entry.runbook else []
+    return _table(rows) + "\n"
+
+
+def _entries(rules: Sequence[Rule]) -> str:
     entries = [("entry", "class", "asks for", "why")]
     entries += (
         (entry.where, entry.secret_class, entry.said, _why(rule, rules[0]))
         for rule in rules
         for entry in (rule.match.entry,)
     )
-    return f"{_table(rows)}\n{_table(entries)}"
+    return _table(entries)
 
 
 def _table(rows: Iterable[Sequence[str]]) -> str:
@@ -97,7 +122,7 @@ def _class(name: str, known: SecretClass | None) -> str:
         ("overlap", known.overlap),
     )
     said = ", ".join(f"{word} {period(span)}" for word, span in spans)
-    return f"{name}: {said} ({known.where})"
+    return f"{name}: {said} ({known.where or 'the operator'})"
 
 
 def _why(rule: Rule, first: Rule) -> str:
