@@ -212,6 +212,14 @@ def test_mounts_of_another_form_are_a_gap(mounts: Any) -> None:
     assert gaps(items) == [("malformed", "vault://prod/-")]
 
 
+def test_who_may_not_list_the_mounts_is_told_to_name_them() -> None:
+    denied = said({"errors": ["1 error occurred:\n\t* permission denied\n\n"]}, 403)
+    with serving(answers({"/v1/sys/mounts": denied})) as address:
+        kind, path, reason = the_gap(list(backend(settings(address, token=TOKEN)).read()))
+    assert (kind, path) == ("denied", "vault://prod/-")
+    assert reason.startswith("read on sys/mounts: denied; grant it, or name the mounts")
+
+
 def test_whoever_reads_no_further_leaves_nothing_running() -> None:
     many = {f"x{number:03}": SECRET for number in range(200)}
     with serving(answers(secrets(**many))) as address:

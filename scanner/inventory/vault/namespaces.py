@@ -19,6 +19,7 @@ from scanner.inventory.vault.walk import Next, Step
 from scanner.model import Gap, Note
 from scanner.records import Record
 
+_NAME_THEM = "grant it, or name the mounts in the operator's file, as mounts: [secret]"
 _NO_MOUNT = "there is no mount of that name, or the token has no right below it"
 
 
@@ -85,7 +86,7 @@ def _with_orphans(place: Place) -> tuple[Place, Sequence[Gap]]:
 def _engines(session: Session, place: Place) -> Iterator[Step]:
     named = session.options.get("mounts")
     if not named:
-        yield Step(place.id(), partial(_mounts, place))
+        yield Step(place.id(), partial(_mounts, place), advice=_NAME_THEM)
     for name in named or ():
         # A name of several parts may be that of a mount, or end in a folder.
         where = place.id() if "/" in name else place.id(name)
