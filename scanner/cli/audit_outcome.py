@@ -40,6 +40,11 @@ class Sitting(NamedTuple):
         return any(each.hides(name) for each in self.harvests if _may_lie(name, each.store))
 
     @property
+    def whole(self) -> bool:
+        """Were all stores read to the end?"""
+        return not self.left_out and all(each.complete for each in self.harvests)
+
+    @property
     def gaps(self) -> list[Gap]:
         return [gap for each in self.harvests for gap in each.gaps]
 
@@ -65,10 +70,13 @@ def outcome(
         [Observation(path="", size=0, findings=_findings(sitting, earlier))],
         skips=[skip._replace(path=masked(skip.path)) for skip in tree.skips],
         gaps=[*map(masked_gap, tree.gaps), *sitting.gaps],
-        notes=[*map(masked_note, (*notes, *sitting.court.notes())), *_notes(sitting)],
+        notes=[
+            *map(masked_note, (*notes, *sitting.court.notes(whole=sitting.whole))),
+            *_notes(sitting),
+        ],
         entries=[masked_terms(each) for each in settings.allow if each.rule in BY_ID],
         accepted_gaps=[masked_terms(each) for each in settings.accept_gaps if "://" in each.path],
-        whole_tree=not sitting.left_out and all(each.complete for each in sitting.harvests),
+        whole_tree=sitting.whole,
         now=sitting.now,
     )
     return judged._replace(live=_audited(sitting, compare=compare), coverage=tree.coverage)

@@ -16,6 +16,7 @@ from scanner.operator_file import Operator
 from scanner.policy import contradictions, floor, rotation, rotation_check, standing
 from scanner.policy.live import Comparison, Repository
 from scanner.policy.matching import Entries
+from scanner.policy.terms import SecretEntry
 from scanner.records import Record, Resource, Status
 
 
@@ -41,11 +42,14 @@ class Court:
         self._entries = Entries(entries, floor.raised(settings.classes, operator.floor))
         self._demanded = Entries(operator.secrets, operator.floor)
         self._weakened = dict.fromkeys(floor.weakened(settings.own_classes, operator.floor))
+        self._unmet = {each.where: each for each in entries if _may_be_here(each, operator)}
         self._first = _first(files)
         self._now = now
 
     def __call__(self, record: Record, backend: str) -> tuple[Status, list[Finding]]:
         match, demanded = self._entries.match(record), self._demanded.match(record)
+        if match:
+            self._unmet.pop(match.entry.where, None)
         if weaker := floor.misnamed(match, demanded):
             self._weakened.setdefault(weaker)
         judged = rotation.judge(record, floor.held(match, demanded), self._now)
@@ -58,8 +62,13 @@ class Court:
         yield from self._weakened
         yield from map(self._whose, self._comparison.findings(gaps))
 
-    def notes(self) -> Iterator[Note]:
-        return self._comparison.notes()
+    def notes(self, *, whole: bool) -> Iterator[Note]:
+        """`whole`: all stores were read to the end, so that what met nothing will meet nothing."""
+        yield from self._comparison.notes()
+        for entry in self._unmet.values() if whole else ():
+            path, _, line = entry.where.rpartition(":")
+            text = f"no live secret falls under {entry.said}"
+            yield Note(kind="idle-entry", path=path, line=int(line), text=text)
 
     def _whose(self, finding: Finding) -> Finding:
         """With the live secret that it is about, where it is about one."""
@@ -69,6 +78,12 @@ class Court:
         match = self._entries.match(Record(id=name.partition("#")[0], kind=""))
         owner, runbook = (match.entry.owner, match.entry.runbook) if match else ("", "")
         return finding._replace(resource=Resource(id=name, owner=owner, runbook=runbook))
+
+
+def _may_be_here(entry: SecretEntry, operator: Operator) -> bool:
+    """Is it about a kind of store that the operator names?"""
+    kinds = {stores.SCHEMES[each.kind] for each in operator.backends}
+    return not entry.match or entry.match.partition("://")[0] in kinds
 
 
 def _repository(tree: Tree, files: Policy) -> Repository:
