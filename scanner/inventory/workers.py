@@ -7,10 +7,10 @@ would keep the whole audit from its end.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from functools import partial
-from itertools import islice
 from queue import Queue, SimpleQueue
 from typing import TypeVar
 
@@ -58,15 +58,13 @@ def _settle(future: Future[T], run: Callable[[], T]) -> None:
 
 def in_order(sources: Iterable[Callable[[], Iterator[T]]]) -> Iterator[T]:
     """All that the sources give, as if one were asked after the other. Some are asked at once."""
-    waiting = iter(sources)
     workers = Workers()
     try:
-        running = [_begun(workers, source) for source in islice(waiting, WORKERS)]
+        running = deque([_begun(workers, source) for source in sources])
         while running:
-            queue, done = running.pop(0)
+            queue, done = running.popleft()
             yield from iter(queue.get, None)
             done.result()
-            running += [_begun(workers, source) for source in islice(waiting, 1)]
     finally:
         workers.close()
 
