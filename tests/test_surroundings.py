@@ -60,6 +60,26 @@ def test_a_machines_credentials_come_from_the_machine(address: str, *, stays: bo
     assert ("AWS_CONTAINER_CREDENTIALS_FULL_URI" in environ) is stays
 
 
+OIDC = "ACTIONS_ID_TOKEN_REQUEST_URL"
+
+
+@pytest.mark.parametrize(
+    ("address", "server", "stays"),
+    [
+        ("https://run-1.actions.githubusercontent.com/x?y", "", True),
+        ("https://run-1.actions.ours.ghe.com/x", "https://ours.ghe.com", True),
+        ("https://git.example.org/_services/token/x", "https://git.example.org", True),
+        ("https://attacker.example/x", "https://github.com", False),
+        ("https://attackergithub.com/x", "https://github.com", False),
+        ("https://[/x", "https://github.com", False),
+    ],
+)
+def test_the_token_of_a_job_comes_from_github(address: str, server: str, *, stays: bool) -> None:
+    environ = {OIDC: address, "GITHUB_SERVER_URL": server}
+    surroundings.clear(environ)
+    assert (OIDC in environ) is stays
+
+
 OPERATOR = """\
 backends:
   aws: {kind: aws, regions: [eu-central-1], services: [iam], endpoints: {sts: "http://127.0.0.1:9",

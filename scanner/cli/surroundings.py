@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from urllib.parse import urlsplit
 
 _ELSEWHERE = re.compile(
@@ -28,6 +28,7 @@ _OF_THE_MACHINE = (
     "IMDS_ENDPOINT",
 )
 """Those with the address at which a machine's credentials are had: one of the machine itself."""
+_OF_GITHUB = "ACTIONS_ID_TOKEN_REQUEST_URL"
 _OF_A_POD = ipaddress.ip_address("fd00:ec2::23")  # EKS
 
 
@@ -36,14 +37,31 @@ def clear(environ: MutableMapping[str, str]) -> None:
     for name in [*environ]:
         if _ELSEWHERE.fullmatch(name) or (name in _OF_THE_MACHINE and not _is_near(environ[name])):
             del environ[name]
+    if _OF_GITHUB in environ and not _is_github(environ):
+        del environ[_OF_GITHUB]
     environ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true"  # those of profiles, too
 
 
 def _is_near(address: str) -> bool:
     """Does it lead to this machine, or to a service that its network gives each machine?"""
+    host = _host(address)
     try:
-        host = urlsplit(address).hostname or ""
         found = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         return False
     return found.is_loopback or found.is_link_local or found == _OF_A_POD
+
+
+def _is_github(environ: Mapping[str, str]) -> bool:
+    """Does a job get its OIDC token from GitHub, or from the server of its company? The name of
+    that no step of a workflow can set."""
+    server = _host(environ.get("GITHUB_SERVER_URL", "")) or "github.com"
+    host = _host(environ[_OF_GITHUB])
+    return host == server or host.endswith((".actions.githubusercontent.com", f".{server}"))
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
