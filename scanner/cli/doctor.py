@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import scanner
 from scanner import cache
-from scanner.cli import audit, backends, debt, inputs, operators, policy
+from scanner.cli import backends, debt, inputs, operators, policy
 from scanner.cli.masking import masked
 from scanner.cli.terminal import Io, moment, plain
 from scanner.cli.tree import Tree
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     operators.add_arguments(parser.add_argument_group("which stores"))
 
 
-def run(args: argparse.Namespace, io: Io, modules: backends.Modules = audit.BACKENDS) -> int:
+def run(args: argparse.Namespace, io: Io, modules: backends.Modules = backends.BACKENDS) -> int:
     problems = 0
     for check in _checks(args, io, modules):
         io.write(_line(check))
