@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scanner.errors import ConfigError
-from scanner.model import Gap, Note, Outcome, Severity, Skip
+from scanner.model import Appearance, Gap, Note, Outcome, Severity, Skip
 from scanner.report import saved
 from scanner.report.table import FORMATS, render
 from scanner.report.text import storable
@@ -21,7 +21,13 @@ from tests.test_report_hostile import NAMES
 from tests.test_report_hostile import context as hostile_context
 from tests.test_report_hostile import outcome as hostile_outcome
 
-OUTCOMES = {"clean": outcome(), "all": eventful(), "audit": live_values.audit()}
+GONE = Appearance("5e" * 20, "Ann <ann@example.org>", "2026-11-20T08:00:00+01:00", present=False)
+OUTCOMES = {
+    "clean": outcome(),
+    "all": eventful(),
+    "audit": live_values.audit(),
+    "history": outcome(finding(since=GONE)),
+}
 ODD = os.fsdecode(b"caf\xe9/\xff.py")
 
 

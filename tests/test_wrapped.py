@@ -42,6 +42,7 @@ NONE = {
     "a call on the next line": ("a.js", f"const apiSecret =\n  read{WHOLE}();"),
     "a list of names": ("a.py", 'secrets = [\n    "db-password",\n    "db-user",\n]'),
     "what the class is for": ("a.py", 'class ResetPassword:\n    "Sends a link to the user."'),
+    "the next line of a file of variables": (".env.example", f"PASSWORD=\nAPP_SETTING={WHOLE}"),
     "another line without a name": ("a.py", f'x =\n    "{WHOLE}"'),
     "code without quotes after brackets": ("a.py", f"password = (\n    {WHOLE}\n)"),
 }

@@ -107,6 +107,8 @@ _PIECE_BESIDE = re.compile(
     rb"""(["'`])(?:""" + _OPERATOR + rb"|[ \t]+|[ \t]*\\?\r?\n[ \t]+)" + _NEXT
 )
 _JOINED_BESIDE = frozenset("py pyi pyw rb c cc cpp cxx h hpp m mm".split())
+WRAP = b"\v"
+"""White space that stands for a line break between a name and its value."""
 MAY_GO_ON = frozenset(("assigned-value", "vague-key"))
 """The checks whose values may be written as several literals."""
 _BARE_AFTER = (b"=", b":", b">")
@@ -240,7 +242,7 @@ def is_literal(candidate: Candidate) -> bool:
         is_item = before[:-1].rstrip(b"\\ \t").endswith(b",")
         return not is_item or _is_pair(candidate, before)
     last = before.rstrip()[-1:]
-    if last == b">" and b"</" not in candidate.line[len(before) :]:
+    if WRAP in before or (last == b">" and b"</" not in candidate.line[len(before) :]):
         return False
     if scope_of(candidate.path) == "code" or suffix_of(candidate.path) in _LIKE_CODE:
         return False

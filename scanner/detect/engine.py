@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.detect import comments, likelihood, sightings
-from scanner.detect.assignments import MAY_GO_ON, continued, shannon
+from scanner.detect.assignments import MAY_GO_ON, WRAP, continued, shannon
 from scanner.detect.encodings import KINDS
 from scanner.detect.linear import linear, name_group, secret_group
 from scanner.detect.matcher import Hit
@@ -46,7 +46,7 @@ _BEFORE_SHARED = 128  # bytes: a name, an assignment, and where its value begins
 _REPEATED, _MOST_BARREN = 512, 1000  # size and number of the lines that may come again
 _MOST_MATCHES = 20_000  # of one rule in one piece, more than a report holds; and comments
 
-_UNWRAPPED = bytes.maketrans(b"\r\n", b"  ")  # a name and a value in two lines are judged as in one
+_UNWRAPPED = bytes.maketrans(b"\r\n", WRAP * 2)  # name and value in two lines are judged as in one
 _QUOTED = re.compile(rb"""[rbuf@$]{0,2}(\\?["'`]).+\1""", re.DOTALL)
 
 

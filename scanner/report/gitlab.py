@@ -97,7 +97,7 @@ def _vulnerability(finding: Finding, context: ReportContext) -> Json:
             "file": context.in_repository + place.path,
             "start_line": place.line,
             "end_line": place.end_line,
-            "commit": {"sha": _NO_COMMIT},
+            "commit": {"sha": finding.since.commit if finding.since else _NO_COMMIT},
         },
     }
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from scanner.errors import ConfigError
 from scanner.model import (
+    Appearance,
     Confidence,
     Coverage,
     Finding,
@@ -124,7 +125,7 @@ def _outcome(document: Any) -> Outcome:
 
 
 def _finding(item: Any) -> Finding:
-    resource = item.get("resource")
+    resource, since = item.get("resource"), item.get("since")
     return Finding(
         rule=_text(item["rule"]),
         location=_location(item["location"]),
@@ -135,7 +136,13 @@ def _finding(item: Any) -> Finding:
         fingerprint=_text(item["fingerprint"]),
         detail=_text(item["detail"]),
         resource=Resource(**_texts(resource, Resource._fields)) if resource else None,
+        since=_since(since) if since else None,
     )
+
+
+def _since(item: Any) -> Appearance:
+    texts = _texts(item, ("commit", "author", "date"))
+    return Appearance(present=item["present"] is True, **texts)
 
 
 def _location(item: Any) -> Location:
