@@ -96,12 +96,12 @@ def read(args: argparse.Namespace, io: Io, selection: Selection) -> Debt:
     """The baselines that govern this run. ConfigError for one that cannot be used."""
     own, own_name = selection.source.control(OWN), OWN
     theirs, classic_name = selection.source.control(CLASSIC), CLASSIC
-    if args.baseline:
-        named = _named(args.baseline, io, selection, {OWN: own, CLASSIC: theirs})
-        if _is_own(named):
-            own, own_name = named, args.baseline
-        else:
-            theirs, classic_name = named, args.baseline
+    known = {OWN: own, CLASSIC: theirs}
+    named = _named(args.baseline, io, selection, known) if args.baseline else None
+    if named is not None and _is_own(named):
+        own, own_name = named, args.baseline
+    elif named is not None:
+        theirs, classic_name = named, args.baseline
     mode = args.detect_secrets or selection.config.detect_secrets
     if mode == "off" or (mode is None and theirs is None):
         return Debt(own, own_name, None, classic_name, None)
@@ -148,14 +148,17 @@ def _is_own(data: bytes) -> bool:
     return baseline.is_one(data)
 
 
-def _named(given: str, io: Io, selection: Selection, known: Mapping[str, bytes | None]) -> bytes:
-    """The file of --baseline: as the input has it where it lies inside, else from disk."""
+def _named(
+    given: str, io: Io, selection: Selection, known: Mapping[str, bytes | None]
+) -> bytes | None:
+    """The file of --baseline: as the input has it where it lies inside, else from disk. None where
+    it lies inside, and the commit whose baselines hold has none."""
     path = os.path.relpath(os.path.join(os.path.realpath(io.cwd), given), selection.source.root)
     inside = path.replace(os.sep, "/")
     data = known.get(inside)
     if data is None and not inside.startswith("../"):
         data = selection.source.control(inside)
-    if data is not None:
+    if data is not None or inputs.in_commit(given, io, selection.source):
         return data
     try:
         with open(os.path.join(io.cwd, given), "rb") as file:

@@ -21,6 +21,7 @@ from scanner.inputs.folder import Folder
 from scanner.inputs.index import Index
 from scanner.inputs.interface import Source
 from scanner.inputs.stdin import Stdin
+from scanner.inputs.stored import Stored
 
 
 class Selection(NamedTuple):
@@ -245,15 +246,25 @@ def _config(
     args: argparse.Namespace, io: Io, source: Source, cache_folder: str | None
 ) -> tuple[Config, bytes | None, str]:
     name = args.config or config.NAME
-    if args.config:
+    path = in_commit(args.config, io, source) if args.config else name
+    if path:
+        data = source.control(path)
+    else:
         try:
-            with open(os.path.join(io.cwd, args.config), "rb") as file:
-                data: bytes | None = file.read()
+            with open(os.path.join(io.cwd, name), "rb") as file:
+                data = file.read()
         except OSError as error:
             raise unreadable(name, error) from None
-    else:
-        data = source.control(name)
     return config.load(data, name, cache_folder), data, name
+
+
+def in_commit(given: str, io: Io, source: Source) -> str:
+    """The path, in the commit that steers a scan, of a file that somebody names; "" where files do,
+    or the file lies elsewhere. The one in the work tree may be what a change makes of it."""
+    if not isinstance(source, Stored):
+        return ""
+    path = _inside(source.root, os.path.join(os.path.realpath(io.cwd), given))
+    return "" if path.startswith("../") else path
 
 
 def to_root(cwd: str, root: str) -> str:

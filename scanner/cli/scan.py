@@ -159,6 +159,7 @@ def _context(io: Io, plan: Plan, now: datetime, fail_on: Severity) -> ReportCont
     from scanner.report.interface import ReportContext
 
     own = {rule.id: rule for rule in (*rules.RULES, rules.WEAKENED, *references.RULES)}
+    asked = plan.selection.commits
     return ReportContext(
         rules=ChainMap(own, cast("dict[str, RuleInfo]", plan.recipe.book.infos)),
         now=now,
@@ -169,4 +170,5 @@ def _context(io: Io, plan: Plan, now: datetime, fail_on: Severity) -> ReportCont
         open_from=plan.selection.open_from,
         color=io.color,
         width=io.width,
+        analysis="history" if asked and asked.history else "scan",
     )

@@ -1,0 +1,59 @@
+"""`keywatch scan --diff` with a policy or baseline that an option names: the one of the merge base,
+and the category of what looks at commits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.repositories import Repository
+from tests.support import Keywatch, leak
+
+EXCLUDING = "version: 1\nscan: {exclude: ['src/**']}\n"
+
+
+@pytest.fixture
+def change(tmp_path: Path, keywatch: Keywatch) -> Repository:
+    """A branch that loosens a policy which lies in ci/, names another, and adds a leak."""
+    root = Repository(tmp_path / "app", keywatch)
+    root.write({"ci/old.yaml": "version: 1\n"})
+    root.commit()
+    root.git("checkout", "-q", "-b", "change")
+    root.write({"ci/old.yaml": EXCLUDING, "ci/new.yaml": EXCLUDING, "src/app.py": leak()})
+    root.commit()
+    return root
+
+
+@pytest.mark.parametrize("name", ["ci/old.yaml", "ci/new.yaml"])
+def test_a_named_policy_is_the_one_of_the_merge_base(change: Repository, name: str) -> None:
+    assert change.keywatch("scan", "--diff=HEAD~1", f"--config={name}").code == 1
+    assert change.keywatch("scan", f"--config={name}").code == 0
+
+
+def test_a_named_baseline_is_the_one_of_the_merge_base(change: Repository) -> None:
+    assert change.keywatch("baseline", "create").code == 0
+    change.git("add", "-A")
+    change.git("mv", ".keywatch.baseline", "ci/debt")
+    change.git("add", "-A")
+    change.git("commit", "-q", "--amend", "--no-edit")
+    assert change.keywatch("scan", "--baseline=ci/debt").code == 0
+    assert change.keywatch("scan", "--diff=HEAD~1", "--baseline=ci/debt").code == 1
+
+
+def test_one_from_elsewhere_is_what_it_is(change: Repository, tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(EXCLUDING)
+    assert change.keywatch("scan", "--diff=HEAD~1", "--config=../policy.yaml").code == 0
+    assert change.run_in("ci", "scan", "--diff=HEAD~1", "--config=../../policy.yaml").code == 0
+    assert change.run_in("ci", "scan", "--diff=HEAD~1", "--config=new.yaml").code == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "category"), [("--diff=HEAD~1", "scan"), ("--history", "history")]
+)
+def test_a_history_replaces_no_alerts_of_a_scan(
+    change: Repository, option: str, category: str
+) -> None:
+    log = json.loads(change.keywatch("scan", option, "--report=sarif=-").out)
+    assert log["runs"][0]["automationDetails"]["id"] == f"keywatch/{category}/"
