@@ -3,7 +3,8 @@
 #   make test     lint, types, the whole suite; its core on every other interpreter found
 #   make bench    measure keywatch beside its peers, into bench/RESULTS.md
 #   make docs     write docs/rules/, a page for each rule, and docs/coverage.md
-#   make lint     ruff and mypy alone
+#   make lock     write action/*.lock, what the GitHub Action installs, by hashes
+#   make lint     the linters alone: of Python, of the action and of the workflows
 #   make clean    remove what the others made
 
 PYTHON ?= python3
@@ -28,7 +29,7 @@ interpreter = $(firstword $(foreach python,python$(1) $(wildcard $(HOME)/.pyenv/
 HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 OTHERS = $(foreach version,$(filter-out $(HERE),$(VERSIONS)),$(if $(call interpreter,$(version)),$(version)))
 
-.PHONY: help demo demo-audit test test-here test-others bench docs lint clean
+.PHONY: help demo demo-audit test test-here test-others bench docs lock lint clean
 .SECONDARY: # keep the stamps of environments that only patterns name
 
 help:
@@ -53,6 +54,10 @@ test: lint test-here test-others
 lint: $(VENV)/developing
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/actionlint
+	$(BIN)/zizmor --quiet --offline action.yml .github
 
 test-here: $(VENV)/developing
 	@$(BIN)/coverage erase
@@ -75,6 +80,14 @@ bench: $(VENV)/developing
 
 docs: $(VENV)/installed
 	$(BIN)/python -m docs.generate
+
+# Wheels alone, so that an installation runs no code; for all platforms; scan.lock has what audit.lock has.
+LOCK := uv pip compile --quiet --no-config --upgrade --universal --python-version 3.11 --only-binary :all: \
+  --generate-hashes --no-annotate --custom-compile-command 'make lock' --extra archives pyproject.toml
+
+lock: $(VENV)/developing
+	$(BIN)/$(LOCK) --extra aws --extra azure --extra kubernetes --extra vault --output-file action/audit.lock
+	$(BIN)/$(LOCK) --constraint action/audit.lock --output-file action/scan.lock
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import (
+    action,
     archives,
     audit,
     commits,
@@ -45,6 +46,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "judging": judging.section,
     "audit": audit.section,
     "commits": commits.section,
+    "action": action.section,
 }
 RAW = peers.BUILD / "results"
 PAGE = Path(__file__).with_name("RESULTS.md")

