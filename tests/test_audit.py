@@ -404,6 +404,17 @@ def test_what_lies_in_no_store_of_the_operators_is_noted(declaring: Path) -> Non
     ]
 
 
+def test_declared_keys_that_nobody_asked_for_are_noted(declaring: Path) -> None:
+    gives(prod=[record("app/a"), record("app/b")])
+    notes = audited(declaring, VAULT_ADDR=HOME).report["notes"]
+    (note,) = [each for each in notes if each["kind"] == "keys-not-compared"]
+    assert (note["path"], note["line"]) == ("configs/secrets/vault.yaml", 5)
+    assert note["text"].startswith("declared keys that were not looked for: 1;")
+    gives(prod=[record("app/a", keys=("api_key",)), record("app/b")])
+    notes = audited(declaring, VAULT_ADDR=HOME).report["notes"]
+    assert "keys-not-compared" not in [each["kind"] for each in notes]
+
+
 def test_without_a_policy_a_finding_is_at_the_first_line_of_the_declarations(
     declaring: Path,
 ) -> None:

@@ -33,6 +33,7 @@ from scanner.records import Dated, Record
 
 # Where in an id the name begins by which its own store knows a secret.
 _NAMES = {"vault": 3, "aws": 4, "azure": 3}
+_WITH_KEYS = "kv-v2"  # whose keys have names that can be asked for
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -117,7 +118,16 @@ class Comparison:
             yield from self._stale(each)
 
     def notes(self) -> Iterator[Note]:
-        """The declared secrets that lie where nothing was to be read."""
+        """The declared secrets that lie where nothing was to be read, and keys that nobody asked
+        for."""
+        unasked = [each.declared for each in self._declared if each.is_unasked]
+        if unasked:
+            path, _, line = unasked[0].where.rpartition(":")
+            text = (
+                f"declared keys that were not looked for: {len(unasked):,}; `keys: true` of the "
+                "backend asks for their names"
+            )
+            yield Note(kind="keys-not-compared", path=path, line=int(line), text=text)
         for one in (each.declared for each in self._once_each() if not each.homes):
             if not self._homes.is_foreign(one.form):
                 path, _, line = one.where.rpartition(":")
@@ -164,6 +174,7 @@ class _Expected:
         self.role = role
         self.seen = ""  # the id of the last record that is it
         self.absent: dict[str, Finding] = {}
+        self.is_unasked = False
         self._dated: Dated | None = None
 
     def fits(self, scheme: str, segments: Sequence[str]) -> bool:
@@ -174,6 +185,7 @@ class _Expected:
         self.seen = record.id
         self._dated = record.dated
         key = self.declared.key
+        self.is_unasked |= bool(key) and record.keys is None and record.kind == _WITH_KEYS
         if key and record.keys is not None and key not in record.keys:
             detail, context = f"{record.id} has no key {key}", f"{record.id}#{key}"
             self.absent[record.id] = finding_of(
