@@ -20,6 +20,7 @@ KEPT = {
     "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/token",
     "AZURE_CLIENT_ID": "made-up",
     "KUBECONFIG": "/etc/kube",
+    "SSL_CERT_FILE": "/etc/ssl/cert.pem",
 }
 
 
@@ -27,7 +28,7 @@ KEPT = {
     "name",
     [
         *("HTTPS_PROXY", "http_proxy", "ALL_PROXY", "no_proxy"),
-        *("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+        *("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
         *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_DATA_PATH", "AWS_CSM_HOST"),
         *("AWS_EC2_METADATA_SERVICE_ENDPOINT", "AZURE_AUTHORITY_HOST"),
         *("AZURE_REGIONAL_AUTHORITY_NAME", "AZURE_POD_IDENTITY_AUTHORITY_HOST"),
@@ -69,6 +70,7 @@ OIDC = "ACTIONS_ID_TOKEN_REQUEST_URL"
         ("https://run-1.actions.githubusercontent.com/x?y", "", True),
         ("https://run-1.actions.ours.ghe.com/x", "https://ours.ghe.com", True),
         ("https://git.example.org/_services/token/x", "https://git.example.org", True),
+        ("https://127.0.0.1:4711/x", "https://github.com", True),
         ("https://attacker.example/x", "https://github.com", False),
         ("https://attackergithub.com/x", "https://github.com", False),
         ("https://[/x", "https://github.com", False),

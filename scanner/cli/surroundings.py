@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 
 _ELSEWHERE = re.compile(
     r"""(?xi) .+_PROXY
-    | (AWS|REQUESTS|CURL)_CA_BUNDLE | SSL_CERT_(FILE|DIR)
+    | (AWS|REQUESTS|CURL)_CA_BUNDLE
     | AWS_ENDPOINT_URL(_.+)? | AWS_DATA_PATH | AWS_CSM_.+ | AWS_EC2_METADATA_SERVICE_ENDPOINT
     | AZURE_(AUTHORITY_HOST|REGIONAL_AUTHORITY_NAME|POD_IDENTITY_AUTHORITY_HOST)
     """
 )
-"""Names of variables with an address, or with whom to trust."""
+"""Names of variables with an address, or with whom to trust. SSL_CERT_FILE stays: it says where the
+system's own CAs lie, which `ca` stands in for."""
 
 _OF_THE_MACHINE = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -37,7 +38,7 @@ def clear(environ: MutableMapping[str, str]) -> None:
     for name in [*environ]:
         if _ELSEWHERE.fullmatch(name) or (name in _OF_THE_MACHINE and not _is_near(environ[name])):
             del environ[name]
-    if _OF_GITHUB in environ and not _is_github(environ):
+    if _OF_GITHUB in environ and not (_is_github(environ) or _is_near(environ[_OF_GITHUB])):
         del environ[_OF_GITHUB]
     environ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true"  # those of profiles, too
 
