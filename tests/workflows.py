@@ -94,9 +94,10 @@ class Ran(NamedTuple):
 
     def results(self, name: str, where: str = "uploaded") -> list[tuple[str, str]]:
         """(rule, path) of each result of a SARIF report."""
-        (run,) = self.sarif(name, where)["runs"]
         places = [
-            (each["ruleId"], each["locations"][0]["physicalLocation"]) for each in run["results"]
+            (each["ruleId"], each["locations"][0]["physicalLocation"])
+            for run in self.sarif(name, where)["runs"]
+            for each in run["results"]
         ]
         return [(rule, place["artifactLocation"]["uri"]) for rule, place in places]
 
