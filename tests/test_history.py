@@ -130,6 +130,8 @@ class TestWhatIsSaid:
         commit(repo, {}, "app.py")
         (finding,) = history(keywatch, repo).report["findings"]
         terms = ("--reason", "revoked", "--owner", "@x", "--until", "2098-01-01", "--now", NOW)
+        shown = keywatch("scan", "--history", cwd=repo).stdout.decode()
+        assert f"keywatch allow {finding['id']} --history --reason" in shown
         done = keywatch("allow", finding["id"], "--history", *terms, cwd=repo)
         assert done.returncode == 0, done.stderr
         seen = history(keywatch, repo)

@@ -210,12 +210,13 @@ def _to_accept(finding: Finding, context: ReportContext) -> str:
     """The command, with the folder or the file where the finding is looked for."""
     path = finding.location.path
     around = archives_around(path)
+    options = ["--archives"] if around else []
+    where = summary.place((path, *around)[-1], 0, context)
     if finding.resource:
         options, where = ["--audit FILE"], text.visible(context.open_from)
-    else:
-        options = ["--archives"] if around else []
-        where = summary.place((path, *around)[-1], 0, context)
-    place = [shlex.quote(where)] if context.open_from else []
+    elif finding.since and not finding.since.present:
+        options, where = ["--history", *options], ""
+    place = [shlex.quote(where)] if where and context.open_from else []
     end = (context.now + timedelta(days=90)).date()
     terms = f'--reason "…" --owner @team --until {end}'
     return " ".join(["keywatch allow", _clip(finding.id), *place, *options, terms])
