@@ -97,9 +97,15 @@ def _vulnerability(finding: Finding, context: ReportContext) -> Json:
             "file": context.in_repository + place.path,
             "start_line": place.line,
             "end_line": place.end_line,
-            "commit": {"sha": finding.since.commit if finding.since else _NO_COMMIT},
+            "commit": {"sha": _commit(finding)},
         },
     }
+
+
+def _commit(finding: Finding) -> str:
+    """Of what is in history alone, whose lines are that commit's."""
+    since = finding.since
+    return since.commit if since and not since.present else _NO_COMMIT
 
 
 def _identifier(rule: str) -> Json:
