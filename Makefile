@@ -4,6 +4,7 @@
 #   make bench    measure keywatch beside its peers, into bench/RESULTS.md
 #   make docs     write docs/rules/, a page for each rule, and docs/coverage.md
 #   make lock     write action/*.lock, what the GitHub Action installs, by hashes
+#   make coverage the suite again, and which branches it takes; half as long again
 #   make lint     the linters alone: of Python, of the action and of the workflows
 #   make clean    remove what the others made
 
@@ -29,7 +30,7 @@ interpreter = $(firstword $(foreach python,python$(1) $(wildcard $(HOME)/.pyenv/
 HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 OTHERS = $(foreach version,$(filter-out $(HERE),$(VERSIONS)),$(if $(call interpreter,$(version)),$(version)))
 
-.PHONY: help demo demo-audit test test-here test-others bench docs lock lint clean
+.PHONY: help demo demo-audit test test-here test-others coverage bench docs lock lint clean
 .SECONDARY: # keep the stamps of environments that only patterns name
 
 help:
@@ -60,6 +61,9 @@ lint: $(VENV)/developing
 	$(BIN)/zizmor --quiet --offline action.yml .github
 
 test-here: $(VENV)/developing
+	$(BIN)/python -m pytest $(SHARED)
+
+coverage: $(VENV)/developing
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(SHARED)
 	@$(BIN)/coverage combine --quiet
