@@ -89,7 +89,7 @@ def test_a_push_is_judged_by_all_that_is_there(forge: Forge) -> None:
     ran = forge.run("push")
     assert ran.code == 1
     assert ran.results("scan") == [(TOKEN, "old.py")]
-    assert ran.sarif("scan")["runs"][0]["automationDetails"]["id"] == "keywatch/scan/"
+    assert ran.categories() == ["keywatch/scan/"]
     assert [place for place, _ in ran.commands("error")] == ["old.py"]
     assert "# keywatch: ✗ 1 finding" in ran.summary
     outputs = ran.outputs
@@ -191,7 +191,7 @@ def test_history_is_a_scan_of_its_own(forge: Forge) -> None:
     ran = forge.run("schedule")
     assert (ran.code, ran.results("scan")) == (1, [])
     assert ran.results("history") == [(TOKEN, "old.py")]
-    assert ran.sarif("history")["runs"][0]["automationDetails"]["id"] == "keywatch/history/"
+    assert ran.categories() == ["keywatch/history/", "keywatch/scan/"]
     assert len(ran.outputs["sarif-file"].splitlines()) == 2
     forge.given(history="1")
     assert forge.run("schedule").results("history") == []

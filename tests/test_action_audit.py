@@ -116,7 +116,7 @@ def test_the_documented_job_logs_in_and_audits(night: Night, store: Bao) -> None
     ran = night.run(VAULT_ADDR=store.address)
     assert (ran.code, ran.outputs["exit-code"], ran.outputs["complete"]) == (1, "1", "true")
     assert ran.results("audit") == [UNMANAGED]
-    assert ran.sarif("audit")["runs"][0]["automationDetails"]["id"] == "keywatch/audit/prod/"
+    assert ran.categories() == ["keywatch/audit/", "keywatch/audit/prod/"]
     assert "vault://prod/-/nightly/elsewhere" in ran.summary.replace("\\", "")
     locks = [given["key"] for name, given in ran.given if name == "actions/cache/save"]
     assert [key[: key.index("-", 9)] for key in locks] == ["keywatch-pip", "keywatch-audit"]
@@ -159,6 +159,7 @@ def test_all_is_a_scan_and_an_audit_with_a_report_each(night: Night, store: Bao)
     ran = night.run(mode="all", VAULT_ADDR=store.address)
     assert (ran.results("scan"), ran.results("audit")) == ([], [UNMANAGED])
     assert (ran.code, ran.outputs["exit-code"]) == (1, "1")
+    assert ran.categories() == ["keywatch/audit/", "keywatch/audit/prod/", "keywatch/scan/"]
     assert ran.used.count("github/codeql-action/upload-sarif") == 1
 
 

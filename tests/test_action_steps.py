@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from action.job import Job, RefusedError
 from action.plan import plan
 from action.run import main
 from action.verbs import VERBS
-from tests.support import git, repository
+from tests.forks import MEASURING
+from tests.support import Keywatch, git, grow, leak, repository
 from tests.workflows import ROOT, head
 
 ONE, TWO = "1" * 40, "2" * 64
@@ -74,6 +76,51 @@ def test_each_option_of_keywatch_comes_from_the_input_of_its_name(tmp_path: Path
 def test_a_pull_request_is_its_own_commits_whatever_the_inputs(tmp_path: Path) -> None:
     asked = job(tmp_path, "pull_request", {"pull_request": PULL}, paths="a", history="all")
     assert runs(asked) == {"scan": ["scan", f"--diff={ONE}..{TWO}"]}
+
+
+@pytest.mark.parametrize(
+    ("event", "whose", "ref", "told"),
+    [
+        ("push", "us/app", "refs/heads/main", ("true", "true", "", "")),
+        ("pull_request", "us/app", "refs/pull/7/merge", ("false", "true", "refs/pull/7/head", TWO)),
+        (
+            "pull_request",
+            "a/fork",
+            "refs/pull/7/merge",
+            ("false", "false", "refs/pull/7/head", TWO),
+        ),
+        ("pull_request", "us/app", "refs/heads/main", ("false", "true", "", "")),
+    ],
+)
+def test_the_steps_to_come_are_told_what_to_save_and_to_upload(
+    tmp_path: Path, event: str, whose: str, ref: str, told: tuple[str, ...]
+) -> None:
+    theirs = {"base": {"sha": ONE}, "head": {"sha": TWO, "repo": {"full_name": whose}}}
+    payload = {"repository": {"full_name": "us/app"}, "pull_request": theirs}
+    asked = job(tmp_path, event, payload)
+    assert main("plan", {**asked.environ, "GITHUB_REF": ref}) == 0
+    found = outputs(tmp_path)
+    assert tuple(found.get(name, "") for name in ("save", "upload", "ref", "sha")) == told
+
+
+def test_an_audit_is_left_to_the_default_branch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = {"repository": {"default_branch": "trunk"}}
+    for event in ("push", "workflow_dispatch", "pull_request"):
+        with pytest.raises(RefusedError, match="audited on `schedule`"):
+            plan(job(tmp_path, event, here, mode="audit"))
+        payload = {**here, "pull_request": PULL}
+        assert [*runs(job(tmp_path, event, payload, mode="all"))] == ["scan"]
+        assert "left to a schedule" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("event", ["pull_request_target", "workflow_run", "issue_comment"])
+def test_an_event_that_a_stranger_can_cause_is_refused(tmp_path: Path, event: str) -> None:
+    repository(tmp_path / "app")
+    asked = job(tmp_path, event)
+    with pytest.raises(RefusedError, match=event):
+        plan(asked._replace(environ={**asked.environ, "GITHUB_WORKSPACE": str(tmp_path / "app")}))
 
 
 @pytest.mark.parametrize("mode", ["", "Scan", "scan\naudit", "rotate"])
@@ -178,6 +225,54 @@ def test_an_installation_that_fails_is_told(
     (tmp_path / "keywatch" / "venv").write_text("in the way")
     assert main("install", asked.environ) == 3
     assert "::error title=keywatch::the installation failed" in capsys.readouterr().out
+
+
+@pytest.fixture
+def pushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """A push of a repository with a leak, planned, and installed as the tests are."""
+    monkeypatch.delenv(MEASURING, raising=False)  # what the command itself does, others measure
+    root = repository(tmp_path / "app")
+    grow(root, {"app.py": leak(), "debt.py": leak(2)})
+    asked = job(tmp_path, mode="scan", paths="app.py")
+    ready = asked._replace(environ={**asked.environ, "GITHUB_WORKSPACE": str(root)})
+    assert main("plan", ready.environ) == 0
+    (ready.folder / "venv").symlink_to(sys.prefix)
+    return ready
+
+
+def test_a_run_answers_in_all_the_places_that_github_shows(
+    pushed: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main("run", pushed.environ) == 0
+    shown = capfd.readouterr().out
+    mark = shown.splitlines()[0].removeprefix("::stop-commands::")
+    guarded, obeyed = shown.split(f"\n::{mark}::\n")
+    assert "app.py:1:10" in guarded
+    assert obeyed.startswith("::error file=app.py,line=1,")
+    assert "# keywatch: ✗ 1 finding" in (tmp_path / "summary").read_text()
+    sarif = str(pushed.folder / "sarif" / "keywatch-scan.sarif")
+    assert outputs(tmp_path).items() >= {"new-findings": "1", "sarif-file": sarif}.items()
+
+
+def test_findings_of_a_baseline_are_not_new(
+    pushed: Job, tmp_path: Path, keywatch: Keywatch
+) -> None:
+    assert keywatch("baseline", "create", cwd=tmp_path / "app").returncode == 0
+    main("run", pushed.environ)
+    assert outputs(tmp_path).items() >= {"findings": "1", "new-findings": "0"}.items()
+
+
+def test_a_run_without_a_report_is_told(
+    pushed: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    runs = [["scan", ["scan", "--no-such-option"]], ["history", ["scan", "--", "app.py"]]]
+    (pushed.folder / "plan.json").write_text(json.dumps([runs, "scan"]))
+    assert main("run", pushed.environ) == 0
+    assert (
+        "::error title=keywatch::`keywatch scan` ended with exit code 2" in capfd.readouterr().out
+    )
+    told = outputs(tmp_path)
+    assert (told["exit-code"], told["complete"], told["findings"]) == ("2", "false", "1")
 
 
 def test_no_value_of_an_output_begins_another(tmp_path: Path) -> None:

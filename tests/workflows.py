@@ -94,12 +94,14 @@ class Ran(NamedTuple):
 
     def results(self, name: str, where: str = "uploaded") -> list[tuple[str, str]]:
         """(rule, path) of each result of a SARIF report."""
-        places = [
-            (each["ruleId"], each["locations"][0]["physicalLocation"])
-            for run in self.sarif(name, where)["runs"]
-            for each in run["results"]
-        ]
+        found = [each for run in self.sarif(name, where)["runs"] for each in run["results"]]
+        places = [(each["ruleId"], each["locations"][0]["physicalLocation"]) for each in found]
         return [(rule, place["artifactLocation"]["uri"]) for rule, place in places]
+
+    def categories(self) -> list[str]:
+        """Those of all reports that were uploaded."""
+        logs = [json.loads(path.read_bytes()) for path in (self.folder / "uploaded").iterdir()]
+        return sorted(run["automationDetails"]["id"] for log in logs for run in log["runs"])
 
     def sarif(self, name: str, where: str = "uploaded") -> Any:
         return json.loads((self.folder / where / f"keywatch-{name}.sarif").read_bytes())
