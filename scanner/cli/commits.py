@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.errors import UsageError
 from scanner.inputs import git
@@ -59,6 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--stashes", action="store_true", help="of --history, git's stashes too")
     group.add_argument("--notes", action="store_true", help="of --history, git's notes too")
+
+
+NOT_ASKED: Mapping[str, Any] = {
+    **dict.fromkeys(("diff", "trust", "history", "pushed")),
+    **dict.fromkeys(("since_last", "stashes", "notes"), False),
+}
+"""What the arguments are of a verb that has none of them."""
 
 
 def are_asked(args: argparse.Namespace) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from scanner import cache, globs
-from scanner.cli import debt, explain_text, inputs, scan, sweep
+from scanner.cli import commits, debt, explain_text, inputs, scan, sweep
 from scanner.cli.explain_text import Answer
 from scanner.cli.masking import masked
 from scanner.cli.sweep import Plan, Swept
@@ -64,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         exclude=[],
         or_work_tree=False,
         min_confidence="low",
+        **commits.NOT_ASKED,
     )
 
 
