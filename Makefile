@@ -2,7 +2,7 @@
 #   make demo     scan an example repository with planted secrets, and audit a server with its live ones
 #   make test     lint, types, the whole suite; its core on every other interpreter found
 #   make bench    measure keywatch beside its peers, into bench/RESULTS.md
-#   make docs     write docs/rules/, a page for each rule, and docs/coverage.md
+#   make docs     write docs/rules/, a page for each rule, docs/coverage.md, and README's picture and peers
 #   make lock     write action/*.lock, what the GitHub Action installs, by hashes
 #   make coverage the suite again, and which branches it takes; half as long again
 #   make lint     the linters alone: of Python, of the action and of the workflows

@@ -1,4 +1,5 @@
-"""Pages from the rules: docs/rules/, one for each rule and an index, and docs/coverage.md.
+"""Pages from the rules: docs/rules/, one for each rule and an index, and docs/coverage.md; and of
+README.md the picture, docs/terminal.svg, and the table of peers.
 
 python -m docs.generate            write them
 python -m docs.generate --check    exit with 1 and their names where one is not as it should be
@@ -15,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from docs import coverage
+from docs import coverage, peers, picture
 from scanner.detect import rulebook
 from scanner.model import RuleInfo
 from scanner.policy.check_rules import RULES as CHECK_RULES
@@ -26,7 +27,7 @@ from scanner.policy.rules import WEAKENED
 from scanner.report.interface import remedy
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "docs"
+TARGET = ROOT  # where what is made goes
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
 TOOL = "keywatch"  # in a line of its own: what follows is no comment of this file
 POLICY = "The policy and its exceptions"
@@ -47,13 +48,26 @@ _BY = {
 
 
 def pages() -> dict[str, str]:
-    """The text of every page by its path below docs/."""
+    """The text of every file that is made, by its path in the repository."""
     groups = dict(_groups(_declared()))
-    written = {"coverage.md": coverage.page(groups), "rules/README.md": _index(groups)}
+    written = {
+        "README.md": _readme(),
+        "docs/coverage.md": coverage.page(groups),
+        "docs/rules/README.md": _index(groups),
+        "docs/terminal.svg": picture.picture(),
+    }
     for group, rules in groups.items():
         for info, raw in rules:
-            written[f"rules/{info.id}.md"] = _page(info, raw, group)
+            written[f"docs/rules/{info.id}.md"] = _page(info, raw, group)
     return written
+
+
+def _readme() -> str:
+    """README.md as it stands, with the table of peers that bench/RESULTS.md gives."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    results = (ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8")
+    start, end = (readme.index(mark) for mark in ("<!-- peers: make docs -->\n", "<!-- /peers -->"))
+    return readme[: readme.index("\n", start) + 1] + peers.table(results) + readme[end:]
 
 
 def _declared() -> dict[str, tuple[str, Mapping[str, Any]]]:
@@ -199,26 +213,27 @@ def _exception(rule: str, group: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description="Write docs/rules/ and docs/coverage.md.")
+    parser = argparse.ArgumentParser(description="Write what is made of the rules and results.")
     parser.add_argument("--check", action="store_true", help="change nothing; 1 if a page is old")
     args = parser.parse_args(arguments)
     wanted = pages()
-    paths = [FOLDER / "coverage.md", *(FOLDER / "rules").glob("*.md")]
+    rules = TARGET / "docs" / "rules"
+    paths = {*rules.glob("*.md"), *(TARGET / name for name in wanted)}
     there = {
-        path.relative_to(FOLDER).as_posix(): path.read_text(encoding="utf-8")
+        path.relative_to(TARGET).as_posix(): path.read_text(encoding="utf-8")
         for path in paths
         if path.exists()
     }
     old = sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name))
     if args.check:
-        sys.stdout.write("".join(f"docs/{name} is not up to date: make docs\n" for name in old))
+        sys.stdout.write("".join(f"{name} is not up to date: make docs\n" for name in old))
         return int(bool(old))
-    (FOLDER / "rules").mkdir(exist_ok=True)
+    rules.mkdir(parents=True, exist_ok=True)
     for name in old:
         if name in wanted:
-            (FOLDER / name).write_text(wanted[name], encoding="utf-8", newline="\n")
+            (TARGET / name).write_text(wanted[name], encoding="utf-8", newline="\n")
         else:
-            (FOLDER / name).unlink()
+            (TARGET / name).unlink()
     sys.stdout.write(f"{len(wanted)} pages, {len(old)} of them changed\n")
     return 0
 

@@ -30,10 +30,27 @@ def named(name: str) -> str:
     return text
 
 
-def test_a_workflow_takes_at_most_12_lines_and_is_the_same_in_both() -> None:
-    (job,) = [each for each in blocks(README, "yaml") if "keywatch@" in each and "jobs:" in each]
-    assert len(job.splitlines()) <= 12
-    assert named(".github/workflows/sec-ci.yml").replace(" # better: its commit", "") == job
+def test_a_workflow_takes_at_most_12_lines_and_a_hook_4() -> None:
+    assert len(named(".github/workflows/sec-ci.yml").splitlines()) <= 12
+    hooks = [each for each in blocks(README, "yaml") if "- repo:" in each]
+    assert {len(each.splitlines()) for each in hooks} == {4}
+
+
+@pytest.mark.parametrize("name", ["sec-ci", "nightly-audit"])
+def test_a_workflow_is_the_same_in_both(name: str) -> None:
+    file = f".github/workflows/{name}.yml"
+    assert named(file).replace(" # better: its commit", "") in blocks(README, "yaml")
+
+
+def test_the_readmes_hooks_are_hooks_of_this_repository(tmp_path: Path) -> None:
+    ours = {each["id"] for each in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_bytes())}
+    hooks = (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    for text in (each for each in blocks(README + hooks, "yaml") if "- repo:" in each):
+        file = grow(tmp_path, {"config.yaml": text}) / "config.yaml"
+        check = [str(BIN / "pre-commit"), "validate-config", str(file)]
+        assert subprocess.run(check, capture_output=True, check=False).returncode == 0, text
+        (repo,) = yaml.safe_load(text)["repos"]
+        assert {each["id"] for each in repo["hooks"]} <= ours
 
 
 @pytest.mark.parametrize("name", ["sec-ci", "nightly-audit"])

@@ -220,10 +220,12 @@ def test_a_policy_without_rules_has_none_to_test(keywatch: Keywatch, tmp_path: P
     assert b"holds no rules" in done.stderr
 
 
-def test_the_readmes_example_of_a_rule_on_structure_holds(
+def test_the_documented_example_of_a_rule_on_structure_holds(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    text = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    text = (Path(__file__).resolve().parents[1] / "docs" / "own-rules.md").read_text(
+        encoding="utf-8"
+    )
     (block,) = re.findall(
         r"```yaml\n(# keywatch.yaml\nversion: 1\nrules:\n.*?)```", text, re.DOTALL
     )

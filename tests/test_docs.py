@@ -1,5 +1,5 @@
 """docs/rules/: a page for each rule, as docs/generate.py makes it, and none left over; and
-docs/coverage.md, with the totals that the README names."""
+docs/coverage.md, with the totals that the README names. Its picture and its table of peers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
 
-from docs import coverage, generate
+from docs import coverage, generate, peers, picture
+from examples import plant
 from scanner.policy import live_rules
 from tests.support import Keywatch
 
@@ -61,10 +63,10 @@ def test_a_page_with_another_text_and_one_without_a_rule_are_named_and_put_right
 ) -> None:
     pages = generate.pages()
     monkeypatch.setattr(generate, "pages", lambda: pages)
-    monkeypatch.setattr(generate, "FOLDER", tmp_path)
+    monkeypatch.setattr(generate, "TARGET", tmp_path)
     assert generate.main([]) == 0
-    (tmp_path / "coverage.md").write_text("old")
-    (tmp_path / "rules" / "gone.md").write_text("of a rule that is no more")
+    (tmp_path / "docs/coverage.md").write_text("old")
+    (tmp_path / "docs/rules/gone.md").write_text("of a rule that is no more")
     capsys.readouterr()
     assert generate.main(["--check"]) == 1
     named = capsys.readouterr().out
@@ -72,7 +74,53 @@ def test_a_page_with_another_text_and_one_without_a_rule_are_named_and_put_right
     assert "docs/rules/gone.md" in named
     assert generate.main([]) == 0
     assert generate.main(["--check"]) == 0
-    assert not (tmp_path / "rules" / "gone.md").exists()
+    assert not (tmp_path / "docs/rules/gone.md").exists()
+
+
+def test_every_link_of_a_page_leads_somewhere() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "bench" / "RESULTS.md"]
+    lost = [(page.name, link) for page in pages for link in _links(page) if not _leads(page, link)]
+    assert lost == []
+
+
+def _links(page: Path) -> list[str]:
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+
+
+def _leads(page: Path, link: str) -> bool:
+    """Whether the file is there, and the heading, named as GitHub names it."""
+    path, _, heading = link.partition("#")
+    target = page.parent / path if path else page
+    if not heading or not target.exists():
+        return target.exists()
+    titles = re.findall(r"(?m)^#+ (.+)$", target.read_text(encoding="utf-8"))
+    return heading in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in titles}
+
+
+def test_the_table_of_peers_has_the_figures_of_the_benchmark() -> None:
+    """Without the range beside them; a tool that was not measured has a dash."""
+    results = (ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8")
+    lines = peers.table(results).splitlines()
+    assert len(lines) == 2 + len(peers.FIGURES) + 2
+    assert lines[1] == "|---|---|---|---|---|---|"
+    cells = [cell for line in lines[2:-2] for cell in line.split(" | ")[1:]]
+    assert all(re.fullmatch(r"[\d.,]+|-| ?\|?", cell.rstrip(" |")) for cell in cells)
+    own = re.search(r"(?m)^\| django, git \| .*", results)
+    assert own
+    assert f"| {own[0].split(' | ')[3].split()[0]} |" in lines[2]
+
+
+def test_the_picture_is_a_drawing_of_a_report_and_masks_its_secrets() -> None:
+    drawn = (ROOT / "docs" / "terminal.svg").read_text(encoding="utf-8")
+    root = ET.fromstring(drawn)
+    shown = ["".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert shown[0].startswith("$ keywatch scan ")
+    assert "AWS secret access key" in shown
+    plants = [one for one in plant.load_manifest().plants if one.file.startswith(picture.SCANNED)]
+    values = [value for one in plants for value in re.findall(r'"([^"]{12,})"', one.template)]
+    assert len(values) >= 3
+    assert not [value for value in values if value in drawn]
 
 
 def test_the_readme_names_the_totals_of_the_coverage_table() -> None:

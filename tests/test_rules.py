@@ -154,8 +154,11 @@ def test_a_rule_file_that_is_not_there_is_a_usage_error(keywatch: Keywatch, tmp_
     assert b"do:  check the path" in done.stderr
 
 
-def test_the_readmes_example_of_a_rule_holds(keywatch: Keywatch, tmp_path: Path) -> None:
-    (block,) = re.findall(r"```yaml\n(rules:\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+@pytest.mark.parametrize("page", ["README.md", "docs/own-rules.md"])
+def test_the_documented_example_of_a_rule_holds(
+    keywatch: Keywatch, tmp_path: Path, page: str
+) -> None:
+    (block,) = re.findall(r"```yaml\n(rules:\n.*?)```", (ROOT / page).read_text(), re.DOTALL)
     (tmp_path / "readme.yaml").write_text(block)
     assert keywatch("rules", "test", "readme.yaml", cwd=tmp_path).returncode == 0
 

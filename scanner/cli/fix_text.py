@@ -47,7 +47,7 @@ def text(
         title = "revoke the old values: git's history and every clone still hold them"
         revoke = ((revokes.get(each.finding.rule) or _REVOKE, each.finding) for each in replaced)
         parts += _listed(title, _grouped(revoke), paint)
-        parts += ['  (README, "Taking values out of configuration")', ""]
+        parts += ['  (docs/configuration.md, "Taking values out of configuration")', ""]
     parts.append(_result(files, left, written=written))
     return for_log("\n".join(parts) + "\n")
 
