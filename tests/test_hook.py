@@ -238,6 +238,7 @@ class TestWithTheFramework:
         code, said = framework("keywatch-message", *stage_of)
         assert code == 1, said
         assert "COMMIT_EDITMSG:3:10" in said
+        assert framework("keywatch", *stage_of) == (0, "")
 
     def test_the_source_documents_arguments_work(
         self, repository: Path, framework: Callable[..., tuple[int, str]]

@@ -104,7 +104,7 @@ def _verdict(docket: Docket, parts: Sequence[Part], min_confidence: Confidence) 
 
 
 def _below(hidden: int) -> tuple[Note, ...]:
-    text = f"{hidden} findings of lower confidence are left out: --min-confidence low shows them"
+    text = f"findings of lower confidence left out: {hidden} (--min-confidence low shows them)"
     return (Note(kind="below-confidence", path="", text=text),) if hidden else ()
 
 
