@@ -208,14 +208,13 @@ def postgres() -> Iterator[Postgres]:
     """A new cluster on a free port. It refuses to run as root, and reads nothing in a folder of
     root's."""
     folder = tempfile.mkdtemp(prefix="keywatch-pg-")
-    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     tools, port = postgres_tools(), free_port()
-    control = [*as_user, os.path.join(tools, "pg_ctl"), "-D", f"{folder}/data", "-w", "-s"]
+    control = [os.path.join(tools, "pg_ctl"), "-D", f"{folder}/data", "-w", "-s"]
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
     try:
-        if as_user:
+        if os.geteuid() == 0:
             shutil.chown(folder, "postgres")
-        made = [*as_user, os.path.join(tools, "initdb"), "-D", f"{folder}/data", "-A", "trust"]
+        made = [os.path.join(tools, "initdb"), "-D", f"{folder}/data", "-A", "trust"]
         _quietly([*made, "-U", "admin"], folder)
         _quietly([*control, "-o", options, "-l", f"{folder}/log", "start"], folder)
         try:
@@ -227,7 +226,16 @@ def postgres() -> Iterator[Postgres]:
 
 
 def _quietly(command: list[str], folder: str) -> None:
+    """Root becomes the user of the cluster, without a program of /usr/sbin for it."""
+    user = "postgres" if os.geteuid() == 0 else None
     done = subprocess.run(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+        command,
+        cwd=folder,
+        user=user,
+        group=user,
+        extra_groups=[] if user else None,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -130,6 +130,18 @@ def test_the_job_for_gitlab_judges_a_merge_request_by_what_it_adds(pull: Path) -
     assert (pull / "gl-secret-detection-report.json").exists()
 
 
+def test_the_audit_for_gitlab_keeps_its_state_from_the_first_night(pull: Path) -> None:
+    operator = pull.parent / "operator.yaml"
+    operator.write_text(
+        "backends:\n"
+        '  prod: {kind: vault, address: "http://127.0.0.1:9", auth: {method: token, env: T}}\n'
+    )
+    script = "\n".join(yaml.safe_load(named(".gitlab-ci.yml"))["keywatch-audit"]["script"])
+    code, out = run(script, pull, KEYWATCH_OPERATOR=str(operator), T="made up")
+    assert (code, "unreachable" in out) == (3, True)
+    assert {each.name for each in (pull / "kept").iterdir()} == {"audit.state", "audit.sarif"}
+
+
 def test_the_job_for_jenkins_judges_a_change_by_what_it_adds(pull: Path) -> None:
     (script,) = re.findall(r"sh '''\n(.*?)'''", DOCS, re.DOTALL)
     code, out = run(script, pull, CHANGE_TARGET="main", WORKSPACE_TMP=str(pull.parent))
