@@ -24,7 +24,7 @@ from examples import plant
 from scanner.report import saved, table
 
 ROOT = Path(__file__).resolve().parents[1]
-SCANNED = ("services/workers/agentaskit_workers",)
+SCANNED = ("services/workers/agentaskit_workers/storage.py",)
 COLUMNS = 100
 CELL, LINE, MARGIN = 8.4, 19, 20  # pixels
 FOREGROUND, BACKGROUND = "#d6d9df", "#16181d"
