@@ -293,6 +293,44 @@ class TestWhatIsMissing:
         assert seen.paths == ["a.py"]
         assert "refs/heads/broken" in seen.report["gaps"][0]["reason"]
 
+    def test_so_is_one_whose_file_is_garbage(self, keywatch: Keywatch, repo: Path) -> None:
+        commit(repo, {"a.py": "x = 1\n"})
+        (repo / ".git" / "refs" / "heads" / "broken").write_text("garbage\n")
+        seen = history(keywatch, repo)
+        assert "refs/heads/broken" in seen.report["gaps"][0]["reason"]
+
+    def test_a_ref_whose_name_breaks_lines_is_one(self, keywatch: Keywatch, repo: Path) -> None:
+        commit(repo, {"a.py": leak()})
+        git(repo, "update-ref", "refs/heads/a\u2028b", "HEAD")
+        assert not history(keywatch, repo).report["gaps"]
+
+    def test_a_stash_with_a_signature_runs_nothing(
+        self, keywatch: Keywatch, repo: Path, tmp_path: Path
+    ) -> None:
+        head = commit(repo, {"a.py": "x = 1\n"})
+        program, ran = tmp_path / "gpg", tmp_path / "ran"
+        program.write_text(f"#!/bin/sh\ntouch {ran}\n")
+        program.chmod(0o755)
+        person = "a <a@b> 1700000000 +0000"
+        mark = "PGP SIGNATURE-----"
+        signed = (
+            f"tree {git(repo, 'rev-parse', 'HEAD^{tree}').strip()}\n"
+            f"parent {head}\nparent {head}\nauthor {person}\ncommitter {person}\n"
+            f"gpgsig -----BEGIN {mark}\n \n x\n -----END {mark}\n\nmessage\n"
+        )
+        argv = ["git", "hash-object", "-t", "commit", "-w", "--stdin"]
+        made = subprocess.run(
+            argv, cwd=repo, input=signed.encode(), capture_output=True, check=True
+        )
+        git(repo, "stash", "store", "-m", "x", made.stdout.decode().strip())
+        git(repo, "config", "log.showSignature", "true")
+        git(repo, "config", "gpg.program", str(program))
+        git(repo, "reflog", "show", "--format=%H", "refs/stash")
+        assert ran.exists()
+        ran.unlink()
+        assert history(keywatch, repo, "--stashes").code == 0
+        assert not ran.exists()
+
     def test_a_damaged_commit_hides_no_other_one(self, keywatch: Keywatch, repo: Path) -> None:
         commit(repo, {"a.py": leak(1)}, when=1_700_000_000)
         bad = commit(repo, {"b.py": leak(2)}, when=1_700_001_000)

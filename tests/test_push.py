@@ -131,6 +131,11 @@ class TestPreReceive:
         remote.push("new")
         remote.push(":new")
 
+    def test_a_ref_whose_name_breaks_lines(self, remote: Remote) -> None:
+        remote.guard()
+        remote.commit({"app.py": "x = 1\n"})
+        remote.push("HEAD:refs/heads/a\u2028b")
+
     def test_a_force_push(self, remote: Remote) -> None:
         remote.commit({"a.py": "x = 1\n"})
         remote.push()

@@ -90,7 +90,8 @@ def _outgoing(io: Io) -> list[_Update]:
 
 
 def _lines(io: Io, words: int) -> Iterator[list[str]]:
-    for line in io.stdin.read().decode(errors="surrogateescape").splitlines():
+    text = io.stdin.read().decode(errors="surrogateescape").removesuffix("\n")
+    for line in text.split("\n") if text else ():
         said = line.split(" ")
         if len(said) != words:
             raise UsageError(

@@ -20,6 +20,8 @@ _NEUTRAL = (
     "core.pager=cat",
     "core.alternateRefsCommand=false",
     "diff.external=",
+    "diff.renameLimit=1000",  # git's own: without one, a commit takes as long as it likes
+    "log.showSignature=false",  # it would run gpg.program
     "protocol.allow=never",
     "submodule.recurse=false",
 )
@@ -44,6 +46,7 @@ _PATIENCE = 600
 _BUFFER = 1 << 18
 _AHEAD = 500  # names: fewer bytes than a pipe holds, so that nobody waits for the other
 _UNOPENED = re.compile(rb"(?ms)^warning: could not open directory '(.*?)/': [^'\n]*$")
+_BROKEN = re.compile(rb"(?m)^warning: ignoring broken ref (.*)$")
 
 
 def top_of(path: str) -> str | None:
@@ -75,6 +78,27 @@ def run(root: str, *arguments: str, fed: bytes = b"") -> bytes:
     """What a git command prints, with `fed` as its standard input. UsageError with git's own words
     where it fails."""
     return _finish(root, _start(root, arguments, feeds=bool(fed)), arguments[0], fed)[0]
+
+
+def run_briefly(root: str, most: int, *arguments: str) -> bytes | None:
+    """The same; None where it prints more than `most` bytes."""
+    process = _start(root, arguments)
+    said = process.stdout.read(most + 1) if process.stdout else b""
+    if len(said) > most:
+        process.kill()
+        process.communicate()
+        return None
+    return said + _finish(root, process, arguments[0])[0]
+
+
+def refs(root: str) -> Iterator[tuple[str, str]]:
+    """The id and the name of each ref; "" for the id of one that git cannot read."""
+    process = _start(root, ("for-each-ref", "--format=%(objectname) %(refname)"))
+    out, err = _finish(root, process, "for-each-ref")
+    for line in os.fsdecode(out).split("\n")[:-1]:
+        oid, _, name = line.partition(" ")
+        yield oid, name
+    yield from (("", os.fsdecode(match[1])) for match in _BROKEN.finditer(err))
 
 
 def ask(root: str, *arguments: str) -> str | None:

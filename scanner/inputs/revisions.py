@@ -98,10 +98,10 @@ def of_history(
         head = objects.id("HEAD^{commit}") or ""
         tips = [head] if head else []
         for oid, name in _refs(root, stashes=stashes, notes=notes):
-            if objects.id(oid):
+            if oid and objects.id(oid):
                 tips.append(oid)
             else:
-                reason = f"{name} leads to an object that is not here (git fsck)"
+                reason = f"{name} leads to no object that is here (git fsck)"
                 gaps.append(Gap(kind="unreadable", path="", reason=reason))
     without = (*seen, *([base] if base else ()))
     try:
@@ -180,11 +180,7 @@ def _whole(root: str) -> _Listed:
 def _refs(root: str, *, stashes: bool, notes: bool) -> Iterator[tuple[str, str]]:
     """The id and the name of each ref; of a stash, of all that it holds."""
     left_out = (*(() if stashes else ("refs/stash",)), *(() if notes else ("refs/notes/",)))
-    out = git.run(root, "for-each-ref", "--format=%(objectname) %(refname)")
-    for line in os.fsdecode(out).splitlines():
-        oid, _, name = line.partition(" ")
-        if not name.startswith(left_out):
-            yield oid, name
+    yield from (each for each in git.refs(root) if not each[1].startswith(left_out))
     kept = git.ask(root, "reflog", "show", "--format=%H", "refs/stash") if stashes else None
     yield from ((oid, "refs/stash") for oid in (kept or "").split())
 
