@@ -398,6 +398,21 @@ def damage(root: Path, name: str) -> None:
 
 
 class TestOddFiles:
+    def test_a_few_trees_that_stand_for_millions_of_files_are_a_gap(self, pull: Pull) -> None:
+        pull.branch()
+        entry = f"100644 blob {git(pull.root, 'hash-object', '-w', 'start.txt').strip()}"
+        for _ in range(5):
+            argv = ["git", "mktree"]
+            names = "".join(f"{entry}\t{name:0200}\n" for name in range(10))
+            made = subprocess.run(
+                argv, cwd=pull.root, input=names.encode(), capture_output=True, check=True
+            )
+            entry = f"040000 tree {made.stdout.decode().strip()}"
+        commit = git(pull.root, "commit-tree", "-p", "HEAD", "-m", "x", entry.split()[2]).strip()
+        seen = pull.scan("--diff", f"main..{commit}")
+        assert seen.code == 3
+        assert "more files than keywatch can list" in seen.report["gaps"][0]["reason"]
+
     def test_names_of_any_bytes(self, pull: Pull) -> None:
         pull.branch()
         names = [

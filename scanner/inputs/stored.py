@@ -12,6 +12,9 @@ from scanner.inputs.interface import CONTROL_LIMIT, Blob, too_large, too_large_t
 from scanner.model import Gap, Skip
 
 NOT_TEXT = {"160000": "submodule", "120000": "symlink"}
+MOST_LISTED = 1 << 26
+"""Bytes that git says of the files of a commit, half a million of them: a few objects can name any
+number."""
 _UNMERGED = "000000"  # no mode yet: a merge left several versions, of which none is staged
 
 
@@ -95,9 +98,13 @@ class Stored:
 
 
 def of_commit(root: str, oid: str) -> Stored:
-    """All files of a commit."""
+    """All files of a commit. UsageError where they are too many to list."""
+    said = git.run_briefly(root, MOST_LISTED, "ls-tree", "-r", "-z", "--full-tree", oid)
+    if said is None:
+        todo = "leave it out of what is scanned: such a tree is made to fill a machine's memory"
+        raise UsageError(f"commit {oid[:12]} has more files than keywatch can list", todo=todo)
     entries = {}
-    for entry in git.run(root, "ls-tree", "-r", "-z", "--full-tree", oid).split(b"\0"):
+    for entry in said.split(b"\0"):
         about, _, path = entry.partition(b"\t")
         if path:
             mode, _, found = about.decode().split()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from scanner.inputs import git
-from scanner.inputs.stored import NOT_TEXT
+from scanner.inputs.stored import MOST_LISTED, NOT_TEXT
 from scanner.model import Gap
 
 Lines = tuple[tuple[int, int], ...]
@@ -113,10 +113,10 @@ class Versions(git.Helper):
         for what git cannot tell."""
         try:
             answers = self._answers(items, meanwhile)
-        except (OSError, EOFError):  # git ends where an object is missing or damaged
+        except (OSError, EOFError) as error:  # git ends where an object is missing or damaged
             self.close()
             if len(items) == 1:
-                yield items[0], _gap(items[0])
+                yield items[0], _gap(items[0], too_many=isinstance(error, _TooManyError))
             else:
                 for item in items:
                     yield from self.of((item,))
@@ -154,6 +154,8 @@ class Versions(git.Helper):
             if not piece:
                 raise EOFError
             said += piece
+            if len(said) > MOST_LISTED:
+                raise _TooManyError
         return _parsed(bytes(said[: -len(self._end)]))
 
 
@@ -184,8 +186,15 @@ def _name(said: bytes) -> str:
     return said.decode(errors="surrogateescape")
 
 
-def _gap(item: str) -> Gap:
+class _TooManyError(OSError):
+    """Git says more of a commit than there is room for."""
+
+
+def _gap(item: str, *, too_many: bool = False) -> Gap:
     what = "what the whole range changes" if " " in item else f"what commit {item[:12]} changes"
+    if too_many:
+        reason = f"{what} is not looked at: it is more files than keywatch can list"
+        return Gap(kind="unreadable", path="", reason=reason)
     reason = (
         f"git cannot tell {what}: an object is damaged (git fsck names it), or missing because the "
         "clone is partial (git fetch --refetch --no-filter)"
