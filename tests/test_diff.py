@@ -759,6 +759,30 @@ class TestBypasses:
         grafts.write_text(f"{last} {good}\n")
         assert pull.scan().paths == ["app.py"]
 
+    @pytest.mark.parametrize("option", ["--diff=main", "--diff=main~0", "--diff=main~1"])
+    def test_a_tag_with_the_name_of_the_branch(self, pull: Pull, option: str) -> None:
+        pull.base({"a.py": "x = 1\n"})
+        pull.branch()
+        pull.commit({"b.py": leak()})
+        git(pull.root, "tag", "main", "pull")
+        seen = pull.scan(option)
+        assert seen.code == 2
+        assert "main is the name of several refs" in seen.err
+        assert pull.scan("--diff=refs/heads/main").code == 1
+        assert pull.scan("--diff=refs/heads/main", "--trust=main").code == 2
+
+    def test_a_merge_base_that_only_a_merged_branch_had(self, pull: Pull) -> None:
+        git(pull.root, "checkout", "-q", "-b", "before")
+        loose = pull.commit({"keywatch.yaml": "version: 1\nscan: {exclude: ['src/**']}\n"})
+        pull.commit({}, "keywatch.yaml")
+        git(pull.root, "checkout", "-q", "main")
+        git(pull.root, "merge", "-q", "--no-ff", "-m", "merge", "before")
+        git(pull.root, "checkout", "-q", "-b", "pull", loose)
+        pull.commit({"src/app.py": leak()})
+        seen = pull.scan()
+        assert seen.code == 1
+        assert sorted(seen.paths) == ["keywatch.yaml", "src/app.py"]
+
     def test_trust_says_whose_policy_holds(self, pull: Pull) -> None:
         pull.base({"keywatch.yaml": POLICY})
         pull.branch()

@@ -127,7 +127,7 @@ def at(root: str, oid: str) -> Stored:
 
 def commit(root: str, name: str, given: str) -> str:
     """The id of a commit. UsageError where the argument `given` names none."""
-    found = git.objects(root).id(f"{name}^{{commit}}")
+    found = git.objects(root).commit(name)
     if found is None:
         raise UsageError(f"{given} {name} names no commit here", todo=f"see git rev-parse {name}")
     return found

@@ -46,6 +46,7 @@ _PATIENCE = 600
 _BUFFER = 1 << 18
 _AHEAD = 500  # names: fewer bytes than a pipe holds, so that nobody waits for the other
 _UNOPENED = re.compile(rb"(?ms)^warning: could not open directory '(.*?)/': [^'\n]*$")
+_SUFFIX = re.compile(r"[~^:]|@\{")  # what git puts behind the name of a ref
 _BROKEN = re.compile(rb"(?m)^warning: ignoring broken ref (.*)$")
 
 
@@ -198,6 +199,18 @@ class Objects(Helper):
             return None
         _discard(answers, header[2] + 1)
         return header[0].decode()
+
+    def commit(self, name: str) -> str | None:
+        """The id of the commit that a name means, None where it means none. UsageError where it is
+        the name of several: git would take a tag, which more people may push, for the branch."""
+        ref = _SUFFIX.split(name)[0]
+        places = () if ref == "HEAD" else ("refs/", "refs/tags/", "refs/heads/", "refs/remotes/")
+        if len({self.id(f"{place}{ref}^{{commit}}") for place in places} - {None}) > 1:
+            raise UsageError(
+                f"{ref[:200]} is the name of several refs, of different commits",
+                todo="name the branch in full, as refs/heads/main or refs/remotes/origin/main",
+            )
+        return self.id(f"{name}^{{commit}}")
 
     def _ask(self, names: Sequence[str]) -> IO[bytes] | None:
         """Where the answers come from."""

@@ -63,7 +63,8 @@ def of_diff(root: str, said: str) -> Change:
             why="the clone is shallow" if cut else "",
             todo=_FETCH if cut else "name the branch that this one began at",
         )
-    return _change(objects, head, starts, listed)
+    change = _change(objects, head, starts, listed)
+    return change._replace(base=_on_mainline(root, base, change.base))
 
 
 def of_push(root: str, new: str, old: str, known: str) -> Change:
@@ -139,6 +140,15 @@ def cut_at(root: str) -> frozenset[str]:
         return frozenset()
 
 
+def _on_mainline(root: str, branch: str, start: str) -> str:
+    """The newest commit of a branch's first-parent line that `start` holds, "" for none. What was
+    merged into it may have had another policy in between, which nobody agreed to."""
+    if start == branch:
+        return start
+    said = git.run(root, "rev-list", "--first-parent", "--boundary", branch, f"^{start}")
+    return next((line[1:] for line in said.decode().split() if line[0] == "-"), "")
+
+
 def _ends(said: str) -> tuple[str, str]:
     """The two names of BASE..HEAD or BASE...HEAD; HEAD where one is left out."""
     base, _, head = said.partition("..")
@@ -146,7 +156,7 @@ def _ends(said: str) -> tuple[str, str]:
 
 
 def _commit(objects: Objects, root: str, name: str) -> str:
-    found = objects.id(f"{name}^{{commit}}")
+    found = objects.commit(name)
     if found:
         return found
     if not name.strip("0"):
