@@ -57,3 +57,43 @@ def test_a_history_replaces_no_alerts_of_a_scan(
 ) -> None:
     log = json.loads(change.keywatch("scan", option, "--report=sarif=-").out)
     assert log["runs"][0]["automationDetails"]["id"] == f"keywatch/{category}/"
+
+
+@pytest.mark.parametrize("folder", ["", "ci"])
+def test_what_the_change_loosens_in_a_named_policy_is_a_finding(
+    change: Repository, folder: str
+) -> None:
+    name = "old.yaml" if folder else "ci/old.yaml"
+    run = change.run_in(folder, "scan", "--diff=HEAD~1", f"--config={name}", "--report=json=-")
+    found = [(each["rule"], each["location"]["path"]) for each in json.loads(run.out)["findings"]]
+    assert ("policy-weakened", "ci/old.yaml") in found
+
+
+RULE = """\
+rules:
+  - id: acme-key
+    title: Key of Acme
+    class: api-key
+    why: It reads all there is at Acme.
+    revoke: Delete it in the console.
+    rotate: Make a new one there.
+    pattern: 'ACME_[a-z0-9]{20}'
+    keywords: [ACME_]
+    examples: ['ACME_{alnum:20}']
+    negative_examples: ['ACME_']
+"""
+
+
+def test_named_rules_are_those_of_the_merge_base(change: Repository) -> None:
+    change.git("checkout", "-q", "main")
+    change.write({"ci/rules.yaml": RULE.replace("ACME", "acme")})
+    change.commit()
+    change.git("checkout", "-q", "-b", "other")
+    weaker = RULE.replace("ACME", "other")
+    change.write({"ci/rules.yaml": weaker, "b.txt": "acme_" + "k3v9" * 5 + "\n"})
+    change.commit()
+    found = change.keywatch("scan", "--diff=main", "--rules=ci/rules.yaml", "--report=json=-")
+    assert [each["rule"] for each in json.loads(found.out)["findings"]] == ["acme-key"]
+    missing = change.keywatch("scan", "--diff=main", "--rules=ci/none.yaml")
+    assert missing.code == 2
+    assert "ci/none.yaml cannot be read" in missing.err

@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from scanner.cli.masking import masked
@@ -94,14 +95,16 @@ class Ages:
 
     def _trail(self, past: _Past) -> Sequence[str]:
         """The paths that the file of a finding has had since."""
-        trail, waiting = [], [(self._order[past.commit], past.path)]
-        while waiting:
-            number, path = waiting.pop()
-            trail.append(path)
-            waiting += (
-                (later, to) for later, to in self._moved[path] if later < number and to not in trail
-            )
-        return trail
+        trail: dict[str, None] = {}
+        waiting = [(-self._order[past.commit], past.path)]
+        while waiting:  # from the oldest on: what a path can lead to is then asked once
+            number, path = heappop(waiting)
+            if path not in trail:
+                trail[path] = None
+                for later, to in self._moved[path]:
+                    if later < -number and to not in trail:
+                        heappush(waiting, (-later, to))
+        return [*trail]
 
     def _appearance(self, commit: str, *, present: bool) -> Appearance:
         data = self._objects.read(commit, _MESSAGE, b"commit")

@@ -57,8 +57,8 @@ def _steers_otherwise(plan: Plan, head: str) -> bool:
     """Does a commit have other files that steer a scan than those that do?"""
     held, owed = plan.selection.source, plan.owed
     said = Stored(held.root, {}, f"{head}:")
-    names = (plan.selection.config_name, owed.own_name, owed.classic_name)
-    return any(held.control(name) != said.control(name) for name in names)
+    names = (plan.selection.config_path, owed.own_name, owed.classic_name)
+    return any(held.control(name) != said.control(name) for name in filter(None, names))
 
 
 def _secret_files(plan: Plan, heads: Iterable[str], swept: Swept) -> Iterator[Observation]:

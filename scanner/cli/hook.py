@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import stat
 import sys
@@ -38,7 +39,8 @@ _SAID = {
     "pre-push": "checks each push; git push --no-verify skips it",
     "pre-receive": "checks each push to this repository, before it is let in",
 }
-_SCISSORS = b"------------------------ >8 ------------------------\n"
+# As a comment, in whatever character begins one: git drops what follows, the diff of commit -v.
+_SCISSORS = re.compile(rb"(?m)^\S -{24} >8 -{24}$")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +89,7 @@ def _commit_msg(arguments: list[str], io: Io) -> int:
     except OSError as error:
         raise unreadable(path, error) from None
     args.stdin, args.stdin_name = True, os.path.basename(path)
-    stdin = BytesIO(message.partition(_SCISSORS)[0])
+    stdin = BytesIO(_SCISSORS.split(message, maxsplit=1)[0])
     return scan.scan(args, io._replace(stdin=stdin), Confidence.MEDIUM, silent_when_clean=True)
 
 

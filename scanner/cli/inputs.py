@@ -26,6 +26,7 @@ from scanner.inputs.stored import Stored
 
 class Selection(NamedTuple):
     """What is read, under which policy. `open_from` leads from the current folder to the root.
+    `config_path`: where the policy lies in what is read, "" where it lies elsewhere.
 
     `named`: files and folders are named by hand, not by a hook, whose files are git's index's.
     """
@@ -34,6 +35,7 @@ class Selection(NamedTuple):
     config: Config
     config_data: bytes | None
     config_name: str
+    config_path: str
     exclude: tuple[str, ...]
     archives: bool
     whole_tree: bool
@@ -154,12 +156,16 @@ def _selection(
 ) -> Selection:
     if cache_folder and _is_brought(cache_folder, root):
         cache_folder = None
-    settings, data, name = _config(args, io, source, cache_folder)
+    name = args.config or config.NAME
+    path = in_commit(name, io, source) if args.config else name
+    data = source.control(path) if path else _read(name, io)
+    settings = config.load(data, name, cache_folder)
     return Selection(
         source=source,
         config=settings,
         config_data=data,
         config_name=name,
+        config_path=path,
         exclude=(*settings.exclude, *args.exclude),
         archives=args.archives or settings.archives,
         whole_tree=source.whole_tree and not args.exclude,
@@ -242,26 +248,18 @@ def _source(
     return Folder(root, only, use_git=use_git)
 
 
-def _config(
-    args: argparse.Namespace, io: Io, source: Source, cache_folder: str | None
-) -> tuple[Config, bytes | None, str]:
-    name = args.config or config.NAME
-    path = in_commit(args.config, io, source) if args.config else name
-    if path:
-        data = source.control(path)
-    else:
-        try:
-            with open(os.path.join(io.cwd, name), "rb") as file:
-                data = file.read()
-        except OSError as error:
-            raise unreadable(name, error) from None
-    return config.load(data, name, cache_folder), data, name
+def _read(name: str, io: Io) -> bytes:
+    try:
+        with open(os.path.join(io.cwd, name), "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise unreadable(name, error) from None
 
 
 def in_commit(given: str, io: Io, source: Source) -> str:
     """The path, in the commit that steers a scan, of a file that somebody names; "" where files do,
     or the file lies elsewhere. The one in the work tree may be what a change makes of it."""
-    if not isinstance(source, Stored):
+    if not (isinstance(source, Stored) and source.is_of_commit):
         return ""
     path = _inside(source.root, os.path.join(os.path.realpath(io.cwd), given))
     return "" if path.startswith("../") else path

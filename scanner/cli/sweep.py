@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from scanner import globs, pool
 from scanner.cli import debt, inputs
 from scanner.cli.debt import Debt
-from scanner.cli.inputs import Selection
+from scanner.cli.inputs import Selection, in_commit
 from scanner.cli.masking import masked
 from scanner.cli.terminal import Io
 from scanner.detect import rulebook
@@ -272,7 +272,7 @@ def _rules(
     args: argparse.Namespace, io: Io, selection: Selection, cache_folder: str | None
 ) -> Rulebook:
     """The shipped rules, those of keywatch.yaml and of --rules, without the disabled ones."""
-    extra = [_rule_file(os.path.join(io.cwd, path), path) for path in args.rules]
+    extra = [_rule_file(path, io, selection) for path in args.rules]
     if selection.config.has_rules and selection.config_data is not None:
         from scanner.detect.rules import Source as RuleFile
 
@@ -355,11 +355,19 @@ def _tree(recipe: Recipe, listed: Sequence[str]) -> Tree:
     return Tree(recipe.source, listed, recipe.most, recipe.exclude, recipe.matcher)
 
 
-def _rule_file(path: str, given: str) -> RuleFile:
+def _rule_file(given: str, io: Io, selection: Selection) -> RuleFile:
+    """Of a change, as the commit has it whose policy holds: it brings no rules of its own."""
     from scanner.detect.rules import Source as RuleFile
 
+    inside = in_commit(given, io, selection.source)
+    data = selection.source.control(inside) if inside else None
+    if data is not None:
+        return RuleFile(given, data)
+    if inside:
+        why = "the commit whose policy holds has no such file"
+        raise UsageError(f"--rules {given} cannot be read", why=why, todo="leave it out")
     try:
-        with open(path, "rb") as file:
+        with open(os.path.join(io.cwd, given), "rb") as file:
             return RuleFile(given, file.read())
     except OSError as error:
         raise unreadable(f"--rules {given}", error) from None

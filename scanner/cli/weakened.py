@@ -28,9 +28,9 @@ def observations(plan: Plan, heads: set[str]) -> Iterator[Observation]:
 def _found(plan: Plan, head: str) -> Iterator[Finding]:
     held = plan.selection.source
     said = Stored(held.root, {}, f"{head}:")
-    name = plan.selection.config_name
-    if name == config.NAME and held.control(name) != (data := said.control(name)):
-        yield from _of_config(plan, data)
+    path = plan.selection.config_path
+    if path and held.control(path) != (data := said.control(path)):
+        yield from _of_config(plan, path, data)
     old = plan.owed
     new = debt.elsewhere(old, held, said, plan.selection.cache_folder)
     if old.own != new.own and (entries := new.baseline()):
@@ -40,8 +40,7 @@ def _found(plan: Plan, head: str) -> Iterator[Finding]:
         yield from weakening.of_standing(old.standing(), new.standing())
 
 
-def _of_config(plan: Plan, data: bytes | None) -> Iterator[Finding]:
-    name = config.NAME
+def _of_config(plan: Plan, name: str, data: bytes | None) -> Iterator[Finding]:
     old, new = plan.selection.config, config.load(data, name, None)
     parsed = Document({}, name, {}) if data is None else document.parse(data, name)
     before = plan.selection.config_data

@@ -19,6 +19,7 @@ _NEUTRAL = (
     "core.hooksPath=/dev/null",
     "core.pager=cat",
     "core.alternateRefsCommand=false",
+    "core.commitGraph=false",  # a file that may say anything of commits
     "diff.external=",
     "diff.renameLimit=1000",  # git's own: without one, a commit takes as long as it likes
     "log.showSignature=false",  # it would run gpg.program

@@ -53,6 +53,11 @@ class Stored:
         self._contents = contents or git.objects(root)
         self._whence = whence
 
+    @property
+    def is_of_commit(self) -> bool:
+        """Do the files of a commit steer the scan, not those of the index?"""
+        return self._whence != ":"
+
     def paths(self, _steps: object = (), /) -> Sequence[str]:
         return sorted(self.entries)
 
