@@ -20,7 +20,7 @@ from scanner.cli import output, register, survey
 from scanner.cli.inputs import Selection
 from scanner.cli.masking import masked
 from scanner.cli.terminal import Io, moment
-from scanner.errors import ConfigError, ExitCode, UsageError, unreadable
+from scanner.errors import ConfigError, ExitCode, UsageError
 from scanner.inputs.folder import Folder
 from scanner.model import Finding, Outcome, Suppressed
 from scanner.policy import entry_text
@@ -93,11 +93,7 @@ def _audited(args: argparse.Namespace, io: Io, selection: Selection) -> Outcome:
     """What an audit found, without what keywatch.yaml allows by now."""
     if args.id == "list":
         raise UsageError("the list has all exceptions", todo="leave out --audit")
-    try:
-        with open(os.path.join(io.cwd, args.audit), "rb") as file:
-            found = carried.results(file.read(), args.audit)
-    except OSError as error:
-        raise unreadable(args.audit, error) from None
+    found = carried.results(io.file(args.audit), args.audit)
     entries = {each.fingerprint[:ID]: each for each in selection.config.allow}
     return Outcome(
         findings=tuple(each for each in found if each.id not in entries),

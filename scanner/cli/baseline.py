@@ -28,7 +28,7 @@ from scanner.cli import columns, debt, inputs, output, record, survey
 from scanner.cli.inputs import Selection
 from scanner.cli.terminal import Io
 from scanner.detect import classic
-from scanner.errors import ExitCode, unreadable
+from scanner.errors import ExitCode
 from scanner.policy import baseline, classic_baseline, classic_merge, classic_update
 from scanner.report.text import count, storable, visible
 
@@ -107,7 +107,7 @@ def _classic_rows(selection: Selection) -> list[tuple[str, str, str, str]]:
 def _merge(args: argparse.Namespace, io: Io) -> int:
     """What git asks of a merge driver: the result in place of our side; 1 is a conflict."""
     name = args.path or args.ours
-    sides = [_read(path) for path in (args.base, args.ours, args.theirs)]
+    sides = [*map(io.file, (args.base, args.ours, args.theirs))]
     conflicts: tuple[str, ...] = ()
     if any(map(baseline.is_one, sides)):
         entries = [baseline.parse(side, name).entries if side else () for side in sides]
@@ -121,11 +121,3 @@ def _merge(args: argparse.Namespace, io: Io) -> int:
     for conflict in conflicts:
         io.error_line(f"keywatch: {visible(name)}: {visible(conflict)}")
     return ExitCode.FINDINGS if conflicts else ExitCode.CLEAN
-
-
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise unreadable(path, error) from None

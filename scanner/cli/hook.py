@@ -23,7 +23,7 @@ from io import BytesIO
 
 from scanner.cli import Parser, commits, formatter, output, scan
 from scanner.cli.terminal import Io
-from scanner.errors import ExitCode, UsageError, unreadable
+from scanner.errors import ExitCode, UsageError
 from scanner.inputs import git
 from scanner.model import Confidence
 
@@ -83,13 +83,8 @@ def _commit_msg(arguments: list[str], io: Io) -> int:
     if len(args.paths) != 1:
         raise UsageError("keywatch hook commit-msg takes one file", todo="let git run it")
     (path,), args.paths = args.paths, []
-    try:
-        with open(os.path.join(io.cwd, path), "rb") as file:
-            message = file.read()
-    except OSError as error:
-        raise unreadable(path, error) from None
     args.stdin, args.stdin_name = True, os.path.basename(path)
-    stdin = BytesIO(_SCISSORS.split(message, maxsplit=1)[0])
+    stdin = BytesIO(_SCISSORS.split(io.file(path), maxsplit=1)[0])
     return scan.scan(args, io._replace(stdin=stdin), Confidence.MEDIUM, silent_when_clean=True)
 
 

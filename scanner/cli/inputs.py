@@ -15,7 +15,7 @@ from scanner.cli import commits
 from scanner.cli.commits import Commits
 from scanner.cli.terminal import Io
 from scanner.config import Config
-from scanner.errors import UsageError, unreadable
+from scanner.errors import UsageError
 from scanner.inputs import git
 from scanner.inputs.folder import Folder
 from scanner.inputs.index import Index
@@ -158,7 +158,7 @@ def _selection(
         cache_folder = None
     name = args.config or config.NAME
     path = in_commit(name, io, source) if args.config else name
-    data = source.control(path) if path else _read(name, io)
+    data = source.control(path) if path else io.file(name)
     settings = config.load(data, name, cache_folder)
     return Selection(
         source=source,
@@ -246,14 +246,6 @@ def _source(
     if args.staged:
         return Index(root, only or None, or_work_tree=args.or_work_tree)
     return Folder(root, only, use_git=use_git)
-
-
-def _read(name: str, io: Io) -> bytes:
-    try:
-        with open(os.path.join(io.cwd, name), "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise unreadable(name, error) from None
 
 
 def in_commit(given: str, io: Io, source: Source) -> str:

@@ -10,7 +10,7 @@ import os
 
 from scanner import config, operator_file
 from scanner.cli.terminal import Io
-from scanner.errors import UsageError, unreadable
+from scanner.errors import UsageError
 from scanner.operator_file import Operator, Options
 
 _VARIABLE = "KEYWATCH_OPERATOR"
@@ -43,11 +43,7 @@ def read(given: str | None, io: Io, root: str, options: Options) -> Operator:
             why="whoever may change the repository could send the audit elsewhere",
             todo=f"keep it elsewhere, or say --operator {config.NAME} for a repository of your own",
         )
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        raise unreadable(f"the operator's file {name}", error) from None
+    data = io.file(name, f"the operator's file {name}")
     return operator_file.operator(data, name, io.environ, options, is_policy=is_policy)
 
 

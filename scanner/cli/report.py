@@ -11,11 +11,10 @@ written, 2 for a file that is no whole report, 3 where something could not be wr
 from __future__ import annotations
 
 import argparse
-import os
 
 from scanner.cli import inputs, output
 from scanner.cli.terminal import Io
-from scanner.errors import ExitCode, unreadable
+from scanner.errors import ExitCode
 from scanner.report import saved
 
 
@@ -31,17 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, io: Io) -> int:
     output.targets(args.report)
-    outcome, context = saved.read(_data(args.file, io), args.file)
+    data = io.stdin.read() if args.file == "-" else io.file(args.file)
+    outcome, context = saved.read(data, args.file)
     shown = context._replace(color=io.color, width=io.width)
     written = output.deliver(args, io, outcome, shown)
     return ExitCode.CLEAN if written else ExitCode.INCOMPLETE
-
-
-def _data(name: str, io: Io) -> bytes:
-    if name == "-":
-        return io.stdin.read()
-    try:
-        with open(os.path.join(io.cwd, name), "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise unreadable(name, error) from None

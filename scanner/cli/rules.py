@@ -16,7 +16,7 @@ from scanner import cache, config
 from scanner.cli.inputs import root_of
 from scanner.cli.terminal import Io
 from scanner.detect import proof, rulebook, rules
-from scanner.errors import ExitCode, UsageError, unreadable
+from scanner.errors import ExitCode, UsageError
 from scanner.inputs.folder import Folder
 from scanner.model import RuleInfo
 from scanner.policy.check_rules import RULES as CHECK_RULES
@@ -92,11 +92,7 @@ def _paragraph(words: str) -> str:
 
 def _test(given: str, io: Io) -> int:
     """0 when every example is found and no negative is; 1 with a line for each that is not so."""
-    try:
-        with open(os.path.join(io.cwd, given), "rb") as file:
-            source = rules.Source(given, file.read(), os.path.basename(given) == config.NAME)
-    except OSError as error:
-        raise unreadable(given, error) from None
+    source = rules.Source(given, io.file(given), os.path.basename(given) == config.NAME)
     if source.part and not config.load(source.data, given, None).has_rules:
         raise UsageError(f"{given} holds no rules", todo="write some below rules:")
     shipped = any(source.data == each.data for each in rulebook.shipped())

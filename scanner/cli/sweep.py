@@ -6,7 +6,6 @@ Shared by every verb that needs to know what is in the files.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,7 +20,7 @@ from scanner.cli.terminal import Io
 from scanner.detect import rulebook
 from scanner.detect.detector import NOTHING, Detector, Named, matcher_for
 from scanner.detect.rulebook import Rulebook
-from scanner.errors import UsageError, unreadable
+from scanner.errors import UsageError
 from scanner.inputs.interface import Blob, Source
 from scanner.model import MEMBER, Gap, Observation, Reference, Skip
 
@@ -366,11 +365,7 @@ def _rule_file(given: str, io: Io, selection: Selection) -> RuleFile:
     if inside:
         why = "the commit whose policy holds has no such file"
         raise UsageError(f"--rules {given} cannot be read", why=why, todo="leave it out")
-    try:
-        with open(os.path.join(io.cwd, given), "rb") as file:
-            return RuleFile(given, file.read())
-    except OSError as error:
-        raise unreadable(f"--rules {given}", error) from None
+    return RuleFile(given, io.file(given, f"--rules {given}"))
 
 
 class Progress:

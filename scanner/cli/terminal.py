@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, MutableMapping
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from scanner.errors import KeywatchError, OutputError, UsageError
+from scanner.errors import KeywatchError, OutputError, UsageError, unreadable
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,6 +35,15 @@ class Io(NamedTuple):
             return os.getcwd()
         except FileNotFoundError:
             raise UsageError("the current folder is gone", todo="cd to one that exists") from None
+
+    def file(self, name: str, said: str = "") -> bytes:
+        """A file that somebody names, from the current folder on. UsageError where it cannot be
+        read, which calls it what is `said`."""
+        try:
+            with open(os.path.join(self.cwd, name), "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise unreadable(said or name, error) from None
 
     def write(self, text: str) -> None:
         self.write_all([text])

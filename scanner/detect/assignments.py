@@ -255,11 +255,10 @@ def continued(path: str, data: bytes, end: int) -> tuple[bytes, int]:
     if scope_of(path) != "code":
         return b"", 0
     piece = _PIECE_BESIDE if suffix_of(path) in _JOINED_BESIDE else _PIECE
-    text, last = b"", 0
+    text = b""
     while len(text) < _LONGEST and (m := piece.match(data, end)):
         text, end = text + m[3], m.end(3)
-        last = end
-    return text, last
+    return text, end if text else 0
 
 
 def is_no_string(candidate: Candidate) -> bool:

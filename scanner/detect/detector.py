@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scanner.detect.classic.found import Found
     from scanner.detect.decode import Decoder
     from scanner.detect.engine import Engine
+    from scanner.detect.numbering import Numbering
     from scanner.detect.rules import Rule
     from scanner.detect.trace import Trace
     from scanner.model import AllowComment, Finding, Gap, Note, Observation
@@ -64,31 +65,24 @@ def further(book: Rulebook, settings: ClassicSettings | None) -> dict[int, Patte
     """What it looks for beside that: the repository's own rules, what they look for in what is
     encoded, and the prefilters of the detect-secrets layer, which come after all others."""
     from scanner.detect import encodings
+    from scanner.detect.numbering import numbering
 
     found = dict(enumerate(map(_pattern, book.own_rules), OWN))
-    found |= enumerate(encodings.further(book.own_rules), len(book.rules) + len(USES))
+    first = numbering(len(book.rules))
+    found |= enumerate(encodings.further(book.own_rules), first.encoded)
     if settings:
         from scanner.detect.classic import prefilters
 
-        theirs = (Pattern(*each) for each in prefilters(settings))
-        found |= enumerate(theirs, _first_classic(book))
+        found |= enumerate((Pattern(*each) for each in prefilters(settings)), first.classic)
     return found
 
 
 def _scopes(book: Rulebook) -> dict[int, str]:
-    from scanner.detect.encodings import KINDS
+    from scanner.detect.numbering import numbering
 
-    encoded = len(book.rules) + len(USES)
-    scopes = {encoded + kind: CONTENT for kind in range(len(KINDS))}
+    first = numbering(len(book.rules))
+    scopes = dict.fromkeys(range(first.encoded, first.comments), CONTENT)
     return scopes | {OWN + place: rule.scope for place, rule in enumerate(book.own_rules)}
-
-
-def _first_classic(book: Rulebook) -> int:
-    """The number of the first prefilter."""
-    from scanner.detect import comments
-    from scanner.detect.encodings import KINDS
-
-    return len(book.rules) + len(USES) + len(KINDS) + len(comments.ANCHORS)
 
 
 def _pattern(rule: Rule) -> Pattern:
@@ -169,12 +163,14 @@ class Detector:
     @functools.cached_property
     def _remarks(self) -> Container[int]:
         """The numbers of patterns that no finding comes of: uses of variables, and comments."""
-        from scanner.detect import comments
-        from scanner.detect.encodings import KINDS
+        first = self._numbering
+        return {*range(first.uses, first.encoded), *range(first.comments, first.classic)}
 
-        uses = len(self._book.rules)
-        first = uses + len(USES) + len(KINDS)
-        return {*range(uses, uses + len(USES)), *range(first, first + len(comments.ANCHORS))}
+    @functools.cached_property
+    def _numbering(self) -> Numbering:
+        from scanner.detect.numbering import numbering
+
+        return numbering(len(self._book.rules))
 
     def observe(
         self,
@@ -235,11 +231,7 @@ class Detector:
         hits = self._matcher.hits(data, scope)
         if not hits:
             return _NOTHING_MET
-        from scanner.detect.encodings import KINDS
-
-        uses = len(self._book.rules)
-        encoded = uses + len(USES)
-        others = encoded + len(KINDS)
+        uses, encoded, others, _ = self._numbering
         ours = [hit for hit in hits if uses <= hit[0] < others]
         if not ours:
             return _Met(hits)
@@ -290,7 +282,7 @@ class Detector:
         if len(hits) > classic.MOST_HITS:
             return None
         assert self._settings is not None  # noqa: S101 - asked by the caller
-        first = _first_classic(self._book)
+        first = self._numbering.classic
         theirs = sorted((to, index - first) for index, to in hits if first <= index < OWN)
         ends, numbers = [to for to, _ in theirs], [number for _, number in theirs]
         try:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.detect import comments, likelihood, sightings
 from scanner.detect.assignments import MAY_GO_ON, WRAP, continued, shannon
-from scanner.detect.encodings import KINDS
 from scanner.detect.linear import linear, name_group, secret_group
 from scanner.detect.matcher import Hit
 from scanner.detect.matches import (
@@ -25,13 +24,13 @@ from scanner.detect.matches import (
     without_secret_names,
 )
 from scanner.detect.naming import name_of
+from scanner.detect.numbering import numbering
 from scanner.detect.pieces import Buffer, Place
 from scanner.detect.placeholders import is_sample
 from scanner.detect.rulebook import Rulebook
 from scanner.detect.rules import Rule
 from scanner.detect.structure.kinds import file_kind
 from scanner.detect.trace import Choice, Refusal, Trace
-from scanner.detect.uses import USES
 from scanner.detect.verify import CHECKS, SEEK_RANDOM, Candidate
 from scanner.detect.windows import Window, line_start, window_around
 from scanner.model import AllowComment, Confidence, Finding, Location, Note
@@ -350,9 +349,8 @@ class Engine:
     ) -> Iterator[AllowComment]:
         """The allow comments of a buffer; a secret inside one is masked before it is read."""
         data = buffer.data
-        first = len(self._rules) + len(USES) + len(KINDS)
-        last = first + len(comments.ANCHORS)
-        ends = sorted({to for i, to in hits if first <= i < last})
+        first = numbering(len(self._rules))
+        ends = sorted({to for i, to in hits if first.comments <= i < first.classic})
         read = 0
         for to in ends:
             if to <= read or not buffer.first <= to < buffer.last:

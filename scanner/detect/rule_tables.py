@@ -276,7 +276,7 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str, str]:
     pattern, anchor, in_code = raw.get("pattern", ""), raw.get("anchor", raw.get("beside", "")), ""
     if "named" in raw:
         made = raw.get("named_by_machines", "")
-        before = f"(?i:{'|'.join(filter(None, (raw['named'], made)))}){_ASSIGNMENT}"
+        before = _any_name(raw) + _ASSIGNMENT
         if pattern:
             secret = pattern if "(?P<secret>" in pattern else f"(?P<secret>{pattern})"
             pattern = before + _QUOTES + secret
@@ -296,9 +296,13 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str, str]:
     return pattern, "" if by_path else anchor or stems.stem(pattern), in_code
 
 
+def _any_name(raw: dict[str, Any]) -> str:
+    return f"(?i:{'|'.join(filter(None, (raw['named'], raw.get('named_by_machines'))))})"
+
+
 def _wrapped(raw: dict[str, Any]) -> dict[str, Any]:
     """What is another in the row of a rule on any value of a name, for lines that are wrapped."""
-    name = f"(?i:{'|'.join(filter(None, (raw['named'], raw.get('named_by_machines'))))})"
+    name = _any_name(raw)
     shortest = {"n": raw.get("min_length", 4)}
     return {
         "pattern": name + _WRAPPED % shortest,

@@ -185,6 +185,7 @@ def _code() -> Iterator[str]:
     here = os.path.dirname(os.path.abspath(__file__))
     for name in (
         *("rule_tables", "config_rules", "where", "stems", "comments", "encodings", "detector"),
+        *("matcher", "numbering", "uses"),
         *("classic/patterns", "classic/settings"),
     ):
         yield os.path.join(here, *name.split("/")) + ".py"
