@@ -498,6 +498,26 @@ class TestSignals:
         assert (tmp_path / "out.json").read_text() == "old"
         assert sorted(os.listdir(tmp_path)) == ["out.json", "tree"]
 
+    def test_ctrl_c_while_a_named_tuple_is_made_is_answered_like_any_other(
+        self, tmp_path: Path
+    ) -> None:
+        code = (
+            "import sys, scanner.cli as cli\n"
+            "cli._dispatch = lambda *_: eval('(_ for _ in ()).throw(error)',"
+            " {'error': KeyboardInterrupt})\n"
+            "sys.exit(cli.main(['scan']))"
+        )
+        (tmp_path / "interrupted.py").write_text(code)
+        done = subprocess.run(
+            [sys.executable, "-m", "interrupted"],
+            check=False,
+            cwd=tmp_path,
+            env=environ(),
+            capture_output=True,
+        )
+        assert done.returncode == 130
+        assert done.stderr == b"keywatch: interrupted; the run has no result\n"
+
     def test_a_request_to_end_ends_the_workers_too(
         self, running: tuple[subprocess.Popen[bytes], list[int]], tmp_path: Path
     ) -> None:
