@@ -105,8 +105,9 @@ def _remember(plan: Plan, name: str, changes: Sequence[Change]) -> None:
 def _walks(
     plan: Plan, io: Io, changes: Sequence[Change], meanwhile: Callable[[], object]
 ) -> Iterator[Walk]:
-    """Look at all of it. What all commits of a change come to is last: it is the most."""
-    items = dict.fromkeys(commit for change in changes for commit in change.commits)
+    """Look at all of it, the oldest first: what it puts in a file's place is what the next one
+    changes. What all commits of a change come to is last: it is the most."""
+    items = dict.fromkeys(commit for change in changes for commit in reversed(change.commits))
     items |= dict.fromkeys(change.trees for change in changes if change.trees)
     asked = plan.selection.commits
     looking = Looking(

@@ -13,8 +13,6 @@ from typing import NamedTuple
 from scanner.cli.sweep import Recipe, Swept
 from scanner.detect.detector import NOTHING, Named
 from scanner.detect.structure.kinds import file_kind
-from scanner.inputs import decoding
-from scanner.inputs.interface import Blob
 from scanner.inputs.stored import NOT_TEXT, Entry, Stored
 from scanner.inputs.versions import Contents, Version, Versions, added, around, changed
 from scanner.model import AllowComment, Appearance, Finding, Gap, Observation, Skip
@@ -94,7 +92,8 @@ class _Worker:
             if self._is_new(item, version):
                 self._scan(item, version, walk)
             else:
-                walk.count(1, len(self._text(version.path, version.oid) or b""))
+                walk.count(1, len(self._text(version.oid) or b""))
+        self._contents.forget(oid for _, version in found for oid in version.old_oids)
         return walk
 
     def _changed(self, items: Sequence[str], walk: Walk) -> Iterator[tuple[str, Version]]:
@@ -131,19 +130,25 @@ class _Worker:
 
     def _is_met(self, item: str, version: Version, walk: Walk) -> bool:
         """Is there anything to look at? Of most files the one pass says that there is not."""
-        path = version.path
-        if self._is_wanted(item, path):
+        if self._is_wanted(item, version.path):
             return True
-        text = self._text(path, version.oid)
-        if text is None or self._task.detector.may_say(path, text):
+        text = self._text(version.oid)
+        if text is None or self._task.detector.may_say(version.path, self._part(version, text)):
             return True
         walk.count(1, len(text))
         return False
 
+    def _part(self, version: Version, text: bytes) -> bytes:
+        """What is new stands in it: all of the text, or what differs from an older one at hand."""
+        if len(version.before) != 1 or version.is_moved:
+            return text
+        before = self._contents.kept(version.before[0][1])
+        return text if before is None else changed(text, before)
+
     def _is_new(self, item: str, version: Version) -> bool:
         """Is there still, when only the lines are left that may be new, and what is near?"""
         path = version.path
-        text = self._text(path, version.oid)
+        text = self._text(version.oid)
         if text is None or version.is_moved or self._is_wanted(item, path):
             return True
         before, may_say = [*self._before(version)], self._task.detector.may_say
@@ -158,14 +163,12 @@ class _Worker:
 
     def _before(self, version: Version) -> Iterator[bytes]:
         """The texts that the parents have."""
-        texts = (self._text(path, oid) for path, oid in version.before)
+        texts = map(self._text, version.old_oids)
         return (text for text in texts if text is not None)
 
-    def _text(self, path: str, oid: str) -> bytes | None:
+    def _text(self, oid: str) -> bytes | None:
         """The content of a file as text; None where it is none."""
-        data = self._contents.read(oid, self._task.most)
-        got = decoding.blob(path, len(data), data, (data,)) if isinstance(data, bytes) else None
-        return b"".join(got.chunks) if isinstance(got, Blob) else None
+        return self._contents.text(oid, self._task.most)
 
     def _named(self, path: str) -> Named:
         if path not in self._names:
@@ -194,7 +197,7 @@ class _Worker:
 
     def _lines(self, version: Version) -> fresh.Lines:
         """The new lines; None where the file is no text, so that all of it is."""
-        text = self._text(version.path, version.oid)
+        text = self._text(version.oid)
         return None if text is None else added(text, [*self._before(version)])
 
     def _new(self, seen: Observation, lines: fresh.Lines, version: Version) -> Observation:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from scanner.inputs import git
+from scanner.inputs import decoding, git
 from scanner.inputs.stored import MOST_LISTED, NOT_TEXT
 from scanner.model import Gap
 
@@ -19,8 +19,8 @@ _OF_ONE = ("-M", "--diff-filter=d")
 _OF_MERGE = ("-c", "--no-renames")  # git is slow to look for renames in a merge
 _NO_TEXT = {*NOT_TEXT, "000000"}  # modes of a parent that has no such file
 _PIECE = 1 << 20
-_STRIDE = 1 << 14
-_ROOM = 16 << 20  # bytes of contents that are kept
+_CLOSE = 16  # bytes: it is lines that count
+_ROOM = 32 << 20  # bytes of contents that are kept: the newest of each file of a usual tree
 _NEAR = 3  # lines: the name of a value may stand above it
 
 
@@ -70,27 +70,25 @@ def changed(text: bytes, before: bytes) -> bytes:
 
 
 def _same_ends(text: bytes, before: bytes) -> tuple[int, int]:
-    """How many bytes of whole lines both begin with, and end with."""
-    most, size, old = min(len(text), len(before)), len(text), len(before)
-    start = _same(most, lambda at, more: text.startswith(before[at : at + more], at))
-    start = text.rfind(b"\n", 0, start) + 1
-    tail = _same(
-        most - start,
-        lambda at, more: text.endswith(before[old - at - more : old - at], 0, size - at),
-    )
+    """How many bytes of whole lines both begin with, and end with; some lines fewer, at times."""
+    size, old = len(text), len(before)
+    most = min(size, old)
+    first = 1 << most.bit_length() >> 1
+    at, more = 0, first
+    while more > _CLOSE:
+        if at + more <= most and text.startswith(before[at : at + more], at):
+            at += more
+        more >>= 1
+    start = text.rfind(b"\n", 0, at) + 1
+    most -= start
+    tail, more = 0, first
+    while more > _CLOSE:
+        to = tail + more
+        if to <= most and text.endswith(before[old - to : old - tail], 0, size - tail):
+            tail = to
+        more >>= 1
     end = text.find(b"\n", size - tail)
     return start, size - end if tail and end >= 0 else 0
-
-
-def _same(limit: int, is_same: Callable[[int, int], bool]) -> int:
-    """How many bytes are the same, up to a limit: after `at` that are, are some `more`?"""
-    at, more = 0, _STRIDE
-    while more:
-        if at + more <= limit and is_same(at, more):
-            at += more
-        else:
-            more //= 2
-    return at
 
 
 def around(text: bytes, lines: Lines) -> bytes:
@@ -163,27 +161,28 @@ def _parsed(said: bytes) -> dict[str, list[Version]]:
     """The versions by commit, or by two trees. Names are of any bytes, and end with a zero; what is
     said of trees begins with a line."""
     found: dict[str, list[Version]] = {}
-    parts = deque(said.split(b"\0"))
+    parts = iter(said.decode(errors="surrogateescape").split("\0"))
     versions: list[Version] = []
-    while parts and (part := parts.popleft()):
-        if not part.startswith(b":"):
-            item, is_line, rest = part.partition(b"\n")
-            versions = found[item.decode()] = []
-            parts.extendleft([rest] if is_line else ())
-            continue
-        *about, status = part.decode().split(" ")
-        last = len(about) // 2 - 1  # what is said of each parent comes first: modes, then ids
-        path = _name(parts.popleft())
-        old, path = (path, _name(parts.popleft())) if status[0] == "R" else (path, path)
-        parents = zip(about[:last], about[last + 1 : -1], strict=True)
-        before = tuple((old, oid) for mode, oid in parents if mode.lstrip(":") not in _NO_TEXT)
-        if about[last].strip("0"):
-            versions.append(Version(path, about[last], about[-1], before))
+    for part in parts:
+        about = part
+        if part[:1] != ":":
+            item, _, about = part.partition("\n")
+            versions = found[item] = []
+            if not about:
+                continue
+        *fields, status = about.split(" ")
+        last = len(fields) // 2 - 1  # what is said of each parent comes first: modes, then ids
+        old = path = next(parts)
+        if status[0] == "R":
+            path = next(parts)
+        before = tuple(
+            (old, oid)
+            for mode, oid in zip(fields[:last], fields[last + 1 : -1], strict=True)
+            if mode.lstrip(":") not in _NO_TEXT
+        )
+        if fields[last] != "000000":
+            versions.append(Version(path, fields[last], fields[-1], before))
     return found
-
-
-def _name(said: bytes) -> str:
-    return said.decode(errors="surrogateescape")
 
 
 class _TooManyError(OSError):
@@ -226,6 +225,22 @@ class Contents:
             found = next(self._coming, None)
             self._keep(*(found or (oid, self._single.read(oid, most))))
         return self._kept[oid]
+
+    def text(self, oid: str, most: int) -> bytes | None:
+        """The bytes of one that is a text; None where it is none."""
+        data = self.read(oid, most)
+        return decoding.text(data) if isinstance(data, bytes) else None
+
+    def kept(self, oid: str) -> bytes | None:
+        """The same, where it is at hand."""
+        data = self._kept.get(oid)
+        return decoding.text(data) if isinstance(data, bytes) else None
+
+    def forget(self, oids: Iterable[str]) -> None:
+        """Of a file, what is older is not asked for again."""
+        for oid in oids:
+            if oid in self._kept:
+                self._size -= _weight(self._kept.pop(oid))
 
     def _keep(self, oid: str, data: bytes | int | None) -> None:
         self._kept[oid] = data

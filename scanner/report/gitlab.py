@@ -105,7 +105,7 @@ def _vulnerability(finding: Finding, context: ReportContext) -> Json:
 def _commit(finding: Finding) -> str:
     """Of what is in history alone, whose lines are that commit's."""
     since = finding.since
-    return since.commit if since and not since.present else _NO_COMMIT
+    return (since.commit if since and not since.present else "") or _NO_COMMIT
 
 
 def _identifier(rule: str) -> Json:
