@@ -17,7 +17,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from functools import partial
 from itertools import cycle
 from typing import Any, NamedTuple, TypeVar
@@ -48,8 +48,8 @@ def run(
 ) -> Iterator[Result | Lost]:
     """The task that `make` gives, over all items in batches, in any order.
 
-    Half of the workers begin at the front, half in the middle: where like items are side by side,
-    what is loaded for one kind, or kept of one item for the next, is so by half of them.
+    Half of the workers take them from the front, half from the back: where like items are side by
+    side, what is loaded for one kind is loaded by half of them.
 
     `make` and what it holds must be picklable where processes cannot fork.
     """
@@ -76,14 +76,14 @@ def _pooled(
 
     work = partial(_work, make)
     begin, wait = processes.forking() if sys.platform == "linux" else processes.spawning()
-    todo = _Batches(batches)
-    halves = cycle((todo.of_first_half, todo.of_second_half))
+    todo = deque(batches)
+    ends = cycle((todo.popleft, todo.pop))
     busy: dict[Any, _Worker] = {}
     # Not SIGTERM's default, which would leave the workers to end their batches alone.
     before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         for _ in range(min(_workers(), len(batches))):
-            worker = _Worker(*begin(work, list(busy)), next(halves))
+            worker = _Worker(*begin(work, list(busy)), next(ends))
             busy[worker.pipe] = worker
         for worker in list(busy.values()):
             _employ(worker, todo, busy)
@@ -105,30 +105,13 @@ def _pooled(
         signal.signal(signal.SIGTERM, before)
 
 
-def _employ(worker: _Worker, todo: _Batches, busy: dict[Any, _Worker]) -> None:
+def _employ(worker: _Worker, todo: Sized, busy: dict[Any, _Worker]) -> None:
     if todo:
         worker.give(worker.take())
         busy[worker.pipe] = worker
     else:
         busy.pop(worker.pipe, None)
         worker.end()
-
-
-class _Batches:
-    """What is still to be done. Whoever is through with one half helps at the end of the other."""
-
-    def __init__(self, batches: Sequence[Sequence[str]]) -> None:
-        middle = (len(batches) + 1) // 2
-        self._first, self._second = deque(batches[:middle]), deque(batches[middle:])
-
-    def __len__(self) -> int:
-        return len(self._first) + len(self._second)
-
-    def of_first_half(self) -> Sequence[str]:
-        return self._first.popleft() if self._first else self._second.pop()
-
-    def of_second_half(self) -> Sequence[str]:
-        return self._second.popleft() if self._second else self._first.pop()
 
 
 class _Worker:
