@@ -14,7 +14,7 @@ VERSIONS ?= 3.11 3.12 3.13 3.14
 
 # What another interpreter runs: what reads, matches, judges and reports. All of it takes minutes more.
 CORE ?= $(foreach name,engine matcher structure templates hook inputs archives exact baseline sweep document \
-  config_corpus rules report policy_judge,tests/test_$(name).py)
+  config_corpus rules report policy_judge named regexes,tests/test_$(name).py)
 
 # Each worker begins with half of the tests, in order: what those of a file share is mostly made once.
 SHARED := -n $(WORKERS) --dist worksteal

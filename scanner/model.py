@@ -13,7 +13,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from scanner.named import NamedTuple
 
 if TYPE_CHECKING:
     from scanner.records import Audited, Resource

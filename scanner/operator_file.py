@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from scanner import config, document
 from scanner.document import Document, Field
+from scanner.named import NamedTuple
 from scanner.policy.terms import VARIABLE, SecretClass, SecretEntry
 
 Options = Mapping[str, Callable[[], Mapping[str, Any]]]

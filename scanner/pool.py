@@ -20,9 +20,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Sized
 from functools import partial
 from itertools import cycle
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from scanner import processes
+from scanner.named import NamedTuple
 from scanner.processes import Pipe, Process
 
 Result = TypeVar("Result")

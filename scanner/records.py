@@ -9,7 +9,8 @@ import enum
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple
+
+from scanner.named import NamedTuple
 
 ENDLESS = -1
 """In place of seconds: it never ends."""

@@ -22,7 +22,7 @@ GROUND = {"scanner"} | {
     f"scanner.{name}"
     for name in (
         *("errors", "model", "records", "identity", "document", "cache", "globs", "pool"),
-        "processes",
+        *("processes", "named", "regexes"),
     )
 }
 COLUMNS = ("inputs", "detect", "inventory", "policy", "report")

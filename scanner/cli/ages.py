@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from heapq import heappop, heappush
-from typing import NamedTuple
 
 from scanner.cli.masking import masked
 from scanner.cli.sweep import Plan
@@ -19,6 +18,7 @@ from scanner.inputs import git
 from scanner.inputs.revisions import Change
 from scanner.inputs.stored import of_commit
 from scanner.model import Appearance, Finding, Observation
+from scanner.named import NamedTuple
 from scanner.report.text import shorten
 
 _GONE = "in history alone, revoke it"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from scanner.cli.audit_state import Kept, State
 from scanner.cli.court import Court
@@ -15,6 +14,7 @@ from scanner.cli.tree import Tree
 from scanner.config import Config
 from scanner.identity import identify
 from scanner.model import Finding, Gap, Note, Observation, Outcome
+from scanner.named import NamedTuple
 from scanner.policy import changes, judge
 from scanner.policy.changes import Words
 from scanner.policy.live_rules import BY_ID

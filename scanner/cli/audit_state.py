@@ -10,11 +10,12 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from scanner.cli import output
 from scanner.cli.masking import masked
 from scanner.errors import ConfigError, unreadable
+from scanner.named import NamedTuple
 from scanner.records import Dated, Fault, Record, Rotation, Sighting, Strength
 
 VERSION = 1

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from scanner.errors import UsageError
 from scanner.inputs import git
 from scanner.inputs.folder import Folder
 from scanner.inputs.interface import Source
 from scanner.inputs.stored import NOWHERE, Stored
+from scanner.named import NamedTuple
 
 if TYPE_CHECKING:
     from scanner.inputs.revisions import Change

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import scanner
 from scanner import cache
@@ -17,6 +17,7 @@ from scanner.cli import inputs
 from scanner.cli.inputs import Selection
 from scanner.cli.terminal import Io
 from scanner.errors import ConfigError, UsageError
+from scanner.named import NamedTuple
 
 if TYPE_CHECKING:
     from scanner.detect.classic import ClassicSettings

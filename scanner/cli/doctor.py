@@ -16,7 +16,6 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from typing import NamedTuple
 
 import scanner
 from scanner import cache
@@ -31,6 +30,7 @@ from scanner.errors import ExitCode, KeywatchError
 from scanner.inputs import git
 from scanner.inventory.interface import Backend, Settings
 from scanner.model import Finding, Gap
+from scanner.named import NamedTuple
 from scanner.policy import baseline, classic_baseline, guard_rails
 from scanner.records import Record
 from scanner.report import text

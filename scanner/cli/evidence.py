@@ -6,9 +6,9 @@ Joins inputs and policy by passing texts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from scanner.cli.tree import Tree
+from scanner.named import NamedTuple
 from scanner.policy import guard_rails, manifests, places, rotations, terraform
 from scanner.policy.manifests import Synced
 from scanner.policy.rotation_check import Evidence

@@ -14,7 +14,6 @@ import argparse
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from scanner import cache, globs
 from scanner.cli import commits, debt, explain_text, inputs, scan, sweep
@@ -29,6 +28,7 @@ from scanner.document import nearest
 from scanner.errors import ExitCode, UsageError
 from scanner.inputs.interface import Blob
 from scanner.model import MEMBER, Confidence, Finding, Gap, Outcome, Skip
+from scanner.named import NamedTuple
 
 _PLACE = re.compile(r"(?s)(?P<file>.+?):(?P<line>\d{1,9})(?::(?P<column>\d{1,9}))?")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from scanner.detect.explained import Considered, Explained, Fate, Weighed
 from scanner.detect.rules import SHARED
 from scanner.detect.scopes import scope_of
 from scanner.detect.structure.kinds import file_kind
 from scanner.model import Confidence, Finding, Outcome, Suppression
+from scanner.named import NamedTuple
 from scanner.report.page import Page
 from scanner.report.text import count, for_log, shorten, visible
 

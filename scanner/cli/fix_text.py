@@ -4,8 +4,9 @@ what is left to do, and what to revoke."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from scanner.named import NamedTuple
 from scanner.report.text import count, for_log, shorten, visible
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from scanner import config
 from scanner.cli import commits
@@ -22,6 +21,7 @@ from scanner.inputs.index import Index
 from scanner.inputs.interface import Source
 from scanner.inputs.stdin import Stdin
 from scanner.inputs.stored import Stored
+from scanner.named import NamedTuple
 
 
 class Selection(NamedTuple):

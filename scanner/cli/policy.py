@@ -16,7 +16,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import scanner
 from scanner import cache, config, globs
@@ -29,6 +28,7 @@ from scanner.errors import ConfigError, ExitCode, KeywatchError
 from scanner.identity import identify
 from scanner.inputs.interface import CONTROL_LIMIT
 from scanner.model import Finding, Gap, Note, Outcome, Severity
+from scanner.named import NamedTuple
 from scanner.policy import check_rules, contradictions, guard_rails, places, rotation_check
 from scanner.policy import gaps as gap_policy
 from scanner.policy.docket import Scope, in_order

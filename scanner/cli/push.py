@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from scanner.cli import Parser, commits, formatter, scan
 from scanner.cli.commits import Commits
@@ -18,6 +17,7 @@ from scanner.cli.terminal import Io
 from scanner.errors import ExitCode, UsageError
 from scanner.inputs import git, revisions
 from scanner.model import Confidence
+from scanner.named import NamedTuple
 
 _SECONDS = 60
 _FRAMEWORK = "PRE_COMMIT_REMOTE_NAME"  # where it says which remote; only when it runs us

@@ -10,7 +10,7 @@ import argparse
 import os
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from scanner.cli import debt, output, survey
 from scanner.cli.inputs import Selection
@@ -19,6 +19,7 @@ from scanner.cli.terminal import Io, moment
 from scanner.errors import UsageError, unreadable
 from scanner.inputs.folder import Folder
 from scanner.model import ClassicMatch, archives_around
+from scanner.named import NamedTuple
 from scanner.policy import baseline, classic_baseline, classic_update
 from scanner.policy.baseline import Baseline, BaselineEntry
 from scanner.policy.classic_baseline import ClassicBaseline

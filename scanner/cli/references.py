@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple
 
 from scanner import globs, pool
 from scanner.cli.masking import masked
@@ -17,6 +16,7 @@ from scanner.detect import watcher
 from scanner.detect.watcher import ENV_FILE, MOST, Notes, prefix
 from scanner.inputs.interface import Blob, Source
 from scanner.model import Finding, Note, Observation, Reference
+from scanner.named import NamedTuple
 
 
 class Tree(NamedTuple):

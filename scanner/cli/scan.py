@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import scanner
-from scanner import cache
+from scanner import cache, regexes
 from scanner.cli import debt, inputs, output, sweep
 from scanner.cli.terminal import Io, moment
 from scanner.errors import ExitCode
@@ -24,6 +24,7 @@ from scanner.model import Confidence, Coverage, Outcome, Severity, Suppression
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from scanner.cli.inputs import Selection
     from scanner.cli.sweep import Plan, Swept
     from scanner.model import RuleInfo
     from scanner.report.interface import ReportContext
@@ -65,8 +66,20 @@ def scan(
 ) -> int:
     """Scan, judge, report. `least` is the confidence to report where nobody names one."""
     output.targets(args.report)
-    folder = cache.folder()
-    plan = sweep.plan(args, io, inputs.select(args, io, folder))
+    selection = inputs.select(args, io, cache.folder())
+    with regexes.kept(selection.cache_folder):
+        return _scan(args, io, selection, least, silent_when_clean=silent_when_clean)
+
+
+def _scan(
+    args: argparse.Namespace,
+    io: Io,
+    selection: Selection,
+    least: Confidence,
+    *,
+    silent_when_clean: bool,
+) -> int:
+    plan = sweep.plan(args, io, selection)
     seen = swept(plan, io, partial(_load_what_follows, args))
     if silent_when_clean and seen.is_clean and not args.report:
         return ExitCode.CLEAN  # nothing was seen, so there is nothing to judge or to say

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 from datetime import datetime
-from typing import NamedTuple
 
 from scanner import cache
 from scanner.cli import debt, inputs, scan, sweep
@@ -17,6 +16,7 @@ from scanner.cli.sweep import Swept
 from scanner.cli.terminal import Io
 from scanner.errors import ExitCode, UsageError
 from scanner.model import Confidence, Outcome
+from scanner.named import NamedTuple
 from scanner.policy.references import RULE_IDS
 from scanner.report.text import count
 

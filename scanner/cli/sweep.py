@@ -6,10 +6,11 @@ Shared by every verb that needs to know what is in the files.
 from __future__ import annotations
 
 import argparse
+import functools
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from scanner import globs, pool
 from scanner.cli import debt, inputs
@@ -23,6 +24,7 @@ from scanner.detect.rulebook import Rulebook
 from scanner.errors import UsageError
 from scanner.inputs.interface import Blob, Source
 from scanner.model import MEMBER, Gap, Observation, Reference, Skip
+from scanner.named import NamedTuple
 
 if TYPE_CHECKING:
     from scanner.cli.references import Examples, Tree
@@ -119,8 +121,15 @@ class Recipe(NamedTuple):
         return Task(self.source, detector, self.most, excluded, watcher, archives, self.alone)
 
     def detector(self, trace: Trace | None = None) -> Detector:
-        ready = matcher_for(self.book, self.matcher, self.cache_folder, self.settings)
+        ready = _matcher(self.book, self.matcher, self.cache_folder, self.settings)
         return Detector(self.book, ready, self.settings, trace)
+
+    def prepare(self) -> None:
+        """Load what any file may ask for. Processes that are forked inherit it."""
+        self.detector().prepare()
+
+
+_matcher = functools.lru_cache(maxsize=1)(matcher_for)
 
 
 class Task(NamedTuple):
@@ -288,7 +297,7 @@ def _rules(
 def sweep(ready: Plan, io: Io, meanwhile: Callable[[], object] = lambda: None) -> Swept:
     """Scan all that was selected. UsageError where that is nothing. `meanwhile` is called once
     where other processes scan, as they do it."""
-    listed = ready.selection.source.paths((ready.recipe.task, _load))
+    listed = ready.selection.source.paths((*_LOADS, ready.recipe.prepare))
     _refuse_nothing(ready.selection, listed)
     recipe, known = _with_examples(ready, listed)
     swept = Swept()
@@ -327,10 +336,22 @@ def _refuse_nothing(selection: Selection, listed: Sequence[str]) -> None:
         )
 
 
-def _load() -> None:
-    """What a tree of some size needs in the end, loaded while it is listed."""
+def _load_engine() -> None:
     from scanner.cli import references  # noqa: F401
     from scanner.detect import engine  # noqa: F401
+
+
+def _load_more() -> None:
+    from scanner.detect import arguments, compliance, decode, fallbacks, references  # noqa: F401
+    from scanner.detect.structure import json_reader, line_reader  # noqa: F401
+
+
+def _load_yaml() -> None:
+    from scanner.detect.structure import yaml_reader  # noqa: F401
+
+
+_LOADS = (_load_engine, _load_more, _load_yaml)
+"""Of what a tree of some size needs in the end, as much as can be loaded while it is listed."""
 
 
 def _suffix(path: str) -> str:

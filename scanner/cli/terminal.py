@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, MutableMapping
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from scanner.errors import KeywatchError, OutputError, UsageError, unreadable
+from scanner.named import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime

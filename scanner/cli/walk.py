@@ -8,7 +8,6 @@ scanned as a whole, as that commit has it, and what is new in it is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 from scanner.cli.sweep import Recipe, Swept
 from scanner.detect.detector import NOTHING, Named
@@ -16,6 +15,7 @@ from scanner.detect.structure.kinds import file_kind
 from scanner.inputs.stored import NOT_TEXT, Entry, Stored
 from scanner.inputs.versions import Contents, Version, Versions, added, around, changed
 from scanner.model import AllowComment, Appearance, Finding, Gap, Observation, Skip
+from scanner.named import NamedTuple
 from scanner.policy import fresh
 
 _NAMES = 20_000

@@ -12,7 +12,6 @@ import zlib
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from string import ascii_lowercase, ascii_uppercase
-from typing import NamedTuple
 
 from scanner.detect.checksums import (
     BASE32_LOWER,
@@ -22,6 +21,7 @@ from scanner.detect.checksums import (
     in_base,
     marvin32,
 )
+from scanner.named import NamedTuple
 
 RandomBytes = Callable[[int], bytes]
 

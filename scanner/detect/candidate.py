@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from scanner.model import Confidence
+from scanner.named import NamedTuple
 
 
 class Candidate(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from scanner.detect import where
 from scanner.detect.assignments import is_translation, reads_as_words
@@ -18,6 +17,7 @@ from scanner.detect.structure import PATH_KINDS, FileKind, Leaf, Path, Structure
 from scanner.detect.templates import Verdict, judge
 from scanner.detect.verify import CHECKS
 from scanner.model import Confidence
+from scanner.named import NamedTuple
 
 Zone = tuple[int, int]
 _BEFORE = 500  # bytes before a value that say how it is written

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from scanner.detect.assignments import (
     holds_a_secret,
@@ -24,6 +24,7 @@ from scanner.detect.assignments import (
 from scanner.detect.placeholders import is_dummy, is_placeholder
 from scanner.detect.templates import Judged, Verdict, judge, may_refer
 from scanner.model import Confidence, Severity
+from scanner.named import NamedTuple
 
 if TYPE_CHECKING:
     from scanner.detect.candidate import Candidate

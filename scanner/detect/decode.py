@@ -13,7 +13,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import NamedTuple
 
 from scanner.detect.encodings import (
     BASE64_TEXT,
@@ -25,6 +24,7 @@ from scanner.detect.encodings import (
     SHORTEST,
 )
 from scanner.detect.matcher import Hit
+from scanner.named import NamedTuple
 
 MOST_BYTES = 16 << 20
 """Decoded bytes of one file."""

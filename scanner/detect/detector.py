@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from bisect import bisect_right
 from collections.abc import Callable, Container, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from scanner import cache
 from scanner.detect import matcher
@@ -18,6 +18,7 @@ from scanner.detect.pieces import Place, buffers
 from scanner.detect.rulebook import Rulebook
 from scanner.detect.scopes import scope_of
 from scanner.detect.uses import USES
+from scanner.named import NamedTuple
 
 if TYPE_CHECKING:
     from scanner.detect.classic import ClassicSettings

@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from scanner.detect import comments, likelihood, sightings
 from scanner.detect.assignments import MAY_GO_ON, WRAP, continued, shannon
@@ -34,6 +34,7 @@ from scanner.detect.trace import Choice, Refusal, Trace
 from scanner.detect.verify import CHECKS, SEEK_RANDOM, Candidate
 from scanner.detect.windows import Window, line_start, window_around
 from scanner.model import AllowComment, Confidence, Finding, Location, Note
+from scanner.named import NamedTuple
 
 if TYPE_CHECKING:
     from scanner.detect.classic.found import Found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
 
 from scanner.detect import likelihood, mask, reasons, sightings, where
 from scanner.detect.candidate import Candidate
@@ -30,6 +29,7 @@ from scanner.detect.structure import FileKind, NotParsedError, file_kind, struct
 from scanner.detect.trace import Choice, Refusal
 from scanner.detect.windows import line_start, window_around
 from scanner.model import Finding
+from scanner.named import NamedTuple
 
 _MOST = 50  # values of one line that are told of, and settings
 _CONTEXT = 8192  # bytes of a line around a value that its check is shown again

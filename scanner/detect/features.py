@@ -10,7 +10,6 @@ import re
 import string
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
 
 from scanner.detect.assignments import (
     holds_a_secret,
@@ -21,6 +20,7 @@ from scanner.detect.assignments import (
 from scanner.detect.context import place_of
 from scanner.detect.placeholders import is_dummy
 from scanner.detect.scopes import scope_of, suffix_of
+from scanner.named import NamedTuple
 
 
 class Case(NamedTuple):

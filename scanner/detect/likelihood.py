@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from scanner.detect.context import ELSEWHERE, place_of
 from scanner.detect.features import Case, features
@@ -20,6 +20,7 @@ from scanner.detect.verify import SEEK_RANDOM
 from scanner.detect.windows import line_start
 from scanner.identity import digest
 from scanner.model import Confidence
+from scanner.named import NamedTuple
 
 WEIGHED = frozenset(
     (

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from scanner import cache
 from scanner.errors import ConfigError
+from scanner.named import NamedTuple
 
 Hit = tuple[int, int]
 OWN = 1 << 15

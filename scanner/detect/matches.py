@@ -5,11 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from scanner.detect.configured import is_random
 from scanner.detect.rules import Rule
 from scanner.model import ClassicMatch, Confidence, Severity
+from scanner.named import NamedTuple
 
 if TYPE_CHECKING:
     from scanner.detect.classic.found import Found

@@ -5,11 +5,10 @@ repository's own rules look for begins at matcher.OWN.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from scanner.detect.comments import ANCHORS
 from scanner.detect.encodings import KINDS
 from scanner.detect.uses import USES
+from scanner.named import NamedTuple
 
 
 class Numbering(NamedTuple):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+
+from scanner.named import NamedTuple
 
 _OVERLAP = 65536
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from scanner.detect.matcher import OWN
 from scanner.document import nearest
 from scanner.errors import ConfigError
 from scanner.model import Confidence, RuleInfo, Severity
+from scanner.named import NamedTuple
 
 SHARED = "shared"
 """The scope of rules that have their anchor together, and the id of the rule that has it."""

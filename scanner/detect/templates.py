@@ -10,7 +10,8 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+
+from scanner.named import NamedTuple
 
 
 class Verdict(enum.StrEnum):

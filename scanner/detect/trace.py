@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from scanner.named import NamedTuple
 
 if TYPE_CHECKING:
     from scanner.detect.decode import Inner

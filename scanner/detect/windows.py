@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from scanner.detect.rules import Rule
+from scanner.named import NamedTuple
 
 # A hit is at the end of a match's shortest form: long ones (a JWT) begin far before it.
 _BEFORE, _AFTER, _LONGEST = 8192, 16384, 8192

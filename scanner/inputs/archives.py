@@ -9,12 +9,12 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 from io import SEEK_END, BufferedIOBase, BytesIO
-from typing import NamedTuple
 
 from scanner.inputs import decoding, packed, tar, zips
 from scanner.inputs.interface import CHUNK, Blob, Source
 from scanner.inputs.packed import PIECE, Member, Reader, Refused
 from scanner.model import MEMBER, Gap, Skip
+from scanner.named import NamedTuple
 
 DEPTH = 5
 """Archives within archives."""

@@ -12,7 +12,9 @@ import re
 import sys
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from scanner.named import NamedTuple
 
 HEAD = 512
 """How much of a file is looked at for the mark of its format."""

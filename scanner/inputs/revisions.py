@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from scanner.errors import UsageError
 from scanner.inputs import git
 from scanner.inputs.git import Objects
 from scanner.model import Gap
+from scanner.named import NamedTuple
 
 _FETCH = "fetch them: actions/checkout with fetch-depth: 0, or git fetch --unshallow"
 _EMPTY = {  # the tree without files, by the length of an id

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from io import BufferedIOBase, BytesIO
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from scanner.errors import UsageError
 from scanner.inputs import decoding, git
 from scanner.inputs.interface import CONTROL_LIMIT, Blob, too_large, too_large_to_hold
 from scanner.model import Gap, Skip
+from scanner.named import NamedTuple
 
 NOT_TEXT = {"160000": "submodule", "120000": "symlink"}
 MOST_LISTED = 1 << 26

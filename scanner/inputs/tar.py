@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from scanner.inputs.packed import PIECE, Member, Reader
+from scanner.named import NamedTuple
 
 _BLOCK = 512
 _HEADER = 1 << 20  # bytes of a header that says something of the next member

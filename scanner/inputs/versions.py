@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from scanner.inputs import decoding, git
 from scanner.inputs.stored import MOST_LISTED, NOT_TEXT
 from scanner.model import Gap
+from scanner.named import NamedTuple
 
 Lines = tuple[tuple[int, int], ...]
 """The first and the last line, counted from 1, of each block of a file's lines."""

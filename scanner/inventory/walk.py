@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 from urllib.parse import quote
 
 from scanner.model import Gap, Note
+from scanner.named import NamedTuple
 from scanner.records import Record
 
 GONE = "gone"

@@ -7,9 +7,9 @@ declaration does not say fits whatever stands in its place.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 from scanner import globs
+from scanner.named import NamedTuple
 from scanner.policy.terms import Declared
 
 SCHEMES = ("vault", "k8s", "aws", "azure")

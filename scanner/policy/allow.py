@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
-from typing import NamedTuple
 
 from scanner.model import AllowComment, CommentKind, Finding, Note, Suppression
+from scanner.named import NamedTuple
 from scanner.policy import rules
 from scanner.policy.docket import Docket, Part, Scope
 

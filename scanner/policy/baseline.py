@@ -11,10 +11,11 @@ import json
 import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from scanner.errors import ConfigError
 from scanner.model import Finding, Suppression
+from scanner.named import NamedTuple
 from scanner.policy.docket import Docket, Part, Scope, stale_note
 from scanner.policy.rules import OWN_RULES
 

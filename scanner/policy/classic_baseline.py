@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from scanner.errors import ConfigError
 from scanner.model import Finding, Suppression
+from scanner.named import NamedTuple
 from scanner.policy.docket import Docket, Part, Scope, stale_note
 
 FILE = ".secrets.baseline"

@@ -10,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 from scanner.model import ClassicMatch
+from scanner.named import NamedTuple
 from scanner.policy.classic_baseline import Row, belongs, normal
 
 

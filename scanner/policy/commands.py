@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
+
+from scanner.named import NamedTuple
 
 _LONGEST = 500  # characters of a word that may be a name
 _VALUES = 50  # of a variable, and of a word

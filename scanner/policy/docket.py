@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from scanner.model import Finding, Note, Suppressed, Suppression, archives_around
+from scanner.named import NamedTuple
 
 
 class Scope(NamedTuple):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from scanner import globs
 from scanner.model import Gap, Note, Suppression
+from scanner.named import NamedTuple
 from scanner.policy.allow import Exemption, account, end_of
 from scanner.policy.docket import Part, Scope
 

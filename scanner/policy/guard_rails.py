@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any
 
 from scanner import document
 from scanner.document import Document
 from scanner.errors import ConfigError
 from scanner.model import Finding
+from scanner.named import NamedTuple
 from scanner.policy import baseline, classic_baseline
 from scanner.policy.check_rules import NO_BASELINE, NO_CI, NO_HOOK, finding, nearest
 from scanner.policy.commands import commands

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from scanner.model import Finding, Gap, Note
+from scanner.named import NamedTuple
 from scanner.policy import addresses
 from scanner.policy.addresses import Pattern
 from scanner.policy.declared import is_listed

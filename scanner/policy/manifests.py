@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from scanner import document
 from scanner.errors import ConfigError
+from scanner.named import NamedTuple
 from scanner.policy.rotations import Act
 from scanner.policy.terms import Declared, Form
 

@@ -12,8 +12,9 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
+from scanner.named import NamedTuple
 from scanner.policy import addresses
 from scanner.policy.addresses import DEEP, Pattern, has_wildcard
 from scanner.policy.terms import Match, SecretClass, SecretEntry

@@ -9,8 +9,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
+from scanner.named import NamedTuple
 from scanner.policy import guesses
 from scanner.policy.declared import by_secret
 from scanner.policy.terms import Declared, SecretClass, period

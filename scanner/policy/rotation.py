@@ -10,9 +10,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from scanner.model import Severity
+from scanner.named import NamedTuple
 from scanner.policy.terms import Match, SecretClass, about, period
 from scanner.records import ENDLESS, Dated, Record, Rotation, Strength
 

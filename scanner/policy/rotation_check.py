@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from scanner.model import Finding, Note
+from scanner.named import NamedTuple
 from scanner.policy import addresses, guesses
 from scanner.policy.check_rules import NO_EFFECT, UNROTATED, finding
 from scanner.policy.contradictions import Matched, has_runbook, holding

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
-from typing import NamedTuple
 
+from scanner.named import NamedTuple
 from scanner.policy.commands import Variables, commands, expand, variables
 from scanner.policy.declared import name_of
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
 
+from scanner.named import NamedTuple
 from scanner.policy.declared import name_of
 from scanner.policy.rotations import Act
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from scanner import document
 from scanner.errors import ConfigError
+from scanner.named import NamedTuple
 from scanner.policy import guesses
 from scanner.policy.commands import commands
 from scanner.policy.manifests import Part, parts

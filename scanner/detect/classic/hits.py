@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import string
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from scanner.detect.classic.patterns import Owner, owners
 from scanner.detect.classic.settings import LIMITS, ClassicSettings, least_distinct
+from scanner.named import NamedTuple
 
 _WINDOW = 256
 _ALPHABETS = {

@@ -12,13 +12,13 @@ long match is one hit. Those without keywords run in `re`, too, and never go ove
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from scanner.detect.classic.settings import (
     ClassicSettings,
     Part,
     least_distinct,
 )
+from scanner.named import NamedTuple
 
 
 class Prefilter(NamedTuple):

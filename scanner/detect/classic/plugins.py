@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from scanner.detect.classic import library
 from scanner.detect.classic.linear import Linear, UnsupportedError, linear
 from scanner.detect.classic.settings import PLUGINS, Part, least_distinct
+from scanner.named import NamedTuple
 
 
 class _Need(NamedTuple):

@@ -7,13 +7,14 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from scanner.detect.classic import hits
 from scanner.detect.classic.found import Found
 from scanner.detect.classic.ini import ini_lines
 from scanner.detect.classic.limits import MOST_LINES, Split, demand, places
 from scanner.detect.classic.settings import ALLOWLIST, ClassicSettings
+from scanner.named import NamedTuple
 
 _YAML = (".yaml", ".yml", ".eyaml")
 # In double quotes, an escape that makes other text than what the prefilters see.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+from scanner.named import NamedTuple
 
 PLUGINS: Mapping[str, str] = {
     "ArtifactoryDetector": "Artifactory Credentials",

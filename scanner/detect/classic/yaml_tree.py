@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 from scanner.detect.classic.limits import MOST_VALUES, demand
+from scanner.named import NamedTuple
 
 _BINARY = re.compile(yaml.reader.Reader.NON_PRINTABLE.pattern)
 _BLOCK_HEADER = re.compile(r"[|>][+\-1-9]{0,2}(?: +#[^\n]*| *)(?:\n|\Z)")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from scanner.detect import mask, where
 from scanner.detect.fixes import lines, names, references
@@ -27,6 +26,7 @@ from scanner.detect.structure import (
 )
 from scanner.detect.templates import Verdict, judge
 from scanner.model import Finding
+from scanner.named import NamedTuple
 
 __all__ = ["Fixed", "Hunk", "Left", "Names", "Replaced", "fix"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from scanner.detect import mask
 from scanner.detect.fixes.site import Edit
+from scanner.named import NamedTuple
 
 _BEFORE, _AFTER = 160, 80  # bytes of a long line that are shown around what changes
 _HIDDEN = "…"

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from scanner.detect.structure.leaf import Leaf
+from scanner.named import NamedTuple
 
 _LINE = re.compile(rb"(?P<indent>[ \t]*)(?P<item>(?:-[ \t]+)*-?)(?P<text>[^\r\n]?)")
 _BREAK = re.compile(rb"^---[^\n]*", re.MULTILINE)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 from scanner.detect.structure.leaf import Leaf
+from scanner.named import NamedTuple
 
 _READERS = {
     "yaml": "yaml yml eyaml",

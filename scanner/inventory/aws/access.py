@@ -10,7 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
@@ -22,6 +22,7 @@ from scanner.inventory.deadline import Deadline
 from scanner.inventory.interface import Settings
 from scanner.inventory.walk import gap, segment
 from scanner.model import Gap
+from scanner.named import NamedTuple
 
 if TYPE_CHECKING:
     from types_boto3_sts import STSClient

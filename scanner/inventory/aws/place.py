@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from scanner.model import Note
+from scanner.named import NamedTuple
 from scanner.records import Dated
 
 Client = TypeVar("Client")

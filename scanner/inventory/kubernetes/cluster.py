@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 from urllib.parse import quote
 
 from scanner.inventory.interface import Settings
@@ -24,6 +23,7 @@ from scanner.inventory.kubernetes.secrets import HELM, SELECTORS, changed, mark_
 from scanner.inventory.kubernetes.sources import SOURCES, Source
 from scanner.inventory.kubernetes.wire import UnreadError, Wire
 from scanner.model import Gap, Note
+from scanner.named import NamedTuple
 from scanner.records import Record
 
 _SKEW = timedelta(minutes=5)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 from kubernetes.client import Configuration
@@ -24,6 +24,7 @@ from urllib3 import BaseHTTPResponse, Timeout
 from urllib3 import exceptions as failures
 
 from scanner.inventory.kubernetes.fields import at, each, text
+from scanner.named import NamedTuple
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 HAD_VALUES = "values"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from hvac import Client
@@ -17,6 +17,7 @@ from scanner.inventory.vault.mount import Mount, Place, Samples, opened
 from scanner.inventory.vault.trouble import Trouble, cut, gap
 from scanner.inventory.vault.walk import Next, Step
 from scanner.model import Gap, Note
+from scanner.named import NamedTuple
 from scanner.records import Record
 
 _NAME_THEM = "grant it, or name the mounts in the operator's file, as mounts: [secret]"

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from scanner.inventory.vault.trouble import Trouble, gap, readable
 from scanner.inventory.workers import WORKERS, Workers
 from scanner.model import Gap, Note
+from scanner.named import NamedTuple
 from scanner.records import Record
 
 _AHEAD = 4 * WORKERS  # so that one slow answer at the head leaves no worker idle

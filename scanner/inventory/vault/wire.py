@@ -8,13 +8,14 @@ import json
 import ssl
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import urllib3
 from urllib3 import exceptions
 
 from scanner.inventory.vault.trouble import Trouble, cut
+from scanner.named import NamedTuple
 
 _MAX_ANSWER = 64_000_000
 _MAX_PARTS = 500_000  # lists and objects: each takes many times its room in JSON
