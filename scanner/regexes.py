@@ -91,7 +91,7 @@ def _is_of_a_module() -> bool:
 
 
 def _name() -> str:
-    return f"regexes-{cache.key(sys.version, str(_engine.MAGIC))}"
+    return f"regexes-{cache.key(sys.version, str(_engine.MAGIC))}.code"
 
 
 if _IS_KNOWN:

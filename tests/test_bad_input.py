@@ -904,7 +904,7 @@ class TestCache:
             assert (process.returncode, err) == (1, b"")
             assert len(json.loads(out)["findings"]) == 1
         names = os.listdir(tmp_path / "cold/keywatch")
-        made = re.compile(r"[a-z]+-[0-9a-f]+(-[a-z]+-[0-9a-f]+)?\.(json|hs|key)")
+        made = re.compile(r"[a-z]+-[0-9a-f]+(-[a-z]+-[0-9a-f]+)?\.(json|hs|key|code)")
         assert [name for name in names if not made.fullmatch(name)] == []
 
     def test_old_files_are_forgotten(self, keywatch: Keywatch, tree: Path, warm: Path) -> None:
