@@ -27,6 +27,7 @@ def _run() -> int:
 
         return run(sys.argv[1:])
     except KeyboardInterrupt:  # before there is anybody to answer it, or for the second time
+        eval("None")  # noqa: S307 - see scanner/cli/__init__.py
         return 130
 
 

@@ -46,6 +46,11 @@ else:
         def __getnewargs__(self) -> tuple[Any, ...]:
             return tuple(self)
 
+        __replace__ = _replace
+
+    # Annotations that a function gives (of Python 3.14, without the import from __future__).
+    _UNREAD = {"__new__", "__annotate__", "__annotate_func__"}
+
     class _Maker(type):
         def __new__(
             cls, name: str, bases: tuple[type, ...], space: dict[str, Any]
@@ -54,6 +59,9 @@ else:
                 return super().__new__(cls, name, bases, space)
             fields = tuple(space.get("__annotations__", ()))
             defaults = {field: space[field] for field in fields if field in space}
+            last = [*fields[len(fields) - len(defaults) :]]
+            if [*defaults] != last or _UNREAD & space.keys():
+                raise TypeError(f"{name}: defaults come last, annotations are text, no __new__")
             model = _of_size(len(fields))
             code = model.__new__.__code__.replace(co_varnames=("_cls", *fields))
             space.update(
@@ -66,7 +74,7 @@ else:
                     code, model.__new__.__globals__, "__new__", tuple(defaults.values())
                 ),
             )
-            return type(name, (_Named, *bases[1:]), space)
+            return type(name, tuple(_Named if b is NamedTuple else b for b in bases), space)
 
     @cache
     def _of_size(count: int) -> type[tuple[Any, ...]]:

@@ -19,7 +19,9 @@ from typing import Any
 
 from scanner import cache
 
-_Key = tuple[str | bytes, int]
+_Key = tuple[bool, str | bytes, int]
+"""Is it of bytes? The expression, and what it is compiled with."""
+
 _Parts = tuple[int, bytes, int, dict[str, int], tuple[str | None, ...]]
 """What the engine is given: flags, code, the number of groups, their numbers, their names."""
 
@@ -27,49 +29,57 @@ _Parts = tuple[int, bytes, int, dict[str, int], tuple[str | None, ...]]
 _IS_KNOWN = sys.implementation.name == "cpython" and (3, 11) <= sys.version_info[:2] <= (3, 13)
 _MOST = 2000  # expressions: more are of versions that are gone
 _LOADER = "_call_with_frames_removed"  # runs what a module says
+_FORMAT = 1  # of what is kept: another one has another name
 
 _kept: dict[_Key, _Parts] = {}
 _new: set[_Key] = set()
+_entered: FrameType | None = None
 
 
 @contextlib.contextmanager
 def kept(folder: str | None) -> Iterator[None]:
     """Within, take what earlier processes kept in the cache; then keep what this one had to compile
-    for the next."""
+    for the next. What cannot be kept, or taken, is compiled as ever."""
+    global _entered  # noqa: PLW0603
     if not folder or not _IS_KNOWN:
         yield
         return
     data = cache.load(_name(), folder)
-    _kept.update(marshal.loads(data) if data else {})  # noqa: S302 - this user's process wrote it
+    with contextlib.suppress(ValueError, TypeError, EOFError):
+        _kept.update(marshal.loads(data) if data else {})  # noqa: S302 - this user's process wrote it
+    _entered = sys._getframe(2)  # noqa: SLF001 - of whoever calls
     _compiler.compile = _compile
     try:
         yield
-        if _new:
+        with contextlib.suppress(Exception):
             _keep(folder)
     finally:
         _compiler.compile = _compile_anew
+        _entered = None
         _kept.clear()
         _new.clear()
 
 
 def _keep(folder: str) -> None:
-    if len(_kept) > _MOST:
-        _kept.clear()
-    _kept.update((key, _parts(*key)) for key in _new)
-    cache.store(_name(), marshal.dumps(_kept), folder)
+    new = tuple(_new)
+    if new:
+        every = {} if len(_kept) > _MOST else _kept
+        parts = {key: _parts(*key[1:]) for key in new}
+        cache.store(_name(), marshal.dumps(every | parts), folder)
 
 
 def _compile(pattern: Any, flags: int = 0) -> re.Pattern[Any]:
     """In the place of Python's own compiler."""
-    parts = _kept.get((pattern, flags))
     made: re.Pattern[Any]
-    if parts:
-        every, code, *groups = parts
-        made = _engine.compile(pattern, every, [*memoryview(code).cast("I")], *groups)
-        return made
+    key = type(pattern) is bytes, pattern, flags
+    if key in _kept:
+        with contextlib.suppress(Exception):
+            every, code, *groups = _kept[key]
+            made = _engine.compile(pattern, every, [*memoryview(code).cast("I")], *groups)
+            return made
     made = _compile_anew(pattern, flags)
-    if _is_of_a_module():
-        _new.add((pattern, flags))
+    if type(pattern) in (str, bytes) and type(flags) is int and _is_of_a_module():
+        _new.add(key)
     return made
 
 
@@ -85,13 +95,16 @@ def _parts(pattern: str | bytes, flags: int) -> _Parts:
 def _is_of_a_module() -> bool:
     """Is a module being loaded, which compiles what it has written down?"""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
-    while frame is not None and frame.f_code.co_name != _LOADER:
+    while frame is not None and frame is not _entered:
+        if frame.f_code.co_name == _LOADER:
+            return True
         frame = frame.f_back
-    return frame is not None
+    return False
 
 
 def _name() -> str:
-    return f"regexes-{cache.key(sys.version, str(_engine.MAGIC))}.code"
+    about = (str(_FORMAT), sys.version, sys.byteorder, str(sys.maxsize), str(_engine.MAGIC))
+    return f"regexes-{cache.key(*about)}.code"
 
 
 if _IS_KNOWN:

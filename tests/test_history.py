@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.inputs.versions import added, around, changed
+from scanner.inputs.versions import Versions, added, around, changed
+from scanner.model import Gap
 from tests.repositories import password
 from tests.support import IDENTITY, NOW, Keywatch, Scanned, git, grow, leak, repository, scan, token
 
@@ -443,3 +444,59 @@ def test_each_line_that_no_version_before_has_is_new(
     assert new <= {*around(text, added(text, others)).split(b"\n")}
     if len(others) == 1:
         assert new <= {*changed(text, others[0]).split(b"\n")}
+
+
+def naive_ends(text: bytes, before: bytes) -> tuple[int, int]:
+    """How many bytes of whole lines both begin with, and of the rest how many both end with."""
+    start = same(text, before)
+    start = text.rfind(b"\n", 0, start) + 1
+    tail = same(text[start:][::-1], before[start:][::-1])
+    end = text.find(b"\n", len(text) - tail)
+    return start, len(text) - end if tail and end >= 0 else 0
+
+
+def same(one: bytes, other: bytes) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+SHARED = st.lists(st.sampled_from([b"a\n", b"b: >\n", b" zT9qLw2xK7p\n", b"# filler\n" * 4, b"c"]))
+
+
+@given(SHARED, SHARED, SHARED, SHARED)
+def test_lines_are_new_that_stand_between_what_both_begin_and_end_with(
+    head: list[bytes], ours: list[bytes], theirs: list[bytes], tail: list[bytes]
+) -> None:
+    text, before = (b"".join([*head, *middle, *tail]) for middle in (ours, theirs))
+    start, end = naive_ends(text, before)
+    known = set(before[start : len(before) - end].split(b"\n"))
+    between = text[start : len(text) - end].split(b"\n")
+    first = text.count(b"\n", 0, start) + 1
+    expected = [number for number, line in enumerate(between, first) if line not in known]
+    found = added(text, [before])
+    assert {n for low, high in found for n in range(low, high + 1)} >= {*expected}
+    assert text[start : len(text) - end] in changed(text, before)
+
+
+def test_a_value_that_a_commit_repeats_below_is_found_there(keywatch: Keywatch, repo: Path) -> None:
+    """What a file begins and ends with is told to the byte: else these new lines are old ones."""
+    filler = ("#" + "-" * 62 + "\n") * 2
+    value = password(3).split('"')[1]
+    commit(repo, {"f.yaml": f"{filler}password: >\nb: >\n {value}\n"})
+    commit(repo, {"f.yaml": f"{filler}password: >\nb: >\n {value}\npassword: >\n {value}\n"})
+    (finding,) = history(keywatch, repo).report["findings"]
+    assert finding["location"]["line"] >= 6
+
+
+def test_trees_that_are_the_same_stand_between_others(repo: Path) -> None:
+    before = git(repo, "rev-parse", "HEAD^{tree}").strip()
+    commit(repo, {"new\n: a.py": "x = 1\n"})
+    after = git(repo, "rev-parse", "HEAD^{tree}").strip()
+    same, other = f"{before} {before}", f"{before} {after}"
+    versions = Versions(str(repo))
+    found = [*versions.of([same, other, f"{after} {after}"])]
+    versions.close()
+    assert [(item, got.path) for item, got in found if not isinstance(got, Gap)] == [
+        (other, "new\n: a.py")
+    ]
+    assert len(found) == 1

@@ -100,6 +100,25 @@ def test_one_may_have_no_fields_or_be_generic() -> None:
     assert Boxed[int](3).value == 3
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class Early(NamedTuple):\n    a: int = 1\n    b: int",
+        "class Made(NamedTuple):\n    a: int\n    def __new__(cls): ...",
+    ],
+)
+def test_what_typing_refuses_is_refused(text: str) -> None:
+    for maker in (named, typing):
+        with pytest.raises((TypeError, AttributeError)):
+            exec(text, {"NamedTuple": maker.NamedTuple})
+
+
+def test_a_copy_may_have_other_values() -> None:
+    assert copy.copy(Ours("a")) == Ours("a")
+    if hasattr(copy, "replace"):  # of Python 3.13
+        assert copy.replace(Ours("a"), second=3) == Ours("a", 3)
+
+
 def test_every_noun_of_the_model_survives_the_way_between_processes() -> None:
     finding = model.Finding(
         rule="r",

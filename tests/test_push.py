@@ -261,6 +261,18 @@ class TestPrePush:
         assert b"in history alone" in done.stdout + done.stderr
         assert b"old.py" not in done.stdout
 
+    def test_a_branch_that_adds_nothing_goes_with_another_one(
+        self, remote: Remote, keywatch: Keywatch
+    ) -> None:
+        self.install(remote, keywatch)
+        git(remote.root, "checkout", "-q", "-b", "empty")
+        remote.commit({})
+        git(remote.root, "checkout", "-q", "-b", "full", "main")
+        remote.commit({"a.py": "x = 1\n"})
+        remote.push("empty", "full")
+        remote.commit({"b.py": leak(2)})
+        assert "failed to push" in remote.push("empty", "full", code=1)
+
     def test_exceptions_of_the_commit_itself_count(
         self, remote: Remote, keywatch: Keywatch
     ) -> None:

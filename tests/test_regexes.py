@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import marshal
 import os
 import pkgutil
 import re
@@ -99,13 +100,14 @@ def test_an_expression_that_was_kept_is_the_one_that_is_compiled_anew(tmp_path: 
         if isinstance(each, re.Pattern)
     }
     assert len(found) > 100
+    keys = {(isinstance(pattern, bytes), pattern, flags) for pattern, flags in found}
     folder = str(tmp_path / "cache")
-    regexes._new |= found
+    regexes._new |= keys
     with regexes.kept(folder):
         pass
     texts = ["", "password = 'x'", "${{ secrets.A }} {{ b }} $C", "-----BEGIN a/b.c:d@e=f\n"]
     with regexes.kept(folder):
-        assert {*regexes._kept} == found
+        assert {*regexes._kept} == keys
         for pattern, flags in found:
             ours, theirs = regexes._compile(pattern, flags), regexes._compile_anew(pattern, flags)
             assert (ours.pattern, ours.flags, ours.groups) == (
@@ -122,6 +124,55 @@ def test_an_expression_that_was_kept_is_the_one_that_is_compiled_anew(tmp_path: 
                 ]
 
 
+@known
+@pytest.mark.parametrize(
+    "planted",
+    [b"junk", marshal.dumps([1]), marshal.dumps({(False, "x", 0): (0, b"abc", 0, {}, ())})],
+)
+def test_what_was_kept_in_another_form_is_compiled_anew(tmp_path: Path, planted: bytes) -> None:
+    folder = str(tmp_path / "cache")
+    cache.store(regexes._name(), planted, folder)
+    with regexes.kept(folder):
+        assert regexes._compile("x", 0).fullmatch("x")
+
+
+@known
+def test_what_cannot_be_kept_is_none_the_less_compiled(tmp_path: Path) -> None:
+    """A module may hand over anything: a text of its own kind, a pattern that is parsed already."""
+    (tmp_path / "odd.py").write_text(
+        "import re, enum\nclass E(enum.StrEnum):\n    X = 'aa*'\n"
+        "one = re.compile(E.X)\ntwo = re.Scanner([('b', None)])\n"
+        "three = re._compiler.compile('c', re.I)\nfour = re.compile('kept of odd')\n"
+    )
+    folder = str(tmp_path / "cache")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        with regexes.kept(folder):
+            odd = importlib.import_module("odd")
+    finally:
+        sys.path.remove(str(tmp_path))
+        sys.modules.pop("odd", None)
+    assert odd.one.fullmatch("aaa")
+    assert odd.three.fullmatch("C")
+    assert b"kept of odd" in (cache.load(regexes._name(), folder) or b"")
+
+
+@known
+def test_a_scan_within_the_loading_of_a_module_keeps_nothing_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    (tmp_path / "wrapper.py").write_text(
+        "import re\nfrom scanner import regexes\n"
+        f"with regexes.kept({str(folder)!r}):\n    re.compile('from what was read')\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", "import wrapper"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        check=True,
+    )
+    assert not folder.exists()
+
+
 def test_without_a_cache_all_is_as_ever(tree: Path) -> None:
     done = scan(tree, Path("relative"), HOME="")
     assert done.returncode == 1
@@ -132,7 +183,7 @@ def test_without_a_cache_all_is_as_ever(tree: Path) -> None:
 @known
 def test_a_file_that_others_may_read_is_not_taken(tmp_path: Path) -> None:
     folder = tmp_path / "cache"
-    regexes._new.add(("x", 0))
+    regexes._new.add((False, "x", 0))
     with regexes.kept(str(folder)):
         pass
     (kept,) = folder.iterdir()

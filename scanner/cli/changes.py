@@ -102,25 +102,21 @@ def _remember(plan: Plan, name: str, changes: Sequence[Change]) -> None:
     cache.store(name, tips.encode(), plan.selection.cache_folder or "")
 
 
-def _for_both_ends(newest_first: Sequence[str]) -> list[str]:
-    """The older half and the newer one, so that whoever takes from the front meets the oldest first
-    and so does whoever takes from the back (see pool.run): what a commit puts in a file's place is
-    what the next one changes."""
-    half = len(newest_first) // 2
-    return [*reversed(newest_first[half:]), *newest_first[:half]]
-
-
 def _walks(
     plan: Plan, io: Io, changes: Sequence[Change], meanwhile: Callable[[], object]
 ) -> Iterator[Walk]:
     """Look at all of it. What all commits of a change come to is last: it is the most."""
-    commits = dict.fromkeys(commit for change in changes for commit in change.commits)
-    items = _for_both_ends([*commits])
+    newest_first = [*dict.fromkeys(commit for change in changes for commit in change.commits)]
+    # Whoever takes from the front begins with the oldest, and so does whoever takes from the back
+    # (see pool.run): what a commit puts in a file's place is what the next one changes.
+    half = len(newest_first) // 2
+    items = [*reversed(newest_first[half:]), *newest_first[:half]]
     items += dict.fromkeys(change.trees for change in changes if change.trees)
     asked = plan.selection.commits
     looking = Looking(
         root=plan.selection.source.root,
         recipe=plan.recipe,
+        newer=frozenset(newest_first[:half]),
         merges=frozenset().union(*(change.merges for change in changes)),
         is_own=not (asked and asked.is_trusted),
     )

@@ -56,10 +56,11 @@ class Walk:
 
 
 class Looking(NamedTuple):
-    """What a worker process needs."""
+    """What a worker process needs. `newer`: commits that come to it the newest first."""
 
     root: str
     recipe: Recipe
+    newer: frozenset[str]
     merges: frozenset[str]
     is_own: bool
 
@@ -82,6 +83,8 @@ class _Worker:
     def look(self, items: Sequence[str]) -> Walk:
         walk = Walk()
         walk.done = len(items)
+        if self._given.newer.issuperset(items):
+            items = items[::-1]
         found = [*self._changed(items, walk)]
         self._contents.expect((version.oid for _, version in found), self._task.most)
         met = [(item, version) for item, version in found if self._is_met(item, version, walk)]

@@ -19,7 +19,6 @@ _OF_ONE = ("-M", "--diff-filter=d")
 _OF_MERGE = ("-c", "--no-renames")  # git is slow to look for renames in a merge
 _NO_TEXT = {*NOT_TEXT, "000000"}  # modes of a parent that has no such file
 _PIECE = 1 << 20
-_CLOSE = 16  # bytes: it is lines that count
 _ROOM = 32 << 20  # bytes of contents that are kept: the newest of each file of a usual tree
 _NEAR = 3  # lines: the name of a value may stand above it
 
@@ -70,19 +69,19 @@ def changed(text: bytes, before: bytes) -> bytes:
 
 
 def _same_ends(text: bytes, before: bytes) -> tuple[int, int]:
-    """How many bytes of whole lines both begin with, and end with; some lines fewer, at times."""
+    """How many bytes of whole lines both begin with, and end with."""
     size, old = len(text), len(before)
     most = min(size, old)
     first = 1 << most.bit_length() >> 1
     at, more = 0, first
-    while more > _CLOSE:
+    while more:
         if at + more <= most and text.startswith(before[at : at + more], at):
             at += more
         more >>= 1
     start = text.rfind(b"\n", 0, at) + 1
     most -= start
     tail, more = 0, first
-    while more > _CLOSE:
+    while more:
         to = tail + more
         if to <= most and text.endswith(before[old - to : old - tail], 0, size - tail):
             tail = to
@@ -159,22 +158,22 @@ class Versions(git.Helper):
 
 def _parsed(said: bytes) -> dict[str, list[Version]]:
     """The versions by commit, or by two trees. Names are of any bytes, and end with a zero; what is
-    said of trees begins with a line."""
+    said of trees begins with a line, and is no more than that where they are the same."""
     found: dict[str, list[Version]] = {}
-    parts = iter(said.decode(errors="surrogateescape").split("\0"))
+    parts = iter(said.split(b"\0"))
     versions: list[Version] = []
     for part in parts:
         about = part
-        if part[:1] != ":":
-            item, _, about = part.partition("\n")
-            versions = found[item] = []
-            if not about:
-                continue
-        *fields, status = about.split(" ")
+        while about and about[:1] != b":":
+            item, _, about = about.partition(b"\n")
+            versions = found[item.decode()] = []
+        if not about:
+            continue
+        *fields, status = about.decode().split(" ")
         last = len(fields) // 2 - 1  # what is said of each parent comes first: modes, then ids
-        old = path = next(parts)
+        old = path = _name(next(parts))
         if status[0] == "R":
-            path = next(parts)
+            path = _name(next(parts))
         before = tuple(
             (old, oid)
             for mode, oid in zip(fields[:last], fields[last + 1 : -1], strict=True)
@@ -183,6 +182,10 @@ def _parsed(said: bytes) -> dict[str, list[Version]]:
         if fields[last] != "000000":
             versions.append(Version(path, fields[last], fields[-1], before))
     return found
+
+
+def _name(said: bytes) -> str:
+    return said.decode(errors="surrogateescape")
 
 
 class _TooManyError(OSError):
