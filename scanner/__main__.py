@@ -18,6 +18,9 @@ def main() -> int:
     try:
         return _run()
     finally:
+        # Ctrl-C in text that was being run (named tuples are made so) marks the process to be
+        # killed by SIGINT at its end, whoever answered it; the next text takes the mark away.
+        eval("None")  # noqa: S307
         gc.freeze()
 
 
@@ -27,7 +30,6 @@ def _run() -> int:
 
         return run(sys.argv[1:])
     except KeyboardInterrupt:  # before there is anybody to answer it, or for the second time
-        eval("None")  # noqa: S307 - see scanner/cli/__init__.py
         return 130
 
 

@@ -502,10 +502,10 @@ class TestSignals:
         self, tmp_path: Path
     ) -> None:
         code = (
-            "import sys, scanner.cli as cli\n"
+            "import sys, scanner.cli as cli, scanner.__main__ as keywatch\n"
             "cli._dispatch = lambda *_: eval('(_ for _ in ()).throw(error)',"
             " {'error': KeyboardInterrupt})\n"
-            "sys.exit(cli.main(['scan']))"
+            "sys.exit(keywatch.main())"
         )
         (tmp_path / "interrupted.py").write_text(code)
         done = subprocess.run(

@@ -43,9 +43,6 @@ def main(argv: Sequence[str]) -> int:
         show_error(error, io)
         code = error.exit_code
     except KeyboardInterrupt:
-        # In text that was being run (named tuples are made so) it marks the process to be killed by
-        # SIGINT at its end, whoever answers it; the next text takes the mark away.
-        eval("None")  # noqa: S307
         io.error_line("keywatch: interrupted; the run has no result")
         code = ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user

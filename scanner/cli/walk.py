@@ -145,7 +145,7 @@ class _Worker:
         """What is new stands in it: all of the text, or what differs from an older one at hand."""
         if len(version.before) != 1 or version.is_moved:
             return text
-        before = self._contents.kept(version.before[0][1])
+        before = self._contents.kept(version.before[0][1], self._task.most)
         return text if before is None else changed(text, before)
 
     def _is_new(self, item: str, version: Version) -> bool:

@@ -12,7 +12,6 @@ from scanner.model import Skip
 HEAD = 8192
 """How much of a file decides what it is, as git decides it."""
 
-_LFS = b"version https://git-lfs"
 _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:[0-9a-f]{64}\nsize [0-9]{1,20}\n"
 )
@@ -53,23 +52,21 @@ def _is_text(head: bytes, name: str, blanks: tuple[bytes, bytes]) -> bool:
     return odd * 100 <= len(text)
 
 
-def text(data: bytes) -> bytes | None:
-    """A whole file as a text in UTF-8; None where it is none."""
-    if data.startswith(_LFS) and _POINTER.fullmatch(data):
-        return None
-    name = encoding(data[:HEAD])
-    return b"".join(to_utf8((data,), name)) if name else None if name is None else data
-
-
 def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | Skip:
     """The text that begins with `head`, for a scan; a Skip where it is binary, or only stands for
     what Git LFS keeps elsewhere."""
-    if head.startswith(_LFS) and _POINTER.fullmatch(head):
+    if head.startswith(b"version https://git-lfs") and _POINTER.fullmatch(head):
         return Skip(kind="lfs", path=path)
     name = encoding(head[:HEAD])
     if name is None:
         return Skip(kind="binary", path=path)
     return Blob(path=path, size=size, chunks=to_utf8(chunks, name) if name else chunks)
+
+
+def text(data: bytes) -> bytes | None:
+    """A whole file as a text in UTF-8; None where it is none."""
+    got = blob("", len(data), data, (data,))
+    return b"".join(got.chunks) if isinstance(got, Blob) else None
 
 
 def to_utf8(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:

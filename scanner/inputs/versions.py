@@ -70,24 +70,25 @@ def changed(text: bytes, before: bytes) -> bytes:
 
 def _same_ends(text: bytes, before: bytes) -> tuple[int, int]:
     """How many bytes of whole lines both begin with, and end with."""
-    size, old = len(text), len(before)
-    most = min(size, old)
-    first = 1 << most.bit_length() >> 1
-    at, more = 0, first
-    while more:
-        if at + more <= most and text.startswith(before[at : at + more], at):
-            at += more
-        more >>= 1
-    start = text.rfind(b"\n", 0, at) + 1
-    most -= start
-    tail, more = 0, first
-    while more:
-        to = tail + more
-        if to <= most and text.endswith(before[old - to : old - tail], 0, size - tail):
-            tail = to
-        more >>= 1
+    most, size, old = min(len(text), len(before)), len(text), len(before)
+    start = _same(most, lambda at, more: text.startswith(before[at : at + more], at))
+    start = text.rfind(b"\n", 0, start) + 1
+    tail = _same(
+        most - start,
+        lambda at, more: text.endswith(before[old - at - more : old - at], 0, size - at),
+    )
     end = text.find(b"\n", size - tail)
     return start, size - end if tail and end >= 0 else 0
+
+
+def _same(limit: int, is_same: Callable[[int, int], bool]) -> int:
+    """How many bytes are the same, up to a limit: after `at` that are, are some `more`?"""
+    at, more = 0, 1 << limit.bit_length() >> 1
+    while more:
+        if at + more <= limit and is_same(at, more):
+            at += more
+        more //= 2
+    return at
 
 
 def around(text: bytes, lines: Lines) -> bytes:
@@ -234,10 +235,9 @@ class Contents:
         data = self.read(oid, most)
         return decoding.text(data) if isinstance(data, bytes) else None
 
-    def kept(self, oid: str) -> bytes | None:
+    def kept(self, oid: str, most: int) -> bytes | None:
         """The same, where it is at hand."""
-        data = self._kept.get(oid)
-        return decoding.text(data) if isinstance(data, bytes) else None
+        return self.text(oid, most) if oid in self._kept else None
 
     def forget(self, oids: Iterable[str]) -> None:
         """Of a file, what is older is not asked for again."""
