@@ -18,7 +18,19 @@ from hypothesis import strategies as st
 from scanner.inputs.versions import Versions, added, around, changed
 from scanner.model import Gap
 from tests.repositories import password
-from tests.support import IDENTITY, NOW, Keywatch, Scanned, git, grow, leak, repository, scan, token
+from tests.support import (
+    IDENTITY,
+    NOW,
+    Keywatch,
+    Scanned,
+    detector,
+    git,
+    grow,
+    leak,
+    repository,
+    scan,
+    token,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -419,6 +431,37 @@ def test_a_history_that_was_looked_at_twice_says_the_same(keywatch: Keywatch, re
     assert one == other
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_each_value_is_told_with_the_first_commit_that_has_it(
+    keywatch: Keywatch, repo: Path, seed: int
+) -> None:
+    """Of most contents one pass says that there is nothing new in them: it is never mistaken."""
+    chosen = random.Random(seed)
+    texts = {
+        "short.py": ["x = 0\n"],
+        "long.py": [f"step_{number} = {number}\n" for number in range(800)],
+        "other/long.py": [f"stage_{number} = {number}\n" for number in range(800)],
+    }
+    first: dict[tuple[str, str], str] = {}
+    for number in range(40):
+        name = chosen.choice([*texts])
+        lines = texts[name]
+        for _ in range(chosen.choice((1, 2, 5))):
+            at = chosen.randrange(len(lines))
+            new = chosen.choice((password(chosen.randrange(12)), f"y = {number}\n", lines[at]))
+            lines[at : at + chosen.randrange(3)] = [new, lines[at]]
+        oid = commit(repo, {path: "".join(each) for path, each in texts.items()})
+        for path, each in texts.items():
+            for line in each:
+                if "password" in line:
+                    first.setdefault((path, line[-4:-2]), oid)
+    told = {
+        (each["location"]["path"], each["preview"][1:3], each["since"]["commit"])
+        for each in history(keywatch, repo).report["findings"]
+    }
+    assert told == {(*where, oid) for where, oid in first.items()}
+
+
 def test_names_of_any_bytes(keywatch: Keywatch, repo: Path) -> None:
     for name in (b"new\nline.py", b"caf\xe9.py", b":100644 x.py", b". 00\n.py"):
         Path(os.fsdecode(os.fsencode(repo) + b"/" + name)).write_text(leak())
@@ -444,6 +487,25 @@ def test_each_line_that_no_version_before_has_is_new(
     assert new <= {*around(text, added(text, others)).split(b"\n")}
     if len(others) == 1:
         assert new <= {*changed(text, others[0]).split(b"\n")}
+
+
+MARKED = st.lists(
+    st.sampled_from([*(password(n).encode() for n in range(3)), b"x = 1\n", b"\n", b"key = (\n"]),
+    max_size=9,
+).map(b"".join)
+
+
+@given(MARKED, MARKED)
+def test_what_the_new_lines_and_those_near_them_may_say_is_marked_as_new(
+    text: bytes, before: bytes
+) -> None:
+    one = detector()
+    marks, known = (one.marks("a.py", each) for each in (text, before))
+    assert marks is not None
+    assert known is not None
+    if one.may_say("a.py", around(text, added(text, [before]))):
+        assert not marks <= known
+    assert bool(marks) == one.may_say("a.py", text)
 
 
 def naive_ends(text: bytes, before: bytes) -> tuple[int, int]:

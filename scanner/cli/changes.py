@@ -117,7 +117,6 @@ def _walks(
         root=plan.selection.source.root,
         recipe=plan.recipe,
         newer=frozenset(newest_first[:half]),
-        merges=frozenset().union(*(change.merges for change in changes)),
         is_own=not (asked and asked.is_trusted),
     )
     progress, done = Progress(io, len(items), "commits"), 0

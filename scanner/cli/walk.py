@@ -7,10 +7,11 @@ scanned as a whole, as that commit has it, and what is new in it is kept.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from scanner.cli.sweep import Recipe, Swept
-from scanner.detect.detector import NOTHING, Named
+from scanner.detect.detector import NO_MARKS, NOTHING, Mark, Named
 from scanner.detect.structure.kinds import file_kind
 from scanner.inputs.stored import NOT_TEXT, Entry, Stored
 from scanner.inputs.versions import Contents, Version, Versions, added, around, changed
@@ -18,7 +19,8 @@ from scanner.model import AllowComment, Appearance, Finding, Gap, Observation, S
 from scanner.named import NamedTuple
 from scanner.policy import fresh
 
-_NAMES = 20_000
+_NAMES, _MARKS = 20_000, 200_000  # of so many it is kept what was seen of them
+_LONG = 8_000  # bytes: a shorter text is scanned in the time that it takes to compare it
 Past = tuple[str, str, Finding]
 """A finding as a commit added it: the commit, the file's own name (unmasked), the finding."""
 Moved = tuple[str, str, str]
@@ -61,7 +63,6 @@ class Looking(NamedTuple):
     root: str
     recipe: Recipe
     newer: frozenset[str]
-    merges: frozenset[str]
     is_own: bool
 
     def task(self) -> Callable[[Sequence[str]], Walk]:
@@ -73,12 +74,12 @@ class _Worker:
 
     def __init__(self, given: Looking) -> None:
         self._given = given
-        self._ones = Versions(given.root)
-        self._merges = Versions(given.root, of_merges=True)
+        self._versions = Versions(given.root)
         self._contents = Contents(given.root)
         self._file = Stored(given.root, {}, contents=self._contents)
         self._task = given.recipe._replace(source=self._file, alone=True).worker()
         self._names: dict[str, Named] = {}
+        self._marks: dict[str, Counter[Mark] | None] = {}
 
     def look(self, items: Sequence[str]) -> Walk:
         walk = Walk()
@@ -87,36 +88,40 @@ class _Worker:
             items = items[::-1]
         found = [*self._changed(items, walk)]
         self._contents.expect((version.oid for _, version in found), self._task.most)
-        met = [(item, version) for item, version in found if self._is_met(item, version, walk)]
+        met = [
+            (item, version, new)
+            for item, version in found
+            if (new := self._has_new(item, version, walk)) is not False
+        ]
         self._contents.expect(
-            (oid for _, version in met for oid in (version.oid, *version.old_oids)), self._task.most
+            (oid for _, version, _ in met for oid in (version.oid, *version.old_oids)),
+            self._task.most,
         )
-        for item, version in met:
-            if self._is_new(item, version):
+        for item, version, new in met:
+            if new or self._adds(version):
                 self._scan(item, version, walk)
             else:
                 walk.count(1, len(self._text(version.oid) or b""))
-        self._contents.forget(oid for _, version in found for oid in version.old_oids)
+        for oid in {oid for _, version in found for oid in version.old_oids}:
+            self._contents.forget(oid)  # of a file, what is older is not asked for again
+            self._marks.pop(oid, None)
         return walk
 
     def _changed(self, items: Sequence[str], walk: Walk) -> Iterator[tuple[str, Version]]:
         """The contents that are to be read."""
-        for item, got in self._versions(items):
+        for item, got in self._all(items):
             if isinstance(got, Gap):
                 walk.swept.gaps.append(got)
             elif self._is_to_read(item, got, walk):
                 yield item, got
 
-    def _versions(self, items: Sequence[str]) -> Iterator[tuple[str, Version | Gap]]:
-        """Merges are compared with all parents, and a change with all commits that it builds on."""
-        merges = [item for item in items if item in self._given.merges]
+    def _all(self, items: Sequence[str]) -> Iterator[tuple[str, Version | Gap]]:
+        """A change is compared with all commits that it builds on."""
         several = [item for item in items if item.count(" ") > 1]
-        rest = {*merges, *several}
-        others = [item for item in items if item not in rest]
-        yield from self._ones.of(others, self._task.detector.prepare)
-        yield from self._merges.of(merges)
+        others = [item for item in items if item.count(" ") < 2]
+        yield from self._versions.of(others, self._task.detector.prepare)
         for item in several:
-            yield from self._ones.since_all(item)
+            yield from self._versions.since_all(item)
 
     def _is_to_read(self, item: str, version: Version, walk: Walk) -> bool:
         path = version.path
@@ -131,33 +136,54 @@ class _Worker:
             return False
         return True
 
-    def _is_met(self, item: str, version: Version, walk: Walk) -> bool:
-        """Is there anything to look at? Of most files the one pass says that there is not."""
+    def _has_new(self, item: str, version: Version, walk: Walk) -> bool | None:
+        """Is there anything to look at that the file had not before? Of most files the one pass
+        says that there is not. None where it cannot be told so."""
         if self._is_wanted(item, version.path):
             return True
         text = self._text(version.oid)
-        if text is None or self._task.detector.may_say(version.path, self._part(version, text)):
+        if text is None:
             return True
-        walk.count(1, len(text))
-        return False
+        marks = self._marked(version, text)
+        if len(self._marks) >= _MARKS:
+            self._marks.clear()
+        self._marks[version.oid] = marks
+        new = self._are_new(marks, version)
+        if new is False:
+            walk.count(1, len(text))
+        return new
 
-    def _part(self, version: Version, text: bytes) -> bytes:
-        """What is new stands in it: all of the text, or what differs from an older one at hand."""
-        if len(version.before) != 1 or version.is_moved:
-            return text
-        before = self._contents.kept(version.before[0][1], self._task.most)
-        return text if before is None else changed(text, before)
+    def _marked(self, version: Version, text: bytes) -> Counter[Mark] | None:
+        """What in a text asks for a closer look. Of a long one, only what differs from the text
+        before is looked at, where that has nothing that does, and is at hand."""
+        path, detector = version.path, self._task.detector
+        if len(text) > _LONG and len(version.before) == 1 and not version.is_moved:
+            oid = version.before[0][1]
+            if self._marks.get(oid) == NO_MARKS:
+                before = self._contents.kept(oid, self._task.most)
+                if before and not detector.may_say(path, changed(text, before)):
+                    return NO_MARKS
+        return detector.marks(path, text)
 
-    def _is_new(self, item: str, version: Version) -> bool:
-        """Is there still, when only the lines are left that may be new, and what is near?"""
-        path = version.path
-        text = self._text(version.oid)
-        if text is None or version.is_moved or self._is_wanted(item, path):
-            return True
-        before, may_say = [*self._before(version)], self._task.detector.may_say
-        if len(before) == 1 and not may_say(path, changed(text, before[0])):
-            return False
-        return may_say(path, around(text, added(text, before)))
+    def _are_new(self, marks: Counter[Mark] | None, version: Version) -> bool | None:
+        """Has the file what it had not before? `marks` say what it has; None: that is not known."""
+        if version.is_moved:
+            return marks != NO_MARKS
+        if not marks:
+            return None if marks is None else False
+        known: Counter[Mark] = Counter()
+        for oid in version.old_oids:
+            old = self._marks.get(oid)
+            if old is None:
+                return None
+            known |= old
+        return not marks <= known
+
+    def _adds(self, version: Version) -> bool:
+        """Is there anything to look at in the lines that no parent has, and near them?"""
+        text = self._text(version.oid) or b""
+        lines = added(text, [*self._before(version)])
+        return self._task.detector.may_say(version.path, around(text, lines))
 
     def _is_wanted(self, item: str, path: str) -> bool:
         """Is it looked at, whatever its bytes are? Its name says something; or it is structured, so

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _MAX_FINDINGS = 10_000
 _HEAVY = 2 << 20
+_NEAR = 3  # lines: the name of a value may stand above it
 _CUT = "more is encoded in it than is decoded of one file: the rest was read as it is"
 _YAML = (".yaml", ".yml", ".eyaml")  # may hold text, behind escapes, that no prefilter sees
 
@@ -94,10 +96,15 @@ def _pattern(rule: Rule) -> Pattern:
         anchor=rule.anchor,
         ignore_case=rule.ignore_case,
         keywords=rule.keywords,
-        once=bool(rule.group and not rule.pattern),
+        once=_is_asked_once(rule),
         scope=rule.scope,
         in_code=rule.anchor_in_code,
     )
+
+
+def _is_asked_once(rule: Rule) -> bool:
+    """Does one match say all that a rule of a group says?"""
+    return bool(rule.group and not rule.pattern)
 
 
 class Named(NamedTuple):
@@ -109,6 +116,12 @@ class Named(NamedTuple):
 
 
 NOTHING = Named()
+
+
+Mark = tuple[int, int]
+"""The number of a pattern, and a hash of the lines that it is met in."""
+
+NO_MARKS: Counter[Mark] = Counter()
 
 
 class _Met(NamedTuple):
@@ -144,6 +157,7 @@ class Detector:
         self._settings = settings
         self._trace = trace
         self._made: Engine | None = None
+        self._singles: dict[int, bool] = {}
 
     def is_heavy(self, size: int) -> bool:
         """Does a file of so many bytes take much memory, for as long as it is looked at?"""
@@ -154,6 +168,26 @@ class Detector:
         if self._settings and path.endswith(_YAML):
             return True
         return self._matcher.meets(text, scope_of(path), self._remarks)
+
+    def marks(self, path: str, text: bytes) -> Counter[Mark] | None:
+        """What in a file asks for a closer look, each with the lines near it, and how often: where
+        the file had all of it before, none of it is new. None where that cannot be told."""
+        if self._settings and path.endswith(_YAML):
+            return None
+        hits = self._matcher.hits(text, scope_of(path))
+        if not hits:  # as in most files
+            return NO_MARKS
+        found = [hit for hit in hits if hit[0] not in self._remarks]
+        if any(self._is_single(number) for number, _ in found):
+            return None
+        return Counter((number, hash(_near(text, to))) for number, to in found)
+
+    def _is_single(self, number: int) -> bool:
+        """Does the first hit of a pattern stand for all?"""
+        if number not in self._singles:
+            rules = self._book.rules
+            self._singles[number] = number in rules and _is_asked_once(rules[number])
+        return self._singles[number]
 
     def prepare(self) -> None:
         """Load what any file may ask for."""
@@ -298,6 +332,15 @@ class Detector:
 
             self._made = Engine(self._book, self._trace)
         return self._made
+
+
+def _near(text: bytes, at: int) -> bytes:
+    """The line that a place is in, and those near it."""
+    start = end = at
+    for _ in range(_NEAR + 1):
+        start = text.rfind(b"\n", 0, max(start, 0))
+        end = text.find(b"\n", end) + 1 or len(text)
+    return text[start + 1 : end]
 
 
 def _observation(

@@ -20,11 +20,10 @@ _AT_ONCE = 1000  # ids on a command line
 
 
 class _Listed(NamedTuple):
-    """Commits, newest first and each before its parents; the merges among them; and the parents
-    that are not among them."""
+    """Commits, newest first and each before its parents; and the parents that are not among
+    them."""
 
     commits: tuple[str, ...]
-    merges: frozenset[str]
     boundary: tuple[str, ...]
 
 
@@ -34,15 +33,13 @@ class Change(NamedTuple):
     `head` is the newest and `base` one that they build on, each "" where there is none. `trees`:
     the ids of the trees of all that they build on, and of `head`, as `Versions` takes them; ""
     where what they come to is not to be looked at. `commits` are those to be looked at one by one,
-    newest first; `merges` some of them. `tips` lead to all of them; `gaps` are those that are not
-    here.
+    newest first. `tips` lead to all of them; `gaps` are those that are not here.
     """
 
     head: str = ""
     base: str = ""
     trees: str = ""
     commits: tuple[str, ...] = ()
-    merges: frozenset[str] = frozenset()
     tips: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
 
@@ -121,7 +118,6 @@ def of_history(
         head=head,
         base=base,
         commits=listed.commits,
-        merges=listed.merges,
         tips=tuple(tips),
         gaps=tuple(gaps),
     )
@@ -169,13 +165,11 @@ def _commit(objects: Objects, root: str, name: str) -> str:
 
 
 def _listed(root: str, revisions: Sequence[str], *arguments: str) -> _Listed:
-    order = ("rev-list", "--date-order", "--boundary", "--parents")
+    order = ("rev-list", "--date-order", "--boundary")
     fed = "".join(f"{each}\n" for each in revisions).encode()
-    lines = git.run(root, *order, *arguments, "--stdin", fed=fed).decode().splitlines()
-    ids = [line.partition(" ")[0] for line in lines]
+    ids = git.run(root, *order, *arguments, "--stdin", fed=fed).decode().splitlines()
     return _Listed(
         commits=tuple(each for each in ids if each[0] != "-"),
-        merges=frozenset(line.partition(" ")[0] for line in lines if line.count(" ") > 1),
         boundary=tuple(each[1:] for each in ids if each[0] == "-"),
     )
 
@@ -214,5 +208,4 @@ def _change(objects: Objects, head: str, starts: tuple[str, ...], listed: _Liste
         base=starts[0] if starts else "",
         trees=" ".join(trees if starts else (_EMPTY[len(head)], *trees)),
         commits=tuple(commit for commit in listed.commits if commit != head),
-        merges=listed.merges,
     )

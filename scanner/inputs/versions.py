@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from scanner.inputs import decoding, git
 from scanner.inputs.stored import MOST_LISTED, NOT_TEXT
@@ -15,10 +15,9 @@ Lines = tuple[tuple[int, int], ...]
 """The first and the last line, counted from 1, of each block of a file's lines."""
 
 _ARGUMENTS = ("diff-tree", "--stdin", "-z", "-r", "--root", "--always", "--raw", "--no-abbrev")
-_OF_ONE = ("-M", "--diff-filter=d")
-_OF_MERGE = ("-c", "--no-renames")  # git is slow to look for renames in a merge
-_NO_TEXT = {*NOT_TEXT, "000000"}  # modes of a parent that has no such file
-_PIECE = 1 << 20
+_NO_FILE = "000000"
+_NO_TEXT = {*NOT_TEXT, _NO_FILE}  # modes of a parent that has no such file
+_PIECE = 1 << 16
 _ROOM = 32 << 20  # bytes of contents that are kept: the newest of each file of a usual tree
 _NEAR = 3  # lines: the name of a value may stand above it
 
@@ -39,7 +38,7 @@ class Version(NamedTuple):
     @property
     def is_moved(self) -> bool:
         """Has it a path that it had not before?"""
-        return all(path != self.path for path, _ in self.before)
+        return self.path not in dict(self.before)
 
 
 def added(text: bytes, before: Sequence[bytes]) -> Lines:
@@ -97,32 +96,34 @@ def around(text: bytes, lines: Lines) -> bytes:
     return b"\n".join(b"\n".join(every[max(a - 1 - _NEAR, 0) : b + _NEAR]) for a, b in lines)
 
 
-class Versions(git.Helper):
-    """One `git diff-tree` for any number of commits with one parent or none, or of merges."""
+class Versions:
+    """What any number of commits change."""
 
-    def __init__(self, root: str, *, of_merges: bool = False) -> None:
-        super().__init__(root, *_ARGUMENTS, *(_OF_MERGE if of_merges else _OF_ONE))
-        self._end = b". %b\n" % os.urandom(8).hex().encode()  # names no object: it is answered so
+    def __init__(self, root: str) -> None:
+        # Git is slow to look for renames in a merge, and few other commits can have some. What it
+        # has read for a commit serves it for the next one, whether that is a merge or not.
+        self._plain = _Differences(root, renames=False)
+        self._renamed = _Differences(root, renames=True)
+
+    def close(self) -> None:
+        self._plain.close()
+        self._renamed.close()
 
     def of(
         self, items: Sequence[str], meanwhile: Callable[[], object] = lambda: None
     ) -> Iterator[tuple[str, Version | Gap]]:
         """What each item changes: a commit, or the second of two trees in the first. A Gap stands
         for what git cannot tell."""
-        try:
-            answers = self._answers(items, meanwhile)
-        except (OSError, EOFError) as error:  # git ends where an object is missing or damaged
-            self.close()
-            if len(items) == 1:
-                yield items[0], _gap(items[0], too_many=isinstance(error, _TooManyError))
+        commits = [item for item in items if " " not in item]
+        others = [item for item in items if " " in item]
+        for item, got in self._plain.of(commits, meanwhile):
+            if got:
+                yield item, got
             else:
-                for item in items:
-                    yield from self.of((item,))
-            return
-        for item in items:
-            if item not in answers:
-                yield item, _gap(item)
-            yield from ((item, version) for version in answers.get(item, ()))
+                others.append(item)
+        for item, got in self._renamed.of(others, meanwhile):
+            if got:
+                yield item, got
 
     def since_all(self, item: str) -> Iterator[tuple[str, Version | Gap]]:
         """What the last of several trees has that none of the others does."""
@@ -139,9 +140,39 @@ class Versions(git.Helper):
                 all_before = (*one.before, *(old for each in more for old in each.before))
                 yield item, one._replace(before=all_before)
 
+
+class _Differences(git.Helper):
+    """One `git diff-tree`. Where it looks for no renames, None stands for what a commit changes
+    that may have some."""
+
+    def __init__(self, root: str, *, renames: bool) -> None:
+        super().__init__(root, *_ARGUMENTS, *(("-M",) if renames else ("-c", "--no-renames")))
+        self._finds_renames = renames
+        self._end = b". %b\n" % os.urandom(8).hex().encode()  # names no object: it is answered so
+
+    def of(
+        self, items: Sequence[str], meanwhile: Callable[[], object] = lambda: None
+    ) -> Iterator[tuple[str, Version | Gap | None]]:
+        if not items:
+            return
+        try:
+            answers = self._answers(items, meanwhile)
+        except (OSError, EOFError) as error:  # git ends where an object is missing or damaged
+            self.close()
+            if len(items) == 1:
+                yield items[0], _gap(items[0], too_many=isinstance(error, _TooManyError))
+            else:
+                for item in items:
+                    yield from self.of((item,))
+            return
+        for item in items:
+            if item not in answers:
+                yield item, _gap(item)
+            yield from ((item, version) for version in answers.get(item, ()))
+
     def _answers(
         self, items: Sequence[str], meanwhile: Callable[[], object]
-    ) -> dict[str, list[Version]]:
+    ) -> Mapping[str, Sequence[Version | None]]:
         asked, answers = self.pipes()
         asked.write("".join(f"{item}\n" for item in items).encode() + self._end)
         asked.flush()
@@ -154,39 +185,45 @@ class Versions(git.Helper):
             said += piece
             if len(said) > MOST_LISTED:
                 raise _TooManyError
-        return _parsed(bytes(said[: -len(self._end)]))
+        found, moved = _parsed(said[: -len(self._end)].decode(errors="surrogateescape"))
+        return found if self._finds_renames else found | {item: [None] for item in moved}
 
 
-def _parsed(said: bytes) -> dict[str, list[Version]]:
-    """The versions by commit, or by two trees. Names are of any bytes, and end with a zero; what is
-    said of trees begins with a line, and is no more than that where they are the same."""
-    found: dict[str, list[Version]] = {}
-    parts = iter(said.split(b"\0"))
-    versions: list[Version] = []
+def _parsed(said: str) -> tuple[dict[str, list[Version | None]], set[str]]:
+    """The versions by commit, or by two trees; and which of these add files and remove others.
+    Names are of any bytes, and end with a zero; what is said of trees begins with a line, and is no
+    more than that where they are the same."""
+    found: dict[str, list[Version | None]] = {}
+    adds, removes = set(), set()
+    parts = iter(said.split("\0"))
+    item, versions = "", list[Version | None]()
     for part in parts:
         about = part
-        while about and about[:1] != b":":
-            item, _, about = about.partition(b"\n")
-            versions = found[item.decode()] = []
+        while about and about[0] != ":":
+            item, _, about = about.partition("\n")
+            versions = found[item] = []
         if not about:
             continue
-        *fields, status = about.decode().split(" ")
-        last = len(fields) // 2 - 1  # what is said of each parent comes first: modes, then ids
-        old = path = _name(next(parts))
+        fields = about.lstrip(":").split(" ")
+        old = path = next(parts)
+        if len(fields) > 5:  # all modes come first, then all ids
+            last = len(fields) // 2 - 1
+            pairs = zip(fields[:last], fields[last + 1 : -2], strict=True)
+            before = tuple((old, oid) for mode, oid in pairs if mode not in _NO_TEXT)
+            if fields[last] != _NO_FILE:
+                versions.append(Version(path, fields[last], fields[-2], before))
+            continue
+        was, mode, old_oid, oid, status = fields
         if status[0] == "R":
-            path = _name(next(parts))
-        before = tuple(
-            (old, oid)
-            for mode, oid in zip(fields[:last], fields[last + 1 : -1], strict=True)
-            if mode.lstrip(":") not in _NO_TEXT
-        )
-        if fields[last] != "000000":
-            versions.append(Version(path, fields[last], fields[-1], before))
-    return found
-
-
-def _name(said: bytes) -> str:
-    return said.decode(errors="surrogateescape")
+            path = next(parts)
+        if mode == _NO_FILE:
+            removes.add(item)
+        elif was in _NO_TEXT:
+            adds.add(item)
+            versions.append(Version(path, mode, oid, ()))
+        else:
+            versions.append(Version(path, mode, oid, ((old, old_oid),)))
+    return found, adds & removes
 
 
 class _TooManyError(OSError):
@@ -239,11 +276,10 @@ class Contents:
         """The same, where it is at hand."""
         return self.text(oid, most) if oid in self._kept else None
 
-    def forget(self, oids: Iterable[str]) -> None:
-        """Of a file, what is older is not asked for again."""
-        for oid in oids:
-            if oid in self._kept:
-                self._size -= _weight(self._kept.pop(oid))
+    def forget(self, oid: str) -> None:
+        """It is not asked for again."""
+        if oid in self._kept:
+            self._size -= _weight(self._kept.pop(oid))
 
     def _keep(self, oid: str, data: bytes | int | None) -> None:
         self._kept[oid] = data
