@@ -68,26 +68,25 @@ def changed(text: bytes, before: bytes) -> bytes:
 
 
 def _same_ends(text: bytes, before: bytes) -> tuple[int, int]:
-    """How many bytes of whole lines both begin with, and end with."""
-    most, size, old = min(len(text), len(before)), len(text), len(before)
-    start = _same(most, lambda at, more: text.startswith(before[at : at + more], at))
-    start = text.rfind(b"\n", 0, start) + 1
-    tail = _same(
-        most - start,
-        lambda at, more: text.endswith(before[old - at - more : old - at], 0, size - at),
-    )
-    end = text.find(b"\n", size - tail)
-    return start, size - end if tail and end >= 0 else 0
-
-
-def _same(limit: int, is_same: Callable[[int, int], bool]) -> int:
-    """How many bytes are the same, up to a limit: after `at` that are, are some `more`?"""
-    at, more = 0, 1 << limit.bit_length() >> 1
+    """How many bytes of whole lines both begin with, and end with: each told by halves."""
+    size, old = len(text), len(before)
+    most = min(size, old)
+    at, more = 0, 1 << most.bit_length() >> 1
     while more:
-        if at + more <= limit and is_same(at, more):
-            at += more
-        more //= 2
-    return at
+        to = at + more
+        if to <= most and text[at:to] == before[at:to]:
+            at = to
+        more >>= 1
+    start = text.rfind(b"\n", 0, at) + 1
+    most -= start
+    at, more = 0, 1 << most.bit_length() >> 1
+    while more:
+        to = at + more
+        if to <= most and text[size - to : size - at] == before[old - to : old - at]:
+            at = to
+        more >>= 1
+    end = text.find(b"\n", size - at)
+    return start, size - end if at and end >= 0 else 0
 
 
 def around(text: bytes, lines: Lines) -> bytes:
