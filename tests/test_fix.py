@@ -237,7 +237,8 @@ def test_what_an_exception_or_a_baseline_covers_stays_unless_it_is_asked_for(
     written(repo, "a.yaml", "password: §\n")
     repo.keywatch("baseline", "create", "--now", NOW)
     before = repo.text("a.yaml")
-    assert fix(repo, "--write") == (0, "nothing to fix\n", "")
+    said = "nothing to fix; 1 finding covered, see --covered\n"
+    assert fix(repo, "--write") == (0, said, "")
     assert repo.text("a.yaml") == before
     assert fix(repo, "--write", "--covered").code == 0
     assert repo.text("a.yaml") == "password: ${PASSWORD}\n"

@@ -60,7 +60,10 @@ def run(args: argparse.Namespace, io: Io) -> int:
         files, failed = _written(plan.selection.source.root, files)
         left += failed
     revokes = {rule: info.revoke for rule, info in plan.recipe.book.infos.items()}
-    io.write(fix_text.text(files, left, revokes, written=args.write, color=io.color))
+    if files or left:
+        io.write(fix_text.text(files, left, revokes, written=args.write, color=io.color))
+    else:
+        io.write(fix_text.nothing(0 if args.covered else len(outcome.suppressed)))
     if left or (files and not args.write):
         return ExitCode.FINDINGS
     return survey.completeness(outcome, io)

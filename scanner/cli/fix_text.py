@@ -27,6 +27,12 @@ class File(NamedTuple):
     fixed: Fixed
 
 
+def nothing(covered: int) -> str:
+    """That there is nothing to fix, but for what exceptions and baselines cover."""
+    known = f"; {count(covered, 'finding')} covered, see --covered" if covered else ""
+    return f"nothing to fix{known}\n"
+
+
 def text(
     files: Sequence[File],
     left: Sequence[Left],
@@ -36,8 +42,6 @@ def text(
     color: bool,
 ) -> str:
     """All of it. `revokes`: by rule, how its values are revoked."""
-    if not files and not left:
-        return "nothing to fix\n"
     paint = _Paint(color=color)
     parts = [*(line for file in files for line in _diff(file, paint))]
     replaced = [each for file in files for each in file.fixed.replaced]
