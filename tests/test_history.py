@@ -98,15 +98,21 @@ class TestWhatIsSaid:
         now = scan(keywatch, cwd=repo).report["findings"][0]["fingerprint"]
         assert history(keywatch, repo).report["findings"][0]["fingerprint"] == now
 
-    def test_a_value_whose_name_stands_on_a_line_that_did_not_change(
-        self, keywatch: Keywatch, repo: Path
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "kind: Pod\nspec:\n  containers:\n  - env:\n    - name: DB_PASSWORD\n      value: {}\n",
+            "kind: Secret\nstringData:\n" + "  # the next one\n" * 9 + "  colour: {}\n",
+        ],
+    )
+    def test_a_value_that_a_line_means_which_did_not_change(
+        self, keywatch: Keywatch, repo: Path, text: str
     ) -> None:
-        text = "spec:\n  containers:\n  - env:\n    - name: DB_PASSWORD\n      value: {}\n"
-        text = "apiVersion: v1\nkind: Pod\n" + text
-        commit(repo, {"pod.yaml": text.format('""')})
-        second = commit(repo, {"pod.yaml": text.format(password(3).split('"')[1])})
-        (finding,) = history(keywatch, repo).report["findings"]
-        assert finding["since"]["commit"] == second
+        text = f"apiVersion: v1\n{text}"
+        commit(repo, {"it.yaml": text.format('""')})
+        second = commit(repo, {"it.yaml": text.format(password(3).split('"')[1])})
+        found = history(keywatch, repo).report["findings"]
+        assert {each["since"]["commit"] for each in found} == {second}
 
     def test_a_file_that_moved_is_followed(self, keywatch: Keywatch, repo: Path) -> None:
         first = commit(repo, {"a.py": leak() + "x = 1\n" * 20})

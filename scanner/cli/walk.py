@@ -166,8 +166,9 @@ class _Worker:
         return detector.marks(path, text)
 
     def _are_new(self, marks: Counter[Mark] | None, version: Version) -> bool | None:
-        """Has the file what it had not before? `marks` say what it has; None: that is not known."""
-        if version.is_moved:
+        """Has the file what it had not before? `marks` say what it has; None: that is not known. In
+        structured files any line may say what another one means."""
+        if version.is_moved or file_kind(version.path).reader:
             return marks != NO_MARKS
         if not marks:
             return None if marks is None else False
