@@ -111,6 +111,14 @@ def test_moved_lines_stay_known(repo: Repository) -> None:
     assert repo.findings() == []
 
 
+def test_a_file_whose_name_is_no_utf_8_is_read_as_any_other(repo: Repository) -> None:
+    (repo.root / os.fsdecode(b"caf\xe9.py")).write_text(password(8))
+    result = repo.keywatch("scan", "--detect-secrets", "exact", "--report", "json=-")
+    report = json.loads(result.out)
+    assert report["gaps"] == []
+    assert any(each["location"]["path"].startswith("caf") for each in report["findings"])
+
+
 def test_what_both_layers_find_in_one_place_is_one_finding(repo: Repository) -> None:
     both = repo.findings("--detect-secrets", "exact")
     assert len(both) == len(set(both))

@@ -63,6 +63,7 @@ def scan(
     work. A file that detect-secrets cannot read (not UTF-8) has no findings. TooLargeError for one
     that would take too much memory.
     """
+    path = path.encode(errors="surrogateescape").decode(errors="replace")  # as RE2 takes it
     is_yaml = path.endswith(_YAML)
     ini = bool(not is_yaml or _SECTION_FIRST.match(data))
     hit = hits.lines(data, ends, numbers, settings, ini=ini) if ends else {}
