@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.inputs.versions import Versions, added, around, changed
+from scanner.inputs import versions
+from scanner.inputs.versions import Version, Versions, added, around
 from scanner.model import Gap
 from tests.repositories import password
 from tests.support import (
@@ -426,6 +427,29 @@ class TestSinceLast:
         assert "cache" in seen.err
 
 
+def test_what_a_removed_line_makes_of_others_is_told_whatever_was_looked_at_before(
+    keywatch: Keywatch, repo: Path
+) -> None:
+    value = password(5).split('"')[1]
+    lines = ["x = 1", "password = (", "    # c", "    # d", f'    "{value}"', ")", ""]
+    commit(repo, {"a.py": "\n".join(lines)})
+    commit(repo, {"a.py": "\n".join(lines[:2] + lines[4:])})
+    one, other = (history(keywatch, repo, *named) for named in ((), ("HEAD~1..HEAD",)))
+    assert one.report["findings"] == other.report["findings"]
+    assert len(one.report["findings"]) == 1
+
+
+def test_what_a_content_marks_is_kept_for_each_path_that_has_it(
+    keywatch: Keywatch, repo: Path
+) -> None:
+    text = "apiVersion: v1\nkind: Pod\nspec: {}\n" + "# filler\n" * 1000
+    text += "  containers:\n  - env:\n    - name: DB_PASSWORD\n      value: correct7horse9b\n"
+    commit(repo, {"b.yaml": text.format(">"), "z.py": text.format(">")})
+    commit(repo, {"b.yaml": text.format("")})
+    found = history(keywatch, repo).report["findings"]
+    assert "b.yaml" in {each["location"]["path"] for each in found}
+
+
 def test_a_history_that_was_looked_at_twice_says_the_same(keywatch: Keywatch, repo: Path) -> None:
     chosen = random.Random(7)
     names = ["a.py", "b/c.yaml", "d.env", "caf\xe9.txt"]
@@ -491,8 +515,6 @@ def test_each_line_that_no_version_before_has_is_new(
     assert added(text, [text]) in ((), ((1, 1),) if not text else ())
     new = {line for line in every if line not in known}
     assert new <= {*around(text, added(text, others)).split(b"\n")}
-    if len(others) == 1:
-        assert new <= {*changed(text, others[0]).split(b"\n")}
 
 
 MARKED = st.lists(
@@ -512,6 +534,18 @@ def test_what_the_new_lines_and_those_near_them_may_say_is_marked_as_new(
     if one.may_say("a.py", around(text, added(text, [before]))):
         assert not marks <= known
     assert bool(marks) == one.may_say("a.py", text)
+
+
+def test_all_marks_of_one_line_have_the_same_lines_near_them() -> None:
+    """Told once a line: a line of a megabyte may have any number."""
+    one, line = detector(), password(1).strip().encode()
+    short = b"x = 1\n" * 5
+    long = short + b" ; ".join([line] * 400) + b"\n" + short
+    marks = one.marks("a.py", long)
+    assert marks is not None
+    assert max(marks.values()) >= 400
+    assert len(marks) < 9
+    assert one.marks("a.py", long * 3) is None  # too many to be kept
 
 
 def naive_ends(text: bytes, before: bytes) -> tuple[int, int]:
@@ -543,7 +577,6 @@ def test_lines_are_new_that_stand_between_what_both_begin_and_end_with(
     expected = [number for number, line in enumerate(between, first) if line not in known]
     found = added(text, [before])
     assert {n for low, high in found for n in range(low, high + 1)} >= {*expected}
-    assert text[start : len(text) - end] in changed(text, before)
 
 
 def test_a_value_that_a_commit_repeats_below_is_found_there(keywatch: Keywatch, repo: Path) -> None:
@@ -556,14 +589,45 @@ def test_a_value_that_a_commit_repeats_below_is_found_there(keywatch: Keywatch, 
     assert finding["location"]["line"] >= 6
 
 
+class TestACommitThatIsTooMuch:
+    """Half a million files are; here it is less that counts as such."""
+
+    @pytest.fixture(autouse=True)
+    def fewer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(versions, "MOST_LISTED", 4_000)
+
+    def seen(self, repo: Path, item: str) -> list[Version | Gap]:
+        asked = Versions(str(repo))
+        found = [got for _, got in asked.of([git(repo, "rev-parse", item).strip()])]
+        asked.close()
+        return found
+
+    def test_what_it_removes_does_not_count(self, repo: Path) -> None:
+        commit(repo, {f"vendor/{number}.py": "x = 1\n" for number in range(60)})
+        git(repo, "rm", "-rq", "vendor")
+        commit(repo, {"b.py": leak()})
+        assert [got.path for got in self.seen(repo, "HEAD")] == ["b.py"]
+        assert [type(got) for got in self.seen(repo, "HEAD~1")] == [Gap]
+
+    def test_a_merge_that_is_is_a_gap(self, repo: Path) -> None:
+        git(repo, "checkout", "-q", "-b", "side")
+        commit(repo, {"side.py": "x = 1\n"})
+        git(repo, "checkout", "-q", "main")
+        commit(repo, {"main.py": "x = 1\n"})
+        git(repo, "merge", "-q", "--no-commit", "side")
+        commit(repo, {f"vendor/{number}.py": "x = 1\n" for number in range(60)})
+        assert git(repo, "rev-list", "--merges", "HEAD")
+        assert [type(got) for got in self.seen(repo, "HEAD")] == [Gap]
+
+
 def test_trees_that_are_the_same_stand_between_others(repo: Path) -> None:
     before = git(repo, "rev-parse", "HEAD^{tree}").strip()
     commit(repo, {"new\n: a.py": "x = 1\n"})
     after = git(repo, "rev-parse", "HEAD^{tree}").strip()
     same, other = f"{before} {before}", f"{before} {after}"
-    versions = Versions(str(repo))
-    found = [*versions.of([same, other, f"{after} {after}"])]
-    versions.close()
+    asked = Versions(str(repo))
+    found = [*asked.of([same, other, f"{after} {after}"])]
+    asked.close()
     assert [(item, got.path) for item, got in found if not isinstance(got, Gap)] == [
         (other, "new\n: a.py")
     ]

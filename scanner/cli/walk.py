@@ -14,13 +14,12 @@ from scanner.cli.sweep import Recipe, Swept
 from scanner.detect.detector import NO_MARKS, NOTHING, Mark, Named
 from scanner.detect.structure.kinds import file_kind
 from scanner.inputs.stored import NOT_TEXT, Entry, Stored
-from scanner.inputs.versions import Contents, Version, Versions, added, around, changed
+from scanner.inputs.versions import Contents, Version, Versions, added, around
 from scanner.model import AllowComment, Appearance, Finding, Gap, Observation, Skip
 from scanner.named import NamedTuple
 from scanner.policy import fresh
 
-_NAMES, _MARKS = 20_000, 200_000  # of so many it is kept what was seen of them
-_LONG = 8_000  # bytes: a shorter text is scanned in the time that it takes to compare it
+_NAMES, _MARKS = 20_000, 200_000  # so many are kept, of names and of marks
 Past = tuple[str, str, Finding]
 """A finding as a commit added it: the commit, the file's own name (unmasked), the finding."""
 Moved = tuple[str, str, str]
@@ -79,7 +78,8 @@ class _Worker:
         self._file = Stored(given.root, {}, contents=self._contents)
         self._task = given.recipe._replace(source=self._file, alone=True).worker()
         self._names: dict[str, Named] = {}
-        self._marks: dict[str, Counter[Mark] | None] = {}
+        self._marked: dict[tuple[str, str], Counter[Mark] | None] = {}
+        self._room = _MARKS
 
     def look(self, items: Sequence[str]) -> Walk:
         walk = Walk()
@@ -102,9 +102,9 @@ class _Worker:
                 self._scan(item, version, walk)
             else:
                 walk.count(1, len(self._text(version.oid) or b""))
-        for oid in {oid for _, version in found for oid in version.old_oids}:
-            self._contents.forget(oid)  # of a file, what is older is not asked for again
-            self._marks.pop(oid, None)
+        for key in {(version.path, oid) for _, version in found for oid in version.old_oids}:
+            self._contents.forget(key[1])  # of a file, what is older is not asked for again
+            self._room += len(self._marked.pop(key, None) or ())
         return walk
 
     def _changed(self, items: Sequence[str], walk: Walk) -> Iterator[tuple[str, Version]]:
@@ -144,41 +144,40 @@ class _Worker:
         text = self._text(version.oid)
         if text is None:
             return True
-        marks = self._marked(version, text)
-        if len(self._marks) >= _MARKS:
-            self._marks.clear()
-        self._marks[version.oid] = marks
-        new = self._are_new(marks, version)
+        new = self._are_new(self._marks(version.path, version.oid, text), version)
         if new is False:
             walk.count(1, len(text))
         return new
 
-    def _marked(self, version: Version, text: bytes) -> Counter[Mark] | None:
-        """What in a text asks for a closer look. Of a long one, only what differs from the text
-        before is looked at, where that has nothing that does, and is at hand."""
-        path, detector = version.path, self._task.detector
-        if len(text) > _LONG and len(version.before) == 1 and not version.is_moved:
-            oid = version.before[0][1]
-            if self._marks.get(oid) == NO_MARKS:
-                before = self._contents.kept(oid, self._task.most)
-                if before and not detector.may_say(path, changed(text, before)):
-                    return NO_MARKS
-        return detector.marks(path, text)
-
     def _are_new(self, marks: Counter[Mark] | None, version: Version) -> bool | None:
-        """Has the file what it had not before? `marks` say what it has; None: that is not known. In
-        structured files any line may say what another one means."""
+        """Were some of a file's marks not there before? In structured files any line may say what
+        another one means."""
+        if marks is not None and not marks:
+            return False
         if version.is_moved or file_kind(version.path).reader:
-            return marks != NO_MARKS
-        if not marks:
-            return None if marks is None else False
+            return True
+        if marks is None:
+            return None
         known: Counter[Mark] = Counter()
         for oid in version.old_oids:
-            old = self._marks.get(oid)
-            if old is None:
+            before = self._marks(version.path, oid)
+            if before is None:
                 return None
-            known |= old
+            known |= before
         return not marks <= known
+
+    def _marks(self, path: str, oid: str, text: bytes | None = None) -> Counter[Mark] | None:
+        """What a content of a file marks; of one that is no text, nothing."""
+        key = path, oid
+        if key not in self._marked:
+            text = self._text(oid) if text is None else text
+            marks = NO_MARKS if text is None else self._task.detector.marks(path, text)
+            self._room -= len(marks or ())
+            if self._room < 0 or len(self._marked) >= _MARKS:
+                self._marked.clear()
+                self._room = _MARKS
+            self._marked[key] = marks
+        return self._marked[key]
 
     def _adds(self, version: Version) -> bool:
         """Is there anything to look at in the lines that no parent has, and near them?"""

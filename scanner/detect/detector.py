@@ -10,6 +10,7 @@ import functools
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from scanner import cache
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _MAX_FINDINGS = 10_000
 _HEAVY = 2 << 20
 _NEAR = 3  # lines: the name of a value may stand above it
+_MOST_MARKS = 1000  # of one text: they are kept
 _CUT = "more is encoded in it than is decoded of one file: the rest was read as it is"
 _YAML = (".yaml", ".yml", ".eyaml")  # may hold text, behind escapes, that no prefilter sees
 
@@ -118,8 +120,8 @@ class Named(NamedTuple):
 NOTHING = Named()
 
 
-Mark = tuple[int, int]
-"""The number of a pattern, and a hash of the lines that it is met in."""
+Mark = int
+"""A hash of the number of a pattern, and of the lines that it is met in."""
 
 NO_MARKS: Counter[Mark] = Counter()
 
@@ -171,16 +173,24 @@ class Detector:
 
     def marks(self, path: str, text: bytes) -> Counter[Mark] | None:
         """What in a file asks for a closer look, each with the lines near it, and how often: where
-        the file had all of it before, none of it is new. None where that cannot be told."""
+        the file had all of it before, none of it is new. None where that cannot be told, or is too
+        much."""
         if self._settings and path.endswith(_YAML):
             return None
         hits = self._matcher.hits(text, scope_of(path))
         if not hits:  # as in most files
             return NO_MARKS
         found = [hit for hit in hits if hit[0] not in self._remarks]
-        if any(self._is_single(number) for number, _ in found):
+        if len(found) > _MOST_MARKS or any(self._is_single(number) for number, _ in found):
             return None
-        return Counter((number, hash(_near(text, to))) for number, to in found)
+        marks: Counter[Mark] = Counter()
+        end, near = -1, b""
+        for number, to in sorted(found, key=itemgetter(1)):
+            if to > end:  # it is in another line than the one before
+                end = text.find(b"\n", to) % (len(text) + 1)
+                near = _near(text, to)
+            marks[hash((number, near))] += 1
+        return marks
 
     def _is_single(self, number: int) -> bool:
         """Does the first hit of a pattern stand for all?"""

@@ -57,16 +57,6 @@ def added(text: bytes, before: Sequence[bytes]) -> Lines:
     return tuple(blocks)
 
 
-def changed(text: bytes, before: bytes) -> bytes:
-    """From the first line that differs to the last one, and those near them."""
-    start, tail = _same_ends(text, before)
-    end = len(text) - tail
-    for _ in range(_NEAR):
-        start = text.rfind(b"\n", 0, max(start - 1, 0)) + 1
-        end = text.find(b"\n", end) + 1 or len(text)
-    return text[start:end]
-
-
 def _same_ends(text: bytes, before: bytes) -> tuple[int, int]:
     """How many bytes of whole lines both begin with, and end with: each told by halves."""
     size, old = len(text), len(before)
@@ -142,10 +132,11 @@ class Versions:
 
 class _Differences(git.Helper):
     """One `git diff-tree`. Where it looks for no renames, None stands for what a commit changes
-    that may have some."""
+    that may have some, or is too much."""
 
     def __init__(self, root: str, *, renames: bool) -> None:
-        super().__init__(root, *_ARGUMENTS, *(("-M",) if renames else ("-c", "--no-renames")))
+        how = ("-M", "--diff-filter=d") if renames else ("--no-renames",)
+        super().__init__(root, *_ARGUMENTS, "-c", *how)
         self._finds_renames = renames
         self._end = b". %b\n" % os.urandom(8).hex().encode()  # names no object: it is answered so
 
@@ -158,8 +149,11 @@ class _Differences(git.Helper):
             answers = self._answers(items, meanwhile)
         except (OSError, EOFError) as error:  # git ends where an object is missing or damaged
             self.close()
-            if len(items) == 1:
-                yield items[0], _gap(items[0], too_many=isinstance(error, _TooManyError))
+            too_many = isinstance(error, _TooManyError)
+            if too_many and not self._finds_renames and len(items) == 1:
+                yield items[0], None  # without the files that it removes, it may be less
+            elif len(items) == 1:
+                yield items[0], _gap(items[0], too_many=too_many)
             else:
                 for item in items:
                     yield from self.of((item,))
@@ -184,17 +178,17 @@ class _Differences(git.Helper):
             said += piece
             if len(said) > MOST_LISTED:
                 raise _TooManyError
-        found, moved = _parsed(said[: -len(self._end)].decode(errors="surrogateescape"))
+        found, moved = _parsed(bytes(said[: -len(self._end)]))
         return found if self._finds_renames else found | {item: [None] for item in moved}
 
 
-def _parsed(said: str) -> tuple[dict[str, list[Version | None]], set[str]]:
+def _parsed(said: bytes) -> tuple[dict[str, list[Version | None]], set[str]]:
     """The versions by commit, or by two trees; and which of these add files and remove others.
     Names are of any bytes, and end with a zero; what is said of trees begins with a line, and is no
     more than that where they are the same."""
     found: dict[str, list[Version | None]] = {}
     adds, removes = set(), set()
-    parts = iter(said.split("\0"))
+    parts = map(_text, said.split(b"\0"))
     item, versions = "", list[Version | None]()
     for part in parts:
         about = part
@@ -223,6 +217,10 @@ def _parsed(said: str) -> tuple[dict[str, list[Version | None]], set[str]]:
         else:
             versions.append(Version(path, mode, oid, ((old, old_oid),)))
     return found, adds & removes
+
+
+def _text(said: bytes) -> str:
+    return said.decode(errors="surrogateescape")
 
 
 class _TooManyError(OSError):
@@ -270,10 +268,6 @@ class Contents:
         """The bytes of one that is a text; None where it is none."""
         data = self.read(oid, most)
         return decoding.text(data) if isinstance(data, bytes) else None
-
-    def kept(self, oid: str, most: int) -> bytes | None:
-        """The same, where it is at hand."""
-        return self.text(oid, most) if oid in self._kept else None
 
     def forget(self, oid: str) -> None:
         """It is not asked for again."""
