@@ -12,7 +12,6 @@ from scanner.model import Skip
 HEAD = 8192
 """How much of a file decides what it is, as git decides it."""
 
-_POINTS = b"version https://git-lfs"
 _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:[0-9a-f]{64}\nsize [0-9]{1,20}\n"
 )
@@ -56,7 +55,7 @@ def _is_text(head: bytes, name: str, blanks: tuple[bytes, bytes]) -> bool:
 def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | Skip:
     """The text that begins with `head`, for a scan; a Skip where it is binary, or only stands for
     what Git LFS keeps elsewhere."""
-    if head.startswith(_POINTS) and _POINTER.fullmatch(head):
+    if head.startswith(b"version https://git-lfs") and _POINTER.fullmatch(head):
         return Skip(kind="lfs", path=path)
     name = encoding(head[:HEAD])
     if name is None:
@@ -66,8 +65,6 @@ def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | S
 
 def text(data: bytes) -> bytes | None:
     """A whole file as a text in UTF-8; None where it is none."""
-    if encoding(data[:HEAD]) == "" and not data.startswith(_POINTS):  # as most files are
-        return data
     got = blob("", len(data), data, (data,))
     return b"".join(got.chunks) if isinstance(got, Blob) else None
 
