@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.inputs import versions
-from scanner.inputs.versions import Version, Versions, added, around
+from scanner.inputs.versions import NEAR, Version, Versions, added, around
 from scanner.model import Gap
 from tests.repositories import password
 from tests.support import (
@@ -528,7 +528,7 @@ def test_what_the_new_lines_and_those_near_them_may_say_is_marked_as_new(
     text: bytes, before: bytes
 ) -> None:
     one = detector()
-    marks, known = (one.marks("a.py", each) for each in (text, before))
+    marks, known = (one.marks("a.py", each, NEAR) for each in (text, before))
     assert marks is not None
     assert known is not None
     if one.may_say("a.py", around(text, added(text, [before]))):
@@ -541,11 +541,11 @@ def test_all_marks_of_one_line_have_the_same_lines_near_them() -> None:
     one, line = detector(), password(1).strip().encode()
     short = b"x = 1\n" * 5
     long = short + b" ; ".join([line] * 400) + b"\n" + short
-    marks = one.marks("a.py", long)
+    marks = one.marks("a.py", long, NEAR)
     assert marks is not None
     assert max(marks.values()) >= 400
     assert len(marks) < 9
-    assert one.marks("a.py", long * 3) is None  # too many to be kept
+    assert one.marks("a.py", long * 3, NEAR) is None  # too many to be kept
 
 
 def naive_ends(text: bytes, before: bytes) -> tuple[int, int]:

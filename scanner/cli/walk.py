@@ -14,12 +14,13 @@ from scanner.cli.sweep import Recipe, Swept
 from scanner.detect.detector import NO_MARKS, NOTHING, Mark, Named
 from scanner.detect.structure.kinds import file_kind
 from scanner.inputs.stored import NOT_TEXT, Entry, Stored
-from scanner.inputs.versions import Contents, Version, Versions, added, around
+from scanner.inputs.versions import NEAR, Contents, Lines, Version, Versions, added, around
 from scanner.model import AllowComment, Appearance, Finding, Gap, Observation, Skip
 from scanner.named import NamedTuple
 from scanner.policy import fresh
 
-_NAMES, _MARKS = 20_000, 200_000  # so many are kept, of names and of marks
+_NAMES = 20_000  # files of which it is kept what their names say
+_MARKS = 50_000  # contents that are kept as marks, and marks of them
 Past = tuple[str, str, Finding]
 """A finding as a commit added it: the commit, the file's own name (unmasked), the finding."""
 Moved = tuple[str, str, str]
@@ -102,9 +103,7 @@ class _Worker:
                 self._scan(item, version, walk)
             else:
                 walk.count(1, len(self._text(version.oid) or b""))
-        for key in {(version.path, oid) for _, version in found for oid in version.old_oids}:
-            self._contents.forget(key[1])  # of a file, what is older is not asked for again
-            self._room += len(self._marked.pop(key, None) or ())
+        self._contents.forget(oid for _, version in found for oid in version.old_oids)
         return walk
 
     def _changed(self, items: Sequence[str], walk: Walk) -> Iterator[tuple[str, Version]]:
@@ -171,9 +170,9 @@ class _Worker:
         key = path, oid
         if key not in self._marked:
             text = self._text(oid) if text is None else text
-            marks = NO_MARKS if text is None else self._task.detector.marks(path, text)
-            self._room -= len(marks or ())
-            if self._room < 0 or len(self._marked) >= _MARKS:
+            marks = NO_MARKS if text is None else self._task.detector.marks(path, text, NEAR)
+            self._room -= 1 + len(marks or ())
+            if self._room < 0:
                 self._marked.clear()
                 self._room = _MARKS
             self._marked[key] = marks
@@ -181,9 +180,8 @@ class _Worker:
 
     def _adds(self, version: Version) -> bool:
         """Is there anything to look at in the lines that no parent has, and near them?"""
-        text = self._text(version.oid) or b""
-        lines = added(text, [*self._before(version)])
-        return self._task.detector.may_say(version.path, around(text, lines))
+        near = around(self._text(version.oid) or b"", self._lines(version) or ())
+        return self._task.detector.may_say(version.path, near)
 
     def _is_wanted(self, item: str, path: str) -> bool:
         """Is it looked at, whatever its bytes are? Its name says something; or it is structured, so
@@ -224,7 +222,7 @@ class _Worker:
                 each for each in got.secret_files if fresh.touches(each.location, lines)
             )
 
-    def _lines(self, version: Version) -> fresh.Lines:
+    def _lines(self, version: Version) -> Lines | None:
         """The new lines; None where the file is no text, so that all of it is."""
         text = self._text(version.oid)
         return None if text is None else added(text, [*self._before(version)])

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _MAX_FINDINGS = 10_000
 _HEAVY = 2 << 20
-_NEAR = 3  # lines: the name of a value may stand above it
 _MOST_MARKS = 1000  # of one text: they are kept
 _CUT = "more is encoded in it than is decoded of one file: the rest was read as it is"
 _YAML = (".yaml", ".yml", ".eyaml")  # may hold text, behind escapes, that no prefilter sees
@@ -159,7 +158,6 @@ class Detector:
         self._settings = settings
         self._trace = trace
         self._made: Engine | None = None
-        self._singles: dict[int, bool] = {}
 
     def is_heavy(self, size: int) -> bool:
         """Does a file of so many bytes take much memory, for as long as it is looked at?"""
@@ -171,10 +169,10 @@ class Detector:
             return True
         return self._matcher.meets(text, scope_of(path), self._remarks)
 
-    def marks(self, path: str, text: bytes) -> Counter[Mark] | None:
-        """What in a file asks for a closer look, each with the lines near it, and how often: where
-        the file had all of it before, none of it is new. None where that cannot be told, or is too
-        much."""
+    def marks(self, path: str, text: bytes, near: int) -> Counter[Mark] | None:
+        """What in a file asks for a closer look, each with so many lines on both sides, and how
+        often: where the file had all of it before, none of it is new. None where that cannot be
+        told, or is too much."""
         if self._settings and path.endswith(_YAML):
             return None
         hits = self._matcher.hits(text, scope_of(path))
@@ -184,20 +182,17 @@ class Detector:
         if len(found) > _MOST_MARKS or any(self._is_single(number) for number, _ in found):
             return None
         marks: Counter[Mark] = Counter()
-        end, near = -1, b""
+        end, lines = -1, b""
         for number, to in sorted(found, key=itemgetter(1)):
             if to > end:  # it is in another line than the one before
                 end = text.find(b"\n", to) % (len(text) + 1)
-                near = _near(text, to)
-            marks[hash((number, near))] += 1
+                lines = _around(text, to, near)
+            marks[hash((number, lines))] += 1
         return marks
 
     def _is_single(self, number: int) -> bool:
         """Does the first hit of a pattern stand for all?"""
-        if number not in self._singles:
-            rules = self._book.rules
-            self._singles[number] = number in rules and _is_asked_once(rules[number])
-        return self._singles[number]
+        return number in self._book.rules and _is_asked_once(self._book.rules[number])
 
     def prepare(self) -> None:
         """Load what any file may ask for."""
@@ -344,10 +339,10 @@ class Detector:
         return self._made
 
 
-def _near(text: bytes, at: int) -> bytes:
-    """The line that a place is in, and those near it."""
+def _around(text: bytes, at: int, near: int) -> bytes:
+    """The line that a place is in, and so many on both sides."""
     start = end = at
-    for _ in range(_NEAR + 1):
+    for _ in range(near + 1):
         start = text.rfind(b"\n", 0, max(start, 0))
         end = text.find(b"\n", end) + 1 or len(text)
     return text[start + 1 : end]

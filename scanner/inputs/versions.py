@@ -19,7 +19,8 @@ _NO_FILE = "000000"
 _NO_TEXT = {*NOT_TEXT, _NO_FILE}  # modes of a parent that has no such file
 _PIECE = 1 << 16
 _ROOM = 32 << 20  # bytes of contents that are kept: the newest of each file of a usual tree
-_NEAR = 3  # lines: the name of a value may stand above it
+NEAR = 3
+"""Lines on both sides of a line that may say what it means: the name of a value above it."""
 
 
 class Version(NamedTuple):
@@ -58,31 +59,32 @@ def added(text: bytes, before: Sequence[bytes]) -> Lines:
 
 
 def _same_ends(text: bytes, before: bytes) -> tuple[int, int]:
-    """How many bytes of whole lines both begin with, and end with: each told by halves."""
-    size, old = len(text), len(before)
-    most = min(size, old)
-    at, more = 0, 1 << most.bit_length() >> 1
+    """How many bytes of whole lines both begin with, and end with."""
+    most, size, old = min(len(text), len(before)), len(text), len(before)
+    start = _same(most, lambda at, more: text.startswith(before[at : at + more], at))
+    start = text.rfind(b"\n", 0, start) + 1
+    tail = _same(
+        most - start,
+        lambda at, more: text.endswith(before[old - at - more : old - at], 0, size - at),
+    )
+    end = text.find(b"\n", size - tail)
+    return start, size - end if tail and end >= 0 else 0
+
+
+def _same(limit: int, is_same: Callable[[int, int], bool]) -> int:
+    """How many bytes are the same, up to a limit: after `at` that are, are some `more`?"""
+    at, more = 0, 1 << limit.bit_length() >> 1
     while more:
-        to = at + more
-        if to <= most and text[at:to] == before[at:to]:
-            at = to
-        more >>= 1
-    start = text.rfind(b"\n", 0, at) + 1
-    most -= start
-    at, more = 0, 1 << most.bit_length() >> 1
-    while more:
-        to = at + more
-        if to <= most and text[size - to : size - at] == before[old - to : old - at]:
-            at = to
-        more >>= 1
-    end = text.find(b"\n", size - at)
-    return start, size - end if at and end >= 0 else 0
+        if at + more <= limit and is_same(at, more):
+            at += more
+        more //= 2
+    return at
 
 
 def around(text: bytes, lines: Lines) -> bytes:
     """These lines and those near them."""
     every = text.split(b"\n")
-    return b"\n".join(b"\n".join(every[max(a - 1 - _NEAR, 0) : b + _NEAR]) for a, b in lines)
+    return b"\n".join(b"\n".join(every[max(a - 1 - NEAR, 0) : b + NEAR]) for a, b in lines)
 
 
 class Versions:
@@ -269,10 +271,11 @@ class Contents:
         data = self.read(oid, most)
         return decoding.text(data) if isinstance(data, bytes) else None
 
-    def forget(self, oid: str) -> None:
-        """It is not asked for again."""
-        if oid in self._kept:
-            self._size -= _weight(self._kept.pop(oid))
+    def forget(self, oids: Iterable[str]) -> None:
+        """Of a file, what is older is not asked for again."""
+        for oid in oids:
+            if oid in self._kept:
+                self._size -= _weight(self._kept.pop(oid))
 
     def _keep(self, oid: str, data: bytes | int | None) -> None:
         self._kept[oid] = data
