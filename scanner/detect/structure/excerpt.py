@@ -38,8 +38,9 @@ def excerpt(data: bytes, zones: Sequence[tuple[int, int]]) -> Excerpt:
     """The file with only the zones (whole lines, in order), what belongs to them, and the lines
     above that lead to each."""
     kept = set(zones)
+    met: set[int] = set()
     for start, end in zones:
-        kept.update(_above(data, start))
+        kept.update(_above(data, start, met))
         kept.update(_after(data, start, end))
     kept.update(found.span() for found in _BREAK.finditer(data))
     parts: list[bytes] = []
@@ -68,18 +69,28 @@ def _indent(data: bytes, at: int) -> tuple[int, bool, bool]:
     return len(found["indent"]), bool(found["item"]), has_text
 
 
-def _above(data: bytes, start: int) -> Iterator[tuple[int, int]]:
-    """The lines before one that it stands under, the nearest first."""
+def _above(data: bytes, start: int, met: set[int]) -> Iterator[tuple[int, int]]:
+    """The lines before one that it stands under, the nearest first.
+
+    `met`: where lines begin whose own were asked for before. What leads to one of these leads to
+    its neighbours too: a list of any length is gone through once.
+    """
     indent, is_item, _ = _indent(data, start)
+    met.add(start)
     end = start - 1
     while end > 0 and (indent or is_item):
         low = data.rfind(b"\n", 0, end) + 1
         if data.startswith(b"---", low):
             return
         own, own_item, has_text = _indent(data, low)
+        if low in met and (own, own_item) == (indent, is_item):
+            return
         leads = own < indent or (own == indent and is_item and not own_item)
         if has_text and leads:
             yield low, end
+            if low in met:
+                return
+            met.add(low)
             indent, is_item = own, own_item
         end = low - 1
 
