@@ -1,4 +1,5 @@
-"""Benchmark section: what 50,000 commits added, and what a pull request adds to 50,000 files."""
+"""Benchmark section: what commits added, 50,000 that are made up and those of a real project; and
+what a pull request adds to 50,000 files."""
 
 from __future__ import annotations
 
@@ -7,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bench import corpora, grown, machine, measure, peers
+from bench import corpora, grown, lived, machine, measure, peers
 from bench.measure import Command, Series
 from bench.results import Demand, Section, Table, number, ratio
 
 ROUNDS = 3
+ROUNDS_OF_A_REAL_ONE = 9
 ROUNDS_OF_A_CHANGE = 15
 COMMITS = FILES = 50_000
 CHANGED = 100
@@ -31,26 +33,39 @@ def section() -> Section:
     history = peers.BUILD / "histories"
     grown_of_it = corpora.make(history / "commits", lambda part: grown.write(part, tree, COMMITS))
     wide = corpora.make(history / "files", lambda part: _write_files(part, tree))
-    commands = {
-        tool.name: tool.on(grown_of_it, label="commits", limit=600) for tool in (ours, *others)
-    }
+    lived_through = corpora.make(history / "real", lived.write)
+    commands, real_commands = (
+        {tool.name: tool.on(folder, label=label, limit=600) for tool in (ours, *others)}
+        for folder, label in ((grown_of_it, "commits"), (lived_through, "real"))
+    )
     timed = measure.in_turn(commands, ROUNDS)
+    real = measure.in_turn(real_commands, ROUNDS_OF_A_REAL_ONE)
     sampled = measure.sampled(replace(commands[ours.name], apart="git"))
     change = measure.in_turn(_of_a_change(ours, wide), ROUNDS_OF_A_CHANGE)
     return Section(
         name="commits",
         title="Histories and pull requests",
         intro=_INTRO,
-        demands=_demands(timed, sampled, change, [tool.name for tool in others]),
-        tables=(_of_history(timed, sampled, (ours, *others)), _of_change(change)),
+        demands=_demands(timed, real, sampled, change),
+        tables=(
+            replace(
+                _of_history(f"{COMMITS:,} commits", "commits", timed, (ours, *others)),
+                note=f"Memory of keywatch's git processes: {number(sampled.apart / 1e6)} MB.",
+            ),
+            _of_history("A real history", "real", real, (ours, *others)),
+            _of_change(change),
+        ),
         facts=machine.facts((ours, *others), load) | machine.commands((ours, *others)),
-        raw={name: one.raw() for name, one in (timed | change | {"memory": sampled}).items()},
+        raw={name: one.raw() for name, one in (timed | change | {"memory": sampled}).items()}
+        | {f"{name}, real": one.raw() for name, one in real.items()},
     )
 
 
 _INTRO = f"""A generated repository of {COMMITS:,} commits over the files of {PIN} (bench/grown.py,
-seeded): each edits up to five files, every tenth is a merge. Warm page cache; one warm-up of each
-tool, then {ROUNDS} runs of each in turn; medians in seconds. Memory is that of keywatch's own
+seeded): each edits up to five files, every tenth is a merge. The real history is that of the first
+{lived.COMMITS} commits of spinnaker (bench/lived.py), the longest that was found in a package
+archive. Warm page cache; one warm-up of each tool, then {ROUNDS} runs of each in turn,
+{ROUNDS_OF_A_REAL_ONE} over the real history; medians in seconds. Memory is that of keywatch's own
 processes, with git's beside it, sampled in runs of their own. The pull request changes {CHANGED}
 files of a generated repository of {FILES:,}; `git diff` prints it, and a start is `keywatch hook
 pre-commit` where nothing is staged; {ROUNDS_OF_A_CHANGE} runs of each in turn."""
@@ -107,21 +122,25 @@ def _commit_nothing(folder: Path) -> None:
 
 
 def _demands(
-    timed: Mapping[str, Series], sampled: Series, change: Mapping[str, Series], names: list[str]
+    timed: Mapping[str, Series],
+    real: Mapping[str, Series],
+    sampled: Series,
+    change: Mapping[str, Series],
 ) -> tuple[Demand, ...]:
-    wall, diff, git, start = (
-        one.wall if one.good else None
-        for one in (
-            timed["keywatch"],
-            *(change[n] for n in ("keywatch --diff", "git diff", "start")),
-        )
+    diff, git, start = (
+        change[name].wall if change[name].good else None
+        for name in ("keywatch --diff", "git diff", "start")
     )
-    others = [timed[name].wall for name in names if timed[name].good]
     base = git + start if git and start else None
     return (
         Demand(
             text=f"{COMMITS:,} commits: wall over the fastest peer's",
-            value=None if wall is None else ratio(wall, others),
+            value=_beside_peers(timed),
+            limit=WALL,
+        ),
+        Demand(
+            text=f"the {lived.COMMITS} commits of a real project: wall over the fastest peer's",
+            value=_beside_peers(real),
             limit=WALL,
         ),
         Demand(
@@ -138,11 +157,16 @@ def _demands(
     )
 
 
+def _beside_peers(timed: Mapping[str, Series]) -> float | None:
+    ours, *others = timed.values()
+    return ratio(ours.wall, [one.wall for one in others if one.good]) if ours.good else None
+
+
 def _of_history(
-    timed: Mapping[str, Series], sampled: Series, tools: tuple[peers.Tool, ...]
+    title: str, label: str, timed: Mapping[str, Series], tools: tuple[peers.Tool, ...]
 ) -> Table:
     return Table(
-        title=f"{COMMITS:,} commits",
+        title=title,
         head=("Tool", "Wall, s", "CPU, s", "Findings"),
         rows=tuple(
             (
@@ -151,11 +175,10 @@ def _of_history(
                 if timed[tool.name].good
                 else timed[tool.name].trouble,
                 number(timed[tool.name].cpu),
-                str(tool.found("commits")),
+                str(tool.found(label)),
             )
             for tool in tools
         ),
-        note=f"Memory of keywatch's git processes: {number(sampled.apart / 1e6)} MB.",
     )
 
 
