@@ -1,14 +1,13 @@
 """Benchmark: a history that people wrote: the first 906 commits of spinnaker.
 
-Package archives carry no repositories, but for the test data of go-git: Debian has it, and in it
-the packs of some projects, without their branches.
+Hardly a package archive carries a repository. The test data of go-git does, which Debian has: the
+packs of some projects, without their branches.
 """
 
 from __future__ import annotations
 
-import subprocess
 import tarfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bench import corpora, peers, real_configs
 
@@ -22,22 +21,17 @@ COMMITS = 906
 
 def write(folder: Path) -> None:
     """Fill the empty repository `folder` with the history, and check out what is its newest."""
-    pack = folder / ".git" / "objects" / "pack" / PACK
-    pack.write_bytes(_packed(real_configs.fetched(PACKAGE)))
-    corpora.run_git(folder, "index-pack", str(pack))
+    packs = folder / ".git" / "objects" / "pack"
+    package = real_configs.fetched(PACKAGE)
+    real_configs.unpack(package, packs, _only_the_pack)
+    if not (packs / PACK).exists():
+        raise peers.BenchError(f"{package.name} holds no {PACK}: another version of it may.")
+    corpora.run_git(folder, "index-pack", str(packs / PACK))
     corpora.run_git(folder, "update-ref", "refs/heads/main", HEAD)
     corpora.run_git(folder, "reset", "-q", "--hard")
 
 
-def _packed(package: Path) -> bytes:
-    argv = ["dpkg-deb", "--fsys-tarfile", str(package)]
-    with (
-        subprocess.Popen(argv, stdout=subprocess.PIPE) as process,
-        tarfile.open(fileobj=process.stdout, mode="r|") as tar,
-    ):
-        for member in tar:
-            if Path(member.name).name == PACK and (file := tar.extractfile(member)):
-                data = file.read()
-                process.kill()
-                return data
-    raise peers.BenchError(f"{package.name} holds no {PACK}: another version of it may.")
+def _only_the_pack(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    if PurePosixPath(member.name).name != PACK:
+        return None
+    return tarfile.data_filter(member.replace(name=PACK, deep=False), folder)

@@ -164,7 +164,8 @@ def _tidy() -> None:
 def tree(archive: Archive) -> Path:
     """The configuration files of an archive, downloaded and unpacked once."""
     folder = TREES / archive.group / archive.label
-    return corpora.make(folder, lambda part: _unpack(fetched(archive), part))
+    chosen = only_configs(ARCHIVE_BYTES)
+    return corpora.make(folder, lambda part: unpack(fetched(archive), part, chosen))
 
 
 def fetched(archive: Archive) -> Path:
@@ -204,8 +205,8 @@ def _client(argv: list[str], cwd: Path) -> None:
         )
 
 
-def _unpack(archive: Path, folder: Path) -> None:
-    chosen = only_configs(ARCHIVE_BYTES)
+def unpack(archive: Path, folder: Path, chosen: Filter) -> None:
+    """Unpack what is chosen of an archive: of a tar file, or of a package of Debian."""
     if archive.suffix != ".deb":
         with tarfile.open(archive) as tar:
             tar.extractall(folder, filter=chosen)  # noqa: S202 (that is what the filter is for)

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from bench import corpora, peers, real_configs
+from bench import corpora, lived, peers, real_configs
 from bench.real_configs import ARCHIVES, KINDS, Archive, Held
+from tests.support import git
 
 MANIFEST = b"apiVersion: apps/v1\nkind: Deployment\nspec: {}\n"
 CHARTS = frozenset({PurePosixPath("a/chart")})
@@ -87,20 +88,52 @@ def test_an_archive_of_too_much_configuration_is_refused(tmp_path: Path) -> None
         unpacked(archive, tmp_path / "large", budget=5)
 
 
-@pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="makes a Debian package")
+makes_packages = pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="makes a Debian package")
+
+
+@makes_packages
 def test_a_debian_package_is_unpacked_as_any_other_archive(tmp_path: Path) -> None:
-    control = tmp_path / "package" / "DEBIAN" / "control"
-    control.parent.mkdir(parents=True)
-    control.write_text(
+    package = debian(tmp_path, {"a.yml": b"a: 1\n", "a.txt": b"a\n"})
+    chosen = real_configs.only_configs(real_configs.ARCHIVE_BYTES)
+    real_configs.unpack(package, tmp_path / "tree", chosen)
+    assert [path.name for path in corpora.regular_files(tmp_path / "tree")] == ["a.yml"]
+
+
+@makes_packages
+def test_a_history_is_made_of_the_pack_in_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "old"
+    write(old / "a.py", "x = 1\n")
+    git(old, "init", "-q")
+    corpora.commit_all(old)
+    git(old, "repack", "-adq")
+    (pack,) = old.glob(".git/objects/pack/*.pack")
+    package = debian(tmp_path, {f"usr/share/{pack.name}": pack.read_bytes(), "usr/b.pack": b""})
+    monkeypatch.setattr(real_configs, "fetched", lambda _archive: package)
+    monkeypatch.setattr(lived, "HEAD", git(old, "rev-parse", "HEAD").strip())
+    with pytest.raises(peers.BenchError, match="holds no"):
+        corpora.make(tmp_path / "none", lived.write)
+    monkeypatch.setattr(lived, "PACK", pack.name)
+    made = corpora.make(tmp_path / "made", lived.write)
+    assert git(made, "rev-list", "--count", "main").strip() == "1"
+    assert (made / "a.py").read_text() == "x = 1\n"
+
+
+def debian(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """A package that installs these files."""
+    root = folder / "package"
+    control = (
         "Package: a\nVersion: 1\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: a\n"
     )
-    (tmp_path / "package" / "a.yml").write_text("a: 1\n")
-    (tmp_path / "package" / "a.txt").write_text("a\n")
-    package = tmp_path / "a.deb"
-    argv = ["dpkg-deb", "--build", "--root-owner-group", str(control.parents[1]), str(package)]
+    for name, data in {"DEBIAN/control": control.encode(), **files}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    package = folder / "a.deb"
+    argv = ["dpkg-deb", "--build", "--root-owner-group", str(root), str(package)]
     subprocess.run(argv, check=True, capture_output=True)
-    real_configs._unpack(package, tmp_path / "tree")
-    assert [path.name for path in corpora.regular_files(tmp_path / "tree")] == ["a.yml"]
+    return package
 
 
 def test_files_and_lines_are_counted_by_kind_and_lines_among_tests_apart(tmp_path: Path) -> None:
