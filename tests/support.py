@@ -80,6 +80,16 @@ def grow(root: Path, files: Mapping[str, str | bytes]) -> Path:
     return root
 
 
+def grow_what_is_no_text(root: Path, other: Path) -> list[tuple[str, str]]:
+    """A link, a pointer of Git LFS, and the repository `other` as a submodule; and how a scan that
+    reads commits skips them."""
+    (root / "link").symlink_to("/etc/passwd")
+    git(root, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other))
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a1' * 32}\nsize 9\n"
+    grow(root, {"model.bin": pointer})
+    return [("symlink", "link"), ("lfs", "model.bin"), ("submodule", other.name)]
+
+
 @functools.cache
 def detector(engine: str = "auto", settings: ClassicSettings | None = None) -> Detector:
     """The product's own engine over the shipped rules, compiled once for all tests."""

@@ -18,7 +18,18 @@ from bench import measure
 from scanner.detect.classic import default_settings, empty_document
 from tests.archives import zipped
 from tests.repositories import allowed, password
-from tests.support import NOW, Keywatch, Scanned, git, grow, leak, repository, scan, token
+from tests.support import (
+    NOW,
+    Keywatch,
+    Scanned,
+    git,
+    grow,
+    grow_what_is_no_text,
+    leak,
+    repository,
+    scan,
+    token,
+)
 
 Files = Mapping[str, str | bytes]
 
@@ -434,14 +445,9 @@ class TestOddFiles:
     ) -> None:
         other = repository(tmp_path / "other")
         pull.branch()
-        (pull.root / "link").symlink_to("/etc/passwd")
-        git(
-            pull.root, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other)
-        )
-        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a1' * 32}\nsize 9\n"
-        pull.commit({"model.bin": pointer})
+        wanted = grow_what_is_no_text(pull.root, other)
+        pull.commit({})
         seen = pull.scan()
-        wanted = [("symlink", "link"), ("lfs", "model.bin"), ("submodule", "other")]
         assert seen.skips == wanted
         assert seen.report["complete"] is True
 

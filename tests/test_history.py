@@ -27,6 +27,7 @@ from tests.support import (
     detector,
     git,
     grow,
+    grow_what_is_no_text,
     leak,
     repository,
     scan,
@@ -207,6 +208,16 @@ class TestWhichCommits:
         found = history(keywatch, repo).report["findings"]
         assert len(found) == 3
         assert all(each["since"]["present"] for each in found)
+
+    def test_links_submodules_and_lfs_pointers_are_skipped(
+        self, keywatch: Keywatch, repo: Path, tmp_path: Path
+    ) -> None:
+        wanted = grow_what_is_no_text(repo, repository(tmp_path / "other"))
+        commit(repo, {"app.py": leak()})
+        seen = history(keywatch, repo)
+        assert seen.skips == wanted
+        assert seen.report["complete"] is True
+        assert seen.paths == ["app.py"]
 
     def test_a_merge_that_only_takes_both_sides_adds_nothing(
         self, keywatch: Keywatch, repo: Path
