@@ -87,7 +87,8 @@ docs: $(VENV)/installed
 
 # Wheels alone, so that an installation runs no code; for all platforms; scan.lock has what audit.lock has.
 LOCK := uv pip compile --quiet --no-config --upgrade --universal --python-version 3.11 --only-binary :all: \
-  --generate-hashes --no-annotate --custom-compile-command 'make lock' --extra archives pyproject.toml
+  --generate-hashes --no-annotate --custom-compile-command 'make lock' \
+  --extra archives --extra history pyproject.toml
 
 lock: $(VENV)/developing
 	$(BIN)/$(LOCK) --extra aws --extra azure --extra kubernetes --extra vault --output-file action/audit.lock

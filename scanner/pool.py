@@ -16,7 +16,6 @@ import contextlib
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Sized
 from functools import partial
 from itertools import cycle
@@ -30,8 +29,7 @@ Result = TypeVar("Result")
 Task = Callable[[Sequence[str]], Result]
 
 _PATIENCE, _MANY = 0.03, 1000
-_FIRST, _BATCH = 16, 64
-_ROUNDS = 8  # batches for each worker, at least, so that they end at about the same time
+_FIRST = 16
 
 _task: Task[Any] | None = None
 
@@ -46,48 +44,79 @@ def run(
     make: Callable[[], Callable[[Sequence[str]], Result]],
     items: Sequence[str],
     meanwhile: Callable[[], object] = lambda: None,
+    most: int = 64,
+    share: float = 0.25,
 ) -> Iterator[Result | Lost]:
-    """The task that `make` gives, over all items in batches, in any order.
+    """The task that `make` gives, over all items in any order, in batches of `most` at most.
 
-    Half of the workers take them from the front, half from the back: where like items are side by
-    side, what is loaded for one kind is loaded by half of them.
+    In each round, every worker takes this share of what there is left for it: batches get smaller,
+    so that all workers end at about the same time. Half of them take from the front, half from the
+    back: where like items are side by side, what is loaded for one kind is loaded by half of them.
 
     `make` and what it holds must be picklable where processes cannot fork.
     """
     global _task  # noqa: PLW0603 - what a forked worker inherits
     task = _task = make()
     start, at = time.monotonic(), 0
-    patience = float("inf") if _workers() == 1 else _PATIENCE if len(items) < _MANY else 0
+    patience = _PATIENCE if len(items) < _MANY else 0
     while at < len(items) and time.monotonic() - start < patience:
         few = min(at + 1, _FIRST)  # 1, 2, 4 …: the first files may be the large ones
         yield task(items[at : at + few])
         at += few
-    if at < len(items):
-        size = max(1, min(_BATCH, (len(items) - at) // (_ROUNDS * _workers())))
-        batches = [items[i : i + size] for i in range(at, len(items), size)]
-        yield from _pooled(make, batches, meanwhile)
+    left = _Left(items[at:], _sizes(len(items) - at, most, share))
+    if _workers() == 1:
+        while left:
+            yield task(left.front())
+    elif left:
+        yield from _pooled(make, left, meanwhile)
+
+
+def _sizes(left: int, most: int, share: float) -> Iterator[int]:
+    while True:
+        size = max(1, min(most, int(left * share / _workers())))
+        yield from [size] * _workers()
+        left -= size * _workers()
+
+
+class _Left:
+    """The items that no worker has taken yet."""
+
+    def __init__(self, items: Sequence[str], sizes: Iterator[int]) -> None:
+        self._items = items
+        self._sizes = sizes
+        self._first, self._end = 0, len(items)
+
+    def __len__(self) -> int:
+        return self._end - self._first
+
+    def front(self) -> Sequence[str]:
+        start = self._first
+        self._first = min(start + next(self._sizes), self._end)
+        return self._items[start : self._first]
+
+    def back(self) -> Sequence[str]:
+        end = self._end
+        self._end = max(end - next(self._sizes), self._first)
+        return self._items[self._end : end]
 
 
 def _pooled(
-    make: Callable[[], Task[Any]],
-    batches: Sequence[Sequence[str]],
-    meanwhile: Callable[[], object],
+    make: Callable[[], Task[Any]], left: _Left, meanwhile: Callable[[], object]
 ) -> Iterator[Any]:
     import signal
 
     work = partial(_work, make)
     begin, wait = processes.forking() if sys.platform == "linux" else processes.spawning()
-    todo = deque(batches)
-    ends = cycle((todo.popleft, todo.pop))
+    ends = cycle((left.front, left.back))
     busy: dict[Any, _Worker] = {}
     # Not SIGTERM's default, which would leave the workers to end their batches alone.
     before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
-        for _ in range(min(_workers(), len(batches))):
+        for _ in range(min(_workers(), len(left))):
             worker = _Worker(*begin(work, list(busy)), next(ends))
             busy[worker.pipe] = worker
         for worker in list(busy.values()):
-            _employ(worker, todo, busy)
+            _employ(worker, left, busy)
         meanwhile()
         while busy:
             for pipe in wait(list(busy)):
@@ -96,7 +125,7 @@ def _pooled(
                 if isinstance(answer, Lost):
                     worker.end()
                     worker = _Worker(*begin(work, list(busy)), worker.take)
-                _employ(worker, todo, busy)
+                _employ(worker, left, busy)
                 if isinstance(answer, Exception):
                     raise answer
                 yield answer
@@ -106,8 +135,8 @@ def _pooled(
         signal.signal(signal.SIGTERM, before)
 
 
-def _employ(worker: _Worker, todo: Sized, busy: dict[Any, _Worker]) -> None:
-    if todo:
+def _employ(worker: _Worker, left: Sized, busy: dict[Any, _Worker]) -> None:
+    if left:
         worker.give(worker.take())
         busy[worker.pipe] = worker
     else:

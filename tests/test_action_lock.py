@@ -17,7 +17,8 @@ from packaging.utils import canonicalize_name
 from tests.support import grow, leak
 from tests.workflows import PINNED, ROOT, YAML
 
-EXTRAS = {"scan": ("archives",), "audit": ("archives", "aws", "azure", "kubernetes", "vault")}
+SCAN = ("archives", "history")
+EXTRAS = {"scan": SCAN, "audit": (*SCAN, "aws", "azure", "kubernetes", "vault")}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_where_all_is_well_each_line_says_so_and_the_exit_code_is_0(
     assert all(line.startswith("ok ") for line in lines[:-1])
     assert [line.split()[1] for line in lines[:-1]] == [
         *("keywatch", "exact", "rules", "matcher", "spans", "cache", "git"),
-        *("policy", "baseline", "hook"),
+        *("history", "policy", "baseline", "hook"),
     ]
     assert f"hyperscan {metadata.version('hyperscan')}, compiled and cached" in done.stdout.decode()
 
@@ -180,6 +181,18 @@ def test_the_twin_is_told_and_so_is_an_engine_that_does_not_load(
     assert "problem  matcher     re, the slower twin" in diagnosed(repo)[1]["matcher"]
     monkeypatch.setattr(doctor, "_version", lambda _: None)
     assert diagnosed(repo)[1]["matcher"].startswith("ok ")
+
+
+def test_what_reads_long_histories_is_told_and_whether_it_loads(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert f"read by pygit2 {metadata.version('pygit2')}" in diagnosed(repo)[1]["history"]
+    monkeypatch.setitem(sys.modules, "pygit2", None)
+    assert "do: install pygit2 anew: it does not load" in diagnosed(repo)[1]["history"]
+    monkeypatch.setattr(doctor, "_version", lambda _: None)
+    line = diagnosed(repo)[1]["history"]
+    assert line.startswith("ok ")
+    assert "with keywatch[history], long ones take less time" in line
 
 
 def test_without_the_linear_engine_it_says_what_that_means(

@@ -51,6 +51,7 @@ THIRD_PARTY = {
     "jsonschema": ("scanner.document",),
     "kubernetes": ("scanner.inventory.kubernetes.wire", "scanner.inventory.kubernetes.login"),
     "platformdirs": ("scanner.cache",),
+    "pygit2": ("scanner.inputs.packs",),
     "re2": ("scanner.detect.linear", "scanner.detect.rule_tables", "scanner.detect.classic.linear"),
     "rich": ("scanner.report.page",),
     "tree_sitter": ("scanner.detect.structure.hcl_reader",),

@@ -58,6 +58,32 @@ class TestSpawned:
         assert "die" in lost
 
 
+class TestBatches:
+    def test_they_get_smaller_in_rounds_of_one_for_each_worker(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pool, "_workers", lambda: 2)
+        sizes = pool._sizes(1000, most=400, share=0.5)
+        taken = [next(sizes) for _ in range(12)]
+        assert taken == [250, 250, 125, 125, 62, 62, 31, 31, 16, 16, 8, 8]
+        sizes = pool._sizes(10, most=4, share=0.9)
+        assert [next(sizes) for _ in range(6)] == [4, 4, 1, 1, 1, 1]
+
+    @forks
+    def test_where_there_is_one_processor_all_is_done_here_in_large_ones(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pool, "_workers", lambda: 1)
+        items, here = tuple(map(str, range(2000))), [os.getpid()]
+        made: list[Sequence[object]] = []
+        for result in pool.run(lambda: lambda some: [*some, os.getpid()], items, most=900, share=1):
+            assert not isinstance(result, pool.Lost)
+            assert result[-1:] == here
+            made.append(result[:-1])
+        assert [item for some in made for item in some] == [*items]
+        assert [*map(len, made)][:2] == [900, 900]
+
+
 class TestBeside:
     def test_what_the_task_gives_is_the_result_though_it_is_large(self) -> None:
         size = 3 << 20

@@ -19,6 +19,7 @@ import yaml
 from scanner.detect import rulebook
 from scanner.detect.samples import expand
 from scanner.detect.verify import CHECKS
+from scanner.inputs.versions import differing
 from tests.support import detector
 
 RULES = Path(__file__).parents[1] / "rules"
@@ -80,6 +81,22 @@ def test_the_ids_of_all_rules_are_different() -> None:
 def test_an_example_is_found_once_by_its_rule(rule: dict[str, Any], scan: Any) -> None:
     for example, seed in product(rule["examples"], SEEDS):
         assert scan(example, seed).count(rule["id"]) == 1, (example, seed)
+
+
+@EACH_RULE
+def test_what_an_example_adds_to_a_text_says_so_by_itself(rule: dict[str, Any]) -> None:
+    """Of a file in a commit, only what differs from the file before is looked at."""
+    ready, filler = detector(), b"# no line like this one asks for a closer look\n" * 20
+    for example in rule["examples"]:
+        path, text = "app/settings", example
+        if not isinstance(example, str):
+            path, text = example["file"], example["text"]
+        lines = expand(text, 1).encode().splitlines(keepends=True)
+        whole = filler + b"".join(lines) + b"\n" + filler
+        for known in range(len(lines)):
+            before = filler + b"".join(lines[:known]) + filler
+            if ready.may_say(path, whole) and not ready.may_say(path, before):
+                assert ready.may_say(path, differing(whole, before)), (example, known)
 
 
 @EACH_RULE

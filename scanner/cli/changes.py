@@ -14,10 +14,13 @@ from scanner.cli.sweep import Plan, Progress, Swept
 from scanner.cli.terminal import Io
 from scanner.cli.walk import Looking, Walk
 from scanner.errors import UsageError
+from scanner.inputs import packs
 from scanner.inputs.revisions import Change, cut_at, of_history
 from scanner.inputs.stored import Stored, of_commit
 from scanner.model import Gap, Observation
 
+_MANY = 3000  # commits that are worth the time in which libgit2 is loaded
+_TOGETHER = 25_000  # commits, at most, that a worker looks at file by file
 _FEW = 32  # commits that are not worth another process
 
 
@@ -80,6 +83,7 @@ def _history(plan: Plan, asked: History, name: str) -> Change:
         stashes=asked.stashes,
         notes=asked.notes,
         seen=(kept or b"").decode().split(),
+        meanwhile=(plan.recipe.prepare, packs.load),  # few are listed before it comes to packs
     )
 
 
@@ -106,22 +110,23 @@ def _walks(
     plan: Plan, io: Io, changes: Sequence[Change], meanwhile: Callable[[], object]
 ) -> Iterator[Walk]:
     """Look at all of it. What all commits of a change come to is last: it is the most."""
-    newest_first = [*dict.fromkeys(commit for change in changes for commit in change.commits)]
-    # Whoever takes from the front begins with the oldest, and so does whoever takes from the back
-    # (see pool.run): what a commit puts in a file's place is what the next one changes.
-    half = len(newest_first) // 2
-    items = [*reversed(newest_first[half:]), *newest_first[:half]]
+    # The oldest first: what a commit puts in a file's place is what the next one changes.
+    items = [*dict.fromkeys(commit for change in changes for commit in change.commits)][::-1]
     items += dict.fromkeys(change.trees for change in changes if change.trees)
     asked = plan.selection.commits
+    is_long = len(items) > _MANY
+    share = (
+        0.9 if is_long else 0.5
+    )  # the fewer parts, the more contents of a file next to each other
     looking = Looking(
         root=plan.selection.source.root,
         recipe=plan.recipe,
-        newer=frozenset(newest_first[:half]),
         is_own=not (asked and asked.is_trusted),
+        packed=is_long,
     )
     progress, done = Progress(io, len(items), "commits"), 0
     few = len(items) < _FEW and [looking.task()(items)]
-    for result in few or pool.run(looking.task, items, meanwhile):
+    for result in few or pool.run(looking.task, items, meanwhile, _TOGETHER, share):
         lost = Walk()
         if isinstance(result, pool.Lost):
             done += len(result.items)

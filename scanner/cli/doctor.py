@@ -27,7 +27,7 @@ from scanner.config import NAME
 from scanner.detect import detector, linear, matcher, rulebook, samples
 from scanner.detect.classic.baseline import VERSION
 from scanner.errors import ExitCode, KeywatchError
-from scanner.inputs import git
+from scanner.inputs import git, packs
 from scanner.inventory.interface import Backend, Settings
 from scanner.model import Finding, Gap
 from scanner.named import NamedTuple
@@ -70,7 +70,7 @@ def _line(check: Check) -> str:
 
 def _checks(args: argparse.Namespace, io: Io, modules: backends.Modules) -> Iterator[Check]:
     yield Check("keywatch", f"{scanner.__version__}, Python {platform.python_version()}")
-    yield from (_library(), _rules(), _matcher(), _linear(), _cache(), _git(io))
+    yield from (_library(), _rules(), _matcher(), _linear(), _cache(), _git(io), _history())
     try:
         tree = Tree(args.path, io)
     except KeywatchError as error:
@@ -136,6 +136,14 @@ def _linear() -> Check:
     if isinstance(linear.linear("a"), re.Pattern):
         return Check("spans", "re: google-re2 is not here, so a rule may be slow on hostile text")
     return Check("spans", f"google-re2 {_version('google-re2')}")
+
+
+def _history() -> Check:
+    version = _version("pygit2")
+    if packs.load():
+        return Check("history", f"long ones are read by pygit2 {version}")
+    todo = "install pygit2 anew: it does not load" if version else ""
+    return Check("history", "read by git: with keywatch[history], long ones take less time", todo)
 
 
 def _cache() -> Check:

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from scanner.cli.sweep import Recipe, Swept
 from scanner.detect.detector import NO_MARKS, NOTHING, Mark, Named
+from scanner.detect.scopes import scope_of
 from scanner.detect.structure.kinds import file_kind
+from scanner.inputs import decoding
+from scanner.inputs.contents import Content, Contents
+from scanner.inputs.packs import Packs
 from scanner.inputs.stored import NOT_TEXT, Entry, Stored
-from scanner.inputs.versions import NEAR, Contents, Lines, Version, Versions, added, around
+from scanner.inputs.versions import NEAR, Lines, Version, Versions, added, around, differing
 from scanner.model import AllowComment, Appearance, Finding, Gap, Observation, Skip
 from scanner.named import NamedTuple
 from scanner.policy import fresh
 
 _NAMES = 20_000  # files of which it is kept what their names say
+_AT_ONCE = 1 << 16  # contents that are looked at file by file
 _MARKS = 50_000  # contents that are kept as marks, and marks of them
 Past = tuple[str, str, Finding]
 """A finding as a commit added it: the commit, the file's own name (unmasked), the finding."""
@@ -58,12 +64,12 @@ class Walk:
 
 
 class Looking(NamedTuple):
-    """What a worker process needs. `newer`: commits that come to it the newest first."""
+    """What a worker process needs. `packed`: of so many commits that packs are to be read here."""
 
     root: str
     recipe: Recipe
-    newer: frozenset[str]
     is_own: bool
+    packed: bool
 
     def task(self) -> Callable[[Sequence[str]], Walk]:
         return _Worker(self).look
@@ -75,9 +81,10 @@ class _Worker:
     def __init__(self, given: Looking) -> None:
         self._given = given
         self._versions = Versions(given.root)
-        self._contents = Contents(given.root)
+        self._contents = Contents(given.root, Packs.opened(given.root) if given.packed else None)
         self._file = Stored(given.root, {}, contents=self._contents)
         self._task = given.recipe._replace(source=self._file, alone=True).worker()
+        self._last = ("", ""), b""
         self._names: dict[str, Named] = {}
         self._marked: dict[tuple[str, str], Counter[Mark] | None] = {}
         self._room = _MARKS
@@ -85,26 +92,47 @@ class _Worker:
     def look(self, items: Sequence[str]) -> Walk:
         walk = Walk()
         walk.done = len(items)
-        if self._given.newer.issuperset(items):
-            items = items[::-1]
-        found = [*self._changed(items, walk)]
-        self._contents.expect((version.oid for _, version in found), self._task.most)
-        met = [
-            (item, version, new)
-            for item, version in found
-            if (new := self._has_new(item, version, walk)) is not False
-        ]
-        self._contents.expect(
-            (oid for _, version, _ in met for oid in (version.oid, *version.old_oids)),
-            self._task.most,
-        )
-        for item, version, new in met:
-            if new or self._adds(version):
-                self._scan(item, version, walk)
-            else:
-                walk.count(1, len(self._text(version.oid) or b""))
-        self._contents.forget(oid for _, version in found for oid in version.old_oids)
+        changed = self._changed(items, walk)
+        while found := [*islice(changed, _AT_ONCE)]:
+            found.sort(key=_path)  # file by file, as they are packed
+            contents = self._contents.each([version.oid for _, version in found], self._task.most)
+            for (item, version), data in zip(found, contents, strict=True):
+                self._look_at(item, version, data, walk)
         return walk
+
+    def _look_at(self, item: str, version: Version, data: Content, walk: Walk) -> None:
+        """Scan what has something to look at that it had not before: most files have not."""
+        text, new = None, None
+        if isinstance(data, bytes) and not self._is_wanted(item, version.path):
+            text = decoding.text(data)
+        if text is not None:
+            new = self._is_new(version, text)
+        if new is not False:
+            self._contents.keep(version.oid, data)
+        if text is None or (self._has_new(version, text) if new is None else new):
+            self._scan(item, version, walk)
+        else:
+            walk.count(1, len(text))
+
+    def _is_new(self, version: Version, text: bytes) -> bool | None:
+        """Is there something to look at that was not there before? By the one pass over the text,
+        or over what differs where the last one was a parent's; None where that does not tell. In a
+        structured file any line may say what another one means."""
+        path, _, oid, before = version
+        marks = self._task.detector.marks
+        beside, last = self._last
+        self._last = (path, oid), text
+        if beside[0] != path or beside not in before or _is_structured(path):
+            return None if self._task.detector.may_say(path, text) else False
+        found = marks(path, differing(text, last), NEAR)
+        if found is not None and not found:
+            return False
+        self._contents.keep(beside[1], last)
+        known = marks(path, differing(last, text), NEAR)
+        if found is None or known is None:
+            return None
+        is_more = not found <= known
+        return is_more if not is_more or len(before) == 1 else None
 
     def _changed(self, items: Sequence[str], walk: Walk) -> Iterator[tuple[str, Version]]:
         """The contents that are to be read."""
@@ -135,18 +163,10 @@ class _Worker:
             return False
         return True
 
-    def _has_new(self, item: str, version: Version, walk: Walk) -> bool | None:
-        """Is there anything to look at that the file had not before? Of most files the one pass
-        says that there is not. None where it cannot be told so."""
-        if self._is_wanted(item, version.path):
-            return True
-        text = self._text(version.oid)
-        if text is None:
-            return True
+    def _has_new(self, version: Version, text: bytes) -> bool:
+        """Is there anything to look at that the file had not before?"""
         new = self._are_new(self._marks(version.path, version.oid, text), version)
-        if new is False:
-            walk.count(1, len(text))
-        return new
+        return self._adds(version, text) if new is None else new
 
     def _are_new(self, marks: Counter[Mark] | None, version: Version) -> bool | None:
         """Were some of a file's marks not there before? In structured files any line may say what
@@ -178,9 +198,9 @@ class _Worker:
             self._marked[key] = marks
         return self._marked[key]
 
-    def _adds(self, version: Version) -> bool:
+    def _adds(self, version: Version, text: bytes) -> bool:
         """Is there anything to look at in the lines that no parent has, and near them?"""
-        near = around(self._text(version.oid) or b"", self._lines(version) or ())
+        near = around(text, added(text, [*self._before(version)]))
         return self._task.detector.may_say(version.path, near)
 
     def _is_wanted(self, item: str, path: str) -> bool:
@@ -248,6 +268,14 @@ class _Worker:
         """What there is to see in one content of a file."""
         self._file.entries = {path: Entry(mode, oid)}
         return self._task.scan((path,))
+
+
+def _is_structured(path: str) -> bool:
+    return scope_of(path) != "code" and bool(file_kind(path).reader)
+
+
+def _path(found: tuple[str, Version]) -> str:
+    return found[1].path
 
 
 def _weakened(loosened: Sequence[AllowComment]) -> Sequence[Finding]:

@@ -5,6 +5,8 @@ What is for one of them alone is not looked for in the other: the one pass is th
 
 from __future__ import annotations
 
+import functools
+
 _CODE = frozenset(
     "py pyi pyw js mjs cjs jsx ts mts cts tsx vue svelte astro rb rake ru gemspec java kt scala"
     " sc clj cljs go cs cshtml razor vb fs fsx php phtml rs swift dart ex exs erl pl pm lua cr"
@@ -17,6 +19,7 @@ _CONFIG = frozenset(
 )
 
 
+@functools.lru_cache(maxsize=64)  # asked again and again of the same file
 def scope_of(path: str) -> str:
     """`code`, `config`, or `any` where it may be both."""
     suffix = path[path.rfind(".") + 1 :].lower()

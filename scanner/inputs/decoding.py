@@ -15,6 +15,8 @@ HEAD = 8192
 _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:[0-9a-f]{64}\nsize [0-9]{1,20}\n"
 )
+_POINTS = b"version https://git-lfs"
+_MARKED = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, _POINTS)
 _UNMARKED = (("utf-16-le", (b" \0", b"\n\0")), ("utf-16-be", (b"\0 ", b"\0\n")))
 _LONGEST_WORD = 80  # characters, on the average
 _BOMS = (  # the longer first: UTF-32's begins with UTF-16's
@@ -55,7 +57,7 @@ def _is_text(head: bytes, name: str, blanks: tuple[bytes, bytes]) -> bool:
 def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | Skip:
     """The text that begins with `head`, for a scan; a Skip where it is binary, or only stands for
     what Git LFS keeps elsewhere."""
-    if head.startswith(b"version https://git-lfs") and _POINTER.fullmatch(head):
+    if _is_pointer(head):
         return Skip(kind="lfs", path=path)
     name = encoding(head[:HEAD])
     if name is None:
@@ -65,8 +67,14 @@ def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | S
 
 def text(data: bytes) -> bytes | None:
     """A whole file as a text in UTF-8; None where it is none."""
-    got = blob("", len(data), data, (data,))
-    return b"".join(got.chunks) if isinstance(got, Blob) else None
+    if data.find(b"\0", 0, HEAD) < 0 and not data.startswith(_MARKED):  # as nearly all are
+        return data
+    name = None if _is_pointer(data) else encoding(data[:HEAD])
+    return b"".join(to_utf8((data,), name)) if name else data if name == "" else None
+
+
+def _is_pointer(head: bytes) -> bool:
+    return head.startswith(_POINTS) and bool(_POINTER.fullmatch(head))
 
 
 def to_utf8(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from scanner.errors import UsageError
 from scanner.inputs import git
@@ -79,11 +79,18 @@ def of_push(root: str, new: str, old: str, known: str) -> Change:
     return _change(objects, head, _starts(root, listed.boundary), listed)
 
 
-def of_history(
-    root: str, said: str, *, stashes: bool, notes: bool, seen: Sequence[str] = ()
+def of_history(  # noqa: PLR0913 - all that the arguments may say, by name
+    root: str,
+    said: str,
+    *,
+    stashes: bool,
+    notes: bool,
+    seen: Sequence[str] = (),
+    meanwhile: Sequence[Callable[[], object]] = (),
 ) -> Change:
     """A range, the commits that one name leads to, or with "" those that all refs do; without what
-    the commits `seen` lead to. Where git cannot walk to all of those, all that can be read."""
+    the commits `seen` lead to. Where git cannot walk to all of those, all that can be read.
+    `meanwhile` is done while git lists them: see git.run."""
     objects = git.objects(root)
     gaps: list[Gap] = []
     base = ""
@@ -103,7 +110,8 @@ def of_history(
                 gaps.append(Gap(kind="unreadable", path="", reason=reason))
     without = (*seen, *([base] if base else ()))
     try:
-        listed = _listed(root, (*tips, *(f"^{each}" for each in without)), "--ignore-missing")
+        revisions = (*tips, *(f"^{each}" for each in without))
+        listed = _listed(root, revisions, "--ignore-missing", meanwhile=meanwhile)
     except UsageError as error:
         if said:
             raise
@@ -164,10 +172,16 @@ def _commit(objects: Objects, root: str, name: str) -> str:
     raise UsageError(f"{name} names no commit here", todo=todo)
 
 
-def _listed(root: str, revisions: Sequence[str], *arguments: str) -> _Listed:
+def _listed(
+    root: str,
+    revisions: Sequence[str],
+    *arguments: str,
+    meanwhile: Sequence[Callable[[], object]] = (),
+) -> _Listed:
     order = ("rev-list", "--date-order", "--boundary")
     fed = "".join(f"{each}\n" for each in revisions).encode()
-    ids = git.run(root, *order, *arguments, "--stdin", fed=fed).decode().splitlines()
+    said = git.run(root, *order, *arguments, "--stdin", fed=fed, meanwhile=meanwhile)
+    ids = said.decode().splitlines()
     return _Listed(
         commits=tuple(each for each in ids if each[0] != "-"),
         boundary=tuple(each[1:] for each in ids if each[0] == "-"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from sys import intern
 
-from scanner.inputs import decoding, git
+from scanner.inputs import git
 from scanner.inputs.stored import MOST_LISTED, NOT_TEXT
 from scanner.model import Gap
 from scanner.named import NamedTuple
@@ -17,8 +18,10 @@ Lines = tuple[tuple[int, int], ...]
 _ARGUMENTS = ("diff-tree", "--stdin", "-z", "-r", "--root", "--always", "--raw", "--no-abbrev")
 _NO_FILE = "000000"
 _NO_TEXT = {*NOT_TEXT, _NO_FILE}  # modes of a parent that has no such file
+_AHEAD = 250  # items that are asked for at once: fewer bytes than a pipe holds
 _PIECE = 1 << 16
-_ROOM = 32 << 20  # bytes of contents that are kept: the newest of each file of a usual tree
+_STEP = 128
+_REACH = 200  # bytes: more than there are in what a rule skips on its way to the next line
 NEAR = 3
 """Lines on both sides of a line that may say what it means: the name of a value above it."""
 
@@ -39,7 +42,7 @@ class Version(NamedTuple):
     @property
     def is_moved(self) -> bool:
         """Has it a path that it had not before?"""
-        return self.path not in dict(self.before)
+        return all(path != self.path for path, _ in self.before)
 
 
 def added(text: bytes, before: Sequence[bytes]) -> Lines:
@@ -58,27 +61,37 @@ def added(text: bytes, before: Sequence[bytes]) -> Lines:
     return tuple(blocks)
 
 
-def _same_ends(text: bytes, before: bytes) -> tuple[int, int]:
-    """How many bytes of whole lines both begin with, and end with."""
-    most, size, old = min(len(text), len(before)), len(text), len(before)
-    start = _same(most, lambda at, more: text.startswith(before[at : at + more], at))
+def differing(text: bytes, before: bytes) -> bytes:
+    """From the first to the last line that two texts do not share, and those near them: `_REACH`
+    bytes and `NEAR` lines."""
+    start, tail = _same_ends(text, before, _STEP)
+    low, high = max(start - _REACH, 0), len(text) - tail + _REACH
+    for _ in range(NEAR + 1):
+        low = max(text.rfind(b"\n", 0, low), 0)
+        high = text.find(b"\n", high) + 1 or len(text)
+    return text[low:high]
+
+
+def _same_ends(text: bytes, before: bytes, step: int = 1) -> tuple[int, int]:
+    """How many bytes of whole lines both begin with, and end with; fewer by up to `step`."""
+    size, old = len(text), len(before)
+    most = min(size, old)
+    start, more = 0, 1 << most.bit_length() >> 1
+    while more >= step:
+        upto = start + more
+        if upto <= most and text.startswith(before[start:upto], start):
+            start = upto
+        more >>= 1
     start = text.rfind(b"\n", 0, start) + 1
-    tail = _same(
-        most - start,
-        lambda at, more: text.endswith(before[old - at - more : old - at], 0, size - at),
-    )
+    most -= start
+    tail, more = 0, 1 << most.bit_length() >> 1
+    while more >= step:
+        upto = tail + more
+        if upto <= most and text.endswith(before[old - upto : old - tail], 0, size - tail):
+            tail = upto
+        more >>= 1
     end = text.find(b"\n", size - tail)
     return start, size - end if tail and end >= 0 else 0
-
-
-def _same(limit: int, is_same: Callable[[int, int], bool]) -> int:
-    """How many bytes are the same, up to a limit: after `at` that are, are some `more`?"""
-    at, more = 0, 1 << limit.bit_length() >> 1
-    while more:
-        if at + more <= limit and is_same(at, more):
-            at += more
-        more //= 2
-    return at
 
 
 def around(text: bytes, lines: Lines) -> bytes:
@@ -145,8 +158,12 @@ class _Differences(git.Helper):
     def of(
         self, items: Sequence[str], meanwhile: Callable[[], object] = lambda: None
     ) -> Iterator[tuple[str, Version | Gap | None]]:
-        if not items:
-            return
+        for first in range(0, len(items), _AHEAD):
+            yield from self._some(items[first : first + _AHEAD], meanwhile)
+
+    def _some(
+        self, items: Sequence[str], meanwhile: Callable[[], object]
+    ) -> Iterator[tuple[str, Version | Gap | None]]:
         try:
             answers = self._answers(items, meanwhile)
         except (OSError, EOFError) as error:  # git ends where an object is missing or damaged
@@ -158,7 +175,7 @@ class _Differences(git.Helper):
                 yield items[0], _gap(items[0], too_many=too_many)
             else:
                 for item in items:
-                    yield from self.of((item,))
+                    yield from self._some((item,), meanwhile)
             return
         for item in items:
             if item not in answers:
@@ -190,7 +207,7 @@ def _parsed(said: bytes) -> tuple[dict[str, list[Version | None]], set[str]]:
     more than that where they are the same."""
     found: dict[str, list[Version | None]] = {}
     adds, removes = set(), set()
-    parts = map(_text, said.split(b"\0"))
+    parts = iter(said.decode(errors="surrogateescape").split("\0"))
     item, versions = "", list[Version | None]()
     for part in parts:
         about = part
@@ -199,8 +216,8 @@ def _parsed(said: bytes) -> tuple[dict[str, list[Version | None]], set[str]]:
             versions = found[item] = []
         if not about:
             continue
-        fields = about.lstrip(":").split(" ")
-        old = path = next(parts)
+        fields = [*map(intern, about.lstrip(":").split(" "))]  # most come again and again
+        old = path = intern(next(parts))
         if len(fields) > 5:  # all modes come first, then all ids
             last = len(fields) // 2 - 1
             pairs = zip(fields[:last], fields[last + 1 : -2], strict=True)
@@ -210,7 +227,7 @@ def _parsed(said: bytes) -> tuple[dict[str, list[Version | None]], set[str]]:
             continue
         was, mode, old_oid, oid, status = fields
         if status[0] == "R":
-            path = next(parts)
+            path = intern(next(parts))
         if mode == _NO_FILE:
             removes.add(item)
         elif was in _NO_TEXT:
@@ -219,10 +236,6 @@ def _parsed(said: bytes) -> tuple[dict[str, list[Version | None]], set[str]]:
         else:
             versions.append(Version(path, mode, oid, ((old, old_oid),)))
     return found, adds & removes
-
-
-def _text(said: bytes) -> str:
-    return said.decode(errors="surrogateescape")
 
 
 class _TooManyError(OSError):
@@ -239,50 +252,3 @@ def _gap(item: str, *, too_many: bool = False) -> Gap:
         "clone is partial (git fetch --refetch --no-filter)"
     )
     return Gap(kind="unreadable", path="", reason=reason)
-
-
-class Contents:
-    """The bytes of blobs, read ahead in the order in which they are wanted, and kept for a while:
-    what one commit puts in a file's place is what the next one took away."""
-
-    def __init__(self, root: str) -> None:
-        self._stream = git.Objects(root)
-        self._single = git.objects(root)
-        self._kept: OrderedDict[str, bytes | int | None] = OrderedDict()
-        self._size = 0
-        self._coming: Iterator[tuple[str, bytes | int | None]] = iter(())
-
-    def expect(self, oids: Iterable[str], most: int) -> None:
-        """They are wanted next; of one over `most` bytes, only its size."""
-        for oid, data in self._coming:  # all of them are to be taken
-            self._keep(oid, data)
-        wanted = [oid for oid in dict.fromkeys(oids) if oid not in self._kept]
-        self._coming = zip(wanted, self._stream.read_all(wanted, most), strict=True)
-
-    def read(self, oid: str, most: int, _kind: object = b"blob", /) -> bytes | int | None:
-        """The bytes of a blob; its size where that is over `most`; None where there is none."""
-        while oid not in self._kept:
-            found = next(self._coming, None)
-            self._keep(*(found or (oid, self._single.read(oid, most))))
-        return self._kept[oid]
-
-    def text(self, oid: str, most: int) -> bytes | None:
-        """The bytes of one that is a text; None where it is none."""
-        data = self.read(oid, most)
-        return decoding.text(data) if isinstance(data, bytes) else None
-
-    def forget(self, oids: Iterable[str]) -> None:
-        """Of a file, what is older is not asked for again."""
-        for oid in oids:
-            if oid in self._kept:
-                self._size -= _weight(self._kept.pop(oid))
-
-    def _keep(self, oid: str, data: bytes | int | None) -> None:
-        self._kept[oid] = data
-        self._size += _weight(data)
-        while self._size > _ROOM and len(self._kept) > 1:
-            self._size -= _weight(self._kept.popitem(last=False)[1])
-
-
-def _weight(data: bytes | int | None) -> int:
-    return 100 + (len(data) if isinstance(data, bytes) else 0)
