@@ -28,7 +28,7 @@ from scanner.processes import Pipe, Process
 Result = TypeVar("Result")
 Task = Callable[[Sequence[str]], Result]
 
-_PATIENCE, _MANY = 0.03, 1000
+_MANY = 1000
 _FIRST = 16
 
 _task: Task[Any] | None = None
@@ -40,25 +40,28 @@ class Lost(NamedTuple):
     items: Sequence[str]
 
 
-def run(
+def run(  # noqa: PLR0913 - how the work is cut, by name
     make: Callable[[], Callable[[Sequence[str]], Result]],
     items: Sequence[str],
     meanwhile: Callable[[], object] = lambda: None,
+    *,
     most: int = 64,
     share: float = 0.25,
+    patience: float = 0.03,
 ) -> Iterator[Result | Lost]:
     """The task that `make` gives, over all items in any order, in batches of `most` at most.
 
     In each round, every worker takes this share of what there is left for it: batches get smaller,
     so that all workers end at about the same time. Half of them take from the front, half from the
     back: where like items are side by side, what is loaded for one kind is loaded by half of them.
+    Before that, few items are done here, for so many seconds.
 
     `make` and what it holds must be picklable where processes cannot fork.
     """
     global _task  # noqa: PLW0603 - what a forked worker inherits
     task = _task = make()
     start, at = time.monotonic(), 0
-    patience = _PATIENCE if len(items) < _MANY else 0
+    patience = patience if len(items) < _MANY else 0
     while at < len(items) and time.monotonic() - start < patience:
         few = min(at + 1, _FIRST)  # 1, 2, 4 …: the first files may be the large ones
         yield task(items[at : at + few])

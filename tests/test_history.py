@@ -590,6 +590,28 @@ def test_lines_are_new_that_stand_between_what_both_begin_and_end_with(
     assert {n for low, high in found for n in range(low, high + 1)} >= {*expected}
 
 
+@pytest.mark.parametrize("path", ["it.md", "it.txt", "it.py"])
+def test_a_value_is_found_that_changes_far_behind_what_says_that_it_is_one(
+    keywatch: Keywatch, repo: Path, path: str
+) -> None:
+    """Some rules skip hundreds of characters between the two."""
+    options = "".join(f"  option_{n} = {n}\n" for n in range(5)) + f"  -- {'long ' * 44}\n"
+    for number in range(3):
+        value = password(number).split('"')[1]
+        commit(repo, {path: f"CREATE USER app\n{options}  PASSWORD '{value}';\n{'#' * 90}\n"})
+    assert len(history(keywatch, repo).report["findings"]) == 3
+
+
+def test_a_parent_in_another_encoding_is_still_one(keywatch: Keywatch, repo: Path) -> None:
+    """With a zero among its characters its text is none that another look would know as text."""
+    text = f"first\0\n{leak()}" + "x = 1\n" * 9
+    commit(repo, {"a.py": text.encode("utf-16")})
+    commit(repo, {"a.py": (text + "y = 2\n").encode("utf-16")})
+    commit(repo, {"a.py": (text + leak(8)).encode("utf-16")})
+    (finding,) = scan(keywatch, "--diff", "HEAD~2..HEAD", cwd=repo).report["findings"]
+    assert finding["location"]["line"] == 12
+
+
 def test_a_value_that_a_commit_repeats_below_is_found_there(keywatch: Keywatch, repo: Path) -> None:
     """What a file begins and ends with is told to the byte: else these new lines are old ones."""
     filler = ("#" + "-" * 62 + "\n") * 2

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple, cast
 
 import pytest
 
+from scanner import pool
+from scanner.cli import changes
+from scanner.cli.walk import Looking, Walk
 from scanner.detect.detector import Mark
 from scanner.errors import UsageError
 from scanner.inputs import git as plumbing
@@ -25,6 +31,7 @@ from scanner.inputs.versions import NEAR, differing
 from tests.repositories import password
 from tests.support import Keywatch, detector, git, leak, repository, scan, token
 
+forks = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 MOST = 50_000  # bytes of a content; the repository has one that is larger
 
 
@@ -162,6 +169,60 @@ def test_a_long_history_comes_to_the_same_with_libgit2_and_without(
     report = json.loads(done.stdout)
     assert (done.returncode, report["findings"]) == (1, seen.report["findings"])
     assert report["coverage"]["files"] == seen.files
+
+
+class Fragile(NamedTuple):
+    """Looks at commits as `Looking` does, and ends where one of some is among those that it has."""
+
+    deadly: str
+    packed: bool = True
+
+    def task(self) -> Callable[[Sequence[str]], Walk]:
+        return self.look
+
+    def look(self, items: Sequence[str]) -> Walk:
+        if "never" in items or (self.packed and self.deadly in items):
+            os.kill(os.getpid(), signal.SIGKILL)
+        walk = Walk()
+        walk.done = len(items)
+        return walk
+
+
+@forks
+@pytest.mark.parametrize(("deadly", "lost"), [("1000", 0), ("never", 64)])
+def test_commits_whose_worker_ended_are_looked_at_by_git_alone(deadly: str, lost: int) -> None:
+    items = [*map(str, range(2000)), deadly]
+    fragile = cast("Looking", Fragile(deadly))
+    results = [*changes._results(fragile, items, lambda: None)]
+    gone = sum(len(each.items) for each in results if isinstance(each, pool.Lost))
+    assert gone <= lost
+    assert sum(each.done for each in results if isinstance(each, Walk)) == len(items) - gone
+    assert bool(gone) == bool(lost)
+
+
+def test_a_size_that_is_more_than_all_memory_is_that_of_a_damaged_content(
+    packed: Path, tmp_path: Path
+) -> None:
+    """The first bytes of an object in a pack say its kind and how large it is."""
+    oids = [git(packed, "rev-parse", "HEAD:large.txt").strip()]
+    root = tmp_path / "repo"
+    shutil.copytree(packed / ".git", root / ".git")
+    (pack,) = (root / ".git/objects/pack").glob("*.pack")
+    (place,) = (
+        int(line.split()[4])
+        for line in git(
+            packed, "verify-pack", "-v", str(next((packed / ".git").rglob("*.idx")))
+        ).splitlines()
+        if line.startswith(oids[0])
+    )
+    data = bytearray(pack.read_bytes())
+    data[place : place + 9] = b"\xbf" + b"\xff" * 7 + b"\x3f"
+    pack.chmod(0o600)
+    pack.write_bytes(data)
+    contents = Packs.opened(str(root))
+    assert contents is not None
+    assert contents.read(oids[0]) is None
+    assert not isinstance(read(root, oids)[0], bytes)
 
 
 def test_git_is_fed_and_at_work_while_other_things_are_done(packed: Path) -> None:

@@ -115,9 +115,6 @@ def _walks(
     items += dict.fromkeys(change.trees for change in changes if change.trees)
     asked = plan.selection.commits
     is_long = len(items) > _MANY
-    share = (
-        0.9 if is_long else 0.5
-    )  # the fewer parts, the more contents of a file next to each other
     looking = Looking(
         root=plan.selection.source.root,
         recipe=plan.recipe,
@@ -125,8 +122,7 @@ def _walks(
         packed=is_long,
     )
     progress, done = Progress(io, len(items), "commits"), 0
-    few = len(items) < _FEW and [looking.task()(items)]
-    for result in few or pool.run(looking.task, items, meanwhile, _TOGETHER, share):
+    for result in _results(looking, items, meanwhile):
         lost = Walk()
         if isinstance(result, pool.Lost):
             done += len(result.items)
@@ -139,3 +135,22 @@ def _walks(
             yield result
         progress.at(done)
     progress.clear()
+
+
+def _results(
+    looking: Looking, items: Sequence[str], meanwhile: Callable[[], object]
+) -> Iterator[Walk | pool.Lost]:
+    """What workers see. What one had when it ended too early is looked at once more, a few commits
+    at a time, and by git alone."""
+    if len(items) < _FEW:
+        yield looking.task()(items)
+        return
+    share = 0.9 if looking.packed else 0.5  # in few parts, more of a file is side by side
+    lost: list[str] = []
+    for result in pool.run(looking.task, items, meanwhile, most=_TOGETHER, share=share):
+        if isinstance(result, pool.Lost):
+            lost += result.items
+        else:
+            yield result
+    if lost:
+        yield from pool.run(looking._replace(packed=False).task, lost, patience=0)

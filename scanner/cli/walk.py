@@ -84,7 +84,7 @@ class _Worker:
         self._contents = Contents(given.root, Packs.opened(given.root) if given.packed else None)
         self._file = Stored(given.root, {}, contents=self._contents)
         self._task = given.recipe._replace(source=self._file, alone=True).worker()
-        self._last = ("", ""), b""
+        self._last: tuple[tuple[str, str], bytes, Content] = (("", ""), b"", None)
         self._names: dict[str, Named] = {}
         self._marked: dict[tuple[str, str], Counter[Mark] | None] = {}
         self._room = _MARKS
@@ -106,7 +106,7 @@ class _Worker:
         if isinstance(data, bytes) and not self._is_wanted(item, version.path):
             text = decoding.text(data)
         if text is not None:
-            new = self._is_new(version, text)
+            new = self._is_new(version, text, data)
         if new is not False:
             self._contents.keep(version.oid, data)
         if text is None or (self._has_new(version, text) if new is None else new):
@@ -114,20 +114,20 @@ class _Worker:
         else:
             walk.count(1, len(text))
 
-    def _is_new(self, version: Version, text: bytes) -> bool | None:
+    def _is_new(self, version: Version, text: bytes, data: Content) -> bool | None:
         """Is there something to look at that was not there before? By the one pass over the text,
         or over what differs where the last one was a parent's; None where that does not tell. In a
         structured file any line may say what another one means."""
         path, _, oid, before = version
         marks = self._task.detector.marks
-        beside, last = self._last
-        self._last = (path, oid), text
+        beside, last, last_data = self._last
+        self._last = (path, oid), text, data
         if beside[0] != path or beside not in before or _is_structured(path):
             return None if self._task.detector.may_say(path, text) else False
         found = marks(path, differing(text, last), NEAR)
         if found is not None and not found:
             return False
-        self._contents.keep(beside[1], last)
+        self._contents.keep(beside[1], last_data)
         known = marks(path, differing(last, text), NEAR)
         if found is None or known is None:
             return None

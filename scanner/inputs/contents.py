@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from scanner.inputs import decoding, git
 from scanner.inputs.packs import Packs
@@ -33,10 +34,13 @@ class Contents:
         for first in range(0, len(oids), _AHEAD):
             some, packs = oids[first : first + _AHEAD], self._packs
             packed = {oid for oid in some if packs.has(oid, most)} if packs else set()
-            others = self._stream.read_all([oid for oid in some if oid not in packed], most)
-            for oid in some:
+            asked = [oid for oid, _ in groupby(some) if oid not in packed]
+            others = self._stream.read_all(asked, most)
+            for oid, copies in groupby(some):
                 data = packs.read(oid) if packs and oid in packed else next(others)
-                yield self._single.read(oid, most) if data is None else data
+                if data is None and oid in packed:
+                    data = self._single.read(oid, most)
+                yield from (data for _ in copies)
 
     def read(self, oid: str, most: int, _kind: object = b"blob", /) -> Content:
         """What there is of a blob."""

@@ -316,11 +316,16 @@ def _said(
             process.stdin.write(fed)
             process.stdin.close()
         process.stdin = None
-    for do in meanwhile:
-        try:
-            return process.communicate(timeout=_A_MOMENT)
-        except subprocess.TimeoutExpired:
-            do()
+    try:
+        for do in meanwhile:
+            try:
+                return process.communicate(timeout=_A_MOMENT)
+            except subprocess.TimeoutExpired:
+                do()
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
     return process.communicate(timeout=_PATIENCE)
 
 

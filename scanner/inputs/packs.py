@@ -39,7 +39,8 @@ class Packs:
         pygit2 = load()
         if pygit2 is None:
             return None
-        errors = (pygit2.GitError, KeyError, ValueError)
+        # What a damaged pack says of a size may be more than there is memory.
+        errors = (pygit2.GitError, KeyError, ValueError, OSError, MemoryError)
         return cls(pygit2.OdbBackendPack(git.objects_folder(root)), errors)
 
     def has(self, oid: str, most: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from sys import intern
 
 from scanner.inputs import git
 from scanner.inputs.stored import MOST_LISTED, NOT_TEXT
@@ -20,8 +19,9 @@ _NO_FILE = "000000"
 _NO_TEXT = {*NOT_TEXT, _NO_FILE}  # modes of a parent that has no such file
 _AHEAD = 250  # items that are asked for at once: fewer bytes than a pipe holds
 _PIECE = 1 << 16
+_MOST_SAME = 1 << 17  # paths and ids
 _STEP = 128
-_REACH = 200  # bytes: more than there are in what a rule skips on its way to the next line
+_REACH = 512  # bytes: more than there are in what a rule skips on its way to other lines
 NEAR = 3
 """Lines on both sides of a line that may say what it means: the name of a value above it."""
 
@@ -153,6 +153,7 @@ class _Differences(git.Helper):
         how = ("-M", "--diff-filter=d") if renames else ("--no-renames",)
         super().__init__(root, *_ARGUMENTS, "-c", *how)
         self._finds_renames = renames
+        self._same: dict[str, str] = {}
         self._end = b". %b\n" % os.urandom(8).hex().encode()  # names no object: it is answered so
 
     def of(
@@ -197,16 +198,19 @@ class _Differences(git.Helper):
             said += piece
             if len(said) > MOST_LISTED:
                 raise _TooManyError
-        found, moved = _parsed(bytes(said[: -len(self._end)]))
+        if len(self._same) > _MOST_SAME:
+            self._same.clear()
+        found, moved = _parsed(bytes(said[: -len(self._end)]), self._same)
         return found if self._finds_renames else found | {item: [None] for item in moved}
 
 
-def _parsed(said: bytes) -> tuple[dict[str, list[Version | None]], set[str]]:
-    """The versions by commit, or by two trees; and which of these add files and remove others.
+def _parsed(said: bytes, same: dict[str, str]) -> tuple[dict[str, list[Version | None]], set[str]]:
+    """The versions by commit, or by two trees; and which of these add files and remove others. Most
+    paths and ids come again and again: those in `same` take their room once.
     Names are of any bytes, and end with a zero; what is said of trees begins with a line, and is no
     more than that where they are the same."""
     found: dict[str, list[Version | None]] = {}
-    adds, removes = set(), set()
+    adds, removes, kept = set(), set(), same.setdefault
     parts = iter(said.decode(errors="surrogateescape").split("\0"))
     item, versions = "", list[Version | None]()
     for part in parts:
@@ -216,8 +220,8 @@ def _parsed(said: bytes) -> tuple[dict[str, list[Version | None]], set[str]]:
             versions = found[item] = []
         if not about:
             continue
-        fields = [*map(intern, about.lstrip(":").split(" "))]  # most come again and again
-        old = path = intern(next(parts))
+        fields = [kept(each, each) for each in about.lstrip(":").split(" ")]
+        old = path = kept(name := next(parts), name)
         if len(fields) > 5:  # all modes come first, then all ids
             last = len(fields) // 2 - 1
             pairs = zip(fields[:last], fields[last + 1 : -2], strict=True)
@@ -227,7 +231,7 @@ def _parsed(said: bytes) -> tuple[dict[str, list[Version | None]], set[str]]:
             continue
         was, mode, old_oid, oid, status = fields
         if status[0] == "R":
-            path = intern(next(parts))
+            path = kept(name := next(parts), name)
         if mode == _NO_FILE:
             removes.add(item)
         elif was in _NO_TEXT:
