@@ -28,6 +28,7 @@ GIT = Path("/usr/bin/git")
 def section() -> Section:
     load = machine.load()
     ours = replace(peers.keywatch(), scan=HISTORY)
+    peers.pip(ours.binary, "install", f"{peers.ROOT}[history]")  # as the action does
     others = (_betterleaks(), _gitleaks(), _kingfisher())
     tree = corpora.corpus(PIN).plain
     history = peers.BUILD / "histories"
