@@ -1,8 +1,8 @@
 """Inputs: git's packs, read in this process by libgit2.
 
 Git answers one question after the other, through a pipe. Whoever wants most of what is in a pack
-has it in half the time here, if the contents of a file come one after the other: they are packed as
-what makes one of another, and libgit2 keeps the last few megabytes of what it has unpacked.
+has it sooner here, if the contents of a file come one after the other: they are packed as what
+makes one of another, and libgit2 keeps the last few megabytes of what it has unpacked.
 """
 
 from __future__ import annotations
