@@ -28,7 +28,7 @@ from scanner.processes import Pipe, Process
 Result = TypeVar("Result")
 Task = Callable[[Sequence[str]], Result]
 
-_MANY = 1000
+_MANY = 1000  # items that are not begun here
 _FIRST = 16
 
 _task: Task[Any] | None = None
@@ -75,6 +75,7 @@ def run(  # noqa: PLR0913 - how the work is cut, by name
 
 
 def _sizes(left: int, most: int, share: float) -> Iterator[int]:
+    """Of one batch after the other, in rounds of one for each worker."""
     while True:
         size = max(1, min(most, int(left * share / _workers())))
         yield from [size] * _workers()

@@ -6,7 +6,8 @@ import functools
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Protocol
 
@@ -80,6 +81,22 @@ def grow(root: Path, files: Mapping[str, str | bytes]) -> Path:
     return root
 
 
+def grow_commits(root: Path, commits: Iterable[Mapping[str, str]]) -> None:
+    """Commits on the branch main, each with these files, one second after the other: thousands of
+    them in a moment."""
+    stream = []
+    for number, files in enumerate(commits):
+        stream.append(
+            "commit refs/heads/main\n"
+            f"committer T <t@e.org> {1_700_000_000 + number} +0000\ndata 1\nx\n"
+            + ("" if number else "from refs/heads/main^0\n")
+        )
+        for path, text in files.items():
+            stream.append(f"M 100644 inline {path}\ndata {len(text)}\n{text}\n")
+    argv = ["git", "fast-import", "--quiet"]
+    subprocess.run(argv, cwd=root, input="".join(stream).encode(), check=True)
+
+
 def grow_what_is_no_text(root: Path, other: Path) -> list[tuple[str, str]]:
     """A link, a pointer of Git LFS, and the repository `other` as a submodule; and how a scan that
     reads commits skips them."""
@@ -105,6 +122,9 @@ def token(seed: int = 7) -> str:
 def leak(seed: int = 7) -> str:
     """A line with a credential in column 10."""
     return f'TOKEN = "{token(seed)}"\n'
+
+
+forks = pytest.mark.skipif(sys.platform != "linux", reason="processes fork on Linux alone")
 
 
 def git(folder: Path, *arguments: str, code: int = 0, **variables: str) -> str:

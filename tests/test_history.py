@@ -27,6 +27,7 @@ from tests.support import (
     detector,
     git,
     grow,
+    grow_commits,
     grow_what_is_no_text,
     leak,
     repository,
@@ -239,17 +240,8 @@ class TestWhichCommits:
 
     def test_many_commits_in_several_processes(self, keywatch: Keywatch, tmp_path: Path) -> None:
         root = repository(tmp_path / "many")
-        stream = []
-        for number in range(1, 1301):
-            parent = "from refs/heads/main^0\n" if number == 1 else ""
-            data = leak(number) if number % 100 == 0 else f"x = {number}\n"
-            stream.append(
-                f"commit refs/heads/main\ncommitter T <t@e.org> {1_700_000_000 + number} +0000\n"
-                f"data 1\nx\n{parent}"
-                f"M 100644 inline f{number % 7}.py\ndata {len(data)}\n{data}\n"
-            )
-        argv = ["git", "fast-import", "--quiet"]
-        subprocess.run(argv, cwd=root, input="".join(stream).encode(), check=True)
+        lines = (leak(n) if n % 100 == 0 else f"x = {n}\n" for n in range(1, 1301))
+        grow_commits(root, ({f"f{n % 7}.py": line} for n, line in enumerate(lines)))
         seen = history(keywatch, root, "main")
         assert len(seen.paths) == 13
         assert seen.files == 1300 + 1

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -29,27 +29,28 @@ from scanner.inputs.contents import Contents
 from scanner.inputs.packs import Packs
 from scanner.inputs.versions import NEAR, differing
 from tests.repositories import password
-from tests.support import Keywatch, detector, git, leak, repository, scan, token
+from tests.support import (
+    Keywatch,
+    detector,
+    forks,
+    git,
+    grow_commits,
+    leak,
+    repository,
+    scan,
+    token,
+)
 
-forks = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 MOST = 50_000  # bytes of a content; the repository has one that is larger
 
 
-def stream(texts: dict[str, list[str]]) -> Iterator[str]:
-    """For `git fast-import`: commits, one after the other, that give each file one of its texts."""
-    for number in range(max(map(len, texts.values()))):
-        yield "commit refs/heads/main\n"
-        yield f"committer T <t@e.org> {1_700_000_000 + number} +0000\ndata 1\nx\n"
-        yield "" if number else "from refs/heads/main^0\n"
-        for path, versions in texts.items():
-            if number < len(versions):
-                yield f"M 100644 inline {path}\ndata {len(versions[number])}\n{versions[number]}\n"
-
-
-def grown(root: Path, texts: dict[str, list[str]]) -> Path:
+def grown(root: Path, texts: Mapping[str, Sequence[str]]) -> Path:
+    """A repository, packed: its commits give each file one of its texts after the other."""
     repository(root)
-    fed = "".join(stream(texts)).encode()
-    subprocess.run(["git", "fast-import", "--quiet"], cwd=root, input=fed, check=True)
+    count = max(map(len, texts.values()))
+    grow_commits(
+        root, ({path: t[n] for path, t in texts.items() if n < len(t)} for n in range(count))
+    )
     git(root, "repack", "-adq")
     return root
 
@@ -80,6 +81,15 @@ def blobs(root: Path) -> list[str]:
 def read(root: Path, oids: list[str], *, by_git: bool = False) -> list[bytes | int | None]:
     with closing(Contents(str(root), None if by_git else Packs.opened(str(root)))) as contents:
         return [*contents.each(oids, MOST)]
+
+
+def damaged(packed: Path, root: Path, damage: Callable[[bytearray], bytearray]) -> Path:
+    """A copy whose pack has other bytes."""
+    shutil.copytree(packed / ".git", root / ".git")
+    (pack,) = (root / ".git/objects/pack").glob("*.pack")
+    pack.chmod(0o600)
+    pack.write_bytes(damage(bytearray(pack.read_bytes())))
+    return root
 
 
 class TestContents:
@@ -125,15 +135,14 @@ class TestContents:
     ) -> None:
         chance, oids, lost = random.Random(1), blobs(packed), 0
         sound = dict(zip(oids, read(packed, oids), strict=True))
-        for number in range(25):
-            root = tmp_path / str(number)
-            shutil.copytree(packed / ".git", root / ".git")
-            (pack,) = (root / ".git/objects/pack").glob("*.pack")
-            data = bytearray(pack.read_bytes())
+
+        def flip(data: bytearray) -> bytearray:
             for _ in range(3):
                 data[chance.randrange(12, len(data))] ^= 1 << chance.randrange(8)
-            pack.chmod(0o600)
-            pack.write_bytes(data[: chance.choice([len(data), len(data) - 30, len(data) // 2])])
+            return data[: chance.choice([len(data), len(data) - 30, len(data) // 2])]
+
+        for number in range(25):
+            root = damaged(packed, tmp_path / str(number), flip)
             found = dict(zip(oids, read(root, oids), strict=True))
             lost += sum(data is None for data in found.values())
             assert all(data in (None, sound[oid]) for oid, data in found.items())
@@ -204,25 +213,20 @@ def test_a_size_that_is_more_than_all_memory_is_that_of_a_damaged_content(
     packed: Path, tmp_path: Path
 ) -> None:
     """The first bytes of an object in a pack say its kind and how large it is."""
-    oids = [git(packed, "rev-parse", "HEAD:large.txt").strip()]
-    root = tmp_path / "repo"
-    shutil.copytree(packed / ".git", root / ".git")
-    (pack,) = (root / ".git/objects/pack").glob("*.pack")
-    (place,) = (
-        int(line.split()[4])
-        for line in git(
-            packed, "verify-pack", "-v", str(next((packed / ".git").rglob("*.idx")))
-        ).splitlines()
-        if line.startswith(oids[0])
-    )
-    data = bytearray(pack.read_bytes())
-    data[place : place + 9] = b"\xbf" + b"\xff" * 7 + b"\x3f"
-    pack.chmod(0o600)
-    pack.write_bytes(data)
+    oid = git(packed, "rev-parse", "HEAD:large.txt").strip()
+    (index,) = (packed / ".git/objects/pack").glob("*.idx")
+    rows = [line.split() for line in git(packed, "verify-pack", "-v", str(index)).splitlines()]
+    (place,) = (int(row[4]) for row in rows if row[0] == oid)
+
+    def enlarge(data: bytearray) -> bytearray:
+        data[place : place + 9] = b"\xbf" + b"\xff" * 7 + b"\x3f"
+        return data
+
+    root = damaged(packed, tmp_path / "repo", enlarge)
     contents = Packs.opened(str(root))
     assert contents is not None
-    assert contents.read(oids[0]) is None
-    assert not isinstance(read(root, oids)[0], bytes)
+    assert contents.read(oid) is None
+    assert not isinstance(read(root, [oid])[0], bytes)
 
 
 def test_git_is_fed_and_at_work_while_other_things_are_done(packed: Path) -> None:

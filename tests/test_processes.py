@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from itertools import repeat
@@ -13,9 +12,9 @@ import pytest
 
 from scanner import pool, processes
 from scanner.errors import UsageError
+from tests.support import forks
 
 HERE = os.getpid()
-forks = pytest.mark.skipif(sys.platform != "linux", reason="processes fork on Linux alone")
 
 
 def doubling() -> Callable[[Sequence[str]], list[str]]:

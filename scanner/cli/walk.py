@@ -84,7 +84,7 @@ class _Worker:
         self._contents = Contents(given.root, Packs.opened(given.root) if given.packed else None)
         self._file = Stored(given.root, {}, contents=self._contents)
         self._task = given.recipe._replace(source=self._file, alone=True).worker()
-        self._last: tuple[tuple[str, str], bytes, Content] = (("", ""), b"", None)
+        self._last = ("", ""), b"", b""  # path and id, text, bytes as stored
         self._names: dict[str, Named] = {}
         self._marked: dict[tuple[str, str], Counter[Mark] | None] = {}
         self._room = _MARKS
@@ -102,37 +102,13 @@ class _Worker:
 
     def _look_at(self, item: str, version: Version, data: Content, walk: Walk) -> None:
         """Scan what has something to look at that it had not before: most files have not."""
-        text, new = None, None
         if isinstance(data, bytes) and not self._is_wanted(item, version.path):
             text = decoding.text(data)
-        if text is not None:
-            new = self._is_new(version, text, data)
-        if new is not False:
-            self._contents.keep(version.oid, data)
-        if text is None or (self._has_new(version, text) if new is None else new):
-            self._scan(item, version, walk)
-        else:
-            walk.count(1, len(text))
-
-    def _is_new(self, version: Version, text: bytes, data: Content) -> bool | None:
-        """Is there something to look at that was not there before? By the one pass over the text,
-        or over what differs where the last one was a parent's; None where that does not tell. In a
-        structured file any line may say what another one means."""
-        path, _, oid, before = version
-        marks = self._task.detector.marks
-        beside, last, last_data = self._last
-        self._last = (path, oid), text, data
-        if beside[0] != path or beside not in before or _is_structured(path):
-            return None if self._task.detector.may_say(path, text) else False
-        found = marks(path, differing(text, last), NEAR)
-        if found is not None and not found:
-            return False
-        self._contents.keep(beside[1], last_data)
-        known = marks(path, differing(last, text), NEAR)
-        if found is None or known is None:
-            return None
-        is_more = not found <= known
-        return is_more if not is_more or len(before) == 1 else None
+            if text is not None and not self._has_new(version, text, data):
+                walk.count(1, len(text))
+                return
+        self._contents.keep(version.oid, data)
+        self._scan(item, version, walk)
 
     def _changed(self, items: Sequence[str], walk: Walk) -> Iterator[tuple[str, Version]]:
         """The contents that are to be read."""
@@ -163,10 +139,34 @@ class _Worker:
             return False
         return True
 
-    def _has_new(self, version: Version, text: bytes) -> bool:
+    def _has_new(self, version: Version, text: bytes, data: bytes) -> bool:
         """Is there anything to look at that the file had not before?"""
-        new = self._are_new(self._marks(version.path, version.oid, text), version)
+        new = self._differs(version, text, data)
+        if new is None:
+            self._contents.keep(version.oid, data)
+            new = self._are_new(self._marks(version.path, version.oid, text), version)
         return self._adds(version, text) if new is None else new
+
+    def _differs(self, version: Version, text: bytes, data: bytes) -> bool | None:
+        """The same by the one pass over the text alone, or over what differs where the last one was
+        a parent's; None where that does not tell. In a structured file any line may say what
+        another one means."""
+        path, _, oid, before = version
+        marks = self._task.detector.marks
+        beside, last, last_data = self._last
+        self._last = (path, oid), text, data
+        if beside[0] != path or beside not in before or _is_structured(path):
+            return None if self._task.detector.may_say(path, text) else False
+        found = marks(path, differing(text, last), NEAR)
+        if found is not None and not found:
+            return False
+        self._contents.keep(beside[1], last_data)
+        known = marks(path, differing(last, text), NEAR)
+        if found is None or known is None:
+            return None
+        if found <= known:
+            return False
+        return True if len(before) == 1 else None  # another parent may have had it
 
     def _are_new(self, marks: Counter[Mark] | None, version: Version) -> bool | None:
         """Were some of a file's marks not there before? In structured files any line may say what
@@ -271,6 +271,7 @@ class _Worker:
 
 
 def _is_structured(path: str) -> bool:
+    """The scope, which is asked at once, spares most files the question for a reader."""
     return scope_of(path) != "code" and bool(file_kind(path).reader)
 
 
