@@ -51,10 +51,10 @@ def run(  # noqa: PLR0913 - how the work is cut, by name
 ) -> Iterator[Result | Lost]:
     """The task that `make` gives, over all items in any order, in batches of `most` at most.
 
-    In each round, every worker takes this share of what there is left for it: batches get smaller,
-    so that all workers end at about the same time. Half of them take from the front, half from the
-    back: where like items are side by side, what is loaded for one kind is loaded by half of them.
-    Before that, few items are done here, for so many seconds.
+    In each round, every worker takes this share of what there is left for it, from the second on at
+    most half: batches get smaller, so that all workers end at about the same time. Half of them
+    take from the front, half from the back: where like items are side by side, what is loaded for
+    one kind is loaded by half of them. Before that, few items are done here, for so many seconds.
 
     `make` and what it holds must be picklable where processes cannot fork.
     """
@@ -66,11 +66,10 @@ def run(  # noqa: PLR0913 - how the work is cut, by name
         few = min(at + 1, _FIRST)  # 1, 2, 4 …: the first files may be the large ones
         yield task(items[at : at + few])
         at += few
-    left = _Left(items[at:], _sizes(len(items) - at, most, share))
     if _workers() == 1:
-        while left:
-            yield task(left.front())
-    elif left:
+        for first in range(at, len(items), most):
+            yield task(items[first : first + most])
+    elif left := _Left(items[at:], _sizes(len(items) - at, most, share)):
         yield from _pooled(make, left, meanwhile)
 
 
@@ -80,6 +79,7 @@ def _sizes(left: int, most: int, share: float) -> Iterator[int]:
         size = max(1, min(most, int(left * share / _workers())))
         yield from [size] * _workers()
         left -= size * _workers()
+        share = min(share, 0.5)
 
 
 class _Left:

@@ -68,6 +68,13 @@ class TestBatches:
         sizes = pool._sizes(10, most=4, share=0.9)
         assert [next(sizes) for _ in range(6)] == [4, 4, 1, 1, 1, 1]
 
+    def test_from_the_second_round_on_at_most_half_of_what_is_left_is_taken(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pool, "_workers", lambda: 2)
+        sizes = pool._sizes(1000, most=1000, share=0.8)
+        assert [next(sizes) for _ in range(6)] == [400, 400, 50, 50, 25, 25]
+
     @forks
     def test_where_there_is_one_processor_all_is_done_here_in_large_ones(
         self, monkeypatch: pytest.MonkeyPatch
@@ -75,12 +82,12 @@ class TestBatches:
         monkeypatch.setattr(pool, "_workers", lambda: 1)
         items, here = tuple(map(str, range(2000))), [os.getpid()]
         made: list[Sequence[object]] = []
-        for result in pool.run(lambda: lambda some: [*some, os.getpid()], items, most=900, share=1):
+        for result in pool.run(lambda: lambda some: [*some, os.getpid()], items, most=900):
             assert not isinstance(result, pool.Lost)
             assert result[-1:] == here
             made.append(result[:-1])
         assert [item for some in made for item in some] == [*items]
-        assert [*map(len, made)][:2] == [900, 900]
+        assert [*map(len, made)] == [900, 900, 200]
 
 
 class TestBeside:

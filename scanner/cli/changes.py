@@ -10,7 +10,7 @@ import scanner
 from scanner import cache, pool
 from scanner.cli.commits import History
 from scanner.cli.masking import masked_gap
-from scanner.cli.sweep import Plan, Progress, Swept
+from scanner.cli.sweep import LOADS, Plan, Progress, Swept
 from scanner.cli.terminal import Io
 from scanner.cli.walk import Looking, Walk
 from scanner.errors import UsageError
@@ -83,7 +83,8 @@ def _history(plan: Plan, asked: History, name: str) -> Change:
         stashes=asked.stashes,
         notes=asked.notes,
         seen=(kept or b"").decode().split(),
-        meanwhile=(plan.recipe.prepare, packs.load),  # few are listed before it comes to packs
+        # Few commits are listed before it comes to packs.
+        meanwhile=(plan.recipe.prepare, packs.load, *LOADS),
     )
 
 

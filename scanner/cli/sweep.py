@@ -297,7 +297,7 @@ def _rules(
 def sweep(ready: Plan, io: Io, meanwhile: Callable[[], object] = lambda: None) -> Swept:
     """Scan all that was selected. UsageError where that is nothing. `meanwhile` is called once
     where other processes scan, as they do it."""
-    listed = ready.selection.source.paths((*_LOADS, ready.recipe.prepare))
+    listed = ready.selection.source.paths((*LOADS, ready.recipe.prepare))
     _refuse_nothing(ready.selection, listed)
     recipe, known = _with_examples(ready, listed)
     swept = Swept()
@@ -350,7 +350,7 @@ def _load_yaml() -> None:
     from scanner.detect.structure import yaml_reader  # noqa: F401
 
 
-_LOADS = (_load_engine, _load_more, _load_yaml)
+LOADS = (_load_engine, _load_more, _load_yaml)
 """Of what a tree of some size needs in the end, as much as can be loaded while it is listed."""
 
 
