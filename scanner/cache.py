@@ -78,6 +78,13 @@ def trouble(where: str) -> str:
     return "" if os.access(where, os.W_OK | os.X_OK) else "it cannot be written to"
 
 
+def keeps(where: str) -> bool:
+    """Can something be kept in the folder? It is made where it is not there."""
+    with contextlib.suppress(OSError):
+        os.makedirs(where, mode=0o700, exist_ok=True)
+    return not trouble(where)
+
+
 def cached(name: str, make: Callable[[], bytes], where: str) -> bytes:
     """What is stored under `name`, made and stored first where it is not there."""
     payload = load(name, where)

@@ -28,6 +28,7 @@ def sweep(plan: Plan, io: Io, meanwhile: Callable[[], object]) -> Swept:
     """What the commits add that the arguments mean."""
     asked = plan.selection.commits
     assert asked is not None  # noqa: S101 - asked by the caller
+    plan.recipe.compile()
     changes = asked.changes
     name = ""
     if asked.history:

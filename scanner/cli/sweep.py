@@ -8,19 +8,21 @@ from __future__ import annotations
 import argparse
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from scanner import globs, pool
+from scanner import cache, globs, pool
 from scanner.cli import debt, inputs
 from scanner.cli.debt import Debt
 from scanner.cli.inputs import Selection, in_commit
 from scanner.cli.masking import masked
 from scanner.cli.terminal import Io
 from scanner.detect import rulebook
-from scanner.detect.detector import NOTHING, Detector, Named, matcher_for
+from scanner.detect.detector import NOTHING, SCOPES, Detector, Named, matcher_for
+from scanner.detect.matcher import NAME
 from scanner.detect.rulebook import Rulebook
+from scanner.detect.scopes import scope_of
 from scanner.errors import UsageError
 from scanner.inputs.interface import Blob, Source
 from scanner.model import MEMBER, Gap, Observation, Reference, Skip
@@ -126,10 +128,27 @@ class Recipe(NamedTuple):
 
     def prepare(self) -> None:
         """Load what any file may ask for. Processes that are forked inherit it."""
+        self.compile()
         self.detector().prepare()
+
+    def compile(self, scopes: Callable[[], Iterable[str]] = lambda: SCOPES) -> None:
+        """Where the cache is empty, as it is on a CI machine, fill it: all processors at once do
+        what the first file of each scope would have to wait for."""
+        folder, detector = self.cache_folder, self.detector()
+        if folder is None or not detector.missing(SCOPES) or not cache.keeps(folder):
+            return
+        missing = detector.missing(sorted(scopes()))
+        if missing[1:]:
+            _ = self.book.rules  # they are compiled first, and once
+            for _ in pool.run(partial(_compiler, self), missing, most=1, patience=0):
+                pass  # of a worker that was lost, the first file does it
 
 
 _matcher = functools.lru_cache(maxsize=1)(matcher_for)
+
+
+def _compiler(recipe: Recipe) -> Callable[[Sequence[str]], None]:
+    return recipe.detector().prepare
 
 
 class Task(NamedTuple):
@@ -299,6 +318,7 @@ def sweep(ready: Plan, io: Io, meanwhile: Callable[[], object] = lambda: None) -
     where other processes scan, as they do it."""
     listed = ready.selection.source.paths((*LOADS, ready.recipe.prepare))
     _refuse_nothing(ready.selection, listed)
+    ready.recipe.compile(lambda: {NAME, *map(scope_of, listed)})
     recipe, known = _with_examples(ready, listed)
     swept = Swept()
     progress = Progress(io, len(listed))

@@ -108,6 +108,10 @@ def _is_asked_once(rule: Rule) -> bool:
     return bool(rule.group and not rule.pattern)
 
 
+SCOPES = (NAME, "any", "code", "config")
+"""Of files' names, and of files."""
+
+
 class Named(NamedTuple):
     """What a file's name says: the secrets that stand in it, masked in their observation's path,
     and the numbers of the rules that it calls for."""
@@ -194,11 +198,14 @@ class Detector:
         """Does the first hit of a pattern stand for all?"""
         return number in self._book.rules and _is_asked_once(self._book.rules[number])
 
-    def prepare(self) -> None:
-        """Load what any file may ask for."""
-        for path in ("", ".py", ".yaml"):
-            self._matcher.hits(b"", scope_of(path))
-        self._matcher.hits(b"", NAME)
+    def prepare(self, scopes: Iterable[str] = SCOPES) -> None:
+        """Load what any file of these scopes may ask for, or any file's name."""
+        for scope in scopes:
+            self._matcher.hits(b"", scope)
+
+    def missing(self, scopes: Iterable[str]) -> list[str]:
+        """Those of these scopes for which that takes more than a second: it is to be compiled."""
+        return self._matcher.missing(scopes)
 
     @functools.cached_property
     def _remarks(self) -> Container[int]:

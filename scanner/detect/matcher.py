@@ -6,8 +6,10 @@ fallback where Hyperscan has no wheel. A hit says "look here", never "this is a 
 
 from __future__ import annotations
 
+import functools
+import os
 import re
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from scanner import cache
@@ -63,6 +65,9 @@ class Matcher(Protocol):
     def meets(self, data: bytes, scope: str, but: Container[int]) -> bool:
         """Is there a hit of any pattern, but for those of these numbers?"""
 
+    def missing(self, scopes: Iterable[str]) -> list[str]:
+        """Those of these scopes that take more than a second to be compiled, and are to be."""
+
 
 Numbered = Callable[[], Mapping[int, Pattern]]
 """Makes the patterns, by the numbers that their hits have."""
@@ -84,7 +89,11 @@ def build(name: str, patterns: Numbered, key: str, cache_folder: str | None) -> 
                 ) from None
         else:
             cached = _Cached(patterns, key, cache_folder)
-            return _Scoped("hyperscan", lambda scope: _Hyperscan(hyperscan, cached, scope))
+            return _Scoped(
+                "hyperscan",
+                lambda scope: _Hyperscan(hyperscan, cached, scope),
+                lambda scope: cached.has(_database(hyperscan, key, scope)),
+            )
     return _Scoped("re", lambda scope: _Twin(_of_scope(patterns(), scope)))
 
 
@@ -111,6 +120,9 @@ class Joined(NamedTuple):
         if self.first.meets(data, scope, but):
             return True
         return any(number not in but for number, _ in self._further(data, scope))
+
+    def missing(self, scopes: Iterable[str]) -> list[str]:
+        return self.first.missing(scopes)
 
     def _further(self, data: bytes, scope: str) -> list[Hit]:
         wanted, of = _wanted(scope), self.scopes.get
@@ -140,9 +152,15 @@ class _Engine(Protocol):
 class _Scoped:
     """An engine for each scope, made when the first file of it comes."""
 
-    def __init__(self, name: str, make: Callable[[str], _Engine]) -> None:
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[str], _Engine],
+        has: Callable[[str], bool] = lambda _scope: True,
+    ) -> None:
         self.name = name
         self._make = make
+        self._has = has
         self._made: dict[str, _Engine] = {}
 
     def hits(self, data: bytes, scope: str = "") -> list[Hit]:
@@ -150,6 +168,9 @@ class _Scoped:
 
     def meets(self, data: bytes, scope: str, but: Container[int]) -> bool:
         return self._engine(scope).meets(data, but)
+
+    def missing(self, scopes: Iterable[str]) -> list[str]:
+        return [scope for scope in scopes if scope not in self._made and not self._has(scope)]
 
     def _engine(self, scope: str) -> _Engine:
         engine = self._made.get(scope)
@@ -164,6 +185,9 @@ class _Cached(NamedTuple):
     patterns: Numbered
     key: str
     folder: str | None
+
+    def has(self, name: str) -> bool:
+        return self.folder is not None and os.path.exists(os.path.join(self.folder, name))
 
 
 class _Numbers(dict[int, int]):
@@ -181,8 +205,7 @@ class _Hyperscan:
         self._patterns = cached.patterns
         self._scope = scope
         self._numbers = _Numbers()
-        name = f"database-{cached.key}-{scope or 'every'}-{self._platform()}.hs"
-        self._db = self._load(name, cached.folder)
+        self._db = self._load(_database(engine, cached.key, scope), cached.folder)
         self._scratch = engine.Scratch(self._db)
         self._db.scratch = self._scratch
 
@@ -238,12 +261,15 @@ class _Hyperscan:
             ) from None
         return database
 
-    def _platform(self) -> str:
-        """Engine version and processor features: a compiled database fits no others."""
-        features = f"{self._engine.__version__} {_processor()}"
-        return cache.key(features)[:16]
+
+def _database(engine: Any, key: str, scope: str) -> str:
+    """What is compiled, by the name of its file. Engine version and processor features are in it: a
+    compiled database fits no others."""
+    platform = cache.key(f"{engine.__version__} {_processor()}")[:16]
+    return f"database-{key}-{scope or 'every'}-{platform}.hs"
 
 
+@functools.cache
 def _processor() -> str:
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
