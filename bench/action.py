@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from bench.results import Demand, Section, Table, number
 ROUNDS = 9
 TREE = "ansible-core"
 FOLDER = peers.BUILD / "action"
-_STEP = f"{shlex.quote(sys.executable)} -I {shlex.quote(str(peers.ROOT / 'action' / 'run.py'))}"
 
 
 def section() -> Section:
@@ -66,7 +64,8 @@ def _commands(ours: peers.Tool, tree: Path) -> dict[str, Command]:
     (FOLDER / "event.json").write_text("{}")
     scan = ours.command(("-I", "-m", "scanner", "scan"), tree, label="action")
     venv = shlex.quote(str(ours.binary.parents[1]))
-    script = f"{_STEP} plan && ln -s {venv} keywatch/venv && {_STEP} run; {_STEP} conclude"
+    step = shlex.join([str(peers.interpreter()), "-I", str(peers.ROOT / "action" / "run.py")])
+    script = f"{step} plan && ln -s {venv} keywatch/venv && {step} run; {step} conclude"
     steps = replace(
         scan,
         argv=("bash", "-c", script),

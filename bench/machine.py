@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.peers import Tool
+from bench.peers import Tool, interpreter
 
 
 def facts(tools: Iterable[Tool], load_before: float) -> dict[str, str]:
@@ -19,7 +19,7 @@ def facts(tools: Iterable[Tool], load_before: float) -> dict[str, str]:
     return {
         "Date": f"{now:%Y-%m-%d %H:%M} UTC",
         "Machine": f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {_memory():.0f} GB",
-        "System": f"Linux {platform.release()}, Python {platform.python_version()}, {_git()}",
+        "System": f"Linux {platform.release()}, {_printed(interpreter())}, {_printed('git')}",
         "Tools": versions,
         "Load average when the section began and ended": f"{load_before:.2f}, {load():.2f}",
     }
@@ -47,6 +47,7 @@ def _memory() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
 
 
-def _git() -> str:
-    done = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+def _printed(program: str | Path) -> str:
+    """What a program says of its version."""
+    argv = [str(program), "--version"]
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
