@@ -19,7 +19,8 @@ def facts(tools: Iterable[Tool], load_before: float) -> dict[str, str]:
     return {
         "Date": f"{now:%Y-%m-%d %H:%M} UTC",
         "Machine": f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {_memory():.0f} GB",
-        "System": f"Linux {platform.release()}, {_printed(interpreter())}, {_printed('git')}",
+        "System": f"Linux {platform.release()}, {_printed(interpreter())} for the tools and"
+        f" {platform.python_version()} for the benchmark itself, {_printed('git')}",
         "Tools": versions,
         "Load average when the section began and ended": f"{load_before:.2f}, {load():.2f}",
     }

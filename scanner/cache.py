@@ -48,11 +48,11 @@ def load(name: str, where: str) -> bytes | None:
 
 def store(name: str, payload: bytes, where: str) -> None:
     """Write `payload` beside and rename; nothing where the folder cannot be used."""
+    if not keeps(where):
+        return
     with contextlib.suppress(OSError):
-        os.makedirs(where, mode=0o700, exist_ok=True)
-        if _is_private(os.stat(where)):
-            _write(os.path.join(where, name), _checksum(payload) + payload)
-            _forget_old(where)
+        _write(os.path.join(where, name), _checksum(payload) + payload)
+        _forget_old(where)
 
 
 def _write(path: str, data: bytes) -> None:
@@ -83,6 +83,11 @@ def keeps(where: str) -> bool:
     with contextlib.suppress(OSError):
         os.makedirs(where, mode=0o700, exist_ok=True)
     return not trouble(where)
+
+
+def has(name: str, where: str) -> bool:
+    """Is something stored under `name`? Whether it can be trusted, only `load` tells."""
+    return os.path.exists(os.path.join(where, name))
 
 
 def cached(name: str, make: Callable[[], bytes], where: str) -> bytes:

@@ -116,12 +116,11 @@ def _walks(
     items = [*dict.fromkeys(commit for change in changes for commit in change.commits)][::-1]
     items += dict.fromkeys(change.trees for change in changes if change.trees)
     asked = plan.selection.commits
-    is_long = len(items) > _MANY
     looking = Looking(
         root=plan.selection.source.root,
         recipe=plan.recipe,
         is_own=not (asked and asked.is_trusted),
-        packed=is_long,
+        packed=len(items) > _MANY,
     )
     progress, done = Progress(io, len(items), "commits"), 0
     for result in _results(looking, items, meanwhile):

@@ -134,13 +134,13 @@ class Recipe(NamedTuple):
     def compile(self, scopes: Callable[[], Iterable[str]] = lambda: SCOPES) -> None:
         """Where the cache is empty, as it is on a CI machine, fill it: all processors at once do
         what the first file of each scope would have to wait for."""
-        folder, detector = self.cache_folder, self.detector()
-        if folder is None or not detector.missing(SCOPES) or not cache.keeps(folder):
+        folder, missing = self.cache_folder, self.detector().missing(SCOPES)
+        if folder is None or not missing or not cache.keeps(folder):
             return
-        missing = detector.missing(sorted(scopes()))
-        if missing[1:]:
+        wanted = sorted({*missing}.intersection(scopes()))
+        if wanted[1:]:
             _ = self.book.rules  # they are compiled first, and once
-            for _ in pool.run(partial(_compiler, self), missing, most=1, patience=0):
+            for _ in pool.run(partial(_compiler, self), wanted, most=1, patience=0):
                 pass  # of a worker that was lost, the first file does it
 
 
@@ -371,7 +371,7 @@ def _load_yaml() -> None:
 
 
 LOADS = (_load_engine, _load_more, _load_yaml)
-"""Of what a tree of some size needs in the end, as much as can be loaded while it is listed."""
+"""Of what a tree or a history needs in the end, as much as can be loaded while git lists it."""
 
 
 def _suffix(path: str) -> str:

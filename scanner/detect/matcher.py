@@ -7,7 +7,6 @@ fallback where Hyperscan has no wheel. A hit says "look here", never "this is a 
 from __future__ import annotations
 
 import functools
-import os
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -89,11 +88,12 @@ def build(name: str, patterns: Numbered, key: str, cache_folder: str | None) -> 
                 ) from None
         else:
             cached = _Cached(patterns, key, cache_folder)
-            return _Scoped(
-                "hyperscan",
-                lambda scope: _Hyperscan(hyperscan, cached, scope),
-                lambda scope: cached.has(_database(hyperscan, key, scope)),
-            )
+
+            def has(scope: str) -> bool:
+                name = _database(hyperscan, key, scope)
+                return cache_folder is not None and cache.has(name, cache_folder)
+
+            return _Scoped("hyperscan", lambda scope: _Hyperscan(hyperscan, cached, scope), has)
     return _Scoped("re", lambda scope: _Twin(_of_scope(patterns(), scope)))
 
 
@@ -185,9 +185,6 @@ class _Cached(NamedTuple):
     patterns: Numbered
     key: str
     folder: str | None
-
-    def has(self, name: str) -> bool:
-        return self.folder is not None and os.path.exists(os.path.join(self.folder, name))
 
 
 class _Numbers(dict[int, int]):

@@ -42,7 +42,7 @@ class Version(NamedTuple):
     @property
     def is_moved(self) -> bool:
         """Has it a path that it had not before?"""
-        return all(path != self.path for path, _ in self.before)
+        return self.path not in dict(self.before)
 
 
 def added(text: bytes, before: Sequence[bytes]) -> Lines:
