@@ -70,7 +70,7 @@ def beside(task: Callable[[], Result], steps: Iterable[Callable[[], object]]) ->
 
     The task must give what can be pickled, and leave nothing behind.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not steps:
         return task()
     pipe, process = _fork(partial(_tell, task), ())
     try:

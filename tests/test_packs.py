@@ -18,7 +18,7 @@ from typing import NamedTuple, cast
 
 import pytest
 
-from scanner import pool
+from scanner import pool, processes
 from scanner.cli import changes
 from scanner.cli.walk import Looking, Walk
 from scanner.detect.detector import Mark
@@ -233,7 +233,7 @@ def test_git_is_fed_and_at_work_while_other_things_are_done(packed: Path) -> Non
     asked, fed = ("rev-list", "--stdin"), b"HEAD\n" * 300_000
     done: list[int] = []
     steps = [partial(done.append, number) for number in range(3)]
-    said = plumbing.run(str(packed), *asked, fed=fed, meanwhile=steps)
+    said = processes.beside(partial(plumbing.run, str(packed), *asked, fed=fed), steps)
     assert said == git(packed, "rev-list", "HEAD").encode()
     assert done == [0, 1, 2]
 
@@ -241,7 +241,7 @@ def test_git_is_fed_and_at_work_while_other_things_are_done(packed: Path) -> Non
 def test_what_ends_git_before_it_has_read_all_is_told(packed: Path) -> None:
     fed = b"HEAD\n" * 300_000
     with pytest.raises(UsageError, match="rev-list failed"):
-        plumbing.run(str(packed), "rev-list", "--no-such", "--stdin", fed=fed, meanwhile=[list])
+        plumbing.run(str(packed), "rev-list", "--no-such", "--stdin", fed=fed)
 
 
 FILLER = b"# nothing that is looked at stands in this line\n" * 20

@@ -85,7 +85,7 @@ def _history(plan: Plan, asked: History, name: str) -> Change:
         notes=asked.notes,
         seen=(kept or b"").decode().split(),
         # Few commits are listed before it comes to packs.
-        meanwhile=(plan.recipe.prepare, packs.load, *LOADS),
+        steps=(plan.recipe.prepare, packs.load, *LOADS),
     )
 
 

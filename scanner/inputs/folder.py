@@ -38,8 +38,7 @@ class Folder:
         self._may_be_linked = use_git or bool(only)
 
     def paths(self, steps: Sequence[Callable[[], object]] = (), /) -> Sequence[str]:
-        listing = processes.beside(self._list, steps) if steps else self._list()
-        paths, self._tracked = listing
+        paths, self._tracked = processes.beside(self._list, steps)
         return paths
 
     def _list(self) -> tuple[Sequence[str], frozenset[str]]:

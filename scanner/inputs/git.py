@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from scanner.errors import UsageError
@@ -45,7 +44,7 @@ _DROPPED = {
 }
 # Where a server keeps what is pushed until its hooks let it in.
 _QUARANTINE = {"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"}
-_PATIENCE, _A_MOMENT = 600, 0.001  # seconds
+_PATIENCE = 600
 _BUFFER = 1 << 18
 _AHEAD = 500  # names: fewer bytes than a pipe holds, so that nobody waits for the other
 _UNOPENED = re.compile(rb"(?ms)^warning: could not open directory '(.*?)/': [^'\n]*$")
@@ -78,14 +77,10 @@ def is_told(root: str) -> bool:
     return place is not None and os.path.realpath(place) == root
 
 
-def run(
-    root: str, *arguments: str, fed: bytes = b"", meanwhile: Sequence[Callable[[], object]] = ()
-) -> bytes:
+def run(root: str, *arguments: str, fed: bytes = b"") -> bytes:
     """What a git command prints, with `fed` as its standard input. UsageError with git's own words
-    where it fails. `meanwhile` is done, one after the other, while it is at work: a command that
-    reads all that it is fed before it answers."""
-    process = _start(root, arguments, feeds=bool(fed))
-    return _finish(root, process, arguments[0], fed, meanwhile)[0]
+    where it fails."""
+    return _finish(root, _start(root, arguments, feeds=bool(fed)), arguments[0], fed)[0]
 
 
 def run_briefly(root: str, most: int, *arguments: str) -> bytes | None:
@@ -278,16 +273,12 @@ def _discard(stream: IO[bytes], size: int) -> None:
 
 
 def _finish(
-    root: str,
-    process: subprocess.Popen[bytes],
-    command: str,
-    fed: bytes = b"",
-    meanwhile: Sequence[Callable[[], object]] = (),
+    root: str, process: subprocess.Popen[bytes], command: str, fed: bytes = b""
 ) -> tuple[bytes, bytes]:
     import subprocess
 
     try:
-        out, err = _said(process, fed, meanwhile)
+        out, err = process.communicate(fed or None, timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -302,31 +293,6 @@ def _finish(
         why = why.removeprefix("fatal: ")
         raise UsageError(f"git {command} failed in {root}", why=why, todo=_advice(why))
     return out, err
-
-
-def _said(
-    process: subprocess.Popen[bytes], fed: bytes, meanwhile: Sequence[Callable[[], object]]
-) -> tuple[bytes, bytes]:
-    import subprocess
-
-    if not meanwhile:
-        return process.communicate(fed or None, timeout=_PATIENCE)
-    if process.stdin:  # communicate() loses what it could not write when its time is over
-        with contextlib.suppress(OSError):  # it ended before it had read all
-            process.stdin.write(fed)
-            process.stdin.close()
-        process.stdin = None
-    try:
-        for do in meanwhile:
-            try:
-                return process.communicate(timeout=_A_MOMENT)
-            except subprocess.TimeoutExpired:
-                do()
-    except BaseException:
-        process.kill()
-        process.communicate()
-        raise
-    return process.communicate(timeout=_PATIENCE)
 
 
 def _start(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
+from scanner import processes
 from scanner.errors import UsageError
 from scanner.inputs import git
 from scanner.inputs.git import Objects
@@ -86,11 +88,11 @@ def of_history(  # noqa: PLR0913 - all that the arguments may say, by name
     stashes: bool,
     notes: bool,
     seen: Sequence[str] = (),
-    meanwhile: Sequence[Callable[[], object]] = (),
+    steps: Sequence[Callable[[], object]] = (),
 ) -> Change:
     """A range, the commits that one name leads to, or with "" those that all refs do; without what
     the commits `seen` lead to. Where git cannot walk to all of those, all that can be read.
-    `meanwhile` is done while git lists them: see git.run."""
+    The steps are taken while git lists them: see processes.beside."""
     objects = git.objects(root)
     gaps: list[Gap] = []
     base = ""
@@ -111,7 +113,8 @@ def of_history(  # noqa: PLR0913 - all that the arguments may say, by name
     without = (*seen, *([base] if base else ()))
     try:
         revisions = (*tips, *(f"^{each}" for each in without))
-        listed = _listed(root, revisions, "--ignore-missing", meanwhile=meanwhile)
+        listing = partial(_listed, root, revisions, "--ignore-missing")
+        listed = processes.beside(listing, steps)
     except UsageError as error:
         if said:
             raise
@@ -172,16 +175,10 @@ def _commit(objects: Objects, root: str, name: str) -> str:
     raise UsageError(f"{name} names no commit here", todo=todo)
 
 
-def _listed(
-    root: str,
-    revisions: Sequence[str],
-    *arguments: str,
-    meanwhile: Sequence[Callable[[], object]] = (),
-) -> _Listed:
+def _listed(root: str, revisions: Sequence[str], *arguments: str) -> _Listed:
     order = ("rev-list", "--date-order", "--boundary")
     fed = "".join(f"{each}\n" for each in revisions).encode()
-    said = git.run(root, *order, *arguments, "--stdin", fed=fed, meanwhile=meanwhile)
-    ids = said.decode().splitlines()
+    ids = git.run(root, *order, *arguments, "--stdin", fed=fed).decode().splitlines()
     return _Listed(
         commits=tuple(each for each in ids if each[0] != "-"),
         boundary=tuple(each[1:] for each in ids if each[0] == "-"),
