@@ -13,8 +13,9 @@ WORKERS ?= 2
 VERSIONS ?= 3.11 3.12 3.13 3.14
 
 # What another interpreter runs: what reads, matches, judges and reports. All of it takes minutes more.
-CORE ?= $(foreach name,engine matcher structure templates hook inputs archives exact baseline sweep document \
-  config_corpus rules report policy_judge named regexes,tests/test_$(name).py)
+CORE ?= tests/detect tests/inputs tests/report tests/test_document.py tests/cli/test_hook.py \
+  tests/cli/test_baseline_command.py tests/cli/test_rules_command.py tests/policy/test_judge.py \
+  tests/scan/test_exact.py tests/scan/test_files.py
 
 # Each worker begins with half of the tests, in order: what those of a file share is mostly made once.
 SHARED := -n $(WORKERS) --dist worksteal

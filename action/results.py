@@ -16,7 +16,7 @@ from action.verbs import Run
 
 _SUMMARY = 1_000_000  # bytes of a step's summary; GitHub takes 1 MiB
 _GRAVEST = (130, 4, 2, 1, 3, 0)  # exit codes of keywatch: which one stands for several runs
-_DEBT = frozenset({"baseline", "classic-baseline"})
+_DEBT = frozenset({"baseline", "detect-secrets-baseline"})
 
 
 class Result(NamedTuple):

@@ -13,8 +13,8 @@ import urllib3
 from bench import audit_reads, machine, measure, peers
 from bench.measure import Command, Series
 from bench.results import Demand, Section, Table, number, ratio
-from scanner.inventory.workers import WORKERS
-from tests import openbao
+from scanner.inventory.threads import WORKERS
+from tests.support import openbao
 
 ROUNDS = 5
 FEW, MANY = 10_000, 100_000

@@ -14,7 +14,7 @@ import urllib3
 
 from scanner.inventory import vault
 from scanner.inventory.interface import Settings
-from scanner.inventory.workers import WORKERS
+from scanner.inventory.threads import WORKERS
 from scanner.records import Record
 
 TOKEN = "root"  # noqa: S105 - of a server that only the benchmark knows

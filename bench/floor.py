@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 
 from scanner import cache
-from scanner.detect import detector, matcher, rulebook, scopes
+from scanner.detect import detector
+from scanner.detect.prefilter import matcher, scopes
+from scanner.detect.rules import rulebook
 
 _HEAD = 8192
 

@@ -25,7 +25,7 @@ from bench import corpora, machine, measure, peers, places, published
 from bench.published import Format
 from bench.results import Demand, Section, Table
 from docs.coverage import CHECKSUMS
-from scanner.detect import rulebook, samples
+from scanner.detect.rules import rulebook, samples
 
 FOLDER = peers.BUILD / "formats"
 SHORTEST_PREFIX = 3  # characters

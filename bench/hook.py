@@ -42,8 +42,8 @@ OWN = ("keywatch", "keywatch-staged")
 
 def section() -> Section:
     load = machine.load()
-    ours, classic = peers.keywatch(), peers.detect_secrets()
-    others = (peers.betterleaks(), peers.gitleaks(), classic)
+    ours, detect_secrets = peers.keywatch(), peers.detect_secrets()
+    others = (peers.betterleaks(), peers.gitleaks(), detect_secrets)
     timed = {case: measure.in_turn(_commands(case, ours, others), ROUNDS) for case in CASES}
     modules = _modules(ours.binary)
     return Section(
@@ -77,12 +77,12 @@ are `git --staged`. `bare Python` starts the interpreter and ends."""
 def _commands(
     case: Case, ours: peers.Tool, others: tuple[peers.Tool, peers.Tool, peers.Tool]
 ) -> dict[str, Command]:
-    better, git, classic = others
-    folder = repository(case, classic.binary)
+    better, git, detect_secrets = others
+    folder = repository(case, detect_secrets.binary)
     label = f"hook.{CASES.index(case)}"
     baseline = ("--baseline", BASELINE) if case.entries else ()
     staged = ("git", "--staged", "--no-banner", "--exit-code", "0", ".")
-    script = replace(classic, binary=classic.binary.with_name("detect-secrets-hook"))
+    script = replace(detect_secrets, binary=detect_secrets.binary.with_name("detect-secrets-hook"))
 
     def of(tool: peers.Tool, *arguments: str) -> Command:
         return tool.command(arguments, folder, label=label, limit=60)

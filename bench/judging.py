@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 from bench import machine, peers
 from bench.results import Demand, Section, Table
-from scanner import config
-from scanner.policy import rotation
-from scanner.policy.matching import Entries
+from scanner.configuration import repository
+from scanner.policy.declarations.matching import Entries
+from scanner.policy.live import rotation_age
 from scanner.records import Dated, Record, Rotation
 
 RECORDS = 100_000
@@ -92,12 +92,12 @@ def _cpu(work: Callable[[], object]) -> float:
 
 def _judging(policy: list[str], records: list[Record]) -> Callable[[], None]:
     text = "version: 1\nsecrets:\n" + "".join(f"- {{{line}}}\n" for line in policy)
-    settings = config.load(text.encode(), "keywatch.yaml", None)
+    settings = repository.load(text.encode(), "keywatch.yaml", None)
 
     def work() -> None:
         entries = Entries(settings.secrets, settings.classes)
         for record in records:
-            rotation.judge(record, entries.match(record), NOW)
+            rotation_age.judge(record, entries.match(record), NOW)
 
     return work
 

@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 if __name__ == "__main__":  # a script: this checkout, not what may be installed
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from scanner.detect import classic, matcher
+from scanner.detect import detect_secrets
+from scanner.detect.prefilter import matcher
 
 Key = tuple[str, str, str]
 SHOWN = 20
@@ -36,16 +37,16 @@ class Side(NamedTuple):
 
 
 def ours(tree: Path) -> Side:
-    """The classic layer alone, on the files that detect-secrets would read."""
-    settings = classic.default_settings()
-    patterns = [matcher.Pattern(*one) for one in classic.prefilters(settings)]
+    """The detect-secrets layer alone, on the files that detect-secrets would read."""
+    settings = detect_secrets.default_settings()
+    patterns = [matcher.Pattern(*one) for one in detect_secrets.prefilters(settings)]
     engine = matcher.build("auto", lambda: dict(enumerate(patterns)), "", None)
     before = time.process_time()
     found: dict[Key, int] = {}
     for name, data in files(tree):
         hits = sorted((end, number) for number, end in engine.hits(data))
         ends, numbers = [end for end, _ in hits], [number for _, number in hits]
-        for one in classic.scan(name, data, ends, settings, numbers):
+        for one in detect_secrets.scan(name, data, ends, settings, numbers):
             found[name, one.kind, one.hashed_secret] = one.line
     return Side(found, time.process_time() - before)
 

@@ -26,12 +26,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from bench import passwords, quality
-from scanner.detect import likelihood, rulebook
 from scanner.detect.detector import Detector, matcher_for
-from scanner.detect.features import Case, features
-from scanner.detect.likelihood import Model
-from scanner.detect.matches import Match
-from scanner.detect.placeholders import stands_for_one
+from scanner.detect.engine.matches import Match
+from scanner.detect.rules import rulebook
+from scanner.detect.values import likelihood
+from scanner.detect.values.features import Case, features
+from scanner.detect.values.likelihood import Model
+from scanner.detect.values.placeholders import stands_for_one
 
 OUT = Path(__file__).resolve().parent.parent / "rules" / "likelihood.json"
 HELD_LINES = 1000

@@ -17,13 +17,13 @@ from typing import Any
 import yaml
 
 from docs import coverage, peers, picture
-from scanner.detect import rulebook
+from scanner.detect.rules import rulebook
 from scanner.model import RuleInfo
-from scanner.policy.check_rules import RULES as CHECK_RULES
-from scanner.policy.live_rules import RULES as LIVE_RULES
-from scanner.policy.references import RULES as TREE_RULES
+from scanner.policy.live.rules import RULES as LIVE_RULES
+from scanner.policy.repository.rules import RULES as CHECK_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.policy.rules import WEAKENED
+from scanner.policy.variables import RULES as TREE_RULES
 from scanner.report.interface import remedy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,7 +35,7 @@ CHECK = "keywatch policy check"
 LIVE = "keywatch audit"
 CHANGE = "A change"
 TREE = "The whole tree"
-CLASSIC = "Kinds of detect-secrets"
+DETECT_SECRETS = "Kinds of detect-secrets"
 _BY = {
     POLICY: "Made by every scan, from allow comments, allow entries and baselines.",
     CHECK: "Made by `keywatch policy check`, from the policy, configs/secrets and the repository.",
@@ -43,7 +43,7 @@ _BY = {
     CHANGE: "Made by `keywatch scan --diff` and `keywatch hook pre-receive`, from what a change "
     "does to the policy that it is judged by; and by `keywatch audit`, from the operator's file.",
     TREE: "Judged where the whole repository is scanned: a part of it cannot tell.",
-    CLASSIC: "Looked for where a `.secrets.baseline` lies, or with `--detect-secrets exact`.",
+    DETECT_SECRETS: "Used with `--detect-secrets exact`, and where there is a `.secrets.baseline`.",
 }
 
 
@@ -88,9 +88,9 @@ def _groups(
     for where in sorted({file for file, _ in declared.values()}):
         rules = [(infos[rule], raw) for rule, (file, raw) in declared.items() if file == where]
         yield where, rules
-    classic = [info for name, info in infos.items() if name not in declared]
+    detect_secrets = [info for name, info in infos.items() if name not in declared]
     for group, rest in (
-        (CLASSIC, classic),
+        (DETECT_SECRETS, detect_secrets),
         (TREE, TREE_RULES),
         (POLICY, JUDGE_RULES),
         (CHECK, CHECK_RULES),

@@ -21,8 +21,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests import openbao
-from tests.openbao import Bao, Postgres
+from tests.support import openbao
+from tests.support.openbao import Bao, Postgres
 
 AGED = timedelta(days=400)
 ROLE = "agentaskit-db"

@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from scanner.detect.samples import expand
+from scanner.detect.rules.samples import expand
 
 HERE = Path(__file__).resolve().parent
 TREE = HERE / "agentaskit"

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
-from scanner.named import NamedTuple
 
 _MAX_BYTES = 4_000_000
 _MAX_NODES = 200_000

@@ -13,9 +13,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-from scanner.named import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from scanner.records import Audited, Resource
@@ -86,7 +84,7 @@ class RuleInfo(NamedTuple):
     fix: str = ""
 
 
-class ClassicMatch(NamedTuple):
+class DetectSecretsMatch(NamedTuple):
     """A secret as detect-secrets knows it: plugin type, its unsalted SHA-1, its line.
 
     The hash is what `.secrets.baseline` holds. It goes there and nowhere else: no report shows it.
@@ -100,7 +98,7 @@ class ClassicMatch(NamedTuple):
     identifies: bool = True
 
     def __repr__(self) -> str:
-        return f"ClassicMatch(kind={self.kind!r}, line={self.line})"
+        return f"DetectSecretsMatch(kind={self.kind!r}, line={self.line})"
 
 
 class Appearance(NamedTuple):
@@ -120,7 +118,8 @@ class Finding(NamedTuple):
     ""); `ordinal` numbers the findings of one rule, path and context from 0, in the order of the
     file. `fingerprint` is made of these alone, never of the value. `tag` is 16 bits of a salted
     hash of the value (design law 10): for baselines and allow entries, never for a report.
-    `preview` is masked. `classic` holds detect-secrets' findings of the same value in this place.
+    `preview` is masked. `detect_secrets` holds detect-secrets' findings of the same value in this
+    place.
     `since` is None where history was not looked at.
 
     One about a live secret names it as `resource`, and its id is the context; the place is the line
@@ -137,7 +136,7 @@ class Finding(NamedTuple):
     fingerprint: str = ""
     detail: str = ""
     tag: int | None = None
-    classic: tuple[ClassicMatch, ...] = ()
+    detect_secrets: tuple[DetectSecretsMatch, ...] = ()
     resource: Resource | None = None
     since: Appearance | None = None
 
@@ -232,7 +231,8 @@ class Observation(NamedTuple):
 class Suppression(NamedTuple):
     """One exception or debt in the register: who says so, why, until when, and what it covers.
 
-    `by` is one of: comment, entry (keywatch.yaml), baseline, classic-baseline, pragma (a foreign
+    `by` is one of: comment, entry (keywatch.yaml), baseline, detect-secrets-baseline, pragma (a
+    foreign
     comment), rule-disabled, accepted-gap. `where` is `file:line` of the exception itself.
     """
 

@@ -19,10 +19,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence, Sized
 from functools import partial
 from itertools import cycle
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from scanner import processes
-from scanner.named import NamedTuple
 from scanner.processes import Pipe, Process
 
 Result = TypeVar("Result")

@@ -9,8 +9,7 @@ import enum
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-
-from scanner.named import NamedTuple
+from typing import NamedTuple
 
 ENDLESS = -1
 """In place of seconds: it never ends."""
@@ -64,7 +63,7 @@ class Sighting(NamedTuple):
 
 class Fault(NamedTuple):
     """Something else that is wrong with a live secret, seen by the backend's reader: the id of a
-    rule in policy/live_rules.py, and what was seen."""
+    rule in policy/live/rules.py, and what was seen."""
 
     rule: str
     detail: str
@@ -112,7 +111,8 @@ class Resource(NamedTuple):
 class Status(NamedTuple):
     """How one live secret stands: what reports show of it, and all that is kept of its record.
 
-    `verdict` and `conditions` are words of policy/rotation.py; the verdict is "" for a kind that
+    `verdict` and `conditions` are words of policy/live/rotation_age.py; the verdict is "" for a
+    kind that
     has no age, class and owner where no entry matches. The value is at least `youngest` and at most
     `oldest` seconds old, as `field` says; None: that is not known.
     """

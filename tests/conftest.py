@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.forks import MEASURING, Forks
-from tests.nursery import Ended, Nursery
-from tests.openbao import Bao, Postgres, binary, postgres, postgres_tools, watched
-from tests.support import Keywatch, unavailable
-from tests.workflows import ACT, Workshop
+from tests.support.forks import MEASURING, Forks
+from tests.support.helpers import Keywatch, unavailable
+from tests.support.nursery import Ended, Nursery
+from tests.support.openbao import Bao, Postgres, binary, postgres, postgres_tools, watched
+from tests.support.workflows import ACT, Workshop
 
 # Machines that run tests are busy, and a failure must show again: the same examples each time.
 settings.register_profile("keywatch", deadline=None, derandomize=True)

@@ -12,7 +12,7 @@ import pytest
 
 from scanner import pool, processes
 from scanner.errors import UsageError
-from tests.support import forks
+from tests.support.helpers import forks
 
 HERE = os.getpid()
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from scanner import __version__
-from scanner.cli.terminal import Io, plain, show_error
+from scanner.console import Io, plain, show_error
 from scanner.errors import ExitCode, KeywatchError
 
 VERBS = {

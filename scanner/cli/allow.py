@@ -15,25 +15,26 @@ import os
 import re
 from datetime import date
 
-from scanner import config, document
-from scanner.cli import output, register, survey
-from scanner.cli.inputs import Selection
-from scanner.cli.masking import masked
-from scanner.cli.terminal import Io, moment
+from scanner import document, files
+from scanner.configuration import repository
+from scanner.console import Io, moment
 from scanner.errors import ConfigError, ExitCode, UsageError
+from scanner.exceptions import full_scan, listing
 from scanner.inputs.folder import Folder
+from scanner.masking import masked
 from scanner.model import Finding, Outcome, Suppressed
-from scanner.policy import entry_text
-from scanner.policy.allow import ID, AllowEntry, of_entry
+from scanner.policy.exceptions import entry_text
+from scanner.policy.exceptions.allow_entries import ID, AllowEntry, of_entry
 from scanner.policy.rules import OWN_RULES
-from scanner.report import carried
+from scanner.report.sarif import carried_forward
+from scanner.scan.sources import Selection
 
 _NEW_FILE = "version: 1\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID|list", help="a finding's short name, or: list")
-    survey.add_arguments(parser)
+    full_scan.add_arguments(parser)
     group = parser.add_argument_group("the exception")
     group.add_argument("--reason", metavar="TEXT", help="why the finding is accepted")
     group.add_argument("--owner", metavar="WHO", help="who answers for it: @team, or an address")
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="of a live secret: the report that keywatch audit --report sarif=FILE wrote",
     )
-    register.add_arguments(parser.add_argument_group("the list"))
+    listing.add_arguments(parser.add_argument_group("the list"))
 
 
 def run(args: argparse.Namespace, io: Io) -> int:
@@ -51,16 +52,16 @@ def run(args: argparse.Namespace, io: Io) -> int:
     if args.id != "list":
         _refuse_bad_terms(args, now.date())
         _refuse_secrets(args)
-    selection = survey.select(args, io)
+    selection = full_scan.select(args, io)
     if args.id == "list":
-        survey.demand_whole_tree(selection, "the list")
+        full_scan.demand_whole_tree(selection, "the list")
     if args.audit:
         outcome = _audited(args, io, selection)
     else:
-        outcome = survey.survey(args, io, selection, now).outcome
+        outcome = full_scan.survey(args, io, selection, now).outcome
     if args.id == "list":
-        register.show(args, io, outcome.register, now.date())
-        return survey.completeness(outcome, io)
+        listing.show(args, io, outcome.register, now.date())
+        return full_scan.completeness(outcome, io)
     entry = _entry(args, _wanted(args.id, outcome))
     name = _write(args, io, selection, entry)
     io.write(f"{name}: {entry.rule} in {entry.path} is allowed until {entry.until}\n")
@@ -93,7 +94,7 @@ def _audited(args: argparse.Namespace, io: Io, selection: Selection) -> Outcome:
     """What an audit found, without what keywatch.yaml allows by now."""
     if args.id == "list":
         raise UsageError("the list has all exceptions", todo="leave out --audit")
-    found = carried.results(io.file(args.audit), args.audit)
+    found = carried_forward.results(io.file(args.audit), args.audit)
     entries = {each.fingerprint[:ID]: each for each in selection.config.allow}
     return Outcome(
         findings=tuple(each for each in found if each.id not in entries),
@@ -165,14 +166,14 @@ def _write(args: argparse.Namespace, io: Io, selection: Selection, entry: AllowE
             where=name,
             todo=f"add this item by hand: {entry_text.on_one_line(entry)}",
         )
-    output.write_file(path, after)
+    files.write_file(path, after)
     return name
 
 
 def _adds(before: bytes, after: bytes, entry: AllowEntry, name: str) -> bool:
     """Is `after` the same document with one item more, and a valid keywatch.yaml?"""
     try:
-        config.load(after, name, None)
+        repository.load(after, name, None)
         new, old = document.parse(after, name).data, document.parse(before, name).data
     except ConfigError:
         return False

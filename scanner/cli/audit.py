@@ -15,42 +15,37 @@ import shlex
 import sys
 
 import scanner
-from scanner.cli import (
-    audit_outcome,
-    audit_state,
-    backends,
-    inputs,
-    operators,
-    output,
-    policy,
-    stores,
-    surroundings,
-)
-from scanner.cli.audit_outcome import Sitting
-from scanner.cli.audit_state import State
-from scanner.cli.court import Court
-from scanner.cli.harvest import Harvest, gather
-from scanner.cli.masking import masked
+from scanner.audit import backends, environment, operator_config, stores
+from scanner.audit import outcome as audit_outcome
+from scanner.audit import state as audit_state
+from scanner.audit.collect import Harvest, gather
+from scanner.audit.judge import Court
+from scanner.audit.outcome import Sitting
+from scanner.audit.state import State
+from scanner.cli import output, policy
 from scanner.cli.policy import Policy
-from scanner.cli.terminal import Io, moment, show_error
-from scanner.cli.tree import Tree
+from scanner.configuration.operator import Entry, Operator
+from scanner.console import Io, moment, show_error
 from scanner.errors import ExitCode, OutputError, UsageError, unreadable
 from scanner.inventory.interface import Settings
+from scanner.masking import masked
 from scanner.model import Finding, Note, Severity
-from scanner.operator_file import Entry, Operator
-from scanner.policy import live_rules, rules
-from scanner.policy.terms import seconds
-from scanner.report import carried
+from scanner.policy import rules
+from scanner.policy.declarations.model import seconds
+from scanner.policy.live import rules as live_rules
 from scanner.report.interface import ReportContext
+from scanner.report.sarif import carried_forward
+from scanner.repository.tree import Tree
+from scanner.scan import sources
 
 _TIMEOUT = "10m"
 _PERIOD = re.compile(r"([1-9][0-9]{0,5}[smh])+")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    inputs.add_folder(parser)
+    sources.add_folder(parser)
     group = parser.add_argument_group("which stores")
-    operators.add_arguments(group)
+    operator_config.add_arguments(group)
     group.add_argument(
         "--backend",
         action="append",
@@ -116,7 +111,7 @@ def run(args: argparse.Namespace, io: Io, modules: backends.Modules = backends.B
     output.targets(args.report)
     _refuse_contradictions(args)
     tree = Tree(args.path, io)
-    operator = operators.read(args.operator, io, tree.root, backends.options(modules))
+    operator = operator_config.read(args.operator, io, tree.root, backends.options(modules))
     chosen = backends.chosen(operator.backends, args.backend)
     if args.permissions:
         asked = (_settings(each, args, io) for each in chosen)
@@ -128,7 +123,7 @@ def run(args: argparse.Namespace, io: Io, modules: backends.Modules = backends.B
     sitting = _sitting(args, io, tree, files, operator)
     earlier, notes = _earlier(args, io)
     notes += () if files.exists else [policy.no_policy()]
-    surroundings.clear(io.environ)
+    environment.clear(io.environ)
     ready = [backends.connected(each.settings, modules, sitting.now) for each in sitting.harvests]
     try:
         gather(sitting.harvests, ready)
@@ -200,7 +195,7 @@ def _earlier(args: argparse.Namespace, io: Io) -> tuple[tuple[Finding, ...], lis
         return (), [Note(kind="no-earlier-run", path=name, text=text)]
     except OSError as error:
         raise unreadable(name, error) from None
-    return carried.findings(data, name), []
+    return carried_forward.findings(data, name), []
 
 
 def _remember(args: argparse.Namespace, io: Io, sitting: Sitting) -> bool:

@@ -23,14 +23,21 @@ import argparse
 import json
 import os
 
-from scanner import cache
-from scanner.cli import columns, debt, inputs, output, record, survey
-from scanner.cli.inputs import Selection
-from scanner.cli.terminal import Io
-from scanner.detect import classic
+from scanner import cache, files
+from scanner.console import Io
+from scanner.detect import detect_secrets
 from scanner.errors import ExitCode
-from scanner.policy import baseline, classic_baseline, classic_merge, classic_update
+from scanner.exceptions import baseline_files, full_scan
+from scanner.policy.baselines import (
+    detect_secrets_baseline,
+    detect_secrets_merge,
+    detect_secrets_update,
+    keywatch_baseline,
+)
+from scanner.report import columns
 from scanner.report.text import count, storable, visible
+from scanner.scan import baselines, sources
+from scanner.scan.sources import Selection
 
 _COLUMNS = ("baseline", "path", "rule", "name")
 _LABELS = {True: "labelled real", False: "labelled false", None: "not audited"}
@@ -44,13 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("prune", "drop what is gone, and add nothing"),
     ):
         recording = actions.add_parser(action, help=text, description=text)
-        survey.add_arguments(recording)
+        full_scan.add_arguments(recording)
         if action == "create":
             recording.add_argument(
                 "--output",
-                type=inputs.given_path,
+                type=sources.given_path,
                 metavar="FILE",
-                help=f"where --detect-secrets exact writes its own; default: {debt.CLASSIC}",
+                help=f"where --detect-secrets exact writes its own; default:"
+                f" {baselines.SECRETS_BASELINE}",
             )
     show = actions.add_parser("show", help="list the debt", description="list the debt")
     show.add_argument("--json", action="store_true", help="for a program")
@@ -69,17 +77,19 @@ def run(args: argparse.Namespace, io: Io) -> int:
         return _show(args, io)
     if args.action == "merge":
         return _merge(args, io)
-    return record.record(args, io)
+    return baseline_files.record(args, io)
 
 
 def _show(args: argparse.Namespace, io: Io) -> int:
     defaults = argparse.ArgumentParser()
-    inputs.add_arguments(defaults)
-    selection = inputs.select(defaults.parse_args([]), io, cache.folder())
-    data = selection.source.control(baseline.FILE)
-    entries = baseline.parse(data, baseline.FILE).entries if data is not None else ()
-    rows = [(baseline.FILE, each.path, each.rule, each.name) for each in entries]
-    rows += _classic_rows(selection)
+    sources.add_arguments(defaults)
+    selection = sources.select(defaults.parse_args([]), io, cache.folder())
+    data = selection.source.control(keywatch_baseline.FILE)
+    entries = (
+        keywatch_baseline.parse(data, keywatch_baseline.FILE).entries if data is not None else ()
+    )
+    rows = [(keywatch_baseline.FILE, each.path, each.rule, each.name) for each in entries]
+    rows += _detect_secrets_rows(selection)
     if args.json:
         named = [dict(zip(_COLUMNS, map(storable, row), strict=True)) for row in rows]
         io.write(json.dumps({"version": 1, "debt": named}, indent=1) + "\n")
@@ -89,16 +99,23 @@ def _show(args: argparse.Namespace, io: Io) -> int:
     return ExitCode.CLEAN
 
 
-def _classic_rows(selection: Selection) -> list[tuple[str, str, str, str]]:
+def _detect_secrets_rows(selection: Selection) -> list[tuple[str, str, str, str]]:
     """What `.secrets.baseline` holds, with the label of its audit for a name; never a hash."""
-    data = selection.source.control(debt.CLASSIC)
+    data = selection.source.control(baselines.SECRETS_BASELINE)
     if data is None:
         return []
-    document = debt.classic_document(data, debt.CLASSIC)
-    classic.settings_from_baseline(document, debt.CLASSIC)  # what a scan refuses is not shown
-    results = classic_baseline.results(document, debt.CLASSIC)
+    document = baselines.detect_secrets_document(data, baselines.SECRETS_BASELINE)
+    detect_secrets.settings_from_baseline(
+        document, baselines.SECRETS_BASELINE
+    )  # what a scan refuses is not shown
+    results = detect_secrets_baseline.results(document, baselines.SECRETS_BASELINE)
     return [
-        (debt.CLASSIC, classic_baseline.normal(path), row["type"], _LABELS[row.get("is_secret")])
+        (
+            baselines.SECRETS_BASELINE,
+            detect_secrets_baseline.normal(path),
+            row["type"],
+            _LABELS[row.get("is_secret")],
+        )
         for path, found in results.items()
         for row in found
     ]
@@ -109,15 +126,17 @@ def _merge(args: argparse.Namespace, io: Io) -> int:
     name = args.path or args.ours
     sides = [*map(io.file, (args.base, args.ours, args.theirs))]
     conflicts: tuple[str, ...] = ()
-    if any(map(baseline.is_one, sides)):
-        entries = [baseline.parse(side, name).entries if side else () for side in sides]
-        data = baseline.render(baseline.merge(*entries))
+    if any(map(keywatch_baseline.is_one, sides)):
+        entries = [keywatch_baseline.parse(side, name).entries if side else () for side in sides]
+        data = keywatch_baseline.render(keywatch_baseline.merge(*entries))
     else:
-        documents = [debt.classic_document(side, name) if side else {} for side in sides]
-        merged, conflicts = classic_merge.merge(*documents)
-        classic.settings_from_baseline(merged, name)  # what a scan refuses is not written
-        data = classic_update.render(merged, sides[1])
-    output.write_file(os.path.join(io.cwd, args.ours), data)
+        documents = [
+            baselines.detect_secrets_document(side, name) if side else {} for side in sides
+        ]
+        merged, conflicts = detect_secrets_merge.merge(*documents)
+        detect_secrets.settings_from_baseline(merged, name)  # what a scan refuses is not written
+        data = detect_secrets_update.render(merged, sides[1])
+    files.write_file(os.path.join(io.cwd, args.ours), data)
     for conflict in conflicts:
         io.error_line(f"keywatch: {visible(name)}: {visible(conflict)}")
     return ExitCode.FINDINGS if conflicts else ExitCode.CLEAN

@@ -16,24 +16,30 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 from importlib import metadata
+from typing import NamedTuple
 
 import scanner
 from scanner import cache
-from scanner.cli import backends, debt, inputs, operators, policy
-from scanner.cli.masking import masked
-from scanner.cli.terminal import Io, moment, plain
-from scanner.cli.tree import Tree
-from scanner.config import NAME
-from scanner.detect import detector, linear, matcher, rulebook, samples
-from scanner.detect.classic.baseline import VERSION
+from scanner.audit import backends, operator_config
+from scanner.cli import policy
+from scanner.configuration.repository import NAME
+from scanner.console import Io, moment, plain
+from scanner.detect import detector
+from scanner.detect.detect_secrets.baseline import VERSION
+from scanner.detect.engine import linear_regex
+from scanner.detect.prefilter import matcher
+from scanner.detect.rules import rulebook, samples
 from scanner.errors import ExitCode, KeywatchError
-from scanner.inputs import git, packs
+from scanner.inputs.git import commands, packs
 from scanner.inventory.interface import Backend, Settings
+from scanner.masking import masked
 from scanner.model import Finding, Gap
-from scanner.named import NamedTuple
-from scanner.policy import baseline, classic_baseline, guard_rails
+from scanner.policy.baselines import detect_secrets_baseline, keywatch_baseline
+from scanner.policy.repository import guard_rails
 from scanner.records import Record
 from scanner.report import text
+from scanner.repository.tree import Tree
+from scanner.scan import baselines, sources
 
 _PATIENCE = 30.0  # seconds for each backend
 _FRAMEWORK = "pre-commit"
@@ -49,8 +55,8 @@ class Check(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    inputs.add_folder(parser)
-    operators.add_arguments(parser.add_argument_group("which stores"))
+    sources.add_folder(parser)
+    operator_config.add_arguments(parser.add_argument_group("which stores"))
 
 
 def run(args: argparse.Namespace, io: Io, modules: backends.Modules = backends.BACKENDS) -> int:
@@ -133,7 +139,7 @@ def _matcher() -> Check:
 
 
 def _linear() -> Check:
-    if isinstance(linear.linear("a"), re.Pattern):
+    if isinstance(linear_regex.linear("a"), re.Pattern):
         return Check("spans", "re: google-re2 is not here, so a rule may be slow on hostile text")
     return Check("spans", f"google-re2 {_version('google-re2')}")
 
@@ -157,7 +163,7 @@ def _cache() -> Check:
 
 def _git(io: Io) -> Check:
     try:
-        return Check("git", os.fsdecode(git.run(io.cwd, "--version")).strip())
+        return Check("git", os.fsdecode(commands.run(io.cwd, "--version")).strip())
     except KeywatchError as error:
         return _fault("git", error)
 
@@ -173,7 +179,11 @@ def _policy(tree: Tree) -> Check:
 
 def _baselines(tree: Tree) -> Iterator[Check]:
     """Each that is there, or that there is none."""
-    names = [name for name in (debt.OWN, debt.CLASSIC) if tree.control(name) is not None]
+    names = [
+        name
+        for name in (baselines.OWN, baselines.SECRETS_BASELINE)
+        if tree.control(name) is not None
+    ]
     yield from (_baseline(name, tree.control(name) or b"") for name in names)
     if not names:
         yield Check("baseline", "there is none: no debt is on record")
@@ -181,10 +191,14 @@ def _baselines(tree: Tree) -> Iterator[Check]:
 
 def _baseline(name: str, data: bytes) -> Check:
     try:
-        if name == debt.OWN:
-            owed = len(baseline.parse(data, name).entries)
+        if name == baselines.OWN:
+            owed = len(keywatch_baseline.parse(data, name).entries)
         else:
-            owed = len(classic_baseline.parse(debt.classic_document(data, name), name).labels)
+            owed = len(
+                detect_secrets_baseline.parse(
+                    baselines.detect_secrets_document(data, name), name
+                ).labels
+            )
     except KeywatchError as error:
         return _fault("baseline", error)
     return Check("baseline", f"{name}: {text.count(owed, 'finding')}")
@@ -194,7 +208,7 @@ def _hook(tree: Tree) -> Check:
     """Does git run keywatch before a commit, by itself or by the pre-commit framework?"""
     if not os.path.lexists(os.path.join(tree.root, ".git")):
         return Check("hook", "this is no git repository: there is nothing to hook into")
-    script = _head(os.path.join(tree.root, git.hooks_folder(tree.root), "pre-commit"))
+    script = _head(os.path.join(tree.root, commands.hooks_folder(tree.root), "pre-commit"))
     if "keywatch" in script:
         return Check("hook", "git runs keywatch before each commit")
     config = tree.control(guard_rails.PRE_COMMIT)
@@ -221,7 +235,7 @@ def _operator(
     args: argparse.Namespace, io: Io, tree: Tree, modules: backends.Modules
 ) -> Iterator[Check]:
     try:
-        said = operators.read(args.operator, io, tree.root, backends.options(modules))
+        said = operator_config.read(args.operator, io, tree.root, backends.options(modules))
     except KeywatchError as error:
         yield _fault("operator", error)
         return

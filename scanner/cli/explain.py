@@ -14,21 +14,23 @@ import argparse
 import os
 import re
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from scanner import cache, globs
-from scanner.cli import commits, debt, explain_text, inputs, scan, sweep
-from scanner.cli.explain_text import Answer
-from scanner.cli.masking import masked
-from scanner.cli.sweep import Plan, Swept
-from scanner.cli.terminal import Io, moment
+from scanner.cli import scan
+from scanner.console import Io, moment
 from scanner.detect.detector import NOTHING
-from scanner.detect.explain import Explainer
-from scanner.detect.explained import Explained
+from scanner.detect.explain.explainer import Explainer
+from scanner.detect.explain.model import Explained
 from scanner.document import nearest
 from scanner.errors import ExitCode, UsageError
+from scanner.explain import text
+from scanner.explain.text import Answer
 from scanner.inputs.interface import Blob
+from scanner.masking import masked
 from scanner.model import MEMBER, Confidence, Finding, Gap, Outcome, Skip
-from scanner.named import NamedTuple
+from scanner.scan import baselines, commits, files, sources
+from scanner.scan.files import Plan, Swept
 
 _PLACE = re.compile(r"(?s)(?P<file>.+?):(?P<line>\d{1,9})(?::(?P<column>\d{1,9}))?")
 
@@ -49,12 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--staged", action="store_true", help="the file's bytes in git's index")
     group.add_argument(
         "--config",
-        type=inputs.given_path,
+        type=sources.given_path,
         metavar="FILE",
         help="the policy, instead of the repository's keywatch.yaml",
     )
-    sweep.add_arguments(parser)
-    debt.add_arguments(parser)
+    files.add_arguments(parser)
+    baselines.add_arguments(parser)
     parser.add_argument("--now", metavar="TIME", help="judge as of this time (ISO 8601)")
     parser.set_defaults(
         stdin=False,
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace, io: Io) -> int:
     if not args.staged:
         _demand_file(place, io.cwd)
     args.paths = [place.file]
-    plan = sweep.plan(args, io, inputs.select(args, io, cache.folder()))
+    plan = files.plan(args, io, sources.select(args, io, cache.folder()))
     path = _listed(plan, place)
     reason = _excluded(plan, path)
     got = Skip("excluded", path) if reason else plan.recipe.source.read(path, plan.recipe.most)
@@ -81,7 +83,7 @@ def run(args: argparse.Namespace, io: Io) -> int:
         answer = _explained(args, plan, got, place)
     else:
         answer = Answer(masked(place.file), place.line, unread=reason or _unread(got))
-    io.write(explain_text.text(answer, color=io.color, width=io.width))
+    io.write(text.text(answer, color=io.color, width=io.width))
     return ExitCode.INCOMPLETE if isinstance(got, Gap) else ExitCode.CLEAN
 
 
@@ -140,7 +142,7 @@ def _excluded(plan: Plan, path: str) -> str:
 def _unread(got: Skip | Gap) -> str:
     if isinstance(got, Gap):
         return f"it could not be read: {got.reason}"
-    return explain_text.SKIPPED.get(got.kind, got.kind)
+    return text.SKIPPED.get(got.kind, got.kind)
 
 
 def _explained(args: argparse.Namespace, plan: Plan, blob: Blob, place: Place) -> Answer:

@@ -13,16 +13,19 @@ import argparse
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from scanner.cli import fix_text, replacing, scan, survey, sweep
-from scanner.cli.fix_text import File
-from scanner.cli.sweep import Plan
-from scanner.cli.terminal import Io, moment
+from scanner.cli import scan
+from scanner.console import Io, moment
 from scanner.detect import fixes
 from scanner.detect.fixes import Fixed, Hunk, Left, Names
 from scanner.errors import ExitCode, KeywatchError, OutputError, UsageError
+from scanner.exceptions import full_scan
+from scanner.fix import replace_file, text
+from scanner.fix.text import File
 from scanner.inputs.folder import Folder
 from scanner.inputs.interface import Blob
 from scanner.model import Confidence, Finding, Outcome, RuleInfo
+from scanner.scan import files as sweep
+from scanner.scan.files import Plan
 
 EXAMPLE = ".env.example"
 # Rules on values that say how to fix one and not how to revoke it.
@@ -30,7 +33,7 @@ _VALUES_TOO = ("command-", "piped-", "kubernetes-secret-manifest")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    survey.add_arguments(parser)
+    full_scan.add_arguments(parser)
     group = parser.add_argument_group("what to fix")
     group.add_argument(
         "--templates", action="store_true", help="literals in configuration; all there is to fix"
@@ -50,7 +53,7 @@ def run(args: argparse.Namespace, io: Io) -> int:
             why="the index, standard input and members of archives are none",
             todo="name files",
         )
-    plan = sweep.plan(args, io, survey.select(args, io)._replace(archives=False))
+    plan = sweep.plan(args, io, full_scan.select(args, io)._replace(archives=False))
     swept = sweep.sweep(plan, io)
     outcome = scan.judged(args, plan, swept, moment(args.now), Confidence.LOW)
     found, left = _sorted_out(plan, outcome, covered=args.covered)
@@ -61,12 +64,12 @@ def run(args: argparse.Namespace, io: Io) -> int:
         left += failed
     revokes = {rule: info.revoke for rule, info in plan.recipe.book.infos.items()}
     if files or left:
-        io.write(fix_text.text(files, left, revokes, written=args.write, color=io.color))
+        io.write(text.text(files, left, revokes, written=args.write, color=io.color))
     else:
-        io.write(fix_text.nothing(0 if args.covered else len(outcome.suppressed)))
+        io.write(text.nothing(0 if args.covered else len(outcome.suppressed)))
     if left or (files and not args.write):
         return ExitCode.FINDINGS
-    return survey.completeness(outcome, io)
+    return full_scan.completeness(outcome, io)
 
 
 def _sorted_out(
@@ -186,7 +189,7 @@ def _written(root: str, files: Sequence[File]) -> tuple[list[File], list[Left]]:
     done: list[File] = []
     left: list[Left] = []
     for file in files:
-        reason = replacing.replace(root, file.path, file.before, file.fixed.data)
+        reason = replace_file.replace(root, file.path, file.before, file.fixed.data)
         if not reason:
             done.append(file)
         elif file.path == EXAMPLE:

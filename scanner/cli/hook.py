@@ -21,11 +21,13 @@ import stat
 import sys
 from io import BytesIO
 
-from scanner.cli import Parser, commits, formatter, output, scan
-from scanner.cli.terminal import Io
+from scanner import files
+from scanner.cli import Parser, formatter, scan
+from scanner.console import Io
 from scanner.errors import ExitCode, UsageError
-from scanner.inputs import git
+from scanner.inputs.git import commands
 from scanner.model import Confidence
+from scanner.scan import commits
 
 _MARK = "keywatch hook"
 _SCRIPT = """\
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace, io: Io) -> int:
             return _pre_commit(args.rest, io)
         case "commit-msg":
             return _commit_msg(args.rest, io)
-    from scanner.cli import push
+    from scanner.scan import push
 
     return (push.pre_push if args.action == "pre-push" else push.pre_receive)(args.rest, io)
 
@@ -96,7 +98,7 @@ def _install(arguments: list[str], io: Io) -> int:
     root = commits.root_of(io.cwd)
     if unknown := sorted(set(args.hooks) - set(_SAID)):
         raise UsageError(f"there is no hook {unknown[0]} to install", todo=" ".join(_SAID))
-    folder = os.path.join(root, git.hooks_folder(root))
+    folder = os.path.join(root, commands.hooks_folder(root))
     paths = {name: _place(folder, name) for name in args.hooks or ("pre-commit",)}
     for name, path in paths.items():
         if os.path.lexists(path) and not args.force and not _is_ours(path):
@@ -109,7 +111,7 @@ def _install(arguments: list[str], io: Io) -> int:
     for name, path in paths.items():
         python, isolated = shlex.quote(sys.executable), _isolated()
         script = _SCRIPT.format(python=python, isolated=isolated, name=name)
-        output.write_file(path, script.encode())
+        files.write_file(path, script.encode())
         os.chmod(path, 0o755)  # noqa: S103 - git runs it, as whoever commits
         io.write(f"{os.path.relpath(path, io.cwd)} now {_SAID[name]}\n")
     return ExitCode.CLEAN

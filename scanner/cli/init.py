@@ -12,20 +12,22 @@ import argparse
 import os
 from collections.abc import Iterable, Iterator
 
-from scanner import config
-from scanner.cli import debt, evidence, inputs, output
-from scanner.cli.masking import masked
+from scanner import files
 from scanner.cli.policy import declarations
-from scanner.cli.terminal import Io, plain
-from scanner.cli.tree import Tree
-from scanner.config import Config
+from scanner.configuration import repository
+from scanner.configuration.repository import Config
+from scanner.console import Io, plain
 from scanner.errors import ExitCode, KeywatchError, UsageError
+from scanner.masking import masked
 from scanner.model import Finding
-from scanner.policy import guard_rails, outline, places, vault_hints
-from scanner.policy.outline import Sights
-from scanner.policy.terms import Declared
-from scanner.policy.vault_hints import Hint, Policy, Workload
+from scanner.policy.declarations.model import Declared
+from scanner.policy.repository import file_roles, guard_rails, new_policy, vault_hints
+from scanner.policy.repository.new_policy import Sights
+from scanner.policy.repository.vault_hints import Hint, Policy, Workload
 from scanner.report.text import count
+from scanner.repository import rotation_sources
+from scanner.repository.tree import Tree
+from scanner.scan import baselines, sources
 
 _LONGEST = 200
 _NEXT = {
@@ -40,12 +42,12 @@ _NEXT = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    inputs.add_folder(parser)
+    sources.add_folder(parser)
 
 
 def run(args: argparse.Namespace, io: Io) -> int:
     tree = Tree(args.path, io)
-    target = os.path.join(tree.root, config.NAME)
+    target = os.path.join(tree.root, repository.NAME)
     shown = os.path.relpath(target, os.path.realpath(io.cwd))
     if os.path.lexists(target):
         raise UsageError(
@@ -59,12 +61,12 @@ def run(args: argparse.Namespace, io: Io) -> int:
         classes=tuple(Config({}).classes.values()),
         secrets=[one for one in secrets if _is_safe(one.id)],
         services=[one for one in hints.services(secrets) if _may_stand(one)],
-        exclude=[glob for glob in outline.third_party(tree.paths) if _is_safe(glob)],
-        classic=debt.CLASSIC in tree.paths,
+        exclude=[glob for glob in new_policy.third_party(tree.paths) if _is_safe(glob)],
+        detect_secrets=baselines.SECRETS_BASELINE in tree.paths,
     )
-    data = outline.text(seen).encode()
-    config.load(data, config.NAME, None)  # what is written is valid
-    output.write_file(target, data)
+    data = new_policy.text(seen).encode()
+    repository.load(data, repository.NAME, None)  # what is written is valid
+    files.write_file(target, data)
     lines = [f"{shown} is written", *_saw(tree, seen, faults), "next", *_next(tree)]
     io.write("".join(plain(line) + "\n" for line in lines))
     return ExitCode.CLEAN
@@ -90,9 +92,9 @@ class _Hints:
             if path.endswith(".hcl"):
                 found = vault_hints.policy(tree.text(path) or "", path)
                 self.policies += [found] if found else []
-            elif places.is_script(path):
+            elif file_roles.is_script(path):
                 self.roles.update(vault_hints.roles(tree.text(path) or ""))
-            elif places.is_manifest(path):
+            elif file_roles.is_manifest(path):
                 self.workloads += vault_hints.workloads(tree.text(path) or "", path)
 
     def services(self, secrets: list[Declared]) -> list[Hint]:
@@ -101,7 +103,7 @@ class _Hints:
 
 def _saw(tree: Tree, seen: Sights, faults: Iterable[KeywatchError]) -> Iterator[str]:
     """What the file was made from, a line each."""
-    languages = ", ".join(outline.languages(tree.paths)[:6])
+    languages = ", ".join(new_policy.languages(tree.paths)[:6])
     yield f"  saw   {count(len(tree.paths), 'file')}" + (f": {languages}" if languages else "")
     if seen.secrets:
         files = sorted({one.where.rpartition(":")[0] for one in seen.secrets})
@@ -110,20 +112,20 @@ def _saw(tree: Tree, seen: Sights, faults: Iterable[KeywatchError]) -> Iterator[
         yield f"  saw   {count(len(seen.services), 'service')} in policies, roles and manifests"
     if seen.exclude:
         yield f"  saw   other people's code, excluded: {', '.join(seen.exclude[:3])}"
-    if seen.classic:
-        yield f"  saw   {debt.CLASSIC}: what detect-secrets finds is found, too"
+    if seen.detect_secrets:
+        yield f"  saw   {baselines.SECRETS_BASELINE}: what detect-secrets finds is found, too"
     for fault in faults:
         yield f"  left out {fault.where}: {fault.what}"
 
 
 def _next(tree: Tree) -> Iterator[str]:
     """What is still to be done, in its order."""
-    seen = evidence.gather(tree, lambda _path: False)
+    seen = rotation_sources.gather(tree, lambda _path: False)
     hook = guard_rails.hook(seen.hooks.pop(guard_rails.PRE_COMMIT, None), seen.hooks.values())
     needed = {
         "policy": True,
         "hook": isinstance(hook, Finding),
-        "baseline": not tree.paths & {debt.OWN, debt.CLASSIC},
+        "baseline": not tree.paths & {baselines.OWN, baselines.SECRETS_BASELINE},
         "ci": guard_rails.ci(seen.jobs, seen.run) is not None,
     }
     width = max(len(command) for command, _ in _NEXT.values())

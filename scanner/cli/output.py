@@ -1,14 +1,14 @@
-"""The command line: where reports go. Text from report/ is written beside and renamed."""
+"""The command line: write reports to files and standard output."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import stat
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from scanner.cli.terminal import Io, show_error
+from scanner import files
+from scanner.console import Io, show_error
 from scanner.errors import ExitCode, OutputError, UsageError
 from scanner.model import Outcome, Severity
 from scanner.report import table
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from scanner.report.interface import ReportContext
 
 STDOUT = "-"
-_DEVICES = ("/dev", "/dev/fd", "/proc/self/fd")  # full of links which are no one's to replace
 
 
 def add_arguments(group: argparse._ArgumentGroup) -> None:
@@ -81,50 +80,4 @@ def _write(path: str, pieces: Iterable[str], io: Io) -> None:
         io.write_all(pieces)
     else:
         data = (piece.encode(errors="backslashreplace") for piece in pieces)
-        write_pieces(os.path.join(io.cwd, path), data)
-
-
-def write_file(path: str, data: bytes, *, private: bool = False) -> None:
-    """Replace a file by this one, as `write_pieces` does."""
-    write_pieces(path, [data], private=private)
-
-
-def write_pieces(path: str, pieces: Iterable[bytes], *, private: bool = False) -> None:
-    """Replace a file as a whole, never half of it. A device or a pipe is written to directly.
-
-    A link is replaced, not followed. A private file only its owner can read. OutputError says why
-    it could not be done.
-    """
-    beside = f"{path}.{os.urandom(6).hex()}.tmp"
-    opener = _private if private else None
-    try:
-        if _is_device(path):
-            with open(path, "wb") as file:
-                file.writelines(pieces)
-            return
-        with open(beside, "xb", opener=opener) as file:
-            file.writelines(pieces)
-        os.replace(beside, path)
-    except OSError as error:
-        raise OutputError(
-            f"{path} could not be written",
-            why=error.strerror or str(error),
-            todo="make room or name another place; what was there before is untouched",
-        ) from None
-    finally:
-        if os.path.exists(beside):
-            os.unlink(beside)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _is_device(path: str) -> bool:
-    """A terminal, a pipe, /dev/full: anything that a rename would replace by a file."""
-    if os.path.dirname(os.path.abspath(path)) in _DEVICES:
-        return True
-    if not os.path.lexists(path):
-        return False
-    mode = os.lstat(path).st_mode
-    return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode))
+        files.write_pieces(os.path.join(io.cwd, path), data)

@@ -16,25 +16,29 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import scanner
-from scanner import cache, config, globs
-from scanner.cli import evidence, inputs, output, policy_explain
-from scanner.cli.masking import masked, masked_finding, masked_gap, masked_note
-from scanner.cli.terminal import Io, moment, show_error
-from scanner.cli.tree import Tree
-from scanner.config import Config
+from scanner import cache, globs
+from scanner.cli import output
+from scanner.configuration import repository as config
+from scanner.configuration.repository import Config
+from scanner.console import Io, moment, show_error
 from scanner.errors import ConfigError, ExitCode, KeywatchError
-from scanner.identity import identify
+from scanner.fingerprints import identify
 from scanner.inputs.interface import CONTROL_LIMIT
+from scanner.masking import masked, masked_finding, masked_gap, masked_note
 from scanner.model import Finding, Gap, Note, Outcome, Severity
-from scanner.named import NamedTuple
-from scanner.policy import check_rules, contradictions, guard_rails, places, rotation_check
-from scanner.policy import gaps as gap_policy
-from scanner.policy.docket import Scope, in_order
-from scanner.policy.guard_rails import Hook
-from scanner.policy.terms import Declared
+from scanner.policy.declarations.model import Declared
+from scanner.policy.exceptions import accepted_gaps as gap_policy
+from scanner.policy.judge_input import Scope, in_order
+from scanner.policy.repository import contradictions, file_roles, guard_rails, rotation_check
+from scanner.policy.repository import rules as check_rules
+from scanner.policy.repository.guard_rails import Hook
 from scanner.report.interface import ReportContext
+from scanner.repository import explain_entry, rotation_sources
+from scanner.repository.tree import Tree
+from scanner.scan import sources
 
 _MOST_SECRETS = 2000
 Found = tuple[list[Finding], list[Note]]
@@ -43,10 +47,10 @@ Found = tuple[list[Finding], list[Note]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="check|explain")
     words = "say which entry of `secrets` a live secret falls under, and why"
-    policy_explain.add_arguments(actions.add_parser("explain", help=words, description=words))
+    explain_entry.add_arguments(actions.add_parser("explain", help=words, description=words))
     words = "validate the policy's files together"
     check = actions.add_parser("check", help=words, description=words)
-    inputs.add_folder(check)
+    sources.add_folder(check)
     check.add_argument(
         "--no-git", action="store_true", help="every file there is, ignored ones and all"
     )
@@ -70,7 +74,7 @@ class Policy(NamedTuple):
 
 def run(args: argparse.Namespace, io: Io) -> int:
     if args.action == "explain":
-        return policy_explain.run(args, io)
+        return explain_entry.run(args, io)
     output.targets(args.report)
     now = moment(args.now)
     tree = Tree(args.path, io, use_git=not args.no_git)
@@ -115,9 +119,9 @@ def examined(tree: Tree) -> tuple[Policy, list[KeywatchError]]:
 def _check_rules(settings: Config, data: bytes | None) -> None:
     """ConfigError for a rule of one's own that is none, and for an unknown one that is disabled."""
     if data and (settings.has_rules or settings.disable_rules):
-        from scanner.detect import rulebook, rules
+        from scanner.detect.rules import model, rulebook
 
-        own = [rules.Source(config.NAME, data, part=True)] if settings.has_rules else []
+        own = [model.Source(config.NAME, data, part=True)] if settings.has_rules else []
         disabled, folder = settings.disable_rules, cache.folder()
         _ = rulebook.load(own, disabled=disabled, cache_folder=folder).own_rules
 
@@ -128,7 +132,7 @@ def declarations(tree: Tree) -> tuple[list[Declared], list[KeywatchError]]:
     One that could not be read is a gap of the tree."""
     secrets: list[Declared] = []
     faults: list[KeywatchError] = []
-    for path in sorted(filter(places.is_declaration, tree.paths)):
+    for path in sorted(filter(file_roles.is_declaration, tree.paths)):
         data = tree.data(path)
         if isinstance(data, bytes):
             try:
@@ -145,7 +149,7 @@ def declarations(tree: Tree) -> tuple[list[Declared], list[KeywatchError]]:
 
 def _judged(tree: Tree, policy: Policy, now: datetime) -> Outcome:
     settings, secrets = policy.config, policy.secrets
-    seen = evidence.gather(tree, globs.matcher(settings.exclude))
+    seen = rotation_sources.gather(tree, globs.matcher(settings.exclude))
     found = contradictions.matched(settings.secrets, secrets)
     findings, notes = rotation_check.check(secrets, seen.evidence, found, tree.paths)
     findings += contradictions.check(settings, found, secrets, tree.paths)
@@ -172,7 +176,7 @@ def no_policy() -> Note:
     return Note(kind="no-policy", path="", text=text)
 
 
-def _guard_rails(tree: Tree, seen: evidence.Seen) -> list[Finding]:
+def _guard_rails(tree: Tree, seen: rotation_sources.Seen) -> list[Finding]:
     hook = guard_rails.hook(seen.hooks.pop(guard_rails.PRE_COMMIT, None), seen.hooks.values())
     found = [hook if isinstance(hook, Finding) else _baseline(tree, hook)]
     found.append(guard_rails.ci(seen.jobs, seen.run))

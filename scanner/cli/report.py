@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import argparse
 
-from scanner.cli import inputs, output
-from scanner.cli.terminal import Io
+from scanner.cli import output
+from scanner.console import Io
 from scanner.errors import ExitCode
 from scanner.report import saved
+from scanner.scan import sources
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
-        type=inputs.given_path,
+        type=sources.given_path,
         metavar="FILE",
         help="a JSON report, or - for standard input",
     )

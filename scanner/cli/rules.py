@@ -12,18 +12,19 @@ import json
 import os
 import textwrap
 
-from scanner import cache, config
-from scanner.cli.inputs import root_of
-from scanner.cli.terminal import Io
-from scanner.detect import proof, rulebook, rules
+from scanner import cache
+from scanner.configuration import repository
+from scanner.console import Io
+from scanner.detect.rules import examples, model, rulebook
 from scanner.errors import ExitCode, UsageError
 from scanner.inputs.folder import Folder
 from scanner.model import RuleInfo
-from scanner.policy.check_rules import RULES as CHECK_RULES
-from scanner.policy.live_rules import RULES as LIVE_RULES
-from scanner.policy.references import RULES as TREE_RULES
+from scanner.policy.live.rules import RULES as LIVE_RULES
+from scanner.policy.repository.rules import RULES as CHECK_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
+from scanner.policy.variables import RULES as TREE_RULES
 from scanner.report.interface import remedy
+from scanner.scan.sources import root_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,16 +47,16 @@ def run(args: argparse.Namespace, io: Io) -> int:
         io.write(_as_json(infos) if args.json else _as_lines(infos))
         return ExitCode.CLEAN
     if args.rule not in infos:
-        raise rules.rule_error(args.rule, tuple(infos))
+        raise model.rule_error(args.rule, tuple(infos))
     io.write(_in_full(infos[args.rule]))
     return ExitCode.CLEAN
 
 
-def _own(io: Io) -> tuple[rules.Source, ...]:
+def _own(io: Io) -> tuple[model.Source, ...]:
     """The rules of the repository's keywatch.yaml, if it has any."""
-    data = Folder(root_of((), io.cwd), [], use_git=False).control(config.NAME)
-    settings = config.load(data, config.NAME, None)
-    return (rules.Source(config.NAME, data, part=True),) if data and settings.has_rules else ()
+    data = Folder(root_of((), io.cwd), [], use_git=False).control(repository.NAME)
+    settings = repository.load(data, repository.NAME, None)
+    return (model.Source(repository.NAME, data, part=True),) if data and settings.has_rules else ()
 
 
 def _as_json(infos: dict[str, RuleInfo]) -> str:
@@ -92,11 +93,11 @@ def _paragraph(words: str) -> str:
 
 def _test(given: str, io: Io) -> int:
     """0 when every example is found and no negative is; 1 with a line for each that is not so."""
-    source = rules.Source(given, io.file(given), os.path.basename(given) == config.NAME)
-    if source.part and not config.load(source.data, given, None).has_rules:
+    source = model.Source(given, io.file(given), os.path.basename(given) == repository.NAME)
+    if source.part and not repository.load(source.data, given, None).has_rules:
         raise UsageError(f"{given} holds no rules", todo="write some below rules:")
     shipped = any(source.data == each.data for each in rulebook.shipped())
-    faults, count = proof.prove(source, cache.folder(), shipped=shipped)
+    faults, count = examples.prove(source, cache.folder(), shipped=shipped)
     for fault in faults:
         io.write(f"{fault}\n")
     io.write(f"{count} examples, {len(faults) or 'none'} at fault\n")

@@ -15,28 +15,28 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import scanner
-from scanner import cache, regexes
-from scanner.cli import debt, inputs, output, sweep
-from scanner.cli.terminal import Io, moment
+from scanner import cache
+from scanner.cli import output
+from scanner.console import Io, moment
 from scanner.errors import ExitCode
 from scanner.model import Confidence, Coverage, Outcome, Severity, Suppression
+from scanner.scan import baselines, files, sources
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scanner.cli.inputs import Selection
-    from scanner.cli.sweep import Plan, Swept
     from scanner.model import RuleInfo
     from scanner.report.interface import ReportContext
+    from scanner.scan.files import Plan, Swept
 
 _LEVELS = [level.label for level in Severity]
 _CONFIDENCES = [level.label for level in Confidence]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    inputs.add_arguments(parser)
-    sweep.add_arguments(parser)
-    debt.add_arguments(parser)
+    sources.add_arguments(parser)
+    files.add_arguments(parser)
+    baselines.add_arguments(parser)
     group = parser.add_argument_group("how to judge and report")
     group.add_argument(
         "--fail-on",
@@ -66,20 +66,8 @@ def scan(
 ) -> int:
     """Scan, judge, report. `least` is the confidence to report where nobody names one."""
     output.targets(args.report)
-    selection = inputs.select(args, io, cache.folder())
-    with regexes.kept(selection.cache_folder):
-        return _scan(args, io, selection, least, silent_when_clean=silent_when_clean)
-
-
-def _scan(
-    args: argparse.Namespace,
-    io: Io,
-    selection: Selection,
-    least: Confidence,
-    *,
-    silent_when_clean: bool,
-) -> int:
-    plan = sweep.plan(args, io, selection)
+    selection = sources.select(args, io, cache.folder())
+    plan = files.plan(args, io, selection)
     seen = swept(plan, io, partial(_load_what_follows, args))
     if silent_when_clean and seen.is_clean and not args.report:
         return ExitCode.CLEAN  # nothing was seen, so there is nothing to judge or to say
@@ -99,8 +87,9 @@ def _scan(
 
 def _load_what_follows(args: argparse.Namespace) -> None:
     """What judges and reports, loaded while other processes scan."""
-    from scanner.cli import masking
-    from scanner.policy import judge, live_rules, references, rules  # noqa: F401
+    from scanner import masking
+    from scanner.policy import judge, rules, variables  # noqa: F401
+    from scanner.policy.live import rules as live_rules  # noqa: F401
     from scanner.report import table
 
     masking.prepare()
@@ -111,10 +100,10 @@ def _load_what_follows(args: argparse.Namespace) -> None:
 def swept(plan: Plan, io: Io, meanwhile: Callable[[], object] = lambda: None) -> Swept:
     """What there is to see in files, or in commits."""
     if plan.selection.commits is None:
-        return sweep.sweep(plan, io, meanwhile)
-    from scanner.cli import changes
+        return files.sweep(plan, io, meanwhile)
+    from scanner.scan import history
 
-    return changes.sweep(plan, io, meanwhile)
+    return history.sweep(plan, io, meanwhile)
 
 
 def judged(
@@ -125,19 +114,20 @@ def judged(
     least: Confidence,
 ) -> Outcome:
     """What the sweep comes to under the repository's policy and baselines."""
-    from scanner.cli.masking import masked_terms
-    from scanner.policy import judge, live_rules
+    from scanner.masking import masked_terms
+    from scanner.policy import judge
+    from scanner.policy.live import rules as live_rules
 
     selection, owed = plan.selection, plan.owed
     settings = selection.config
     asked = Confidence[args.min_confidence.upper()] if args.min_confidence else None
-    theirs = () if owed.settings else (r.id for r in plan.recipe.book.classic_rules.values())
+    theirs = () if owed.settings else (r.id for r in plan.recipe.book.detect_secrets_rules.values())
     outcome = judge.judge(
         seen.observations,
         skips=seen.skips,
         gaps=seen.gaps,
         baseline=owed.baseline(),
-        classic_baseline=owed.classic_baseline(),
+        detect_secrets_baseline=owed.detect_secrets_baseline(),
         entries=[*map(masked_terms, settings.allow)],
         accepted_gaps=[*map(masked_terms, settings.accept_gaps)],
         legacy_pragmas=settings.legacy_pragmas,
@@ -167,11 +157,11 @@ def _fail_on(args: argparse.Namespace, plan: Plan) -> Severity:
 def _context(io: Io, plan: Plan, now: datetime, fail_on: Severity) -> ReportContext:
     import shlex
 
-    from scanner.cli.masking import masked
-    from scanner.policy import references, rules
+    from scanner.masking import masked
+    from scanner.policy import rules, variables
     from scanner.report.interface import ReportContext
 
-    own = {rule.id: rule for rule in (*rules.RULES, rules.WEAKENED, *references.RULES)}
+    own = {rule.id: rule for rule in (*rules.RULES, rules.WEAKENED, *variables.RULES)}
     asked = plan.selection.commits
     return ReportContext(
         rules=ChainMap(own, cast("dict[str, RuleInfo]", plan.recipe.book.infos)),

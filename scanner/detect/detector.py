@@ -11,25 +11,24 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache
-from scanner.detect import matcher
-from scanner.detect.matcher import CONTENT, NAME, OWN, Hit, Matcher, Pattern
-from scanner.detect.pieces import Place, buffers
-from scanner.detect.rulebook import Rulebook
-from scanner.detect.scopes import scope_of
-from scanner.detect.uses import USES
-from scanner.named import NamedTuple
+from scanner.detect.engine.chunks import Place, buffers
+from scanner.detect.prefilter import matcher
+from scanner.detect.prefilter.matcher import CONTENT, NAME, OWN, Hit, Matcher, Pattern
+from scanner.detect.prefilter.scopes import scope_of
+from scanner.detect.prefilter.variable_uses import USES
+from scanner.detect.rules.rulebook import Rulebook
 
 if TYPE_CHECKING:
-    from scanner.detect.classic import ClassicSettings
-    from scanner.detect.classic.found import Found
-    from scanner.detect.decode import Decoder
-    from scanner.detect.engine import Engine
-    from scanner.detect.numbering import Numbering
-    from scanner.detect.rules import Rule
-    from scanner.detect.trace import Trace
+    from scanner.detect.decoding.decoder import Decoder
+    from scanner.detect.detect_secrets import DetectSecretsSettings
+    from scanner.detect.detect_secrets.found import Found
+    from scanner.detect.engine.engine import Engine
+    from scanner.detect.explain.trace import Trace
+    from scanner.detect.prefilter.pattern_ids import Numbering
+    from scanner.detect.rules.model import Rule
     from scanner.model import AllowComment, Finding, Gap, Note, Observation
 
 _MAX_FINDINGS = 10_000
@@ -40,7 +39,10 @@ _YAML = (".yaml", ".yml", ".eyaml")  # may hold text, behind escapes, that no pr
 
 
 def matcher_for(
-    book: Rulebook, engine: str, cache_folder: str | None, settings: ClassicSettings | None = None
+    book: Rulebook,
+    engine: str,
+    cache_folder: str | None,
+    settings: DetectSecretsSettings | None = None,
 ) -> Matcher:
     """The engine, ready for the rules, and for the prefilters of these settings."""
     made = matcher.build(engine, lambda: patterns(book), book.shipped_key, cache_folder)
@@ -55,34 +57,35 @@ def matcher_for(
 def patterns(book: Rulebook) -> dict[int, Pattern]:
     """What the one pass looks for in any repository: a rule's number is its place, then come uses
     of variables, what is encoded, and comments."""
-    from scanner.detect import comments, encodings
+    from scanner.detect.decoding import encoded_patterns
+    from scanner.detect.engine import allow_comments
 
     ours = (
         Pattern(anchor, ignore_case=True, keywords=keywords)
-        for anchor, keywords in zip(comments.ANCHORS, comments.KEYWORDS, strict=True)
+        for anchor, keywords in zip(allow_comments.ANCHORS, allow_comments.KEYWORDS, strict=True)
     )
-    every = (*map(_pattern, book.rules), *USES, *encodings.patterns(book.rules), *ours)
+    every = (*map(_pattern, book.rules), *USES, *encoded_patterns.patterns(book.rules), *ours)
     return dict(enumerate(every))
 
 
-def further(book: Rulebook, settings: ClassicSettings | None) -> dict[int, Pattern]:
+def further(book: Rulebook, settings: DetectSecretsSettings | None) -> dict[int, Pattern]:
     """What it looks for beside that: the repository's own rules, what they look for in what is
     encoded, and the prefilters of the detect-secrets layer, which come after all others."""
-    from scanner.detect import encodings
-    from scanner.detect.numbering import numbering
+    from scanner.detect.decoding import encoded_patterns
+    from scanner.detect.prefilter.pattern_ids import numbering
 
     found = dict(enumerate(map(_pattern, book.own_rules), OWN))
     first = numbering(len(book.rules))
-    found |= enumerate(encodings.further(book.own_rules), first.encoded)
+    found |= enumerate(encoded_patterns.further(book.own_rules), first.encoded)
     if settings:
-        from scanner.detect.classic import prefilters
+        from scanner.detect.detect_secrets import prefilters
 
-        found |= enumerate((Pattern(*each) for each in prefilters(settings)), first.classic)
+        found |= enumerate((Pattern(*each) for each in prefilters(settings)), first.detect_secrets)
     return found
 
 
 def _scopes(book: Rulebook) -> dict[int, str]:
-    from scanner.detect.numbering import numbering
+    from scanner.detect.prefilter.pattern_ids import numbering
 
     first = numbering(len(book.rules))
     scopes = dict.fromkeys(range(first.encoded, first.comments), CONTENT)
@@ -154,7 +157,7 @@ class Detector:
         self,
         book: Rulebook,
         matcher: Matcher,
-        settings: ClassicSettings | None = None,
+        settings: DetectSecretsSettings | None = None,
         trace: Trace | None = None,
     ) -> None:
         self._book = book
@@ -211,11 +214,11 @@ class Detector:
     def _remarks(self) -> Container[int]:
         """The numbers of patterns that no finding comes of: uses of variables, and comments."""
         first = self._numbering
-        return {*range(first.uses, first.encoded), *range(first.comments, first.classic)}
+        return {*range(first.uses, first.encoded), *range(first.comments, first.detect_secrets)}
 
     @functools.cached_property
     def _numbering(self) -> Numbering:
-        from scanner.detect.numbering import numbering
+        from scanner.detect.prefilter.pattern_ids import numbering
 
         return numbering(len(self._book.rules))
 
@@ -250,10 +253,14 @@ class Detector:
                 decoder = decoder or self._decoder()
             inner = list(decoder.inner(buffer.data, met.encoded)) if decoder else ()
             hits = [*met.others, *((number, 0) for number in called)] if called else met.others
-            classic = self._classic(path, buffer.data, hits) if self._settings and whole else ()
-            unread = unread or classic is None
-            if hits or classic or inner:
-                seen = self._engine.examine(path, buffer, hits, place, (classic or (), inner))
+            detect_secrets = (
+                self._detect_secrets(path, buffer.data, hits) if self._settings and whole else ()
+            )
+            unread = unread or detect_secrets is None
+            if hits or detect_secrets or inner:
+                seen = self._engine.examine(
+                    path, buffer, hits, place, (detect_secrets or (), inner)
+                )
                 findings += seen.findings
                 said += seen.comments
                 notes += seen.notes
@@ -289,7 +296,7 @@ class Detector:
         )
 
     def _decoder(self) -> Decoder:
-        from scanner.detect.decode import Decoder
+        from scanner.detect.decoding.decoder import Decoder
 
         rules = self._book.rules
 
@@ -320,27 +327,29 @@ class Detector:
         seen = _observation(shown, 0, findings, [], ()) if findings else None
         return Named(seen, tuple(sorted(called)))
 
-    def _classic(self, path: str, data: bytes, hits: Sequence[Hit]) -> Sequence[Found] | None:
+    def _detect_secrets(
+        self, path: str, data: bytes, hits: Sequence[Hit]
+    ) -> Sequence[Found] | None:
         """What the detect-secrets layer finds; None where the file is too large for it."""
         if not hits and not path.endswith(_YAML):
             return ()
-        from scanner.detect import classic
+        from scanner.detect import detect_secrets
 
-        if len(hits) > classic.MOST_HITS:
+        if len(hits) > detect_secrets.MOST_HITS:
             return None
         assert self._settings is not None  # noqa: S101 - asked by the caller
-        first = self._numbering.classic
+        first = self._numbering.detect_secrets
         theirs = sorted((to, index - first) for index, to in hits if first <= index < OWN)
         ends, numbers = [to for to, _ in theirs], [number for _, number in theirs]
         try:
-            return classic.scan(path, data, ends, self._settings, numbers)
-        except classic.TooLargeError:
+            return detect_secrets.scan(path, data, ends, self._settings, numbers)
+        except detect_secrets.TooLargeError:
             return None
 
     @property
     def _engine(self) -> Engine:
         if self._made is None:
-            from scanner.detect.engine import Engine
+            from scanner.detect.engine.engine import Engine
 
             self._made = Engine(self._book, self._trace)
         return self._made
@@ -362,7 +371,7 @@ def _observation(
     said: Sequence[AllowComment],
     gaps: tuple[Gap, ...],
 ) -> Observation:
-    from scanner.identity import identify
+    from scanner.fingerprints import identify
     from scanner.model import Observation
 
     return Observation(

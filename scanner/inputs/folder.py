@@ -10,7 +10,8 @@ from io import BufferedIOBase
 
 from scanner import processes
 from scanner.errors import UsageError, unreadable
-from scanner.inputs import decoding, git
+from scanner.inputs import text_encoding
+from scanner.inputs.git import commands
 from scanner.inputs.interface import CHUNK, CONTROL_LIMIT, Blob, too_large
 from scanner.model import Gap, Skip
 
@@ -48,7 +49,7 @@ class Folder:
         listed: set[str] = set()
         tracked: frozenset[str] = frozenset()
         if self._use_git and (folders or not self._only):
-            entries = list(git.listed(self.root, folders))
+            entries = list(commands.listed(self.root, folders))
             listed = {path for _, path in entries}
             tracked = frozenset(path for is_tracked, path in entries if is_tracked)
         elif folders or not self._only:
@@ -115,13 +116,13 @@ class Folder:
             if info.st_size > CHUNK:
                 chunks = _stream(os.dup(fd), info)
                 head = next(chunks)
-                return decoding.blob(path, info.st_size, head, _chain(head, chunks))
+                return text_encoding.blob(path, info.st_size, head, _chain(head, chunks))
             data = _read_steady(fd, info)
         finally:
             os.close(fd)
         if data is None:
             return Gap(kind="changed", path=path, reason="it changed while it was read, twice")
-        return decoding.blob(path, len(data), data, (data,))
+        return text_encoding.blob(path, len(data), data, (data,))
 
     def _walk(self, folders: Sequence[str]) -> Iterator[str]:
         """Every file, and every folder that cannot be looked into: reading it says why."""

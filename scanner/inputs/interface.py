@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from io import BufferedIOBase
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from scanner.errors import UsageError
 from scanner.model import Gap, Skip
-from scanner.named import NamedTuple
 
 CHUNK = 24 << 20
 """Bytes read at a time; a file up to this size, the default limit included, is one piece."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from io import BufferedIOBase, BytesIO
 from typing import IO
 
-from scanner.inputs import decoding
+from scanner.inputs import text_encoding
 from scanner.inputs.folder import Folder
 from scanner.inputs.interface import Blob, too_large_to_hold
 from scanner.model import Gap, Skip
@@ -43,7 +43,7 @@ class Stdin:
             return Gap(kind="unreadable", path=path, reason=reason)
         if len(data) > most:
             return Gap(kind="too-large", path=path, reason=f"it is over {most} bytes")
-        return decoding.blob(path, len(data), data, (data,))
+        return text_encoding.blob(path, len(data), data, (data,))
 
     def control(self, path: str) -> bytes | None:
         return self._folder.control(path)

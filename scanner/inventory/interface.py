@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from scanner.model import Gap, Note
-from scanner.named import NamedTuple
 from scanner.records import Record, Sighting
 
 

@@ -12,23 +12,14 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from scanner.identity import identify
-from scanner.model import (
-    Confidence,
-    Coverage,
-    Gap,
-    Note,
-    Observation,
-    Outcome,
-    Skip,
-    Suppression,
-)
-from scanner.policy import allow, pragmas
-from scanner.policy import gaps as gap_policy
-from scanner.policy.allow import AllowEntry
-from scanner.policy.docket import Debt, Docket, Part, Scope, in_order
-from scanner.policy.gaps import AcceptedGap
-from scanner.policy.pragmas import LegacyPragmas
+from scanner.fingerprints import identify
+from scanner.model import Confidence, Coverage, Gap, Note, Observation, Outcome, Skip, Suppression
+from scanner.policy.exceptions import accepted_gaps as gap_policy
+from scanner.policy.exceptions import allow_entries, foreign_comments
+from scanner.policy.exceptions.accepted_gaps import AcceptedGap
+from scanner.policy.exceptions.allow_entries import AllowEntry
+from scanner.policy.exceptions.foreign_comments import LegacyPragmas
+from scanner.policy.judge_input import Debt, Docket, Part, Scope, in_order
 
 
 def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
@@ -38,7 +29,7 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
     gaps: Sequence[Gap] = (),
     notes: Sequence[Note] = (),
     baseline: Debt | None = None,
-    classic_baseline: Debt | None = None,
+    detect_secrets_baseline: Debt | None = None,
     entries: Sequence[AllowEntry] = (),
     accepted_gaps: Sequence[AcceptedGap] = (),
     legacy_pragmas: LegacyPragmas = LegacyPragmas.WARN,
@@ -50,7 +41,8 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
 ) -> Outcome:
     """What the run comes to, the same for any order of its observations.
 
-    `classic_baseline` is None where the classic layer did not run. `standing` are suppressions
+    `detect_secrets_baseline` is None where the detect-secrets layer did not run. `standing` are
+    suppressions
     that no finding meets, since what they switch off never ran (a rule, a plugin, a filter): they
     go to the register as they are. `idle_rules` exist but did not run, so nothing that names one
     is called unused. `now` is aware; days are those of UTC.
@@ -67,20 +59,20 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
     )
     docket = Docket([finding for each in seen for finding in each.findings])
     comments = sorted((c for each in seen for c in each.comments), key=lambda c: (c.path, c.line))
-    exemptions = allow.exemptions(comments, entries, docket, scope)
-    used = allow.claim(docket, [e for e in exemptions if e.ends >= scope.today])
+    exemptions = allow_entries.exemptions(comments, entries, docket, scope)
+    used = allow_entries.claim(docket, [e for e in exemptions if e.ends >= scope.today])
     parts = [
         Part(
             notes=(*notes, *(note for each in seen for note in each.notes)),
             register=tuple(standing),
         ),
-        allow.broken(comments),
-        pragmas.cover(docket, comments, legacy_pragmas, scope),
+        allow_entries.broken(comments),
+        foreign_comments.cover(docket, comments, legacy_pragmas, scope),
     ]
-    parts += (each.cover(docket, scope) for each in (baseline, classic_baseline) if each)
+    parts += (each.cover(docket, scope) for each in (baseline, detect_secrets_baseline) if each)
     ended = [e for e in exemptions if e.ends < scope.today]
-    lapsed = allow.claim(docket, ended, cover=not whole_tree)
-    parts.append(allow.account(exemptions, used, lapsed, scope))
+    lapsed = allow_entries.claim(docket, ended, cover=not whole_tree)
+    parts.append(allow_entries.account(exemptions, used, lapsed, scope))
     open_gaps, accepted = gap_policy.accept(all_gaps, accepted_gaps, scope)
     left_out = tuple(sorted(set(skips), key=lambda skip: (skip.path, skip.kind)))
     return _verdict(docket, (*parts, accepted), min_confidence)._replace(

@@ -8,13 +8,7 @@ from scanner.model import Finding, Gap, Note, Outcome, Suppressed
 from scanner.records import Audited, Status
 from scanner.report import summary, text
 from scanner.report.interface import ReportContext
-from scanner.report.order import (
-    by_place,
-    gap_order,
-    note_order,
-    status_order,
-    suppressed_order,
-)
+from scanner.report.order import by_place, gap_order, note_order, status_order, suppressed_order
 
 # `kind` is the rule of a finding, and of the other rows their own kind. Ages are in seconds.
 COLUMNS = (

@@ -7,9 +7,9 @@ more, the gravest nine are here, and the tenth says how many are not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from scanner.model import Finding, Gap, Location, Note, Outcome, Severity
-from scanner.named import NamedTuple
 from scanner.report import summary, text
 from scanner.report.interface import ReportContext, sentences
 from scanner.report.order import gap_order, gravest, note_order

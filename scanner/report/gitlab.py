@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model import Finding, Gap, Note, Outcome, RuleInfo
-from scanner.report import addresses, jsontext, summary, text
+from scanner.report import json_text, summary, text, uris
 from scanner.report.interface import ReportContext, remedy, sentences
 from scanner.report.order import by_place, gap_order, note_order
 
@@ -36,7 +36,7 @@ def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
         "scan": _scan(outcome, context),
         "vulnerabilities": (_vulnerability(finding, context) for finding in found),
     }
-    return jsontext.pieces(document, lists=1)
+    return json_text.pieces(document, lists=1)
 
 
 def _scan(outcome: Outcome, context: ReportContext) -> Json:
@@ -119,4 +119,4 @@ def _links(rule: RuleInfo) -> list[Json]:
     source = rule.source
     if not source.startswith("https://") or source == "https://":
         return []
-    return [{"name": "Where the format is described", "url": addresses.web(source)}]
+    return [{"name": "Where the format is described", "url": uris.web(source)}]

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from scanner.model import Finding, Outcome, RuleInfo, Severity
-from scanner.named import NamedTuple
 from scanner.report.text import ended
 
 

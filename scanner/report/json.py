@@ -11,7 +11,7 @@ from typing import Any
 
 from scanner.model import Finding, Gap, Note, Outcome, Severity, Skip, Suppressed, Suppression
 from scanner.records import Audited, Reach, Status
-from scanner.report import addresses, jsontext, text
+from scanner.report import json_text, text, uris
 from scanner.report.interface import ReportContext, remedy
 from scanner.report.order import (
     by_place,
@@ -45,7 +45,7 @@ def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
         "rules": _rules(outcome, context),
     }
     live = {"live": _live(outcome.live)} if outcome.live else {}
-    return jsontext.pieces(document | _lists(outcome, context) | live, lists=1)
+    return json_text.pieces(document | _lists(outcome, context) | live, lists=1)
 
 
 def _lists(outcome: Outcome, context: ReportContext) -> Json:
@@ -184,4 +184,4 @@ def _path(path: str) -> Json:
     """A name that is no valid Unicode comes a second time, exact: its bytes, percent-encoded."""
     if text.storable(path) == path:
         return {"path": path}
-    return {"path": path, "path_encoded": addresses.relative(path)}
+    return {"path": path, "path_encoded": uris.relative(path)}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from scanner.model import Finding, Outcome
 from scanner.records import Audited, Status
-from scanner.report import classes, summary, text
+from scanner.report import live_summary, summary, text
 from scanner.report.interface import ReportContext, whose
 from scanner.report.order import gap_order, gravest
 
@@ -45,11 +45,11 @@ def _finding(finding: Finding, context: ReportContext) -> tuple[str, ...]:
 
 
 def _live(live: Audited) -> Iterator[str]:
-    rows = [_class(name, secrets) for name, secrets in classes.by_class(live)]
+    rows = [_class(name, secrets) for name, secrets in live_summary.by_class(live)]
     yield from _table("Classes", ("Class", "Limit", "Secrets", "Verdicts", "Conditions"), rows)
     if live.since:
         title = f"Changes since {text.moment(live.since)}"
-        yield from _table(title, ("", "Secret", "What"), classes.changes(live.changes))
+        yield from _table(title, ("", "Secret", "What"), live_summary.changes(live.changes))
 
 
 def _class(name: str, secrets: Sequence[Status]) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def _class(name: str, secrets: Sequence[Status]) -> tuple[str, ...]:
     wrong = Counter(condition for each in secrets for condition in each.conditions)
     conditions = ", ".join(f"{count:,} {each}" for each, count in sorted(wrong.items()))
     count = f"{len(secrets):,}"
-    return name, ", ".join(limits), count, classes.verdicts(secrets), conditions
+    return name, ", ".join(limits), count, live_summary.verdicts(secrets), conditions
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

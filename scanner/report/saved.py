@@ -28,7 +28,7 @@ from scanner.model import (
     Suppression,
 )
 from scanner.records import Audited, Change, Reach, Resource, Status
-from scanner.report import addresses
+from scanner.report import uris
 from scanner.report.interface import ReportContext
 from scanner.report.json import SCHEMA_VERSION, counts
 
@@ -204,7 +204,7 @@ def _path(item: Any) -> str:
     shown = _text(item["path"])
     if "path_encoded" not in item:
         return shown
-    return addresses.path(_text(item["path_encoded"]))
+    return uris.path(_text(item["path_encoded"]))
 
 
 def _texts(item: Any, keys: Iterable[str]) -> dict[str, str]:

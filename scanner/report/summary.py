@@ -16,7 +16,7 @@ _PATH, _PROSE = 240, 1200  # characters shown of a path and of a text
 # What covers a finding -> how the count of such findings reads.
 _COVERED = {
     "baseline": "in the baseline",
-    "classic-baseline": "in .secrets.baseline",
+    "detect-secrets-baseline": "in .secrets.baseline",
     "entry": "allowed in keywatch.yaml",
     "comment": "allowed by comment",
 }
@@ -32,9 +32,9 @@ def severities(findings: Iterable[Finding]) -> str:
 def read(outcome: Outcome) -> list[str]:
     """`214 files, 3.4 MB`; of an audit, what was read of each backend."""
     if outcome.live:
-        from scanner.report import classes
+        from scanner.report import live_summary
 
-        return classes.reached(outcome.live.reach)
+        return live_summary.reached(outcome.live.reach)
     return [f"{text.count(outcome.coverage.files, 'file')}, {text.size(outcome.coverage.size)}"]
 
 

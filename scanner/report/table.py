@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from scanner.report.interface import ReportContext, Reporter
 
 FORMATS = {
-    "terminal": ("scanner.report.terminal", "report"),
+    "terminal": ("scanner.report.terminal.terminal", "report"),
     "json": ("scanner.report.json", "report"),
-    "sarif": ("scanner.report.sarif", "github"),
-    "sarif-full": ("scanner.report.sarif", "full"),
+    "sarif": ("scanner.report.sarif.sarif", "github"),
+    "sarif-full": ("scanner.report.sarif.sarif", "full"),
     "markdown": ("scanner.report.markdown", "report"),
     "prometheus": ("scanner.report.prometheus", "report"),
     "junit": ("scanner.report.junit", "report"),

@@ -9,12 +9,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from scanner.detect import mask, where
-from scanner.detect.fixes import lines, names, references
-from scanner.detect.fixes.lines import Hunk, Masked
-from scanner.detect.fixes.names import Names
+from scanner.detect import mask
+from scanner.detect.fixes import masked_diff, references, variable_names
+from scanner.detect.fixes.masked_diff import Hunk, Masked
 from scanner.detect.fixes.site import Edit, Site, UnfixableError
+from scanner.detect.fixes.variable_names import Names
 from scanner.detect.structure import (
     FileKind,
     Leaf,
@@ -23,10 +24,10 @@ from scanner.detect.structure import (
     Structure,
     file_kind,
     structures,
+    value_paths,
 )
-from scanner.detect.templates import Verdict, judge
+from scanner.detect.values.templates import Verdict, judge
 from scanner.model import Finding
-from scanner.named import NamedTuple
 
 __all__ = ["Fixed", "Hunk", "Left", "Names", "Replaced", "fix"]
 
@@ -113,7 +114,7 @@ def fix(
     hidden = [*_masked(data, seen), *taken_out], [*_masked(done.data, done.found)]
     return Fixed(
         data=done.data,
-        hunks=lines.hunks(data, done.data, done.edits, done.spans, hidden),
+        hunks=masked_diff.hunks(data, done.data, done.edits, done.spans, hidden),
         replaced=tuple(Replaced(p.finding, p.edit.variable, p.edit.todo) for p in done.plans),
         left=tuple(sorted(left, key=lambda each: each.finding.location)),
     )
@@ -171,11 +172,15 @@ class _Planner:
         """The variable for a value: by the name beside it, or in the list that it stands in."""
         is_value = site.leaf.path[-1:] == ("value",)
         beside = site.texts.get((*site.leaf.path[:-1], "name"), "") if is_value else ""
-        npm = names.NPM.get(str(*site.leaf.path[-1:])) if site.path.endswith(".npmrc") else ""
+        npm = (
+            variable_names.NPM.get(str(*site.leaf.path[-1:]))
+            if site.path.endswith(".npmrc")
+            else ""
+        )
         context = beside or npm or finding.context
-        wanted = names.variable(context, _keys(site), in_url=site.in_text and not beside)
+        wanted = variable_names.variable(context, _keys(site), in_url=site.in_text and not beside)
         value = self._data[site.start : site.end]
-        return self._variables.free(wanted, value, share=not names.styled(context))
+        return self._variables.free(wanted, value, share=not variable_names.styled(context))
 
     def _add(self, finding: Finding, site: Site) -> None:
         edit = references.edit(site)
@@ -201,7 +206,7 @@ class _Leaves:
         texts = {}
         for leaf, document in _outermost(kind, data):
             if id(document) not in texts:
-                texts[id(document)] = where.values(document.leaves, data)
+                texts[id(document)] = value_paths.values(document.leaves, data)
             self._held.append((leaf, document, texts[id(document)]))
         self._starts = [leaf.start for leaf, _, _ in self._held]
 
@@ -244,7 +249,7 @@ def _spans(data: bytes, findings: Sequence[Finding]) -> list[tuple[int, int]]:
         ((f.location.line, f.location.column), (f.location.end_line, f.location.end_column))
         for f in findings
     ]
-    at = lines.offsets(data, (place for pair in places for place in pair))
+    at = masked_diff.offsets(data, (place for pair in places for place in pair))
     return [(at[start], at[end]) for start, end in places]
 
 
@@ -260,7 +265,7 @@ def _harmless(kind: FileKind, data: bytes, plans: Sequence[_Plan]) -> list[_Plan
 
 def _keeps_the_rest(kind: FileKind, data: bytes, edits: Sequence[Edit]) -> bool:
     """Has the file, but for the edits, the same values under the same keys?"""
-    new, spans = lines.applied(data, edits)
+    new, spans = masked_diff.applied(data, edits)
     try:
         before = _rest(kind, data, [(edit.start, edit.end) for edit in edits])
         return before == _rest(kind, new, spans)
@@ -291,7 +296,7 @@ def _settled(data: bytes, plans: list[_Plan], seen: Sequence[Finding], observe: 
     for round_ in range(_MOST_ROUNDS + 1):
         plans = plans if round_ < _MOST_ROUNDS else []
         edits = _edits(plans)
-        new, spans = lines.applied(data, edits)
+        new, spans = masked_diff.applied(data, edits)
         done = _Try(plans, new, edits, spans, observe(new) if plans else seen)
         stays = _still_found(done, seen)
         if not stays:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
-from scanner.detect.fixes.names import styled
 from scanner.detect.fixes.site import NOT_SET, Edit, Site
-from scanner.named import NamedTuple
+from scanner.detect.fixes.variable_names import styled
 
 _QUOTE = rb"""\\?["'`]"""
 # `${X:-lit`, `${X:lit`, `${env:X, 'lit`; a name in capitals ends before a dash.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from scanner.detect.structure import Leaf, Path
-from scanner.named import NamedTuple
 
 NOT_SET = ":?not set"
 """What ends a shell's reference to a variable that must be set."""

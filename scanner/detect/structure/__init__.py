@@ -11,10 +11,10 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
-from scanner.detect.structure.excerpt import excerpt
-from scanner.detect.structure.kinds import KINDS, PATH_KINDS, FileKind, file_kind
+from scanner.detect.structure.file_kinds import KINDS, PATH_KINDS, FileKind, file_kind
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
 from scanner.detect.structure.nested import nested
+from scanner.detect.structure.yaml_excerpt import excerpt
 
 __all__ = [
     "KINDS",

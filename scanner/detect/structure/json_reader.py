@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from scanner.detect.structure.file_kinds import content_kinds
 from scanner.detect.structure.filler import ERB, filled, filled_matches
-from scanner.detect.structure.kinds import content_kinds
 from scanner.detect.structure.leaf import (
     DEEPEST,
     MOST_LEAVES,

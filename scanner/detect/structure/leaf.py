@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-
-from scanner.named import NamedTuple
+from typing import NamedTuple
 
 Path = tuple[str | int, ...]
 MOST_LEAVES = 50_000

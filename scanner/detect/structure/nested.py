@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from scanner.detect.structure.kinds import file_kind
+from scanner.detect.structure.file_kinds import file_kind
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Structure
 
 _SCRIPT = re.compile(

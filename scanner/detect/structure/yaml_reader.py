@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
+from scanner.detect.structure.file_kinds import content_kinds
 from scanner.detect.structure.filler import ERB, filled, filled_matches, without_lines
-from scanner.detect.structure.kinds import content_kinds
 from scanner.detect.structure.leaf import (
     DEEPEST,
     MOST_LEAVES,

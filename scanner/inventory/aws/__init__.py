@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from scanner.errors import ConfigError
-from scanner.inventory.aws.rights import NEEDED, permissions
+from scanner.inventory.aws.required_permissions import NEEDED, permissions
 from scanner.inventory.interface import Backend, Settings
 
 __all__ = ["EXTRA", "OPTIONS", "connect", "permissions"]

@@ -10,19 +10,18 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 import botocore.session
 from botocore.config import Config
 
-from scanner.inventory.aws.faults import FAULTS, explain
-from scanner.inventory.aws.rights import NEEDED, policy
+from scanner.inventory.aws.errors import FAULTS, explain
+from scanner.inventory.aws.required_permissions import NEEDED, policy
 from scanner.inventory.deadline import Deadline
 from scanner.inventory.interface import Settings
-from scanner.inventory.walk import gap, segment
+from scanner.inventory.listing import gap, segment
 from scanner.model import Gap
-from scanner.named import NamedTuple
 
 if TYPE_CHECKING:
     from types_boto3_sts import STSClient

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from scanner.inventory.aws.place import Place, exact, tags_of, utc
-from scanner.inventory.walk import Look
+from scanner.inventory.listing import Look
 from scanner.records import Record
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from scanner.inventory.aws.place import DAY, Place, elsewhere, exact, moment, tags_of
-from scanner.inventory.walk import Look
+from scanner.inventory.listing import Look
 from scanner.model import Note
 from scanner.records import Dated, Record, Rotation, Strength
 

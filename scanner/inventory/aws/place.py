@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from scanner.model import Note
-from scanner.named import NamedTuple
 from scanner.records import Dated
 
 Client = TypeVar("Client")

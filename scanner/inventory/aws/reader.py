@@ -9,12 +9,12 @@ from typing import Any
 
 from scanner.inventory.aws import iam, kms, secretsmanager, ssm
 from scanner.inventory.aws.access import Access, Account
-from scanner.inventory.aws.faults import FAULTS, explain
+from scanner.inventory.aws.errors import FAULTS, explain
 from scanner.inventory.aws.place import Place
-from scanner.inventory.aws.rights import EXCESSIVE, NEEDED, SIMULATE
+from scanner.inventory.aws.required_permissions import EXCESSIVE, NEEDED, SIMULATE
 from scanner.inventory.interface import Settings
-from scanner.inventory.walk import Look, segment, walk
-from scanner.inventory.workers import in_order
+from scanner.inventory.listing import Look, segment, walk
+from scanner.inventory.threads import in_order
 from scanner.model import Gap, Note
 from scanner.records import Record
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from scanner.inventory.aws.place import Place, exact, tags_of
-from scanner.inventory.walk import Look
+from scanner.inventory.listing import Look
 from scanner.records import Record, Strength
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from scanner.errors import ConfigError
-from scanner.inventory.azure.rights import permissions
+from scanner.inventory.azure.required_permissions import permissions
 from scanner.inventory.interface import Backend, Settings
 
 __all__ = ["EXTRA", "OPTIONS", "connect", "permissions"]

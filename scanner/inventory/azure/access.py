@@ -6,7 +6,7 @@ import functools
 import logging
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from azure.core.credentials import AccessToken, TokenCredential
@@ -25,7 +25,6 @@ from azure.keyvault.secrets import SecretClient
 
 from scanner.inventory.deadline import Deadline
 from scanner.inventory.interface import Settings
-from scanner.named import NamedTuple
 
 _PATIENCE = 10  # seconds for a connection, and for an answer
 _RETRIES = 5  # after 0, 1.6, 3.2, 6.4 and 12.8 seconds, as Microsoft advises

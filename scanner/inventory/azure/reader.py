@@ -18,12 +18,12 @@ from azure.keyvault.keys import KeyClient
 from azure.keyvault.secrets import SecretClient
 
 from scanner.inventory.azure.access import Access, Vault
-from scanner.inventory.azure.faults import FAULTS, explain
-from scanner.inventory.azure.rights import vault_name
+from scanner.inventory.azure.errors import FAULTS, explain
+from scanner.inventory.azure.required_permissions import vault_name
 from scanner.inventory.azure.rotation import rotation
 from scanner.inventory.interface import Settings
-from scanner.inventory.walk import Look, Trouble, gap, segment, walk
-from scanner.inventory.workers import in_order
+from scanner.inventory.listing import Look, Trouble, gap, segment, walk
+from scanner.inventory.threads import in_order
 from scanner.model import Gap, Note
 from scanner.records import Dated, Record, Strength
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from scanner.inventory.interface import Backend, Settings
-from scanner.inventory.kubernetes import permissions as manifests
+from scanner.inventory.kubernetes import required_permissions as manifests
 
 EXTRA = "kubernetes"
 OPTIONS: Mapping[str, Any] = {

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 from urllib.parse import quote
 
 from scanner.inventory.interface import Settings
@@ -18,12 +19,11 @@ from scanner.inventory.kubernetes import login
 from scanner.inventory.kubernetes.consumers import WORKLOADS, Consumers
 from scanner.inventory.kubernetes.excess import excess
 from scanner.inventory.kubernetes.fields import each, moment, text
+from scanner.inventory.kubernetes.http import UnreadError, Wire
 from scanner.inventory.kubernetes.mounts import CLASSES, GROUP, STATUSES
 from scanner.inventory.kubernetes.secrets import HELM, SELECTORS, changed, mark_of, record, sighted
 from scanner.inventory.kubernetes.sources import SOURCES, Source
-from scanner.inventory.kubernetes.wire import UnreadError, Wire
 from scanner.model import Gap, Note
-from scanner.named import NamedTuple
 from scanner.records import Record
 
 _SKEW = timedelta(minutes=5)

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from scanner.inventory.kubernetes.fields import at, each, fields, is_plain
-from scanner.inventory.kubernetes.permissions import NEEDED
-from scanner.inventory.kubernetes.wire import Wire
+from scanner.inventory.kubernetes.http import Wire
+from scanner.inventory.kubernetes.required_permissions import NEEDED
 
 _EVERYONES = frozenset(
     {

@@ -9,7 +9,7 @@ from kubernetes import config
 from kubernetes.client import Configuration
 from kubernetes.config import incluster_config
 
-from scanner.inventory.kubernetes.wire import UnreadError
+from scanner.inventory.kubernetes.http import UnreadError
 
 _DEFAULT = "~/.kube/config"
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from scanner.inventory.kubernetes.fields import each, moment, text
-from scanner.named import NamedTuple
 
 GROUP = "secrets-store.csi.x-k8s.io"
 CLASSES, STATUSES = "secretproviderclasses", "secretproviderclasspodstatuses"

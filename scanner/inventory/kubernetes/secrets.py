@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from scanner.identity import digest
+from scanner.fingerprints import digest
 from scanner.inventory.kubernetes.fields import each, fields, is_plain, moment, text
+from scanner.inventory.kubernetes.http import HAD_VALUES, LAST_APPLIED
 from scanner.inventory.kubernetes.sources import Source
-from scanner.inventory.kubernetes.wire import HAD_VALUES, LAST_APPLIED
 from scanner.records import Dated, Fault, Record, Sighting, Strength
 
 _ACCOUNT_KEY = "service-account-token"

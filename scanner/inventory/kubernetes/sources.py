@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import NamedTuple
 
 from scanner.inventory.kubernetes.fields import (
     at,
@@ -19,7 +20,6 @@ from scanner.inventory.kubernetes.fields import (
     number,
     text,
 )
-from scanner.named import NamedTuple
 from scanner.records import Dated, Rotation, Strength
 
 _MUST_HOLD = frozenset({"Ready", "Synced", "SecretSynced", "Healthy"})

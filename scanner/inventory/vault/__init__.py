@@ -12,7 +12,7 @@ from datetime import datetime
 from scanner.errors import ConfigError
 from scanner.inventory.interface import Backend, Settings
 from scanner.inventory.vault.options import OPTIONS
-from scanner.inventory.vault.rights import policy as permissions
+from scanner.inventory.vault.required_permissions import policy as permissions
 
 __all__ = ["EXTRA", "OPTIONS", "connect", "permissions"]
 

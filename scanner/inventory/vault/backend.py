@@ -10,15 +10,15 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from scanner.inventory.interface import Settings
-from scanner.inventory.vault import login, namespaces, rights
+from scanner.inventory.threads import WORKERS
+from scanner.inventory.vault import login, namespaces, required_permissions
 from scanner.inventory.vault.client import connected
+from scanner.inventory.vault.errors import Trouble, gap, readable
+from scanner.inventory.vault.http import Answer, Wire
 from scanner.inventory.vault.mount import canonical
 from scanner.inventory.vault.namespaces import Session
 from scanner.inventory.vault.options import home
-from scanner.inventory.vault.trouble import Trouble, gap, readable
-from scanner.inventory.vault.walk import Item, walked
-from scanner.inventory.vault.wire import Answer, Wire
-from scanner.inventory.workers import WORKERS
+from scanner.inventory.vault.requests import Item, walked
 from scanner.model import Note
 
 _MAX_SKEW = timedelta(minutes=1)
@@ -59,7 +59,7 @@ class Vault:
             return
         try:
             with readable():
-                yield from rights.excess(self._session.place(self._home))
+                yield from required_permissions.excess(self._session.place(self._home))
         except Trouble as error:
             yield f"which rights it holds beyond need is not known: {error.reason}"
 

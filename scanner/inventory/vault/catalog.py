@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scanner.inventory.vault import clouds, engines, kv
+from scanner.inventory.vault import cloud_engines, engines, kv
 from scanner.inventory.vault.mount import Shelf
 
 ENGINES: Mapping[str, Sequence[Shelf]] = {
@@ -15,10 +15,10 @@ ENGINES: Mapping[str, Sequence[Shelf]] = {
     "transit": engines.TRANSIT,
     "pki": engines.PKI,
     "ssh": engines.SSH,
-    "ldap": clouds.LDAP,
-    "aws": clouds.AWS,
-    "azure": clouds.AZURE,
-    "gcp": clouds.GCP,
+    "ldap": cloud_engines.LDAP,
+    "aws": cloud_engines.AWS,
+    "azure": cloud_engines.AZURE,
+    "gcp": cloud_engines.GCP,
 }
 """What each keeps."""
 

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 import hvac
 from hvac.adapters import Adapter
 
-from scanner.inventory.vault.trouble import Trouble, cut
-from scanner.inventory.vault.wire import Answer, Wire, words_of
+from scanner.inventory.vault.errors import Trouble, cut
+from scanner.inventory.vault.http import Answer, Wire, words_of
 
 Answered: TypeAlias = Mapping[str, Any]
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from scanner.inventory.vault.mount import Entry, Shelf, at, is_zero, moment
-from scanner.inventory.vault.walk import Item
+from scanner.inventory.vault.requests import Item
 from scanner.model import Note
 from scanner.records import Record, Rotation, Strength
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from scanner.inventory.vault.errors import Trouble, gap
 from scanner.inventory.vault.mount import Entry, Shelf, at, is_zero, moment
-from scanner.inventory.vault.trouble import Trouble, gap
-from scanner.inventory.vault.walk import Item
+from scanner.inventory.vault.requests import Item
 from scanner.model import Note
 from scanner.records import Record, Strength
 

@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 from hvac import Client
 
 from scanner.inventory.interface import Settings
-from scanner.inventory.vault.trouble import Trouble, cut
-from scanner.inventory.vault.wire import Wire
+from scanner.inventory.vault.errors import Trouble, cut
+from scanner.inventory.vault.http import Wire
 
 _SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _GITHUB_ADDRESS = "ACTIONS_ID_TOKEN_REQUEST_URL"

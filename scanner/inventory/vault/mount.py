@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import quote
 
-from scanner.inventory.vault.trouble import Trouble
-from scanner.inventory.vault.walk import Item, Leaf, Next, Step
-from scanner.named import NamedTuple
+from scanner.inventory.vault.errors import Trouble
+from scanner.inventory.vault.requests import Item, Leaf, Next, Step
 from scanner.records import Dated, Record, Strength
 
 if TYPE_CHECKING:

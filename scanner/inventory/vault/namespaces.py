@@ -6,18 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from hvac import Client
 
-from scanner.inventory.vault import groups, options
+from scanner.inventory.vault import access_credentials, options
 from scanner.inventory.vault.catalog import ENGINES, HOLDS_NOTHING, engine
+from scanner.inventory.vault.errors import Trouble, cut, gap
 from scanner.inventory.vault.mount import Mount, Place, Samples, opened
-from scanner.inventory.vault.trouble import Trouble, cut, gap
-from scanner.inventory.vault.walk import Next, Step
+from scanner.inventory.vault.requests import Next, Step
 from scanner.model import Gap, Note
-from scanner.named import NamedTuple
 from scanner.records import Record
 
 _NAME_THEM = "grant it, or name the mounts in the operator's file, as mounts: [secret]"
@@ -97,7 +96,7 @@ def _engines(session: Session, place: Place) -> Iterator[Step]:
 def _groups(session: Session, place: Place) -> Iterator[Step]:
     for group in session.options.get("groups", ()):
         if group != "barrier" or not place.namespace:  # there is one, the root's
-            yield groups.opened(place, group)
+            yield access_credentials.opened(place, group)
 
 
 def _mounts(place: Place) -> Iterator[Next]:

@@ -1,0 +1,1 @@
+"""Use case: read live stores and judge the age of their secrets."""

@@ -1,0 +1,1 @@
+"""keywatch.yaml and the operator config: files checked by a schema and turned into typed values."""

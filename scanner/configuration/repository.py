@@ -1,0 +1,253 @@
+"""keywatch.yaml -> a frozen Config, and configs/secrets/*.yaml -> declared secrets, each checked by
+its schema in rules/schema/.
+
+Stands between cli/ and the columns. A checked file is cached under the hash of its bytes, so that a
+hook with a warm cache parses no YAML.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import scanner
+from scanner import cache, document
+from scanner.document import Document
+from scanner.model import Confidence, Severity
+
+if TYPE_CHECKING:
+    from scanner.policy.declarations.model import Audit, Declared, SecretClass, SecretEntry, Service
+    from scanner.policy.exceptions.accepted_gaps import AcceptedGap
+    from scanner.policy.exceptions.allow_entries import AllowEntry
+    from scanner.policy.exceptions.foreign_comments import LegacyPragmas
+
+NAME = "keywatch.yaml"
+
+_FORM = "2"  # of what is cached: counted up where it changes and the version does not
+_UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
+
+
+class Config:
+    """What the repository asks for. None where it says nothing and the verb decides.
+
+    Values are made when asked for: the exceptions' own modules load only when there is something
+    to judge.
+    """
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._data = data
+        self._scan = data.get("scan", {})
+
+    @property
+    def exclude(self) -> tuple[str, ...]:
+        return tuple(self._scan.get("exclude", ()))
+
+    @property
+    def archives(self) -> bool:
+        return bool(self._scan.get("archives", False))
+
+    @property
+    def max_file_size(self) -> int:
+        return _size(self._scan.get("max_file_size", "20MB"))
+
+    @property
+    def fail_on(self) -> Severity:
+        return Severity[self._scan.get("fail_on", "low").upper()]
+
+    @property
+    def min_confidence(self) -> Confidence | None:
+        said = self._scan.get("min_confidence")
+        return Confidence[said.upper()] if said else None
+
+    @property
+    def detect_secrets(self) -> str | None:
+        said: str | None = self._scan.get("detect_secrets")
+        return said
+
+    @property
+    def disable_rules(self) -> Mapping[str, str]:
+        """Ids of rules that are not run, and where each is switched off."""
+        said: Mapping[str, str] = self._scan.get("disable_rules", {})
+        return said
+
+    @property
+    def has_rules(self) -> bool:
+        return bool(self._data.get("rules"))
+
+    @property
+    def legacy_pragmas(self) -> LegacyPragmas:
+        from scanner.policy.exceptions.foreign_comments import LegacyPragmas
+
+        return LegacyPragmas(self._scan.get("legacy_pragmas", "warn"))
+
+    @property
+    def allow(self) -> tuple[AllowEntry, ...]:
+        from scanner.policy.exceptions.allow_entries import AllowEntry
+
+        return tuple(AllowEntry(**_entry(item)) for item in self._data.get("allow", ()))
+
+    @property
+    def accept_gaps(self) -> tuple[AcceptedGap, ...]:
+        from scanner.policy.exceptions.accepted_gaps import AcceptedGap
+
+        return tuple(AcceptedGap(**item) for item in self._data.get("accept_gaps", ()))
+
+    @property
+    def classes(self) -> Mapping[str, SecretClass]:
+        """By name: those of rules/policy.yaml, and the repository's own, which win."""
+        return {**default_classes(), **self.own_classes}
+
+    @property
+    def own_classes(self) -> Mapping[str, SecretClass]:
+        return secret_classes(self._data.get("classes", {}))
+
+    @property
+    def audit(self) -> Audit | None:
+        from scanner.policy.declarations.model import Audit, seconds
+
+        said = self._data.get("audit")
+        return Audit(every=seconds(said["every"]), where=said["where"]) if said else None
+
+    @property
+    def secrets(self) -> tuple[SecretEntry, ...]:
+        from scanner.policy.declarations.model import SecretEntry
+
+        return tuple(
+            SecretEntry(
+                match=item.get("match", ""),
+                tags=tuple(item.get("tags", {}).items()),
+                secret_class=item["class"],
+                owner=item.get("owner", ""),
+                runbook=item.get("runbook", ""),
+                where=item["where"],
+                class_where=item["class_where"],
+                runbook_where=item["runbook_where"],
+            )
+            for item in self._data.get("secrets", ())
+        )
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        from scanner.policy.declarations.model import Service
+
+        return tuple(
+            Service(
+                name=name,
+                vault_role=item.get("vault_role", ""),
+                policies=tuple(item.get("policies", ())),
+                needs=tuple(item["needs"]),
+                where=item["where"],
+                needs_where=tuple(item["needs_where"]),
+            )
+            for name, item in self._data.get("services", {}).items()
+        )
+
+
+def load(data: bytes | None, where: str, cache_folder: str | None) -> Config:
+    """The Config of a keywatch.yaml, the defaults where there is none. ConfigError by line."""
+    if data is None:
+        return Config({})
+    if cache_folder is None:
+        return Config(json.loads(_checked(data, where)))
+    name = f"config-{cache.key(scanner.__version__, _FORM, where, data)}.json"
+    return Config(json.loads(cache.cached(name, lambda: _checked(data, where), cache_folder)))
+
+
+def secret_classes(items: Mapping[str, Any]) -> dict[str, SecretClass]:
+    """The classes of a checked file, each with the place where it stands."""
+    from scanner.policy.declarations.model import SecretClass, seconds
+
+    return {
+        name: SecretClass(
+            name=name,
+            rotate_every=seconds(item["rotate_every"]),
+            grace=seconds(item.get("grace", "0s")),
+            overlap=seconds(item.get("overlap", item.get("grace", "0s"))),
+            where=item["where"],
+        )
+        for name, item in items.items()
+    }
+
+
+def default_classes() -> dict[str, SecretClass]:
+    """Those of rules/policy.yaml."""
+    return secret_classes(_default_policy()["classes"])
+
+
+def declared_secrets(data: bytes, where: str) -> tuple[Declared, ...]:
+    """What a file of configs/secrets declares. ConfigError by line."""
+    from scanner.policy.declarations import secrets_files
+
+    parsed = document.parse(data, where)
+    document.check(parsed, "secrets.schema.json")
+    return secrets_files.declared(parsed)
+
+
+@functools.cache
+def _default_policy() -> Mapping[str, Any]:
+    name = "policy.yaml"
+    with open(os.path.join(document.rules_folder(), name), "rb") as file:
+        policy: Mapping[str, Any] = json.loads(_checked(file.read(), name))
+    return policy
+
+
+def _checked(data: bytes, where: str) -> bytes:
+    """The document as JSON, each item with the place where it stands."""
+    from datetime import date
+
+    parsed = document.parse(data, where)
+    document.check(parsed, "keywatch.schema.json")
+    for section in ("allow", "accept_gaps"):
+        for index, item in enumerate(parsed.data.get(section, ())):
+            field = (section, index, "until")
+            try:
+                date.fromisoformat(item["until"])
+            except ValueError:
+                raise parsed.error(
+                    field, f"{section}: until is not a day of the calendar"
+                ) from None
+            item["where"] = parsed.at((section, index))
+    _place(parsed)
+    return json.dumps(parsed.data).encode()
+
+
+def _place(parsed: Document) -> None:
+    """Tell the audit, each class, secret, service and disabled rule, and what findings name of it,
+    where it stands."""
+    scan = parsed.data.get("scan", {})
+    if "disable_rules" in scan:
+        field = ("scan", "disable_rules")
+        scan["disable_rules"] = {
+            rule: parsed.at((*field, index)) for index, rule in enumerate(scan["disable_rules"])
+        }
+    if "audit" in parsed.data:
+        parsed.data["audit"]["where"] = parsed.at(("audit", "every"))
+    for name, item in parsed.data.get("classes", {}).items():
+        item["where"] = parsed.at(("classes", name))
+    for index, item in enumerate(parsed.data.get("secrets", ())):
+        said = "match" if "match" in item else "tags"
+        item["where"] = parsed.at(("secrets", index, said))
+        item["class_where"] = parsed.at(("secrets", index, "class"))
+        item["runbook_where"] = parsed.at(("secrets", index, "runbook"))
+    for name, item in parsed.data.get("services", {}).items():
+        item["where"] = parsed.at(("services", name))
+        item["needs_where"] = [
+            parsed.at(("services", name, "needs", index)) for index in range(len(item["needs"]))
+        ]
+
+
+def _entry(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an AllowEntry: `kw-` only keeps other scanners from taking it for a key."""
+    return {
+        **item,
+        "fingerprint": item["fingerprint"].removeprefix("kw-"),
+        "tag": int(item["tag"], 16) if "tag" in item else None,
+    }
+
+
+def _size(text: str) -> int:
+    number = text.rstrip(" BKMG")
+    return int(number) * _UNITS[text[len(number) :].strip()]

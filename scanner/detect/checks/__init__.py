@@ -1,0 +1,1 @@
+"""Detect: offline checks of token formats, such as checksums."""

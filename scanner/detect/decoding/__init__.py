@@ -1,0 +1,1 @@
+"""Detect: secrets inside base64, hex, percent-encoding and escapes."""

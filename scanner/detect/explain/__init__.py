@@ -1,0 +1,1 @@
+"""Detect: record why each value was reported or ignored."""

@@ -1,0 +1,61 @@
+"""Detect: rule files' rules on structure (`where: …`) -> rows of the rule table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from scanner import document
+from scanner.detect.structure import KINDS, value_paths
+from scanner.model import Confidence, Severity
+
+# `require: reference` flags whatever else a value can be.
+NO_REFERENCE = ("literal", "literal-default", "mixed-literal", "malformed", "placeholder")
+
+
+def row(raw: dict[str, Any], parsed: document.Document, field: Any, group: str) -> dict[str, Any]:
+    """The row of one rule. ConfigError (file, line, field) where its path cannot be read."""
+    places = raw["where"] if isinstance(raw["where"], list) else [raw["where"]]
+    return {
+        "id": raw["id"],
+        "severity": Severity[raw.get("severity", "high").upper()],
+        "confidence": Confidence[raw.get("confidence", "high").upper()],
+        "group": group,
+        "places": [_place(place, parsed, (*field, "where")) for place in places],
+        "flag": NO_REFERENCE if "require" in raw else raw.get("flag", ()),
+        "pattern": raw.get("pattern", ""),
+        "check": raw.get("check", ""),
+        "once": raw.get("once", False),
+    }
+
+
+def patterns(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every pattern of a row, with the field that it stands in."""
+    if row["pattern"]:
+        yield "pattern", row["pattern"]
+    for place in row["places"]:
+        steps = value_paths.parse(place["path"])
+        yield from (("where", step.pattern) for step in steps if step.pattern)
+        if place["name"]:
+            yield "where", place["name"]
+
+
+def _place(place: dict[str, Any], parsed: document.Document, field: Any) -> dict[str, Any]:
+    path, kinds, name = place.get("path", ""), place.get("kind", []), place.get("name", "")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise parsed.error(
+            field,
+            f"where.kind: there is no kind {unknown[0]!r}",
+            todo=document.nearest(unknown[0], KINDS) or f"the kinds are {', '.join(sorted(KINDS))}",
+        )
+    try:
+        value_paths.parse(path)
+    except ValueError as error:
+        raise parsed.error(field, f"where.path: {error}") from None
+    return {
+        "kinds": kinds,
+        "path": path,
+        "secret": name == "secret",
+        "name": name.removeprefix("=~/").removesuffix("/") if name.startswith("=~/") else "",
+    }

@@ -1,0 +1,1 @@
+"""Detect: names of variables that files use or declare."""

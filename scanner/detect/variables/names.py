@@ -1,0 +1,238 @@
+"""Detect: what a file takes from elsewhere in the tree: variables, and files that hold a secret.
+
+Whether it is there, only the whole tree tells, so a file gives names alone, never a value, and the
+policy judges them. Names are looked for as text, not by structure: a template, a script in a
+manifest or a file that does not parse declares a variable as well as any other.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+
+from scanner.detect.engine.chunks import Place
+from scanner.detect.prefilter import matcher
+from scanner.detect.prefilter.matcher import Pattern
+from scanner.detect.structure import FileKind, NotParsedError, file_kind, structures
+from scanner.detect.values.assignments import holds_a_secret, is_translation
+from scanner.model import Location, Reference
+
+_LONGEST_LINE = 8192
+_LONGEST = 200  # characters before and after a name that say what it is there
+_MOST_USES = 5_000  # references in one file
+_MOST = 300  # names of one file
+_MOST_PLACES = 100  # of one name in one file
+
+# Where names are made up, CI sets them, or the program that fills in the template does: a use there
+# asks for no declaration.
+_APART = re.compile(
+    r"(?:^|/)(?:tests?|testing|testdata|fixtures?|specs?|__tests__|molecule|examples?|samples?|docs?"
+    r"|snapshots?|release-?notes?|change-?logs?|node_modules|vendor|third_party|crds?|\.github"
+    r"|\.gitlab|\.circleci|\.buildkite|\.cloudbuild|\.woodpecker|\.azure-?pipelines)/"
+    r"|(?:^|/)(?:\.travis|\.drone|\.woodpecker|\.?appveyor|azure-pipelines[^/]*|bitbucket-pipelines"
+    r"|buildspec[^/]*|cloudbuild[^/]*|\.gitlab-ci|[^/]*\.gitlab-ci|\.readthedocs|Taskfile|codecov)"
+    r"\.ya?ml$|[._-](?:example|sample)(?:[._-][^/]*)?$|\.schema\.json$"
+    r"|\.(?:in|tmpl|gotmpl|template|tpl|tftpl|j2|jinja2?|mustache|hbs)$"
+)
+_OTHER_KINDS = frozenset(("github-workflow", "gitlab-ci", "ansible"))
+_GIVEN = re.compile(
+    r"(?:ANSIBLE|APACHE|BASH|BITBUCKET|BUILDKITE|CI|CIRCLE|CMAKE|CODEBUILD|DRONE|GITHUB|GITLAB"
+    r"|JENKINS|LC|MOLECULE|READTHEDOCS|RUNNER|TRAVIS|XDG|KUBERNETES_SERVICE)_\w*"
+    r"|HOME|PATH|PWD|OLDPWD|USER|USERNAME|LOGNAME|SHELL|HOSTNAME|LANG|TERM|TMPDIR|TEMP|TMP|DISPLAY"
+    r"|UID|EUID|GID|PPID|RANDOM|IFS|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMDATA|PROGRAMFILES|WINDIR"
+    r"|SYSTEMROOT|COMPUTERNAME|JAVA_HOME|PYTHONPATH|VIRTUAL_ENV|CONDA_PREFIX|KUBECONFIG|SSH_AUTH_SOCK"
+    r"|COMPOSE_PROJECT_NAME|JOB_NAME|BUILD_(?:ID|NUMBER|TAG|URL)|BRANCH_NAME|TAG_NAME"
+    r"|COMMIT_SHA|SHORT_SHA|REVISION_ID|REPO_NAME|PROJECT_ID|PROJECT_NUMBER|(?:RUNTIME|STATE|CACHE|LOGS|CREDENTIALS)_DIRECTORY"
+    r"|MAIN_?PID|NOTIFY_SOCKET|(?:CONSOLE|FILE)_LOG_PATTERN"
+)
+_NAME = rb"(?:[A-Z][A-Z0-9_]{1,100}|TF_VAR_\w{1,100})"
+# A reference without a default: one with a default needs no declaration. Each form begins with one
+# character, so that nothing is tried where none of them stands.
+_USE = re.compile(
+    rb"\$(?<![$\\]\$)\{(?:env:)?(?P<braced>%(n)s)(?::?\?[^}\n]{0,200})?\}"
+    rb"|\$(?<!\$\$)\((?P<manifest>%(n)s)\)"
+    rb"|\{\{[^{}\n]{0,60}?\b(?:env|requiredEnv|getenv|mustEnv|env_var)[ \t(]{1,3}"
+    rb"[\"'](?P<template>%(n)s)[\"'][ \t)]{0,3}(?:-?\}\}|\|(?![^{}\n]{0,100}\bdefault\b))"
+    rb"|<%%=?[^%%\n]{0,60}?\bENV(?:\.fetch\(|\[)[\"'](?P<ruby>%(n)s)[\"'][\])][ \t]{0,3}-?%%>"
+    % {b"n": _NAME}
+)
+_BARE_USE = re.compile(rb"\$(?<!\$\$)(?P<bare>%s)\b" % _NAME)  # of compose
+_MANIFEST = re.compile(rb"^apiVersion:[^\n]*$", re.MULTILINE)
+_DEFINITION = re.compile(rb"^kind:[ \t]*CustomResourceDefinition\b", re.MULTILINE)
+_IN_COMMENT = re.compile(rb"(?:^|\s)(?:#|//|;|<!--)")
+_IN_PROSE = re.compile(
+    rb"(?i)\b(?:description|documentation|docs?|help|summary|comment|notes?|text)[\"']?[ \t]*[:=]"
+)
+# What stands before or after a name that is declared there.
+_ASSIGNED = re.compile(rb"[\"']?[ \t]*(?:[:?+]?=(?!=)|:(?![\w/?+:=-]))[ \t]*[\"']?")
+_BEFORE = re.compile(
+    rb"(?:\b(?:name|key|variable|secretKey|envVar|env|id)\b[\"']?[ \t]*[:=][ \t]*[\"']?"
+    rb"|\b(?:variable|ENV|ARG|export|local|declare|readonly|for|read(?:[ \t]+-\w+)*)[ \t]+[\"']?"
+    rb"|(?:^|\s)(?:-e|--env|--build-arg)[ \t=]+[\"']?"
+    rb"|\b(?:secrets|vars|inputs)\.|<)$"
+)
+_ITEMS = (  # of a list: what stands before and after one
+    (re.compile(rb"^[ \t]*-[ \t]+[\"']?$"), re.compile(rb"[\"']?[ \t]*(?:[\r\n#]|$)")),
+    (re.compile(rb"(?:(?<![\w)\]])\[|,)[ \t]*[\"']?$"), re.compile(rb"[\"']?[ \t]*[,\]]")),
+)
+_REFERENCE = re.compile(rb"\$(?:[{(](?:env:)?)?$")
+_TERRAFORM = re.compile(rb"\bvariable[ \t]+\"?([\w-]{1,100})\"?[ \t]*\{")
+_EXAMPLE = re.compile(
+    rb"^[ \t]*(?P<off>#[ \t]*)?(?:export[ \t]+)?(?P<name>[A-Za-z_]\w{0,100})[ \t]*=", re.MULTILINE
+)
+_FILE_LINE = re.compile(rb"^[ \t]+file:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
+
+
+def of_example(path: str, data: bytes) -> tuple[list[Reference], set[str]]:
+    """The variables that an example of an environment gives, and those that it has in comments."""
+    active: dict[str, Reference] = {}
+    optional: set[str] = set()
+    place = Place()
+    for found in _EXAMPLE.finditer(data):
+        name = found["name"].decode()
+        if found["off"]:
+            optional.add(name)
+        elif name not in active:
+            active[name] = _at(name, path, data, found.span("name"), place)
+    return list(active.values()), optional
+
+
+def may_declare(path: str) -> bool:
+    kind = file_kind(path)
+    return bool(kind.reader or kind.kinds)
+
+
+class Declarations:
+    """Looks for what declares some variables: gives them a value, passes them on, asks for them."""
+
+    def __init__(self, names: Sequence[str], engine: str) -> None:
+        self._names = names
+        words = [Pattern(rf"\b{name}\b", keywords=(name.lower(),), once=True) for name in names]
+        self._matcher = matcher.build(engine, lambda: dict(enumerate(words)), "", None)
+
+    def of(self, path: str, data: bytes) -> set[str]:
+        """The variables that a file declares."""
+        there = [self._names[index] for index, _ in self._matcher.hits(data)]
+        return declared(there, data) | _terraform(self._names, path, data)
+
+
+def declared(names: Iterable[str], data: bytes) -> set[str]:
+    """Those of the names that a file declares."""
+    return {name for name in names if _declares(name.encode(), data)}
+
+
+def _terraform(names: Iterable[str], path: str, data: bytes) -> set[str]:
+    """Those that are variables of Terraform, which TF_VAR_name sets in whatever case."""
+    if file_kind(path).reader != "hcl":
+        return set()
+    there = {name.decode().upper() for name in _TERRAFORM.findall(data)}
+    return {name for name in names if name.removeprefix("TF_VAR_").upper() in there}
+
+
+def _declares(name: bytes, data: bytes) -> bool:
+    at = data.find(name)
+    for _ in range(_MOST_PLACES):
+        if at < 0:
+            return False
+        if _is_declaration(name, data, at):
+            return True
+        at = data.find(name, at + len(name))
+    return False
+
+
+def _is_declaration(name: bytes, data: bytes, at: int) -> bool:
+    before, after = _before(data, at), data[at + len(name) : at + len(name) + _LONGEST]
+    if _touches(before[-1:]) or _touches(after[:1]) or _IN_COMMENT.search(before):
+        return False
+    if _REFERENCE.search(before):
+        return False
+    if assigned := _ASSIGNED.match(after):  # `A: ${A}` passes on what something else declares
+        value = after[assigned.end() :]
+        return not re.match(rb"\$\{?" + name + rb"\b", value)
+    is_item = any(begins.search(before) and ends.match(after) for begins, ends in _ITEMS)
+    return is_item or bool(_BEFORE.search(before))
+
+
+def _touches(byte: bytes) -> bool:
+    return byte.isalnum() or byte in {b"_", b"-"}
+
+
+def _is_apart(path: str, kind: FileKind) -> bool:
+    return bool(kind.kinds & _OTHER_KINDS or _APART.search(path)) or is_translation(path)
+
+
+def uses(path: str, kind: FileKind, data: bytes) -> Iterator[Reference]:
+    """The variables that a file needs and does not declare, each at its first place."""
+    found: dict[str, tuple[int, int]] = {}
+    for name, span in () if _is_apart(path, kind) else _needed(kind, data):
+        if len(found) < _MOST:
+            found.setdefault(name, span)
+    there = declared(found, data)
+    place = Place()
+    for name, span in sorted(found.items(), key=lambda each: each[1]):
+        if name not in there:
+            yield _at(name, path, data, span, place)
+
+
+def _needed(kind: FileKind, data: bytes) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Each reference without a default to a variable that no shell or CI system sets."""
+    is_manifest = "helm-template" in kind.kinds or _MANIFEST.search(data)
+    if is_manifest and _DEFINITION.search(data):
+        return
+    bare = _BARE_USE.finditer(data) if "compose" in kind.kinds else iter(())
+    for match in islice(chain(_USE.finditer(data), bare), _MOST_USES):
+        group = str(match.lastgroup)
+        name = match[group].decode()
+        applies = group != "manifest" or is_manifest
+        if applies and not _is_given(name) and not _is_prose(kind, data, match.start()):
+            yield name, match.span(group)
+
+
+def _is_given(name: str) -> bool:
+    """Is it set by a shell or a CI system, or a word that may be anything?"""
+    return bool(_GIVEN.fullmatch(name)) or ("_" not in name and not holds_a_secret(name))
+
+
+def _is_prose(kind: FileKind, data: bytes, at: int) -> bool:
+    """Does it stand in a comment, or in words for people?"""
+    before = _before(data, at)
+    in_comment = kind.reader != "json" and _IN_COMMENT.search(before)
+    start = data.rfind(b"\n", max(0, at - _LONGEST_LINE), at) + 1  # a text may be long
+    return bool(in_comment or _IN_PROSE.search(before) or _IN_PROSE.search(data, start, start + 99))
+
+
+def _before(data: bytes, at: int) -> bytes:
+    """What stands before a place, in its line."""
+    low = max(0, at - _LONGEST)
+    return data[data.rfind(b"\n", low, at) + 1 or low : at]
+
+
+def _at(name: str, path: str, data: bytes, span: tuple[int, int], place: Place) -> Reference:
+    line, column = place.move(data, span[0])
+    end = column + span[1] - span[0]
+    location = Location(path=path, line=line, column=column, end_line=line, end_column=end)
+    return Reference(name=name, location=location)
+
+
+def secret_files(path: str, shown: str, data: bytes) -> Iterator[Reference]:
+    """The files that the secrets of a compose file are read from, as paths from the root."""
+    place = Place()
+    for start, end in sorted(_spans(path, data)):
+        text = data[start:end].decode(errors="surrogateescape")
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(path), text))
+        yield _at(target, shown, data, (start, end), place)
+
+
+def _spans(path: str, data: bytes) -> set[tuple[int, int]]:
+    try:
+        read = list(structures(file_kind(path), data))
+    except NotParsedError:
+        return {found.span(1) for found in _FILE_LINE.finditer(data)}
+    return {
+        (leaf.start, leaf.end)
+        for each in read
+        for leaf in each.leaves
+        if leaf.path[:1] == ("secrets",) and leaf.path[2:] == ("file",)
+    }

@@ -1,0 +1,1 @@
+"""Use case: write and list exceptions, and keep baselines."""

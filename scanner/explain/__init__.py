@@ -1,0 +1,1 @@
+"""Use case: explain why a line was reported or ignored."""

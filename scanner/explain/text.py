@@ -1,0 +1,194 @@
+"""The command line: what `keywatch explain` prints. Names are a file's own, so they are hostile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from scanner.detect.explain.model import Considered, Explained, Fate, Weighed
+from scanner.detect.prefilter.scopes import scope_of
+from scanner.detect.rules.model import SHARED
+from scanner.detect.structure.file_kinds import file_kind
+from scanner.model import Confidence, Finding, Outcome, Suppression
+from scanner.report.terminal.page import Page
+from scanner.report.text import count, for_log, shorten, visible
+
+if TYPE_CHECKING:
+    from scanner.detect.rules.model import Rule
+
+SKIPPED = {
+    "binary": "it is binary",
+    "too-large": "it is over max_file_size",
+    "submodule": "it is a submodule",
+    "symlink": "it is a link, and links are not followed",
+    "special": "it is no regular file",
+    "absent": "it is not there",
+}
+_SCOPES = {"code": "code", "config": "configuration", "any": "code or configuration"}
+_FATES = {
+    Fate.KEPT: ("kept", "bold red"),
+    Fate.REFUSED: ("refused", "green"),
+    Fate.UNLIKELY: ("unlikely", "green"),
+    Fate.LOST: ("lost", "dim"),
+    Fate.PLACEHOLDER: ("note", "blue"),
+}
+_BY = {
+    "comment": "an allow comment",
+    "entry": "an entry of keywatch.yaml",
+    "baseline": "the baseline",
+    "detect-secrets-baseline": ".secrets.baseline",
+    "pragma": "a comment of another tool",
+}
+_INDENT = 12
+_FEATURES = 12  # that are shown one by one
+_NAME, _PROSE = 60, 400  # characters shown of a name and of a text
+_FINDINGS = 50
+_RULES = 20  # that are named of those that found nothing
+
+
+class Answer(NamedTuple):
+    """All that there is to say of a line. `unread`: why nothing looked at the file. `outcome`: what
+    a scan says of the line; `least`: the confidence from which it reports."""
+
+    file: str
+    line: int
+    column: int = 0
+    unread: str = ""
+    path: str = ""
+    rules: Sequence[Rule] = ()
+    disabled: tuple[str, ...] = ()
+    explained: Explained = Explained()
+    outcome: Outcome = Outcome(findings=())
+    least: Confidence = Confidence.LOW
+
+
+def text(answer: Answer, *, color: bool, width: int) -> str:
+    page = Page(width=width, color=color)
+    place = f"{shorten(visible(answer.file), 4 * _NAME)}:{answer.line}"
+    page.line((place + (f":{answer.column}" if answer.column else ""), "bold"))
+    if answer.unread:
+        page.paragraph(f"nothing looked at it: {_said(answer.unread)}", indent=2)
+    else:
+        _file(answer, page)
+        _values(answer.explained, page)
+        _beside(answer.explained, page)
+        _result(answer, page)
+    return for_log(page.render())
+
+
+def _file(answer: Answer, page: Page) -> None:
+    scope, kinds = scope_of(answer.path), sorted(file_kind(answer.path).kinds)
+    theirs = ("", SHARED, scope)
+    asked = (rule for rule in answer.rules if rule.anchor and rule.id != SHARED)
+    looking = [rule for rule in asked if scope == "any" or rule.scope in theirs]
+    facts = [f"read as {_SCOPES[scope]}", *kinds, f"{count(len(looking), 'rule')} for such files"]
+    page.items(facts, indent=2)
+    if answer.disabled:
+        page.paragraph(_said(f"disabled: {', '.join(answer.disabled)}"), indent=2)
+    page.space()
+
+
+def _values(explained: Explained, page: Page) -> None:
+    for at, group in groupby(explained.considered, lambda each: (each.line, each.column)):
+        some = list(group)
+        layers = "".join(f" in {layer}" for layer in some[0].layers)
+        name = next((each.name for each in some if each.name), "")
+        facts = [
+            f"{at[0]}:{at[1]}",
+            _said(name, _NAME),
+            _said(max((each.preview for each in some), key=len)) + layers,
+        ]
+        page.line(("  ".join(filter(None, facts)), "bold"))
+        for each in some:
+            _fate(each, page)
+        page.space()
+    if explained.more:
+        page.paragraph(f"… and {explained.more:,} more: name a column", indent=2)
+        page.space()
+
+
+def _fate(each: Considered, page: Page) -> None:
+    word, style = _FATES[each.fate]
+    page.line((f"  {word}".ljust(_INDENT), style), (each.rule, ""))
+    if each.reason:
+        page.paragraph(_said(each.reason), indent=_INDENT)
+    if each.weighed:
+        _weighed(each.weighed, page)
+
+
+def _weighed(weighed: Weighed, page: Page) -> None:
+    words = (
+        f"weighed: {weighed.probability:.2f} likely a secret; a finding from {weighed.least:.2f} on"
+    )
+    page.paragraph(words, indent=_INDENT)
+    shown, rest = weighed.features[:_FEATURES], weighed.features[_FEATURES:]
+    rows = [(weighed.bias, "to begin with"), *((weight, words) for words, weight in shown)]
+    if rest:
+        rows.append((sum(weight for _, weight in rest), f"{count(len(rest), 'weaker feature')}"))
+    for weight, words in rows:
+        page.paragraph(
+            _said(words), indent=_INDENT + 8, label=(f"{' ' * _INDENT}{weight:+.2f}", "")
+        )
+
+
+def _beside(explained: Explained, page: Page) -> None:
+    """What else looked at the line."""
+    for setting in explained.settings:
+        name = _said(setting.name, _NAME)
+        facts = [f"{setting.line}:{setting.column}", name, _said(setting.preview)]
+        page.line(("  setting".ljust(_INDENT), "cyan"), ("  ".join(filter(None, facts)), ""))
+        page.paragraph(setting.words, indent=_INDENT)
+    for layers in explained.decoded:
+        page.paragraph(
+            f"text in {' in '.join(layers)}", indent=_INDENT, label=("  decoded", "cyan")
+        )
+    by_reason: dict[str, list[str]] = {}
+    for rule, reason in explained.looked:
+        by_reason.setdefault(reason, []).append(rule)
+    for reason, rules in by_reason.items():
+        more = f" and {len(rules) - _RULES} more" if len(rules) > _RULES else ""
+        words = f"{', '.join(rules[:_RULES])}{more}: {reason}"
+        page.paragraph(words, indent=_INDENT, label=("  looked", "cyan"))
+    if explained.settings or explained.decoded or by_reason:
+        page.space()
+
+
+def _result(answer: Answer, page: Page) -> None:
+    """What a scan says of the line."""
+    outcome, explained = answer.outcome, answer.explained
+    for finding in outcome.findings[:_FINDINGS]:
+        _finding(finding, "finding", "bold red", page)
+        if finding.confidence < answer.least:
+            words = f"left out by keywatch.yaml: min_confidence is {answer.least.label}"
+            page.paragraph(words, indent=_INDENT)
+    for each in outcome.suppressed[:_FINDINGS]:
+        _finding(each.finding, "covered", "green", page)
+        page.paragraph(_covered(each.suppression), indent=_INDENT)
+    more = sum(max(len(some) - _FINDINGS, 0) for some in (outcome.findings, outcome.suppressed))
+    if more:
+        page.paragraph(f"… and {more:,} more: name a column", indent=_INDENT)
+    for note in outcome.notes:
+        if note.kind == "placeholder":
+            continue  # it stands above
+        page.paragraph(_said(note.text), indent=_INDENT, label=("  note", "blue"))
+    if not (explained.considered or explained.looked or explained.settings):
+        page.paragraph("no rule looked at it: the line holds none of their anchors", indent=2)
+    if not (outcome.findings or outcome.suppressed):
+        page.paragraph("so there is no finding here", indent=2)
+
+
+def _finding(finding: Finding, word: str, style: str, page: Page) -> None:
+    page.line((f"  {word}".ljust(_INDENT), style), (f"{finding.rule} · {finding.id}", ""))
+    levels = f"{finding.severity.label} severity, {finding.confidence.label} confidence"
+    page.paragraph(" ".join(filter(None, (levels, _said(finding.detail)))), indent=_INDENT)
+
+
+def _covered(said: Suppression) -> str:
+    terms = (said.reason, said.owner, f"until {said.until}" if said.until else "")
+    words = f"by {_BY.get(said.by, said.by)} ({said.where})"
+    return _said(": ".join(filter(None, (words, ", ".join(filter(None, terms))))))
+
+
+def _said(words: str, most: int = _PROSE) -> str:
+    return shorten(visible(words), most)

@@ -1,0 +1,1 @@
+"""Use case: replace literal secrets in configuration files by references."""

@@ -1,0 +1,1 @@
+"""Inputs: members of archives and compressed files."""

@@ -1,0 +1,1 @@
+"""Inputs: files and commits that git stores."""

@@ -1,0 +1,222 @@
+"""Inputs: which commits are meant: those of a range, of a push, or all there are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from scanner import processes
+from scanner.errors import UsageError
+from scanner.inputs.git import commands
+from scanner.inputs.git.commands import Objects
+from scanner.model import Gap
+
+_FETCH = "fetch them: actions/checkout with fetch-depth: 0, or git fetch --unshallow"
+_EMPTY = {  # the tree without files, by the length of an id
+    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
+_AT_ONCE = 1000  # ids on a command line
+
+
+class _Listed(NamedTuple):
+    """Commits, newest first and each before its parents; and the parents that are not among
+    them."""
+
+    commits: tuple[str, ...]
+    boundary: tuple[str, ...]
+
+
+class Change(NamedTuple):
+    """Commits, and what they come to.
+
+    `head` is the newest and `base` one that they build on, each "" where there is none. `trees`:
+    the ids of the trees of all that they build on, and of `head`, as `Versions` takes them; ""
+    where what they come to is not to be looked at. `commits` are those to be looked at one by one,
+    newest first. `tips` lead to all of them; `gaps` are those that are not here.
+    """
+
+    head: str = ""
+    base: str = ""
+    trees: str = ""
+    commits: tuple[str, ...] = ()
+    tips: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+
+def of_diff(root: str, said: str) -> Change:
+    """What HEAD adds to BASE since both were one: BASE, BASE..HEAD or BASE...HEAD. UsageError where
+    that cannot be told."""
+    objects = commands.objects(root)
+    base, head = (_commit(objects, root, name) for name in _ends(said))
+    listed = _listed(root, (head, f"^{base}"))
+    if not listed.commits:
+        return Change(head=head, base=head)
+    starts = _starts(root, listed.boundary)
+    cut = cut_at(root)
+    if not starts or cut.intersection(listed.commits):
+        raise UsageError(
+            f"{said}: no commit is known that both sides have in common",
+            why="the clone is shallow" if cut else "",
+            todo=_FETCH if cut else "name the branch that this one began at",
+        )
+    change = _change(objects, head, starts, listed)
+    return change._replace(base=_on_mainline(root, base, change.base))
+
+
+def of_push(root: str, new: str, old: str, known: str) -> Change:
+    """What the object `new` adds in the place of `old` to what is there: that is what `known`, an
+    option of git rev-list, leads to."""
+    objects = commands.objects(root)
+    head = objects.id(f"{new}^{{commit}}")
+    if head is None:
+        reason = f"{new[:12]} is no commit, so it was not looked into"
+        return Change(gaps=(Gap(kind="unreadable", path="", reason=reason),))
+    without = [f"^{old}"] if old.strip("0") else []
+    listed = _listed(root, (head, *without), "--ignore-missing", "--not", known, "--not")
+    if not listed.commits:
+        return Change(head=head, base=head)
+    return _change(objects, head, _starts(root, listed.boundary), listed)
+
+
+def of_history(  # noqa: PLR0913 - all that the arguments may say, by name
+    root: str,
+    said: str,
+    *,
+    stashes: bool,
+    notes: bool,
+    seen: Sequence[str] = (),
+    steps: Sequence[Callable[[], object]] = (),
+) -> Change:
+    """A range, the commits that one name leads to, or with "" those that all refs do; without what
+    the commits `seen` lead to. Where git cannot walk to all of those, all that can be read.
+    The steps are taken while git lists them: see processes.beside."""
+    objects = commands.objects(root)
+    gaps: list[Gap] = []
+    base = ""
+    if said:
+        first, last = _ends(said) if ".." in said else ("", said)
+        base = _commit(objects, root, first) if first else ""
+        head = _commit(objects, root, last)
+        tips = [head]
+    else:
+        head = objects.id("HEAD^{commit}") or ""
+        tips = [head] if head else []
+        for oid, name in _refs(root, stashes=stashes, notes=notes):
+            if oid and objects.id(oid):
+                tips.append(oid)
+            else:
+                reason = f"{name} leads to no object that is here (git fsck)"
+                gaps.append(Gap(kind="unreadable", path="", reason=reason))
+    without = (*seen, *([base] if base else ()))
+    try:
+        revisions = (*tips, *(f"^{each}" for each in without))
+        listing = partial(_listed, root, revisions, "--ignore-missing")
+        listed = processes.beside(listing, steps)
+    except UsageError as error:
+        if said:
+            raise
+        reason = f"git cannot walk through all commits: {error.why} (git fsck); all that are whole"
+        gaps.append(Gap(kind="unreadable", path="", reason=f"{reason} were looked at"))
+        listed = _whole(root)
+    cut = cut_at(root).intersection(listed.commits)
+    if cut:
+        reason = f"the clone is shallow: {len(cut)} commits begin without their parents. {_FETCH}"
+        gaps.append(Gap(kind="shallow", path="", reason=reason))
+    return Change(
+        head=head,
+        base=base,
+        commits=listed.commits,
+        tips=tuple(tips),
+        gaps=tuple(gaps),
+    )
+
+
+def cut_at(root: str) -> frozenset[str]:
+    """The commits whose parents a shallow clone leaves out."""
+    inside = os.path.join(root, ".git")
+    place = os.path.join(inside, "shallow")
+    if not os.path.isdir(inside):
+        place = os.path.join(root, commands.ask(root, "rev-parse", "--git-path", "shallow") or "")
+    try:
+        with open(place, encoding="ascii") as file:
+            return frozenset(file.read().split())
+    except OSError:
+        return frozenset()
+
+
+def _on_mainline(root: str, branch: str, start: str) -> str:
+    """The newest commit of a branch's first-parent line that `start` holds, "" for none. What was
+    merged into it may have had another policy in between, which nobody agreed to."""
+    if start == branch:
+        return start
+    said = commands.run(root, "rev-list", "--first-parent", "--boundary", branch, f"^{start}")
+    return next((line[1:] for line in said.decode().split() if line[0] == "-"), "")
+
+
+def _ends(said: str) -> tuple[str, str]:
+    """The two names of BASE..HEAD or BASE...HEAD; HEAD where one is left out."""
+    base, _, head = said.partition("..")
+    return base or "HEAD", head.removeprefix(".") or "HEAD"
+
+
+def _commit(objects: Objects, root: str, name: str) -> str:
+    found = objects.commit(name)
+    if found:
+        return found
+    if not name.strip("0"):
+        todo = "there was nothing before: name the branch that it is to be merged into"
+    elif objects.id("HEAD^{commit}") is None:
+        todo = "there is no commit here yet"
+    else:
+        todo = _FETCH if cut_at(root) else f"git fetch it, or see git rev-parse {name}"
+    raise UsageError(f"{name} names no commit here", todo=todo)
+
+
+def _listed(root: str, revisions: Sequence[str], *arguments: str) -> _Listed:
+    order = ("rev-list", "--date-order", "--boundary")
+    fed = "".join(f"{each}\n" for each in revisions).encode()
+    ids = commands.run(root, *order, *arguments, "--stdin", fed=fed).decode().splitlines()
+    return _Listed(
+        commits=tuple(each for each in ids if each[0] != "-"),
+        boundary=tuple(each[1:] for each in ids if each[0] == "-"),
+    )
+
+
+def _whole(root: str) -> _Listed:
+    """The commits that can be read, whatever leads to them."""
+    asked = ("cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)")
+    kinds = (line.split(" ") for line in commands.run(root, *asked).decode().splitlines())
+    return _listed(root, [name for kind, name in kinds if kind == "commit"], "--no-walk")
+
+
+def _refs(root: str, *, stashes: bool, notes: bool) -> Iterator[tuple[str, str]]:
+    """The id and the name of each ref; of a stash, of all that it holds."""
+    left_out = (*(() if stashes else ("refs/stash",)), *(() if notes else ("refs/notes/",)))
+    yield from (each for each in commands.refs(root) if not each[1].startswith(left_out))
+    kept = commands.ask(root, "reflog", "show", "--format=%H", "refs/stash") if stashes else None
+    yield from ((oid, "refs/stash") for oid in (kept or "").split())
+
+
+def _starts(root: str, boundary: Sequence[str]) -> tuple[str, ...]:
+    """The parents that are not among the commits of a range, without those that others lead to: its
+    merge bases."""
+    kept: tuple[str, ...] = ()
+    for first in range(0, len(boundary), _AT_ONCE):
+        some = (*kept, *boundary[first : first + _AT_ONCE])
+        said = commands.ask(root, "merge-base", "--independent", *some) if some[1:] else None
+        kept = tuple(said.split()) if said else some
+    return kept
+
+
+def _change(objects: Objects, head: str, starts: tuple[str, ...], listed: _Listed) -> Change:
+    """The newest commit is not looked at by itself: it adds nothing that all do not come to."""
+    trees = [objects.id(f"{each}^{{tree}}") or each for each in (*starts, head)]
+    return Change(
+        head=head,
+        base=starts[0] if starts else "",
+        trees=" ".join(trees if starts else (_EMPTY[len(head)], *trees)),
+        commits=tuple(commit for commit in listed.commits if commit != head),
+    )

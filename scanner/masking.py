@@ -1,0 +1,80 @@
+"""The command line: words that others chose, made safe to repeat.
+
+A reason in keywatch.yaml, a key of it, an argument or a path may hold a secret, like any text.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, TypeVar
+
+from scanner import cache
+
+if TYPE_CHECKING:
+    from scanner.detect.detector import Detector
+    from scanner.model import Finding, Gap, Note
+    from scanner.policy.exceptions.accepted_gaps import AcceptedGap
+    from scanner.policy.exceptions.allow_entries import AllowEntry
+
+Excused = TypeVar("Excused", "AllowEntry", "AcceptedGap")
+_SHORTEST = 8
+
+
+def masked(text: str) -> str:
+    """`text` with every secret in it masked. A text that cannot be checked is left out."""
+    if len(text) < _SHORTEST:
+        return text
+    try:
+        said = _detector().names([text]).get(text)
+    except Exception:  # noqa: BLE001 - an error on the way to an error message
+        return "(left out: it could not be checked for secrets)"
+    return said.seen.path if said and said.seen else text
+
+
+def prepare() -> None:
+    """Load what `masked` needs, before it is needed."""
+    masked(" " * _SHORTEST)
+
+
+def masked_id(name: str) -> str:
+    """The canonical id of a live secret. Of thousands, most begin alike: that is looked at once."""
+    *above, below = name.split("/", 5)
+    return f"{_masked_once('/'.join(above))}/{masked(below)}" if above[4:] else masked(name)
+
+
+_masked_once = functools.lru_cache(maxsize=1000)(masked)
+
+
+def masked_finding(finding: Finding) -> Finding:
+    """A finding whose names and paths are a repository's or a store's."""
+    place, resource = finding.location, finding.resource
+    name = masked_id(resource.id) if resource else masked(finding.context)
+    return finding._replace(
+        location=place._replace(path=_masked_once(place.path)),
+        context=name,
+        detail=masked(finding.detail),
+        resource=resource and resource._replace(id=name),
+    )
+
+
+def masked_terms(entry: Excused) -> Excused:
+    """An exception: its reason and owner are anybody's words."""
+    return entry._replace(reason=masked(entry.reason), owner=masked(entry.owner))
+
+
+def masked_gap(gap: Gap) -> Gap:
+    return gap._replace(path=masked(gap.path), reason=masked(gap.reason))
+
+
+def masked_note(note: Note) -> Note:
+    return note._replace(path=masked(note.path), text=masked(note.text))
+
+
+@functools.cache
+def _detector() -> Detector:
+    from scanner.detect.detector import Detector, matcher_for
+    from scanner.detect.rules import rulebook
+
+    folder = cache.folder()
+    book = rulebook.load(cache_folder=folder)
+    return Detector(book, matcher_for(book, "auto", folder))

@@ -1,0 +1,1 @@
+"""Policy: the baseline formats of keywatch and detect-secrets."""

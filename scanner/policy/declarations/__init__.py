@@ -1,0 +1,1 @@
+"""Policy: classes, secrets and services as keywatch.yaml and configs/secrets declare them."""

@@ -1,0 +1,27 @@
+"""Policy: what a secret's name says about its class."""
+
+from __future__ import annotations
+
+import re
+
+from scanner.policy.declarations.model import Declared
+
+_WORD = re.compile(r"[a-z0-9]+")
+# The first class that has a word of the name is its class.
+_WORDS = {
+    "jwt-signing-key": "jwt jwks signing sign signer",
+    "encryption-key": "encryption encrypt crypto cipher aes kms transit dek kek master unseal",
+    "db-credential": "db database postgres postgresql pg mysql mariadb mongo redis sql oracle dsn",
+    "service-token": "token tokens session bearer",
+}
+DEFAULT = "api-key"
+
+
+def secret_class(one: Declared) -> str:
+    """The class that the name speaks for, first by its last part; api-key where it says nothing."""
+    return _of(one.said.rpartition("/")[2]) or _of(one.key) or _of(one.said) or DEFAULT
+
+
+def _of(name: str) -> str:
+    words = set(_WORD.findall(name.lower()))
+    return next((known for known, some in _WORDS.items() if words & set(some.split())), "")

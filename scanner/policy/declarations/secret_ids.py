@@ -1,0 +1,109 @@
+"""Policy: canonical ids of secrets, and the globs that match them.
+
+`*` stands for any characters within a part, `**` as a whole part for any number of parts. What a
+declaration does not say fits whatever stands in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from scanner import globs
+from scanner.policy.declarations.model import Declared
+
+SCHEMES = ("vault", "k8s", "aws", "azure")
+DEEP = "**"
+Part = Callable[[str], bool]
+Glob = tuple[tuple[Part, ...], ...]
+"""The runs of parts between each `**` and the next."""
+
+
+class Pattern(NamedTuple):
+    """A `match:` of keywatch.yaml, ready to be asked. `words` are the parts of it without a
+    wildcard: an id that it takes has each of them."""
+
+    scheme: str
+    glob: Glob
+    key: Part | None
+    words: tuple[str, ...]
+
+    def fits(self, declared: Declared) -> bool:
+        keys = (declared.key,) if declared.key else None
+        return self.takes(declared.scheme, declared.segments, keys)
+
+    def takes(
+        self, scheme: str, segments: Sequence[str | None], keys: Iterable[str] | None
+    ) -> bool:
+        """Is it about the secret, or about one of its keys? None: they are not known."""
+        return (
+            scheme == self.scheme
+            and fits(self.glob, segments)
+            and (self.key is None or keys is None or any(map(self.key, keys)))
+        )
+
+
+def pattern(match: str) -> Pattern:
+    """The Pattern of `vault://*/*/secret/app/**#key`; without `#` it takes every key."""
+    address, has_key, key = match.partition("#")
+    scheme, path = split(address)
+    words = tuple(part for part in path if not has_wildcard(part))
+    return Pattern(scheme, runs(path), _part(key) if has_key else None, words)
+
+
+def split(address: str) -> tuple[str, list[str]]:
+    """The scheme and the parts of a canonical id, or of a glob of one."""
+    scheme, _, path = address.partition("://")
+    return scheme, path.strip("/").split("/")
+
+
+def has_wildcard(part: str) -> bool:
+    return "*" in part or "?" in part
+
+
+def runs(path: Iterable[str]) -> Glob:
+    """The parts of a glob as functions, each of which says whether it fits a part of a name."""
+    found: list[list[Part]] = [[]]
+    for part in path:
+        if part == DEEP:
+            found.append([])
+        else:
+            found[-1].append(_part(part))
+    return tuple(map(tuple, found))
+
+
+def _part(glob: str) -> Part:
+    if glob == "*":
+        return _anything
+    return globs.matcher([glob]) if has_wildcard(glob) else glob.__eq__
+
+
+def _anything(_part: str) -> bool:
+    return True
+
+
+def fits(glob: Glob, name: Sequence[str | None]) -> bool:
+    """Does the whole glob fit the whole name? The first place of a run is as good as any later
+    one, so this takes the product of their lengths at most."""
+    head, *rest = glob
+    if not rest:
+        return len(head) == len(name) and _lies(head, name, 0)
+    *middle, tail = rest
+    at, end = len(head), len(name) - len(tail)
+    if at > end or not (_lies(tail, name, end) and _lies(head, name, 0)):
+        return False
+    for run in middle:
+        last = end - len(run)
+        while at <= last and not _lies(run, name, at):
+            at += 1
+        if at > last:
+            return False
+        at += len(run)
+    return True
+
+
+def _lies(run: Sequence[Part], name: Sequence[str | None], at: int) -> bool:
+    for one, part in zip(run, name[at : at + len(run)], strict=True):
+        if part is not None and not one(part):
+            return False
+    return True

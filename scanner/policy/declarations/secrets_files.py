@@ -1,0 +1,165 @@
+"""Policy: a checked file of configs/secrets -> the secrets that it declares, by canonical id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from scanner.document import Document
+from scanner.policy.declarations.model import Declared, Form
+
+_FOLDERS = {"static-creds": "static-roles", "creds": "roles"}
+_ISSUED = re.compile(r"\A(?!.*/data/).+/(?:static-creds|creds)/[^/]+\Z")
+_SIGNED = re.compile(r"\A(?!.*/data/).+/(?:issue|sign)/[^/]+\Z")
+_UNKNOWN = "${}"
+_VARIABLE = re.compile(r"\$\{|\{\{")
+_ARN_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}\Z")
+_VAULT_HOST = re.compile(r"https://([A-Za-z0-9-]+)\.")
+Said = Mapping[str, Any]
+_SCHEMES = {"vault": "vault", "aws": "aws", "azure": "azure", "kubernetes": "k8s"}
+
+
+def declared(document: Document) -> tuple[Declared, ...]:
+    """Every secret of the file, in its order."""
+    found: list[Declared] = []
+    for name, read in _FORMS.items():
+        form = document.data.get(name)
+        for index, item in enumerate(form["secrets"] if form else ()):
+            where = document.at((name, "secrets", index))
+            found.append(read(form, item)._replace(where=where, form=_form(document, name)))
+    return tuple(found)
+
+
+def _form(document: Document, name: str) -> Form:
+    """Contexts and regions are no addresses: a context is another one on each machine."""
+    said = document.data[name]
+    auth = said.get("auth", {})
+    address = next((key for key in ("address", "vault_url") if key in said), "")
+    role = auth.get("role", auth.get("client_id", ""))
+    return Form(
+        scheme=_SCHEMES[name],
+        address=said.get(address, ""),
+        identity=vault_identity(auth) if name == "vault" else role,
+        where=document.at((name, address)),
+        identity_where=document.at((name, "auth")),
+    )
+
+
+def vault_identity(auth: Mapping[str, str]) -> str:
+    """As whom a section `auth` logs in to Vault, "" where a credential alone says that. The
+    operator's file calls it the same."""
+    role = auth.get("role", auth.get("role_id", ""))
+    return f"{auth.get('mount', auth['method'])} {role}" if role else ""
+
+
+def of_vault_path(path: str, mounts: Sequence[str] = ()) -> tuple[str, str]:
+    """(mount, path under it as in a canonical id) of a path of Vault's API.
+
+    The longest of `mounts` that begins the path is its mount, else its first part is.
+    """
+    path = path.strip("/")
+    named = [one.strip("/") for one in mounts if path.startswith(one.strip("/") + "/")]
+    mount = max(named, key=len, default=path.partition("/")[0])
+    rest = path[len(mount) + 1 :]
+    first, _, below = rest.partition("/")
+    if first == "data" and below:
+        return mount, below
+    if first in _FOLDERS and below and "/" not in below:
+        return mount, f"{_FOLDERS[first]}/{below}"
+    return mount, rest
+
+
+def is_issued(one: Declared) -> bool:
+    """Does an engine of Vault make the value, and a new one in time, whatever anybody does?"""
+    return one.scheme == "vault" and bool(_ISSUED.search(one.said))
+
+
+def is_listed(one: Declared) -> bool:
+    """Does its store keep it under this name? What a CA of Vault signs is kept nowhere."""
+    return one.scheme != "vault" or not _SIGNED.search(one.said)
+
+
+def known(part: str) -> str | None:
+    """A part of a name; None where a variable stands in it."""
+    return None if _VARIABLE.search(part) else part
+
+
+def _vault(form: Said, item: Said) -> Declared:
+    mount, path = of_vault_path(item["path"], form.get("mounts", ()))
+    namespace = form.get("namespace", "-").strip("/").replace("/", "%2F")
+    below = tuple(map(known, path.replace("#", "%23").split("/")))
+    return Declared(
+        scheme="vault",
+        segments=(None, known(namespace), known(mount.replace("/", "%2F")), *below),
+        key=item.get("key", ""),
+        name=(*map(known, mount.split("/")), *map(known, path.split("/"))),
+        store=form["address"],
+        said=item["path"].strip("/"),
+    )
+
+
+def _aws(form: Said, item: Said) -> Declared:
+    region, account = form["region"], form.get("account", _UNKNOWN)
+    said, service = item.get("name", ""), item.get("service", "secretsmanager")
+    if "arn" in item:
+        said = item["arn"]
+        _, _, service, region, account, _ = said.split(":", 5)
+    path = tuple(map(known, name_of(said).split("/")))
+    return Declared(
+        scheme="aws",
+        segments=(None, known(account or _UNKNOWN), known(region or _UNKNOWN), service, *path),
+        key=item.get("key", ""),
+        name=path,
+        store=f"{account} {region}",
+        said=name_of(said),
+    )
+
+
+def name_of(secret: str) -> str:
+    """The name of a secret of AWS, given by its name or its ARN: `…:secret:app/db-AbCdEf` is
+    app/db."""
+    resource = secret.split(":", 5)[-1]
+    if resource.startswith("secret:"):
+        resource = _ARN_SUFFIX.sub("", resource.removeprefix("secret:"))
+    return resource.removeprefix("parameter/").strip("/")
+
+
+def _azure(form: Said, item: Said) -> Declared:
+    host = _VAULT_HOST.match(form["vault_url"])
+    return Declared(
+        scheme="azure",
+        segments=(None, host[1] if host else None, item.get("kind", "secret"), item["name"]),
+        key="",
+        name=(item["name"],),
+        store=form["vault_url"],
+        said=item["name"],
+    )
+
+
+def _kubernetes(form: Said, item: Said) -> Declared:
+    namespace = item.get("namespace", form["namespace"])
+    return Declared(
+        scheme="k8s",
+        segments=(None, known(namespace), "secret", item["name"]),
+        key=item.get("key", ""),
+        name=(item["name"],),
+        store=form.get("context", ""),
+        said=item["name"],
+    )
+
+
+_FORMS: Mapping[str, Callable[[Said, Said], Declared]] = {
+    "vault": _vault,
+    "aws": _aws,
+    "azure": _azure,
+    "kubernetes": _kubernetes,
+}
+
+
+def by_secret(secrets: Sequence[Declared]) -> Iterator[tuple[Declared, ...]]:
+    """The declarations of each secret together, whatever their keys; in the order of the first."""
+    groups: dict[tuple[str, str], list[Declared]] = {}
+    for one in secrets:
+        groups.setdefault((one.store, one.id), []).append(one)
+    return (tuple(group) for group in groups.values())

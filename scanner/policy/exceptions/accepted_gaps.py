@@ -1,0 +1,65 @@
+"""Policy: what may stay unchecked. A Gap that the policy accepts, until a day, is not one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scanner import globs
+from scanner.model import Gap, Note, Suppression
+from scanner.policy.exceptions.allow_entries import Exemption, account, end_of
+from scanner.policy.judge_input import Part, Scope
+
+
+class AcceptedGap(NamedTuple):
+    """A kind of Gap that is accepted below a path glob, until the end of a day."""
+
+    kind: str
+    path: str
+    reason: str
+    until: str
+    where: str
+    owner: str = ""
+
+
+def accept(
+    gaps: Sequence[Gap], accepted: Sequence[AcceptedGap], scope: Scope
+) -> tuple[tuple[Gap, ...], Part]:
+    """The gaps that stay, and what is to be said of the acceptances.
+
+    Past its end an acceptance is void in every kind of run: what was not read cannot pass with a
+    warning.
+    """
+    covers = {_exemption(one): _covered(gaps, one) for one in accepted}
+    used = [each for each, covered in covers.items() if covered and each.ends >= scope.today]
+    passed = {gap: each for each in reversed(used) for gap in covers[each]}
+    open_gaps = tuple(gap for gap in gaps if gap not in passed)
+    lapsed = [
+        each for each, covered in covers.items() if each not in used and {*covered} & {*open_gaps}
+    ]
+    part = account(covers, used, lapsed, scope)
+    notes = tuple(_note(gap, each) for gap, each in passed.items())
+    return open_gaps, Part(findings=part.findings, notes=part.notes + notes, register=part.register)
+
+
+def _exemption(one: AcceptedGap) -> Exemption:
+    said = Suppression(
+        by="accepted-gap",
+        where=one.where,
+        rule=one.kind,
+        path=one.path,
+        reason=one.reason,
+        owner=one.owner,
+        until=one.until,
+    )
+    return Exemption(said=said, ends=end_of(one.until))
+
+
+def _covered(gaps: Sequence[Gap], one: AcceptedGap) -> list[Gap]:
+    fits = globs.matcher([one.path])
+    return [gap for gap in gaps if gap.kind == one.kind and fits(gap.path)]
+
+
+def _note(gap: Gap, exemption: Exemption) -> Note:
+    text = f"{gap.kind}: {gap.reason}; accepted until {exemption.said.until}"
+    return Note(kind="gap-accepted", path=gap.path, text=text)

@@ -1,0 +1,233 @@
+"""Policy: exceptions with a reason, an owner and an end, and which finding each one covers."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from scanner.model import AllowComment, CommentKind, Finding, Note, Suppression
+from scanner.policy import rules
+from scanner.policy.judge_input import Docket, Part, Scope
+
+ANNOUNCE = timedelta(days=14)
+ID = 12
+"""How many characters of a fingerprint name a finding: an entry may hold more."""
+
+
+class AllowEntry(NamedTuple):
+    """One item of `allow:` in keywatch.yaml; `where` is its `file:line`, `until` an ISO date.
+
+    `fingerprint` may be shortened to its first `ID` characters.
+
+    It covers one finding of `rule` in `path` whose value still has the `tag`: the one with its
+    fingerprint, else one that was renumbered or renamed and holds the same value. Of a live secret,
+    `path` is its canonical id, and there is no tag.
+    """
+
+    fingerprint: str
+    rule: str
+    path: str
+    reason: str
+    owner: str
+    until: str
+    where: str
+    tag: int | None = None
+
+
+class Exemption(NamedTuple):
+    """A comment or an entry, whichever. `line` is the line that a comment covers, else 0."""
+
+    said: Suppression
+    ends: date
+    line: int = 0
+    finding_id: str = ""
+    tag: int | None = None
+
+    @property
+    def place(self) -> tuple[str, int]:
+        path, _, line = self.said.where.rpartition(":")
+        return path, int(line)
+
+
+def end_of(until: str) -> date:
+    """The last day on which an exception holds, in UTC. ValueError for what is no date."""
+    return date.fromisoformat(until)
+
+
+def of_comment(comment: AllowComment) -> Exemption:
+    """A keywatch comment without a problem, as an exemption."""
+    said = Suppression(
+        by="comment",
+        where=f"{comment.path}:{comment.line}",
+        rule=comment.rule,
+        path=comment.path,
+        reason=comment.reason,
+        owner=comment.owner,
+        until=comment.until,
+    )
+    return Exemption(said=said, ends=end_of(comment.until), line=comment.covers)
+
+
+def of_entry(entry: AllowEntry) -> Exemption:
+    """An entry of keywatch.yaml, as an exemption."""
+    said = Suppression(
+        by="entry",
+        where=entry.where,
+        rule=entry.rule,
+        path=entry.path,
+        reason=entry.reason,
+        owner=entry.owner,
+        until=entry.until,
+    )
+    return Exemption(
+        said=said,
+        ends=end_of(entry.until),
+        finding_id=entry.fingerprint[:ID],
+        tag=entry.tag,
+    )
+
+
+def exemptions(
+    comments: Iterable[AllowComment], entries: Iterable[AllowEntry], docket: Docket, scope: Scope
+) -> tuple[Exemption, ...]:
+    """All that may cover a finding of this run; only a whole tree concerns every entry."""
+    subjects = {finding.subject for finding in docket.findings}
+    return (
+        *(of_comment(c) for c in comments if is_ours(c) and not c.problem),
+        *(of_entry(e) for e in entries if scope.whole_tree or e.path in subjects),
+    )
+
+
+def is_ours(comment: AllowComment) -> bool:
+    return comment.kind is CommentKind.KEYWATCH
+
+
+def broken(comments: Iterable[AllowComment]) -> Part:
+    """Comments that were meant as exceptions and are none."""
+    return Part(
+        findings=tuple(
+            rules.finding(rules.INVALID, f"{c.path}:{c.line}", c.problem)
+            for c in comments
+            if is_ours(c) and c.problem
+        )
+    )
+
+
+def claim(
+    docket: Docket, exemptions: Sequence[Exemption], *, cover: bool = True
+) -> frozenset[Exemption]:
+    """Give each exemption one open finding; the exemptions that got one.
+
+    Three rounds, so that one that fits loosely never takes a finding from one that fits exactly:
+    comments by line, entries by fingerprint, and the entries left over by value.
+    """
+    taken: dict[int, Exemption] = {}
+    _match(docket, taken, [e for e in exemptions if e.line], _lines, _line)
+    left = _match(docket, taken, [e for e in exemptions if not e.line], _identity, _named)
+    _match(docket, taken, [e for e in left if e.tag is not None], _values, _value)
+    for number, exemption in taken.items() if cover else ():
+        docket.cover(number, exemption.said)
+    return frozenset(taken.values())
+
+
+def account(
+    exemptions: Iterable[Exemption],
+    used: Collection[Exemption],
+    lapsed: Collection[Exemption],
+    scope: Scope,
+) -> Part:
+    """What is to be said: expired, unused, about to end.
+
+    `lapsed` are past their end, and something is still there that they would cover.
+    """
+    findings, notes, register = [], [], []
+    for exemption in exemptions:
+        said = exemption.said
+        needed = exemption in used or exemption in lapsed
+        if needed or scope.whole_tree:
+            register.append(scope.entered(said, needed=needed))
+        if exemption in lapsed and scope.whole_tree:
+            findings.append(_finding(rules.EXPIRED, exemption, _ended(exemption)))
+        elif exemption in lapsed:
+            notes.append(_note("allow-expired", exemption, _ended(exemption)))
+        elif exemption in used and exemption.ends - scope.today <= ANNOUNCE:
+            notes.append(_note("allow-ending", exemption, _ending(exemption, scope.today)))
+        elif not needed and scope.knows(said.rule, said.path):
+            findings.append(_finding(rules.UNUSED, exemption, "it covers nothing"))
+    return Part(findings=tuple(findings), notes=tuple(notes), register=tuple(register))
+
+
+Key = tuple[str, str, str | int | None, int | None]
+
+
+def _match(
+    docket: Docket,
+    taken: dict[int, Exemption],
+    exemptions: Sequence[Exemption],
+    keys: Callable[[Finding], Iterable[Key]],
+    key: Callable[[Exemption], Key],
+) -> list[Exemption]:
+    """Give each exemption the first free finding under its key. The exemptions that got none."""
+    waiting: defaultdict[Key, deque[int]] = defaultdict(deque)
+    for number, finding in docket.open() if exemptions else ():
+        for each in keys(finding):
+            waiting[each].append(number)
+    left = []
+    for exemption in exemptions:
+        queue = waiting.get(key(exemption), deque())
+        while queue and queue[0] in taken:
+            queue.popleft()
+        if queue:
+            taken[queue.popleft()] = exemption
+        else:
+            left.append(exemption)
+    return left
+
+
+def _lines(finding: Finding) -> Iterator[Key]:
+    place = finding.location
+    for line in {place.line, place.end_line}:
+        yield place.path, finding.rule, line, None
+
+
+def _line(exemption: Exemption) -> Key:
+    return exemption.said.path, exemption.said.rule, exemption.line, None
+
+
+def _identity(finding: Finding) -> tuple[Key]:
+    return ((finding.subject, finding.rule, finding.id, finding.tag),)
+
+
+def _named(exemption: Exemption) -> Key:
+    return exemption.said.path, exemption.said.rule, exemption.finding_id, exemption.tag
+
+
+def _values(finding: Finding) -> tuple[Key]:
+    return ((finding.subject, finding.rule, None, finding.tag),)
+
+
+def _value(exemption: Exemption) -> Key:
+    return exemption.said.path, exemption.said.rule, None, exemption.tag
+
+
+def _finding(rule: str, exemption: Exemption, detail: str) -> Finding:
+    return rules.finding(rule, exemption.said.where, detail, exemption.finding_id)
+
+
+def _note(kind: str, exemption: Exemption, text: str) -> Note:
+    path, line = exemption.place
+    return Note(kind=kind, path=path, line=line, text=text)
+
+
+def _ended(exemption: Exemption) -> str:
+    said = exemption.said
+    return f"the exception for {said.rule} ended on {said.until} (owner {said.owner})"
+
+
+def _ending(exemption: Exemption, today: date) -> str:
+    said, days = exemption.said, (exemption.ends - today).days
+    return (
+        f"the exception for {said.rule} ends on {said.until}, {days} days away (owner {said.owner})"
+    )

@@ -1,0 +1,56 @@
+"""Policy: allow comments of other tools: no rule, no reason, no end. They cover a whole line."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Iterable
+
+from scanner.model import AllowComment, Note, Suppression
+from scanner.policy.exceptions.allow_entries import is_ours
+from scanner.policy.judge_input import Docket, Part, Scope
+
+
+class LegacyPragmas(enum.StrEnum):
+    """What such a comment is worth: it covers, it covers with a note, it covers nothing."""
+
+    ALLOW = "allow"
+    WARN = "warn"
+    REFUSE = "refuse"
+
+
+def cover(
+    docket: Docket, comments: Iterable[AllowComment], worth: LegacyPragmas, scope: Scope
+) -> Part:
+    """Cover every open finding on a line that has one."""
+    foreign = [c for c in comments if not is_ours(c)]
+    said = {(c.path, c.covers): _said(c) for c in foreign}
+    hits: Counter[tuple[str, int]] = Counter()
+    for number, finding in docket.open() if said and worth is not LegacyPragmas.REFUSE else ():
+        place = finding.location
+        at = next(
+            (p for p in ((place.path, place.line), (place.path, place.end_line)) if p in said), None
+        )
+        if at:
+            docket.cover(number, said[at])
+            hits[at] += 1
+    register = tuple(
+        scope.entered(_said(c), needed=(c.path, c.covers) in hits)
+        for c in foreign
+        if scope.whole_tree or (c.path, c.covers) in hits
+    )
+    notes = (_note(hits.total()),) if hits and worth is LegacyPragmas.WARN else ()
+    return Part(notes=notes, register=register)
+
+
+def _said(comment: AllowComment) -> Suppression:
+    where = f"{comment.path}:{comment.line}"
+    return Suppression(by="pragma", where=where, path=comment.path)
+
+
+def _note(findings: int) -> Note:
+    text = (
+        f"allow comments of other tools cover {findings} of the findings without a reason, an "
+        "owner or an end: `keywatch allow list` names them"
+    )
+    return Note(kind="legacy-pragmas", path="", text=text)

@@ -1,0 +1,88 @@
+"""Policy: what lies before the judge: findings, what covers them, and how far the run goes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import date
+from typing import NamedTuple, Protocol
+
+from scanner.model import Finding, Note, Suppressed, Suppression, archives_around
+
+
+class Scope(NamedTuple):
+    """How far the run can judge. `unread` are paths with a Gap, `unopened` those and what was
+    skipped: an archive among them may hold any member. `today` is a day of UTC."""
+
+    whole_tree: bool
+    today: date
+    idle_rules: Collection[str] = ()
+    unread: Collection[str] = ()
+    unopened: AbstractSet[str] = frozenset()
+
+    def knows(self, rule: str, path: str) -> bool:
+        """Whether "it covers nothing" is a fact here about what names this rule and this file."""
+        if not self.whole_tree or rule in self.idle_rules or path in self.unread:
+            return False
+        return self.unopened.isdisjoint(archives_around(path))
+
+    def entered(self, said: Suppression, *, needed: bool) -> Suppression:
+        """The row of the register: `used` is false only for what is known to cover nothing."""
+        return said._replace(used=needed or not self.knows(said.rule, said.path))
+
+
+class Part(NamedTuple):
+    """What one kind of exception adds to the Outcome, beside what it covers."""
+
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
+    register: tuple[Suppression, ...] = ()
+
+
+class Docket:
+    """The findings of a run, by number, and what covers each so far."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(sorted(findings, key=in_order))
+        self._covered: dict[int, Suppression] = {}
+
+    def open(self) -> Iterator[tuple[int, Finding]]:
+        """The findings that nothing covers yet."""
+        return (pair for pair in enumerate(self.findings) if pair[0] not in self._covered)
+
+    def cover(self, number: int, said: Suppression) -> None:
+        self._covered[number] = said
+
+    def suppressed(self) -> tuple[Suppressed, ...]:
+        return tuple(
+            Suppressed(finding=self.findings[number], suppression=said)
+            for number, said in sorted(self._covered.items())
+        )
+
+
+class Debt(Protocol):
+    """A baseline, of either kind."""
+
+    def cover(self, docket: Docket, scope: Scope) -> Part: ...
+
+
+def stale_note(where: str, register: Iterable[Suppression]) -> tuple[Note, ...]:
+    """The note about entries of a baseline that cover nothing, none where there are none."""
+    stale = sum(not said.used for said in register)
+    text = f"entries that cover nothing any more: {stale} (`keywatch baseline prune`)"
+    return (Note(kind="stale-baseline", path=where, text=text),) if stale else ()
+
+
+def in_order(finding: Finding) -> tuple[str, int, int, str, int, str, str, int]:
+    """By place, then by rule; the rest makes the order total."""
+    place = finding.location
+    return (
+        place.path,
+        place.line,
+        place.column,
+        finding.rule,
+        finding.ordinal,
+        finding.fingerprint,
+        finding.detail,
+        -1 if finding.tag is None else finding.tag,
+    )

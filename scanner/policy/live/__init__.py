@@ -1,0 +1,1 @@
+"""Policy: the age of live secrets, and how they compare with what the repository declares."""

@@ -1,0 +1,260 @@
+"""Policy: how old a live secret is, and what its class says of that.
+
+Pure: a record, the entry that it falls under and `now` in; one age verdict and a set of conditions
+out. All durations are seconds. A time proves only what it can: where nothing but bounds of the age
+are known, it is late only if the lower one says so, and in time only if the upper one does.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from scanner.model import Severity
+from scanner.policy.declarations.model import Match, SecretClass, about, period
+from scanner.records import ENDLESS, Dated, Record, Rotation, Strength
+
+
+class Verdict(enum.StrEnum):
+    """What the age of the value in use says."""
+
+    OK = "ok"
+    DUE_SOON = "due-soon"
+    """It is in the last fifth of its period."""
+    GRACE = "grace"
+    """It is late, within the grace period."""
+    OVERDUE = "overdue"
+    NEVER_ROTATED = "never-rotated"
+    UNDATED = "undated"
+    """No time proves anything."""
+
+
+class Condition(enum.StrEnum):
+    """What else is wrong with it, whatever its age."""
+
+    MISSING = "missing"
+    """It is declared, and the store has none."""
+    UNMANAGED = "unmanaged"
+    """The store has it, and nothing declares it."""
+    NOT_CONFIGURED = "not-configured"
+    TTL_TOO_LONG = "ttl-too-long"
+    ROTATION_FAILING = "rotation-failing"
+    NOT_REVOKED = "not-revoked"
+
+
+class Seen(NamedTuple):
+    """A condition, and what was seen of it."""
+
+    condition: Condition
+    detail: str
+
+
+class Judged(NamedTuple):
+    """A live secret with all that the policy says of it.
+
+    `secret_class` is None where no class is known; `owner` and `runbook` are "" where no entry
+    says so. `verdict` is None without a class, and for a kind that has no age. The value is at
+    least `youngest` and at most `oldest` seconds old, None where that is not known. `limit` is the
+    class's period; `due` is when the next rotation is, by the time that proved the verdict, None
+    where none did.
+    """
+
+    record: Record
+    secret_class: SecretClass | None
+    owner: str
+    runbook: str
+    verdict: Verdict | None
+    youngest: int | None
+    oldest: int | None
+    limit: int | None
+    due: datetime | None
+    conditions: tuple[Seen, ...]
+
+
+SEVERITIES: Mapping[Verdict | Condition, Severity] = {
+    Verdict.GRACE: Severity.LOW,
+    Verdict.OVERDUE: Severity.HIGH,
+    Verdict.NEVER_ROTATED: Severity.HIGH,
+    Verdict.UNDATED: Severity.MEDIUM,
+    Condition.MISSING: Severity.HIGH,
+    Condition.UNMANAGED: Severity.LOW,
+    Condition.NOT_CONFIGURED: Severity.MEDIUM,
+    Condition.TTL_TOO_LONG: Severity.MEDIUM,
+    Condition.ROTATION_FAILING: Severity.HIGH,
+    Condition.NOT_REVOKED: Severity.HIGH,
+}
+_SLACK = 300
+"""Seconds by which clocks may differ, and by which an engine's own rotation may be late."""
+_SECOND = timedelta(seconds=1)
+_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
+"""What servers write for no time at all is this or lies before it."""
+_NO_DATE = Dated(earliest=None, latest=None, field="")
+_PROOFS = {
+    Strength.EXACT: "which moves with a new value alone",
+    Strength.BOUND: "which bounds the age",
+    Strength.WEAK: "which moves without a new value, too",
+}
+
+
+def judge(record: Record, match: Match | None, now: datetime) -> Judged:
+    """The record as the policy sees it. `match` is None where no entry of `secrets` is about it."""
+    secret_class = match.secret_class if match else None
+    dated = record.dated or _NO_DATE
+    youngest, oldest = _age(dated.latest, now), _age(dated.earliest, now)
+    verdict, due = None, None
+    if secret_class and not _is_ageless(record):
+        verdict = _verdict(youngest, oldest, secret_class) or _unproven(record)
+        due = _due(verdict, dated, secret_class)
+    seen = (
+        _not_configured(record.rotation, match),
+        _too_long(record.lifetime, secret_class),
+        _failing(record.rotation, now),
+        _not_revoked(record.superseded, secret_class, now),
+    )
+    return Judged(
+        record=record,
+        secret_class=secret_class,
+        owner=match.entry.owner if match else "",
+        runbook=match.entry.runbook if match else "",
+        verdict=verdict,
+        youngest=youngest,
+        oldest=oldest,
+        limit=secret_class.rotate_every if secret_class else None,
+        due=due,
+        conditions=tuple(filter(None, seen)),
+    )
+
+
+def severity_of(judged: Judged, what: Verdict | Condition) -> Severity | None:
+    """The damage; None for what is no finding."""
+    if what is Verdict.OVERDUE and judged.secret_class:
+        late = (judged.youngest or 0) - judged.secret_class.rotate_every
+        if late > 2 * judged.secret_class.grace:
+            return Severity.CRITICAL
+    return SEVERITIES.get(what)
+
+
+def explain(judged: Judged) -> str:
+    """How old it is, what its class allows, and by which field: one line."""
+    age = _said_age(judged.youngest, judged.oldest)
+    if judged.secret_class:
+        age += f", limit {period(judged.secret_class.rotate_every)} ({judged.secret_class.name})"
+    if judged.due:
+        age += f", due {utc(judged.due)}"
+    return f"{age}; {_said_source(judged)}"
+
+
+def _age(moment: datetime | None, now: datetime) -> int | None:
+    """Seconds since then. None for no time, for zero, and for one that is still to come."""
+    if moment is None or moment <= _ZERO:
+        return None
+    age = (now - moment) // _SECOND
+    return max(age, 0) if age >= -_SLACK else None
+
+
+def _is_ageless(record: Record) -> bool:
+    """Is it of a kind that only issues credentials? Only their lifetime can be judged."""
+    has_date = record.dated or record.undated or record.never
+    return not has_date and record.lifetime is not None
+
+
+def _verdict(youngest: int | None, oldest: int | None, wanted: SecretClass) -> Verdict | None:
+    """What the bounds prove; None where that is nothing. Late goes first: bounds that contradict
+    each other never pass."""
+    if youngest is not None and youngest > wanted.rotate_every:
+        in_grace = youngest <= wanted.rotate_every + wanted.grace
+        return Verdict.GRACE if in_grace else Verdict.OVERDUE
+    if oldest is not None and oldest <= wanted.rotate_every:
+        return Verdict.DUE_SOON if 5 * oldest >= 4 * wanted.rotate_every else Verdict.OK
+    return None
+
+
+def _unproven(record: Record) -> Verdict:
+    return Verdict.NEVER_ROTATED if record.never else Verdict.UNDATED
+
+
+def _due(verdict: Verdict, dated: Dated, wanted: SecretClass) -> datetime | None:
+    in_time = verdict in (Verdict.OK, Verdict.DUE_SOON)
+    late = verdict in (Verdict.GRACE, Verdict.OVERDUE)
+    since = dated.earliest if in_time else dated.latest if late else None
+    return since + timedelta(seconds=wanted.rotate_every) if since else None
+
+
+def _not_configured(rotation: Rotation | None, match: Match | None) -> Seen | None:
+    """No class, or an engine that could rotate by itself and does not, or too seldom."""
+    if match is None or not match.entry.where:
+        text = "no entry of `secrets` in keywatch.yaml matches it"
+    elif match.secret_class is None:
+        text = f"its entry names the class {match.entry.secret_class}, which there is not"
+    elif match.rival:
+        text = (
+            f"{match.entry.where} and {match.rival.where} are equally specific and name different "
+            f"classes: {match.secret_class.name}, with the shortest period, holds"
+        )
+    elif rotation is None or 0 < rotation.period <= match.secret_class.rotate_every:
+        return None
+    elif rotation.period == 0:
+        text = "the store's own rotation is off"
+    else:
+        wanted = period(match.secret_class.rotate_every)
+        text = f"the store rotates it every {period(rotation.period)}, its class wants {wanted}"
+    return Seen(Condition.NOT_CONFIGURED, text)
+
+
+def _too_long(lifetime: int | None, wanted: SecretClass | None) -> Seen | None:
+    if lifetime == ENDLESS:
+        return Seen(Condition.TTL_TOO_LONG, "what it issues never ends")
+    if lifetime is None or wanted is None or lifetime <= wanted.rotate_every:
+        return None
+    limit = period(wanted.rotate_every)
+    text = f"what it issues lives for up to {period(lifetime)}, its class allows {limit}"
+    return Seen(Condition.TTL_TOO_LONG, text)
+
+
+def _failing(rotation: Rotation | None, now: datetime) -> Seen | None:
+    """What the store says of it, or a due time that went by. One that is off has no due time,
+    whatever is left of its settings."""
+    if rotation is None:
+        return None
+    late = (_age(rotation.due, now) or 0) if rotation.period else 0
+    by_time = f"the store's own rotation is late by {about(late)}" if late > _SLACK else ""
+    text = rotation.failing or by_time
+    return Seen(Condition.ROTATION_FAILING, text) if text else None
+
+
+def _not_revoked(since: datetime | None, wanted: SecretClass | None, now: datetime) -> Seen | None:
+    """A time that cannot be right excuses nothing."""
+    age = _age(since, now)
+    if since is None or wanted is None or (age is not None and age <= wanted.overlap):
+        return None
+    ago = "since when is not known" if age is None else f"{about(age)} after it was replaced"
+    text = f"an older credential still works, {ago}; its class allows {period(wanted.overlap)}"
+    return Seen(Condition.NOT_REVOKED, text)
+
+
+def _said_age(youngest: int | None, oldest: int | None) -> str:
+    if youngest == oldest:
+        return "of unknown age" if oldest is None else f"{about(oldest)} old"
+    least = "" if youngest is None else f"at least {about(youngest)}"
+    most = "" if oldest is None else f"at most {about(oldest)}"
+    return f"{' and '.join(filter(None, (least, most)))} old"
+
+
+def _said_source(judged: Judged) -> str:
+    """The field that the age was read from and what it is worth, or why there is none."""
+    record, dated = judged.record, judged.record.dated
+    if dated is None:
+        never = "the store says that it was never rotated" if record.never else ""
+        return record.undated or never or "its kind has no date"
+    for moment, age in ((dated.earliest, judged.oldest), (dated.latest, judged.youngest)):
+        if moment and age is None:
+            why = "is no time" if moment <= _ZERO else "is still to come: a clock is wrong"
+            return f"{dated.field} says {utc(moment)}, which {why}"
+    return f"read from {dated.field}, {_PROOFS[dated.strength]}"
+
+
+def utc(moment: datetime) -> str:
+    """A time for people, to the minute."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

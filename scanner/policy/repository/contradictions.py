@@ -1,0 +1,194 @@
+"""Policy: where keywatch.yaml and configs/secrets contradict themselves or each other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from scanner.model import Finding, Note
+from scanner.policy.declarations import secret_ids
+from scanner.policy.declarations.matching import specificity
+from scanner.policy.declarations.model import (
+    Audit,
+    Declared,
+    SecretClass,
+    SecretEntry,
+    Service,
+    period,
+)
+from scanner.policy.declarations.secrets_files import by_secret
+from scanner.policy.repository.rules import (
+    CONFLICT,
+    DUPLICATE,
+    IDLE_MATCH,
+    NO_RUNBOOK,
+    UNKNOWN_CLASS,
+    UNMET,
+    finding,
+    nearest,
+)
+
+Matched = Mapping[SecretEntry, Sequence[Declared]]
+
+
+class Policy(Protocol):
+    """What keywatch.yaml says of secrets."""
+
+    @property
+    def classes(self) -> Mapping[str, SecretClass]: ...
+    @property
+    def secrets(self) -> Sequence[SecretEntry]: ...
+    @property
+    def services(self) -> Sequence[Service]: ...
+
+
+def matched(entries: Sequence[SecretEntry], secrets: Sequence[Declared]) -> Matched:
+    """The declared secrets that each entry is about, or may be: their tags nobody declares."""
+    patterns = {entry: secret_ids.pattern(entry.match) for entry in entries if entry.match}
+    return {
+        entry: [one for one in secrets if not entry.match or patterns[entry].fits(one)]
+        for entry in entries
+    }
+
+
+def holding(found: Matched) -> dict[Declared, SecretEntry]:
+    """The most specific entry of each declared secret, of those that ask for no tags."""
+    held: dict[Declared, SecretEntry] = {}
+    for entry in sorted(_by_id(found), key=specificity, reverse=True):
+        for one in found[entry]:
+            held.setdefault(one, entry)
+    return held
+
+
+def _by_id(found: Matched) -> list[SecretEntry]:
+    return [entry for entry in found if not entry.tags]
+
+
+def check(
+    policy: Policy, found: Matched, secrets: Sequence[Declared], paths: Collection[str]
+) -> list[Finding]:
+    """Every contradiction, in no order."""
+    entries, services, classes = policy.secrets, policy.services, policy.classes.keys()
+    return [
+        *_unknown_classes(entries, services, classes),
+        *_duplicates(secrets),
+        *_idle_matches(found, secrets),
+        *_class_conflicts(found),
+        *_unmet_needs(services, found, secrets, classes),
+        *_missing_runbooks(entries, paths),
+    ]
+
+
+def _unknown_classes(
+    entries: Sequence[SecretEntry], services: Sequence[Service], classes: Collection[str]
+) -> Iterator[Finding]:
+    named = [(entry.secret_class, entry.class_where, entry.said) for entry in entries]
+    for service in services:
+        needs = zip(service.needs, service.needs_where, strict=True)
+        named += ((need, where, service.name) for need, where in needs if need != "*")
+    for name, where, by in named:
+        if name not in classes:
+            detail = f"there is no class {name}{nearest(name, classes)}"
+            yield finding(UNKNOWN_CLASS, where, detail, f"{by} {name}")
+
+
+def _duplicates(secrets: Sequence[Declared]) -> Iterator[Finding]:
+    """The same key of the same secret in the same store, a second time."""
+    seen: dict[tuple[str, str, str], Declared] = {}
+    for one in secrets:
+        first = seen.setdefault((one.store, one.id, one.key), one)
+        if first is not one:
+            detail = f"{said(one)} is declared already at {first.where}"
+            yield finding(DUPLICATE, one.where, detail, f"{one.id}#{one.key}")
+
+
+def _idle_matches(found: Matched, secrets: Sequence[Declared]) -> Iterator[Finding]:
+    """Where nothing is declared, an entry may be about what only the live side knows."""
+    ids = {one.id for one in secrets}
+    for entry, fitting in found.items():
+        if secrets and not fitting:
+            near = nearest(entry.match, ids)
+            detail = f"{entry.match} matches no secret that configs/secrets declares{near}"
+            yield finding(IDLE_MATCH, entry.where, detail, entry.said)
+
+
+def _class_conflicts(found: Matched) -> Iterator[Finding]:
+    """Each entry that gives a secret another class than the one that holds, and is no less
+    specific."""
+    held = holding(found)
+    for entry in _by_id(found):
+        for one in found[entry]:
+            other = held[one]
+            is_tie = specificity(entry) == specificity(other)
+            if is_tie and other.secret_class != entry.secret_class:
+                detail = (
+                    f"{one.id} is of class {entry.secret_class} here and of class "
+                    f"{other.secret_class} at {other.where}"
+                )
+                yield finding(CONFLICT, entry.where, detail, entry.said)
+                break
+
+
+def _unmet_needs(
+    services: Sequence[Service],
+    found: Matched,
+    secrets: Sequence[Declared],
+    classes: Collection[str],
+) -> Iterator[Finding]:
+    """Needs of a known class which is no declared secret's; no entry's where none is declared."""
+    provided = {entry.secret_class for entry, fitting in found.items() if fitting or not secrets}
+    for service in services:
+        for need, where in zip(service.needs, service.needs_where, strict=True):
+            if need in classes and need not in provided:
+                has = (
+                    f"secrets are of {', '.join(sorted(provided))}" if provided else "none has one"
+                )
+                detail = f"{service.name} needs {need}, and no declared secret is of it ({has})"
+                yield finding(UNMET, where, detail, f"{service.name} {need}")
+
+
+def _missing_runbooks(entries: Sequence[SecretEntry], paths: Collection[str]) -> Iterator[Finding]:
+    for entry in entries:
+        if entry.runbook and not has_runbook(entry, paths):
+            detail = f"there is no file {entry.runbook}{nearest(entry.runbook, _texts(paths))}"
+            yield finding(NO_RUNBOOK, entry.runbook_where, detail, entry.said)
+
+
+def has_runbook(entry: SecretEntry, paths: Collection[str]) -> bool:
+    path = entry.runbook.partition("#")[0].removeprefix("./")
+    return entry.runbook.startswith("https://") or path in paths
+
+
+def _texts(paths: Collection[str]) -> list[str]:
+    """What a runbook may be, the likeliest first: only some are compared."""
+    texts = [path for path in paths if path.endswith((".md", ".rst", ".adoc", ".txt"))]
+    return [path for path in texts if "run" in path.lower() or "rotat" in path.lower()] or texts
+
+
+def unclassified(found: Matched, secrets: Sequence[Declared]) -> Iterator[Note]:
+    """What is declared and has no entry: no period holds for it. Said once for each secret."""
+    known = {one.id for fitting in found.values() for one in fitting}
+    for first, *_ in by_secret(secrets):
+        if first.id not in known:
+            path, _, line = first.where.rpartition(":")
+            text = f"{first.said} has no class: no entry of `secrets` in keywatch.yaml matches it"
+            yield Note(kind="unclassified", path=path, line=int(line), text=text)
+
+
+def short_graces(
+    entries: Sequence[SecretEntry], classes: Mapping[str, SecretClass], audit: Audit
+) -> Iterator[Note]:
+    """The classes in use whose grace may be over before a second audit has seen it."""
+    path, _, line = audit.where.rpartition(":")
+    for name in sorted({entry.secret_class for entry in entries} & classes.keys()):
+        if classes[name].grace < 2 * audit.every:
+            text = (
+                f"the grace of {name}, {period(classes[name].grace)}, is shorter than twice "
+                f"{period(audit.every)}: an audit may see such a secret only once it is overdue; "
+                "the due timestamp of the Prometheus report alerts in time"
+            )
+            yield Note(kind="short-grace", path=path, line=int(line), text=text)
+
+
+def said(one: Declared) -> str:
+    return f"{one.said}#{one.key}" if one.key else one.said

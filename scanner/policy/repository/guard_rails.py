@@ -1,0 +1,123 @@
+"""Policy: does the repository itself look for secrets: a hook, its baseline, a CI job?"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+from scanner import document
+from scanner.document import Document
+from scanner.errors import ConfigError
+from scanner.model import Finding
+from scanner.policy.baselines import detect_secrets_baseline
+from scanner.policy.baselines import keywatch_baseline as baseline
+from scanner.policy.repository.commands import commands
+from scanner.policy.repository.rules import NO_BASELINE, NO_CI, NO_HOOK, finding, nearest
+
+PRE_COMMIT = ".pre-commit-config.yaml"
+_WORKFLOW = ".github/workflows/secrets.yml"
+_OURS = ("keywatch", "detect-secrets")
+_RUNS = r"\bkeywatch (?:hook|scan)\b|\bscanner (?:hook|scan)\b|\bdetect-secrets(?:-hook| scan)\b"
+_RUNS_HOOK = re.compile(_RUNS)
+_SCANS = re.compile(_RUNS + r"|/keywatch@|\bpre-commit run\b|\bpre-commit/action\b")
+_ADD_HOOK = (
+    "add to its `repos:` the repository of keywatch with `hooks: [{id: keywatch}]`; without the "
+    "framework: keywatch hook install"
+)
+_ADD_JOB = (
+    "add a step that runs: pip install keywatch && keywatch scan --report sarif=keywatch.sarif "
+    "--require-complete"
+)
+
+
+class Hook(NamedTuple):
+    """A hook that looks for secrets, and the baseline that it names, "" for none."""
+
+    where: str
+    baseline: str
+
+
+def hook(pre_commit: str | None, others: Iterable[str]) -> Hook | Finding:
+    """The hook of the pre-commit framework, or of another one's files; else what to add."""
+    problem = "is not there"
+    if pre_commit is not None:
+        problem = "has no hook of keywatch or detect-secrets"
+        try:
+            found = next(_hooks(document.parse(pre_commit.encode(), PRE_COMMIT)), None)
+        except ConfigError as error:
+            found, problem = None, f"cannot be read ({error.why or error.what})"
+        if found:
+            return found
+    if any(_says(text, _RUNS_HOOK) for text in others):
+        return Hook("", "")
+    return finding(NO_HOOK, f"{PRE_COMMIT}:1", f"{PRE_COMMIT} {problem}: {_ADD_HOOK}", "hook")
+
+
+def _hooks(parsed: Document) -> Iterator[Hook]:
+    for i, repo in enumerate(_list(parsed.data, "repos")):
+        for j, each in enumerate(_list(repo, "hooks")):
+            words = [str(each.get("entry", "")), *map(str, _list(each, "args"))]
+            if any(one in str(each.get("id")) or one in words[0] for one in _OURS):
+                place = ("repos", i, "hooks", j, *(("args",) if "args" in each else ()))
+                yield Hook(parsed.at(place), _baseline(" ".join(words).split()))
+
+
+def _list(data: Any, key: str) -> list[dict[str, Any]]:
+    """The dicts (for `args`: all items) of a list of somebody else's file."""
+    found = data.get(key) if isinstance(data, dict) else None
+    items = found if isinstance(found, list) else []
+    return [item for item in items if key == "args" or isinstance(item, dict)]
+
+
+def _baseline(words: list[str]) -> str:
+    for word, after in zip_longest(words, words[1:], fillvalue=""):
+        if word == "--baseline":
+            return after
+        if word.startswith("--baseline="):
+            return word.partition("=")[2]
+    return ""
+
+
+def missing_baseline(one: Hook, paths: Collection[str]) -> Finding:
+    near = nearest(one.baseline, [path for path in paths if "baseline" in path])
+    detail = f"the hook names {one.baseline}, and there is no such file{near}"
+    return finding(NO_BASELINE, one.where, detail, one.baseline)
+
+
+def broken_baseline(one: Hook, data: bytes) -> Finding | None:
+    """A finding where the file is no baseline of either kind."""
+    try:
+        if baseline.is_one(data):
+            baseline.parse(data, one.baseline)
+        else:
+            detect_secrets_baseline.parse(json.loads(data), one.baseline)
+    except ConfigError as error:
+        problem = error.what
+    except (ValueError, RecursionError):
+        problem = "it is not JSON"
+    else:
+        return None
+    detail = f"the hook names {one.baseline}, which cannot be used: {problem}"
+    return finding(NO_BASELINE, one.where, detail, one.baseline)
+
+
+def scans(text: str) -> bool:
+    """Does a job, or a script that one runs, look for secrets?"""
+    return _says(text, _SCANS)
+
+
+def ci(jobs: Mapping[str, str], run: Iterable[str]) -> Finding | None:
+    """A finding where no job scans: `jobs` are the texts of CI files by path, `run` those of the
+    files that they run."""
+    if any(map(scans, (*jobs.values(), *run))):
+        return None
+    where = min(jobs, default=_WORKFLOW)
+    problem = "no job here scans for secrets" if jobs else "there is no CI job"
+    return finding(NO_CI, f"{where}:1", f"{problem}: {_ADD_JOB}", "ci")
+
+
+def _says(text: str, pattern: re.Pattern[str]) -> bool:
+    return any(pattern.search(" ".join(command.words)) for command in commands(text))

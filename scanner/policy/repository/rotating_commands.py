@@ -1,0 +1,204 @@
+"""Policy: which commands and programs write a new value for a secret, and which only claim to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import NamedTuple
+
+from scanner.policy.declarations.secrets_files import name_of
+from scanner.policy.repository.commands import Variables, commands, expand, variables
+
+# Options with their value in the next word, of the commands below.
+_TAKE_VALUES = {
+    *("-mount", "-namespace", "-ns", "-address", "-field", "-format", "-cas", "-method"),
+    *("-ca-cert", "-ca-path", "-client-cert", "-client-key", "-tls-server-name", "-wrap-ttl"),
+    *("-n", "--namespace", "--context", "--kubeconfig", "-p", "--patch", "--type", "-o"),
+    *("--output", "-f", "--filename", "--as", "--cluster"),
+}
+_VAULT_FLAGS = {"-f", "-force"}  # of `vault write`, without a value
+_AWS_VERBS = {"rotate-secret", "put-secret-value", "update-secret", "put-parameter"}
+_AZURE_VERBS = {("secret", "set"), ("key", "rotate"), ("key", "create")}
+_KINDS = {"generic", "tls", "docker-registry"}
+_PARTS = re.compile(r"[/=,:]")
+_API = re.compile(r"/v1/(\S+)")
+_SENDS = {"-d", "--data", "--data-binary", "--data-raw", "--json"}
+_ROLES = {"rotate-role", "rotate-root", "static-roles"}
+_AUTOMATIC = ("rotation_period=", "rotation_schedule=", "auto_rotate_period=")
+# What a program calls to store a new value: hvac, boto3, the SDKs of Azure and Kubernetes, and what
+# they are called in other languages.
+_CALLS = re.compile(
+    r"\b(?:create_or_update_secret|put_secret_value|rotate_secret|update_secret|set_secret|"
+    r"rotate_static_role_credentials|rotate_key|put_parameter|"
+    r"(?:patch|replace|create)_namespaced_secret|PutSecretValue|RotateSecret|UpdateSecret|"
+    r"SetSecret|setSecret|rotateSecret|putSecretValue|PutSecretValueCommand|RotateSecretCommand|"
+    r"Set-AzKeyVaultSecret|Set-SECSecretValue|KVv2)\b|\.kv\.v[12]\.patch\(|Logical\(\)\.Write"
+)
+_LITERAL = re.compile(r"[\"'`]([^\"'`\s]{2,300})[\"'`]")
+
+
+class Act(NamedTuple):
+    """Something that gives a secret a new value. `kind` is the scheme of its canonical id, or
+    `database` for a role of a database engine, or `any` for a name in a program's text. `name` is
+    the secret's name in slashes, `*` for what only a run knows.
+    """
+
+    kind: str
+    name: str
+
+
+class Claim(NamedTuple):
+    """A command that would rotate if its engine could: it writes below `…/rotate`.
+
+    `name` is what it seems to rotate; `certain` where its path can only be the key-value engine's.
+    """
+
+    path: str
+    name: str
+    where: str
+    certain: bool
+
+
+class Seen(NamedTuple):
+    """What a file does. `by_itself` are the acts by which the store rotates from then on; `words`
+    are those of its commands, and their parts between slashes and the like."""
+
+    acts: frozenset[Act] = frozenset()
+    by_itself: frozenset[Act] = frozenset()
+    claims: tuple[Claim, ...] = ()
+    words: frozenset[str] = frozenset()
+
+
+def look(text: str, path: str, *, first_line: int = 1) -> Seen:
+    """What the commands of a file, and the calls of a program, do to secrets."""
+    known = variables(text)
+    acts: set[Act] = set()
+    by_itself: set[Act] = set()
+    claims: list[Claim] = []
+    words: set[str] = set()
+    for command in commands(text, first_line=first_line):
+        words.update(command.words)
+        words.update(part for word in command.words for part in _PARTS.split(word))
+        for done in _done_by(command.words, known):
+            if isinstance(done, Claim):
+                claims.append(done._replace(where=f"{path}:{command.line}"))
+            else:
+                (by_itself if _is_automatic(command.words) else acts).add(done)
+    if _CALLS.search(text):
+        acts |= {Act("any", match[1].strip("/")) for match in _LITERAL.finditer(text)}
+    return Seen(frozenset(acts), frozenset(by_itself), tuple(claims), frozenset(words))
+
+
+def _is_automatic(words: Sequence[str]) -> bool:
+    return any(word.startswith(_AUTOMATIC) for word in words)
+
+
+def _done_by(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
+    for index, word in enumerate(words):
+        tool = _TOOLS.get(word.rpartition("/")[2])
+        if tool:
+            yield from tool(words[index + 1 :], known)
+            return
+
+
+def _vault(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
+    what = _positional(words, _VAULT_FLAGS)
+    if what[:1] == ["write"] and len(what) > 1:
+        yield from _write(what[1], what[2:], known)
+    elif what[:1] == ["kv"] and len(what) > 2 and what[1] in ("put", "patch"):
+        mount = _option(words, "-mount")
+        path = f"{mount}/{what[2]}" if mount else what[2]
+        # It puts `data` in by itself: one that stands there already is a part of the name.
+        yield from _write(path.replace("/data/", "/data/data/", 1), ["-"], known)
+
+
+def _curl(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
+    """A request to Vault's API that changes something."""
+    method = (_option(words, "-X", "--request") or "").upper()
+    data = [word for word in words if word.partition("=")[0] in _SENDS]
+    for word in words:
+        path = _API.search(word)
+        if path and (data or method in ("POST", "PUT", "PATCH")):
+            yield from _write(path[1], data, known)
+
+
+def _write(path: str, data: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
+    """What a write of `data` to a path of Vault's API does."""
+    for one in expand(path, known):
+        parts = one.strip("/").split("/")
+        role = next((i for i, p in enumerate(parts[:-1]) if p in _ROLES), 0)
+        if role:
+            yield Act("database", parts[role + 1])
+        elif parts[-3:-2] == ["keys"] and (parts[-1] == "rotate" or _is_automatic(data)):
+            yield Act("vault", "/".join(parts[:-1]))
+        elif parts[-1] == "rotate" and len(parts) > 2:
+            certain = "data" in parts[1:-1] and not data
+            yield Claim(path=path, name=plain("/".join(parts[:-1])), where="", certain=certain)
+        elif data and len(parts) > 1:
+            yield Act("vault", plain(one))
+
+
+def plain(path: str) -> str:
+    """A path of Vault's API as `vault kv` says it: without the `data` of the key-value engine."""
+    parts = path.strip("/").split("/")
+    at = parts.index("data", 1) if "data" in parts[1:] else None
+    return "/".join(parts if at is None else parts[:at] + parts[at + 1 :])
+
+
+def _aws(words: Sequence[str], known: Variables) -> Iterator[Act]:
+    if {"secretsmanager", "ssm"} & {*words} and _AWS_VERBS & {*words}:
+        for one in expand(_option(words, "--secret-id", "--name") or "", known):
+            yield Act("aws", name_of(one))
+
+
+def _azure(words: Sequence[str], known: Variables) -> Iterator[Act]:
+    what = _positional(words, ())
+    if what[:1] == ["keyvault"] and tuple(what[1:3]) in _AZURE_VERBS:
+        for one in expand(_option(words, "--name", "-n") or "", known):
+            yield Act("azure", one)
+
+
+def _kubectl(words: Sequence[str], known: Variables) -> Iterator[Act]:
+    verb, *what = _positional(words, ()) or [""]
+    name = ""
+    if verb == "create" and what[:1] == ["secret"] and len(what) > 2 and what[1] in _KINDS:
+        name = what[2]
+    elif verb in ("patch", "replace") and what[:1] in (["secret"], ["secrets"]) and len(what) > 1:
+        name = what[1]
+    elif verb in ("patch", "replace") and what and what[0].startswith(("secret/", "secrets/")):
+        name = what[0].partition("/")[2]
+    for one in expand(name, known) if name else ():
+        yield Act("k8s", one)
+
+
+def _positional(words: Sequence[str], without_value: set[str] | tuple[()]) -> list[str]:
+    """The words that are no options and no values of options."""
+    out, takes = [], False
+    for word in words:
+        if takes or word.startswith("-"):
+            flag = "-" + word.lstrip("-") if without_value else word
+            takes = not takes and flag in _TAKE_VALUES and flag not in without_value
+        else:
+            out.append(word)
+    return out
+
+
+def _option(words: Sequence[str], *names: str) -> str | None:
+    """The value of an option: its next word, or what stands after its `=`."""
+    for word, after in zip_longest(words, words[1:], fillvalue=""):
+        name, equals, value = word.partition("=")
+        if name in names or "-" + name.lstrip("-") in names:
+            return value if equals else after
+    return None
+
+
+_TOOLS: Mapping[str, Callable[[Sequence[str], Variables], Iterator[Act | Claim]]] = {
+    "vault": _vault,
+    "bao": _vault,
+    "curl": _curl,
+    "aws": _aws,
+    "az": _azure,
+    "kubectl": _kubectl,
+    "oc": _kubectl,
+}

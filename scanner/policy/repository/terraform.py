@@ -1,0 +1,113 @@
+"""Policy: Terraform resources by which a store rotates a secret, or a plan writes a new value.
+
+Blocks are found as `terraform fmt` lays them out; an attribute is a line of its block.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from scanner.policy.declarations.secrets_files import name_of
+from scanner.policy.repository.rotating_commands import Act
+
+MENTIONS = ("rotat", "aws_secretsmanager_secret")
+"""A file without any of these words has nothing to say here."""
+
+_BLOCK = re.compile(r'(?m)^resource[ \t]+"([\w-]+)"[ \t]+"([\w-]+)"[ \t]*\{(.*)$')
+_ATTRIBUTE = re.compile(r"(?m)^[ \t]*([a-z_]+)[ \t]*=[ \t]*(\S.*)$")
+_STRING = re.compile(r'"([^"\n]*)"')
+_TEMPLATE = re.compile(r"\$\{[^{}\n]*\}")
+_REFERENCE = re.compile(r"\b(aws_secretsmanager_secret\.[\w-]+)\.")
+
+
+class Block(NamedTuple):
+    """One resource: `aws_secretsmanager_secret.db`, its attributes, and all of its text."""
+
+    kind: str
+    label: str
+    body: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}.{self.label}"
+
+    def text(self, attribute: str, default: str = "") -> str:
+        """The attribute's string, `*` for what is not written out in it."""
+        for name, value in _ATTRIBUTE.findall(self.body):
+            if name == attribute:
+                literal = _STRING.match(value)
+                return _TEMPLATE.sub("*", literal[1]) if literal else "*"
+        return default
+
+    def has(self, word: str) -> bool:
+        return word in self.body
+
+
+def acts(texts: Iterable[str]) -> frozenset[Act]:
+    """What the resources of all these files rotate: one may name a secret of another file."""
+    blocks = [block for text in texts for block in _blocks(text)]
+    secrets = {
+        each.name: each.text("name") for each in blocks if each.kind == "aws_secretsmanager_secret"
+    }
+    found: set[Act] = set()
+    timed = any(each.kind == "time_rotating" for each in blocks)
+    for block in blocks:
+        found.update(_OF_KIND[block.kind](block) if block.kind in _OF_KIND else ())
+        if timed and block.kind in _WRITES and block.has("random_"):
+            found.update(_WRITES[block.kind](block))
+    return frozenset(act._replace(name=secrets.get(act.name, act.name)) for act in found)
+
+
+def _blocks(text: str) -> Iterator[Block]:
+    starts = list(_BLOCK.finditer(text))
+    ends = [*(start.start() for start in starts), len(text)][1:]
+    for start, end in zip(starts, ends, strict=True):
+        close = text.find("\n}", start.end(), end)
+        body = text[start.end() : end if close < 0 else close]
+        yield Block(kind=start[1], label=start[2], body=f"{start[3]}\n{body}")
+
+
+def _aws_secret(block: Block) -> Iterator[Act]:
+    """By its name; by its resource's, which stands in another block, where it refers to one."""
+    said = _REFERENCE.search(block.body)
+    yield Act("aws", said[1] if said else name_of(block.text("secret_id")))
+
+
+def _static_role(block: Block) -> Iterator[Act]:
+    yield Act("database", block.text("name"))
+
+
+def _transit(block: Block) -> Iterator[Act]:
+    if block.has("auto_rotate_period"):
+        yield Act("vault", f"{block.text('backend', 'transit')}/keys/{block.text('name')}")
+
+
+def _azure_key(block: Block) -> Iterator[Act]:
+    if block.has("rotation_policy"):
+        yield Act("azure", block.text("name"))
+
+
+def _azure_secret(block: Block) -> Iterator[Act]:
+    yield Act("azure", block.text("name"))
+
+
+def _kv(block: Block) -> Iterator[Act]:
+    yield Act("vault", block.text("path") or f"{block.text('mount')}/{block.text('name')}")
+
+
+_OF_KIND: Mapping[str, Callable[[Block], Iterator[Act]]] = {
+    "aws_secretsmanager_secret_rotation": _aws_secret,
+    "vault_database_secret_backend_static_role": _static_role,
+    "vault_transit_secret_backend_key": _transit,
+    "azurerm_key_vault_key": _azure_key,
+}
+# Resources that hold a value: rotated where it is a random one that a `time_rotating` renews.
+_WRITES: Mapping[str, Callable[[Block], Iterator[Act]]] = {
+    "aws_secretsmanager_secret_version": _aws_secret,
+    "azurerm_key_vault_secret": _azure_secret,
+    "vault_kv_secret_v2": _kv,
+    "vault_kv_secret": _kv,
+    "vault_generic_secret": _kv,
+}

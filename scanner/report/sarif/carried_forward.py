@@ -1,0 +1,67 @@
+"""Report: live results of an earlier SARIF log of keywatch, as findings again.
+
+What a run could not check again is no better than before: without these, a store that is down for a
+night would close every alert on it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from scanner.errors import ConfigError
+from scanner.model import Confidence, Finding, Location, Severity
+from scanner.records import Resource
+from scanner.report import uris
+
+
+def findings(data: bytes, where: str) -> tuple[Finding, ...]:
+    """The results about live secrets, each with the time of the run that found it. ConfigError for
+    what is no SARIF log that keywatch wrote."""
+    return tuple(each for each in results(data, where) if each.resource)
+
+
+def results(data: bytes, where: str) -> tuple[Finding, ...]:
+    """The same, with those about files."""
+    try:
+        return tuple(_finding(result, when) for result, when in _results(json.loads(data)))
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        raise ConfigError(
+            f"{where} is no SARIF log of keywatch",
+            todo="name the file that `--report sarif=FILE` of the last run wrote",
+        ) from None
+
+
+def _results(log: Any) -> Iterator[tuple[Any, str]]:
+    for run in log["runs"]:
+        if run["tool"]["driver"]["name"] != "keywatch":
+            raise ValueError
+        when = str(run["invocations"][0]["startTimeUtc"])
+        yield from ((result, when) for result in run["results"] if "properties" in result)
+
+
+def _finding(result: Any, when: str) -> Finding:
+    said = result["properties"]
+    resource = said.get("resource")
+    place = result["locations"][0]["physicalLocation"]
+    path, line = uris.path(place["artifactLocation"]["uri"]), int(place["region"]["startLine"])
+    return Finding(
+        rule=str(result["ruleId"]),
+        location=Location(path=path, line=line, end_line=line),
+        severity=Severity[said["severity"].upper()],
+        confidence=Confidence[said["confidence"].upper()],
+        context=str(said["context"]),
+        fingerprint=str(result["partialFingerprints"]["keywatch/v1"]),
+        detail=str(resource["detail"]) if resource else "",
+        resource=_resource(resource, when) if resource else None,
+    )
+
+
+def _resource(said: Any, when: str) -> Resource:
+    return Resource(
+        id=str(said["id"]),
+        owner=str(said["owner"]),
+        runbook=str(said["runbook"]),
+        as_of=str(said["as_of"] or when),
+    )

@@ -1,0 +1,1 @@
+"""Use case: read and check what a repository declares about its secrets."""

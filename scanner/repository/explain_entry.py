@@ -1,0 +1,148 @@
+"""The command line: which entry of `secrets` a secret falls under, and why that one."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+
+from scanner.audit import backends, operator_config
+from scanner.configuration import repository
+from scanner.configuration.operator import Operator
+from scanner.configuration.repository import Config
+from scanner.console import Io, plain
+from scanner.document import nearest
+from scanner.errors import ExitCode, UsageError
+from scanner.inputs.folder import Folder
+from scanner.masking import masked
+from scanner.policy.declarations import secret_ids
+from scanner.policy.declarations.matching import Entries, Rule
+from scanner.policy.declarations.model import Match, SecretClass, period
+from scanner.policy.live import minimum_policy
+from scanner.records import Record
+from scanner.report import columns
+from scanner.scan import sources
+
+_NAMES = {"whole": "written out in full", "partly": "written in part", "parts": "parts"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "id", metavar="ID", help="canonical, as audit prints it; with or without #key"
+    )
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a tag, label or piece of custom metadata that the secret has; repeatable",
+    )
+    parser.add_argument(
+        "--operator", metavar="FILE", help="with what the operator's file demands of the secret"
+    )
+
+
+def run(args: argparse.Namespace, io: Io) -> int:
+    record = Record(
+        id=args.id.partition("#")[0], kind="", tags=_tags(args.tag), keys=_keys(args.id)
+    )
+    root = sources.root_of((), io.cwd)
+    data = Folder(root, [], use_git=False).control(repository.NAME)
+    settings = repository.load(data, repository.NAME, None)
+    _demand_id(record.id)
+    operator = _operator(args, io, root)
+    classes = minimum_policy.raised(settings.classes, operator.floor)
+    rules = Entries(settings.secrets, classes).fitting(record)
+    demanded = Entries(operator.secrets, operator.floor).match(record)
+    found = minimum_policy.held(rules[0].match if rules else None, demanded)
+    io.write(_holding(found, demanded) if found else "")
+    io.write(_entries(rules) if rules else _nothing(record, settings))
+    return ExitCode.CLEAN
+
+
+def _operator(args: argparse.Namespace, io: Io, root: str) -> Operator:
+    """What the operator demands: nothing, where nobody names the file."""
+    if not args.operator:
+        return Operator(backends=())
+    return operator_config.read(args.operator, io, root, backends.options(backends.BACKENDS))
+
+
+def _tags(given: Sequence[str]) -> dict[str, str]:
+    for each in given:
+        if "=" not in each:
+            raise UsageError(f"--tag {each} has no value", todo="--tag team=payments")
+    return dict(each.split("=", 1) for each in given)
+
+
+def _keys(given: str) -> tuple[str, ...] | None:
+    _, has_key, key = given.partition("#")
+    return (key,) if has_key else None
+
+
+def _demand_id(name: str) -> None:
+    """UsageError for what is no canonical id of one secret."""
+    scheme, parts = secret_ids.split(name)
+    write = "write it as vault://prod/-/secret/app/api-keys"
+    if scheme not in secret_ids.SCHEMES or not all(parts):
+        raise UsageError(
+            f"{name} is no canonical id", todo=nearest(scheme, secret_ids.SCHEMES) or write
+        )
+    if secret_ids.has_wildcard(name):
+        raise UsageError(f"{name} names more than one secret", why="it is a glob", todo=write)
+
+
+def _holding(found: Match, demanded: Match | None) -> str:
+    """The class that holds, and who says so."""
+    entry = found.entry
+    rows = [("class", _class(entry.secret_class, found.secret_class))]
+    if demanded:
+        said = f"{demanded.entry.said} is at least as strict as {demanded.entry.secret_class}"
+        rows.append(("operator", said))
+    rows += [("owner", entry.owner)] if entry.owner else []
+    rows += [("runbook", entry.runbook)] if entry.runbook else []
+    return _table(rows) + "\n"
+
+
+def _entries(rules: Sequence[Rule]) -> str:
+    entries = [("entry", "class", "asks for", "why")]
+    entries += (
+        (entry.where, entry.secret_class, entry.said, _why(rule, rules[0]))
+        for rule in rules
+        for entry in (rule.match.entry,)
+    )
+    return _table(entries)
+
+
+def _table(rows: Iterable[Sequence[str]]) -> str:
+    return columns.table([[masked(cell) for cell in row] for row in rows])
+
+
+def _class(name: str, known: SecretClass | None) -> str:
+    if known is None:
+        return f"{name}: there is no such class"
+    spans = (
+        ("rotated every", known.rotate_every),
+        ("grace", known.grace),
+        ("overlap", known.overlap),
+    )
+    said = ", ".join(f"{word} {period(span)}" for word, span in spans)
+    return f"{name}: {said} ({known.where or 'the operator'})"
+
+
+def _why(rule: Rule, first: Rule) -> str:
+    """What decides between the two, the first that differs."""
+    if rule is first:
+        return "holds"
+    for field, name in _NAMES.items():
+        own, other = getattr(rule.specificity, field), getattr(first.specificity, field)
+        if own != other:
+            return f"{own} {name}, not {other}"
+    same = rule.match.entry.secret_class == first.match.entry.secret_class
+    return "as specific, the same class" if same else "as specific: nobody decided between the two"
+
+
+def _nothing(record: Record, settings: Config) -> str:
+    near = nearest(record.id, (entry.match for entry in settings.secrets if entry.match))
+    return (
+        plain(f"no entry of `secrets` in {repository.NAME} matches it{f'; {near}' if near else ''}")
+        + "\n"
+    )

@@ -1,0 +1,289 @@
+"""The command line: what commits add, one after the other. Joins git's versions of files, and
+detection.
+
+Most of what a commit changes holds nothing to look at: one pass over it says so. Any other file is
+scanned as a whole, as that commit has it, and what is new in it is kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from scanner.detect.detector import NO_MARKS, NOTHING, Mark, Named
+from scanner.detect.prefilter.scopes import scope_of
+from scanner.detect.structure.file_kinds import file_kind
+from scanner.inputs import text_encoding
+from scanner.inputs.git.blob_reader import Content, Contents
+from scanner.inputs.git.packs import Packs
+from scanner.inputs.git.stored import NOT_TEXT, Entry, Stored
+from scanner.inputs.git.versions import NEAR, Lines, Version, Versions, added, around, differing
+from scanner.model import AllowComment, Appearance, Finding, Gap, Observation, Skip
+from scanner.policy import new_findings
+from scanner.scan.files import Recipe, Swept
+
+_NAMES = 20_000  # files of which it is kept what their names say
+_AT_ONCE = 1 << 16  # contents that are looked at file by file
+_MARKS = 50_000  # contents that are kept as marks, and marks of them
+Past = tuple[str, str, Finding]
+"""A finding as a commit added it: the commit, the file's own name (unmasked), the finding."""
+Moved = tuple[str, str, str]
+"""A commit that gave a file another path: the commit, the old path, the new one."""
+
+
+class Walk:
+    """What was seen. `swept`: of the changes as a whole; `past`: of single commits."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.swept = Swept()
+        self.skips: set[Skip] = set()
+        self.past: list[Past] = []
+        self.moved: list[Moved] = []
+
+    def keep(self, item: str, path: str, seen: Observation) -> None:
+        """Of a single commit, only findings: what else its files say, newer ones may not."""
+        if " " in item:
+            marked = (each._replace(since=Appearance(item)) for each in seen.findings)
+            self.swept.observations.append(seen._replace(findings=tuple(marked)))
+        else:
+            self.past += ((item, path, finding) for finding in seen.findings)
+            self.swept.gaps += seen.gaps
+
+    def count(self, files: int, size: int) -> None:
+        self.swept.files += files
+        self.swept.size += size
+
+    def add(self, other: Walk) -> None:
+        self.swept.add(other.swept)
+        self.skips |= other.skips
+        self.past += other.past
+        self.moved += other.moved
+
+
+class Looking(NamedTuple):
+    """What a worker process needs. `packed`: of so many commits that packs are to be read here."""
+
+    root: str
+    recipe: Recipe
+    is_own: bool
+    packed: bool
+
+    def task(self) -> Callable[[Sequence[str]], Walk]:
+        return _Worker(self).look
+
+
+class _Worker:
+    """Looks at what commits change, one after the other."""
+
+    def __init__(self, given: Looking) -> None:
+        self._given = given
+        self._versions = Versions(given.root)
+        self._contents = Contents(given.root, Packs.opened(given.root) if given.packed else None)
+        self._file = Stored(given.root, {}, contents=self._contents)
+        self._task = given.recipe._replace(source=self._file, alone=True).worker()
+        self._last = ("", ""), b"", b""  # path and id, text, bytes as stored
+        self._names: dict[str, Named] = {}
+        self._marked: dict[tuple[str, str], Counter[Mark] | None] = {}
+        self._room = _MARKS
+
+    def look(self, items: Sequence[str]) -> Walk:
+        walk = Walk()
+        walk.done = len(items)
+        changed = self._changed(items, walk)
+        while found := [*islice(changed, _AT_ONCE)]:
+            found.sort(key=_path)  # file by file, as they are packed
+            contents = self._contents.each([version.oid for _, version in found], self._task.most)
+            for (item, version), data in zip(found, contents, strict=True):
+                self._look_at(item, version, data, walk)
+        return walk
+
+    def _look_at(self, item: str, version: Version, data: Content, walk: Walk) -> None:
+        """Scan what has something to look at that it had not before: most files have not."""
+        if isinstance(data, bytes) and not self._is_wanted(item, version.path):
+            text = text_encoding.text(data)
+            if text is not None and not self._has_new(version, text, data):
+                walk.count(1, len(text))
+                return
+        self._contents.keep(version.oid, data)
+        self._scan(item, version, walk)
+
+    def _changed(self, items: Sequence[str], walk: Walk) -> Iterator[tuple[str, Version]]:
+        """The contents that are to be read."""
+        for item, got in self._all(items):
+            if isinstance(got, Gap):
+                walk.swept.gaps.append(got)
+            elif self._is_to_read(item, got, walk):
+                yield item, got
+
+    def _all(self, items: Sequence[str]) -> Iterator[tuple[str, Version | Gap]]:
+        """A change is compared with all commits that it builds on."""
+        several = [item for item in items if item.count(" ") > 1]
+        others = [item for item in items if item.count(" ") < 2]
+        yield from self._versions.of(others, self._task.detector.prepare)
+        for item in several:
+            yield from self._versions.since_all(item)
+
+    def _is_to_read(self, item: str, version: Version, walk: Walk) -> bool:
+        path = version.path
+        if version.before and version.is_moved:
+            walk.moved.append((item, version.before[0][0], path))
+        if (path, version.oid) in version.before:
+            return False  # it may be run now, or no more
+        if self._task.excluded(path) or version.mode in NOT_TEXT:
+            kind = NOT_TEXT.get(version.mode, "excluded")
+            shown = self._named(path).seen
+            walk.skips.add(Skip(kind=kind, path=shown.path if shown else path))
+            return False
+        return True
+
+    def _has_new(self, version: Version, text: bytes, data: bytes) -> bool:
+        """Is there anything to look at that the file had not before?"""
+        new = self._differs(version, text, data)
+        if new is None:
+            self._contents.keep(version.oid, data)
+            new = self._are_new(self._marks(version.path, version.oid, text), version)
+        return self._adds(version, text) if new is None else new
+
+    def _differs(self, version: Version, text: bytes, data: bytes) -> bool | None:
+        """The same by the one pass over the text alone, or over what differs where the last one was
+        a parent's; None where that does not tell. In a structured file any line may say what
+        another one means."""
+        path, _, oid, before = version
+        marks = self._task.detector.marks
+        beside, last, last_data = self._last
+        self._last = (path, oid), text, data
+        if beside[0] != path or beside not in before or _is_structured(path):
+            return None if self._task.detector.may_say(path, text) else False
+        found = marks(path, differing(text, last), NEAR)
+        if found is not None and not found:
+            return False
+        self._contents.keep(beside[1], last_data)
+        known = marks(path, differing(last, text), NEAR)
+        if found is None or known is None:
+            return None
+        if found <= known:
+            return False
+        return True if len(before) == 1 else None  # another parent may have had it
+
+    def _are_new(self, marks: Counter[Mark] | None, version: Version) -> bool | None:
+        """Were some of a file's marks not there before? In structured files any line may say what
+        another one means."""
+        if marks is not None and not marks:
+            return False
+        if version.is_moved or file_kind(version.path).reader:
+            return True
+        if marks is None:
+            return None
+        known: Counter[Mark] = Counter()
+        for oid in version.old_oids:
+            before = self._marks(version.path, oid)
+            if before is None:
+                return None
+            known |= before
+        return not marks <= known
+
+    def _marks(self, path: str, oid: str, text: bytes | None = None) -> Counter[Mark] | None:
+        """What a content of a file marks; of one that is no text, nothing."""
+        key = path, oid
+        if key not in self._marked:
+            text = self._text(oid) if text is None else text
+            marks = NO_MARKS if text is None else self._task.detector.marks(path, text, NEAR)
+            self._room -= 1 + len(marks or ())
+            if self._room < 0:
+                self._marked.clear()
+                self._room = _MARKS
+            self._marked[key] = marks
+        return self._marked[key]
+
+    def _adds(self, version: Version, text: bytes) -> bool:
+        """Is there anything to look at in the lines that no parent has, and near them?"""
+        near = around(text, added(text, [*self._before(version)]))
+        return self._task.detector.may_say(version.path, near)
+
+    def _is_wanted(self, item: str, path: str) -> bool:
+        """Is it looked at, whatever its bytes are? Its name says something; or it is structured, so
+        that any line may say what another one means, and a change as a whole is looked at."""
+        return self._named(path) != NOTHING or bool(" " in item and file_kind(path).reader)
+
+    def _before(self, version: Version) -> Iterator[bytes]:
+        """The texts that the parents have."""
+        texts = map(self._text, version.old_oids)
+        return (text for text in texts if text is not None)
+
+    def _text(self, oid: str) -> bytes | None:
+        """The content of a file as text; None where it is none."""
+        return self._contents.text(oid, self._task.most)
+
+    def _named(self, path: str) -> Named:
+        if path not in self._names:
+            if len(self._names) >= _NAMES:
+                self._names.clear()
+            self._names[path] = self._task.detector.names((path,)).get(path, NOTHING)
+        return self._names[path]
+
+    def _scan(self, item: str, version: Version, walk: Walk) -> None:
+        """Scan the whole file, and keep what is new in it."""
+        got = self._seen(version.path, version.mode, version.oid)
+        name = self._named(version.path).seen
+        lines = self._lines(version) if got.observations or got.secret_files else ()
+        for each in got.observations:
+            if each != name:
+                walk.keep(item, version.path, self._new(each, lines, version))
+            elif version.is_moved:
+                walk.keep(item, version.path, self._new(each, (), version))
+        walk.skips.update(got.skips)
+        walk.swept.gaps += got.gaps
+        walk.count(got.files, got.size)
+        if " " in item:
+            walk.swept.secret_files += (
+                each for each in got.secret_files if new_findings.touches(each.location, lines)
+            )
+
+    def _lines(self, version: Version) -> Lines | None:
+        """The new lines; None where the file is no text, so that all of it is."""
+        text = self._text(version.oid)
+        return None if text is None else added(text, [*self._before(version)])
+
+    def _new(self, seen: Observation, lines: new_findings.Lines, version: Version) -> Observation:
+        """What the change adds to what is seen of a file."""
+        old: list[Finding] = []
+        if not all(new_findings.touches(each.location, lines) for each in seen.findings):
+            for path, oid in version.before:
+                for each in self._seen(path, version.mode, oid).observations:
+                    old += each.findings
+        comments, loosened = new_findings.comments(
+            seen.comments, () if self._given.is_own else lines
+        )
+        return seen._replace(
+            findings=(
+                *new_findings.new_findings(seen.findings, lines, new_findings.known(old)),
+                *(_weakened(loosened) if loosened else ()),
+            ),
+            comments=comments,
+            notes=new_findings.notes(seen.notes, lines),
+        )
+
+    def _seen(self, path: str, mode: str, oid: str) -> Swept:
+        """What there is to see in one content of a file."""
+        self._file.entries = {path: Entry(mode, oid)}
+        return self._task.scan((path,))
+
+
+def _is_structured(path: str) -> bool:
+    """The scope, which is asked at once, spares most files the question for a reader."""
+    return scope_of(path) != "code" and bool(file_kind(path).reader)
+
+
+def _path(found: tuple[str, Version]) -> str:
+    return found[1].path
+
+
+def _weakened(loosened: Sequence[AllowComment]) -> Sequence[Finding]:
+    from scanner.fingerprints import identify
+    from scanner.masking import masked_finding
+    from scanner.policy.exceptions.weakening import of_comment
+
+    return identify(map(masked_finding, map(of_comment, loosened)))

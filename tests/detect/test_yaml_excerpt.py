@@ -1,0 +1,120 @@
+"""Only the lines around a candidate are parsed, and give the same as the whole document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.detect.structure import Leaf, file_kind, structures
+from scanner.detect.structure.yaml_excerpt import excerpt
+
+excerpt_module = import_module(
+    "scanner.detect.structure.yaml_excerpt"
+)  # its function hides its name
+KIND = file_kind("k8s/app.yaml")
+KEYS = st.sampled_from(["a", "b", "name", "value", "password", "env", "spec", "c-d", "1"])
+SCALARS = st.one_of(
+    st.sampled_from(["x", "x y", "two\nlines", "- no item", "#", "k: v", "", "{{ .x }}", "'", '"']),
+    st.integers(0, 9),
+    st.booleans(),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=25,
+)
+
+
+def leaves(data: bytes, *zones: tuple[int, int]) -> Iterator[tuple[int, Leaf]]:
+    """The values, with the number of their document."""
+    for number, each in enumerate(structures(KIND, data, zones)):
+        yield from ((number, leaf) for leaf in each.leaves if each.is_looked_at(leaf))
+
+
+def in_zone(data: bytes, leaf: Leaf) -> tuple[int, int]:
+    """The whole lines of a value, as an engine asks for them."""
+    start = data.rfind(b"\n", 0, leaf.start) + 1
+    end = data.find(b"\n", leaf.end)
+    return start, len(data) if end < 0 else end
+
+
+@given(
+    st.lists(st.dictionaries(KEYS, VALUES, min_size=1, max_size=4), min_size=1, max_size=3),
+    st.data(),
+)
+def test_a_value_read_around_its_line_is_the_one_of_the_whole_file(
+    documents: list[Any], data: st.DataObject
+) -> None:
+    text = yaml.safe_dump_all(documents, sort_keys=False).encode()
+    every = [(number, leaf) for number, leaf in leaves(text) if leaf.end > leaf.start]
+    if not every:
+        return
+    _, leaf = data.draw(st.sampled_from(every))
+    near = [found for found in leaves(text, in_zone(text, leaf)) if found[1].start == leaf.start]
+    assert [one._replace(path=keys(one)) for _, one in near] == [leaf._replace(path=keys(leaf))]
+
+
+def keys(leaf: Leaf) -> tuple[str, ...]:
+    """The path without the indexes: items that are left out do not count."""
+    return tuple(part for part in leaf.path if isinstance(part, str))
+
+
+LINES = st.lists(
+    st.builds(
+        "{}{}{}".format,
+        st.sampled_from(["", "", "  ", "    ", "      ", " ", "\t"]),
+        st.sampled_from(["", "", "- ", "- - ", "-"]),
+        st.sampled_from(["a: b", "k:", "", "# c", "{{ x }}", "{% y %}", "x", "---", '"q": 1']),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(LINES, st.data())
+def test_what_leads_to_a_line_is_kept_whatever_others_are_asked_for(
+    lines: list[str], data: st.DataObject
+) -> None:
+    text = "\n".join(lines).encode()
+    ends = [len("\n".join(lines[: n + 1])) for n in range(len(lines))]
+    wanted = data.draw(st.sets(st.integers(0, len(lines) - 1), min_size=1))
+    zones = [(ends[n] - len(lines[n]), ends[n]) for n in sorted(wanted)]
+    alone = set[int]().union(*(kept(text, [zone]) for zone in zones))
+    assert kept(text, zones) == alone
+
+
+def kept(text: bytes, zones: list[tuple[int, int]]) -> set[int]:
+    """Where the lines begin, in the file, that an excerpt holds."""
+    some = excerpt(text, zones)
+    found = set()
+    for start, end, origin in zip(
+        some.starts, [*some.starts[1:], len(some.data)], some.origins, strict=True
+    ):
+        piece = some.data[start : end - 1]
+        found |= {origin} | {origin + n + 1 for n, byte in enumerate(piece) if byte == 10}
+    return found
+
+
+def test_a_long_list_is_gone_through_once_for_all_its_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    measure = excerpt_module._indent
+
+    def indent(data: bytes, at: int) -> tuple[int, bool, bool]:
+        asked.append(at)
+        found: tuple[int, bool, bool] = measure(data, at)
+        return found
+
+    monkeypatch.setattr(excerpt_module, "_indent", indent)
+    items = 500
+    text = b"rules:\n" + b"  - id: x\n    named: y\n    z: 1\n" * items
+    starts = [n for n in range(len(text)) if text.startswith(b"    named", n)]
+    excerpt(text, [(at, text.index(b"\n", at)) for at in starts])
+    assert len(asked) < 10 * items
