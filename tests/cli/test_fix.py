@@ -228,7 +228,7 @@ def test_a_rule_that_is_about_no_value_gives_its_own_advice(repo: Repository) ->
     written(repo, "a.yaml", "password: ${DB_PASSWORD\n")
     left = fix(repo, "--write")
     assert (left.code, repo.text("a.yaml")) == (1, "password: ${DB_PASSWORD\n")
-    assert "Write the reference as the file's syntax has it" in left.out
+    assert "Write the reference in the file's own syntax" in left.out
 
 
 def test_what_an_exception_or_a_baseline_covers_stays_unless_it_is_asked_for(
