@@ -1,56 +1,62 @@
-"""The command line: the process's streams, environment, clock and folder, as one value."""
+"""The process's streams, environment, folder and arguments, as one value that is handed down."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable, MutableMapping
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import IO, Any, NamedTuple, TextIO
 
 from scanner.errors import KeywatchError, OutputError, UsageError, unreadable
 
-if TYPE_CHECKING:
-    from datetime import datetime
 
-
-class Io(NamedTuple):
-    """Where a verb reads and writes."""
+class Console(NamedTuple):
+    """Where a command reads and writes."""
 
     stdin: IO[bytes]
     out: TextIO
     err: TextIO
     environ: MutableMapping[str, str]
+    arguments: tuple[str, ...] = ()
 
     @classmethod
-    def of_process(cls) -> Io:
+    def of_process(cls) -> Console:
         stdin, out, err = _stream(sys.stdin, 0), _stream(sys.stdout, 1), _stream(sys.stderr, 2)
         for stream in (out, err):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
-        return cls(stdin=stdin.buffer, out=out, err=err, environ=os.environ)
+        return cls(stdin.buffer, out, err, os.environ, tuple(sys.argv[1:]))
 
     @property
     def cwd(self) -> str:
         try:
             return os.getcwd()
         except FileNotFoundError:
-            raise UsageError("the current folder is gone", todo="cd to one that exists") from None
+            raise UsageError("the current folder was deleted", todo="cd to another one") from None
 
-    def file(self, name: str, said: str = "") -> bytes:
-        """A file that somebody names, from the current folder on. UsageError where it cannot be
-        read, which calls it what is `said`."""
+    @property
+    def command_line(self) -> str:
+        import shlex
+
+        return shlex.join(["keywatch", *self.arguments])
+
+    def file(self, name: str, shown: str = "") -> bytes:
+        """Read a file that the user named, relative to the current folder.
+
+        UsageError, with the name `shown`, if it cannot be read.
+        """
         try:
             with open(os.path.join(self.cwd, name), "rb") as file:
                 return file.read()
         except OSError as error:
-            raise unreadable(said or name, error) from None
+            raise unreadable(shown or name, error) from None
 
     def write(self, text: str) -> None:
         self.write_all([text])
 
     def write_all(self, pieces: Iterable[str]) -> None:
-        """Standard output. A reader who has gone away is no failure of the run; OutputError for
-        any other."""
+        """Write to standard output. OutputError if that fails, unless the reader has gone away."""
         try:
             self.out.writelines(pieces)
             self.out.flush()
@@ -74,15 +80,18 @@ class Io(NamedTuple):
             pass
 
     def _out_is_closed(self) -> None:
-        """What is still to be written goes nowhere: at its end Python tries once more."""
+        """Discard later output, which Python would try to flush once more when it exits."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())
 
     @property
     def color(self) -> bool:
-        """Colours are for a terminal whose user did not refuse them (no-color.org)."""
+        """Use colours on a terminal unless the user refuses them (no-color.org)."""
         if self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb":
             return False
         return self.out.isatty()
+
+    def progress(self, total: int, what: str = "files") -> Progress:
+        return Progress(self.err, total, what)
 
     @property
     def width(self) -> int:
@@ -91,49 +100,54 @@ class Io(NamedTuple):
         return max(60, min(os.get_terminal_size(self.out.fileno()).columns, 160))
 
 
+class Progress:
+    """One line on a terminal that counts work, shown only for work that takes over a second."""
+
+    def __init__(self, err: TextIO, total: int, what: str) -> None:
+        self._err = err
+        self._total = total
+        self._what = what
+        self._next = time.monotonic() + 1 if err.isatty() else float("inf")
+        self._shown = False
+
+    def at(self, done: int) -> None:
+        if time.monotonic() >= self._next:
+            total = max(self._total, done)  # files in archives were not counted before
+            self._err.write(f"\r\x1b[Kkeywatch: {done:,} of {total:,} {self._what}")
+            self._err.flush()
+            self._next = time.monotonic() + 0.1
+            self._shown = True
+
+    def clear(self) -> None:
+        if self._shown:
+            self._err.write("\r\x1b[K")
+
+
 def _stream(stream: Any, number: int) -> Any:
-    """A standard stream, or nothing for one that is closed: else the first file that is opened gets
-    its number, and what is meant for the stream."""
+    """A standard stream, replaced by the null device if it is closed.
+
+    Otherwise the first file that is opened would get the stream's number and its output.
+    """
     if stream is None:
         null = os.open(os.devnull, os.O_RDWR)
         if null != number:
             os.dup2(null, number)
-        stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115 - for good
+        stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115 - it stays open
     return stream
 
 
-def moment(text: str | None) -> datetime:
-    """`--now`, or the clock's time: made once, passed down. UsageError for what is no time."""
-    from datetime import UTC, datetime
-
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        value = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            "--now is not a time", why="it takes ISO 8601", todo="--now 2027-01-31T12:00:00Z"
-        ) from None
-    if not 1970 < value.year < 9000:
-        raise UsageError("--now is not in our time", todo="name a year from 1971 to 8999")
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def show_error(error: KeywatchError, io: Io) -> None:
-    """What happened, why, and what to do next, in plain lines on standard error.
-
-    Masked: a message may name a key, a rule or a path that somebody else chose.
-    """
+def show_error(error: KeywatchError, console: Console) -> None:
+    """Print what happened, why, and what to do next, with secrets in names masked."""
     where = f"{error.where}: " if error.where else ""
-    io.error_line(f"keywatch: {plain(where + error.what)}")
+    console.error_line(f"keywatch: {plain(where + error.what)}")
     if error.why:
-        io.error_line(f"  why: {plain(error.why)}")
+        console.error_line(f"  why: {plain(error.why)}")
     if error.todo:
-        io.error_line(f"  do:  {plain(error.todo)}")
+        console.error_line(f"  do:  {plain(error.todo)}")
 
 
 def plain(text: str) -> str:
-    """A file's name may hold terminal commands, and commands that a CI system would run."""
+    """Text with secrets masked, and without commands for a terminal or a CI system."""
     from scanner.masking import masked
     from scanner.report.text import for_log, visible
 

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from scanner import globs
 from scanner.audit import stores
-from scanner.cli.policy import Policy
 from scanner.configuration import repository
 from scanner.configuration.operator import Operator
 from scanner.masking import masked
@@ -20,17 +19,18 @@ from scanner.policy.live.comparison import Comparison, Repository
 from scanner.policy.repository import contradictions, rotation_check
 from scanner.records import Record, Resource, Status
 from scanner.repository import rotation_sources
+from scanner.repository.policy_files import PolicyFiles
 from scanner.repository.tree import Tree
 
 
-class Court:
+class AuditJudge:
     """Judges one record after the other, from several threads; and, when all have passed, what the
     repository says and no store has."""
 
     def __init__(
         self,
         tree: Tree,
-        files: Policy,
+        files: PolicyFiles,
         operator: Operator,
         environ: Mapping[str, str],
         now: datetime,
@@ -91,7 +91,7 @@ def _may_be_here(entry: SecretEntry, operator: Operator) -> bool:
     return not entry.match or entry.match.partition("://")[0] in kinds
 
 
-def _repository(tree: Tree, files: Policy) -> Repository:
+def _repository(tree: Tree, files: PolicyFiles) -> Repository:
     secrets = files.secrets
     seen = rotation_sources.gather(tree, globs.matcher(files.config.exclude))
     found = contradictions.matched(files.config.secrets, secrets)
@@ -104,7 +104,7 @@ def _repository(tree: Tree, files: Policy) -> Repository:
     )
 
 
-def _first(files: Policy) -> str:
+def _first(files: PolicyFiles) -> str:
     """The place of what the repository does not speak of: the first line of its inventory."""
     declared = [one.where.rpartition(":")[0] for one in files.secrets]
     path = declared[0] if declared and not files.exists else repository.NAME

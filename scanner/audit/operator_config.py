@@ -1,54 +1,49 @@
-"""The command line: which file is the operator's. No repository may say that.
+"""Find and read the operator config.
 
-Whoever may change a repository could otherwise send the audit, and how it logs in, elsewhere.
+A repository cannot name it: otherwise anyone who can change the repository could send the audit to
+another server.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 
 from scanner.configuration import operator, repository
 from scanner.configuration.operator import Operator, Options
-from scanner.console import Io
+from scanner.console import Console
 from scanner.errors import UsageError
 
-_VARIABLE = "KEYWATCH_OPERATOR"
+VARIABLE = "KEYWATCH_OPERATOR"
 
 
-def add_arguments(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--operator",
-        metavar="FILE",
-        help=f"the live stores and how to log in to each; default: {_VARIABLE}",
-    )
+def read(given: str | None, console: Console, root: str, options: Options) -> Operator:
+    """Read the operator config that `given` or KEYWATCH_OPERATOR names.
 
-
-def read(given: str | None, io: Io, root: str, options: Options) -> Operator:
-    """What the operator says, `root` being the repository's folder. UsageError for a file that the
-    repository holds, unless it is its keywatch.yaml, said by hand."""
-    name = given or io.environ.get(_VARIABLE)
+    UsageError if it is inside the repository at `root`, unless it is the repository's keywatch.yaml
+    and was named by hand.
+    """
+    name = given or console.environ.get(VARIABLE)
     if not name:
         raise UsageError(
-            "no operator's file says which live stores there are",
-            todo=f"name it with --operator FILE or in {_VARIABLE}",
+            "no operator config was given, so keywatch does not know which stores to audit",
+            todo=f"name it with --operator FILE or in {VARIABLE}",
         )
-    path, root = os.path.abspath(os.path.join(io.cwd, name)), os.path.realpath(root)
+    path, root = os.path.abspath(os.path.join(console.cwd, name)), os.path.realpath(root)
     is_policy = given is not None and os.path.realpath(path) == os.path.join(root, repository.NAME)
     if not is_policy and (
         _leads_through(root, path) or _leads_through(root, os.path.realpath(path))
     ):
         raise UsageError(
-            f"the operator's file {name} lies in the repository that is audited",
-            why="whoever may change the repository could send the audit elsewhere",
-            todo=f"keep it elsewhere, or say --operator {repository.NAME} for a repository of"
-            " your own",
+            f"the operator config {name} is inside the audited repository",
+            why="anyone who can change the repository could send the audit to another server",
+            todo="keep it outside the repository; for your own repository, you can give"
+            f" --operator {repository.NAME}",
         )
-    data = io.file(name, f"the operator's file {name}")
-    return operator.operator(data, name, io.environ, options, is_policy=is_policy)
+    data = console.file(name, f"the operator config {name}")
+    return operator.operator(data, name, console.environ, options, is_policy=is_policy)
 
 
 def _leads_through(folder: str, path: str) -> bool:
-    """Is the folder one of those above the path, by whatever name?"""
+    """Is the folder, under any name, above the path?"""
     above = os.path.dirname(path)
     return above != path and (os.path.realpath(above) == folder or _leads_through(folder, above))

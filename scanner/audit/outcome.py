@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from scanner.audit.collect import Harvest
-from scanner.audit.judge import Court
+from scanner.audit.judge import AuditJudge
 from scanner.audit.state import Kept, State
 from scanner.configuration.repository import Config
 from scanner.fingerprints import identify
@@ -27,7 +27,7 @@ class Sitting(NamedTuple):
     each as `vault://name`."""
 
     settings: Config
-    court: Court
+    court: AuditJudge
     harvests: Sequence[Harvest]
     left_out: Sequence[str]
     tree: Tree

@@ -1,7 +1,7 @@
-"""The command line: argv, environment, clock and standard streams meet only in this package.
+"""The command line: parse arguments, build a request, call one use case, print, return a code.
 
-Each verb is one module with `add_arguments(parser)` and `run(args, io) -> int`, loaded when it is
-asked for.
+Each command is one module with `add_arguments(parser)` and `run(args, console) -> int`, loaded only
+when it is called.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from scanner import __version__
-from scanner.console import Io, plain, show_error
+from scanner.console import Console, plain, show_error
 from scanner.errors import ExitCode, KeywatchError
 
 VERBS = {
@@ -35,31 +35,31 @@ VERBS = {
 
 def main(argv: Sequence[str]) -> int:
     """Run one verb. Every failure ends here, as a message and an exit code."""
-    io = Io.of_process()
+    console = Console.of_process()
     try:
-        code = _until_exit(argv, io)
-        io.flush()
+        code = _until_exit(argv, console)
+        console.flush()
     except KeywatchError as error:
-        show_error(error, io)
+        show_error(error, console)
         code = error.exit_code
     except KeyboardInterrupt:
-        io.error_line("keywatch: interrupted; the run has no result")
+        console.error_line("keywatch: interrupted; the run has no result")
         code = ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
-        show_internal_error(error, io)
+        show_internal_error(error, console)
         code = ExitCode.INTERNAL
     return int(code)
 
 
-def _until_exit(argv: Sequence[str], io: Io) -> int:
+def _until_exit(argv: Sequence[str], console: Console) -> int:
     """A SystemExit is argparse's (--help, or a usage message that it printed), or a signal's."""
     try:
-        return _dispatch(argv, io)
+        return _dispatch(argv, console)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else ExitCode.USAGE
 
 
-def _dispatch(argv: Sequence[str], io: Io) -> int:
+def _dispatch(argv: Sequence[str], console: Console) -> int:
     verb = argv[0] if argv else "--help"
     if verb in VERBS:
         module = importlib.import_module(f"scanner.cli.{verb}")
@@ -70,7 +70,7 @@ def _dispatch(argv: Sequence[str], io: Io) -> int:
             formatter_class=formatter,
         )
         module.add_arguments(parser)
-        code: int = module.run(parser.parse_args(argv[1:]), io)
+        code: int = module.run(parser.parse_args(argv[1:]), console)
         return code
     _top_parser().parse_args(argv or ["--help"])
     return ExitCode.USAGE
@@ -106,7 +106,7 @@ def _top_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def show_internal_error(error: Exception, io: Io) -> None:
+def show_internal_error(error: Exception, console: Console) -> None:
     """What to report: the kind of error and its place in keywatch, never its text, which may hold
     a line of a scanned file."""
     frames = []
@@ -115,9 +115,11 @@ def show_internal_error(error: Exception, io: Io) -> None:
         code = trace.tb_frame.f_code
         frames.append(f"{os.path.basename(code.co_filename)}:{trace.tb_lineno} {code.co_name}")
         trace = trace.tb_next
-    io.error_line(f"keywatch: internal error {type(error).__name__}; this is a defect of keywatch")
-    io.error_line(
+    console.error_line(
+        f"keywatch: internal error {type(error).__name__}; this is a defect of keywatch"
+    )
+    console.error_line(
         f"  keywatch {__version__}, Python {sys.version.split()[0]}: "
         + " < ".join(frames[::-1][:6])
     )
-    io.error_line("  please report these two lines; the run has no result (exit code 4)")
+    console.error_line("  please report these two lines; the run has no result (exit code 4)")

@@ -1,8 +1,8 @@
-"""List, explain and test the rules.
+"""List, show and test rules.
 
-keywatch rules list        every rule, those of keywatch.yaml among them, one a line
-keywatch rules show ID     one in full: why it matters, what to do after a leak
-keywatch rules test FILE   run the examples of a rule file of your own, or of keywatch.yaml
+keywatch rules list        list all rules, including those of keywatch.yaml
+keywatch rules show ID     show one rule: why it matters, and what to do after a leak
+keywatch rules test FILE   run the examples of your own rule file, or of keywatch.yaml
 """
 
 from __future__ import annotations
@@ -14,47 +14,49 @@ import textwrap
 
 from scanner import cache
 from scanner.configuration import repository
-from scanner.console import Io
+from scanner.console import Console
 from scanner.detect.rules import examples, model, rulebook
 from scanner.errors import ExitCode, UsageError
 from scanner.inputs.folder import Folder
+from scanner.inputs.root import root_of
 from scanner.model import RuleInfo
 from scanner.policy.live.rules import RULES as LIVE_RULES
 from scanner.policy.repository.rules import RULES as CHECK_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.policy.variables import RULES as TREE_RULES
 from scanner.report.interface import remedy
-from scanner.scan.sources import root_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="list|show|test")
-    listing = actions.add_parser("list", help="every rule, those of keywatch.yaml among them")
-    listing.add_argument("--json", action="store_true", help="all that is known of each")
-    show = actions.add_parser("show", help="one rule in full")
+    listing = actions.add_parser("list", help="list all rules, including those of keywatch.yaml")
+    listing.add_argument(
+        "--json", action="store_true", help="print everything about each rule as JSON"
+    )
+    show = actions.add_parser("show", help="show one rule")
     show.add_argument("rule", metavar="ID")
     test = actions.add_parser("test", help="check a rule file and run its examples")
     test.add_argument("file", metavar="FILE")
 
 
-def run(args: argparse.Namespace, io: Io) -> int:
+def run(args: argparse.Namespace, console: Console) -> int:
     if args.action == "test":
-        return _test(args.file, io)
-    infos = {**rulebook.load(_own(io), cache_folder=cache.folder()).infos}
+        return _test(args.file, console)
+    infos = {**rulebook.load(_own(console), cache_folder=cache.folder()).infos}
     coded = (*JUDGE_RULES, *CHECK_RULES, *TREE_RULES, *LIVE_RULES)
     infos |= {rule.id: rule for rule in coded}
     if args.action == "list":
-        io.write(_as_json(infos) if args.json else _as_lines(infos))
+        console.write(_as_json(infos) if args.json else _as_lines(infos))
         return ExitCode.CLEAN
     if args.rule not in infos:
         raise model.rule_error(args.rule, tuple(infos))
-    io.write(_in_full(infos[args.rule]))
+    console.write(_in_full(infos[args.rule]))
     return ExitCode.CLEAN
 
 
-def _own(io: Io) -> tuple[model.Source, ...]:
-    """The rules of the repository's keywatch.yaml, if it has any."""
-    data = Folder(root_of((), io.cwd), [], use_git=False).control(repository.NAME)
+def _own(console: Console) -> tuple[model.Source, ...]:
+    """The rules of the repository's keywatch.yaml."""
+    data = Folder(root_of((), console.cwd), [], use_git=False).control(repository.NAME)
     settings = repository.load(data, repository.NAME, None)
     return (model.Source(repository.NAME, data, part=True),) if data and settings.has_rules else ()
 
@@ -91,14 +93,14 @@ def _paragraph(words: str) -> str:
     return textwrap.fill(words, 88, break_long_words=False, break_on_hyphens=False)
 
 
-def _test(given: str, io: Io) -> int:
-    """0 when every example is found and no negative is; 1 with a line for each that is not so."""
-    source = model.Source(given, io.file(given), os.path.basename(given) == repository.NAME)
+def _test(given: str, console: Console) -> int:
+    """0 if every example is found and no negative example is; 1 with a line for each fault."""
+    source = model.Source(given, console.file(given), os.path.basename(given) == repository.NAME)
     if source.part and not repository.load(source.data, given, None).has_rules:
-        raise UsageError(f"{given} holds no rules", todo="write some below rules:")
+        raise UsageError(f"{given} contains no rules", todo="add some under `rules:`")
     shipped = any(source.data == each.data for each in rulebook.shipped())
     faults, count = examples.prove(source, cache.folder(), shipped=shipped)
     for fault in faults:
-        io.write(f"{fault}\n")
-    io.write(f"{count} examples, {len(faults) or 'none'} at fault\n")
+        console.write(f"{fault}\n")
+    console.write(f"{count} examples, {len(faults) or 'none'} failed\n")
     return ExitCode.FINDINGS if faults else ExitCode.CLEAN

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from scanner.policy.exceptions.foreign_comments import LegacyPragmas
 
 NAME = "keywatch.yaml"
+KEYWATCH_BASELINE = ".keywatch.baseline"
+SECRETS_BASELINE = ".secrets.baseline"
 
 _FORM = "2"  # of what is cached: counted up where it changes and the version does not
 _UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}

@@ -1,22 +1,22 @@
-"""The command line: what `keywatch baseline create`, `update` and `prune` write.
+"""Create, update and prune baselines.
 
-Two records are kept side by side. `.secrets.baseline` holds all that detect-secrets would find,
-whatever covers it here; `.keywatch.baseline` holds the debt that the other one does not cover.
+A repository can have two. `.secrets.baseline` lists everything that detect-secrets finds, even if
+an exception covers it here. `.keywatch.baseline` lists the findings that the other one does not.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from scanner import files
-from scanner.console import Io, moment
+from scanner.configuration.repository import KEYWATCH_BASELINE, SECRETS_BASELINE
+from scanner.console import Console
 from scanner.errors import UsageError, unreadable
 from scanner.exceptions import full_scan
-from scanner.exceptions.full_scan import Survey
+from scanner.exceptions.full_scan import FullScan
 from scanner.inputs.folder import Folder
 from scanner.model import DetectSecretsMatch, archives_around
 from scanner.policy.baselines import (
@@ -28,61 +28,68 @@ from scanner.policy.baselines.detect_secrets_baseline import DetectSecretsBaseli
 from scanner.policy.baselines.keywatch_baseline import Baseline, BaselineEntry
 from scanner.report.text import count, visible
 from scanner.scan import baselines
+from scanner.scan.request import ScanRequest
 from scanner.scan.sources import Selection
 
 
 class _File(NamedTuple):
-    """A record on disk: its name for people, its path, its bytes; None where there is none yet."""
+    """A baseline on disk: the name to show, its path, and its bytes (None if there is no file)."""
 
     name: str
     path: str
     data: bytes | None
 
 
-class _Run(NamedTuple):
-    """What is to be done, what was seen, and of which files that is all there is to see."""
+class RecordRequest(NamedTuple):
+    """What to do with the baselines: `create`, `update` or `prune`, after this scan.
+
+    `output`: where `create` writes the baseline of detect-secrets.
+    """
 
     action: str
-    seen: Survey
+    scan: ScanRequest
+    output: str | None = None
+
+
+class _Run(NamedTuple):
+    """The action, the finished scan, and which files it scanned to the end."""
+
+    action: str
+    scan: FullScan
     scanned: Callable[[str], bool]
     now: datetime
 
 
-def record(args: argparse.Namespace, io: Io) -> int:
-    """Scan, and make the records say what the scan found."""
-    selection = full_scan.select(args, io)
-    own, detect_secrets = _files(args, io, selection.source.root)
-    _refuse(args, selection, own, detect_secrets)
-    now = moment(args.now)
-    seen = full_scan.survey(args, io, selection, now)
-    run = _Run(args.action, seen, _scanned(selection, seen), now)
-    known = (
-        _keep_detect_secrets(run, detect_secrets, io)
-        if detect_secrets and seen.owed.settings
-        else None
-    )
-    _keep_own(run, own, known, io)
-    return full_scan.completeness(seen.outcome, io)
+def record(request: RecordRequest, console: Console, now: datetime) -> int:
+    """Scan, and make the baselines match what the scan found."""
+    selection = full_scan.select(request.scan, console)
+    own, detect_secrets = _files(request, console, selection.source.root)
+    _refuse(request.action, selection, own, detect_secrets)
+    finished = full_scan.scan(request.scan, console, selection, now)
+    run = _Run(request.action, finished, _scanned(selection, finished), now)
+    known = None
+    if detect_secrets and finished.baselines.settings:
+        known = _keep_detect_secrets(run, detect_secrets, console)
+    _keep_own(run, own, known, console)
+    return full_scan.completeness(finished.outcome, console)
 
 
-def _files(args: argparse.Namespace, io: Io, root: str) -> tuple[_File, _File | None]:
-    """Our record, and the one for detect-secrets where there is one to write.
+def _files(request: RecordRequest, console: Console, root: str) -> tuple[_File, _File | None]:
+    """Our baseline, and the one of detect-secrets if there is one to write.
 
-    `create` writes the latter only where --detect-secrets exact asks for it.
+    `create` writes the latter only with --detect-secrets exact.
     """
     disk = Folder(root, (), use_git=False)
-    own = _File(baselines.OWN, os.path.join(root, baselines.OWN), disk.control(baselines.OWN))
-    theirs = _File(
-        baselines.SECRETS_BASELINE,
-        os.path.join(root, baselines.SECRETS_BASELINE),
-        disk.control(baselines.SECRETS_BASELINE),
+    own, theirs = (
+        _File(name, os.path.join(root, name), disk.control(name))
+        for name in (KEYWATCH_BASELINE, SECRETS_BASELINE)
     )
-    if args.action == "create":
-        if args.output:
-            theirs = _named(args.output, io)
-        return own, theirs if args.detect_secrets == "exact" else None
-    if args.baseline:
-        named = _named(args.baseline, io)
+    if request.action == "create":
+        if request.output:
+            theirs = _named(request.output, console)
+        return own, theirs if request.scan.detect_secrets == "exact" else None
+    if request.scan.baseline:
+        named = _named(request.scan.baseline, console)
         if keywatch_baseline.is_one(named.data or b""):
             own = named
         else:
@@ -90,8 +97,8 @@ def _files(args: argparse.Namespace, io: Io, root: str) -> tuple[_File, _File | 
     return own, theirs if theirs.data is not None else None
 
 
-def _named(given: str, io: Io) -> _File:
-    path = os.path.join(io.cwd, given)
+def _named(given: str, console: Console) -> _File:
+    path = os.path.join(console.cwd, given)
     try:
         with open(path, "rb") as file:
             return _File(given, path, file.read())
@@ -101,26 +108,24 @@ def _named(given: str, io: Io) -> _File:
         raise unreadable(given, error) from None
 
 
-def _refuse(
-    args: argparse.Namespace, selection: Selection, own: _File, detect_secrets: _File | None
-) -> None:
-    for file in (own, detect_secrets) if args.action == "create" else ():
+def _refuse(action: str, selection: Selection, own: _File, detect_secrets: _File | None) -> None:
+    for file in (own, detect_secrets) if action == "create" else ():
         if file and file.data is not None:
             raise UsageError(
                 f"{file.name} exists already",
-                todo="keywatch baseline update keeps it; delete it first to start anew",
+                todo="update it with keywatch baseline update, or delete it to start again",
             )
-    if args.action != "create" and own.data is None and detect_secrets is None:
+    if action != "create" and own.data is None and detect_secrets is None:
         raise UsageError("there is no baseline here", todo="keywatch baseline create")
-    if args.action == "prune":
+    if action == "prune":
         full_scan.demand_whole_tree(selection, "prune")
 
 
-def _scanned(selection: Selection, seen: Survey) -> Callable[[str], bool]:
-    """Whether this run knows all of a file, so that what it did not find there is gone."""
-    unread = {gap.path for gap in seen.swept.gaps}
-    unread |= {gap.path for each in seen.swept.observations for gap in each.gaps}
-    left_out = unread | {skip.path for skip in seen.swept.skips}
+def _scanned(selection: Selection, finished: FullScan) -> Callable[[str], bool]:
+    """Whether the scan read a file to its end, so that what it did not find there is gone."""
+    unread = {gap.path for gap in finished.result.gaps}
+    unread |= {gap.path for each in finished.result.observations for gap in each.gaps}
+    left_out = unread | {skip.path for skip in finished.result.skips}
     listed = {*selection.source.paths()}
 
     def scanned(path: str) -> bool:
@@ -132,13 +137,13 @@ def _scanned(selection: Selection, seen: Survey) -> Callable[[str], bool]:
     return scanned
 
 
-def _keep_detect_secrets(run: _Run, file: _File, io: Io) -> DetectSecretsBaseline:
-    """Write `.secrets.baseline` anew where it changed. What it covers now."""
+def _keep_detect_secrets(run: _Run, file: _File, console: Console) -> DetectSecretsBaseline:
+    """Write `.secrets.baseline` if it changed. Returns its new content."""
     before = _document(run, file)
     old = detect_secrets_baseline.parse(before, file.name)
     after = detect_secrets_update.update(
         before,
-        _matches(run.seen),
+        _matches(run.scan),
         scanned=run.scanned,
         now=run.now,
         add=run.action != "prune",
@@ -146,16 +151,16 @@ def _keep_detect_secrets(run: _Run, file: _File, io: Io) -> DetectSecretsBaselin
     if file.data is None or after != before:
         files.write_file(file.path, detect_secrets_update.render(after, file.data or b""))
     new = detect_secrets_baseline.parse(after, file.name)
-    io.write(_said(file.name, old.labels, new.labels))
+    console.write(_summary(file.name, old.labels, new.labels))
     return new
 
 
 def _document(run: _Run, file: _File) -> dict[str, Any]:
-    """The document to renew: a new one, or the one on disk, as it is wherever its format allows."""
+    """The document to update: a new one, or the one on disk, unchanged if its format allows."""
     from scanner.detect import detect_secrets
 
     if file.data is None:
-        settings = run.seen.owed.settings
+        settings = run.scan.baselines.settings
         assert settings is not None  # noqa: S101 - asked by the caller
         stamp = f"{run.now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         return {**detect_secrets.empty_document(settings), "generated_at": stamp}
@@ -165,47 +170,49 @@ def _document(run: _Run, file: _File) -> dict[str, Any]:
     return raw if as_it_is else renewed
 
 
-def _matches(seen: Survey) -> dict[str, list[DetectSecretsMatch]]:
+def _matches(finished: FullScan) -> dict[str, list[DetectSecretsMatch]]:
     found: dict[str, list[DetectSecretsMatch]] = {}
-    for observation in seen.swept.observations:
+    for observation in finished.result.observations:
         for finding in observation.findings:
             found.setdefault(observation.path, []).extend(finding.detect_secrets)
     return {path: matches for path, matches in found.items() if matches}
 
 
-def _keep_own(run: _Run, file: _File, known: DetectSecretsBaseline | None, io: Io) -> None:
-    """Write `.keywatch.baseline` anew where it changed; it comes to be where there is a need."""
+def _keep_own(
+    run: _Run, file: _File, known: DetectSecretsBaseline | None, console: Console
+) -> None:
+    """Write `.keywatch.baseline` if it changed. It is created only if it has entries."""
     old = (
         Baseline(file.name) if file.data is None else keywatch_baseline.parse(file.data, file.name)
     )
     prune = run.action == "prune"
-    new = _still_there(old, run.seen) if prune else _renewed(old, run, known)
+    new = _still_there(old, run.scan) if prune else _renewed(old, run, known)
     if file.data is None and run.action != "create" and not new:
         return
     if keywatch_baseline.render(new) != file.data:
         files.write_file(file.path, keywatch_baseline.render(new))
-    io.write(_said(file.name, old.entries, new))
+    console.write(_summary(file.name, old.entries, new))
     if file.data is None:
-        io.write(f"commit it, with `{baselines.OWN} merge=union` in .gitattributes\n")
+        console.write(f"commit it, and add `{KEYWATCH_BASELINE} merge=union` to .gitattributes\n")
 
 
 def _renewed(
     old: Baseline, run: _Run, known: DetectSecretsBaseline | None
 ) -> tuple[BaselineEntry, ...]:
-    """What is owed now: all that stands, all that was debt before and is still there, and the old
-    entries of which this run says nothing.
+    """The open findings, the accepted ones that are still there, and old entries of files or rules
+    that this run did not scan.
     """
-    seen = run.seen
-    debts = [s.finding for s in seen.outcome.suppressed if s.suppression.by == "baseline"]
-    owed = [f for f in (*seen.outcome.findings, *debts) if not (known and known.knows(f))]
-    unknown = (e for e in old.entries if e.rule not in seen.rules or not run.scanned(e.path))
-    return tuple(sorted({*unknown, *keywatch_baseline.entries_of(owed)}))
+    outcome = run.scan.outcome
+    accepted = [s.finding for s in outcome.suppressed if s.suppression.by == "baseline"]
+    listed = [f for f in (*outcome.findings, *accepted) if not (known and known.knows(f))]
+    unknown = (e for e in old.entries if e.rule not in run.scan.rules or not run.scanned(e.path))
+    return tuple(sorted({*unknown, *keywatch_baseline.entries_of(listed)}))
 
 
-def _still_there(old: Baseline, seen: Survey) -> tuple[BaselineEntry, ...]:
-    """The old entries without those that are known to cover nothing."""
-    said = (each for each in seen.outcome.register if each.by == "baseline")
-    stale = {each.where for each in said if not each.used and each.rule in seen.rules}
+def _still_there(old: Baseline, finished: FullScan) -> tuple[BaselineEntry, ...]:
+    """The old entries without those that no longer cover anything."""
+    entries = (each for each in finished.outcome.register if each.by == "baseline")
+    stale = {each.where for each in entries if not each.used and each.rule in finished.rules}
     return tuple(
         entry
         for entry, line in zip(old.entries, old.lines, strict=True)
@@ -213,7 +220,7 @@ def _still_there(old: Baseline, seen: Survey) -> tuple[BaselineEntry, ...]:
     )
 
 
-def _said(name: str, old: Collection[object], new: Collection[object]) -> str:
+def _summary(name: str, old: Collection[object], new: Collection[object]) -> str:
     """`.keywatch.baseline: 12 findings (3 new, 1 gone)`."""
     added, gone = len({*new} - {*old}), len({*old} - {*new})
     return f"{visible(name)}: {count(len(new), 'finding')} ({added} new, {gone} gone)\n"

@@ -1,43 +1,42 @@
-"""The command line: the register of exceptions, for whoever has to answer for them."""
+"""List exceptions and baselines for the people who are responsible for them."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from scanner.console import Io
 from scanner.errors import UsageError
 from scanner.model import Suppression
-from scanner.report import columns
+from scanner.report import text_table
 from scanner.report.text import count, storable, visible
 
-_DEBT = ("baseline", "detect-secrets-baseline")
+_BASELINES = ("baseline", "detect-secrets-baseline")
 _WORDS = ("by", "where", "rule", "path", "reason", "owner", "until")
 
 
-def add_arguments(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--expiring", metavar="DAYS", help="only what ends within this time, as 30d, or has ended"
-    )
-    group.add_argument("--json", action="store_true", help="for a program")
+def text(
+    register: Sequence[Suppression], today: date, *, expiring: str | None, as_json: bool
+) -> str:
+    """Everything that hides a finding, as text or JSON.
 
-
-def show(args: argparse.Namespace, io: Io, said: Sequence[Suppression], today: date) -> None:
-    """Print all that stands between the rules and what the repository holds."""
-    if args.expiring:
-        latest = today + timedelta(days=_days(args.expiring))
-        said = [each for each in said if each.until and _end(each) <= latest]
-    io.write(_as_json(said, today) if args.json else _as_text(said, today))
+    `expiring` such as `30d` limits the list to what ends within that time. UsageError if it is not
+    a number of days.
+    """
+    if expiring:
+        latest = today + timedelta(days=_days(expiring))
+        register = [each for each in register if each.until and _end(each) <= latest]
+    return _as_json(register, today) if as_json else _as_text(register, today)
 
 
 def _days(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,4})d?", text)
     if found is None:
-        raise UsageError(f"--expiring {text} is no number of days", todo="--expiring 30d")
+        raise UsageError(
+            f"--expiring {text} is not a number of days", todo="write it as --expiring 30d"
+        )
     return int(found[1])
 
 
@@ -50,13 +49,13 @@ def _dated(said: Sequence[Suppression]) -> list[Suppression]:
 
 
 def _endless(said: Sequence[Suppression]) -> list[Suppression]:
-    """What nobody explained: comments of other tools, and what is switched off."""
-    return [s for s in said if not s.until and s.by not in _DEBT]
+    """Exceptions without a reason: comments of other tools, and disabled rules."""
+    return [s for s in said if not s.until and s.by not in _BASELINES]
 
 
-def _debt(said: Sequence[Suppression]) -> dict[str, int]:
-    """How many entries each baseline has."""
-    files = (s.where.rpartition(":")[0] or s.where for s in said if s.by in _DEBT)
+def _baselines(said: Sequence[Suppression]) -> dict[str, int]:
+    """The number of entries of each baseline."""
+    files = (s.where.rpartition(":")[0] or s.where for s in said if s.by in _BASELINES)
     return dict(sorted(Counter(files).items()))
 
 
@@ -71,24 +70,26 @@ def _as_json(said: Sequence[Suppression], today: date) -> str:
         "today": today.isoformat(),
         "exceptions": [row(each) for each in _dated(said)],
         "unexplained": [row(each) for each in _endless(said)],
-        "debt": _debt(said),
+        "baselines": _baselines(said),
     }
     return json.dumps(whole, indent=1) + "\n"
 
 
 def _as_text(said: Sequence[Suppression], today: date) -> str:
-    dated, endless, debt = _dated(said), _endless(said), _debt(said)
+    dated, endless, baselines = _dated(said), _endless(said), _baselines(said)
     parts = []
     if dated:
         head = ("until", "left", "owner", "rule", "where", "reason")
         rows = [(s.until, _left(s, today), s.owner, s.rule, s.where, s.reason) for s in dated]
-        parts.append(columns.table([head, *rows]))
+        parts.append(text_table.table([head, *rows]))
     if endless:
         rows_ = [(s.by, s.where, s.rule, _use(s), s.reason) for s in endless]
-        parts.append("without a reason, an owner or an end:\n" + columns.table(rows_))
-    if debt:
-        words = ", ".join(f"{count(n, 'finding')} in {visible(name)}" for name, n in debt.items())
-        parts.append(f"debt: {words} (keywatch baseline show)\n")
+        parts.append("without a reason, an owner or an end date:\n" + text_table.table(rows_))
+    if baselines:
+        words = ", ".join(
+            f"{count(n, 'finding')} in {visible(name)}" for name, n in baselines.items()
+        )
+        parts.append(f"baselines: {words} (keywatch baseline show)\n")
     return "\n".join(parts) or "no exceptions\n"
 
 

@@ -48,8 +48,11 @@ _RULES = 20  # that are named of those that found nothing
 
 
 class Answer(NamedTuple):
-    """All that there is to say of a line. `unread`: why nothing looked at the file. `outcome`: what
-    a scan says of the line; `least`: the confidence from which it reports."""
+    """Everything that is known about a line.
+
+    `unread` says why the file was not scanned; `incomplete` if it should have been. `outcome` is
+    what a scan says about the line, and `least` the lowest confidence that it reports.
+    """
 
     file: str
     line: int
@@ -61,6 +64,7 @@ class Answer(NamedTuple):
     explained: Explained = Explained()
     outcome: Outcome = Outcome(findings=())
     least: Confidence = Confidence.LOW
+    incomplete: bool = False
 
 
 def text(answer: Answer, *, color: bool, width: int) -> str:

@@ -19,7 +19,7 @@ from scanner.policy.exceptions import allow_entries, foreign_comments
 from scanner.policy.exceptions.accepted_gaps import AcceptedGap
 from scanner.policy.exceptions.allow_entries import AllowEntry
 from scanner.policy.exceptions.foreign_comments import LegacyPragmas
-from scanner.policy.judge_input import Debt, Docket, Part, Scope, in_order
+from scanner.policy.judge_input import Docket, ExceptionSource, Part, Scope, in_order
 
 
 def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
@@ -28,8 +28,8 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
     skips: Sequence[Skip] = (),
     gaps: Sequence[Gap] = (),
     notes: Sequence[Note] = (),
-    baseline: Debt | None = None,
-    detect_secrets_baseline: Debt | None = None,
+    baseline: ExceptionSource | None = None,
+    detect_secrets_baseline: ExceptionSource | None = None,
     entries: Sequence[AllowEntry] = (),
     accepted_gaps: Sequence[AcceptedGap] = (),
     legacy_pragmas: LegacyPragmas = LegacyPragmas.WARN,

@@ -60,7 +60,7 @@ class Docket:
         )
 
 
-class Debt(Protocol):
+class ExceptionSource(Protocol):
     """A baseline, of either kind."""
 
     def cover(self, docket: Docket, scope: Scope) -> Part: ...

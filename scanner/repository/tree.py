@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 
-from scanner.console import Io
+from scanner.console import Console
 from scanner.errors import UsageError
 from scanner.inputs.folder import Folder
 from scanner.inputs.git import commands
 from scanner.inputs.interface import Blob
+from scanner.inputs.root import path_to_root
 from scanner.model import Coverage, Gap, Skip
-from scanner.scan import sources
 
 MOST = 1 << 20
 """Bytes of the largest script, manifest or workflow that is read."""
@@ -24,12 +24,12 @@ MOST = 1 << 20
 class Tree:
     """The repository around a folder, or the folder where it is in none."""
 
-    def __init__(self, given: str, io: Io, *, use_git: bool = True) -> None:
-        place = os.path.realpath(os.path.join(io.cwd, given))
+    def __init__(self, given: str, console: Console, *, use_git: bool = True) -> None:
+        place = os.path.realpath(os.path.join(console.cwd, given))
         if not os.path.isdir(place):
             raise UsageError(f"{given} is no folder", todo="name a folder of the repository")
         self.root = commands.top_of(place) or place
-        self.open_from = sources.to_root(io.cwd, self.root)
+        self.open_from = path_to_root(console.cwd, self.root)
         in_git = use_git and os.path.lexists(os.path.join(self.root, ".git"))
         self._source = Folder(self.root, (), use_git=in_git)
         is_empty = not set(os.listdir(self.root)) - {".git"}

@@ -1,19 +1,19 @@
-"""The command line: the baselines of a run, and whether the detect-secrets layer runs with one.
+"""Read the baselines of a scan, and decide whether the detect-secrets layer runs.
 
-`.secrets.baseline` says what that layer looks for, so it is read before the scan; what it covers is
-the judge's business, after it.
+`.secrets.baseline` names the plugins and filters of that layer, so it is read before the scan. The
+judge uses its entries after the scan.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import scanner
 from scanner import cache
-from scanner.console import Io
+from scanner.configuration.repository import KEYWATCH_BASELINE, SECRETS_BASELINE
+from scanner.console import Console
 from scanner.errors import ConfigError, UsageError
 from scanner.scan import sources
 from scanner.scan.sources import Selection
@@ -24,31 +24,13 @@ if TYPE_CHECKING:
     from scanner.model import Suppression
     from scanner.policy.baselines.detect_secrets_baseline import DetectSecretsBaseline
     from scanner.policy.baselines.keywatch_baseline import Baseline
+    from scanner.scan.request import ScanRequest
 
-OWN = ".keywatch.baseline"
-SECRETS_BASELINE = ".secrets.baseline"
-_MEND = "mend it, or make a new one: keywatch baseline create --detect-secrets exact"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what is known already")
-    group.add_argument(
-        "--baseline",
-        type=sources.given_path,
-        metavar="FILE",
-        help=f"a baseline of either kind; default: {OWN} and {SECRETS_BASELINE}, where they are",
-    )
-    group.add_argument(
-        "--detect-secrets",
-        choices=("exact", "off"),
-        help="exact: also find just what detect-secrets 1.5.0 finds; the default where there is"
-        " a baseline of it",
-    )
+_REPAIR = "repair it, or create a new one: keywatch baseline create --detect-secrets exact"
 
 
-class Debt(NamedTuple):
-    """The baselines as they were found. `settings` is None where the detect-secrets layer does
-    not run."""
+class Baselines(NamedTuple):
+    """The baselines as they were found. `settings` is None if the detect-secrets layer is off."""
 
     own: bytes | None
     own_name: str
@@ -62,7 +44,7 @@ class Debt(NamedTuple):
         return None if self.own is None else baseline.parse(self.own, self.own_name)
 
     def detect_secrets_baseline(self) -> DetectSecretsBaseline | None:
-        """What `.secrets.baseline` covers; None where its layer did not run."""
+        """The entries of `.secrets.baseline`, None if the detect-secrets layer did not run."""
         if self.detect_secrets is None or self.settings is None:
             return None
         from scanner.detect import detect_secrets
@@ -73,9 +55,9 @@ class Debt(NamedTuple):
         return detect_secrets_baseline.parse(renewed, self.detect_secrets_name)
 
     def standing(self) -> list[Suppression]:
-        """What a baseline switches off: a plugin that does not run, a filter beyond the default.
+        """The plugins that a baseline disables and the filters that it adds.
 
-        A filter's pattern may hold the very secret that it hides.
+        They are masked: a filter's pattern may contain the secret that it hides.
         """
         if self.settings is None:
             return []
@@ -93,42 +75,50 @@ class Debt(NamedTuple):
         return disabled + filters
 
 
-def read(args: argparse.Namespace, io: Io, selection: Selection) -> Debt:
-    """The baselines that govern this run. ConfigError for one that cannot be used."""
-    own, own_name = selection.source.control(OWN), OWN
+def read(request: ScanRequest, console: Console, selection: Selection) -> Baselines:
+    """The baselines of this scan. ConfigError for a baseline that cannot be used."""
+    own, own_name = selection.source.control(KEYWATCH_BASELINE), KEYWATCH_BASELINE
     theirs, detect_secrets_name = selection.source.control(SECRETS_BASELINE), SECRETS_BASELINE
-    known = {OWN: own, SECRETS_BASELINE: theirs}
-    named = _named(args.baseline, io, selection, known) if args.baseline else None
+    known = {KEYWATCH_BASELINE: own, SECRETS_BASELINE: theirs}
+    named = _named(request.baseline, console, selection, known) if request.baseline else None
     if named is not None and _is_own(named):
-        own, own_name = named, args.baseline
+        own, own_name = named, request.baseline or own_name
     elif named is not None:
-        theirs, detect_secrets_name = named, args.baseline
-    mode = args.detect_secrets or selection.config.detect_secrets
+        theirs, detect_secrets_name = named, request.baseline or detect_secrets_name
+    mode = request.detect_secrets or selection.config.detect_secrets
     if mode == "off" or (mode is None and theirs is None):
-        return Debt(own, own_name, None, detect_secrets_name, None)
+        return Baselines(own, own_name, None, detect_secrets_name, None)
     from scanner.detect import detect_secrets
 
     if theirs is None:
-        return Debt(own, own_name, None, detect_secrets_name, detect_secrets.default_settings())
+        return Baselines(
+            own, own_name, None, detect_secrets_name, detect_secrets.default_settings()
+        )
     settings = _settings(theirs, detect_secrets_name, selection.cache_folder)
-    return Debt(own, own_name, theirs, detect_secrets_name, settings)
+    return Baselines(own, own_name, theirs, detect_secrets_name, settings)
 
 
-def elsewhere(old: Debt, held: Source, said: Source, cache_folder: str | None) -> Debt:
-    """The baselines `old`, which `held` has, as `said` has them. One that is not of the repository
-    is the same."""
+def in_other_source(
+    old: Baselines, source: Source, other: Source, cache_folder: str | None
+) -> Baselines:
+    """The baselines `old` of `source` as they are in `other`.
+
+    A baseline from outside the repository stays the same.
+    """
     own, theirs = old.own, old.detect_secrets
-    if own is None or held.control(old.own_name) is not None:
-        own = said.control(old.own_name)
-    if theirs is None or held.control(old.detect_secrets_name) is not None:
-        theirs = said.control(old.detect_secrets_name)
+    if own is None or source.control(old.own_name) is not None:
+        own = other.control(old.own_name)
+    if theirs is None or source.control(old.detect_secrets_name) is not None:
+        theirs = other.control(old.detect_secrets_name)
     settings = _settings(theirs, old.detect_secrets_name, cache_folder) if theirs else None
     return old._replace(own=own, detect_secrets=theirs, settings=settings)
 
 
 def _settings(data: bytes, where: str, cache_folder: str | None) -> DetectSecretsSettings:
-    """What a `.secrets.baseline` asks for: all that a run needs of it that finds nothing, so it is
-    kept under the hash of the file."""
+    """The settings of a `.secrets.baseline`, cached under the hash of the file.
+
+    A scan without findings needs nothing else of the baseline.
+    """
     from scanner.detect import detect_secrets
     from scanner.detect.detect_secrets.settings import dumped, loaded
 
@@ -152,19 +142,23 @@ def _is_own(data: bytes) -> bool:
 
 
 def _named(
-    given: str, io: Io, selection: Selection, known: Mapping[str, bytes | None]
+    given: str, console: Console, selection: Selection, known: Mapping[str, bytes | None]
 ) -> bytes | None:
-    """The file of --baseline: as the input has it where it lies inside, else from disk. None where
-    it lies inside, and the commit whose baselines hold has none."""
-    path = os.path.relpath(os.path.join(os.path.realpath(io.cwd), given), selection.source.root)
+    """Read the file of --baseline, from the scanned source if it is inside the repository.
+
+    None if it is inside and the commit whose policy applies does not have it.
+    """
+    path = os.path.relpath(
+        os.path.join(os.path.realpath(console.cwd), given), selection.source.root
+    )
     inside = path.replace(os.sep, "/")
     data = known.get(inside)
     if data is None and not inside.startswith("../"):
         data = selection.source.control(inside)
-    if data is not None or sources.in_commit(given, io, selection.source):
+    if data is not None or sources.path_in_commit(given, console, selection.source):
         return data
     try:
-        with open(os.path.join(io.cwd, given), "rb") as file:
+        with open(os.path.join(console.cwd, given), "rb") as file:
             return file.read()
     except OSError as error:
         raise UsageError(
@@ -175,7 +169,7 @@ def _named(
 
 
 def detect_secrets_document(data: bytes, where: str) -> dict[str, Any]:
-    """The JSON object of a `.secrets.baseline`. ConfigError where it is none."""
+    """The JSON object of a `.secrets.baseline`. ConfigError if it is not one."""
     import json
     import re
 
@@ -184,24 +178,24 @@ def detect_secrets_document(data: bytes, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         if re.search(rb"(?m)^<{7}", data):
             raise ConfigError(
-                f"{where} holds an unfinished merge",
-                why="it has conflict marks",
+                f"{where} contains an unfinished merge",
+                why="it has conflict markers",
                 where=where,
                 todo="restore both sides (git checkout --merge FILE) and merge them with"
                 " keywatch baseline merge BASE OURS THEIRS: the labels of audits are kept",
             ) from None
         line = getattr(error, "lineno", 1)
         raise ConfigError(
-            f"{where} is no baseline of detect-secrets",
+            f"{where} is not a baseline of detect-secrets",
             why="it is not JSON",
             where=f"{where}:{line}",
-            todo=_MEND,
+            todo=_REPAIR,
         ) from None
     if not isinstance(document, dict):
         raise ConfigError(
-            f"{where} is no baseline of detect-secrets",
-            why="it is no JSON object",
+            f"{where} is not a baseline of detect-secrets",
+            why="it is not a JSON object",
             where=f"{where}:1",
-            todo=_MEND,
+            todo=_REPAIR,
         )
     return document

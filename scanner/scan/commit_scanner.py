@@ -22,7 +22,8 @@ from scanner.inputs.git.stored import NOT_TEXT, Entry, Stored
 from scanner.inputs.git.versions import NEAR, Lines, Version, Versions, added, around, differing
 from scanner.model import AllowComment, Appearance, Finding, Gap, Observation, Skip
 from scanner.policy import new_findings
-from scanner.scan.files import Recipe, Swept
+from scanner.scan.result import ScanResult
+from scanner.scan.worker import WorkerConfig
 
 _NAMES = 20_000  # files of which it is kept what their names say
 _AT_ONCE = 1 << 16  # contents that are looked at file by file
@@ -33,12 +34,12 @@ Moved = tuple[str, str, str]
 """A commit that gave a file another path: the commit, the old path, the new one."""
 
 
-class Walk:
+class CommitResult:
     """What was seen. `swept`: of the changes as a whole; `past`: of single commits."""
 
     def __init__(self) -> None:
         self.done = 0
-        self.swept = Swept()
+        self.total = ScanResult()
         self.skips: set[Skip] = set()
         self.past: list[Past] = []
         self.moved: list[Moved] = []
@@ -47,95 +48,97 @@ class Walk:
         """Of a single commit, only findings: what else its files say, newer ones may not."""
         if " " in item:
             marked = (each._replace(since=Appearance(item)) for each in seen.findings)
-            self.swept.observations.append(seen._replace(findings=tuple(marked)))
+            self.total.observations.append(seen._replace(findings=tuple(marked)))
         else:
             self.past += ((item, path, finding) for finding in seen.findings)
-            self.swept.gaps += seen.gaps
+            self.total.gaps += seen.gaps
 
     def count(self, files: int, size: int) -> None:
-        self.swept.files += files
-        self.swept.size += size
+        self.total.files += files
+        self.total.size += size
 
-    def add(self, other: Walk) -> None:
-        self.swept.add(other.swept)
+    def add(self, other: CommitResult) -> None:
+        self.total.add(other.total)
         self.skips |= other.skips
         self.past += other.past
         self.moved += other.moved
 
 
-class Looking(NamedTuple):
+class CommitWorkerConfig(NamedTuple):
     """What a worker process needs. `packed`: of so many commits that packs are to be read here."""
 
     root: str
-    recipe: Recipe
+    workers: WorkerConfig
     is_own: bool
     packed: bool
 
-    def task(self) -> Callable[[Sequence[str]], Walk]:
-        return _Worker(self).look
+    def task(self) -> Callable[[Sequence[str]], CommitResult]:
+        return _CommitScanner(self).look
 
 
-class _Worker:
+class _CommitScanner:
     """Looks at what commits change, one after the other."""
 
-    def __init__(self, given: Looking) -> None:
+    def __init__(self, given: CommitWorkerConfig) -> None:
         self._given = given
         self._versions = Versions(given.root)
         self._contents = Contents(given.root, Packs.opened(given.root) if given.packed else None)
         self._file = Stored(given.root, {}, contents=self._contents)
-        self._task = given.recipe._replace(source=self._file, alone=True).worker()
+        self._files = given.workers._replace(source=self._file, alone=True).file_scanner()
         self._last = ("", ""), b"", b""  # path and id, text, bytes as stored
         self._names: dict[str, Named] = {}
         self._marked: dict[tuple[str, str], Counter[Mark] | None] = {}
         self._room = _MARKS
 
-    def look(self, items: Sequence[str]) -> Walk:
-        walk = Walk()
-        walk.done = len(items)
-        changed = self._changed(items, walk)
+    def look(self, items: Sequence[str]) -> CommitResult:
+        result = CommitResult()
+        result.done = len(items)
+        changed = self._changed(items, result)
         while found := [*islice(changed, _AT_ONCE)]:
             found.sort(key=_path)  # file by file, as they are packed
-            contents = self._contents.each([version.oid for _, version in found], self._task.most)
+            contents = self._contents.each(
+                [version.oid for _, version in found], self._files.max_size
+            )
             for (item, version), data in zip(found, contents, strict=True):
-                self._look_at(item, version, data, walk)
-        return walk
+                self._look_at(item, version, data, result)
+        return result
 
-    def _look_at(self, item: str, version: Version, data: Content, walk: Walk) -> None:
+    def _look_at(self, item: str, version: Version, data: Content, result: CommitResult) -> None:
         """Scan what has something to look at that it had not before: most files have not."""
         if isinstance(data, bytes) and not self._is_wanted(item, version.path):
             text = text_encoding.text(data)
             if text is not None and not self._has_new(version, text, data):
-                walk.count(1, len(text))
+                result.count(1, len(text))
                 return
         self._contents.keep(version.oid, data)
-        self._scan(item, version, walk)
+        self._scan(item, version, result)
 
-    def _changed(self, items: Sequence[str], walk: Walk) -> Iterator[tuple[str, Version]]:
+    def _changed(self, items: Sequence[str], result: CommitResult) -> Iterator[tuple[str, Version]]:
         """The contents that are to be read."""
         for item, got in self._all(items):
             if isinstance(got, Gap):
-                walk.swept.gaps.append(got)
-            elif self._is_to_read(item, got, walk):
+                result.total.gaps.append(got)
+            elif self._is_to_read(item, got, result):
                 yield item, got
 
     def _all(self, items: Sequence[str]) -> Iterator[tuple[str, Version | Gap]]:
         """A change is compared with all commits that it builds on."""
         several = [item for item in items if item.count(" ") > 1]
         others = [item for item in items if item.count(" ") < 2]
-        yield from self._versions.of(others, self._task.detector.prepare)
+        yield from self._versions.of(others, self._files.detector.prepare)
         for item in several:
             yield from self._versions.since_all(item)
 
-    def _is_to_read(self, item: str, version: Version, walk: Walk) -> bool:
+    def _is_to_read(self, item: str, version: Version, result: CommitResult) -> bool:
         path = version.path
         if version.before and version.is_moved:
-            walk.moved.append((item, version.before[0][0], path))
+            result.moved.append((item, version.before[0][0], path))
         if (path, version.oid) in version.before:
             return False  # it may be run now, or no more
-        if self._task.excluded(path) or version.mode in NOT_TEXT:
+        if self._files.excluded(path) or version.mode in NOT_TEXT:
             kind = NOT_TEXT.get(version.mode, "excluded")
             shown = self._named(path).seen
-            walk.skips.add(Skip(kind=kind, path=shown.path if shown else path))
+            result.skips.add(Skip(kind=kind, path=shown.path if shown else path))
             return False
         return True
 
@@ -152,11 +155,11 @@ class _Worker:
         a parent's; None where that does not tell. In a structured file any line may say what
         another one means."""
         path, _, oid, before = version
-        marks = self._task.detector.marks
+        marks = self._files.detector.marks
         beside, last, last_data = self._last
         self._last = (path, oid), text, data
         if beside[0] != path or beside not in before or _is_structured(path):
-            return None if self._task.detector.may_say(path, text) else False
+            return None if self._files.detector.may_say(path, text) else False
         found = marks(path, differing(text, last), NEAR)
         if found is not None and not found:
             return False
@@ -190,7 +193,7 @@ class _Worker:
         key = path, oid
         if key not in self._marked:
             text = self._text(oid) if text is None else text
-            marks = NO_MARKS if text is None else self._task.detector.marks(path, text, NEAR)
+            marks = NO_MARKS if text is None else self._files.detector.marks(path, text, NEAR)
             self._room -= 1 + len(marks or ())
             if self._room < 0:
                 self._marked.clear()
@@ -201,7 +204,7 @@ class _Worker:
     def _adds(self, version: Version, text: bytes) -> bool:
         """Is there anything to look at in the lines that no parent has, and near them?"""
         near = around(text, added(text, [*self._before(version)]))
-        return self._task.detector.may_say(version.path, near)
+        return self._files.detector.may_say(version.path, near)
 
     def _is_wanted(self, item: str, path: str) -> bool:
         """Is it looked at, whatever its bytes are? Its name says something; or it is structured, so
@@ -215,30 +218,30 @@ class _Worker:
 
     def _text(self, oid: str) -> bytes | None:
         """The content of a file as text; None where it is none."""
-        return self._contents.text(oid, self._task.most)
+        return self._contents.text(oid, self._files.max_size)
 
     def _named(self, path: str) -> Named:
         if path not in self._names:
             if len(self._names) >= _NAMES:
                 self._names.clear()
-            self._names[path] = self._task.detector.names((path,)).get(path, NOTHING)
+            self._names[path] = self._files.detector.names((path,)).get(path, NOTHING)
         return self._names[path]
 
-    def _scan(self, item: str, version: Version, walk: Walk) -> None:
+    def _scan(self, item: str, version: Version, result: CommitResult) -> None:
         """Scan the whole file, and keep what is new in it."""
         got = self._seen(version.path, version.mode, version.oid)
         name = self._named(version.path).seen
         lines = self._lines(version) if got.observations or got.secret_files else ()
         for each in got.observations:
             if each != name:
-                walk.keep(item, version.path, self._new(each, lines, version))
+                result.keep(item, version.path, self._new(each, lines, version))
             elif version.is_moved:
-                walk.keep(item, version.path, self._new(each, (), version))
-        walk.skips.update(got.skips)
-        walk.swept.gaps += got.gaps
-        walk.count(got.files, got.size)
+                result.keep(item, version.path, self._new(each, (), version))
+        result.skips.update(got.skips)
+        result.total.gaps += got.gaps
+        result.count(got.files, got.size)
         if " " in item:
-            walk.swept.secret_files += (
+            result.total.secret_files += (
                 each for each in got.secret_files if new_findings.touches(each.location, lines)
             )
 
@@ -266,10 +269,10 @@ class _Worker:
             notes=new_findings.notes(seen.notes, lines),
         )
 
-    def _seen(self, path: str, mode: str, oid: str) -> Swept:
+    def _seen(self, path: str, mode: str, oid: str) -> ScanResult:
         """What there is to see in one content of a file."""
         self._file.entries = {path: Entry(mode, oid)}
-        return self._task.scan((path,))
+        return self._files.scan((path,))
 
 
 def _is_structured(path: str) -> bool:

@@ -19,7 +19,7 @@ from scanner.inputs.git.stored import of_commit
 from scanner.masking import masked
 from scanner.model import Appearance, Finding, Observation
 from scanner.report.text import shorten
-from scanner.scan.files import Plan
+from scanner.scan.plan import ScanPlan
 
 _GONE = "in history alone, revoke it"
 _MESSAGE = 1 << 20
@@ -41,7 +41,7 @@ class Ages:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: ScanPlan,
         changes: Sequence[Change],
         past: Iterable[tuple[str, str, Finding]],
         moved: Iterable[tuple[str, str, str]],
@@ -119,12 +119,12 @@ class Ages:
 class _There:
     """What the newest commits have of some files."""
 
-    def __init__(self, plan: Plan, heads: Collection[str], paths: Collection[str]) -> None:
+    def __init__(self, plan: ScanPlan, heads: Collection[str], paths: Collection[str]) -> None:
         self.observations: list[Observation] = []
         self._by_path: dict[str, list[Finding]] = defaultdict(list)
         for head in sorted(heads) if paths else ():
             source = of_commit(plan.selection.source.root, head)
-            scan = plan.recipe._replace(source=source, alone=True).task()
+            scan = plan.workers._replace(source=source, alone=True).scan_function()
             for path in sorted(source.entries.keys() & paths):
                 for seen in scan((path,)).observations:
                     self.observations.append(seen)

@@ -15,10 +15,10 @@ from scanner.masking import masked_finding
 from scanner.model import Finding, Observation
 from scanner.policy.exceptions import weakening
 from scanner.scan import baselines
-from scanner.scan.files import Plan
+from scanner.scan.plan import ScanPlan
 
 
-def observations(plan: Plan, heads: set[str]) -> Iterator[Observation]:
+def observations(plan: ScanPlan, heads: set[str]) -> Iterator[Observation]:
     """A finding for each entry that one of the commits `heads` loosens, by file."""
     found = {each for head in heads for each in _found(plan, head)}
     ordered = sorted(found, key=lambda each: (each.location, each.detail))
@@ -26,14 +26,14 @@ def observations(plan: Plan, heads: set[str]) -> Iterator[Observation]:
         yield Observation(path=path, size=0, findings=identify(map(masked_finding, group)))
 
 
-def _found(plan: Plan, head: str) -> Iterator[Finding]:
+def _found(plan: ScanPlan, head: str) -> Iterator[Finding]:
     held = plan.selection.source
     said = Stored(held.root, {}, f"{head}:")
     path = plan.selection.config_path
     if path and held.control(path) != (data := said.control(path)):
         yield from _of_config(plan, path, data)
-    old = plan.owed
-    new = baselines.elsewhere(old, held, said, plan.selection.cache_folder)
+    old = plan.baselines
+    new = baselines.in_other_source(old, held, said, plan.selection.cache_folder)
     if old.own != new.own and (entries := new.baseline()):
         yield from weakening.of_baseline(old.baseline(), entries)
     if old.detect_secrets != new.detect_secrets:
@@ -43,7 +43,7 @@ def _found(plan: Plan, head: str) -> Iterator[Finding]:
         yield from weakening.of_standing(old.standing(), new.standing())
 
 
-def _of_config(plan: Plan, name: str, data: bytes | None) -> Iterator[Finding]:
+def _of_config(plan: ScanPlan, name: str, data: bytes | None) -> Iterator[Finding]:
     old, new = plan.selection.config, repository.load(data, name, None)
     parsed = Document({}, name, {}) if data is None else document.parse(data, name)
     before = plan.selection.config_data

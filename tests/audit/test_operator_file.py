@@ -13,7 +13,7 @@ from scanner.audit import operator_config
 from scanner.configuration import operator as operator_file
 from scanner.configuration import repository as config
 from scanner.configuration.operator import Entry, Operator
-from scanner.console import Io
+from scanner.console import Console
 from scanner.errors import ConfigError, KeywatchError, UsageError
 from scanner.policy.declarations.model import period
 from scanner.policy.live import minimum_policy
@@ -220,14 +220,14 @@ def repository(tmp_path: Path) -> Path:
 
 
 def read(given: str | None, root: Path, cwd: Path, **environ: str) -> Operator:
-    class Here(Io):
+    class Here(Console):
         """The process, in another folder."""
 
         @property
         def cwd(self) -> str:
             return str(cwd)
 
-    io = Here(*Io.of_process()._replace(environ=ENVIRON | environ))
+    io = Here(*Console.of_process()._replace(environ=ENVIRON | environ))
     return operator_config.read(given, io, str(root), OPTIONS)
 
 

@@ -14,9 +14,10 @@ import pytest
 
 from scanner import cache
 from scanner.cli import Parser, doctor
-from scanner.console import Io
+from scanner.console import Console
 from scanner.detect.engine import linear_regex
 from scanner.detect.prefilter import matcher
+from scanner.doctor import checks
 from scanner.records import Record
 from tests.support import small_backend
 from tests.support.audits import denied, gives, record
@@ -34,7 +35,7 @@ def repo(tmp_path: Path) -> Path:
 def diagnosed(repo: Path, *arguments: str) -> tuple[int, dict[str, str]]:
     """A run in this process: its exit code, and of each check the line, with what is to do."""
     out = io.StringIO()
-    streams = Io(stdin=io.BytesIO(), out=out, err=io.StringIO(), environ={})
+    streams = Console(stdin=io.BytesIO(), out=out, err=io.StringIO(), environ={})
     parser = Parser(prog="keywatch doctor", allow_abbrev=False)
     doctor.add_arguments(parser)
     arguments = (*arguments, str(repo))
@@ -180,7 +181,7 @@ def test_the_twin_is_told_and_so_is_an_engine_that_does_not_load(
     build = matcher.build
     monkeypatch.setattr(matcher, "build", lambda _, *rest: build("re", *rest))
     assert "problem  matcher     re, the slower twin" in diagnosed(repo)[1]["matcher"]
-    monkeypatch.setattr(doctor, "_version", lambda _: None)
+    monkeypatch.setattr(checks, "_version", lambda _: None)
     assert diagnosed(repo)[1]["matcher"].startswith("ok ")
 
 
@@ -190,7 +191,7 @@ def test_what_reads_long_histories_is_told_and_whether_it_loads(
     assert f"read by pygit2 {metadata.version('pygit2')}" in diagnosed(repo)[1]["history"]
     monkeypatch.setitem(sys.modules, "pygit2", None)
     assert "do: install pygit2 anew: it does not load" in diagnosed(repo)[1]["history"]
-    monkeypatch.setattr(doctor, "_version", lambda _: None)
+    monkeypatch.setattr(checks, "_version", lambda _: None)
     line = diagnosed(repo)[1]["history"]
     assert line.startswith("ok ")
     assert "with keywatch[history], long ones take less time" in line
@@ -206,14 +207,14 @@ def test_without_the_linear_engine_it_says_what_that_means(
 def test_another_release_of_detect_secrets_is_a_problem(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "_version", {"hyperscan": "1", "detect-secrets": "1.4.0"}.get)
+    monkeypatch.setattr(checks, "_version", {"hyperscan": "1", "detect-secrets": "1.4.0"}.get)
     assert "detect-secrets 1.4.0 do: pip install" in diagnosed(repo)[1]["exact mode"]
     monkeypatch.undo()
-    assert doctor._version("no-such-distribution") is None
+    assert checks._version("no-such-distribution") is None
 
 
 def test_rules_that_find_nothing_are_a_problem(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "masked", lambda text: text)
+    monkeypatch.setattr(checks, "masked", lambda text: text)
     assert "a made-up token is not found" in diagnosed(repo)[1]["rules"]
 
 

@@ -86,7 +86,7 @@ def test_rules_whose_examples_hold_pass(keywatch: Keywatch, tmp_path: Path) -> N
     (tmp_path / "mine.yaml").write_text(ACME)
     done = keywatch("rules", "test", "mine.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.decode() == "2 examples, none at fault\n"
+    assert done.stdout.decode() == "2 examples, none failed\n"
 
 
 def test_examples_that_do_not_hold_are_named_by_file_line_and_rule(
@@ -208,7 +208,7 @@ rules:
     def test_its_examples_are_run(self, keywatch: Keywatch, tmp_path: Path) -> None:
         grow(tmp_path, {"rules.yaml": self.RULE})
         done = keywatch("rules", "test", "rules.yaml", cwd=tmp_path)
-        assert done.stdout == b"2 examples, none at fault\n"
+        assert done.stdout == b"2 examples, none failed\n"
 
     def test_a_pattern_that_is_none_is_an_error_in_its_place(
         self, keywatch: Keywatch, tmp_path: Path

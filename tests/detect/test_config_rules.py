@@ -180,7 +180,7 @@ def test_rules_list_names_what_is_wrong_with_keywatch_yaml(
 def test_rules_test_runs_the_examples_of_keywatch_yaml(keywatch: Keywatch, tmp_path: Path) -> None:
     root = tree(tmp_path / "app")
     done = keywatch("rules", "test", "keywatch.yaml", cwd=root)
-    assert (done.returncode, done.stdout) == (0, b"2 examples, none at fault\n")
+    assert (done.returncode, done.stdout) == (0, b"2 examples, none failed\n")
 
 
 @pytest.mark.parametrize(
@@ -231,4 +231,4 @@ def test_the_documented_example_of_a_rule_on_structure_holds(
     )
     (tmp_path / "keywatch.yaml").write_text(block)
     done = keywatch("rules", "test", "keywatch.yaml", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, b"2 examples, none at fault\n")
+    assert (done.returncode, done.stdout) == (0, b"2 examples, none failed\n")

@@ -15,7 +15,7 @@ from scanner.detect.prefilter import matcher
 from scanner.detect.rules import rulebook
 from scanner.inputs.interface import Blob
 from scanner.model import Observation
-from scanner.scan.files import Recipe, Task
+from scanner.scan.worker import FileScanner, WorkerConfig
 from tests.support.helpers import forks
 
 QUOTED = "a line of the file"
@@ -54,7 +54,7 @@ class Faulty:
 
 
 def test_a_defect_costs_one_file_and_is_a_gap_without_its_text() -> None:
-    task = Task(Files(), cast("Detector", Faulty()), 1, lambda _path: False)
+    task = FileScanner(Files(), cast("Detector", Faulty()), 1, lambda _path: False)
     swept = task.scan(("odd", "plain"))
     assert [seen.path for seen in swept.observations] == ["plain"]
     (gap,) = swept.gaps
@@ -64,13 +64,13 @@ def test_a_defect_costs_one_file_and_is_a_gap_without_its_text() -> None:
 
 
 class TestEmptyCache:
-    def recipe(self, folder: Path) -> Recipe:
+    def recipe(self, folder: Path) -> WorkerConfig:
         where = str(folder)
-        return Recipe(
+        return WorkerConfig(
             source=Files(),
-            book=rulebook.load(cache_folder=where),
+            rulebook=rulebook.load(cache_folder=where),
             matcher="hyperscan",
-            most=1,
+            max_size=1,
             cache_folder=where,
             settings=None,
             exclude=(),

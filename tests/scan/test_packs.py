@@ -27,7 +27,7 @@ from scanner.inputs.git.blob_reader import Contents
 from scanner.inputs.git.packs import Packs
 from scanner.inputs.git.versions import NEAR, differing
 from scanner.scan import history
-from scanner.scan.commit_scanner import Looking, Walk
+from scanner.scan.commit_scanner import CommitResult, CommitWorkerConfig
 from tests.support.helpers import (
     Keywatch,
     detector,
@@ -181,18 +181,18 @@ def test_a_long_history_comes_to_the_same_with_libgit2_and_without(
 
 
 class Fragile(NamedTuple):
-    """Looks at commits as `Looking` does, and ends where one of some is among those that it has."""
+    """Scans commits as `CommitWorkerConfig` does, and ends its process at certain commits."""
 
     deadly: str
     packed: bool = True
 
-    def task(self) -> Callable[[Sequence[str]], Walk]:
+    def task(self) -> Callable[[Sequence[str]], CommitResult]:
         return self.look
 
-    def look(self, items: Sequence[str]) -> Walk:
+    def look(self, items: Sequence[str]) -> CommitResult:
         if "never" in items or (self.packed and self.deadly in items):
             os.kill(os.getpid(), signal.SIGKILL)
-        walk = Walk()
+        walk = CommitResult()
         walk.done = len(items)
         return walk
 
@@ -201,11 +201,11 @@ class Fragile(NamedTuple):
 @pytest.mark.parametrize(("deadly", "lost"), [("1000", 0), ("never", 64)])
 def test_commits_whose_worker_ended_are_looked_at_by_git_alone(deadly: str, lost: int) -> None:
     items = [*map(str, range(2000)), deadly]
-    fragile = cast("Looking", Fragile(deadly))
+    fragile = cast("CommitWorkerConfig", Fragile(deadly))
     results = [*history._results(fragile, items, lambda: None)]
     gone = sum(len(each.items) for each in results if isinstance(each, pool.Lost))
     assert gone <= lost
-    assert sum(each.done for each in results if isinstance(each, Walk)) == len(items) - gone
+    assert sum(each.done for each in results if isinstance(each, CommitResult)) == len(items) - gone
     assert bool(gone) == bool(lost)
 
 

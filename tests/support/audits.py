@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scanner.cli import Parser, audit
-from scanner.console import Io, show_error
+from scanner.console import Console, show_error
 from scanner.errors import KeywatchError
 from scanner.inventory.interface import Settings
 from scanner.model import Gap, Note
@@ -93,7 +93,7 @@ def place(root: Path, policy: str = POLICY, operator: str = OPERATOR) -> Path:
 def run(repository: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Audited:
     """`keywatch audit` of the repository, with the operator's file beside it."""
     out, err = io.StringIO(), io.StringIO()
-    streams = Io(stdin=io.BytesIO(), out=out, err=err, environ=dict(environ or {}))
+    streams = Console(stdin=io.BytesIO(), out=out, err=err, environ=dict(environ or {}))
     parser = Parser(prog="keywatch audit", allow_abbrev=False)
     audit.add_arguments(parser)
     given = (f"--operator={repository.parent / 'operator.yaml'}", *arguments, str(repository))

@@ -104,7 +104,7 @@ def _load() -> None:
     from scanner.report import json  # noqa: F401
     from scanner.report.sarif import sarif  # noqa: F401
     from scanner.report.terminal import terminal  # noqa: F401
-    from scanner.scan import files  # noqa: F401
+    from scanner.scan import work_tree  # noqa: F401
 
 
 def _become(

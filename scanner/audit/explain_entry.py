@@ -1,76 +1,64 @@
-"""The command line: which entry of `secrets` a secret falls under, and why that one."""
+"""Show which entry of `secrets` applies to a live secret, and why."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from scanner.audit import backends, operator_config
 from scanner.configuration import repository
 from scanner.configuration.operator import Operator
 from scanner.configuration.repository import Config
-from scanner.console import Io, plain
+from scanner.console import Console, plain
 from scanner.document import nearest
-from scanner.errors import ExitCode, UsageError
+from scanner.errors import UsageError
 from scanner.inputs.folder import Folder
+from scanner.inputs.root import root_of
 from scanner.masking import masked
 from scanner.policy.declarations import secret_ids
 from scanner.policy.declarations.matching import Entries, Rule
 from scanner.policy.declarations.model import Match, SecretClass, period
 from scanner.policy.live import minimum_policy
 from scanner.records import Record
-from scanner.report import columns
-from scanner.scan import sources
+from scanner.report import text_table
 
 _NAMES = {"whole": "written out in full", "partly": "written in part", "parts": "parts"}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "id", metavar="ID", help="canonical, as audit prints it; with or without #key"
-    )
-    parser.add_argument(
-        "--tag",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a tag, label or piece of custom metadata that the secret has; repeatable",
-    )
-    parser.add_argument(
-        "--operator", metavar="FILE", help="with what the operator's file demands of the secret"
-    )
+class EntryRequest(NamedTuple):
+    """A live secret by its canonical id and tags, and the operator config to apply, if any."""
+
+    id: str
+    tags: Mapping[str, str]
+    operator: str | None = None
 
 
-def run(args: argparse.Namespace, io: Io) -> int:
+def explain(request: EntryRequest, console: Console) -> str:
+    """The entry that applies and the class that follows, as text.
+
+    UsageError if the id is not canonical.
+    """
     record = Record(
-        id=args.id.partition("#")[0], kind="", tags=_tags(args.tag), keys=_keys(args.id)
+        id=request.id.partition("#")[0], kind="", tags=request.tags, keys=_keys(request.id)
     )
-    root = sources.root_of((), io.cwd)
+    root = root_of((), console.cwd)
     data = Folder(root, [], use_git=False).control(repository.NAME)
     settings = repository.load(data, repository.NAME, None)
     _demand_id(record.id)
-    operator = _operator(args, io, root)
+    operator = _operator(request.operator, console, root)
     classes = minimum_policy.raised(settings.classes, operator.floor)
     rules = Entries(settings.secrets, classes).fitting(record)
     demanded = Entries(operator.secrets, operator.floor).match(record)
     found = minimum_policy.held(rules[0].match if rules else None, demanded)
-    io.write(_holding(found, demanded) if found else "")
-    io.write(_entries(rules) if rules else _nothing(record, settings))
-    return ExitCode.CLEAN
+    first = _holding(found, demanded) if found else ""
+    return first + (_entries(rules) if rules else _nothing(record, settings))
 
 
-def _operator(args: argparse.Namespace, io: Io, root: str) -> Operator:
-    """What the operator demands: nothing, where nobody names the file."""
-    if not args.operator:
+def _operator(given: str | None, console: Console, root: str) -> Operator:
+    """The operator config. Without one there is no minimum policy."""
+    if not given:
         return Operator(backends=())
-    return operator_config.read(args.operator, io, root, backends.options(backends.BACKENDS))
-
-
-def _tags(given: Sequence[str]) -> dict[str, str]:
-    for each in given:
-        if "=" not in each:
-            raise UsageError(f"--tag {each} has no value", todo="--tag team=payments")
-    return dict(each.split("=", 1) for each in given)
+    return operator_config.read(given, console, root, backends.options(backends.BACKENDS))
 
 
 def _keys(given: str) -> tuple[str, ...] | None:
@@ -113,7 +101,7 @@ def _entries(rules: Sequence[Rule]) -> str:
 
 
 def _table(rows: Iterable[Sequence[str]]) -> str:
-    return columns.table([[masked(cell) for cell in row] for row in rows])
+    return text_table.table([[masked(cell) for cell in row] for row in rows])
 
 
 def _class(name: str, known: SecretClass | None) -> str:

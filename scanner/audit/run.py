@@ -1,0 +1,189 @@
+"""Audit live stores: read their metadata, judge it, and compare it with earlier runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+import scanner
+from scanner.audit import backends, environment, operator_config, stores
+from scanner.audit import outcome as audit_outcome
+from scanner.audit import state as audit_state
+from scanner.audit.collect import Harvest, gather
+from scanner.audit.judge import AuditJudge
+from scanner.audit.outcome import Sitting
+from scanner.audit.state import State
+from scanner.configuration.operator import Entry, Operator
+from scanner.console import Console, show_error
+from scanner.errors import OutputError, UsageError, unreadable
+from scanner.inventory.interface import Settings
+from scanner.masking import masked
+from scanner.model import Finding, Note, Outcome, Severity
+from scanner.policy import rules
+from scanner.policy.live import rules as live_rules
+from scanner.report.interface import ReportContext
+from scanner.report.sarif import carried_forward
+from scanner.repository import policy_files
+from scanner.repository.check import no_policy
+from scanner.repository.policy_files import PolicyFiles
+from scanner.repository.tree import Tree
+
+
+class AuditRequest(NamedTuple):
+    """One audit, as it was asked for.
+
+    `path` is a folder of the repository, `operator` the operator config, `backends` the names of
+    the only backends to read, `timeout` the seconds for each. `state`, `since_last`, `resume` and
+    `carry_forward` are about earlier runs (docs/audit.md).
+    """
+
+    path: str
+    operator: str | None
+    backends: tuple[str, ...]
+    timeout: int
+    state: str | None = None
+    since_last: bool = False
+    resume: bool = False
+    carry_forward: str | None = None
+
+
+class FinishedAudit(NamedTuple):
+    """A judged audit. `written`: the state was saved, if there was one to save."""
+
+    outcome: Outcome
+    written: bool
+    fail_on: Severity
+    now: datetime
+    tree: Tree
+
+    def report_context(self, console: Console, fail_on: Severity | None) -> ReportContext:
+        return ReportContext(
+            rules={rule.id: rule for rule in (*live_rules.RULES, *rules.RULES)},
+            now=self.now,
+            version=scanner.__version__,
+            root=os.path.basename(self.tree.root),
+            command=masked(console.command_line),
+            fail_on=fail_on or self.fail_on,
+            open_from=self.tree.open_from,
+            color=console.color,
+            width=console.width,
+            analysis="audit",
+        )
+
+
+def audit(
+    request: AuditRequest, console: Console, modules: backends.Modules, now: datetime
+) -> FinishedAudit | None:
+    """Read and judge every chosen backend. None if a policy file is invalid; it says so.
+
+    The state is saved even if the run is interrupted. UsageError, ConfigError: the request or the
+    operator config is wrong.
+    """
+    _refuse_contradictions(request)
+    tree = Tree(request.path, console)
+    operator = operator_config.read(request.operator, console, tree.root, backends.options(modules))
+    chosen = backends.chosen(operator.backends, request.backends)
+    files = policy_files.load(tree, console)
+    if files is None:
+        return None
+    sitting = _sitting(request, console, tree, files, operator, chosen, now)
+    earlier, notes = _earlier(request, console)
+    notes += () if files.exists else [no_policy()]
+    environment.clear(console.environ)
+    ready = [backends.connected(each.settings, modules, now) for each in sitting.harvests]
+    try:
+        gather(sitting.harvests, ready)
+    finally:  # after an interrupt, too, what was read is kept
+        written = _save_state(request, console, sitting)
+    outcome = audit_outcome.outcome(sitting, earlier, notes, compare=request.since_last)
+    return FinishedAudit(outcome, written, files.config.fail_on, now, tree)
+
+
+def permissions(request: AuditRequest, console: Console, modules: backends.Modules) -> str:
+    """What each chosen backend must grant to the auditor. Reads no backend."""
+    _refuse_contradictions(request)
+    root = Tree(request.path, console).root
+    operator = operator_config.read(request.operator, console, root, backends.options(modules))
+    chosen = backends.chosen(operator.backends, request.backends)
+    asked = (_settings(each, request, console) for each in chosen)
+    return "\n".join(backends.permissions(each, modules) for each in asked)
+
+
+def _refuse_contradictions(request: AuditRequest) -> None:
+    for given, name in ((request.since_last, "--since-last"), (request.resume, "--resume")):
+        if given and not request.state:
+            raise UsageError(f"{name} needs the state of an earlier run", todo="add --state FILE")
+
+
+def _settings(entry: Entry, request: AuditRequest, console: Console) -> Settings:
+    return Settings(
+        name=entry.name,
+        kind=entry.kind,
+        options=entry.options,
+        timeout=request.timeout,
+        environ=console.environ,
+    )
+
+
+def _sitting(  # noqa: PLR0913, PLR0917 - each is read before anything is asked of a store
+    request: AuditRequest,
+    console: Console,
+    tree: Tree,
+    files: PolicyFiles,
+    operator: Operator,
+    chosen: Iterable[Entry],
+    now: datetime,
+) -> Sitting:
+    """Everything that the run needs before it connects to a store."""
+    chosen = [*chosen]
+    state = State()
+    if request.state:
+        state = audit_state.load(os.path.join(console.cwd, request.state))
+    judge = AuditJudge(tree, files, operator, console.environ, now)
+    settings = (
+        _settings(each, request, console)._replace(
+            known=state.known(each.name),
+            fresh=state.fresh(each.name, now) if request.resume else {},
+        )
+        for each in chosen
+    )
+    return Sitting(
+        settings=files.config,
+        court=judge,
+        harvests=[Harvest(each, judge, keep=bool(request.state)) for each in settings],
+        left_out=[stores.address(each) for each in operator.backends if each not in chosen],
+        tree=tree,
+        state=state,
+        now=now,
+    )
+
+
+def _earlier(request: AuditRequest, console: Console) -> tuple[tuple[Finding, ...], list[Note]]:
+    """The findings of the earlier report, or a note if there is no such file."""
+    name = request.carry_forward
+    if not name:
+        return (), []
+    try:
+        with open(os.path.join(console.cwd, name), "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        text = "the file does not exist, so nothing is carried forward, as in a first run"
+        return (), [Note(kind="no-earlier-run", path=name, text=text)]
+    except OSError as error:
+        raise unreadable(name, error) from None
+    return carried_forward.findings(data, name), []
+
+
+def _save_state(request: AuditRequest, console: Console, sitting: Sitting) -> bool:
+    """Save the state, if there is one to save. False if that failed; the error is printed."""
+    if not request.state:
+        return True
+    try:
+        path = os.path.join(console.cwd, request.state)
+        audit_state.save(path, audit_outcome.state(sitting))
+    except OutputError as error:
+        show_error(error, console)
+        return False
+    return True

@@ -1,0 +1,252 @@
+"""Command-line options that several commands share, and the requests that they mean."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from scanner.configuration.repository import KEYWATCH_BASELINE, SECRETS_BASELINE
+from scanner.errors import UsageError
+from scanner.model import Confidence, Severity
+from scanner.scan.request import HistoryRequest, ScanRequest
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+SEVERITIES = [level.label for level in Severity]
+CONFIDENCES = [level.label for level in Confidence]
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """What a scan reads."""
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=path,
+        metavar="PATH",
+        help="files and folders to scan; default: the whole repository",
+    )
+    group = parser.add_argument_group("what to read")
+    group.add_argument(
+        "--staged", action="store_true", help="git's index: what the commit would contain"
+    )
+    group.add_argument("--stdin", action="store_true", help="one file from standard input")
+    group.add_argument(
+        "--stdin-name", metavar="NAME", help="the path that --stdin is judged as (required)"
+    )
+    group.add_argument("--no-git", action="store_true", help="all files, including ignored ones")
+    group.add_argument(
+        "--archives",
+        action="store_true",
+        help="also files in archives: zip, jar, wheel, tar, gz, xz, container images …",
+    )
+    group.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        type=glob,
+        metavar="GLOB",
+        help="files to leave out, such as 'third_party/**'; repeatable",
+    )
+    add_config(group)
+    _add_commits(parser)
+
+
+def add_config(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--config",
+        type=path,
+        metavar="FILE",
+        help="a policy to use instead of the repository's keywatch.yaml",
+    )
+
+
+def _add_commits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("read commits instead of files")
+    group.add_argument(
+        "--diff",
+        metavar="BASE[..HEAD]",
+        help="commits on HEAD since it branched from BASE (a pull request), judged by the policy"
+        " of their merge base",
+    )
+    group.add_argument(
+        "--trust",
+        metavar="REF",
+        help="with --diff: use the policy of this commit instead of the merge base",
+    )
+    group.add_argument(
+        "--history",
+        nargs="?",
+        const="",
+        metavar="RANGE",
+        help="what each commit added, for all refs or for a range such as v1.0..HEAD",
+    )
+    group.add_argument(
+        "--since-last",
+        action="store_true",
+        help="with --history: only commits that no earlier run has scanned",
+    )
+    group.add_argument("--stashes", action="store_true", help="with --history: also git stashes")
+    group.add_argument("--notes", action="store_true", help="with --history: also git notes")
+
+
+def add_detection(parser: argparse.ArgumentParser) -> None:
+    """How a scan looks for secrets."""
+    group = parser.add_argument_group("how to scan")
+    group.add_argument(
+        "--rules",
+        action="append",
+        default=[],
+        type=path,
+        metavar="FILE",
+        help="a file with your own rules; repeatable",
+    )
+    group.add_argument(
+        "--matcher",
+        choices=("auto", "hyperscan", "re"),
+        default="auto",
+        help="the engine of the first pass; re is slower and needs no compiled code",
+    )
+
+
+def add_baselines(parser: argparse.ArgumentParser) -> None:
+    """Which findings are accepted already."""
+    group = parser.add_argument_group("accepted findings")
+    group.add_argument(
+        "--baseline",
+        type=path,
+        metavar="FILE",
+        help="a baseline of either kind; default:"
+        f" {KEYWATCH_BASELINE} and {SECRETS_BASELINE}, if they exist",
+    )
+    group.add_argument(
+        "--detect-secrets",
+        choices=("exact", "off"),
+        help="exact: also find exactly what detect-secrets 1.5.0 finds; this is the default if"
+        f" there is a {SECRETS_BASELINE}",
+    )
+
+
+def add_full_scan(parser: argparse.ArgumentParser) -> None:
+    """The options of a command that scans first: inputs, detection, baselines and the time."""
+    add_inputs(parser)
+    add_detection(parser)
+    add_baselines(parser)
+    add_now(parser)
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """The argument of a command that looks at one repository."""
+    parser.add_argument(
+        "path",
+        nargs="?",
+        default=".",
+        type=path,
+        metavar="PATH",
+        help="a folder of the repository",
+    )
+
+
+def add_fail_on(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--fail-on",
+        choices=SEVERITIES,
+        help="lowest severity for exit code 1; default: fail_on of keywatch.yaml, or else low",
+    )
+
+
+def add_now(group: argparse._ActionsContainer) -> None:
+    group.add_argument("--now", metavar="TIME", help="judge as of this time (ISO 8601)")
+
+
+def scan_request(args: argparse.Namespace) -> ScanRequest:
+    """The scan that the options of `add_full_scan` ask for.
+
+    UsageError if they contradict each other.
+    """
+    if args.stdin != bool(args.stdin_name):
+        raise UsageError(
+            "--stdin needs --stdin-name NAME, and the other way round", todo="give both"
+        )
+    if args.history is None and (args.since_last or args.stashes or args.notes):
+        raise UsageError(
+            "--since-last, --stashes and --notes belong to --history", todo="add --history"
+        )
+    return ScanRequest(
+        paths=tuple(args.paths),
+        staged=args.staged,
+        stdin_name=args.stdin_name,
+        no_git=args.no_git,
+        diff=args.diff,
+        trust=args.trust,
+        history=_history(args),
+        archives=args.archives,
+        exclude=tuple(args.exclude),
+        config=args.config,
+        rules=tuple(args.rules),
+        matcher=args.matcher,
+        baseline=args.baseline,
+        detect_secrets=args.detect_secrets,
+    )
+
+
+def _history(args: argparse.Namespace) -> HistoryRequest | None:
+    if args.history is None:
+        return None
+    return HistoryRequest(args.history, args.stashes, args.notes, args.since_last)
+
+
+def path(text: str) -> str:
+    """A path of the command line. UsageError for an empty one.
+
+    An empty path usually comes from a variable that is not set, and would mean the current folder.
+    """
+    if not text.strip():
+        raise UsageError(
+            "an empty path was given",
+            why="perhaps it comes from a variable that is not set",
+            todo="name a file or folder, or leave it out",
+        )
+    return text
+
+
+def glob(text: str) -> str:
+    """A pattern of the command line. UsageError if it cannot match anything."""
+    if not text.strip("./ "):
+        raise UsageError(
+            f"the pattern {text!r} matches no file",
+            todo="write it as 'third_party/**', or leave it out",
+        )
+    if "[" in text.rpartition("]")[2]:
+        raise UsageError(
+            f"the pattern {text!r} is invalid",
+            why="it has a [ without a ]",
+            todo="write ? for a bracket in a name",
+        )
+    return text
+
+
+def severity(label: str | None) -> Severity | None:
+    return Severity[label.upper()] if label else None
+
+
+def moment(text: str | None) -> datetime:
+    """The time of --now, or the clock's time. UsageError if it is not a time.
+
+    Called once for each command; the result is handed down.
+    """
+    from datetime import UTC, datetime
+
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--now {text} is not a time",
+            why="it must be in ISO 8601",
+            todo="write it as --now 2027-01-31T12:00:00Z",
+        ) from None
+    if not 1970 < value.year < 9000:
+        raise UsageError("--now is out of range", todo="give a year from 1971 to 8999")
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

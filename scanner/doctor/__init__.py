@@ -1,0 +1,1 @@
+"""Use case: check that keywatch has everything it needs."""

@@ -1,0 +1,124 @@
+"""Run a scan: plan it, scan, and judge what was found."""
+
+from __future__ import annotations
+
+import os
+from collections import ChainMap
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import scanner
+from scanner.model import Confidence, Coverage, Outcome, Suppression
+from scanner.scan import plan as planning
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from scanner.console import Console
+    from scanner.model import RuleInfo, Severity
+    from scanner.report.interface import ReportContext
+    from scanner.scan.plan import ScanPlan
+    from scanner.scan.request import ScanRequest
+    from scanner.scan.result import ScanResult
+    from scanner.scan.sources import Selection
+
+
+class FinishedScan(NamedTuple):
+    """A plan and what its scan found. Judging loads more modules, so it happens on demand."""
+
+    plan: ScanPlan
+    result: ScanResult
+
+    def judge(self, now: datetime) -> Outcome:
+        return judge(self.plan, self.result, now)
+
+
+def run(
+    request: ScanRequest,
+    console: Console,
+    meanwhile: Callable[[], object] = lambda: None,
+    *,
+    selection: Selection | None = None,
+) -> FinishedScan:
+    """Scan what the request means. `meanwhile` is called while worker processes scan.
+
+    UsageError, ConfigError: the request, or a file that it depends on, is wrong.
+    """
+    plan = planning.make(request, console, selection)
+    return FinishedScan(plan, scan(plan, console, meanwhile))
+
+
+def scan(
+    plan: ScanPlan, console: Console, meanwhile: Callable[[], object] = lambda: None
+) -> ScanResult:
+    """Find what is in the files or commits of the plan."""
+    if plan.selection.commits is None:
+        from scanner.scan import work_tree
+
+        return work_tree.scan(plan, console, meanwhile)
+    from scanner.scan import history
+
+    return history.scan(plan, console, meanwhile)
+
+
+def judge(plan: ScanPlan, result: ScanResult, now: datetime) -> Outcome:
+    """Apply the repository's policy, exceptions and baselines to what was found."""
+    from scanner.masking import masked_terms
+    from scanner.policy import judge as policy_judge
+    from scanner.policy.live import rules as live_rules
+
+    selection, known, request = plan.selection, plan.baselines, plan.request
+    config = selection.config
+    confidence = request.min_confidence or config.min_confidence or request.default_confidence
+    detect_secrets_rules = plan.workers.rulebook.detect_secrets_rules.values()
+    not_run = () if known.settings else (rule.id for rule in detect_secrets_rules)
+    outcome = policy_judge.judge(
+        result.observations,
+        skips=result.skips,
+        gaps=result.gaps,
+        baseline=known.baseline(),
+        detect_secrets_baseline=known.detect_secrets_baseline(),
+        entries=[*map(masked_terms, config.allow)],
+        accepted_gaps=[*map(masked_terms, config.accept_gaps)],
+        legacy_pragmas=config.legacy_pragmas,
+        standing=[
+            *(
+                Suppression(by="rule-disabled", where=selection.config_name, rule=rule)
+                for rule in config.disable_rules
+            ),
+            *known.standing(),
+        ],
+        idle_rules={
+            *(*config.disable_rules, *not_run, *live_rules.BY_ID),
+            *(each.kind for each in config.accept_gaps if "://" in each.path),
+        },
+        whole_tree=selection.whole_tree,
+        now=now,
+        min_confidence=confidence or Confidence.LOW,
+    )
+    coverage = Coverage(files=result.files, size=result.size, skipped=outcome.coverage.skipped)
+    return outcome._replace(coverage=coverage)
+
+
+def report_context(
+    plan: ScanPlan, console: Console, now: datetime, fail_on: Severity
+) -> ReportContext:
+    """What the reports of this scan need besides its outcome."""
+    from scanner.masking import masked
+    from scanner.policy import rules, variables
+    from scanner.report.interface import ReportContext
+
+    judges = {rule.id: rule for rule in (*rules.RULES, rules.WEAKENED, *variables.RULES)}
+    commits = plan.selection.commits
+    return ReportContext(
+        rules=ChainMap(judges, cast("dict[str, RuleInfo]", plan.workers.rulebook.infos)),
+        now=now,
+        version=scanner.__version__,
+        root=os.path.basename(plan.selection.source.root),
+        command=masked(console.command_line),
+        fail_on=fail_on,
+        open_from=plan.selection.open_from,
+        color=console.color,
+        width=console.width,
+        analysis="history" if commits and commits.history else "scan",
+    )

@@ -1,0 +1,110 @@
+"""Scan the files of a work tree, of the index or of standard input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from scanner import globs, pool
+from scanner.detect.prefilter.matcher import NAME
+from scanner.detect.prefilter.scopes import scope_of
+from scanner.errors import UsageError
+from scanner.masking import masked
+from scanner.model import Gap
+from scanner.scan.result import ScanResult
+
+if TYPE_CHECKING:
+    from scanner.console import Console
+    from scanner.scan.plan import ScanPlan
+    from scanner.scan.sources import Selection
+    from scanner.scan.variables import Examples, Tree
+    from scanner.scan.worker import WorkerConfig
+
+
+def scan(
+    plan: ScanPlan, console: Console, meanwhile: Callable[[], object] = lambda: None
+) -> ScanResult:
+    """Scan every selected file. UsageError if all files that were named are excluded.
+
+    `meanwhile` is called once while worker processes scan.
+    """
+    paths = plan.selection.source.paths((*LOADS, plan.workers.prepare))
+    _refuse_nothing(plan.selection, paths)
+    plan.workers.compile(lambda: {NAME, *map(scope_of, paths)})
+    workers, examples = _with_variables(plan, paths)
+    result = ScanResult()
+    progress = console.progress(len(paths))
+    for part in pool.run(workers.scan_function, sorted(paths, key=_suffix), meanwhile):
+        if isinstance(part, pool.Lost):
+            reason = "the worker process that read it ended too early (out of memory?)"
+            result.gaps += (
+                Gap(kind="worker-lost", path=masked(path), reason=reason) for path in part.items
+            )
+        else:
+            result.add(part)
+        progress.at(result.handled)
+    if result.heavy:
+        scan_alone = workers._replace(alone=True).scan_function()
+        for path in sorted(result.heavy):
+            result.add(scan_alone([path]))
+            progress.at(result.handled)
+    progress.clear()
+    if result.secret_files or (examples and (examples.listed or result.uses)):
+        from scanner.scan.variables import judged
+
+        disabled = plan.selection.config.disable_rules
+        result.observations += judged(result, _tree(workers, paths), examples, disabled)
+    return result
+
+
+def _refuse_nothing(selection: Selection, paths: Sequence[str]) -> None:
+    """UsageError if files were named by hand and all of them are excluded.
+
+    A hook is given any file's name, and a folder may hold nothing else: both are no mistake.
+    """
+    if selection.named and all(map(globs.matcher(selection.exclude), paths)):
+        raise UsageError(
+            "every file that you named is excluded",
+            why=f"--exclude or scan.exclude of {selection.config_name} matches them",
+            todo="name other files, or remove the pattern",
+        )
+
+
+def _load_engine() -> None:
+    from scanner.detect.engine import engine  # noqa: F401
+    from scanner.scan import variables  # noqa: F401
+
+
+def _load_more() -> None:
+    from scanner.detect.decoding import decoder  # noqa: F401
+    from scanner.detect.structure import config_detector, json_reader, line_reader  # noqa: F401
+    from scanner.detect.values import arguments, fallbacks  # noqa: F401
+    from scanner.detect.variables import names  # noqa: F401
+
+
+def _load_yaml() -> None:
+    from scanner.detect.structure import yaml_reader  # noqa: F401
+
+
+LOADS = (_load_engine, _load_more, _load_yaml)
+"""Modules that a tree or a history needs, in parts that can be loaded while git lists files."""
+
+
+def _suffix(path: str) -> str:
+    return path[path.rfind(".") :]
+
+
+def _with_variables(plan: ScanPlan, paths: Sequence[str]) -> tuple[WorkerConfig, Examples | None]:
+    """For a scan of the whole tree, the workers look for the variables of `.env.example` files."""
+    if not plan.selection.whole_tree:
+        return plan.workers, None
+    from scanner.scan.variables import examples
+
+    known = examples(_tree(plan.workers, paths))
+    return plan.workers._replace(variables=known.looked_for), known
+
+
+def _tree(workers: WorkerConfig, paths: Sequence[str]) -> Tree:
+    from scanner.scan.variables import Tree
+
+    return Tree(workers.source, paths, workers.max_size, workers.exclude, workers.matcher)
