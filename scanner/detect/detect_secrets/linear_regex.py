@@ -4,7 +4,7 @@ The patterns come from detect-secrets and from baselines. In `re`, some of them 
 long run of spaces.
 
 The translation uses `re._parser`, a private module of Python. RE2 reads the same text with another
-meaning in places (`$`, `\\s`, `\\w`, `\\d`, the case of i), so compiling the pattern unchanged
+meaning in places (`$`, whitespace, digits, letter case), so compiling the pattern unchanged
 could give other findings. Python has no public parser for patterns.
 """
 
