@@ -128,7 +128,7 @@ def test_a_label_is_weighed_away(said: Said) -> None:
 
 def test_of_a_vendors_rule_and_the_name_beside_it_the_vendors_stands(said: Said) -> None:
     words = said.of("app.py:1", leak())
-    assert "lost generic-secret github-personal-access-token says more" in words
+    assert "lost generic-secret github-personal-access-token is more specific" in words
     assert "kept github-personal-access-token" in words
     assert token() not in words
 
@@ -150,7 +150,7 @@ def test_a_setting_of_yaml_is_told_by_its_name_and_its_text(said: Said) -> None:
         f"db:\n  image: pg\n  password: {SECRET}\n  token: {{{{ .Values.t }}}}\n  secretKey: true\n"
     )
     kept = said.of("chart/values.yaml:3", text)
-    assert "lost generic-password config-literal-secret says more" in kept
+    assert "lost generic-password config-literal-secret is more specific" in kept
     assert "kept config-literal-secret weighed: " in kept
     assert f"a finding from {LEVELS.low_in_configuration:.2f} on" in kept
     reference = said.of("chart/values.yaml:4")
