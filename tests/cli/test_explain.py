@@ -91,7 +91,7 @@ def test_the_weights_that_are_shown_add_up_to_the_probability() -> None:
 
 def test_a_reference_is_refused_by_the_check_that_says_so(said: Said) -> None:
     words = said.of("app.py:1", 'db_password = "${DB_PASSWORD}"\n')
-    assert "refused generic-password the check assigned-value asks for" in words
+    assert "refused generic-password the check assigned-value requires" in words
     assert "it is a reference" in words
     assert words.endswith("so there is no finding here")
 
@@ -128,7 +128,7 @@ def test_a_label_is_weighed_away(said: Said) -> None:
 
 def test_of_a_vendors_rule_and_the_name_beside_it_the_vendors_stands(said: Said) -> None:
     words = said.of("app.py:1", leak())
-    assert "lost generic-secret github-personal-access-token says more" in words
+    assert "lost generic-secret github-personal-access-token is more specific" in words
     assert "kept github-personal-access-token" in words
     assert token() not in words
 
@@ -137,12 +137,12 @@ def test_a_wrong_checksum_is_said(said: Said) -> None:
     good = token()
     wrong = good[:-1] + ("a" if good[-1] != "a" else "b")
     words = said.of("app.py:1", f'x("{wrong}")\n')
-    assert "the check github-token asks for a CRC32 at its end that fits" in words
+    assert "the check github-token requires a CRC32 at its end that fits" in words
 
 
 def test_a_piece_of_a_longer_value_is_said(said: Said) -> None:
     words = said.of("app.py:1", f'x("abc{token()}")\n')
-    assert "a character beside it may be part of such a value" in words
+    assert "the character next to it could belong to the value" in words
 
 
 def test_a_setting_of_yaml_is_told_by_its_name_and_its_text(said: Said) -> None:
@@ -150,7 +150,7 @@ def test_a_setting_of_yaml_is_told_by_its_name_and_its_text(said: Said) -> None:
         f"db:\n  image: pg\n  password: {SECRET}\n  token: {{{{ .Values.t }}}}\n  secretKey: true\n"
     )
     kept = said.of("chart/values.yaml:3", text)
-    assert "lost generic-password config-literal-secret says more" in kept
+    assert "lost generic-password config-literal-secret is more specific" in kept
     assert "kept config-literal-secret weighed: " in kept
     assert f"a finding from {LEVELS.low_in_configuration:.2f} on" in kept
     reference = said.of("chart/values.yaml:4")

@@ -163,7 +163,7 @@ def test_what_to_fix_must_be_said_and_lie_on_disk(repo: Repository) -> None:
     ("path", "text", "reason"),
     [
         (".env", "DB_PASSWORD=§\n", "a .env is where values belong"),
-        ("prod.tfvars", 'db_password = "§"\n', "a tfvars file cannot name a variable"),
+        ("prod.tfvars", 'db_password = "§"\n', "a tfvars file cannot reference a variable"),
         ("app.py", 'password = "§"\n', "its file is no configuration"),
         ("Makefile", "DB_PASSWORD = §\n", "make takes variables from the environment"),
         (

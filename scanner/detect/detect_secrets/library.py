@@ -1,8 +1,8 @@
-"""Detect: the only importer of detect_secrets, which is loaded bit by bit and never whole.
+"""Detect: load single modules of detect-secrets; no other module imports the library.
 
-Its package imports everything, `requests` too. Here its modules are loaded one by one, and in
-place of `requests` they get a stand-in that has nothing but what their definitions need: whatever
-else they ask of it raises, so no plugin can reach the network.
+Importing the package itself would import all its plugins and `requests`, which is slow. So each
+module is loaded when it is needed. For safety, its modules get a stand-in for `requests`: any use
+of it raises RuntimeError, so no plugin can reach the network.
 """
 
 from __future__ import annotations

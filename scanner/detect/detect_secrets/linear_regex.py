@@ -1,7 +1,11 @@
-"""Detect: regular expressions of Python's `re` in an engine of linear time, with the same meaning.
+"""Detect: run patterns written for Python's `re` in RE2, which takes linear time.
 
-For patterns that are not ours: those of detect-secrets, some of which take hours on a long run of
-spaces, and those that a baseline brings along.
+The patterns come from detect-secrets and from baselines. In `re`, some of them take hours on a
+long run of spaces.
+
+The translation uses `re._parser`, a private module of Python. RE2 reads the same text with another
+meaning in places (`$`, whitespace, digits, letter case), so compiling the pattern unchanged
+could give other findings. Python has no public parser for patterns.
 """
 
 from __future__ import annotations

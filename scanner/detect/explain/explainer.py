@@ -79,7 +79,7 @@ class _Told(NamedTuple):
         places = {f.rule: f.location for f in findings if _starts(f) <= at < _ends(f)}
         if said.fate is not Fate.KEPT or said.rule in places:
             return self
-        reason = f"{next(iter(places), 'another value')} says more about the same place"
+        reason = f"{next(iter(places), 'another value')} is more specific and covers the same text"
         return self._replace(considered=said._replace(fate=Fate.LOST, reason=reason))
 
     def holds(self, other: _Told) -> bool:
@@ -201,14 +201,20 @@ class Explainer:
         made = likelihood.weighed(match, path, data, self._book)
         case = likelihood.case_of(match, path, data)
         if made and made.is_placeholder:
-            self._tell(match, Fate.PLACEHOLDER, "it only shows where a secret goes: a note")
+            self._tell(match, Fate.PLACEHOLDER, "the value is a placeholder: reported as a note")
         elif case:
             fate = Fate.KEPT if made else Fate.UNLIKELY
             self._tell(match, fate, "", _weighed(case, self._book.likelihood))
         elif made and made.confidence < match.confidence:
-            self._tell(match, Fate.KEPT, f"less sure for the path of its file: {place_of(path)}")
+            self._tell(
+                match, Fate.KEPT, f"lower confidence because of the file's path: {place_of(path)}"
+            )
         else:
-            self._tell(match, Fate.KEPT, "its form or place says so: not weighed")
+            self._tell(
+                match,
+                Fate.KEPT,
+                "its format or position identifies it: the likelihood model is not used",
+            )
 
     def _look(self, choice: Choice, line: _Line) -> None:
         """Note the rules that the one pass calls for near the line, and the settings on it."""
@@ -275,7 +281,7 @@ def _key(match: Match) -> tuple[str, int, int]:
 
 def _winner(match: Match, kept: Sequence[Match]) -> str:
     won = (each.rule.id for each in kept if each.start < match.end and match.start < each.end)
-    return f"{next(won, 'another rule')} says more about the same place"
+    return f"{next(won, 'another rule')} is more specific and covers the same text"
 
 
 def _candidate(match: Match, text: _Text) -> Candidate:
@@ -310,13 +316,13 @@ def _reaches(rule: Rule, data: bytes, to: int, line: _Line) -> bool:
 def _nothing(rule: Rule, path: str, data: bytes) -> str:
     """Why a rule that looked has no value on the line."""
     if rule.files and not is_for(rule, path):
-        return "it is for other files"
+        return "the rule does not apply to this file"
     if not rule.group:
         return "its pattern matches nothing here"
     if not file_kind(path).reader:
-        return "it is for structured files"
+        return "the rule applies to structured files only"
     if rule.needs and not linear(rule.needs).search(data):
-        return "the file is none of those that it is for"
+        return "the rule does not apply to files with this content"
     return "its rules judge the settings of the file"
 
 

@@ -1,4 +1,4 @@
-"""Detect: why a value was refused, in words for people. Nothing here decides anything."""
+"""Detect: describe in plain English why a rule ignored a value."""
 
 from __future__ import annotations
 
@@ -82,10 +82,12 @@ _LITERALS = frozenset((Verdict.LITERAL, Verdict.LITERAL_DEFAULT))
 def of_refusal(rule: Rule, why: Refusal, candidate: Candidate) -> str:
     """Which demand of its rule a value does not meet."""
     if why is Refusal.EDGES:
-        return "a character beside it may be part of such a value, so it is a piece of a longer one"
+        return (
+            "the character next to it could belong to the value, so this is part of a longer string"
+        )
     if why is Refusal.ENTROPY:
-        return f"its characters repeat too much: the rule asks for {rule.entropy:g} bits in each"
-    return f"the check {rule.check} asks for {DEMANDS[rule.check]}{_more(rule.check, candidate)}"
+        return f"its entropy is too low: the rule requires {rule.entropy:g} bits per character"
+    return f"the check {rule.check} requires {DEMANDS[rule.check]}{_more(rule.check, candidate)}"
 
 
 def _more(check: str, candidate: Candidate) -> str:

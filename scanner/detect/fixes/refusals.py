@@ -1,4 +1,4 @@
-"""Detect: files that cannot name a value kept elsewhere, each with what to do instead."""
+"""Detect: files whose format cannot reference a secret, each with what to do instead."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def refuse(site: Site) -> None:
             raise UnfixableError(reason)
 
 
-_UNKNOWN = "what reads this file expands no reference: keep it out of the repository"
+_UNKNOWN = "programs that read this file do not expand references: keep it out of the repository"
 _CLIENTS = (
     r"(?:^|/)(?:[._]netrc|\.pgpass|pgpass\.conf|\.my\.cnf|\.s3cfg|\.boto|\.esmtprc|\.dockercfg"
     r"|\.dockerconfigjson|\.ftpconfig|\.remote-sync\.json|sftp(?:-config)?\.json|\.gitconfig"
@@ -30,10 +30,13 @@ _CANNOT = tuple(
     for pattern, reason in (
         (
             r"\.tfvars(?:\.|$)",
-            "a tfvars file cannot name a variable: take the line out, and set TF_VAR_…",
+            "a tfvars file cannot reference a variable: remove the line and set TF_VAR_…",
         ),
-        (r"\.(?:sql|ddl|psql|dump|dmp)$", "rows are data: create the account when it is set up"),
-        (r"\.tfstate(?:\.|$)", "a state holds values: keep it in a remote backend"),
+        (
+            r"\.(?:sql|ddl|psql|dump|dmp)$",
+            "SQL data cannot reference a secret: create the account during setup",
+        ),
+        (r"\.tfstate(?:\.|$)", "Terraform state stores plain values: keep it in a remote backend"),
         (r"(?:^|/)action\.ya?ml$", "an action has no secrets of its own: make it an input"),
         (
             r"(?:^|/)kustomization\.ya?ml$",
@@ -43,7 +46,7 @@ _CANNOT = tuple(
             r"(?:^|/)(?:GNU)?[Mm]akefile$|\.mk$",
             "make takes variables from the environment: take the line out",
         ),
-        (r"\.(?:service|socket|timer)$", "systemd expands nothing here: use LoadCredential="),
+        (r"\.(?:service|socket|timer)$", "systemd expands no variables here: use LoadCredential="),
         (
             r"(?:^|/)(?:\.circleci/config|\.travis|\.drone|\.woodpecker|bitbucket-pipelines|appveyor)\.ya?ml$",
             "make it a secret variable of the CI system, and take the line out",
@@ -64,7 +67,7 @@ _CANNOT = tuple(
         (_CLIENTS, _UNKNOWN),
         (
             r"(?:^|/)(?!templates/)[^/]*\.(?:tmpl|gotmpl|hbs|mustache|ejs|tftpl)$",
-            "it is not known what fills this template in: let it give the value",
+            "keywatch does not know what renders this template: let the renderer supply the value",
         ),
     )
 )

@@ -13,7 +13,7 @@ from functools import cache
 
 from scanner.detect.structure.file_kinds import KINDS, PATH_KINDS, FileKind, file_kind
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
-from scanner.detect.structure.nested import nested
+from scanner.detect.structure.nested_documents import nested
 from scanner.detect.structure.yaml_excerpt import excerpt
 
 __all__ = [
