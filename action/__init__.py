@@ -1,5 +1,6 @@
-"""The GitHub Action: what an event and the inputs ask of keywatch, and what comes of it.
+"""The GitHub Action: decides from the event and the inputs how to run keywatch, and publishes the
+results.
 
-It runs keywatch as a user does, and reads its JSON report. Nothing in it imports `scanner`, or
-anything else that is not Python's own: `plan` runs before anything is installed.
+It starts keywatch as a command and reads the JSON report. It imports only the standard library, and
+not `scanner`, because `plan` runs before anything is installed.
 """

@@ -1,4 +1,4 @@
-"""The action: keywatch, installed as it lies at the action's own commit."""
+"""The action: installs the dependencies of keywatch, and keywatch from the action's own commit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from action.plan import HERE, Plan
 
 
 def install(job: Job) -> None:
-    """Into an environment of its own: what the lock names, by its hashes, and keywatch as it lies
-    here. No settings of pip but the command line's: the checkout or the job may bring others."""
+    """Install the locked packages, checked by their hashes, and this commit's keywatch into a virtual
+    environment. Raises CalledProcessError.
+
+    pip gets its settings only from the command line, because the checkout or the job could provide
+    hostile ones."""
     home = job.folder / "venv"
     clean = {
         name: value

@@ -1,6 +1,6 @@
-"""The action: a job as GitHub describes it, and the ways to answer it.
+"""The action: reads what GitHub says about the job, and writes outputs and annotations.
 
-The event is hostile: whoever opens a pull request writes texts of it.
+The event is hostile input: whoever opens a pull request writes some of its texts.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class RefusedError(Exception):
-    """What the action does not do, and what to do instead."""
+    """The action refuses to run. The message says why, and what to do instead."""
 
 
 class Job(NamedTuple):
-    """What GitHub says of the run: its variables, the event's payload, the action's inputs."""
+    """The environment variables of the job, the payload of the event, the inputs of the action."""
 
     environ: Mapping[str, str]
     payload: Any
@@ -31,7 +31,7 @@ class Job(NamedTuple):
         try:
             payload = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_bytes())
         except (OSError, ValueError, RecursionError):
-            payload = None  # what is asked of it is then missing
+            payload = None  # `said` then returns "", and `commit` raises RefusedError
         return cls(environ, payload, json.loads(environ["INPUTS"]))
 
     @property
@@ -40,36 +40,38 @@ class Job(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """What the action writes: gone with the job, and none of the checkout's."""
+        """Where the action writes its files: outside the checkout, and deleted after the job."""
         return Path(self.environ["RUNNER_TEMP"]) / "keywatch"
 
     def said(self, *keys: str) -> str:
-        """A text of the payload; "" for anything else."""
+        """The text at these keys of the payload; "" if there is none."""
         value = self.payload
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
         return value if isinstance(value, str) else ""
 
     def commit(self, *keys: str) -> str:
+        """The commit at these keys of the payload. Raises RefusedError if there is none."""
         oid = self.said(*keys)
         if not _COMMIT.fullmatch(oid):
             raise RefusedError(f"the event names no commit as {'.'.join(keys)}")
         return oid
 
     def given(self, name: str) -> str:
+        """The value of an input; "" if it is not set."""
         return self.inputs.get(name, "").strip()
 
     @property
     def python(self) -> str:
-        """The one that keywatch is installed for."""
+        """The interpreter of the environment in which keywatch is installed."""
         return str(self.folder / "venv" / "bin" / "python")
 
     def options(self, *names: str) -> list[str]:
-        """The options of keywatch that inputs are called after."""
+        """Pass each of these inputs that is set as the option of the same name."""
         return [f"--{name}={self.given(name)}" for name in names if self.given(name)]
 
     def output(self, values: Mapping[str, str]) -> None:
-        """Outputs of the step. No value can begin another one."""
+        """Write outputs of the step. The random end marks prevent a value from adding an output."""
         with open(self.environ["GITHUB_OUTPUT"], "a", encoding="utf-8") as file:
             for name, value in values.items():
                 end = secrets.token_hex(16)
@@ -77,12 +79,12 @@ class Job(NamedTuple):
 
 
 def said(answer: object) -> str:
-    """Yes or no, as conditions of action.yml compare it."""
+    """"true" or "false": the conditions in action.yml compare these words."""
     return "true" if answer else "false"
 
 
 def error(words: str) -> None:
-    """An annotation of the run. What GitHub reads as syntax is escaped."""
+    """Print an error annotation. Characters that GitHub would interpret are escaped."""
     for char, escape in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
         words = words.replace(char, escape)
     print(f"::error title=keywatch::{words}", flush=True)

@@ -1,4 +1,4 @@
-"""The action: what a job is to do, and what it must not; before anything is installed."""
+"""The action: decides what a job runs, or refuses it, before anything is installed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from action.verbs import VERBS, Run, refuse_another_commit
 
 HERE = Path(__file__).resolve().parent
 
-# Events whose workflow, checkout and rights all come from one side. Any other one may run with the
-# repository's rights for a stranger, as `issue_comment` does.
+# On these events, workflow, checkout and permissions belong to the same party. On any other event, such
+# as `issue_comment`, a stranger may start a job that has the repository's rights.
 _PLAIN = frozenset(
     {"merge_group", "pull_request", "push", "release", "schedule", "workflow_dispatch"}
 )
@@ -25,15 +25,15 @@ _SAVING = frozenset({"push", "schedule", "workflow_dispatch"})
 
 
 class Plan(NamedTuple):
-    """What is to be done. `lock` names what is installed for it: `scan`, or `audit`, which has the
-    libraries of all stores as well."""
+    """What the job runs. `lock` is the lock file to install from: `scan`, or `audit`, which also has
+    the libraries of all stores."""
 
     runs: Sequence[Run]
     lock: str
 
     @classmethod
     def of(cls, job: Job) -> Plan:
-        """As `make` left it."""
+        """Read the plan that `make` wrote."""
         runs, lock = json.loads((job.folder / "plan.json").read_bytes())
         return cls([Run(*run) for run in runs], lock)
 
@@ -43,7 +43,7 @@ class Plan(NamedTuple):
 
 
 def make(job: Job) -> None:
-    """The step: decide, and leave it for the steps to come."""
+    """The step `plan`: write the plan for the later steps. Raises RefusedError."""
     shutil.rmtree(job.folder, ignore_errors=True)
     (job.folder / "kept").mkdir(parents=True)
     (job.folder / "sarif").mkdir()
@@ -64,11 +64,11 @@ def make(job: Job) -> None:
 
 
 def plan(job: Job) -> Plan:
-    """What the job is to do. RefusedError for what it must not."""
+    """Decide what the job runs. Raises RefusedError if it must not run."""
     _refuse(job)
     mode = job.given("mode")
     if mode not in {*VERBS, "all"}:
-        raise RefusedError(f"mode: {mode!r} is none of {', '.join(VERBS)}, all")
+        raise RefusedError(f"mode: {mode!r} is unknown; use {', '.join(VERBS)} or all")
     verbs = VERBS.values() if mode == "all" else [VERBS[mode]]
     runs = [run for verb in verbs for run in verb(job)]
     scans_alone = all(run.verb == "scan" for run in runs)
@@ -77,11 +77,11 @@ def plan(job: Job) -> Plan:
 
 def _refuse(job: Job) -> None:
     if job.environ.get("RUNNER_OS") == "Windows":
-        raise RefusedError("the action runs on Linux and macOS: `pip install keywatch` here")
+        raise RefusedError("the action runs only on Linux and macOS; on Windows, use `pip install keywatch`")
     if job.event == "pull_request_target":
         raise RefusedError(
-            "on `pull_request_target` a stranger's files would be read with the repository's"
-            " rights: use `pull_request`"
+            "on `pull_request_target`, a stranger's files would be read with the repository's"
+            " rights; use `pull_request` instead"
         )
     if job.event not in _PLAIN:
         refuse_another_commit(job)
@@ -92,13 +92,13 @@ def _hash(data: bytes) -> str:
 
 
 def _is_from_fork(job: Job) -> bool:
-    """Is it a pull request of another repository? Its token can write nothing here."""
+    """Whether this is a pull request from another repository. Its token cannot write anything."""
     theirs = job.said("pull_request", "head", "repo", "full_name")
     return job.event == "pull_request" and theirs != job.said("repository", "full_name")
 
 
 def _head(job: Job) -> dict[str, str]:
-    """Where the lines of a pull request's results are right: its head, and no merge of it."""
+    """The head of a pull request: line numbers refer to it, and not to GitHub's merge commit."""
     if job.event != "pull_request":
         return {}
     number = re.search(r"^refs/pull/([0-9]+)/merge$", job.environ["GITHUB_REF"])

@@ -1,4 +1,4 @@
-"""The action: runs of keywatch, and what is made of them for GitHub."""
+"""The action: runs keywatch and publishes the results on GitHub."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from action.job import Job, error, said
 from action.plan import Plan
 from action.verbs import Run
 
-_SUMMARY = 1_000_000  # bytes of a step's summary; GitHub takes 1 MiB
-_GRAVEST = (130, 4, 2, 1, 3, 0)  # exit codes of keywatch: which one stands for several runs
+_SUMMARY = 1_000_000  # bytes in a job summary; GitHub's limit is 1 MiB
+_GRAVEST = (130, 4, 2, 1, 3, 0)  # exit codes of keywatch, the most serious first
 _DEBT = frozenset({"baseline", "detect-secrets-baseline"})
 
 
 class Result(NamedTuple):
-    """What one run came to. `report` is its JSON report, {} where it has none."""
+    """The result of one run. `report` is the JSON report, {} if there is none."""
 
     code: int
     report: Mapping[str, Any]
@@ -37,6 +37,7 @@ class Result(NamedTuple):
 
 
 def run(job: Job) -> None:
+    """The step `run`: run keywatch as planned, and write the outputs of the step."""
     results = [_result(job, run) for run in Plan.of(job).runs]
     known = sum(result.known for result in results)
     new = sum(result.new for result in results)
@@ -53,8 +54,8 @@ def run(job: Job) -> None:
 
 
 def _result(job: Job, run: Run) -> Result:
-    """Run keywatch in the checkout; its words for people between two marks, within which GitHub
-    obeys nothing, and then the annotations."""
+    """Run keywatch in the checkout. Print its terminal report with workflow commands switched off,
+    then print the annotations."""
     files = {each: job.folder / f"{run.name}.{each}" for each in ("json", "markdown", "github")}
     files["sarif"] = job.folder / "sarif" / f"keywatch-{run.name}.sarif"
     reports = [f"--report={name}={path}" for name, path in files.items()]
@@ -69,7 +70,7 @@ def _result(job: Job, run: Run) -> Result:
     print(_read(files["github"]), end="", flush=True)
     summarize(job, _read(files["markdown"]))
     if not files["json"].exists():
-        error(f"`keywatch {verb}` ended with exit code {code} and no report: see the log above")
+        error(f"`keywatch {verb}` ended with exit code {code} and wrote no report; see the log above")
     if run.name == "audit" and files["sarif"].exists():
         shutil.copy(files["sarif"], job.folder / "kept" / "audit.sarif")
     return Result(
@@ -84,23 +85,23 @@ def _read(path: Path) -> str:
 
 
 def summarize(job: Job, text: str) -> None:
-    """Add to the page of the run. What would be too long for it ends at a line."""
+    """Add text to the job summary. Text over the limit is cut at the end of a line."""
     data = text.encode()
     if len(data) > _SUMMARY:
         whole = data[:_SUMMARY].rpartition(b"\n")[0]
-        data = whole + b"\n\nThe rest is too long for this page; the SARIF report holds all.\n"
+        data = whole + b"\n\nThe rest is too long for this page. The SARIF report is complete.\n"
     with open(job.environ["GITHUB_STEP_SUMMARY"], "ab") as page:
         page.write(data + b"\n")
 
 
 def conclude(job: Job) -> int:
-    """The exit code of the step, and so of the job. A report that was not delivered is a gap."""
-    code = int(job.environ.get("EXIT_CODE") or 3)  # nothing ran: the step that failed says why
+    """The exit code of the job. If a report was not delivered, exit code 0 becomes 3."""
+    code = int(job.environ.get("EXIT_CODE") or 3)  # nothing ran; the failed step says why
     if job.environ.get("UPLOADED") == "failure":
         error(
-            "the SARIF report could not be uploaded to code scanning: the job needs `permissions:"
-            " security-events: write`, and a private repository code scanning; the report is in"
-            f" the artifact {job.environ['ARTIFACT']}"
+            "the SARIF report could not be uploaded to code scanning. The job needs `permissions:"
+            " security-events: write`, and a private repository must have code scanning enabled."
+            f" The report is in the artifact {job.environ['ARTIFACT']}"
         )
         code = code or 3
     if job.environ.get("STORED") == "failure":

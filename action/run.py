@@ -1,4 +1,4 @@
-"""The action: one step of action.yml, run by `python -I` from outside the checkout."""
+"""The action: runs one step of action.yml, started with `python -I` from outside the checkout."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 
 def main(step: str, environ: Mapping[str, str]) -> int:
-    """Run a step: plan, install, run or conclude. Its exit code."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # isolated, there is nothing else
+    """Run a step (plan, install, run or conclude) and return its exit code."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `python -I` does not add this folder
     from action import install, plan, results
     from action.job import Job, RefusedError, error
 
@@ -29,7 +29,7 @@ def main(step: str, environ: Mapping[str, str]) -> int:
         job.output({"exit-code": "2"})
         return 2
     except subprocess.CalledProcessError as failure:
-        error(f"the installation failed with exit code {failure.returncode}: see the log above")
+        error(f"the installation failed with exit code {failure.returncode}; see the log above")
         return 3
 
 

@@ -1,4 +1,4 @@
-"""The action: the runs of keywatch that a mode means for a job."""
+"""The action: which commands of keywatch each mode runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from action.job import Job, RefusedError
 
-# Where an event says what it adds to what.
+# Where the payload of an event has its base commit and its head commit.
 _ENDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "pull_request": (("base", "sha"), ("head", "sha")),
     "merge_group": (("base_sha",), ("head_sha",)),
@@ -17,7 +17,7 @@ _ENDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 
 class Run(NamedTuple):
-    """One run of keywatch: what it is called in file names, and its arguments."""
+    """One run of keywatch: its name in file names, and its arguments."""
 
     name: str
     arguments: Sequence[str]
@@ -39,8 +39,10 @@ def _scan(job: Job) -> Iterator[Run]:
 
 
 def _changed(job: Job) -> str:
-    """What a pull request adds, "" for another event. GitHub merges its head with a base that may
-    be newer than what the event says: the head alone holds nothing but the request's commits."""
+    """The range of commits that a pull request or a merge group adds; "" for any other event.
+
+    The range ends at the head and not at GitHub's merge commit, whose base may be newer than the one in
+    the event."""
     ends = _ENDS.get(job.event, ())
     return "..".join(job.commit(job.event, *keys) for keys in ends)
 
@@ -49,7 +51,7 @@ def _range(job: Job, depth: str) -> str:
     if depth == "all":
         return ""
     if not re.fullmatch("[1-9][0-9]{0,8}", depth):
-        raise RefusedError(f"history: {depth!r} is neither `all` nor a number of commits")
+        raise RefusedError(f"history: {depth!r} is not a number of commits; use a number or `all`")
     start = f"HEAD~{depth}"
     return f"{start}..HEAD" if _resolved(job, start) else "HEAD"
 
@@ -58,10 +60,10 @@ def _audit(job: Job) -> Iterator[Run]:
     if not _is_of_default_branch(job):
         if job.given("mode") == "audit":
             raise RefusedError(
-                "live secrets are audited on `schedule`, or on `workflow_dispatch` of the default"
-                " branch: no other commit may speak to the stores"
+                "live secrets are audited only on `schedule`, or on `workflow_dispatch` of the default"
+                " branch, because no other commit may contact the stores"
             )
-        print("The live audit is left to a schedule, or a dispatch of the default branch.")
+        print("Live secrets are not audited here, only on a schedule or a dispatch of the default branch.")
         return
     refuse_another_commit(job)
     kept = job.folder / "kept"
@@ -86,10 +88,10 @@ def _is_of_default_branch(job: Job) -> bool:
 
 
 def _operator(job: Job) -> str:
-    """The operator's file: the input names it, or is its text, as a variable of the repository."""
+    """The path of the operator config. If the input is the text of one, write it to a file."""
     given = job.given("operator")
     if not given:
-        raise RefusedError("no operator's file: give the input `operator`")
+        raise RefusedError("the operator config is missing; set the input `operator`")
     if "\n" not in given:
         return given
     path = job.folder / "operator.yaml"
@@ -104,16 +106,17 @@ VERBS: Mapping[str, Callable[[Job], Iterator[Run]]] = {
 
 
 def refuse_another_commit(job: Job) -> None:
-    """A job with the repository's rights must have checked out the commit that it runs for."""
+    """Raise RefusedError unless the checkout is the commit that the job runs for: the job has the
+    repository's rights and must not read a stranger's files."""
     if _resolved(job, "HEAD") != job.environ["GITHUB_SHA"]:
         raise RefusedError(
-            f"on `{job.event}` the checkout must be the commit of the run, GITHUB_SHA, and no"
-            " pull request's: scan those on `pull_request`"
+            f"on `{job.event}`, the checkout must be the commit of the run (GITHUB_SHA) and not a"
+            " pull request; scan pull requests on `pull_request`"
         )
 
 
 def _resolved(job: Job, name: str) -> str:
-    """The commit of this name in the checkout; "" where there is none."""
+    """The ID of the commit with this name in the checkout; "" if there is none."""
     git = ["git", "-C", job.environ["GITHUB_WORKSPACE"], "rev-parse", "--quiet", "--verify"]
     done = subprocess.run([*git, f"{name}^{{commit}}"], capture_output=True, check=False)
     return done.stdout.decode().strip()

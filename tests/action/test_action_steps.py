@@ -108,11 +108,11 @@ def test_an_audit_is_left_to_the_default_branch(
 ) -> None:
     here = {"repository": {"default_branch": "trunk"}}
     for event in ("push", "workflow_dispatch", "pull_request"):
-        with pytest.raises(RefusedError, match="audited on `schedule`"):
+        with pytest.raises(RefusedError, match="audited only on `schedule`"):
             plan(job(tmp_path, event, here, mode="audit"))
         payload = {**here, "pull_request": PULL}
         assert [*runs(job(tmp_path, event, payload, mode="all"))] == ["scan"]
-        assert "left to a schedule" in capsys.readouterr().out
+        assert "only on a schedule" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("event", ["pull_request_target", "workflow_run", "issue_comment"])
@@ -125,7 +125,7 @@ def test_an_event_that_a_stranger_can_cause_is_refused(tmp_path: Path, event: st
 
 @pytest.mark.parametrize("mode", ["", "Scan", "scan\naudit", "rotate"])
 def test_an_unknown_mode_is_refused_with_those_there_are(tmp_path: Path, mode: str) -> None:
-    with pytest.raises(RefusedError, match="none of scan, audit, all"):
+    with pytest.raises(RefusedError, match="use scan, audit or all"):
         plan(job(tmp_path, "push", None, mode=mode))
 
 
@@ -164,7 +164,7 @@ def test_an_audit_without_an_operators_file_is_refused(tmp_path: Path) -> None:
     root = repository(tmp_path / "app")
     asked = job(tmp_path, "schedule", None, mode="audit")
     here = {"GITHUB_WORKSPACE": str(root), "GITHUB_SHA": head(root)}
-    with pytest.raises(RefusedError, match="give the input `operator`"):
+    with pytest.raises(RefusedError, match="set the input `operator`"):
         plan(asked._replace(environ={**asked.environ, **here}))
 
 
@@ -287,7 +287,7 @@ def test_a_summary_that_is_too_long_ends_at_a_line(tmp_path: Path) -> None:
     assert page.decode().rstrip().splitlines()[-3:] == [
         "line",
         "",
-        "The rest is too long for this page; the SARIF report holds all.",
+        "The rest is too long for this page. The SARIF report is complete.",
     ]
 
 
