@@ -22,7 +22,7 @@ from scanner.errors import ConfigError, ExitCode, UsageError
 from scanner.exceptions import full_scan, listing
 from scanner.inputs.folder import Folder
 from scanner.masking import masked
-from scanner.model import Finding, Outcome, Suppressed
+from scanner.model import Finding, Outcome, Suppressed, SuppressedBy
 from scanner.policy.exceptions import entry_text
 from scanner.policy.exceptions.allow_entries import ID, AllowEntry, of_entry
 from scanner.policy.rules import OWN_RULES
@@ -121,7 +121,7 @@ def _wanted(given: str, outcome: Outcome) -> Finding:
         raise UsageError(f"{given} names {len(named)} findings", todo="give more of the ID")
     (found,) = named.values()
     said = hidden[found.fingerprint].suppression if found.fingerprint in hidden else None
-    if said and said.by in ("comment", "entry"):
+    if said and said.by in (SuppressedBy.COMMENT, SuppressedBy.ENTRY):
         raise UsageError(f"{given} is allowed already", why=f"by {said.where} until {said.until}")
     if found.rule in OWN_RULES:
         raise UsageError(f"{given} is about an exception", todo="mend that exception itself")

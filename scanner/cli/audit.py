@@ -29,7 +29,7 @@ from scanner.console import Io, moment, show_error
 from scanner.errors import ExitCode, OutputError, UsageError, unreadable
 from scanner.inventory.interface import Settings
 from scanner.masking import masked
-from scanner.model import Finding, Note, Severity
+from scanner.model import Finding, Note, NoteKind, Severity
 from scanner.policy import rules
 from scanner.policy.declarations.model import seconds
 from scanner.policy.live import rules as live_rules
@@ -192,7 +192,7 @@ def _earlier(args: argparse.Namespace, io: Io) -> tuple[tuple[Finding, ...], lis
             data = file.read()
     except FileNotFoundError:
         text = "there is no such file: nothing is carried forward, as in a first run"
-        return (), [Note(kind="no-earlier-run", path=name, text=text)]
+        return (), [Note(kind=NoteKind.NO_EARLIER_RUN, path=name, text=text)]
     except OSError as error:
         raise unreadable(name, error) from None
     return carried_forward.findings(data, name), []

@@ -28,7 +28,7 @@ from scanner.explain import text
 from scanner.explain.text import Answer
 from scanner.inputs.interface import Blob
 from scanner.masking import masked
-from scanner.model import MEMBER, Confidence, Finding, Gap, Outcome, Skip
+from scanner.model import MEMBER, Confidence, Finding, Gap, Outcome, Skip, SkipKind
 from scanner.scan import baselines, commits, files, sources
 from scanner.scan.files import Plan, Swept
 
@@ -78,7 +78,9 @@ def run(args: argparse.Namespace, io: Io) -> int:
     plan = files.plan(args, io, sources.select(args, io, cache.folder()))
     path = _listed(plan, place)
     reason = _excluded(plan, path)
-    got = Skip("excluded", path) if reason else plan.recipe.source.read(path, plan.recipe.most)
+    got = (
+        Skip(SkipKind.EXCLUDED, path) if reason else plan.recipe.source.read(path, plan.recipe.most)
+    )
     if isinstance(got, Blob):
         answer = _explained(args, plan, got, place)
     else:

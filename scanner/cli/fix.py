@@ -23,7 +23,7 @@ from scanner.fix import replace_file, text
 from scanner.fix.text import File
 from scanner.inputs.folder import Folder
 from scanner.inputs.interface import Blob
-from scanner.model import Confidence, Finding, Outcome, RuleInfo
+from scanner.model import Confidence, Finding, GapKind, Outcome, RuleInfo
 from scanner.scan import files as sweep
 from scanner.scan.files import Plan
 
@@ -157,7 +157,7 @@ def _text(root: str, path: str, most: int) -> tuple[bytes | None, str]:
     got = disk.read(path, most)
     if not isinstance(got, Blob):
         name = "its file's name holds a secret, or it is gone: mend that first"
-        return None, name if got.kind == "vanished" else f"its file is not read ({got.kind})"
+        return None, name if got.kind == GapKind.VANISHED else f"its file is not read ({got.kind})"
     try:
         data, stored = b"".join(got.chunks), disk.control(path)
     except (OSError, KeywatchError):

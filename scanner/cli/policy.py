@@ -28,7 +28,7 @@ from scanner.errors import ConfigError, ExitCode, KeywatchError
 from scanner.fingerprints import identify
 from scanner.inputs.interface import CONTROL_LIMIT
 from scanner.masking import masked, masked_finding, masked_gap, masked_note
-from scanner.model import Finding, Gap, Note, Outcome, Severity
+from scanner.model import Finding, Gap, Note, NoteKind, Outcome, Severity, SkipKind
 from scanner.policy.declarations.model import Declared
 from scanner.policy.exceptions import accepted_gaps as gap_policy
 from scanner.policy.judge_input import Scope, in_order
@@ -141,7 +141,7 @@ def declarations(tree: Tree) -> tuple[list[Declared], list[KeywatchError]]:
                 faults.append(error)
         elif isinstance(data, Gap):
             tree.gaps.append(data)
-        elif data.kind != "absent":
+        elif data.kind != SkipKind.ABSENT:
             why = f"it is skipped as {data.kind}; links are not followed"
             faults.append(ConfigError(f"{path} cannot be read", why=why, where=f"{path}:1"))
     return secrets, faults
@@ -173,7 +173,7 @@ def _judged(tree: Tree, policy: Policy, now: datetime) -> Outcome:
 
 def no_policy() -> Note:
     text = f"there is no {config.NAME}, so no secret has a class: keywatch init writes one"
-    return Note(kind="no-policy", path="", text=text)
+    return Note(kind=NoteKind.NO_POLICY, path="", text=text)
 
 
 def _guard_rails(tree: Tree, seen: rotation_sources.Seen) -> list[Finding]:

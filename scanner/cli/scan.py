@@ -19,7 +19,7 @@ from scanner import cache
 from scanner.cli import output
 from scanner.console import Io, moment
 from scanner.errors import ExitCode
-from scanner.model import Confidence, Coverage, Outcome, Severity, Suppression
+from scanner.model import Confidence, Coverage, Outcome, Severity, SuppressedBy, Suppression
 from scanner.scan import baselines, files, sources
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def judged(
         legacy_pragmas=settings.legacy_pragmas,
         standing=[
             *(
-                Suppression(by="rule-disabled", where=selection.config_name, rule=rule)
+                Suppression(by=SuppressedBy.RULE_DISABLED, where=selection.config_name, rule=rule)
                 for rule in settings.disable_rules
             ),
             *owed.standing(),

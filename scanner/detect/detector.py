@@ -20,6 +20,7 @@ from scanner.detect.prefilter.matcher import CONTENT, NAME, OWN, Hit, Matcher, P
 from scanner.detect.prefilter.scopes import scope_of
 from scanner.detect.prefilter.variable_uses import USES
 from scanner.detect.rules.rulebook import Rulebook
+from scanner.model import GapKind, NoteKind
 
 if TYPE_CHECKING:
     from scanner.detect.decoding.decoder import Decoder
@@ -386,7 +387,7 @@ def _observation(
 def _degraded(path: str, text: str) -> Note:
     from scanner.model import Note
 
-    return Note(kind="degraded", path=path, text=text)
+    return Note(kind=NoteKind.DEGRADED, path=path, text=text)
 
 
 def _gaps(path: str, count: int, *, unread: bool) -> tuple[Gap, ...]:
@@ -395,8 +396,8 @@ def _gaps(path: str, count: int, *, unread: bool) -> tuple[Gap, ...]:
     gaps = []
     if count > _MAX_FINDINGS:
         reason = f"{count} findings or allow comments; the first {_MAX_FINDINGS} count"
-        gaps.append(Gap(kind="too-many-findings", path=path, reason=reason))
+        gaps.append(Gap(kind=GapKind.TOO_MANY_FINDINGS, path=path, reason=reason))
     if unread:
         reason = "too large for the detect-secrets layer; keywatch's own rules did read it"
-        gaps.append(Gap(kind="too-large-for-exact", path=path, reason=reason))
+        gaps.append(Gap(kind=GapKind.TOO_LARGE_FOR_EXACT, path=path, reason=reason))
     return tuple(gaps)

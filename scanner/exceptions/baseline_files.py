@@ -18,7 +18,7 @@ from scanner.errors import UsageError, unreadable
 from scanner.exceptions import full_scan
 from scanner.exceptions.full_scan import Survey
 from scanner.inputs.folder import Folder
-from scanner.model import DetectSecretsMatch, archives_around
+from scanner.model import DetectSecretsMatch, SuppressedBy, archives_around
 from scanner.policy.baselines import (
     detect_secrets_baseline,
     detect_secrets_update,
@@ -196,7 +196,9 @@ def _renewed(
     entries of which this run says nothing.
     """
     seen = run.seen
-    debts = [s.finding for s in seen.outcome.suppressed if s.suppression.by == "baseline"]
+    debts = [
+        s.finding for s in seen.outcome.suppressed if s.suppression.by == SuppressedBy.BASELINE
+    ]
     owed = [f for f in (*seen.outcome.findings, *debts) if not (known and known.knows(f))]
     unknown = (e for e in old.entries if e.rule not in seen.rules or not run.scanned(e.path))
     return tuple(sorted({*unknown, *keywatch_baseline.entries_of(owed)}))
@@ -204,7 +206,7 @@ def _renewed(
 
 def _still_there(old: Baseline, seen: Survey) -> tuple[BaselineEntry, ...]:
     """The old entries without those that are known to cover nothing."""
-    said = (each for each in seen.outcome.register if each.by == "baseline")
+    said = (each for each in seen.outcome.register if each.by == SuppressedBy.BASELINE)
     stale = {each.where for each in said if not each.used and each.rule in seen.rules}
     return tuple(
         entry

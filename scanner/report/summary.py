@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from scanner.model import Finding, Note, Outcome, Severity
+from scanner.model import Finding, Note, Outcome, Severity, SuppressedBy
 from scanner.report import text
 from scanner.report.interface import ReportContext
 from scanner.report.order import note_order
@@ -96,9 +96,9 @@ def remarks(outcome: Outcome) -> list[str]:
 
 def _register(outcome: Outcome) -> list[str]:
     kinds = Counter(item.by for item in outcome.register)
-    pragmas = {(item.by, item.where) for item in outcome.register if item.by == "pragma"}
+    pragmas = {(item.by, item.where) for item in outcome.register if item.by == SuppressedBy.PRAGMA}
     hidden = (item.suppression for item in outcome.suppressed)
-    pragmas |= {(item.by, item.where) for item in hidden if item.by == "pragma"}
+    pragmas |= {(item.by, item.where) for item in hidden if item.by == SuppressedBy.PRAGMA}
     words = [text.count(len(pragmas), "unexplained pragma")] if pragmas else []
     words += [text.count(kinds["rule-disabled"], "disabled rule")] * bool(kinds["rule-disabled"])
     return words + [text.count(kinds["accepted-gap"], "accepted gap")] * bool(kinds["accepted-gap"])

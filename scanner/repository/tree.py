@@ -14,7 +14,7 @@ from scanner.errors import UsageError
 from scanner.inputs.folder import Folder
 from scanner.inputs.git import commands
 from scanner.inputs.interface import Blob
-from scanner.model import Coverage, Gap, Skip
+from scanner.model import Coverage, Gap, GapKind, Skip
 from scanner.scan import sources
 
 MOST = 1 << 20
@@ -56,7 +56,7 @@ class Tree:
         try:
             data = b"".join(got.chunks)
         except OSError as error:
-            return Gap(kind="changed", path=path, reason=error.strerror or str(error))
+            return Gap(kind=GapKind.CHANGED, path=path, reason=error.strerror or str(error))
         self._files += 1
         self._size += got.size
         return data

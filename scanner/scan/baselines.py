@@ -15,6 +15,7 @@ import scanner
 from scanner import cache
 from scanner.console import Io
 from scanner.errors import ConfigError, UsageError
+from scanner.model import SuppressedBy
 from scanner.scan import sources
 from scanner.scan.sources import Selection
 
@@ -83,11 +84,15 @@ class Debt(NamedTuple):
         from scanner.model import Suppression
 
         disabled = [
-            Suppression(by="plugin-disabled", where=self.detect_secrets_name, rule=plugin)
+            Suppression(
+                by=SuppressedBy.PLUGIN_DISABLED, where=self.detect_secrets_name, rule=plugin
+            )
             for plugin in self.settings.disabled_plugins
         ]
         filters = [
-            Suppression(by="filter-added", where=self.detect_secrets_name, reason=masked(each))
+            Suppression(
+                by=SuppressedBy.FILTER_ADDED, where=self.detect_secrets_name, reason=masked(each)
+            )
             for each in self.settings.extra_filters
         ]
         return disabled + filters

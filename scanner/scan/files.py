@@ -22,7 +22,7 @@ from scanner.detect.rules.rulebook import Rulebook
 from scanner.errors import UsageError
 from scanner.inputs.interface import Blob, Source
 from scanner.masking import masked
-from scanner.model import MEMBER, Gap, Observation, Reference, Skip
+from scanner.model import MEMBER, Gap, GapKind, Observation, Reference, Skip, SkipKind
 from scanner.scan import baselines, sources
 from scanner.scan.baselines import Debt
 from scanner.scan.sources import Selection, in_commit
@@ -169,7 +169,7 @@ class Task(NamedTuple):
         for path in paths:
             name = names.get(path, NOTHING)
             if self.excluded(path):
-                swept.skips.append(Skip(kind="excluded", path=_shown(path, name)))
+                swept.skips.append(Skip(kind=SkipKind.EXCLUDED, path=_shown(path, name)))
                 continue
             if self.archives:
                 swept.add(self._within(self.archives, path, name))
@@ -200,7 +200,7 @@ class Task(NamedTuple):
                 else:
                     self._member(got._replace(path=shown + got.path[len(path) :]), swept)
         except Exception as error:  # noqa: BLE001 - one odd file must not hide what is in the others
-            swept.gaps.append(Gap(kind="internal", path=shown, reason=_defect(error)))
+            swept.gaps.append(Gap(kind=GapKind.INTERNAL, path=shown, reason=_defect(error)))
         return swept
 
     def _member(self, got: Blob | Skip | Gap, swept: Swept) -> None:
@@ -234,10 +234,10 @@ class Task(NamedTuple):
             seen = self.detector.observe(shown, text, blob.size, called, uses)
         except OSError as error:
             reason = error.strerror or "it could not be read to its end"
-            swept.gaps.append(Gap(kind="unreadable", path=shown, reason=reason))
+            swept.gaps.append(Gap(kind=GapKind.UNREADABLE, path=shown, reason=reason))
             return
         except Exception as error:  # noqa: BLE001 - one odd file must not hide what is in the others
-            swept.gaps.append(Gap(kind="internal", path=shown, reason=_defect(error)))
+            swept.gaps.append(Gap(kind=GapKind.INTERNAL, path=shown, reason=_defect(error)))
             return
         swept.files += 1
         swept.size += blob.size
@@ -326,7 +326,8 @@ def sweep(ready: Plan, io: Io, meanwhile: Callable[[], object] = lambda: None) -
         if isinstance(result, pool.Lost):
             reason = "the worker process that read it ended too early (out of memory?)"
             swept.gaps += (
-                Gap(kind="worker-lost", path=masked(path), reason=reason) for path in result.items
+                Gap(kind=GapKind.WORKER_LOST, path=masked(path), reason=reason)
+                for path in result.items
             )
         else:
             swept.add(result)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from scanner.model import Finding, Gap, Note
+from scanner.model import Finding, Gap, Note, NoteKind
 from scanner.policy.declarations import secret_ids as addresses
 from scanner.policy.declarations.matching import Shelf
 from scanner.policy.declarations.model import VARIABLE, Declared, Form, Match
@@ -127,12 +127,12 @@ class Comparison:
                 f"declared keys that were not looked for: {len(unasked):,}; `keys: true` of the "
                 "backend asks for their names"
             )
-            yield Note(kind="keys-not-compared", path=path, line=int(line), text=text)
+            yield Note(kind=NoteKind.KEYS_NOT_COMPARED, path=path, line=int(line), text=text)
         for one in (each.declared for each in self._once_each() if not each.homes):
             if not self._homes.is_foreign(one.form):
                 path, _, line = one.where.rpartition(":")
                 text = f"{one.said} lies in no store that the operator's file names"
-                yield Note(kind="not-audited", path=path, line=int(line), text=text)
+                yield Note(kind=NoteKind.NOT_AUDITED, path=path, line=int(line), text=text)
 
     def _once_each(self) -> list[_Expected]:
         """The first declaration of each secret that its store would list. A manifest goes to some
