@@ -20,7 +20,6 @@ from scanner.detect.prefilter.matcher import CONTENT, NAME, OWN, Hit, Matcher, P
 from scanner.detect.prefilter.scopes import scope_of
 from scanner.detect.prefilter.variable_uses import USES
 from scanner.detect.rules.rulebook import Rulebook
-from scanner.model import GapKind, NoteKind
 
 if TYPE_CHECKING:
     from scanner.detect.decoding.decoder import Decoder
@@ -385,13 +384,13 @@ def _observation(
 
 
 def _degraded(path: str, text: str) -> Note:
-    from scanner.model import Note
+    from scanner.model import Note, NoteKind
 
     return Note(kind=NoteKind.DEGRADED, path=path, text=text)
 
 
 def _gaps(path: str, count: int, *, unread: bool) -> tuple[Gap, ...]:
-    from scanner.model import Gap
+    from scanner.model import Gap, GapKind
 
     gaps = []
     if count > _MAX_FINDINGS:

@@ -15,7 +15,6 @@ import scanner
 from scanner import cache
 from scanner.console import Io
 from scanner.errors import ConfigError, UsageError
-from scanner.model import SuppressedBy
 from scanner.scan import sources
 from scanner.scan.sources import Selection
 
@@ -81,7 +80,7 @@ class Debt(NamedTuple):
         if self.settings is None:
             return []
         from scanner.masking import masked
-        from scanner.model import Suppression
+        from scanner.model import SuppressedBy, Suppression
 
         disabled = [
             Suppression(
