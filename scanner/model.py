@@ -73,11 +73,11 @@ class RuleInfo(NamedTuple):
     title: str
     severity: Severity
     confidence: Confidence
-    secret_class: str
-    why: str
-    revoke: str
-    rotate: str
-    purge: str
+    secret_class: str = ""
+    why: str = ""
+    revoke: str = ""
+    rotate: str = ""
+    purge: str = ""
     source: str = ""
     source_date: str = ""
     vendor: str = ""

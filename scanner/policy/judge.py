@@ -106,7 +106,7 @@ def _verdict(docket: Docket, parts: Sequence[Part], min_confidence: Confidence) 
 
 
 def _below(hidden: int) -> tuple[Note, ...]:
-    text = f"findings of lower confidence left out: {hidden} (--min-confidence low shows them)"
+    text = f"findings hidden because of low confidence: {hidden} (--min-confidence low shows them)"
     return (Note(kind=NoteKind.BELOW_CONFIDENCE, path="", text=text),) if hidden else ()
 
 

@@ -69,7 +69,7 @@ class Debt(Protocol):
 def stale_note(where: str, register: Iterable[Suppression]) -> tuple[Note, ...]:
     """The note about entries of a baseline that cover nothing, none where there are none."""
     stale = sum(not said.used for said in register)
-    text = f"entries that cover nothing any more: {stale} (`keywatch baseline prune`)"
+    text = f"baseline entries that match no finding any more: {stale} (`keywatch baseline prune`)"
     return (Note(kind=NoteKind.STALE_BASELINE, path=where, text=text),) if stale else ()
 
 

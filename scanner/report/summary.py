@@ -39,13 +39,15 @@ def read(outcome: Outcome) -> list[str]:
 
 
 def verdict(outcome: Outcome, fail_on: Severity) -> tuple[str, str]:
-    """A mark (`!` look, `✗` the run fails) and the result of a run that is not clean."""
+    """A mark and the result in words: `✓` clean, `!` does not fail the run, `✗` fails it."""
     findings = outcome.findings
-    incomplete = "" if outcome.complete else " · complete: false"
+    incomplete = "" if outcome.complete else " · incomplete"
     if not findings and outcome.complete:
         return "✓", "clean"
     if not findings:
-        return "!", "nothing found in what could be checked" + incomplete
+        paths = text.count(len(outcome.gaps), "path")
+        read = "audited" if outcome.live else "scanned"
+        return "!", f"Incomplete: {paths} could not be {read}. No findings in the rest."
     words = f"{text.count(len(findings), 'finding')} ({severities(findings)})"
     if all(finding.severity < fail_on for finding in findings):
         return "!", f"{words}, below --fail-on {fail_on.label}{incomplete}"
