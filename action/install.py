@@ -11,8 +11,9 @@ from action.plan import HERE, Plan
 
 
 def install(job: Job) -> None:
-    """Install the locked packages, checked by their hashes, and this commit's keywatch into a virtual
-    environment. Raises CalledProcessError.
+    """Install the locked packages and this commit's keywatch into a virtual environment.
+
+    pip checks the hashes of the packages. Raises CalledProcessError.
 
     pip gets its settings only from the command line, because the checkout or the job could provide
     hostile ones."""

@@ -79,7 +79,7 @@ class Job(NamedTuple):
 
 
 def said(answer: object) -> str:
-    """"true" or "false": the conditions in action.yml compare these words."""
+    """Return true or false as the word that the conditions in action.yml compare."""
     return "true" if answer else "false"
 
 

@@ -16,8 +16,8 @@ from action.verbs import VERBS, Run, refuse_another_commit
 
 HERE = Path(__file__).resolve().parent
 
-# On these events, workflow, checkout and permissions belong to the same party. On any other event, such
-# as `issue_comment`, a stranger may start a job that has the repository's rights.
+# On these events, workflow, checkout and permissions belong to the same party. On any other event,
+# such as `issue_comment`, a stranger may start a job that has the repository's rights.
 _PLAIN = frozenset(
     {"merge_group", "pull_request", "push", "release", "schedule", "workflow_dispatch"}
 )
@@ -25,8 +25,10 @@ _SAVING = frozenset({"push", "schedule", "workflow_dispatch"})
 
 
 class Plan(NamedTuple):
-    """What the job runs. `lock` is the lock file to install from: `scan`, or `audit`, which also has
-    the libraries of all stores."""
+    """What the job runs.
+
+    lock: the lock file to install from: `scan`, or `audit`, which also has all stores' libraries.
+    """
 
     runs: Sequence[Run]
     lock: str
@@ -77,7 +79,9 @@ def plan(job: Job) -> Plan:
 
 def _refuse(job: Job) -> None:
     if job.environ.get("RUNNER_OS") == "Windows":
-        raise RefusedError("the action runs only on Linux and macOS; on Windows, use `pip install keywatch`")
+        raise RefusedError(
+            "the action runs only on Linux and macOS; on Windows, use `pip install keywatch`"
+        )
     if job.event == "pull_request_target":
         raise RefusedError(
             "on `pull_request_target`, a stranger's files would be read with the repository's"

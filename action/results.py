@@ -70,7 +70,9 @@ def _result(job: Job, run: Run) -> Result:
     print(_read(files["github"]), end="", flush=True)
     summarize(job, _read(files["markdown"]))
     if not files["json"].exists():
-        error(f"`keywatch {verb}` ended with exit code {code} and wrote no report; see the log above")
+        error(
+            f"`keywatch {verb}` ended with exit code {code} and wrote no report; see the log above"
+        )
     if run.name == "audit" and files["sarif"].exists():
         shutil.copy(files["sarif"], job.folder / "kept" / "audit.sarif")
     return Result(

@@ -11,7 +11,9 @@ from pathlib import Path
 
 def main(step: str, environ: Mapping[str, str]) -> int:
     """Run a step (plan, install, run or conclude) and return its exit code."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `python -I` does not add this folder
+    sys.path.insert(
+        0, str(Path(__file__).resolve().parents[1])
+    )  # `python -I` does not add this folder
     from action import install, plan, results
     from action.job import Job, RefusedError, error
 

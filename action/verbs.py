@@ -41,8 +41,9 @@ def _scan(job: Job) -> Iterator[Run]:
 def _changed(job: Job) -> str:
     """The range of commits that a pull request or a merge group adds; "" for any other event.
 
-    The range ends at the head and not at GitHub's merge commit, whose base may be newer than the one in
-    the event."""
+    The range ends at the head and not at GitHub's merge commit, whose base may be newer than the
+    one in the event.
+    """
     ends = _ENDS.get(job.event, ())
     return "..".join(job.commit(job.event, *keys) for keys in ends)
 
@@ -60,10 +61,13 @@ def _audit(job: Job) -> Iterator[Run]:
     if not _is_of_default_branch(job):
         if job.given("mode") == "audit":
             raise RefusedError(
-                "live secrets are audited only on `schedule`, or on `workflow_dispatch` of the default"
-                " branch, because no other commit may contact the stores"
+                "live secrets are audited only on `schedule`, or on `workflow_dispatch` of the"
+                " default branch, because no other commit may contact the stores"
             )
-        print("Live secrets are not audited here, only on a schedule or a dispatch of the default branch.")
+        print(
+            "Live secrets are not audited here, only on a schedule or a dispatch of the default"
+            " branch."
+        )
         return
     refuse_another_commit(job)
     kept = job.folder / "kept"

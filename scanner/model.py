@@ -73,11 +73,11 @@ class RuleInfo(NamedTuple):
     title: str
     severity: Severity
     confidence: Confidence
-    secret_class: str
-    why: str
-    revoke: str
-    rotate: str
-    purge: str
+    secret_class: str = ""
+    why: str = ""
+    revoke: str = ""
+    rotate: str = ""
+    purge: str = ""
     source: str = ""
     source_date: str = ""
     vendor: str = ""
@@ -180,6 +180,89 @@ class AllowComment(NamedTuple):
     owner: str = ""
     until: str = ""
     problem: str = ""
+
+
+class GapKind(enum.StrEnum):
+    """Why something could not be checked."""
+
+    ARCHIVE_BOMB = "archive-bomb"
+    ARCHIVE_DAMAGED = "archive-damaged"
+    ARCHIVE_TOO_LARGE = "archive-too-large"
+    CHANGED = "changed"
+    EMPTY = "empty"
+    ENGINE_NOT_READ = "engine-not-read"
+    INTERNAL = "internal"
+    LEFT_OUT = "left-out"
+    SELECTION = "selection"
+    SHALLOW = "shallow"
+    TOO_LARGE = "too-large"
+    TOO_LARGE_FOR_EXACT = "too-large-for-exact"
+    TOO_MANY_FINDINGS = "too-many-findings"
+    UNREADABLE = "unreadable"
+    VANISHED = "vanished"
+    WORKER_LOST = "worker-lost"
+
+
+class SkipKind(enum.StrEnum):
+    """Why a file was left out by a rule."""
+
+    ABSENT = "absent"
+    BINARY = "binary"
+    EXCLUDED = "excluded"
+    LFS = "lfs"
+    SPECIAL = "special"
+    SUBMODULE = "submodule"
+    SYMLINK = "symlink"
+    TOO_LARGE = "too-large"
+
+
+class NoteKind(enum.StrEnum):
+    """What a note is about."""
+
+    BELOW_CONFIDENCE = "below-confidence"
+    CLOCK = "clock"
+    CLOCK_SKEW = "clock-skew"
+    CONSUMER_ON_OLD_VALUE = "consumer-on-old-value"
+    DEGRADED = "degraded"
+    ENGINE_NOT_READ = "engine-not-read"
+    EXCESS_RIGHT = "excess-right"
+    EXCESS_UNKNOWN = "excess-unknown"
+    EXPIRED = "expired"
+    GAP_ACCEPTED = "gap-accepted"
+    GONE = "gone"
+    HELM_RELEASES = "helm-releases"
+    IDLE_ENTRY = "idle-entry"
+    KEYS_NOT_COMPARED = "keys-not-compared"
+    LEGACY_PRAGMAS = "legacy-pragmas"
+    NO_EARLIER_RUN = "no-earlier-run"
+    NO_POLICY = "no-policy"
+    NO_TLS = "no-tls"
+    NOT_AUDITED = "not-audited"
+    NOT_LIVE = "not-live"
+    PLACEHOLDER = "placeholder"
+    REPLICA = "replica"
+    ROTATION_ELSEWHERE = "rotation-elsewhere"
+    SHORT_GRACE = "short-grace"
+    STALE_BASELINE = "stale-baseline"
+    STANDBY = "standby"
+    SUPERSEDED = "superseded"
+    TOO_MANY_VARIABLES = "too-many-variables"
+    UNCLASSIFIED = "unclassified"
+    UNWRITTEN = "unwritten"
+
+
+class SuppressedBy(enum.StrEnum):
+    """Where a suppression, or a weakening of the scan, is written."""
+
+    ACCEPTED_GAP = "accepted-gap"
+    BASELINE = "baseline"
+    COMMENT = "comment"
+    DETECT_SECRETS_BASELINE = "detect-secrets-baseline"
+    ENTRY = "entry"
+    FILTER_ADDED = "filter-added"
+    PLUGIN_DISABLED = "plugin-disabled"
+    PRAGMA = "pragma"
+    RULE_DISABLED = "rule-disabled"
 
 
 class Skip(NamedTuple):

@@ -13,7 +13,7 @@ from scanner.audit import stores
 from scanner.fingerprints import identify
 from scanner.inventory.interface import Backend, Settings
 from scanner.masking import masked_finding, masked_gap, masked_id, masked_note
-from scanner.model import Finding, Gap, Note
+from scanner.model import Finding, Gap, Note, NoteKind
 from scanner.records import Record, Sighting, Status
 
 _SLACK = 5
@@ -107,7 +107,7 @@ class Harvest:
         if not self.secrets and not self.gaps:
             yield self._gap("no-secrets", _NOTHING)
         for right in backend.excess():
-            yield Note(kind="excess-right", path=self.store, text=right)
+            yield Note(kind=NoteKind.EXCESS_RIGHT, path=self.store, text=right)
 
     def _gap(self, kind: str, reason: str) -> Gap:
         return Gap(kind=kind, path=self.store, reason=reason)

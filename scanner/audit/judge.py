@@ -11,7 +11,7 @@ from scanner.audit import stores
 from scanner.configuration import repository
 from scanner.configuration.operator import Operator
 from scanner.masking import masked
-from scanner.model import Finding, Gap, Location, Note
+from scanner.model import Finding, Gap, Location, Note, NoteKind
 from scanner.policy.declarations.matching import Entries
 from scanner.policy.declarations.model import SecretEntry
 from scanner.policy.live import findings, minimum_policy, rotation_age
@@ -73,7 +73,7 @@ class AuditJudge:
         for entry in self._unmet.values() if whole else ():
             path, _, line = entry.where.rpartition(":")
             text = f"no live secret falls under {entry.said}"
-            yield Note(kind="idle-entry", path=path, line=int(line), text=text)
+            yield Note(kind=NoteKind.IDLE_ENTRY, path=path, line=int(line), text=text)
 
     def _whose(self, finding: Finding) -> Finding:
         """With the live secret that it is about, where it is about one."""

@@ -13,7 +13,7 @@ from scanner.audit.state import Kept, State
 from scanner.configuration.repository import Config
 from scanner.fingerprints import identify
 from scanner.masking import masked, masked_finding, masked_gap, masked_note, masked_terms
-from scanner.model import Finding, Gap, Note, Observation, Outcome
+from scanner.model import Finding, Gap, GapKind, Note, Observation, Outcome
 from scanner.policy import judge
 from scanner.policy.live import changes
 from scanner.policy.live.changes import Words
@@ -85,7 +85,7 @@ def outcome(
 
 def _findings(sitting: Sitting, earlier: Sequence[Finding]) -> tuple[Finding, ...]:
     """Those of the records, of the comparison, and the earlier ones that nobody could refute."""
-    left_out = [Gap(kind="left-out", path=store, reason="") for store in sitting.left_out]
+    left_out = [Gap(kind=GapKind.LEFT_OUT, path=store, reason="") for store in sitting.left_out]
     differences = sitting.court.differences([*sitting.gaps, *left_out])
     found = [finding for each in sitting.harvests for finding in each.findings]
     found += identify(map(masked_finding, differences))

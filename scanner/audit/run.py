@@ -20,7 +20,7 @@ from scanner.console import Console, show_error
 from scanner.errors import OutputError, UsageError, unreadable
 from scanner.inventory.interface import Settings
 from scanner.masking import masked
-from scanner.model import Finding, Note, Outcome, Severity
+from scanner.model import Finding, Note, NoteKind, Outcome, Severity
 from scanner.policy import rules
 from scanner.policy.live import rules as live_rules
 from scanner.report.interface import ReportContext
@@ -170,7 +170,7 @@ def _earlier(request: AuditRequest, console: Console) -> tuple[tuple[Finding, ..
             data = file.read()
     except FileNotFoundError:
         text = "the file does not exist, so nothing is carried forward, as in a first run"
-        return (), [Note(kind="no-earlier-run", path=name, text=text)]
+        return (), [Note(kind=NoteKind.NO_EARLIER_RUN, path=name, text=text)]
     except OSError as error:
         raise unreadable(name, error) from None
     return carried_forward.findings(data, name), []

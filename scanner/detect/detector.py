@@ -384,19 +384,19 @@ def _observation(
 
 
 def _degraded(path: str, text: str) -> Note:
-    from scanner.model import Note
+    from scanner.model import Note, NoteKind
 
-    return Note(kind="degraded", path=path, text=text)
+    return Note(kind=NoteKind.DEGRADED, path=path, text=text)
 
 
 def _gaps(path: str, count: int, *, unread: bool) -> tuple[Gap, ...]:
-    from scanner.model import Gap
+    from scanner.model import Gap, GapKind
 
     gaps = []
     if count > _MAX_FINDINGS:
         reason = f"{count} findings or allow comments; the first {_MAX_FINDINGS} count"
-        gaps.append(Gap(kind="too-many-findings", path=path, reason=reason))
+        gaps.append(Gap(kind=GapKind.TOO_MANY_FINDINGS, path=path, reason=reason))
     if unread:
         reason = "too large for the detect-secrets layer; keywatch's own rules did read it"
-        gaps.append(Gap(kind="too-large-for-exact", path=path, reason=reason))
+        gaps.append(Gap(kind=GapKind.TOO_LARGE_FOR_EXACT, path=path, reason=reason))
     return tuple(gaps)

@@ -10,7 +10,7 @@ from scanner.detect.explain.model import Considered, Explained, Fate, Weighed
 from scanner.detect.prefilter.scopes import scope_of
 from scanner.detect.rules.model import SHARED
 from scanner.detect.structure.file_kinds import file_kind
-from scanner.model import Confidence, Finding, Outcome, Suppression
+from scanner.model import Confidence, Finding, NoteKind, Outcome, Suppression
 from scanner.report.terminal.page import Page
 from scanner.report.text import count, for_log, shorten, visible
 
@@ -173,7 +173,7 @@ def _result(answer: Answer, page: Page) -> None:
     if more:
         page.paragraph(f"… and {more:,} more: name a column", indent=_INDENT)
     for note in outcome.notes:
-        if note.kind == "placeholder":
+        if note.kind == NoteKind.PLACEHOLDER:
             continue  # it stands above
         page.paragraph(_said(note.text), indent=_INDENT, label=("  note", "blue"))
     if not (explained.considered or explained.looked or explained.settings):

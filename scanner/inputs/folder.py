@@ -13,7 +13,7 @@ from scanner.errors import UsageError, unreadable
 from scanner.inputs import text_encoding
 from scanner.inputs.git import commands
 from scanner.inputs.interface import CHUNK, CONTROL_LIMIT, Blob, too_large
-from scanner.model import Gap, Skip
+from scanner.model import Gap, GapKind, Skip, SkipKind
 
 _FLAGS = (
     os.O_RDONLY
@@ -64,13 +64,13 @@ class Folder:
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR):
                 if path in self._tracked:
-                    return Skip(kind="absent", path=path)
-                return Gap(kind="vanished", path=path, reason="it was listed and is gone")
+                    return Skip(kind=SkipKind.ABSENT, path=path)
+                return Gap(kind=GapKind.VANISHED, path=path, reason="it was listed and is gone")
             if error.errno in (errno.ELOOP, errno.EMLINK):
-                return Skip(kind="symlink", path=path)
+                return Skip(kind=SkipKind.SYMLINK, path=path)
             if error.errno == errno.ENXIO:
-                return Skip(kind="special", path=path)
-            return Gap(kind="unreadable", path=path, reason=error.strerror or str(error))
+                return Skip(kind=SkipKind.SPECIAL, path=path)
+            return Gap(kind=GapKind.UNREADABLE, path=path, reason=error.strerror or str(error))
 
     def open(self, path: str, _most: int) -> BufferedIOBase | None:
         if self._in_link(path.rpartition("/")[0]):
@@ -104,12 +104,12 @@ class Folder:
 
     def _open(self, path: str, most: int) -> Blob | Skip | Gap:
         if self._may_be_linked and self._in_link(path.rpartition("/")[0]):
-            return Skip(kind="symlink", path=path)
+            return Skip(kind=SkipKind.SYMLINK, path=path)
         fd = os.open(self._below + path, _FLAGS)
         try:
             info = os.fstat(fd)
             if stat.S_ISDIR(info.st_mode) and not self._use_git:
-                return Gap(kind="changed", path=path, reason="a folder has taken its place")
+                return Gap(kind=GapKind.CHANGED, path=path, reason="a folder has taken its place")
             skip = _skip(path, info, most)
             if skip:
                 return skip
@@ -121,7 +121,9 @@ class Folder:
         finally:
             os.close(fd)
         if data is None:
-            return Gap(kind="changed", path=path, reason="it changed while it was read, twice")
+            return Gap(
+                kind=GapKind.CHANGED, path=path, reason="it changed while it was read, twice"
+            )
         return text_encoding.blob(path, len(data), data, (data,))
 
     def _walk(self, folders: Sequence[str]) -> Iterator[str]:
@@ -168,10 +170,10 @@ class Folder:
 
 def _skip(path: str, info: os.stat_result, most: int) -> Skip | None:
     if stat.S_ISDIR(info.st_mode):
-        return Skip(kind="submodule", path=path)
+        return Skip(kind=SkipKind.SUBMODULE, path=path)
     if not stat.S_ISREG(info.st_mode):
-        return Skip(kind="special", path=path)
-    return Skip(kind="too-large", path=path) if info.st_size > most else None
+        return Skip(kind=SkipKind.SPECIAL, path=path)
+    return Skip(kind=SkipKind.TOO_LARGE, path=path) if info.st_size > most else None
 
 
 def _read_steady(fd: int, info: os.stat_result) -> bytes | None:

@@ -7,7 +7,7 @@ from io import BufferedIOBase
 from typing import NamedTuple, Protocol
 
 from scanner.errors import UsageError
-from scanner.model import Gap, Skip
+from scanner.model import Gap, GapKind, Skip
 
 CHUNK = 24 << 20
 """Bytes read at a time; a file up to this size, the default limit included, is one piece."""
@@ -28,7 +28,7 @@ def too_large(path: str) -> UsageError:
 def too_large_to_hold(path: str, most: int) -> Gap:
     """For an archive that lies neither on disk nor within `most` bytes."""
     reason = f"an archive that is no file on disk is held in memory, up to {most:,} bytes"
-    return Gap(kind="archive-too-large", path=path, reason=reason)
+    return Gap(kind=GapKind.ARCHIVE_TOO_LARGE, path=path, reason=reason)
 
 
 class Blob(NamedTuple):

@@ -9,7 +9,7 @@ from typing import IO
 from scanner.inputs import text_encoding
 from scanner.inputs.folder import Folder
 from scanner.inputs.interface import Blob, too_large_to_hold
-from scanner.model import Gap, Skip
+from scanner.model import Gap, GapKind, Skip
 
 
 class Stdin:
@@ -40,9 +40,9 @@ class Stdin:
             data = self._start + self._stream.read(max(most + 1 - len(self._start), 0))
         except (OSError, ValueError):  # it is closed, or for writing alone
             reason = "standard input cannot be read: pipe the file into it"
-            return Gap(kind="unreadable", path=path, reason=reason)
+            return Gap(kind=GapKind.UNREADABLE, path=path, reason=reason)
         if len(data) > most:
-            return Gap(kind="too-large", path=path, reason=f"it is over {most} bytes")
+            return Gap(kind=GapKind.TOO_LARGE, path=path, reason=f"it is over {most} bytes")
         return text_encoding.blob(path, len(data), data, (data,))
 
     def control(self, path: str) -> bytes | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from scanner.inputs.interface import Blob
-from scanner.model import Skip
+from scanner.model import Skip, SkipKind
 
 HEAD = 8192
 """How much of a file decides what it is, as git decides it."""
@@ -58,10 +58,10 @@ def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | S
     """The text that begins with `head`, for a scan; a Skip where it is binary, or only stands for
     what Git LFS keeps elsewhere."""
     if _is_pointer(head):
-        return Skip(kind="lfs", path=path)
+        return Skip(kind=SkipKind.LFS, path=path)
     name = encoding(head[:HEAD])
     if name is None:
-        return Skip(kind="binary", path=path)
+        return Skip(kind=SkipKind.BINARY, path=path)
     return Blob(path=path, size=size, chunks=to_utf8(chunks, name) if name else chunks)
 
 

@@ -13,7 +13,17 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from scanner.fingerprints import identify
-from scanner.model import Confidence, Coverage, Gap, Note, Observation, Outcome, Skip, Suppression
+from scanner.model import (
+    Confidence,
+    Coverage,
+    Gap,
+    Note,
+    NoteKind,
+    Observation,
+    Outcome,
+    Skip,
+    Suppression,
+)
 from scanner.policy.exceptions import accepted_gaps as gap_policy
 from scanner.policy.exceptions import allow_entries, foreign_comments
 from scanner.policy.exceptions.accepted_gaps import AcceptedGap
@@ -96,8 +106,8 @@ def _verdict(docket: Docket, parts: Sequence[Part], min_confidence: Confidence) 
 
 
 def _below(hidden: int) -> tuple[Note, ...]:
-    text = f"findings of lower confidence left out: {hidden} (--min-confidence low shows them)"
-    return (Note(kind="below-confidence", path="", text=text),) if hidden else ()
+    text = f"findings hidden because of low confidence: {hidden} (--min-confidence low shows them)"
+    return (Note(kind=NoteKind.BELOW_CONFIDENCE, path="", text=text),) if hidden else ()
 
 
 def _coverage(seen: Sequence[Observation], skips: Sequence[Skip]) -> Coverage:

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from datetime import date
 from typing import NamedTuple, Protocol
 
-from scanner.model import Finding, Note, Suppressed, Suppression, archives_around
+from scanner.model import Finding, Note, NoteKind, Suppressed, Suppression, archives_around
 
 
 class Scope(NamedTuple):
@@ -69,8 +69,8 @@ class ExceptionSource(Protocol):
 def stale_note(where: str, register: Iterable[Suppression]) -> tuple[Note, ...]:
     """The note about entries of a baseline that cover nothing, none where there are none."""
     stale = sum(not said.used for said in register)
-    text = f"entries that cover nothing any more: {stale} (`keywatch baseline prune`)"
-    return (Note(kind="stale-baseline", path=where, text=text),) if stale else ()
+    text = f"baseline entries that match no finding any more: {stale} (`keywatch baseline prune`)"
+    return (Note(kind=NoteKind.STALE_BASELINE, path=where, text=text),) if stale else ()
 
 
 def in_order(finding: Finding) -> tuple[str, int, int, str, int, str, str, int]:

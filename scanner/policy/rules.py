@@ -1,4 +1,4 @@
-"""Policy: the rules that the judge itself finds broken. Nothing can be allowed against them."""
+"""Policy: the rules about exceptions. No exception can suppress their findings."""
 
 from __future__ import annotations
 
@@ -12,36 +12,30 @@ INVALID = "allow-invalid"
 RULES: tuple[RuleInfo, ...] = (
     RuleInfo(
         id=EXPIRED,
-        title="Exception past its end",
+        title="Exception has expired",
         severity=Severity.MEDIUM,
         confidence=Confidence.HIGH,
-        secret_class="",
-        why="Somebody accepted this until a date, and the date is over: nobody answers for it now.",
-        revoke="Revoke the credential that it covers and take it out of the file.",
-        rotate="Where it must stay for a while, agree on a new end with its owner.",
-        purge="Then take the exception out too.",
+        why="The exception was accepted until a date that has passed. Nobody is responsible for "
+        "the secret now.",
+        revoke="Revoke the credential that the exception covers, and remove it from the file.",
+        rotate="If it has to stay for a while, agree on a new end date with its owner.",
+        purge="Then remove the exception, too.",
     ),
     RuleInfo(
         id=UNUSED,
-        title="Exception that covers nothing",
+        title="Exception is unused",
         severity=Severity.LOW,
         confidence=Confidence.HIGH,
-        secret_class="",
-        why="It waits for the next secret in its place and would hide it.",
-        revoke="",
-        rotate="",
-        purge="Take it out. Where it should cover something: an exception names one rule, and "
-        "covers one finding of it in its line (a comment) or its file (an entry).",
+        why="The exception matches no finding, and would hide the next secret in this place.",
+        purge="Remove it. If it should match something: an exception names one rule and covers one "
+        "finding of it, in its line (a comment) or its file (an entry).",
     ),
     RuleInfo(
         id=INVALID,
-        title="Exception that cannot be read",
+        title="Exception is invalid",
         severity=Severity.LOW,
         confidence=Confidence.HIGH,
-        secret_class="",
-        why="An exception needs a rule, a reason, an owner and an end. This one covers nothing.",
-        revoke="",
-        rotate="",
+        why="An exception needs a rule, a reason, an owner and an end date. This has no effect.",
         purge='Write it as: keywatch: allow RULE reason="why" owner=@team until=2027-01-31',
     ),
 )
@@ -68,17 +62,13 @@ def finding_of(rule: RuleInfo, where: str, detail: str, context: str) -> Finding
 
 
 def described(name: str, severity: Severity, title: str, why: str, fix: str) -> RuleInfo:
-    """A rule about something other than a leak: it is put right, and nothing is revoked."""
+    """A rule about something other than a leaked secret: it has a fix, and nothing to revoke."""
     return RuleInfo(
         id=name,
         title=title,
         severity=severity,
         confidence=Confidence.HIGH,
-        secret_class="",
         why=why,
-        revoke="",
-        rotate="",
-        purge="",
         fix=fix,
     )
 
@@ -86,10 +76,10 @@ def described(name: str, severity: Severity, title: str, why: str, fix: str) -> 
 WEAKENED = described(
     "policy-weakened",
     Severity.HIGH,
-    "Policy that is loosened",
-    "A change takes back what it would be judged by: it adds an exception or an exclude, switches "
-    "something off, or gives a secret more time. Or the repository allows a class more time than "
-    "the operator does, or gives a secret a class that does. What held before, or the operator's, "
-    "holds.",
-    "Take it out, or let somebody who may change the policy bring it in by itself.",
+    "Change weakens the policy",
+    "A change weakens the policy that it is judged by: it adds an exception or an exclude,"
+    " switches something off, or allows a secret more time. Or the repository allows a "
+    "class more time than the operator does, or gives a secret a class that does. The run "
+    "uses the previous policy, or the operator's.",
+    "Remove the weakening, or have somebody who may change the policy merge it separately.",
 )

@@ -1,4 +1,4 @@
-"""Policy: what files say of other places, held against the whole tree: is it there, is it used?"""
+"""Policy: find undeclared and unused variables, and secret files that are committed."""
 
 from __future__ import annotations
 
@@ -10,50 +10,43 @@ from scanner.model import Confidence, Finding, Reference, RuleInfo, Severity
 RULES: tuple[RuleInfo, ...] = (
     RuleInfo(
         id="config-undeclared-variable",
-        title="Variable that nothing declares",
+        title="Variable is not declared",
         severity=Severity.MEDIUM,
         confidence=Confidence.MEDIUM,
-        secret_class="",
-        why="Nobody who sets the application up can know of it: it starts with an empty value, or "
-        "not at all, and then somebody writes the value into the file.",
-        revoke="",
-        rotate="",
-        purge="",
-        fix="Add its name, without a value, to .env.example, or declare it where it is set: in a "
-        "compose file, a manifest, a chart, a workflow or as a Terraform variable.",
+        why="People who set up the application cannot know that it needs this variable. The "
+        "application starts with an empty value or not at all, and then somebody writes the "
+        "value into the file.",
+        fix="Add the name, without a value, to .env.example, or declare the variable where it is "
+        "set: in a compose file, a manifest, a chart, a workflow or as a Terraform variable.",
     ),
     RuleInfo(
         id="config-unused-variable",
-        title="Declared variable that nothing uses",
+        title="Declared variable is unused",
         severity=Severity.LOW,
         confidence=Confidence.MEDIUM,
-        secret_class="",
-        why="People keep on setting it, so a secret that opens something still lies in every "
-        "environment, and nothing would fail without it.",
-        revoke="",
-        rotate="",
-        purge="",
-        fix="Take it out of the file, and revoke what it held.",
+        why="People keep setting the variable, so a valid secret stays in every environment "
+        "although nothing needs it.",
+        fix="Remove it from the file, and revoke the value that it held.",
     ),
     RuleInfo(
         id="compose-secret-file-committed",
-        title="Secret file of a compose file in the repository",
+        title="Secret file of a compose file is committed",
         severity=Severity.HIGH,
         confidence=Confidence.HIGH,
         secret_class="api-key",  # noqa: S106 - the class of secrets that it may be
-        why="Compose reads the secret from a file that everybody with the repository has, and so "
-        "has its history.",
-        revoke="Find out what the value opens and disable it there.",
-        rotate="Issue a new value, and keep it in a file that git ignores or in the secret store.",
-        purge="Take the file out of the repository, then out of the history once it is revoked.",
-        fix="Take the file out of git (git rm --cached) and into .gitignore, or use "
-        "`environment:` or `external: true` in its place.",
+        why="Compose reads the secret from a file that is in the repository. Everyone who can "
+        "clone the repository has the secret, and its history keeps it.",
+        revoke="Find out what the value gives access to, and disable it there.",
+        rotate="Issue a new value, and keep it in a file that git ignores or in a secret store.",
+        purge="Remove the file from the repository, and its history once the value is revoked.",
+        fix="Remove the file from git (git rm --cached) and add it to .gitignore, or use "
+        "`environment:` or `external: true` instead.",
     ),
 )
 RULE_IDS = frozenset(rule.id for rule in RULES)
 _UNDECLARED, _UNUSED, _COMMITTED = RULES
 
-# What programs, drivers and SDKs read by themselves, without a word in the repository.
+# Variables that programs, drivers and SDKs read without being named in the repository.
 _READ_ELSEWHERE = re.compile(
     r"(?:AWS|AZURE|ARM|GOOGLE|GCP|GCLOUD|CLOUDSDK|DOCKER|COMPOSE|BUILDKIT|POSTGRES|MYSQL|MARIADB"
     r"|MONGO_INITDB|RABBITMQ_DEFAULT|PGADMIN_DEFAULT|MINIO_ROOT|KC|KEYCLOAK|GF|TRAEFIK|VAULT|CONSUL"
@@ -69,25 +62,31 @@ _READ_ELSEWHERE = re.compile(
 def undeclared(
     uses: Iterable[Reference], declared: Collection[str], *, has_example: bool
 ) -> Iterator[Finding]:
-    """The uses of variables that are none of `declared`. Where no file lists the variables, whoever
-    runs the application may well know them from elsewhere: that is less sure."""
+    """The uses of variables that are not in `declared`.
+
+    The confidence is low if the repository has no example environment (`has_example`): the
+    variables may be documented elsewhere.
+    """
     confidence = Confidence.MEDIUM if has_example else Confidence.LOW
     places = ".env.example, compose file, manifest, chart, workflow or Terraform variable"
     for use in uses:
         if use.name not in declared:
-            detail = f"no {places} declares {use.name}"
+            detail = f"{use.name} is not declared in any {places}"
             yield _finding(_UNDECLARED, use, confidence, detail)
 
 
 def unused(
     examples: Iterable[Reference], mentioned: Collection[str], *, passed_on: bool
 ) -> Iterator[Finding]:
-    """The variables of example environments that are none of `mentioned`. Where a file of variables
-    is `passed_on` as a whole, what runs there may read any of them: that is less sure."""
+    """The variables of example environments that are not in `mentioned`.
+
+    The confidence is low if a whole .env file is passed to a container (`passed_on`): the program
+    there may read any of its variables.
+    """
     confidence = Confidence.LOW if passed_on else Confidence.MEDIUM
     for each in examples:
         if each.name not in mentioned and not _READ_ELSEWHERE.fullmatch(each.name):
-            detail = f"nothing else in the repository names {each.name}"
+            detail = f"{each.name} appears nowhere else in the repository"
             yield _finding(_UNUSED, each, confidence, detail)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from scanner.model import Finding, Note, Outcome, Severity
+from scanner.model import Finding, Note, Outcome, Severity, SuppressedBy
 from scanner.report import text
 from scanner.report.interface import ReportContext
 from scanner.report.order import note_order
@@ -39,13 +39,15 @@ def read(outcome: Outcome) -> list[str]:
 
 
 def verdict(outcome: Outcome, fail_on: Severity) -> tuple[str, str]:
-    """A mark (`!` look, `✗` the run fails) and the result of a run that is not clean."""
+    """A mark and the result in words: `✓` clean, `!` does not fail the run, `✗` fails it."""
     findings = outcome.findings
-    incomplete = "" if outcome.complete else " · complete: false"
+    incomplete = "" if outcome.complete else " · incomplete"
     if not findings and outcome.complete:
         return "✓", "clean"
     if not findings:
-        return "!", "nothing found in what could be checked" + incomplete
+        paths = text.count(len(outcome.gaps), "path")
+        read = "audited" if outcome.live else "scanned"
+        return "!", f"Incomplete: {paths} could not be {read}. No findings in the rest."
     words = f"{text.count(len(findings), 'finding')} ({severities(findings)})"
     if all(finding.severity < fail_on for finding in findings):
         return "!", f"{words}, below --fail-on {fail_on.label}{incomplete}"
@@ -96,9 +98,9 @@ def remarks(outcome: Outcome) -> list[str]:
 
 def _register(outcome: Outcome) -> list[str]:
     kinds = Counter(item.by for item in outcome.register)
-    pragmas = {(item.by, item.where) for item in outcome.register if item.by == "pragma"}
+    pragmas = {(item.by, item.where) for item in outcome.register if item.by == SuppressedBy.PRAGMA}
     hidden = (item.suppression for item in outcome.suppressed)
-    pragmas |= {(item.by, item.where) for item in hidden if item.by == "pragma"}
+    pragmas |= {(item.by, item.where) for item in hidden if item.by == SuppressedBy.PRAGMA}
     words = [text.count(len(pragmas), "unexplained pragma")] if pragmas else []
     words += [text.count(kinds["rule-disabled"], "disabled rule")] * bool(kinds["rule-disabled"])
     return words + [text.count(kinds["accepted-gap"], "accepted gap")] * bool(kinds["accepted-gap"])

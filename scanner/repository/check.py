@@ -10,7 +10,7 @@ from scanner.configuration import repository
 from scanner.fingerprints import identify
 from scanner.inputs.interface import CONTROL_LIMIT
 from scanner.masking import masked, masked_finding, masked_gap, masked_note
-from scanner.model import Finding, Note, Outcome
+from scanner.model import Finding, Note, NoteKind, Outcome
 from scanner.policy.exceptions import accepted_gaps
 from scanner.policy.judge_input import Scope, in_order
 from scanner.policy.repository import contradictions, guard_rails, rotation_check
@@ -48,7 +48,7 @@ def check(tree: Tree, policy: PolicyFiles, now: datetime) -> Outcome:
 
 def no_policy() -> Note:
     text = f"there is no {repository.NAME}, so no secret has a class; keywatch init writes one"
-    return Note(kind="no-policy", path="", text=text)
+    return Note(kind=NoteKind.NO_POLICY, path="", text=text)
 
 
 def _guard_rails(tree: Tree, seen: Seen) -> list[Finding]:

@@ -15,7 +15,7 @@ from scanner.inputs.folder import Folder
 from scanner.inputs.git import commands
 from scanner.inputs.interface import Blob
 from scanner.inputs.root import path_to_root
-from scanner.model import Coverage, Gap, Skip
+from scanner.model import Coverage, Gap, GapKind, Skip
 
 MOST = 1 << 20
 """Bytes of the largest script, manifest or workflow that is read."""
@@ -56,7 +56,7 @@ class Tree:
         try:
             data = b"".join(got.chunks)
         except OSError as error:
-            return Gap(kind="changed", path=path, reason=error.strerror or str(error))
+            return Gap(kind=GapKind.CHANGED, path=path, reason=error.strerror or str(error))
         self._files += 1
         self._size += got.size
         return data

@@ -62,14 +62,18 @@ class Baselines(NamedTuple):
         if self.settings is None:
             return []
         from scanner.masking import masked
-        from scanner.model import Suppression
+        from scanner.model import SuppressedBy, Suppression
 
         disabled = [
-            Suppression(by="plugin-disabled", where=self.detect_secrets_name, rule=plugin)
+            Suppression(
+                by=SuppressedBy.PLUGIN_DISABLED, where=self.detect_secrets_name, rule=plugin
+            )
             for plugin in self.settings.disabled_plugins
         ]
         filters = [
-            Suppression(by="filter-added", where=self.detect_secrets_name, reason=masked(each))
+            Suppression(
+                by=SuppressedBy.FILTER_ADDED, where=self.detect_secrets_name, reason=masked(each)
+            )
             for each in self.settings.extra_filters
         ]
         return disabled + filters

@@ -14,7 +14,7 @@ from scanner.inputs.git import packs
 from scanner.inputs.git.revisions import Change, cut_at, of_history
 from scanner.inputs.git.stored import Stored, of_commit
 from scanner.masking import masked_gap
-from scanner.model import Gap, Observation
+from scanner.model import Gap, GapKind, Observation
 from scanner.scan.commit_scanner import CommitResult, CommitWorkerConfig
 from scanner.scan.plan import ScanPlan
 from scanner.scan.request import HistoryRequest
@@ -139,7 +139,9 @@ def _walks(
             done += len(result.items)
             first = result.items[0][:12]
             reason = f"{len(result.items)} commits, {first} the first: their worker process ended"
-            lost.total.gaps.append(Gap(kind="worker-lost", path="", reason=f"{reason} too early"))
+            lost.total.gaps.append(
+                Gap(kind=GapKind.WORKER_LOST, path="", reason=f"{reason} too early")
+            )
             yield lost
         else:
             done += result.done

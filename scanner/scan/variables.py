@@ -16,7 +16,7 @@ from scanner.detect.variables import collector
 from scanner.detect.variables.collector import ENV_FILE, MOST, Notes, prefix
 from scanner.inputs.interface import Blob, Source
 from scanner.masking import masked
-from scanner.model import Finding, Note, Observation, Reference
+from scanner.model import Finding, Note, NoteKind, Observation, Reference
 
 
 class Tree(NamedTuple):
@@ -142,4 +142,4 @@ def _over(counts: Mapping[str, int]) -> Iterator[Note]:
     for what, count in counts.items():
         if count > MOST:
             text = f"{count:,} variables are {what}; the first {MOST} were held against the tree"
-            yield Note(kind="too-many-variables", path="", text=text)
+            yield Note(kind=NoteKind.TOO_MANY_VARIABLES, path="", text=text)

@@ -10,7 +10,7 @@ from scanner.detect.prefilter.matcher import NAME
 from scanner.detect.prefilter.scopes import scope_of
 from scanner.errors import UsageError
 from scanner.masking import masked
-from scanner.model import Gap
+from scanner.model import Gap, GapKind
 from scanner.scan.result import ScanResult
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def scan(
         if isinstance(part, pool.Lost):
             reason = "the worker process that read it ended too early (out of memory?)"
             result.gaps += (
-                Gap(kind="worker-lost", path=masked(path), reason=reason) for path in part.items
+                Gap(kind=GapKind.WORKER_LOST, path=masked(path), reason=reason)
+                for path in part.items
             )
         else:
             result.add(part)

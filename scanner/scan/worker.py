@@ -11,7 +11,7 @@ from scanner import cache, globs, pool
 from scanner.detect.detector import NOTHING, SCOPES, Detector, Named, matcher_for
 from scanner.detect.rules.rulebook import Rulebook
 from scanner.inputs.interface import Blob, Source
-from scanner.model import MEMBER, Gap, Skip
+from scanner.model import MEMBER, Gap, GapKind, Skip, SkipKind
 from scanner.scan.result import ScanResult
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class FileScanner(NamedTuple):
         for path in paths:
             name = names.get(path, NOTHING)
             if self.excluded(path):
-                result.skips.append(Skip(kind="excluded", path=_shown(path, name)))
+                result.skips.append(Skip(kind=SkipKind.EXCLUDED, path=_shown(path, name)))
                 continue
             if self.archives:
                 result.add(self._scan_archive(self.archives, path, name))
@@ -135,7 +135,7 @@ class FileScanner(NamedTuple):
                     inner = content._replace(path=shown + content.path[len(path) :])
                     self._scan_member(inner, result)
         except Exception as error:  # noqa: BLE001 - one odd file must not hide what is in the others
-            result.gaps.append(Gap(kind="internal", path=shown, reason=_defect(error)))
+            result.gaps.append(Gap(kind=GapKind.INTERNAL, path=shown, reason=_defect(error)))
         return result
 
     def _scan_member(self, content: Blob | Skip | Gap, result: ScanResult) -> None:
@@ -173,10 +173,10 @@ class FileScanner(NamedTuple):
             observation = self.detector.observe(shown, text, blob.size, called, uses)
         except OSError as error:
             reason = error.strerror or "it could not be read to its end"
-            result.gaps.append(Gap(kind="unreadable", path=shown, reason=reason))
+            result.gaps.append(Gap(kind=GapKind.UNREADABLE, path=shown, reason=reason))
             return
         except Exception as error:  # noqa: BLE001 - one odd file must not hide what is in the others
-            result.gaps.append(Gap(kind="internal", path=shown, reason=_defect(error)))
+            result.gaps.append(Gap(kind=GapKind.INTERNAL, path=shown, reason=_defect(error)))
             return
         result.files += 1
         result.size += blob.size

@@ -257,11 +257,11 @@ def test_an_entry_of_the_operators_holds_whatever_the_repository_calls_a_secret(
     gives(prod=[record("app/late", 200), record("app/also", 200), record("app/fast", 2)])
     done = audited(repository)
     assert set(done.verdicts.values()) == {"overdue"}
-    said = "vault://*/*/secret/app/** is of class encryption-key, by the operator of class"
+    said = "vault://*/*/secret/app/** has class encryption-key, but"
     assert [(line, detail.split(": ")[0]) for line, detail in weakened(done)] == [
         (2, "other"),
-        (4, f"{said} api-key"),
-        (4, f"{said} service-token"),
+        (4, f"{said} api-key in the operator config"),
+        (4, f"{said} service-token in the operator config"),
     ]
 
 
@@ -409,7 +409,7 @@ def test_declared_keys_that_nobody_asked_for_are_noted(declaring: Path) -> None:
     notes = audited(declaring, VAULT_ADDR=HOME).report["notes"]
     (note,) = [each for each in notes if each["kind"] == "keys-not-compared"]
     assert (note["path"], note["line"]) == ("configs/secrets/vault.yaml", 5)
-    assert note["text"].startswith("declared keys that were not looked for: 1;")
+    assert note["text"].startswith("declared keys that were not checked: 1;")
     gives(prod=[record("app/a", keys=("api_key",)), record("app/b")])
     notes = audited(declaring, VAULT_ADDR=HOME).report["notes"]
     assert "keys-not-compared" not in [each["kind"] for each in notes]
@@ -434,7 +434,7 @@ def test_one_denied_path_is_a_gap_and_the_coverage_is_told_in_numbers(repository
     done = run(repository, "--backend=prod", f"--now={NOW.isoformat()}")
     assert done.code == 3
     assert "prod: 412 of 415 paths; 3 denied" in done.out
-    assert "complete: false" in done.out
+    assert "Incomplete: 3 paths could not be audited. No findings in the rest." in done.out
 
 
 def test_a_gap_wins_over_findings_unless_it_need_not_be_complete(repository: Path) -> None:

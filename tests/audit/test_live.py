@@ -114,7 +114,7 @@ def test_what_is_there_is_placed_where_it_is_declared_and_is_not_missing() -> No
 def test_a_declared_secret_that_its_store_has_not_is_missing_once_for_all_its_keys() -> None:
     found = of_vault(record(API_KEYS))
     assert found.said() == [("secret-missing", "configs/secrets/0.yaml:6", DB)]
-    assert "prod has no secret/data/app/db" in found.findings()[0].detail
+    assert "secret/data/app/db does not exist in prod" in found.findings()[0].detail
     assert found.findings()[0].severity == Severity.HIGH
 
 
@@ -155,7 +155,7 @@ def test_a_secret_outside_of_what_is_read_is_noted_and_not_missing(option: str, 
             kind="not-audited",
             path="configs/secrets/0.yaml",
             line=line,
-            text=f"{name} lies in no store that the operator's file names",
+            text=f"{name} is in no store that the operator config lists",
         )
         for line, name in ((5, "secret/data/app/api-keys"), (6, "secret/data/app/db"))
     ]
@@ -365,7 +365,7 @@ def test_of_two_stores_the_one_at_the_address_counts() -> None:
     unknown = Compared(repository, [prod(), staging], copies[:1])
     (missing,) = unknown.findings()
     assert missing.context == "vault://*/-/secret/app/db"
-    assert "prod and staging has no secret/data/app/db" in missing.detail
+    assert "secret/data/app/db does not exist in prod or staging" in missing.detail
     assert unknown.findings("vault://prod") == []
 
 

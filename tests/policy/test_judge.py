@@ -481,7 +481,7 @@ def test_findings_below_the_asked_confidence_are_counted() -> None:
     outcome = verdict(two, min_confidence=Confidence.MEDIUM)
     assert found(outcome) == [("generic-password", 1)]
     assert kinds(outcome.notes) == ["below-confidence"]
-    assert "left out: 1 " in outcome.notes[0].text
+    assert "low confidence: 1 " in outcome.notes[0].text
 
 
 def test_skips_are_counted_by_kind() -> None:

@@ -178,7 +178,7 @@ def test_a_secret_of_a_class_that_there_is_not_is_not_configured() -> None:
     entry = ENTRY._replace(secret_class="api-keys")
     one = rotation_age.judge(record, Match(entry=entry, secret_class=None), NOW)
     assert (one.verdict, one.owner) == (None, "@team")
-    assert one.conditions[0].detail == "its entry names the class api-keys, which there is not"
+    assert one.conditions[0].detail == "its entry names the unknown class api-keys"
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_an_old_credential_that_works_since_an_impossible_time_is_not_excused() 
     for since in (datetime.min.replace(tzinfo=UTC), ago(-DAY)):
         one = judged(dated=known(DAY), superseded=since)
         assert conditions(one) == [Condition.NOT_REVOKED]
-        assert "since when is not known" in one.conditions[0].detail
+        assert "it is unknown since when" in one.conditions[0].detail
 
 
 def test_overlap_is_the_grace_where_a_class_does_not_say_it() -> None:
@@ -283,21 +283,21 @@ def test_overlap_is_the_grace_where_a_class_does_not_say_it() -> None:
             {"dated": known(91 * DAY + 3 * HOUR + 1)},
             (
                 "91d3h old, limit 90d (api-key), due 2026-11-23 08:59 UTC; read from created_time, "
-                "which moves with a new value alone"
+                "which changes only with a new value"
             ),
         ),
         (
             {"dated": Dated(None, ago(DAY), "LastModifiedDate", Strength.WEAK)},
             (
-                "at least 24h old, limit 90d (api-key); read from LastModifiedDate, which moves "
-                "without a new value, too"
+                "at least 24h old, limit 90d (api-key); read from LastModifiedDate, which may "
+                "change without a new value"
             ),
         ),
         (
             {"dated": Dated(ago(400 * DAY), ago(DAY), "managedFields", Strength.BOUND)},
             (
                 "at least 24h and at most 400d old, limit 90d (api-key); read from managedFields, "
-                "which bounds the age"
+                "which limits the age"
             ),
         ),
         (
@@ -311,12 +311,12 @@ def test_overlap_is_the_grace_where_a_class_does_not_say_it() -> None:
             {"never": True},
             ("of unknown age, limit 90d (api-key); the store says that it was never rotated"),
         ),
-        ({}, "of unknown age, limit 90d (api-key); its kind has no date"),
+        ({}, "of unknown age, limit 90d (api-key); secrets of this kind have no date"),
         (
             {"dated": Dated(datetime(1970, 1, 1, tzinfo=UTC), None, "creation_time")},
             (
                 "of unknown age, limit 90d (api-key); creation_time says 1970-01-01 00:00 UTC, "
-                "which is no time"
+                "which is not a valid time"
             ),
         ),
     ],

@@ -106,7 +106,7 @@ def test_a_message_is_no_longer_than_the_runner_takes() -> None:
 
 def test_the_last_line_is_the_result_and_no_command() -> None:
     *_, last = render("github", eventful(), context()).splitlines()
-    assert last.startswith("keywatch: 3 findings (1 critical, 1 high, 1 low) · complete: false · ")
+    assert last.startswith("keywatch: 3 findings (1 critical, 1 high, 1 low) · incomplete · ")
     assert render("github", outcome(), context()).startswith("keywatch: clean · 214 files")
 
 
@@ -188,7 +188,7 @@ def test_the_schema_would_find_an_attribute_that_jenkins_does_not_know(
 def test_csv_has_a_row_for_the_run_and_for_each_thing() -> None:
     kinds = Counter(row["row"] for row in rows(eventful()))
     assert kinds == {"run": 1, "finding": 3, "suppressed": 4, "gap": 1, "note": 2}
-    assert "complete: false" in rows(eventful())[0]["detail"]
+    assert "incomplete" in rows(eventful())[0]["detail"]
 
 
 def test_csv_tells_by_what_a_finding_is_covered_and_until_when() -> None:

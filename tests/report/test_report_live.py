@@ -140,7 +140,7 @@ def test_a_finding_about_a_live_secret_names_it_its_declaration_owner_and_runboo
 
 def test_a_gap_of_the_live_side_is_no_file_and_its_id_stands_as_it_is() -> None:
     text = show(audit(), open_from="../")
-    assert "NOT CHECKED  1 gap: a secret there was not judged" in text
+    assert "NOT CHECKED  1 path: secrets there were not audited" in text
     assert "    vault://prod/-/secret/closed  denied: no read\n" in text
 
 
@@ -159,7 +159,7 @@ def test_many_changes_are_cut_and_counted() -> None:
 
 def test_markdown_has_a_table_of_classes_changes_findings_and_gaps() -> None:
     text = render("markdown", audit(), context())
-    assert text.startswith("# keywatch: ✗ 2 findings (1 critical, 1 low) · complete: false\n")
+    assert text.startswith("# keywatch: ✗ 2 findings (1 critical, 1 low) · incomplete\n")
     assert (
         "| api-key | 90d | 7 | 1 overdue, 1 undated, 1 due soon, 4 ok | 1 rotation-failing |"
         in text

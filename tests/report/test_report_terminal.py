@@ -154,11 +154,11 @@ def test_gaps_are_loud_and_say_why() -> None:
         Gap(kind="unreadable", path=f"s{n:02}.yaml", reason="Permission denied") for n in range(12)
     )
     text = show(outcome(gaps=gaps))
-    assert "NOT CHECKED  12 gaps" in text
+    assert "NOT CHECKED  12 paths" in text
     assert "s00.yaml  unreadable: Permission denied" in text
     assert "… and 2 more" in text
     assert "the whole list" in text
-    assert "! nothing found in what could be checked · complete: false" in text
+    assert "! Incomplete: 12 paths could not be scanned. No findings in the rest." in text
     assert "clean" not in text
 
 

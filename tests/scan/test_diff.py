@@ -565,12 +565,12 @@ class TestBypasses:
     @pytest.mark.parametrize(
         ("said", "words"),
         [
-            ("fail_on: critical", "fail_on is critical, and was low"),
-            ("min_confidence: high", "min_confidence is high"),
-            ("max_file_size: 1B", "max_file_size is 1 bytes"),
+            ("fail_on: critical", "fail_on changed from low to critical"),
+            ("min_confidence: high", "min_confidence changed from low to high"),
+            ("max_file_size: 1B", "max_file_size changed from 20,000,000 to 1 bytes"),
             ("disable_rules: [github-personal-access-token]", "the disabled rule github"),
-            ("legacy_pragmas: allow", "legacy_pragmas is allow"),
-            ("detect_secrets: 'off'", "detect_secrets is off"),
+            ("legacy_pragmas: allow", "legacy_pragmas changed from warn to allow"),
+            ("detect_secrets: 'off'", "detect_secrets changed from unset to off"),
         ],
     )
     def test_a_setting(self, pull: Pull, said: str, words: str) -> None:
@@ -608,7 +608,7 @@ class TestBypasses:
         )
         self.assert_refused(seen, words, "keywatch.yaml")
         self.assert_refused(
-            seen, "the entry vault://*/*/secret/two of secrets is gone", "keywatch.yaml"
+            seen, "the entry vault://*/*/secret/two of secrets was removed", "keywatch.yaml"
         )
 
     def test_a_narrower_entry_of_a_slower_class_and_a_default_that_is_loosened(
@@ -651,7 +651,7 @@ class TestBypasses:
         pull.commit({"app.py": line}, "keywatch.yaml")
         for matcher in ("re", "auto"):
             seen = pull.scan("--diff", "main", "--matcher", matcher)
-            self.assert_refused(seen, "the rule acme-key is gone", "keywatch.yaml")
+            self.assert_refused(seen, "the rule acme-key was removed", "keywatch.yaml")
 
     def test_is_secret_false(self, pull: Pull) -> None:
         detect_secrets = pull.root / ".secrets.baseline"
@@ -684,7 +684,7 @@ class TestBypasses:
             "plugin": "plugin-disabled: KeywordDetector",
             "filter": "filter-added",
             "entry": "the baseline entry for Secret Keyword in app.py",
-            "gone": ".secrets.baseline is gone",
+            "gone": ".secrets.baseline, which enables the detect-secrets layer, was removed",
         }[what]
         if what == "plugin":
             plugins = document["plugins_used"]

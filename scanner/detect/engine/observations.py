@@ -8,7 +8,7 @@ from scanner.detect import mask
 from scanner.detect.engine.chunks import Place
 from scanner.detect.engine.matches import Match
 from scanner.fingerprints import digest
-from scanner.model import Finding, Location, Note
+from scanner.model import Finding, Location, Note, NoteKind
 
 
 def notes(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Iterator[Note]:
@@ -16,7 +16,7 @@ def notes(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Ite
     for match in matches:
         line, _ = place.move(data, match.start)
         text = f"a placeholder or an example stands where {match.rule.id} looks for a secret"
-        yield Note(kind="placeholder", path=path, line=line, text=text)
+        yield Note(kind=NoteKind.PLACEHOLDER, path=path, line=line, text=text)
 
 
 def findings(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Iterator[Finding]:

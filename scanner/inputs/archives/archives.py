@@ -15,7 +15,7 @@ from scanner.inputs import text_encoding
 from scanner.inputs.archives import compression, tar, zips
 from scanner.inputs.archives.compression import PIECE, Member, Reader, Refused
 from scanner.inputs.interface import CHUNK, Blob, Source
-from scanner.model import MEMBER, Gap, Skip
+from scanner.model import MEMBER, Gap, GapKind, Skip, SkipKind
 
 DEPTH = 5
 """Archives within archives."""
@@ -101,7 +101,7 @@ class _Walk:
             yield from _guarded(path, self._archive(path, kind, file, 1, MEMORY))
         except _Bomb as bomb:
             reason = f"{bomb}; the rest of it was not read"
-            yield Gap(kind="archive-bomb", path=path, reason=reason)
+            yield Gap(kind=GapKind.ARCHIVE_BOMB, path=path, reason=reason)
 
     def _archive(
         self, path: str, kind: str, file: Reader, depth: int, memory: int
@@ -132,7 +132,7 @@ class _Walk:
         if member.left_out == "folder":
             return
         if self._excluded(path):
-            yield Skip(kind="excluded", path=path)
+            yield Skip(kind=SkipKind.EXCLUDED, path=path)
         elif member.left_out:
             yield Skip(kind=member.left_out, path=path)
         else:
@@ -153,7 +153,7 @@ class _Walk:
         elif member.size is not None and member.size > self._most:
             yield _too_large(path, member)
         elif member.size is not None and not _is_text(head):
-            yield Skip(kind="binary", path=path)  # the rest need not be unpacked
+            yield Skip(kind=SkipKind.BINARY, path=path)  # the rest need not be unpacked
         else:
             yield from self._text(path, member, body)
 
@@ -223,14 +223,14 @@ def _gap(path: str, error: Exception) -> Gap:
     if isinstance(error, Refused):
         return Gap(kind=error.kind, path=path, reason=error.reason)
     reason = f"it is damaged, or takes too much memory ({type(error).__name__})"
-    return Gap(kind="archive-damaged", path=path, reason=reason)
+    return Gap(kind=GapKind.ARCHIVE_DAMAGED, path=path, reason=reason)
 
 
 def _too_large(path: str, member: Member) -> Skip | Gap:
     if member.ratio() <= RATIO:
-        return Skip(kind="too-large", path=path)
+        return Skip(kind=SkipKind.TOO_LARGE, path=path)
     reason = f"it is over max_file_size, and over {RATIO} times what is stored of it"
-    return Gap(kind="archive-bomb", path=path, reason=reason)
+    return Gap(kind=GapKind.ARCHIVE_BOMB, path=path, reason=reason)
 
 
 def _guarded(path: str, found: Iterator[Found]) -> Iterator[Found]:

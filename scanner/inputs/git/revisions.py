@@ -11,7 +11,7 @@ from scanner import processes
 from scanner.errors import UsageError
 from scanner.inputs.git import commands
 from scanner.inputs.git.commands import Objects
-from scanner.model import Gap
+from scanner.model import Gap, GapKind
 
 _FETCH = "fetch them: actions/checkout with fetch-depth: 0, or git fetch --unshallow"
 _EMPTY = {  # the tree without files, by the length of an id
@@ -73,7 +73,7 @@ def of_push(root: str, new: str, old: str, known: str) -> Change:
     head = objects.id(f"{new}^{{commit}}")
     if head is None:
         reason = f"{new[:12]} is no commit, so it was not looked into"
-        return Change(gaps=(Gap(kind="unreadable", path="", reason=reason),))
+        return Change(gaps=(Gap(kind=GapKind.UNREADABLE, path="", reason=reason),))
     without = [f"^{old}"] if old.strip("0") else []
     listed = _listed(root, (head, *without), "--ignore-missing", "--not", known, "--not")
     if not listed.commits:
@@ -109,7 +109,7 @@ def of_history(  # noqa: PLR0913 - all that the arguments may say, by name
                 tips.append(oid)
             else:
                 reason = f"{name} leads to no object that is here (git fsck)"
-                gaps.append(Gap(kind="unreadable", path="", reason=reason))
+                gaps.append(Gap(kind=GapKind.UNREADABLE, path="", reason=reason))
     without = (*seen, *([base] if base else ()))
     try:
         revisions = (*tips, *(f"^{each}" for each in without))
@@ -119,12 +119,12 @@ def of_history(  # noqa: PLR0913 - all that the arguments may say, by name
         if said:
             raise
         reason = f"git cannot walk through all commits: {error.why} (git fsck); all that are whole"
-        gaps.append(Gap(kind="unreadable", path="", reason=f"{reason} were looked at"))
+        gaps.append(Gap(kind=GapKind.UNREADABLE, path="", reason=f"{reason} were looked at"))
         listed = _whole(root)
     cut = cut_at(root).intersection(listed.commits)
     if cut:
         reason = f"the clone is shallow: {len(cut)} commits begin without their parents. {_FETCH}"
-        gaps.append(Gap(kind="shallow", path="", reason=reason))
+        gaps.append(Gap(kind=GapKind.SHALLOW, path="", reason=reason))
     return Change(
         head=head,
         base=base,

@@ -10,7 +10,7 @@ from scanner.errors import UsageError
 from scanner.inputs import text_encoding
 from scanner.inputs.git import commands
 from scanner.inputs.interface import CONTROL_LIMIT, Blob, too_large, too_large_to_hold
-from scanner.model import Gap, Skip
+from scanner.model import Gap, GapKind, Skip, SkipKind
 
 NOT_TEXT = {"160000": "submodule", "120000": "symlink"}
 MOST_LISTED = 1 << 26
@@ -68,13 +68,13 @@ class Stored:
             return Skip(kind=NOT_TEXT[mode], path=path)
         if mode == _UNMERGED:
             reason = "it is unmerged: resolve and git add it"
-            return Gap(kind="unreadable", path=path, reason=reason)
+            return Gap(kind=GapKind.UNREADABLE, path=path, reason=reason)
         data = self._contents.read(oid, most)
         if data is None:
             reason = f"git has no blob {oid[:12]} for it: it is damaged, or the clone is partial"
-            return Gap(kind="unreadable", path=path, reason=reason)
+            return Gap(kind=GapKind.UNREADABLE, path=path, reason=reason)
         if isinstance(data, int):
-            return Skip(kind="too-large", path=path)
+            return Skip(kind=SkipKind.TOO_LARGE, path=path)
         return text_encoding.blob(path, len(data), data, (data,))
 
     def open(self, path: str, most: int) -> BufferedIOBase | Gap | None:

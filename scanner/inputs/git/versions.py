@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from scanner.inputs.git import commands
 from scanner.inputs.git.stored import MOST_LISTED, NOT_TEXT
-from scanner.model import Gap
+from scanner.model import Gap, GapKind
 
 Lines = tuple[tuple[int, int], ...]
 """The first and the last line, counted from 1, of each block of a file's lines."""
@@ -250,9 +250,9 @@ def _gap(item: str, *, too_many: bool = False) -> Gap:
     what = "what the whole range changes" if " " in item else f"what commit {item[:12]} changes"
     if too_many:
         reason = f"{what} is not looked at: it is more files than keywatch can list"
-        return Gap(kind="unreadable", path="", reason=reason)
+        return Gap(kind=GapKind.UNREADABLE, path="", reason=reason)
     reason = (
         f"git cannot tell {what}: an object is damaged (git fsck names it), or missing because the "
         "clone is partial (git fetch --refetch --no-filter)"
     )
-    return Gap(kind="unreadable", path="", reason=reason)
+    return Gap(kind=GapKind.UNREADABLE, path="", reason=reason)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
-from scanner.model import Note
+from scanner.model import Note, NoteKind
 from scanner.records import Dated
 
 Client = TypeVar("Client")
@@ -51,4 +51,4 @@ def elsewhere(path: str, primary: str, regions: tuple[str, ...]) -> Note | None:
     if primary in regions:
         return None
     text = f"a replica of the one in {primary}, a region that this backend does not read"
-    return Note(kind="replica", path=path, text=text)
+    return Note(kind=NoteKind.REPLICA, path=path, text=text)

@@ -15,7 +15,7 @@ from scanner.inventory.aws.required_permissions import EXCESSIVE, NEEDED, SIMULA
 from scanner.inventory.interface import Settings
 from scanner.inventory.listing import Look, segment, walk
 from scanner.inventory.threads import in_order
-from scanner.model import Gap, Note
+from scanner.model import Gap, Note, NoteKind
 from scanner.records import Record
 
 _GLOBAL = "global"
@@ -94,4 +94,4 @@ class Reader:
 def _untold(account: Account) -> Note:
     who = segment(account.identity)
     text = f"which rights {who} holds beyond need is not told: {SIMULATE} failed"
-    return Note(kind="excess-unknown", path=account.path, text=text)
+    return Note(kind=NoteKind.EXCESS_UNKNOWN, path=account.path, text=text)

@@ -24,7 +24,7 @@ from scanner.inventory.azure.rotation import rotation
 from scanner.inventory.interface import Settings
 from scanner.inventory.listing import Look, Trouble, gap, segment, walk
 from scanner.inventory.threads import in_order
-from scanner.model import Gap, Note
+from scanner.model import Gap, Note, NoteKind
 from scanner.records import Dated, Record, Strength
 
 Part = Callable[[], Iterator[Record | Gap | Note]]
@@ -60,7 +60,9 @@ class Reader:
         access = Access(self._settings)
         urls = self._settings.options["vaults"]
         yield from in_order(part for url in urls for part in self._parts(access, url))
-        yield Note(kind="excess-unknown", path=f"azure://{self._settings.name}", text=_UNTOLD)
+        yield Note(
+            kind=NoteKind.EXCESS_UNKNOWN, path=f"azure://{self._settings.name}", text=_UNTOLD
+        )
 
     def _parts(self, access: Access, url: str) -> Iterator[Part]:
         path = f"azure://{self._settings.name}/{segment(vault_name(url))}"

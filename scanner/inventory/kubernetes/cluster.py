@@ -23,7 +23,7 @@ from scanner.inventory.kubernetes.http import UnreadError, Wire
 from scanner.inventory.kubernetes.mounts import CLASSES, GROUP, STATUSES
 from scanner.inventory.kubernetes.secrets import HELM, SELECTORS, changed, mark_of, record, sighted
 from scanner.inventory.kubernetes.sources import SOURCES, Source
-from scanner.model import Gap, Note
+from scanner.model import Gap, GapKind, Note, NoteKind
 from scanner.records import Record
 
 _SKEW = timedelta(minutes=5)
@@ -91,7 +91,7 @@ class Cluster:
         if wire.clock and abs(wire.clock - here) > _SKEW:
             said = f"the server says that it is {wire.clock:%Y-%m-%d %H:%M} UTC, this run takes it"
             taken = f"{said} to be {here:%Y-%m-%d %H:%M} UTC: ages are off by the difference"
-            yield Note(kind="clock", path=self._root, text=taken)
+            yield Note(kind=NoteKind.CLOCK, path=self._root, text=taken)
 
     def _scope(
         self, wire: Wire, groups: Mapping[str, str], namespace: str
@@ -126,13 +126,13 @@ class Cluster:
             yield from self._afterwards(told)
             if namespace and not told.count:
                 reason = "it has no Secret: is there such a namespace?"
-                yield Gap(kind="empty", path=place, reason=reason)
+                yield Gap(kind=GapKind.EMPTY, path=place, reason=reason)
 
     def _secret(self, item: object, kind: str, told: _Told) -> Iterator[Record | Gap]:
         namespace, name = text(item, "metadata", "namespace"), text(item, "metadata", "name")
         if not (namespace and name):
             reason = "a Secret of the list has no name that can be read"
-            yield Gap(kind="unreadable", path=self._root, reason=reason)
+            yield Gap(kind=GapKind.UNREADABLE, path=self._root, reason=reason)
             return
         told.count += 1
         if kind == HELM:
@@ -159,16 +159,18 @@ class Cluster:
             yield self._record(keys[-1], "sealing-key", told)
             if keys[:-1]:
                 kept = f"{len(keys) - 1:,} older sealing keys only open what was sealed with them"
-                yield Note(kind="superseded", path=f"{self._root}/{namespace}/secret", text=kept)
+                yield Note(
+                    kind=NoteKind.SUPERSEDED, path=f"{self._root}/{namespace}/secret", text=kept
+                )
         for (namespace, name), sources in sorted(told.sources.items()):
             absent = f"{sources[0].said} is to write it, and it is not there"
-            yield Note(kind="unwritten", path=self._ident(namespace, name), text=absent)
+            yield Note(kind=NoteKind.UNWRITTEN, path=self._ident(namespace, name), text=absent)
         for namespace, name, who in told.consumers.mounts.elsewhere():
             path = self._ident(namespace, name, kind="secretproviderclass")
-            yield Note(kind="consumer-on-old-value", path=path, text=who)
+            yield Note(kind=NoteKind.CONSUMER_ON_OLD_VALUE, path=path, text=who)
         if told.helm:
             left = f"{told.helm:,} releases that Helm keeps as Secrets, with the values given to it"
-            yield Note(kind="helm-releases", path=self._root, text=left)
+            yield Note(kind=NoteKind.HELM_RELEASES, path=self._root, text=left)
 
     def _ident(self, namespace: str, name: str, kind: str = "secret") -> str:
         return f"{self._root}/{quote(namespace, safe='')}/{kind}/{quote(name, safe='')}"

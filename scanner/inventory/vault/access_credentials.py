@@ -11,7 +11,7 @@ from typing import Any
 from scanner.inventory.vault.errors import Trouble
 from scanner.inventory.vault.mount import Mount, Place, at, moment
 from scanner.inventory.vault.requests import Item, Leaf, Next, Step
-from scanner.model import Note
+from scanner.model import Note, NoteKind
 from scanner.records import ENDLESS, Record
 
 
@@ -77,7 +77,9 @@ def _token(mount: Mount, accessor: str, below: str, leases: Mapping[str, int]) -
         data = mount.look_up("lookup-accessor", {"accessor": accessor})
     except Trouble as error:
         if "invalid accessor" in error.words:
-            return [Note(kind="gone", path=mount.id(below), text="it ended while it was read")]
+            return [
+                Note(kind=NoteKind.GONE, path=mount.id(below), text="it ended while it was read")
+            ]
         raise
     record = Record(
         id=mount.id(below),

@@ -19,7 +19,7 @@ from scanner.inventory.vault.mount import canonical
 from scanner.inventory.vault.namespaces import Session
 from scanner.inventory.vault.options import home
 from scanner.inventory.vault.requests import Item, walked
-from scanner.model import Note
+from scanner.model import Note, NoteKind
 
 _MAX_SKEW = timedelta(minutes=1)
 _CLOSED = {
@@ -91,15 +91,15 @@ class Vault:
         """What may be wrong with what it says, and with how it is asked."""
         if health.status in _STANDBY:
             text = "it is a standby: what it says may be some seconds old"
-            yield Note(kind="standby", path=store, text=text)
+            yield Note(kind=NoteKind.STANDBY, path=store, text=text)
         now = self._now + timedelta(seconds=time.monotonic() - self._began)
         if (skew := _time_of(health, now) - now) and abs(skew) > _MAX_SKEW:
             way = "ahead of" if skew > timedelta() else "behind"
             text = f"its clock is {abs(skew).total_seconds():.0f} s {way} ours: ages are off by it"
-            yield Note(kind="clock-skew", path=store, text=text)
+            yield Note(kind=NoteKind.CLOCK_SKEW, path=store, text=text)
         parts = urlsplit(self._settings.options["address"])
         if parts.scheme == "http" and not _is_here(parts.hostname or ""):
-            yield Note(kind="no-tls", path=store, text="the token goes to it unencrypted")
+            yield Note(kind=NoteKind.NO_TLS, path=store, text="the token goes to it unencrypted")
 
 
 def _health(wire: Wire) -> Answer:

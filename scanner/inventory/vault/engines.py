@@ -10,7 +10,7 @@ from typing import Any
 
 from scanner.inventory.vault.mount import Entry, Shelf, at, is_zero, moment
 from scanner.inventory.vault.requests import Item
-from scanner.model import Note
+from scanner.model import Note, NoteKind
 from scanner.records import Record, Rotation, Strength
 
 _FIRINGS = 9  # of a schedule: over a week of work days, or most of a year of months
@@ -69,7 +69,7 @@ def _schedule(cron: str, window: object, last: datetime) -> tuple[timedelta, tim
 def _transit_key(entry: Entry) -> Iterator[Item]:
     """Versions before the latest decrypt what they encrypted: they are no old credential in use."""
     if entry.data.get("soft_deleted"):
-        yield Note(kind="not-live", path=entry.id, text="it is deleted, and can be restored")
+        yield Note(kind=NoteKind.NOT_LIVE, path=entry.id, text="it is deleted, and can be restored")
         return
     number = str(entry.data["latest_version"])
     made = entry.data["keys"][number]
@@ -101,7 +101,9 @@ def _issuer(entry: Entry) -> Iterator[Item]:
         tags={"issuer_name": str(name)} if name else {},
     )
     if (end := certificate.not_valid_after_utc) <= entry.mount.place.now:
-        yield Note(kind="expired", path=entry.id, text=f"its certificate ended on {end:%Y-%m-%d}")
+        yield Note(
+            kind=NoteKind.EXPIRED, path=entry.id, text=f"its certificate ended on {end:%Y-%m-%d}"
+        )
 
 
 DATABASE = (

@@ -9,7 +9,7 @@ from typing import Any
 from scanner.inventory.vault.errors import Trouble, gap
 from scanner.inventory.vault.mount import Entry, Shelf, at, is_zero, moment
 from scanner.inventory.vault.requests import Item
-from scanner.model import Note
+from scanner.model import Note, NoteKind
 from scanner.records import Record, Strength
 
 
@@ -21,11 +21,11 @@ def _version_1(entry: Entry) -> Iterator[Item]:
 def _version_2(entry: Entry) -> Iterator[Item]:
     number = int(entry.data["current_version"])
     if number == 0:
-        yield Note(kind="not-live", path=entry.id, text="it has metadata and no value yet")
+        yield Note(kind=NoteKind.NOT_LIVE, path=entry.id, text="it has metadata and no value yet")
         return
     version = entry.data["versions"][str(number)]
     if dead := _dead(version, entry.mount.place.now):
-        yield Note(kind="not-live", path=entry.id, text=f"its current version is {dead}")
+        yield Note(kind=NoteKind.NOT_LIVE, path=entry.id, text=f"its current version is {dead}")
         return
     record = Record(
         id=entry.id,

@@ -16,7 +16,7 @@ from scanner.inventory.vault.catalog import ENGINES, HOLDS_NOTHING, engine
 from scanner.inventory.vault.errors import Trouble, cut, gap
 from scanner.inventory.vault.mount import Mount, Place, Samples, opened
 from scanner.inventory.vault.requests import Next, Step
-from scanner.model import Gap, Note
+from scanner.model import Gap, GapKind, Note, NoteKind
 from scanner.records import Record
 
 _NAME_THEM = "grant it, or name the mounts in the operator's file, as mounts: [secret]"
@@ -118,10 +118,10 @@ def _named(place: Place, name: str) -> Iterator[Next]:
     kind = engine(about)
     if kind not in ENGINES:
         reason = f"keywatch does not read its engine: {cut(kind)}"
-        return iter([Gap(kind="engine-not-read", path=mount.id(), reason=reason)])
+        return iter([Gap(kind=GapKind.ENGINE_NOT_READ, path=mount.id(), reason=reason)])
     if folder and not kind.startswith("kv"):
         reason = "only of key/value a folder can be read"
-        return iter([Gap(kind="selection", path=mount.id(folder), reason=reason)])
+        return iter([Gap(kind=GapKind.SELECTION, path=mount.id(folder), reason=reason)])
     return _shelves(mount, kind, f"{folder}/" if folder else "")
 
 
@@ -130,4 +130,4 @@ def _shelves(mount: Mount, kind: str, folder: str = "") -> Iterator[Next]:
         yield opened(mount, shelf, folder)
     if kind not in ENGINES and kind not in HOLDS_NOTHING:
         text = f"keywatch does not read its engine: {cut(kind)}"
-        yield Note(kind="engine-not-read", path=mount.id(), text=text)
+        yield Note(kind=NoteKind.ENGINE_NOT_READ, path=mount.id(), text=text)

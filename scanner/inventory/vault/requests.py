@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from scanner.inventory.threads import WORKERS, Workers
 from scanner.inventory.vault.errors import Trouble, gap, readable
-from scanner.model import Gap, Note
+from scanner.model import Gap, Note, NoteKind
 from scanner.records import Record
 
 _AHEAD = 4 * WORKERS  # so that one slow answer at the head leaves no worker idle
@@ -118,5 +118,5 @@ def _items(leaf: Leaf) -> Sequence[Item]:
             return leaf.run()
     except Trouble as error:
         if error.kind == "absent":
-            return [Note(kind="gone", path=leaf.id, text="it was deleted while it was read")]
+            return [Note(kind=NoteKind.GONE, path=leaf.id, text="it was deleted while it was read")]
         return [gap(leaf.id, error, leaf.advice)]

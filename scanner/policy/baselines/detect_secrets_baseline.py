@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
-from scanner.model import Finding, Suppression
+from scanner.model import Finding, SuppressedBy, Suppression
 from scanner.policy.judge_input import Docket, Part, Scope, stale_note
 
 FILE = ".secrets.baseline"
@@ -62,7 +62,11 @@ class DetectSecretsBaseline(NamedTuple):
         path, kind, _hash = key
         reason = _LABELS[self.labels[key]]
         return Suppression(
-            by="detect-secrets-baseline", where=self.where, rule=kind, path=path, reason=reason
+            by=SuppressedBy.DETECT_SECRETS_BASELINE,
+            where=self.where,
+            rule=kind,
+            path=path,
+            reason=reason,
         )
 
 

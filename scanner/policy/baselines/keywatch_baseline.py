@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
-from scanner.model import Finding, Suppression
+from scanner.model import Finding, SuppressedBy, Suppression
 from scanner.policy.judge_input import Docket, Part, Scope, stale_note
 from scanner.policy.rules import OWN_RULES
 
@@ -70,7 +70,7 @@ class Baseline(NamedTuple):
     def _said(self, place: int) -> Suppression:
         entry = self.entries[place]
         where = f"{self.where}:{self.lines[place]}"
-        return Suppression(by="baseline", where=where, rule=entry.rule, path=entry.path)
+        return Suppression(by=SuppressedBy.BASELINE, where=where, rule=entry.rule, path=entry.path)
 
 
 def key_of(finding: Finding) -> Key:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scanner import globs
-from scanner.model import Gap, Note, Suppression
+from scanner.model import Gap, Note, NoteKind, SuppressedBy, Suppression
 from scanner.policy.exceptions.allow_entries import Exemption, account, end_of
 from scanner.policy.judge_input import Part, Scope
 
@@ -44,7 +44,7 @@ def accept(
 
 def _exemption(one: AcceptedGap) -> Exemption:
     said = Suppression(
-        by="accepted-gap",
+        by=SuppressedBy.ACCEPTED_GAP,
         where=one.where,
         rule=one.kind,
         path=one.path,
@@ -62,4 +62,4 @@ def _covered(gaps: Sequence[Gap], one: AcceptedGap) -> list[Gap]:
 
 def _note(gap: Gap, exemption: Exemption) -> Note:
     text = f"{gap.kind}: {gap.reason}; accepted until {exemption.said.until}"
-    return Note(kind="gap-accepted", path=gap.path, text=text)
+    return Note(kind=NoteKind.GAP_ACCEPTED, path=gap.path, text=text)

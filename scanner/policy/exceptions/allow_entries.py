@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from scanner.model import AllowComment, CommentKind, Finding, Note, Suppression
+from scanner.model import AllowComment, CommentKind, Finding, Note, SuppressedBy, Suppression
 from scanner.policy import rules
 from scanner.policy.judge_input import Docket, Part, Scope
 
@@ -59,7 +59,7 @@ def end_of(until: str) -> date:
 def of_comment(comment: AllowComment) -> Exemption:
     """A keywatch comment without a problem, as an exemption."""
     said = Suppression(
-        by="comment",
+        by=SuppressedBy.COMMENT,
         where=f"{comment.path}:{comment.line}",
         rule=comment.rule,
         path=comment.path,
@@ -73,7 +73,7 @@ def of_comment(comment: AllowComment) -> Exemption:
 def of_entry(entry: AllowEntry) -> Exemption:
     """An entry of keywatch.yaml, as an exemption."""
     said = Suppression(
-        by="entry",
+        by=SuppressedBy.ENTRY,
         where=entry.where,
         rule=entry.rule,
         path=entry.path,

@@ -6,7 +6,7 @@ import enum
 from collections import Counter
 from collections.abc import Iterable
 
-from scanner.model import AllowComment, Note, Suppression
+from scanner.model import AllowComment, Note, NoteKind, SuppressedBy, Suppression
 from scanner.policy.exceptions.allow_entries import is_ours
 from scanner.policy.judge_input import Docket, Part, Scope
 
@@ -45,7 +45,7 @@ def cover(
 
 def _said(comment: AllowComment) -> Suppression:
     where = f"{comment.path}:{comment.line}"
-    return Suppression(by="pragma", where=where, path=comment.path)
+    return Suppression(by=SuppressedBy.PRAGMA, where=where, path=comment.path)
 
 
 def _note(findings: int) -> Note:
@@ -53,4 +53,4 @@ def _note(findings: int) -> Note:
         f"allow comments of other tools cover {findings} of the findings without a reason, an "
         "owner or an end: `keywatch allow list` names them"
     )
-    return Note(kind="legacy-pragmas", path="", text=text)
+    return Note(kind=NoteKind.LEGACY_PRAGMAS, path="", text=text)

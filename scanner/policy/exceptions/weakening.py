@@ -1,4 +1,4 @@
-"""Policy: what a change takes back of the policy that it is judged by: each entry is a finding."""
+"""Policy: report where a change weakens the policy that it is judged by."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def of_settings(held: Data, said: Document) -> Iterator[Finding]:
         number, rule = rules.get(each["id"], (-1, None))
         if rule != each:
             field: Field = ("rules",) if rule is None else ("rules", number)
-            words = "is gone" if rule is None else "says something else"
+            words = "was removed" if rule is None else "was changed"
             yield _at(said, field, f"the rule {each['id']} {words}")
 
 
@@ -64,13 +64,17 @@ def _of_scan(held: Data, said: Document, scan: Data) -> Iterator[Finding]:
     for name, (default, scale) in _SCALES.items():
         before, now = (str(each.get(name, default)) for each in (held, scan))
         if scale.index(now) > scale.index(before):
-            yield _at(said, ("scan", name), f"{name} is {now or 'not said'}, and was {before}")
+            yield _at(
+                said, ("scan", name), f"{name} changed from {before or 'unset'} to {now or 'unset'}"
+            )
 
 
 def of_size(held: int, now: int, where: str) -> Iterator[Finding]:
     """`max_file_size`, in bytes."""
     if now < held:
-        yield _finding(where, f"max_file_size is {now:,} bytes, and was {held:,}", "max_file_size")
+        yield _finding(
+            where, f"max_file_size changed from {held:,} to {now:,} bytes", "max_file_size"
+        )
 
 
 def of_classes(held: Classes, said: Classes) -> Iterator[Finding]:
@@ -90,7 +94,7 @@ def of_secrets(
     for old in held:
         new = now.get((old.match, old.tags))
         if new is None:
-            yield _finding(where, f"the entry {old.said} of secrets is gone", old.said)
+            yield _finding(where, f"the entry {old.said} of secrets was removed", old.said)
             continue
         if more := _more_time(classes, old, new):
             yield _finding(new.class_where, f"the class of {old.said}: {more}", old.said)
@@ -138,7 +142,7 @@ def of_detect_secrets(
             continue
         yield _finding(f"{said.where if said else ''}:1", words, kind)
     if held and not said:
-        words = f"{held.where} is gone, which asks for the detect-secrets layer"
+        words = f"{held.where}, which enables the detect-secrets layer, was removed"
         yield _finding(f"{held.where}:1", words, held.where)
 
 
@@ -159,4 +163,4 @@ def _at(said: Document, field: Field, words: str) -> Finding:
 
 
 def _finding(where: str, words: str, name: str) -> Finding:
-    return finding_of(WEAKENED, where, f"{words}: it has no effect on this run", name)
+    return finding_of(WEAKENED, where, f"{words}: ignored in this run", name)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from scanner.model import Finding, Gap, Note
+from scanner.model import Finding, Gap, Note, NoteKind
 from scanner.policy.declarations import secret_ids as addresses
 from scanner.policy.declarations.matching import Shelf
 from scanner.policy.declarations.model import VARIABLE, Declared, Form, Match
@@ -124,15 +124,15 @@ class Comparison:
         if unasked:
             path, _, line = unasked[0].where.rpartition(":")
             text = (
-                f"declared keys that were not looked for: {len(unasked):,}; `keys: true` of the "
-                "backend asks for their names"
+                f"declared keys that were not checked: {len(unasked):,}; set `keys: true` for the "
+                "backend to read their names"
             )
-            yield Note(kind="keys-not-compared", path=path, line=int(line), text=text)
+            yield Note(kind=NoteKind.KEYS_NOT_COMPARED, path=path, line=int(line), text=text)
         for one in (each.declared for each in self._once_each() if not each.homes):
             if not self._homes.is_foreign(one.form):
                 path, _, line = one.where.rpartition(":")
-                text = f"{one.said} lies in no store that the operator's file names"
-                yield Note(kind="not-audited", path=path, line=int(line), text=text)
+                text = f"{one.said} is in no store that the operator config lists"
+                yield Note(kind=NoteKind.NOT_AUDITED, path=path, line=int(line), text=text)
 
     def _once_each(self) -> list[_Expected]:
         """The first declaration of each secret that its store would list. A manifest goes to some
@@ -204,7 +204,7 @@ class _Expected:
     def missing(self) -> Finding:
         one, homes = self.declared, sorted(self.homes)
         name = one.id.replace("*", homes[0], 1) if len(homes) == 1 else one.id
-        detail = f"{' and '.join(homes)} has no {one.said}"
+        detail = f"{one.said} does not exist in {' or '.join(homes)}"
         return finding_of(OF[Condition.MISSING], one.where, detail, name)
 
     def _is_around(self, scheme: str, segments: Sequence[str]) -> bool:
@@ -233,12 +233,12 @@ class _Homes:
     def differences(self, form: Form) -> Iterator[Finding]:
         """The form's address and identity are shown as they are written, never filled in."""
         if self.is_foreign(form):
-            detail = f"the operator's file names no store at {form.address}"
+            detail = f"the operator config lists no store at {form.address}"
             yield finding_of(BY_ID[ADDRESS_DIFFERS], form.where, detail, form.address)
         who = _filled(form.identity, self._environ)
         for each in self._at(form):
             if who and who in each.identities:
-                detail = f"{form.identity} is as whom the audit logs in to {each.name}"
+                detail = f"the audit logs in to {each.name} as {form.identity}, too"
                 yield finding_of(BY_ID[ROLE_IS_AUDITOR], form.identity_where, detail, form.identity)
 
     def _at(self, form: Form) -> list[Store]:
@@ -287,7 +287,7 @@ def _names(scheme: str, segments: Sequence[str]) -> Iterator[str]:
 
 def _unmanaged(judged: Judged) -> Judged:
     """No entry is about it, which says less than that nothing declares it."""
-    text = "neither keywatch.yaml, configs/secrets nor a manifest knows it"
+    text = "It is not declared in keywatch.yaml, configs/secrets or any manifest"
     return judged._replace(
         conditions=tuple(
             seen._replace(condition=Condition.UNMANAGED, detail=text)

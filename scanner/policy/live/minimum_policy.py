@@ -50,7 +50,7 @@ def misnamed(match: Match | None, demanded: Match | None) -> Finding | None:
     looser = _looser(match.secret_class, theirs)
     if not looser:
         return None
-    said = f"{entry.said} is of class {entry.secret_class}, by the operator of class {theirs.name}"
+    said = f"{entry.said} has class {entry.secret_class}, but {theirs.name} in the operator config"
     context = f"{entry.said} {theirs.name}"
     return finding_of(WEAKENED, entry.class_where, f"{said}: {looser}", context)
 

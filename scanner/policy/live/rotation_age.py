@@ -92,9 +92,9 @@ _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 """What servers write for no time at all is this or lies before it."""
 _NO_DATE = Dated(earliest=None, latest=None, field="")
 _PROOFS = {
-    Strength.EXACT: "which moves with a new value alone",
-    Strength.BOUND: "which bounds the age",
-    Strength.WEAK: "which moves without a new value, too",
+    Strength.EXACT: "which changes only with a new value",
+    Strength.BOUND: "which limits the age",
+    Strength.WEAK: "which may change without a new value",
 }
 
 
@@ -187,7 +187,7 @@ def _not_configured(rotation: Rotation | None, match: Match | None) -> Seen | No
     if match is None or not match.entry.where:
         text = "no entry of `secrets` in keywatch.yaml matches it"
     elif match.secret_class is None:
-        text = f"its entry names the class {match.entry.secret_class}, which there is not"
+        text = f"its entry names the unknown class {match.entry.secret_class}"
     elif match.rival:
         text = (
             f"{match.entry.where} and {match.rival.where} are equally specific and name different "
@@ -196,20 +196,20 @@ def _not_configured(rotation: Rotation | None, match: Match | None) -> Seen | No
     elif rotation is None or 0 < rotation.period <= match.secret_class.rotate_every:
         return None
     elif rotation.period == 0:
-        text = "the store's own rotation is off"
+        text = "the store's automatic rotation is off"
     else:
         wanted = period(match.secret_class.rotate_every)
-        text = f"the store rotates it every {period(rotation.period)}, its class wants {wanted}"
+        text = f"the store rotates it every {period(rotation.period)}, its class requires {wanted}"
     return Seen(Condition.NOT_CONFIGURED, text)
 
 
 def _too_long(lifetime: int | None, wanted: SecretClass | None) -> Seen | None:
     if lifetime == ENDLESS:
-        return Seen(Condition.TTL_TOO_LONG, "what it issues never ends")
+        return Seen(Condition.TTL_TOO_LONG, "the credentials that it issues never expire")
     if lifetime is None or wanted is None or lifetime <= wanted.rotate_every:
         return None
     limit = period(wanted.rotate_every)
-    text = f"what it issues lives for up to {period(lifetime)}, its class allows {limit}"
+    text = f"its credentials are valid for up to {period(lifetime)}, its class allows {limit}"
     return Seen(Condition.TTL_TOO_LONG, text)
 
 
@@ -219,7 +219,7 @@ def _failing(rotation: Rotation | None, now: datetime) -> Seen | None:
     if rotation is None:
         return None
     late = (_age(rotation.due, now) or 0) if rotation.period else 0
-    by_time = f"the store's own rotation is late by {about(late)}" if late > _SLACK else ""
+    by_time = f"the store's automatic rotation is late by {about(late)}" if late > _SLACK else ""
     text = rotation.failing or by_time
     return Seen(Condition.ROTATION_FAILING, text) if text else None
 
@@ -229,7 +229,7 @@ def _not_revoked(since: datetime | None, wanted: SecretClass | None, now: dateti
     age = _age(since, now)
     if since is None or wanted is None or (age is not None and age <= wanted.overlap):
         return None
-    ago = "since when is not known" if age is None else f"{about(age)} after it was replaced"
+    ago = "and it is unknown since when" if age is None else f"{about(age)} after it was replaced"
     text = f"an older credential still works, {ago}; its class allows {period(wanted.overlap)}"
     return Seen(Condition.NOT_REVOKED, text)
 
@@ -247,10 +247,10 @@ def _said_source(judged: Judged) -> str:
     record, dated = judged.record, judged.record.dated
     if dated is None:
         never = "the store says that it was never rotated" if record.never else ""
-        return record.undated or never or "its kind has no date"
+        return record.undated or never or "secrets of this kind have no date"
     for moment, age in ((dated.earliest, judged.oldest), (dated.latest, judged.youngest)):
         if moment and age is None:
-            why = "is no time" if moment <= _ZERO else "is still to come: a clock is wrong"
+            why = "is not a valid time" if moment <= _ZERO else "is in the future: a clock is wrong"
             return f"{dated.field} says {utc(moment)}, which {why}"
     return f"read from {dated.field}, {_PROOFS[dated.strength]}"
 

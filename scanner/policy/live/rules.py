@@ -1,5 +1,5 @@
-"""Policy: the rules of `keywatch audit`: what each verdict, condition and fault of a live secret
-means, and what to do."""
+"""Policy: the rules of `keywatch audit`, one for each verdict, condition and fault of a live
+secret."""
 
 from __future__ import annotations
 
@@ -26,84 +26,87 @@ _JUDGED = (
     _of(
         Verdict.GRACE,
         "rotation-in-grace",
-        "Rotation that is late",
-        "The value is older than its class allows, and the grace period still runs.",
-        "Rotate it now, and find out why it was not rotated in time.",
+        "Secret rotation is late",
+        "The value is older than its class allows. The grace period has not ended yet.",
+        "Rotate the secret now, and find out why it was not rotated in time.",
     ),
     _of(
         Verdict.OVERDUE,
         "rotation-overdue",
-        "Rotation that is overdue",
-        "The value is older than its class and the grace period allow. Whoever got hold of it in "
-        "that time still has it. Late by more than twice the grace period, this is critical.",
-        "Rotate it by its runbook, restart what reads it only at its start, and revoke the old "
-        "value.",
+        "Secret rotation is overdue",
+        "The value is older than its class and the grace period allow. Anyone who obtained it "
+        "in that time can still use it. The finding is critical when the rotation is late by "
+        "more than twice the grace period.",
+        "Rotate the secret by its runbook, restart the workloads that read it only at start, "
+        "and revoke the old value.",
     ),
     _of(
         Verdict.NEVER_ROTATED,
         "rotation-never",
-        "Secret that was never rotated",
-        "The store says that the value is still the first one.",
-        "Rotate it once by hand, and see that its automatic rotation is on.",
+        "Secret was never rotated",
+        "The store reports that the value is still the first one.",
+        "Rotate the secret once by hand, and check that automatic rotation is on.",
     ),
     _of(
         Verdict.UNDATED,
         "rotation-undated",
-        "Secret whose age nothing proves",
-        "The store keeps no time that says when this value was set, or one that proves too little: "
-        "it may be of any age.",
-        "Keep it where versions are dated (KV version 2 instead of 1, a static role instead of a "
-        "root credential), or rotate it now and let the audit log say so.",
+        "Age of the secret is unknown",
+        "The store does not record when this value was set, or its timestamps prove too "
+        "little. The value may be of any age.",
+        "Move the secret to an engine that records when a version was written (KV version 2 "
+        "instead of 1, a static role instead of a root credential), or rotate it now and rely "
+        "on the audit log.",
     ),
     _of(
         Condition.MISSING,
         "secret-missing",
-        "Declared secret that the store has not",
-        "The repository says that the secret is there. What asks for it fails, or runs on a copy "
-        "that nobody audits.",
-        "Write the secret, or correct or take out its declaration in configs/secrets.",
+        "Declared secret is missing from the store",
+        "The repository declares the secret, but the store does not contain it. Applications "
+        "that request it fail, or use a copy that nobody audits.",
+        "Write the secret to the store, or correct or remove its declaration in configs/secrets.",
     ),
     _of(
         Condition.UNMANAGED,
         "secret-unmanaged",
-        "Secret that nobody declares",
-        "It has no class, no owner and no period: nobody rotates it, and nobody would miss it.",
-        "Declare it in configs/secrets and give it an entry in keywatch.yaml, or delete it.",
+        "Secret is not declared anywhere",
+        "The secret has no class, owner or rotation period. Nobody rotates it, and nobody "
+        "would notice if it were gone.",
+        "Declare it in configs/secrets and add an entry to keywatch.yaml, or delete it.",
     ),
     _of(
         Condition.NOT_CONFIGURED,
         "rotation-not-configured",
-        "Rotation that is not set up",
-        "No class says how often it is to be rotated, or the store could rotate it by itself and "
-        "does not, or more seldom than its class wants.",
-        "Give it an entry in keywatch.yaml, and switch the store's own rotation on, with a period "
-        "that is not longer than that of the class.",
+        "Rotation is not configured",
+        "No class defines how often to rotate the secret, the store's automatic rotation is "
+        "off, or it runs less often than the class requires.",
+        "Add an entry to keywatch.yaml, and turn on the store's automatic rotation with a "
+        "period no longer than that of the class.",
     ),
     _of(
         Condition.TTL_TOO_LONG,
         "ttl-too-long",
-        "Credential that outlives its class",
-        "What is issued here works longer than its class allows a value to: a copy of it is good "
-        "for as long.",
+        "Issued credential lives longer than its class allows",
+        "Credentials issued here stay valid for longer than their class allows. A stolen copy "
+        "works for just as long.",
         "Set max_ttl, token_max_ttl or secret_id_ttl to at most the period of the class, and "
-        "revoke what was issued before.",
+        "revoke the credentials that were issued before.",
     ),
     _of(
         Condition.ROTATION_FAILING,
         "rotation-failing",
-        "Automatic rotation that fails",
-        "The store is to rotate the secret by itself, and its last time went by without a new "
-        "value. It will be overdue, and nothing else says so.",
-        "Read the store's log for the reason (a user that was dropped, a permission, a function "
-        "that fails), put it right, and rotate once by hand.",
+        "Automatic rotation fails",
+        "The store should rotate the secret automatically, but the last scheduled rotation did"
+        " not produce a new value. The secret becomes overdue without any other warning.",
+        "Look up the reason in the store's log (a dropped user, a missing permission, a "
+        "failing function), fix it, and rotate the secret once by hand.",
     ),
     _of(
         Condition.NOT_REVOKED,
         "credential-not-revoked",
-        "Old credential that still works",
-        "After a rotation the old credential works on for longer than its class allows: the "
-        "rotation took nothing from whoever had it.",
-        "See that nothing uses the old credential any more, then disable or delete it.",
+        "Old credential still works after rotation",
+        "The old credential is still valid, for longer after the rotation than its class "
+        "allows. Anyone who obtained it keeps their access.",
+        "Check that nothing uses the old credential any more, then disable or delete it.",
     ),
 )
 OF: Mapping[Verdict | Condition, RuleInfo] = dict(_JUDGED)
@@ -114,70 +117,75 @@ RULES: tuple[RuleInfo, ...] = (
     described(
         STALE_CONSUMER,
         Severity.MEDIUM,
-        "Workload that still runs on the old value",
-        "It read the secret when it started, before the last rotation. It fails once the old value "
-        "is revoked, and until then the old value cannot be.",
-        "Restart it after each rotation (kubectl rollout restart, or a controller that does), or "
-        "let it read the secret from a volume.",
+        "Workload still uses the old value",
+        "The workload read the secret when it started, before the last rotation. It fails once"
+        " the old value is revoked, so the old value cannot be revoked yet.",
+        "Restart the workload after each rotation (kubectl rollout restart, or a controller "
+        "that does this), or mount the secret as a volume.",
     ),
     described(
         "secret-in-annotation",
         Severity.HIGH,
-        "Secret whose values stand in an annotation",
-        "`kubectl apply` writes what it applied into an annotation of the object. Whoever may read "
-        "the metadata alone reads the values, too.",
-        "Rotate the secret, make it with kubectl create or an ExternalSecret, and remove the "
-        "annotation kubectl.kubernetes.io/last-applied-configuration.",
+        "Annotation contains the values of the secret",
+        "`kubectl apply` stores the applied manifest in an annotation of the object. Anyone "
+        "who can read the object's metadata can read the values.",
+        "Rotate the secret, create it with kubectl create or an ExternalSecret, and remove the"
+        " annotation kubectl.kubernetes.io/last-applied-configuration.",
     ),
     described(
         "legacy-service-account-token",
         Severity.MEDIUM,
-        "Service account token that never ends",
-        "A token that is kept in a Secret is bound to no pod and has no end: a copy of it works "
-        "until the Secret is deleted.",
-        "Let pods use the tokens that the kubelet gives them, or ask for a short one with kubectl "
-        "create token, then delete the Secret.",
+        "Service account token never expires",
+        "A token that is stored in a Secret is not bound to a pod and does not expire. A copy "
+        "of it works until the Secret is deleted.",
+        "Let pods use the tokens that the kubelet mounts, or request a short-lived one with "
+        "kubectl create token, then delete the Secret.",
     ),
     described(
         "secret-sync-failing",
         Severity.HIGH,
-        "Secret that does not follow its store",
-        "What is to copy it from its store fails: a rotation there does not arrive, and the "
-        "application runs on a value that may be revoked.",
-        "Read the conditions of the object that copies it, and put right what they say.",
+        "Secret is not synchronized from its store",
+        "The controller that copies the secret from its store fails. New values do not arrive,"
+        " so the application uses a value that may already be revoked.",
+        "Read the status conditions of the object that copies the secret, and fix the error "
+        "that they report.",
     ),
     described(
         KEY_ABSENT,
         Severity.HIGH,
-        "Declared key that the secret has not",
-        "The secret is there, without the key that the repository names: what asks for it fails.",
+        "Declared key is missing from the secret",
+        "The secret exists, but does not contain the key that the repository declares. "
+        "Applications that request the key fail.",
         "Write the key, or correct the declaration in configs/secrets.",
     ),
     described(
         ADDRESS_DIFFERS,
         Severity.HIGH,
-        "Store at another address than the operator's",
-        "The repository sends its application to a store that is not the audited one. Its secrets "
-        "are in nobody's inventory, and it may be somebody else's. It was not contacted.",
-        "Correct the address in configs/secrets, or let the operator add that store to the audit.",
+        "Store address is not in the operator config",
+        "The repository points its application to a store that the operator config does not "
+        "list. Nobody audits the secrets there, and the store may belong to somebody else. The"
+        " audit did not connect to it.",
+        "Correct the address in configs/secrets, or ask the operator to add the store to the "
+        "audit.",
     ),
     described(
         ROLE_IS_AUDITOR,
         Severity.HIGH,
-        "Application that logs in as the auditor",
-        "The application and the audit share one identity: the application sees every secret's "
-        "metadata, and the audit log cannot tell the two apart.",
-        "Give each a role of its own, with only what it needs: keywatch audit --permissions prints "
-        "what the audit does.",
+        "Application logs in with the auditor's identity",
+        "The application and the audit share one identity. The application can see the "
+        "metadata of every secret, and the audit log cannot tell the two apart.",
+        "Give each its own role with only the permissions that it needs. `keywatch audit "
+        "--permissions` prints those of the audit.",
     ),
     described(
         ROTATED_ELSEWHERE,
         Severity.HIGH,
-        "Rotation that leaves the declared copy stale",
-        "An engine changes the password where it is used, and the application reads a copy in a "
-        "key-value store, which nothing writes. After the next rotation it cannot log in.",
-        "Read the password from the engine (database/static-creds/ROLE), or write the copy in the "
-        "same step.",
+        "Rotation does not update the declared copy",
+        "An engine changes the password in the database, but the application reads a copy in a"
+        " key-value store, which nothing updates. After the next rotation, the application "
+        "cannot log in.",
+        "Read the password from the engine (database/static-creds/ROLE), or update the copy in"
+        " the same step.",
     ),
     WEAKENED,
 )

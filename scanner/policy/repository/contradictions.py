@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from scanner.model import Finding, Note
+from scanner.model import Finding, Note, NoteKind
 from scanner.policy.declarations import secret_ids
 from scanner.policy.declarations.matching import specificity
 from scanner.policy.declarations.model import (
@@ -172,7 +172,7 @@ def unclassified(found: Matched, secrets: Sequence[Declared]) -> Iterator[Note]:
         if first.id not in known:
             path, _, line = first.where.rpartition(":")
             text = f"{first.said} has no class: no entry of `secrets` in keywatch.yaml matches it"
-            yield Note(kind="unclassified", path=path, line=int(line), text=text)
+            yield Note(kind=NoteKind.UNCLASSIFIED, path=path, line=int(line), text=text)
 
 
 def short_graces(
@@ -187,7 +187,7 @@ def short_graces(
                 f"{period(audit.every)}: an audit may see such a secret only once it is overdue; "
                 "the due timestamp of the Prometheus report alerts in time"
             )
-            yield Note(kind="short-grace", path=path, line=int(line), text=text)
+            yield Note(kind=NoteKind.SHORT_GRACE, path=path, line=int(line), text=text)
 
 
 def said(one: Declared) -> str:

@@ -1,4 +1,4 @@
-"""Policy: does the repository itself look for secrets: a hook, its baseline, a CI job?"""
+"""Policy: check that the repository has a scanning hook, a valid baseline and a CI job."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Hook(NamedTuple):
 
 def hook(pre_commit: str | None, others: Iterable[str]) -> Hook | Finding:
     """The hook of the pre-commit framework, or of another one's files; else what to add."""
-    problem = "is not there"
+    problem = "does not exist"
     if pre_commit is not None:
         problem = "has no hook of keywatch or detect-secrets"
         try:
@@ -83,7 +83,7 @@ def _baseline(words: list[str]) -> str:
 
 def missing_baseline(one: Hook, paths: Collection[str]) -> Finding:
     near = nearest(one.baseline, [path for path in paths if "baseline" in path])
-    detail = f"the hook names {one.baseline}, and there is no such file{near}"
+    detail = f"the hook names {one.baseline}, which does not exist{near}"
     return finding(NO_BASELINE, one.where, detail, one.baseline)
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from scanner.model import Finding, Note
+from scanner.model import Finding, Note, NoteKind
 from scanner.policy.declarations import class_guess, secret_ids
 from scanner.policy.declarations.model import Declared, SecretEntry
 from scanner.policy.declarations.secrets_files import by_secret, is_issued
@@ -187,4 +187,4 @@ def _elsewhere(one: Declared, role: str) -> Note:
         f"rotating the role {role} changes the password in the database; the copy at {one.said} is "
         f"written by nothing here: read database/static-creds/{role} instead"
     )
-    return Note(kind="rotation-elsewhere", path=path, line=int(line), text=text)
+    return Note(kind=NoteKind.ROTATION_ELSEWHERE, path=path, line=int(line), text=text)

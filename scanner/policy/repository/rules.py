@@ -1,5 +1,5 @@
-"""Policy: the rules of `keywatch policy check`. Nothing can be allowed against them: they are about
-the policy itself, and are mended in it."""
+"""Policy: the rules of `keywatch policy check`. No exception can suppress their findings: the
+policy itself has to be fixed."""
 
 from __future__ import annotations
 
@@ -25,91 +25,94 @@ RULES: tuple[RuleInfo, ...] = (
     described(
         UNKNOWN_CLASS,
         Severity.HIGH,
-        "Unknown secret class",
-        "A class says how often a secret is rotated. Of a class that nobody defined, no period is "
-        "known, and no secret of it is ever overdue.",
-        "Name a class that there is, or define this one under `classes` in keywatch.yaml.",
+        "Secret class is not defined",
+        "A class defines how often a secret is rotated. If the class is not defined, there is "
+        "no rotation period, and its secrets are never reported as overdue.",
+        "Use the name of an existing class, or define this one under `classes` in keywatch.yaml.",
     ),
     described(
         DUPLICATE,
         Severity.MEDIUM,
-        "Secret declared twice",
-        "Two declarations of one secret drift apart: one is renamed or removed, and the other "
-        "still says where it is.",
-        "Take one of the two declarations out.",
+        "Secret is declared twice",
+        "Two declarations of one secret drift apart: when one is renamed or removed, the other"
+        " still gives the old location.",
+        "Remove one of the two declarations.",
     ),
     described(
         IDLE_MATCH,
         Severity.MEDIUM,
-        "Entry that matches no declared secret",
-        "The class, the owner and the period of this entry are those of no secret. The secret that "
-        "it was meant for has none.",
-        "Correct the glob, declare the secret in configs/secrets, or take the entry out.",
+        "Entry matches no declared secret",
+        "The class, owner and period of this entry apply to no secret. The secret that it was "
+        "meant for has none of them.",
+        "Correct the glob, declare the secret in configs/secrets, or remove the entry.",
     ),
     described(
         CONFLICT,
         Severity.HIGH,
-        "Secret of two classes",
-        "Two entries of `secrets` give one secret different periods, and neither is the more "
-        "specific. Which one holds is nobody's decision.",
-        "Make one of the two globs more specific, or give both the same class.",
+        "Secret has two classes",
+        "Two entries of `secrets` give one secret different periods, and neither entry is more"
+        " specific. It is undecided which period applies.",
+        "Make one of the two globs more specific, or give both entries the same class.",
     ),
     described(
         UNMET,
         Severity.MEDIUM,
-        "Service that needs what nothing provides",
-        "The service says that it needs a class of secrets, and no declared secret is of it: "
-        "either it may read more than it uses, or what it uses is not declared.",
-        "Declare the secret and give it the class, or take the class out of `needs`.",
+        "Service needs a class that no secret has",
+        "The service lists a class of secrets under `needs`, but no declared secret has this "
+        "class. Either the service may read more than it uses, or a secret that it uses is not"
+        " declared.",
+        "Declare the secret and give it the class, or remove the class from `needs`.",
     ),
     described(
         NO_RUNBOOK,
         Severity.MEDIUM,
-        "Runbook that is not there",
-        "A runbook is how a person rotates the secret. The one named here is no file of this "
-        "repository, so nobody can follow it.",
-        "Name a file of the repository, counted from its top, or an https address.",
+        "Runbook does not exist",
+        "A runbook describes how a person rotates the secret. The file named here is not in "
+        "this repository, so nobody can follow it.",
+        "Give the path of a file, relative to the top of the repository, or an https address.",
     ),
     described(
         UNROTATED,
         Severity.HIGH,
-        "Secret that nothing rotates",
-        "No script, CI job, CronJob, generator or Terraform resource of this repository writes a "
-        "new value for it, and its entry names no runbook. Its age will only grow.",
+        "Nothing rotates the secret",
+        "No script, CI job, CronJob, generator or Terraform resource of this repository writes"
+        " a new value for the secret, and its entry names no runbook. The value only gets "
+        "older.",
         "Write a new value where rotation runs (scripts/rotate_secrets.sh, a scheduled job, a "
-        "CronJob), let the store rotate it, or name in its entry the runbook by which a person "
-        "does.",
+        "CronJob), let the store rotate the secret, or name a runbook for manual rotation in "
+        "its entry.",
     ),
     described(
         NO_EFFECT,
         Severity.HIGH,
-        "Rotation that rotates nothing",
-        "The key-value engine has no rotate operation: a write below `…/rotate` makes an entry of "
-        "that name, and the secret keeps its value. Whoever reads the log believes otherwise.",
-        "Write the new value to the secret's own path: vault kv patch PATH KEY=VALUE, with the "
-        "value from a file or standard input.",
+        "Rotation command does not rotate the secret",
+        "The key-value engine has no rotate operation. A write to a path ending in `/rotate` "
+        "creates an entry of that name, and the secret keeps its value. The log looks as if "
+        "the rotation had worked.",
+        "Write the new value to the secret's own path: vault kv patch PATH KEY=VALUE, with the"
+        " value from a file or standard input.",
     ),
     described(
         NO_HOOK,
         Severity.MEDIUM,
-        "No hook that looks for secrets",
-        "What the hook does not stop is in the history of every clone before CI sees it.",
+        "No pre-commit hook scans for secrets",
+        "Without a hook, a committed secret is in the history of every clone before CI sees it.",
         "Add the hook to .pre-commit-config.yaml, and run pre-commit install in each clone.",
     ),
     described(
         NO_BASELINE,
         Severity.MEDIUM,
-        "Baseline that cannot be used",
-        "The hook names a baseline that is not in the repository or is none: it fails in each "
-        "clone, and whoever it stops goes past it with --no-verify.",
-        "Commit the file: keywatch baseline create --detect-secrets exact writes it anew.",
+        "Baseline cannot be used",
+        "The hook names a baseline that is missing from the repository or is not a valid "
+        "baseline. The hook fails in each clone, and developers bypass it with --no-verify.",
+        "Create the file with `keywatch baseline create --detect-secrets exact`, and commit it.",
     ),
     described(
         NO_CI,
         Severity.MEDIUM,
-        "No CI job that looks for secrets",
-        "A hook can be skipped, and a clone may have none. Only a job sees every change.",
-        "Add a job that scans, and demand its result before a merge.",
+        "No CI job scans for secrets",
+        "A hook can be skipped, and a clone may not have one. Only a CI job sees every change.",
+        "Add a job that scans, and require it to pass before a merge.",
     ),
 )
 _BY_ID = {rule.id: rule for rule in RULES}
@@ -121,6 +124,9 @@ def finding(rule: str, where: str, detail: str, context: str) -> Finding:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean X?`, or "" where nothing is near. Bounded: both may be hostile."""
+    """`; did you mean X?`, or "" if no known name is similar.
+
+    Only 200 names are compared, since the repository may be hostile.
+    """
     near = document.nearest(name, sorted(known)[:200])
     return f"; {near}" if near else ""

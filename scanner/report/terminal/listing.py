@@ -160,8 +160,8 @@ def _gaps(outcome: Outcome, context: ReportContext, page: Page) -> None:
     gaps = sorted(outcome.gaps, key=gap_order)
     if not gaps:
         return
-    unseen = "was not judged" if outcome.live else "would not have been seen"
-    heading = f"{text.count(len(gaps), 'gap')}: a secret there {unseen}"
+    missed = "were not audited" if outcome.live else "are not reported"
+    heading = f"{text.count(len(gaps), 'path')}: secrets there {missed}"
     page.line(("NOT CHECKED", "bold reverse yellow"), (f"  {heading}", "bold"))
     for gap in gaps[:_GAPS]:
         words = _clip(f"{gap.kind}: {gap.reason}", _PROSE)
