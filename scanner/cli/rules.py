@@ -52,11 +52,13 @@ def run(args: argparse.Namespace, io: Io) -> int:
     return ExitCode.CLEAN
 
 
-def _own(io: Io) -> tuple[model.Source, ...]:
+def _own(io: Io) -> tuple[model.RuleFile, ...]:
     """The rules of the repository's keywatch.yaml, if it has any."""
     data = Folder(root_of((), io.cwd), [], use_git=False).control(repository.NAME)
     settings = repository.load(data, repository.NAME, None)
-    return (model.Source(repository.NAME, data, part=True),) if data and settings.has_rules else ()
+    return (
+        (model.RuleFile(repository.NAME, data, part=True),) if data and settings.has_rules else ()
+    )
 
 
 def _as_json(infos: dict[str, RuleInfo]) -> str:
@@ -93,7 +95,7 @@ def _paragraph(words: str) -> str:
 
 def _test(given: str, io: Io) -> int:
     """0 when every example is found and no negative is; 1 with a line for each that is not so."""
-    source = model.Source(given, io.file(given), os.path.basename(given) == repository.NAME)
+    source = model.RuleFile(given, io.file(given), os.path.basename(given) == repository.NAME)
     if source.part and not repository.load(source.data, given, None).has_rules:
         raise UsageError(f"{given} holds no rules", todo="write some below rules:")
     shipped = any(source.data == each.data for each in rulebook.shipped())

@@ -30,7 +30,7 @@ from scanner.scan.sources import Selection, in_commit
 if TYPE_CHECKING:
     from scanner.detect.detect_secrets import DetectSecretsSettings
     from scanner.detect.explain.trace import Trace
-    from scanner.detect.rules.model import Source as RuleFile
+    from scanner.detect.rules.model import RuleFile
     from scanner.detect.variables.collector import Watcher
     from scanner.inputs.archives.archives import Archives
     from scanner.scan.variables import Examples, Tree
@@ -301,7 +301,7 @@ def _rules(
     """The shipped rules, those of keywatch.yaml and of --rules, without the disabled ones."""
     extra = [_rule_file(path, io, selection) for path in args.rules]
     if selection.config.has_rules and selection.config_data is not None:
-        from scanner.detect.rules.model import Source as RuleFile
+        from scanner.detect.rules.model import RuleFile
 
         where = selection.config_name
         extra.append(RuleFile(where, selection.config_data, part=True))
@@ -399,7 +399,7 @@ def _tree(recipe: Recipe, listed: Sequence[str]) -> Tree:
 
 def _rule_file(given: str, io: Io, selection: Selection) -> RuleFile:
     """Of a change, as the commit has it whose policy holds: it brings no rules of its own."""
-    from scanner.detect.rules.model import Source as RuleFile
+    from scanner.detect.rules.model import RuleFile
 
     inside = in_commit(given, io, selection.source)
     data = selection.source.control(inside) if inside else None

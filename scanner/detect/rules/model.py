@@ -15,7 +15,7 @@ SHARED = "shared"
 """The scope of rules that have their anchor together, and the id of the rule that has it."""
 
 
-class Source(NamedTuple):
+class RuleFile(NamedTuple):
     """A rule file: its name for messages and its bytes. `part`: the document holds more than
     rules, as keywatch.yaml does. `shipped`: it came with keywatch, so its rules are trusted."""
 
