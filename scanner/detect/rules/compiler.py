@@ -178,7 +178,7 @@ def _of_its_own(
     raw: dict[str, Any], row: dict[str, Any], parsed: document.Document, field: Any
 ) -> dict[str, Any]:
     """The row by which one rule on structure is looked for: the last key that its path names."""
-    keys = [value_paths.last_key(value_paths.parse(place["path"])) for place in row["places"]]
+    keys = [value_paths.last_key(value_paths.parse(place["path"])) for place in row["selectors"]]
     if min(map(len, keys)) < 2 and "keywords" not in raw:
         raise parsed.error(
             (*field, "where"),

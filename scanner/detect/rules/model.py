@@ -62,7 +62,7 @@ class Rule(NamedTuple):
     shares: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
-class PlaceRow(NamedTuple):
+class ValueSelector(NamedTuple):
     """Values of files of one of these kinds (empty for all), under a path as where.py reads it (""
     for any), whose name holds a secret (`secret`) or matches a pattern ("" for any)."""
 
@@ -75,7 +75,7 @@ class PlaceRow(NamedTuple):
 class ConfigRule(NamedTuple):
     """A rule on the values of structured files, in places where a candidate of its group is.
 
-    `places`: where, one of several. `flag`: verdicts of templates.py, empty where the pattern alone
+    `selectors`: where, one of several. `flag`: verdicts of templates.py, empty where the pattern alone
     decides. `pattern` and `check` are about the value. `once`: one finding a file is enough.
     """
 
@@ -83,7 +83,7 @@ class ConfigRule(NamedTuple):
     severity: Severity
     confidence: Confidence
     group: str
-    places: tuple[PlaceRow, ...]
+    selectors: tuple[ValueSelector, ...]
     flag: tuple[str, ...]
     pattern: str
     check: str
@@ -93,8 +93,10 @@ class ConfigRule(NamedTuple):
 def config_rule(row: dict[str, Any]) -> ConfigRule:
     row["severity"] = Severity(row["severity"])
     row["confidence"] = Confidence(row["confidence"])
-    places = tuple(PlaceRow(**each | {"kinds": tuple(each["kinds"])}) for each in row["places"])
-    return ConfigRule(**row | {"places": places, "flag": tuple(row["flag"])})
+    selectors = tuple(
+        ValueSelector(**each | {"kinds": tuple(each["kinds"])}) for each in row["selectors"]
+    )
+    return ConfigRule(**row | {"selectors": selectors, "flag": tuple(row["flag"])})
 
 
 def rule(row: dict[str, Any]) -> Rule:
