@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache
-from scanner.detect.engine.chunks import Place, buffers
+from scanner.detect.engine.chunks import Cursor, buffers
 from scanner.detect.prefilter import matcher
 from scanner.detect.prefilter.matcher import CONTENT, NAME, OWN, Hit, Matcher, Pattern
 from scanner.detect.prefilter.scopes import scope_of
@@ -235,7 +235,7 @@ class Detector:
         `uses` is given a whole file that may use variables; one in pieces is too large for it."""
         findings: list[Finding] = []
         said: list[AllowComment] = []
-        place = Place()
+        place = Cursor()
         whole = True
         notes: list[Note] = []
         degraded = ""

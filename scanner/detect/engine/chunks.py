@@ -19,7 +19,7 @@ class Buffer(NamedTuple):
     following: int
 
 
-class Place:
+class Cursor:
     """A line and a column that move forward through a buffer."""
 
     def __init__(self) -> None:
@@ -27,8 +27,8 @@ class Place:
         self.column = 1
         self._at = 0
 
-    def copy(self) -> Place:
-        other = Place()
+    def copy(self) -> Cursor:
+        other = Cursor()
         other.line, other.column = self.line, self.column
         return other
 

@@ -16,7 +16,7 @@ from scanner.detect.checks.checks import CHECKS, SEEK_RANDOM, Candidate
 from scanner.detect.engine import allow_comments as comments
 from scanner.detect.engine import observations
 from scanner.detect.engine.assigned_name import name_of
-from scanner.detect.engine.chunks import Buffer, Place
+from scanner.detect.engine.chunks import Buffer, Cursor
 from scanner.detect.engine.linear_regex import linear, name_group, secret_group
 from scanner.detect.engine.matches import (
     Match,
@@ -76,7 +76,7 @@ class Engine:
         path: str,
         buffer: Buffer,
         hits: Sequence[Hit],
-        place: Place,
+        place: Cursor,
         beside: tuple[Sequence[Found], Sequence[Inner]] = ((), ()),
     ) -> Seen:
         """The findings and comments of one piece of a file, which begins at `place`.
@@ -349,7 +349,7 @@ class Engine:
         buffer: Buffer,
         hits: Sequence[Hit],
         matches: Sequence[Match],
-        place: Place,
+        place: Cursor,
     ) -> Iterator[AllowComment]:
         """The allow comments of a buffer; a secret inside one is masked before it is read."""
         data = buffer.data

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from scanner.detect import mask
-from scanner.detect.engine.chunks import Place
+from scanner.detect.engine.chunks import Cursor
 from scanner.detect.engine.matches import Match
 from scanner.fingerprints import digest
 from scanner.model import Finding, Location, Note
 
 
-def notes(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Iterator[Note]:
+def notes(path: str, data: bytes, matches: Sequence[Match], place: Cursor) -> Iterator[Note]:
     """What stands where a secret goes: not to be acted on, but not to be passed over either."""
     for match in matches:
         line, _ = place.move(data, match.start)
@@ -19,7 +19,7 @@ def notes(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Ite
         yield Note(kind="placeholder", path=path, line=line, text=text)
 
 
-def findings(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Iterator[Finding]:
+def findings(path: str, data: bytes, matches: Sequence[Match], place: Cursor) -> Iterator[Finding]:
     """The findings of matches that stand in order in a piece of a file, which begins at `place`."""
     for match in matches:
         line, column = place.move(data, match.start)

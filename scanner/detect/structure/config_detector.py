@@ -10,7 +10,7 @@ from scanner.detect.checks.checks import CHECKS
 from scanner.detect.engine.candidate import Candidate
 from scanner.detect.engine.linear_regex import linear, secret_group
 from scanner.detect.engine.matches import Match
-from scanner.detect.rules.model import ConfigRule, ValueSelector, Rule
+from scanner.detect.rules.model import ConfigRule, Rule, ValueSelector
 from scanner.detect.structure import (
     PATH_KINDS,
     FileKind,
