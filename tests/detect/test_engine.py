@@ -270,5 +270,5 @@ def test_lines_that_come_again_are_judged_as_if_they_came_once(
         text = "\n".join(random.Random(seed).choices(lines, k=40)).encode()
         seen = detector.observe(path, (text,))
         with monkeypatch.context() as patch:
-            patch.setattr(engine, "_MOST_BARREN", 0)
+            patch.setattr(engine, "_MAX_REMEMBERED", 0)
             assert detector.observe(path, (text,)) == seen

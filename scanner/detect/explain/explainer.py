@@ -11,7 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from scanner.detect import mask
-from scanner.detect.decoding.decoder import Inner
+from scanner.detect.decoding.decoder import DecodedText
 from scanner.detect.engine import observations
 from scanner.detect.engine.candidate import Candidate
 from scanner.detect.engine.chunks import Buffer, Cursor
@@ -110,7 +110,7 @@ class Explainer:
         self._text = _Text(path, buffer.data, lambda start, end: (start, end))
         self._line = _line(buffer.data, place, *self._wanted)
 
-    def decoded(self, inner: Inner) -> None:
+    def decoded(self, inner: DecodedText) -> None:
         self._text = _Text("", inner.data, inner.span, inner.layers)
         if self._line and self._line.touches(*inner.span(0, len(inner.data))):
             self._decoded[inner.layers] = None

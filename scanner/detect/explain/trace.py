@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from scanner.detect.decoding.decoder import Inner
+    from scanner.detect.decoding.decoder import DecodedText
     from scanner.detect.engine.chunks import Buffer, Cursor
     from scanner.detect.engine.matches import Match
 
@@ -43,7 +43,7 @@ class Trace(Protocol):
     def begins(self, path: str, buffer: Buffer, place: Cursor) -> None:
         """A piece of the file with hits is looked at, which begins at `place`."""
 
-    def decoded(self, inner: Inner) -> None:
+    def decoded(self, inner: DecodedText) -> None:
         """A text is looked at that is encoded in the piece."""
 
     def refused(self, match: Match, why: Refusal) -> None:

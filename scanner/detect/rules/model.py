@@ -73,10 +73,12 @@ class ValueSelector(NamedTuple):
 
 
 class ConfigRule(NamedTuple):
-    """A rule on the values of structured files, in places where a candidate of its group is.
+    """A rule on values of structured files, which runs if a file has a candidate of its group.
 
-    `selectors`: where, one of several. `flag`: verdicts of templates.py, empty where the pattern alone
-    decides. `pattern` and `check` are about the value. `once`: one finding a file is enough.
+    selectors: which values; one selector must match.
+    flag: verdicts of templates.py; empty if the pattern alone decides.
+    pattern, check: conditions on the value.
+    once: report one finding a file.
     """
 
     id: str
