@@ -34,7 +34,7 @@ def test_a_tag_that_does_not_fit_its_value_is_an_error_of_the_file(value: str) -
 
 @pytest.mark.parametrize("edges", ["z-a", r"\p", "a\\"])
 def test_edges_that_are_no_character_class_are_an_error_of_the_rule(edges: str) -> None:
-    source = model.Source("mine.yaml", RULE.replace("EDGES", edges).encode())
+    source = model.RuleFile("mine.yaml", RULE.replace("EDGES", edges).encode())
     with pytest.raises(ConfigError, match="edges: is not a character class") as caught:
         _ = rulebook.load((source,)).own_rules
     assert caught.value.where == "mine.yaml:10"
@@ -42,5 +42,5 @@ def test_edges_that_are_no_character_class_are_an_error_of_the_rule(edges: str) 
 
 @pytest.mark.parametrize("edges", ["", "a-z", "[a-z]", r"\w\-"])
 def test_edges_may_be_any_class_or_none(edges: str) -> None:
-    source = model.Source("mine.yaml", RULE.replace("EDGES", edges).encode())
+    source = model.RuleFile("mine.yaml", RULE.replace("EDGES", edges).encode())
     assert "my-rule" in {rule.id for rule in rulebook.load((source,)).own_rules}

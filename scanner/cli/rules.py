@@ -54,11 +54,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return ExitCode.CLEAN
 
 
-def _own(console: Console) -> tuple[model.Source, ...]:
+def _own(console: Console) -> tuple[model.RuleFile, ...]:
     """The rules of the repository's keywatch.yaml."""
     data = Folder(root_of((), console.cwd), [], use_git=False).control(repository.NAME)
     settings = repository.load(data, repository.NAME, None)
-    return (model.Source(repository.NAME, data, part=True),) if data and settings.has_rules else ()
+    return (
+        (model.RuleFile(repository.NAME, data, part=True),) if data and settings.has_rules else ()
+    )
 
 
 def _as_json(infos: dict[str, RuleInfo]) -> str:
@@ -95,7 +97,7 @@ def _paragraph(words: str) -> str:
 
 def _test(given: str, console: Console) -> int:
     """0 if every example is found and no negative example is; 1 with a line for each fault."""
-    source = model.Source(given, console.file(given), os.path.basename(given) == repository.NAME)
+    source = model.RuleFile(given, console.file(given), os.path.basename(given) == repository.NAME)
     if source.part and not repository.load(source.data, given, None).has_rules:
         raise UsageError(f"{given} contains no rules", todo="add some under `rules:`")
     shipped = any(source.data == each.data for each in rulebook.shipped())

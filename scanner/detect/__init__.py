@@ -1,1 +1,1 @@
-"""Detect: bytes -> Observation. The only layer in which plaintext exists."""
+"""Detect: find secrets in bytes. Plaintext secrets exist only in this package."""

@@ -1,7 +1,7 @@
-"""Detect: the front of the layer. One pass over each file; the engine loads at the first hit.
+"""Detect: scan one file after the other. The entry point of this package.
 
-Most files have none, and a hook's one file most of all: what is imported and parsed for exact work
-is not paid for by them.
+The prefilter passes over each file once. Most files have no hit, so the engine, the decoder and the
+detect-secrets layer are imported only when a file has one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache
-from scanner.detect.engine.chunks import Place, buffers
+from scanner.detect.engine.chunks import Cursor, PieceHits, buffers
 from scanner.detect.prefilter import matcher
 from scanner.detect.prefilter.matcher import CONTENT, NAME, OWN, Hit, Matcher, Pattern
 from scanner.detect.prefilter.scopes import scope_of
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from scanner.model import AllowComment, Finding, Gap, Note, Observation
 
 _MAX_FINDINGS = 10_000
-_HEAVY = 2 << 20
-_MOST_MARKS = 1000  # of one text: they are kept
-_CUT = "more is encoded in it than is decoded of one file: the rest was read as it is"
-_YAML = (".yaml", ".yml", ".eyaml")  # may hold text, behind escapes, that no prefilter sees
+_HEAVY = 2 << 20  # bytes
+_MAX_MARKS = 1000  # of one text, since marks are kept in memory
+_DECODING_CUT = "it holds more encoded text than is decoded in one file; the rest was scanned as is"
+_YAML = (".yaml", ".yml", ".eyaml")  # escapes in YAML may hide text from the prefilter
 
 
 def matcher_for(
@@ -44,19 +44,21 @@ def matcher_for(
     cache_folder: str | None,
     settings: DetectSecretsSettings | None = None,
 ) -> Matcher:
-    """The engine, ready for the rules, and for the prefilters of these settings."""
-    made = matcher.build(engine, lambda: patterns(book), book.shipped_key, cache_folder)
+    """Return the matcher for the rules and for the prefilters of these detect-secrets settings."""
+    shipped = matcher.build(engine, lambda: patterns(book), book.shipped_key, cache_folder)
     finders = settings.finders if settings else ()
     if not (book.own_rules or finders):
-        return made
+        return shipped
     key = cache.key(book.key, repr(finders))
-    second = matcher.build(engine, lambda: further(book, settings), key, cache_folder)
-    return matcher.Joined(made, second, _scopes(book) if book.own_rules else {})
+    own = matcher.build(engine, lambda: repository_patterns(book, settings), key, cache_folder)
+    return matcher.Joined(shipped, own, _scopes(book) if book.own_rules else {})
 
 
 def patterns(book: Rulebook) -> dict[int, Pattern]:
-    """What the one pass looks for in any repository: a rule's number is its place, then come uses
-    of variables, what is encoded, and comments."""
+    """Return the patterns that the prefilter searches in any repository, by number.
+
+    The order is that of `pattern_ids.numbering`: rules, variable uses, encoded text, comments.
+    """
     from scanner.detect.decoding import encoded_patterns
     from scanner.detect.engine import allow_comments
 
@@ -68,9 +70,14 @@ def patterns(book: Rulebook) -> dict[int, Pattern]:
     return dict(enumerate(every))
 
 
-def further(book: Rulebook, settings: DetectSecretsSettings | None) -> dict[int, Pattern]:
-    """What it looks for beside that: the repository's own rules, what they look for in what is
-    encoded, and the prefilters of the detect-secrets layer, which come after all others."""
+def repository_patterns(
+    book: Rulebook, settings: DetectSecretsSettings | None
+) -> dict[int, Pattern]:
+    """Return the patterns that only this repository needs, by number.
+
+    These are its own rules, the literals of these rules in encoded text, and the prefilters of the
+    detect-secrets layer.
+    """
     from scanner.detect.decoding import encoded_patterns
     from scanner.detect.prefilter.pattern_ids import numbering
 
@@ -93,31 +100,34 @@ def _scopes(book: Rulebook) -> dict[int, str]:
 
 
 def _pattern(rule: Rule) -> Pattern:
-    """What calls for a rule: without an anchor, the names of files."""
+    """Return the prefilter pattern of a rule. A rule without an anchor is found by file names."""
     if not rule.anchor:
         return Pattern(rule.files, scope=NAME)
     return Pattern(
         anchor=rule.anchor,
         ignore_case=rule.ignore_case,
         keywords=rule.keywords,
-        once=_is_asked_once(rule),
+        once=_is_single(rule),
         scope=rule.scope,
         in_code=rule.anchor_in_code,
     )
 
 
-def _is_asked_once(rule: Rule) -> bool:
-    """Does one match say all that a rule of a group says?"""
+def _is_single(rule: Rule) -> bool:
+    """Is one hit a file enough? It is for a rule that only selects files for structure rules."""
     return bool(rule.group and not rule.pattern)
 
 
 SCOPES = (NAME, "any", "code", "config")
-"""Of files' names, and of files."""
+"""All scopes of the prefilter: one for the names of files, three for their contents."""
 
 
 class Named(NamedTuple):
-    """What a file's name says: the secrets that stand in it, masked in their observation's path,
-    and the numbers of the rules that it calls for."""
+    """What the name of a file tells.
+
+    seen: the secrets in the name; the path of this observation is masked.
+    called: the numbers of the rules that apply because of the name.
+    """
 
     seen: Observation | None = None
     called: tuple[int, ...] = ()
@@ -127,30 +137,35 @@ NOTHING = Named()
 
 
 Mark = int
-"""A hash of the number of a pattern, and of the lines that it is met in."""
+"""A hash of a pattern's number and of the lines around its hit."""
 
 NO_MARKS: Counter[Mark] = Counter()
 
 
-class _Met(NamedTuple):
-    """Hits: those of rules, comments and prefilters; whether a variable is used; those of what is
-    encoded, by KINDS."""
+class _SortedHits(NamedTuple):
+    """The hits of one pass, by what they are for.
 
-    others: Sequence[Hit] = ()
-    uses: bool = False
+    rules: hits of rules, allow comments and detect-secrets prefilters.
+    uses_variables: does the text use a variable?
+    encoded: hits in encoded text, numbered by ENCODINGS.
+    """
+
+    rules: Sequence[Hit] = ()
+    uses_variables: bool = False
     encoded: Sequence[Hit] = ()
 
 
-_NOTHING_MET = _Met()
+_NO_HITS = _SortedHits()
 
 
 class Detector:
-    """A rulebook and a matcher, ready for any number of files.
+    """Scans any number of files with the rules of a rulebook.
 
-    With `settings` the detect-secrets layer runs too, over files that come in one piece: it reads
-    them as a whole, at several times their size in memory. What is too large for it is a Gap then,
-    and what `is_heavy` is best read by one process at a time. `trace` is told what becomes of each
-    value.
+    With `settings` the detect-secrets layer runs, too. It reads a file as a whole and takes several
+    times its size in memory. A file that is too large for it becomes a Gap, and files that are
+    `is_heavy` should be scanned by one process at a time.
+
+    `trace` is told why each value is reported or ignored.
     """
 
     def __init__(
@@ -164,55 +179,56 @@ class Detector:
         self._matcher = matcher
         self._settings = settings
         self._trace = trace
-        self._made: Engine | None = None
 
     def is_heavy(self, size: int) -> bool:
-        """Does a file of so many bytes take much memory, for as long as it is looked at?"""
+        """Does a file of `size` bytes take much memory while it is scanned?"""
         return self._settings is not None and size > _HEAVY
 
     def may_say(self, path: str, text: bytes) -> bool:
-        """Is there anything in a file, or in a part of it, that asks for a closer look?"""
+        """Does a file, or a part of it, have a hit that may become a finding?"""
         if self._settings and path.endswith(_YAML):
             return True
-        return self._matcher.meets(text, scope_of(path), self._remarks)
+        return self._matcher.meets(text, scope_of(path), self._not_findings)
 
     def marks(self, path: str, text: bytes, near: int) -> Counter[Mark] | None:
-        """What in a file asks for a closer look, each with so many lines on both sides, and how
-        often: where the file had all of it before, none of it is new. None where that cannot be
-        told, or is too much."""
+        """Count the marks of a file: each hit, hashed with `near` lines on both sides.
+
+        If an older version of the file has the same marks, the new one has no new candidates.
+        Returns None if marks cannot tell that, or if there are too many.
+        """
         if self._settings and path.endswith(_YAML):
             return None
         hits = self._matcher.hits(text, scope_of(path))
-        if not hits:  # as in most files
+        if not hits:  # most files have none
             return NO_MARKS
-        found = [hit for hit in hits if hit[0] not in self._remarks]
-        if len(found) > _MOST_MARKS or any(self._is_single(number) for number, _ in found):
+        found = [hit for hit in hits if hit[0] not in self._not_findings]
+        if len(found) > _MAX_MARKS or any(self._has_single_hit(number) for number, _ in found):
             return None
         marks: Counter[Mark] = Counter()
         end, lines = -1, b""
         for number, to in sorted(found, key=itemgetter(1)):
-            if to > end:  # it is in another line than the one before
+            if to > end:  # it is on another line than the previous hit
                 end = text.find(b"\n", to) % (len(text) + 1)
                 lines = _around(text, to, near)
             marks[hash((number, lines))] += 1
         return marks
 
-    def _is_single(self, number: int) -> bool:
-        """Does the first hit of a pattern stand for all?"""
-        return number in self._book.rules and _is_asked_once(self._book.rules[number])
+    def _has_single_hit(self, number: int) -> bool:
+        """Does the matcher report only one hit of this pattern?"""
+        return number in self._book.rules and _is_single(self._book.rules[number])
 
     def prepare(self, scopes: Iterable[str] = SCOPES) -> None:
-        """Load what any file of these scopes may ask for, or any file's name."""
+        """Load, or compile, the matcher's databases for these scopes."""
         for scope in scopes:
             self._matcher.hits(b"", scope)
 
     def missing(self, scopes: Iterable[str]) -> list[str]:
-        """Those of these scopes for which that takes more than a second: it is to be compiled."""
+        """Return those scopes whose database is not compiled yet, which takes over a second."""
         return self._matcher.missing(scopes)
 
     @functools.cached_property
-    def _remarks(self) -> Container[int]:
-        """The numbers of patterns that no finding comes of: uses of variables, and comments."""
+    def _not_findings(self) -> Container[int]:
+        """The numbers of patterns that never become findings: variable uses and comments."""
         first = self._numbering
         return {*range(first.uses, first.encoded), *range(first.comments, first.detect_secrets)}
 
@@ -230,69 +246,70 @@ class Detector:
         called: Sequence[int] | None = None,
         uses: Callable[[bytes], None] | None = None,
     ) -> Observation | None:
-        """Everything that the rules and comments say about one file, given in pieces; None where
-        they say nothing. `called`: what `names` says of its path, where that was asked before.
-        `uses` is given a whole file that may use variables; one in pieces is too large for it."""
+        """Scan one file, given in chunks. Return None if there is nothing to report.
+
+        called: the rule numbers that `names` gave for the path, if it was asked before.
+        uses: is called with the content of a file that may use variables, if it is in one piece.
+        """
         findings: list[Finding] = []
-        said: list[AllowComment] = []
-        place = Place()
-        whole = True
+        comments: list[AllowComment] = []
         notes: list[Note] = []
+        cursor = Cursor()
+        is_whole = True
         degraded = ""
-        unread = False
+        is_unread = False
         scope = scope_of(path)
         decoder: Decoder | None = None
         if called is None:
             called = self.names((path,)).get(path, NOTHING).called
         for buffer in buffers(chunks):
-            whole = whole and buffer.following == len(buffer.data)
-            met = self._met(buffer.data, scope)
-            if met.uses and uses and whole:
+            is_whole = is_whole and buffer.following == len(buffer.data)
+            found = self._hits(buffer.data, scope)
+            if found.uses_variables and uses and is_whole:
                 uses(buffer.data)
-            if met.encoded:
-                decoder = decoder or self._decoder()
-            inner = list(decoder.inner(buffer.data, met.encoded)) if decoder else ()
-            hits = [*met.others, *((number, 0) for number in called)] if called else met.others
-            detect_secrets = (
-                self._detect_secrets(path, buffer.data, hits) if self._settings and whole else ()
-            )
-            unread = unread or detect_secrets is None
-            if hits or detect_secrets or inner:
-                seen = self._engine.examine(
-                    path, buffer, hits, place, (detect_secrets or (), inner)
-                )
-                findings += seen.findings
-                said += seen.comments
-                notes += seen.notes
-                degraded = degraded or seen.degraded
+            decoder = decoder or (self._decoder() if found.encoded else None)
+            decoded = list(decoder.decode(buffer.data, found.encoded)) if decoder else ()
+            hits = [*found.rules, *((number, 0) for number in called)] if called else found.rules
+            detect_secrets: Sequence[Found] | None = ()
+            if self._settings and is_whole:
+                detect_secrets = self._detect_secrets(path, buffer.data, hits)
+                is_unread = is_unread or detect_secrets is None
+            if hits or detect_secrets or decoded:
+                all_hits = PieceHits(hits, decoded, detect_secrets or ())
+                result = self._engine.examine(path, buffer, all_hits, cursor)
+                findings += result.findings
+                comments += result.comments
+                notes += result.notes
+                degraded = degraded or result.degraded
             if buffer.following < len(buffer.data):
-                place.move(buffer.data, buffer.following)
-                place = place.copy()  # offsets of the next piece begin anew
-        unread = unread or (bool(self._settings) and not whole)
-        if decoder and decoder.cut:  # before the others, of which not all may fit
-            notes.insert(0, _degraded(path, _CUT))
+                cursor.move(buffer.data, buffer.following)
+                cursor = cursor.copy()  # the next piece counts its offsets from 0
+        is_unread = is_unread or (bool(self._settings) and not is_whole)
+        # These notes come first, since the number of notes is limited.
+        if decoder and decoder.cut:
+            notes.insert(0, _degraded(path, _DECODING_CUT))
         if degraded:
-            text = f"its structure was not read, since {degraded}: only its lines were"
+            text = f"its structure was not parsed, only its lines were scanned: {degraded}"
             notes.insert(0, _degraded(path, text))
-        if not (findings or said or unread or notes):
+        if not (findings or comments or is_unread or notes):
             return None
-        gaps = _gaps(path, max(len(findings), len(said)), unread=unread)
-        seen_all = _observation(path, size, findings, said, gaps)
-        return seen_all._replace(notes=tuple(notes[:_MAX_FINDINGS]))
+        gaps = _gaps(path, max(len(findings), len(comments)), unread=is_unread)
+        observation = _observation(path, size, findings, comments, gaps)
+        return observation._replace(notes=tuple(notes[:_MAX_FINDINGS]))
 
-    def _met(self, data: bytes, scope: str) -> _Met:
-        """The one pass over a text: where to look, and for what."""
+    def _hits(self, data: bytes, scope: str) -> _SortedHits:
+        """Pass over a text once with the prefilter."""
         hits = self._matcher.hits(data, scope)
         if not hits:
-            return _NOTHING_MET
-        uses, encoded, others, _ = self._numbering
-        ours = [hit for hit in hits if uses <= hit[0] < others]
-        if not ours:
-            return _Met(hits)
-        return _Met(
-            [hit for hit in hits if not uses <= hit[0] < others],
-            any(number < encoded for number, _ in ours),
-            [(number - encoded, to) for number, to in ours if number >= encoded],
+            return _NO_HITS
+        first = self._numbering
+        special = [hit for hit in hits if first.uses <= hit[0] < first.comments]
+        if not special:
+            return _SortedHits(hits)
+        return _SortedHits(
+            rules=[hit for hit in hits if not first.uses <= hit[0] < first.comments],
+            uses_variables=any(number < first.encoded for number, _ in special),
+            encoded=[(n - first.encoded, to) for n, to in special if n >= first.encoded],
         )
 
     def _decoder(self) -> Decoder:
@@ -300,14 +317,17 @@ class Detector:
 
         rules = self._book.rules
 
-        def look(text: bytes) -> tuple[Sequence[Hit], Sequence[Hit]]:
-            met = self._met(text, "any")
-            return [hit for hit in met.others if hit[0] in rules], met.encoded
+        def prefilter(text: bytes) -> tuple[Sequence[Hit], Sequence[Hit]]:
+            found = self._hits(text, "any")
+            return [hit for hit in found.rules if hit[0] in rules], found.encoded
 
-        return Decoder(look)
+        return Decoder(prefilter)
 
     def names(self, paths: Sequence[str]) -> dict[str, Named]:
-        """What the names of files say, of those that say anything."""
+        """Search the paths for secrets, and for rules that apply because of a file's name.
+
+        All paths are searched in one pass. The result has only those paths with something found.
+        """
         encoded = [path.encode(errors="surrogateescape") for path in paths]
         starts = [0]
         for each in encoded:
@@ -316,28 +336,28 @@ class Detector:
         for index, to in self._matcher.hits(b"\n".join(encoded), NAME):
             number = bisect_right(starts, max(to - 1, 0)) - 1
             hits.setdefault(number, []).append((index, to - starts[number]))
-        said = ((paths[number], self._named(paths[number], met)) for number, met in hits.items())
-        return {path: named for path, named in said if named != NOTHING}
+        results = {paths[number]: self._named(paths[number], own) for number, own in hits.items()}
+        return {path: result for path, result in results.items() if result != NOTHING}
 
     def _named(self, path: str, hits: Sequence[Hit]) -> Named:
         rules = self._book.rules
         called = {index for index, _ in hits if index in rules and not rules[index].anchor}
         within = [hit for hit in hits if hit[0] not in called]
         shown, findings = self._engine.examine_name(path, within) if within else (path, [])
-        seen = _observation(shown, 0, findings, [], ()) if findings else None
-        return Named(seen, tuple(sorted(called)))
+        observation = _observation(shown, 0, findings, [], ()) if findings else None
+        return Named(observation, tuple(sorted(called)))
 
     def _detect_secrets(
         self, path: str, data: bytes, hits: Sequence[Hit]
     ) -> Sequence[Found] | None:
-        """What the detect-secrets layer finds; None where the file is too large for it."""
+        """Run the detect-secrets layer. Returns None if the file is too large for it."""
         if not hits and not path.endswith(_YAML):
             return ()
         from scanner.detect import detect_secrets
 
         if len(hits) > detect_secrets.MOST_HITS:
             return None
-        assert self._settings is not None  # noqa: S101 - asked by the caller
+        assert self._settings is not None  # noqa: S101 - the caller checks it
         first = self._numbering.detect_secrets
         theirs = sorted((to, index - first) for index, to in hits if first <= index < OWN)
         ends, numbers = [to for to, _ in theirs], [number for _, number in theirs]
@@ -346,17 +366,15 @@ class Detector:
         except detect_secrets.TooLargeError:
             return None
 
-    @property
+    @functools.cached_property
     def _engine(self) -> Engine:
-        if self._made is None:
-            from scanner.detect.engine.engine import Engine
+        from scanner.detect.engine.engine import Engine
 
-            self._made = Engine(self._book, self._trace)
-        return self._made
+        return Engine(self._book, self._trace)
 
 
 def _around(text: bytes, at: int, near: int) -> bytes:
-    """The line that a place is in, and so many on both sides."""
+    """Return the line at the offset `at`, and `near` lines on both sides of it."""
     start = end = at
     for _ in range(near + 1):
         start = text.rfind(b"\n", 0, max(start, 0))
@@ -368,7 +386,7 @@ def _observation(
     path: str,
     size: int,
     findings: Sequence[Finding],
-    said: Sequence[AllowComment],
+    comments: Sequence[AllowComment],
     gaps: tuple[Gap, ...],
 ) -> Observation:
     from scanner.fingerprints import identify
@@ -378,7 +396,7 @@ def _observation(
         path=path,
         size=size,
         findings=identify(findings[:_MAX_FINDINGS]),
-        comments=tuple(said[:_MAX_FINDINGS]),
+        comments=tuple(comments[:_MAX_FINDINGS]),
         gaps=gaps,
     )
 
@@ -394,9 +412,9 @@ def _gaps(path: str, count: int, *, unread: bool) -> tuple[Gap, ...]:
 
     gaps = []
     if count > _MAX_FINDINGS:
-        reason = f"{count} findings or allow comments; the first {_MAX_FINDINGS} count"
+        reason = f"{count} findings or allow comments; only the first {_MAX_FINDINGS} are reported"
         gaps.append(Gap(kind=GapKind.TOO_MANY_FINDINGS, path=path, reason=reason))
     if unread:
-        reason = "too large for the detect-secrets layer; keywatch's own rules did read it"
+        reason = "too large for the detect-secrets layer; keywatch's own rules scanned it"
         gaps.append(Gap(kind=GapKind.TOO_LARGE_FOR_EXACT, path=path, reason=reason))
     return tuple(gaps)

@@ -1,29 +1,29 @@
-"""Detect: plaintext -> what may be shown of it."""
+"""Detect: mask a secret for display."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-_SHOWN_FROM = 20
+_SHOWN_FROM = 20  # characters
 
 
 def text(data: bytes) -> str:
-    """Bytes of a file as text: UTF-8 where they are, else Latin-1. Never raises."""
+    """Decode bytes of a file as UTF-8, or as Latin-1 if they are not UTF-8. Never raises."""
     try:
         return data.decode()
     except UnicodeDecodeError:
         return data.decode("latin-1")
 
 
-def preview(value: bytes, keywords: Sequence[str] = (), said: str = "") -> str:
-    """The masked form: the format's own prefix and the last 2 characters, from 20 characters on.
+def preview(value: bytes, keywords: Sequence[str] = (), detail: str = "") -> str:
+    """Return the masked form of a value: its prefix, its last 2 characters and its length.
 
-    The prefix is the longest of `keywords` (lower case) that the value starts with: literals of
-    the format, so they tell nothing about this value. A shorter value shows its length alone.
-    `said`: what else there is to say of it.
+    The prefix is the longest of `keywords` (lower case) that the value starts with. It belongs to
+    the format and tells nothing about this value. Of a value with under 20 characters, only the
+    length is shown. `detail` is added to the length.
     """
     shown = text(value)
-    length = f"({len(shown)} characters{said})"
+    length = f"({len(shown)} characters{detail})"
     if len(shown) < _SHOWN_FROM:
         return length
     lowered = shown.lower()

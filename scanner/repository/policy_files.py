@@ -61,7 +61,7 @@ def _check_rules(settings: Config, data: bytes | None) -> None:
     if data and (settings.has_rules or settings.disable_rules):
         from scanner.detect.rules import model, rulebook
 
-        own = [model.Source(repository.NAME, data, part=True)] if settings.has_rules else []
+        own = [model.RuleFile(repository.NAME, data, part=True)] if settings.has_rules else []
         disabled, folder = settings.disable_rules, cache.folder()
         _ = rulebook.load(own, disabled=disabled, cache_folder=folder).own_rules
 

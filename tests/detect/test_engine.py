@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from scanner.detect.detector import Detector
 from scanner.detect.engine import allow_comments, engine
-from scanner.detect.engine.chunks import Place, buffers
+from scanner.detect.engine.chunks import Cursor, buffers
 from scanner.detect.rules.samples import expand
 from scanner.model import AllowComment, CommentKind, Finding, Observation
 from tests.support import helpers
@@ -197,7 +197,7 @@ def test_every_place_of_a_file_belongs_to_one_piece(chunks: list[bytes]) -> None
 def test_a_place_is_a_line_and_a_column_in_characters(text: str, stops: list[int]) -> None:
     data = text.encode(errors="ignore")
     text = data.decode()
-    place = Place()
+    place = Cursor()
     for stop in sorted(min(stop, len(text)) for stop in stops):
         before = text[:stop]
         line, column = place.move(data, len(before.encode()))
@@ -270,5 +270,5 @@ def test_lines_that_come_again_are_judged_as_if_they_came_once(
         text = "\n".join(random.Random(seed).choices(lines, k=40)).encode()
         seen = detector.observe(path, (text,))
         with monkeypatch.context() as patch:
-            patch.setattr(engine, "_MOST_BARREN", 0)
+            patch.setattr(engine, "_MAX_REMEMBERED", 0)
             assert detector.observe(path, (text,)) == seen

@@ -47,7 +47,7 @@ Look = Callable[[bytes], tuple[Sequence[Hit], Sequence[Hit]]]
 """The one pass over a text: the hits of rules, and those of KINDS."""
 
 
-class Inner(NamedTuple):
+class DecodedText(NamedTuple):
     """Text that was decoded, and the hits of rules in it. `span` leads to the outermost text;
     `layers`: what it is in, the innermost first. It holds plaintext."""
 
@@ -57,7 +57,7 @@ class Inner(NamedTuple):
     layers: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return f"Inner({self.layers} {len(self.data)} bytes)"
+        return f"DecodedText({self.layers} {len(self.data)} bytes)"
 
 
 class Budget:
@@ -89,13 +89,13 @@ class Decoder:
         """Was there more than is decoded of one file?"""
         return self._budget.cut
 
-    def inner(
+    def decode(
         self,
         data: bytes,
         hits: Sequence[Hit],
         layers: tuple[str, ...] = (),
         outer: Span = lambda start, end: (start, end),
-    ) -> Iterator[Inner]:
+    ) -> Iterator[DecodedText]:
         """The texts with hits of rules that are encoded in `data`, at any depth; `hits` as `look`
         gives them for KINDS: (place in it, end offset). `data` itself was in `layers`."""
         if len(layers) >= _DEPTH:
@@ -104,8 +104,8 @@ class Decoder:
             within, span = (*run.layers, *layers), partial(_through, run.span, outer)
             found, encoded = self._look(run.data)
             if found:
-                yield Inner(run.data, found, span, within)
-            yield from self.inner(run.data, encoded, within, span)
+                yield DecodedText(run.data, found, span, within)
+            yield from self.decode(run.data, encoded, within, span)
 
 
 def _through(first: Span, then: Span, start: int, end: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
-"""Detect: allow comments, ours and those of other tools.
+"""Detect: parse allow comments of keywatch, detect-secrets and gitleaks.
 
-`keywatch: allow RULE reason="…" owner=@team until=2027-01-31` covers one finding of RULE on its own
-line; where the comment is all that the line holds, on the next line.
+`keywatch: allow RULE reason="…" owner=@team until=2027-01-31` suppresses one finding of RULE on its
+own line, or on the next line if the line holds only the comment.
 """
 
 from __future__ import annotations
@@ -19,20 +19,23 @@ ANCHORS = (
 KEYWORDS = (("keywatch:",), ("pragma:",), ("gitleaks:allow",))
 
 _OURS = re.compile(r"keywatch:[ \t]*allow\b", re.IGNORECASE)
-_OPENERS = ("#", "//", "*", "--", ";", "%", "'")  # how what opens a comment ends
+_OPENERS = ("#", "//", "*", "--", ";", "%", "'")  # what may open a comment, or end its opening
 _REMARK = re.compile(r"\bREM$", re.IGNORECASE)
-_ALONE = " \t#/*-<!;%{'"
+_ALONE = " \t#/*-<!;%{'"  # only these stand before a comment that fills its line
+# `pragma: allowlist secret`, `pragma: whitelist nextline secret`
 _PRAGMA = re.compile(
     r"pragma:[ \t]?(?:allow|white)list[ -](?P<next>nextline[ -])?secret", re.IGNORECASE
 )
+# `*/`, `*/ -}}`, `-->`, `#}`
 _CLOSER = re.compile(r"(?:\*/(?:[ \t]*-?\}\})?|-->|#\})$")
+# ` RULE`, ` owner=@team`, ` reason="a sentence"`
 _WORD = re.compile(r"""[ \t]+(?:(?P<key>[a-z]+)=)?(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))""")
 _RULE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _FIELDS = ("reason", "owner", "until")
 
 
 def parse(line_text: str, path: str, line: int) -> AllowComment | None:
-    """The allow comment in one line of a file, or None where there is none after all."""
+    """Return the allow comment in one line of a file; None if the line has none."""
     markdown = path.lower().endswith((".md", ".markdown"))  # `#` is a heading there
     for ours in _OURS.finditer(line_text):
         before = line_text[: ours.start()].rstrip(" \t")
@@ -73,14 +76,14 @@ def _fields(rest: str) -> tuple[str, dict[str, str], str]:
     while at < len(rest.rstrip()):
         word = _WORD.match(rest, at)
         if word is None:
-            return rule, fields, f"it cannot be read from character {at + 1} after allow on"
+            return rule, fields, f'cannot parse the text from character {at + 1} after "allow"'
         key, value = word["key"], (word["quoted"] or "") + (word["plain"] or "")
         if key is None and not rule and word["quoted"] is None:
             rule = value
         elif key in _FIELDS and key not in fields:
             fields[key] = value
         else:
-            return rule, fields, f"it takes RULE, {', '.join(_FIELDS)}, each once, and no more"
+            return rule, fields, "expected RULE, reason=, owner= and until=, each once"
         at = word.end()
     return rule, fields, ""
 
@@ -88,11 +91,11 @@ def _fields(rest: str) -> tuple[str, dict[str, str], str]:
 def _problem(rule: str, fields: dict[str, str]) -> str:
     missing = [name for name in _FIELDS if not fields.get(name, "").strip()]
     if not _RULE.fullmatch(rule):
-        return "it names no rule"
+        return "the rule ID is missing"
     if missing:
-        return f"it has no {' and no '.join(missing)}"
+        return f"missing: {', '.join(missing)}"
     try:
         date.fromisoformat(fields["until"])
     except ValueError:
-        return "its until= is not a date like 2027-01-31"
+        return "until= is not a date such as 2027-01-31"
     return ""

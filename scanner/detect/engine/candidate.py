@@ -1,4 +1,4 @@
-"""Detection: a place where a rule's pattern matched, as its offline check sees it."""
+"""Detect: the match of a rule's pattern that an offline check accepts or rejects."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from scanner.model import Confidence
 
 
 class Candidate(NamedTuple):
-    """One match. It holds plaintext: it never leaves `scanner.detect`.
+    """One match of a rule's pattern. It holds plaintext and never leaves `scanner.detect`.
 
-    `value` is the secret, `name` the identifier that the value is assigned to (b"" for none),
-    `line` the line in which it begins, at the offset `at`.
+    value: the possible secret.
+    name: the identifier that the value is assigned to; b"" if there is none.
+    line: the line in which the value begins.
+    at: the offset of the value in that line.
+    path: the file.
     """
 
     value: bytes
@@ -23,4 +26,4 @@ class Candidate(NamedTuple):
 
 
 Check = Callable[[Candidate], Confidence | None]
-"""None refuses the candidate; a Confidence takes the place of the rule's own."""
+"""Returns None to reject the candidate, or the confidence that replaces the rule's own."""

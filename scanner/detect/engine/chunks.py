@@ -1,17 +1,28 @@
-"""Detect: a file in pieces, so that memory does not grow with it, and places in its text."""
+"""Detect: read a file in overlapping pieces, and count lines and columns in them.
+
+Memory use does not grow with the size of the file.
+"""
 
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from scanner.detect.decoding.decoder import DecodedText
+    from scanner.detect.detect_secrets.found import Found
+    from scanner.detect.prefilter.matcher import Hit
 
 _OVERLAP = 65536
 
 
 class Buffer(NamedTuple):
-    """A piece of a file. Only what starts in [first, last) belongs to it: the rest is there for the
-    context of its neighbours. The next piece begins at `following`."""
+    """A piece of a file. Neighbouring pieces overlap.
+
+    A match belongs to this piece if it starts in [first, last). The rest of `data` is context.
+    The next piece begins at the offset `following`.
+    """
 
     data: bytes
     first: int
@@ -19,42 +30,56 @@ class Buffer(NamedTuple):
     following: int
 
 
-class Place:
-    """A line and a column that move forward through a buffer."""
+class PieceHits(NamedTuple):
+    """Where to look in a piece of a file.
+
+    rules: the hits of rules and allow comments.
+    decoded: the texts that are encoded in the piece, with their own hits.
+    detect_secrets: what detect-secrets found, if the piece is the whole file.
+    """
+
+    rules: Sequence[Hit]
+    decoded: Sequence[DecodedText] = ()
+    detect_secrets: Sequence[Found] = ()
+
+
+class Cursor:
+    """The line and column of an offset that moves forward through a buffer. Both count from 1."""
 
     def __init__(self) -> None:
         self.line = 1
         self.column = 1
         self._at = 0
 
-    def copy(self) -> Place:
-        other = Place()
+    def copy(self) -> Cursor:
+        other = Cursor()
         other.line, other.column = self.line, self.column
         return other
 
     def ahead(self, data: bytes, to: int) -> tuple[int, int]:
-        """The line and the column of a later offset, without going there."""
+        """Return the line and column of a later offset without moving the cursor."""
         kept = self.line, self.column, self._at
         ahead = self.move(data, to)
         self.line, self.column, self._at = kept
         return ahead
 
     def move(self, data: bytes, to: int) -> tuple[int, int]:
-        """Go to the offset `to`, which may not lie before the last one."""
+        """Move to the offset `to` and return its line and column. `to` must not go backwards."""
         if (self._at, self.line, self.column) == (0, 1, 1) and data.startswith(BOM_UTF8):
-            self._at = min(len(BOM_UTF8), to)  # no text: it takes no column
+            self._at = min(len(BOM_UTF8), to)  # the byte order mark has no column
         newlines = data.count(b"\n", self._at, to)
         if newlines:
             self.line += newlines
             self.column = 1
             self._at = data.rfind(b"\n", self._at, to) + 1
-        # A byte that is no UTF-8 is one character: so the count does not depend on its neighbours.
+        # Each byte of invalid UTF-8 counts as one character.
         self.column += len(data[self._at : to].decode(errors="surrogateescape"))
         self._at = to
         return self.line, self.column
 
 
 def buffers(chunks: Iterable[bytes]) -> Iterator[Buffer]:
+    """Join the chunks of a file to pieces that overlap, so that a match is never cut in two."""
     tail, first = b"", 0
     iterator = iter(chunks)
     chunk = next(iterator, b"")
@@ -68,7 +93,7 @@ def buffers(chunks: Iterable[bytes]) -> Iterator[Buffer]:
 
 
 def _cut(data: bytes, at: int) -> int:
-    """`at`, or the beginning of the character that it would cut in two."""
+    """Return `at`, or the start of the UTF-8 character that a cut at `at` would split."""
     for start in range(max(at, 0), max(at - 3, 0), -1):
         if data[start] & 0xC0 != 0x80:
             return start

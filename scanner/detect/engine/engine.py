@@ -1,7 +1,7 @@
-"""Detect: one file's bytes -> Observation. Plaintext ends here.
+"""Detect: run the rules on one piece of a file, only around the hits of the prefilter.
 
-The matcher says where to look; only there the exact pattern runs, in a linear engine, on the line
-(or the window) around the hit. Then come the rule's edges, entropy and check.
+A rule's exact pattern runs in the linear engine, on the line or window around each hit. The value
+must then pass the rule's edges, minimum entropy and check. The results hold no plaintext.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.detect.checks.checks import CHECKS, SEEK_RANDOM, Candidate
-from scanner.detect.engine import allow_comments as comments
-from scanner.detect.engine import observations
+from scanner.detect.engine import allow_comments, observations
 from scanner.detect.engine.assigned_name import name_of
-from scanner.detect.engine.chunks import Buffer, Place
+from scanner.detect.engine.chunks import Buffer, Cursor, PieceHits
 from scanner.detect.engine.linear_regex import linear, name_group, secret_group
 from scanner.detect.engine.matches import (
     Match,
-    joined,
+    merge_detect_secrets,
     with_decoded,
     without_overlaps,
     without_secret_names,
@@ -38,21 +37,27 @@ from scanner.detect.values.placeholders import is_sample
 from scanner.model import AllowComment, Confidence, Finding, Location, Note
 
 if TYPE_CHECKING:
-    from scanner.detect.decoding.decoder import Inner
-    from scanner.detect.detect_secrets.found import Found
+    from scanner.detect.decoding.decoder import DecodedText
     from scanner.detect.structure.config_detector import Compliance
 
-_AROUND_COMMENT = 1024
-_BEFORE_SHARED = 128  # bytes: a name, an assignment, and where its value begins
-_REPEATED, _MOST_BARREN = 512, 1000  # size and number of the lines that may come again
-_MOST_MATCHES = 20_000  # of one rule in one piece, more than a report holds; and comments
+_AROUND_COMMENT = 1024  # bytes
+_BEFORE_SHARED = 128  # bytes: room for a name, an operator and the first bytes of the value
+_BEFORE_VALUE = 160  # bytes in which the name of a value is searched
+# Files repeat their lines, so windows without a match are remembered: up to this size and number.
+_MAX_REMEMBERED_SIZE, _MAX_REMEMBERED = 512, 1000
+_MAX_MATCHES = 20_000  # of one rule in one piece, and comments: more than a report holds
 
-_UNWRAPPED = bytes.maketrans(b"\r\n", WRAP * 2)  # name and value in two lines are judged as in one
+# Joins a name and a value on two lines, so that they are judged as if on one line.
+_UNWRAPPED = bytes.maketrans(b"\r\n", WRAP * 2)
+# `"value"`, `b'value'`, `\"value\"`
 _QUOTED = re.compile(rb"""[rbuf@$]{0,2}(\\?["'`]).+\1""", re.DOTALL)
 
 
-class Seen(NamedTuple):
-    """What one piece of a file holds, in its order. `degraded`: why its structure was not read."""
+class PieceResult(NamedTuple):
+    """What was found in one piece of a file, sorted by position.
+
+    degraded: why the structure of the file was not parsed; "" if it was, or has none.
+    """
 
     findings: list[Finding]
     comments: list[AllowComment]
@@ -61,48 +66,46 @@ class Seen(NamedTuple):
 
 
 class Engine:
-    """Rules, compiled when first needed, for any number of files. `trace` is told what becomes of
-    each value."""
+    """Runs rules on any number of files. A rule is compiled when it is first needed.
+
+    `trace` is told why each value is reported or ignored.
+    """
 
     def __init__(self, book: Rulebook, trace: Trace | None = None) -> None:
         self._book = book
         self._trace = trace
         self._rules = book.rules
-        self._compiled: dict[tuple[str, int], _Exact] = {}
+        self._compiled: dict[tuple[str, int], _ExactPattern] = {}
         self._edges: dict[str, re.Pattern[bytes]] = {}
 
     def examine(
         self,
         path: str,
         buffer: Buffer,
-        hits: Sequence[Hit],
-        place: Place,
-        beside: tuple[Sequence[Found], Sequence[Inner]] = ((), ()),
-    ) -> Seen:
-        """The findings and comments of one piece of a file, which begins at `place`.
-
-        `beside`: what the detect-secrets layer found, for a piece that is the whole file; and the
-        texts that are encoded in the piece.
-        """
-        detect_secrets, inner = beside
+        hits: PieceHits,
+        cursor: Cursor,
+    ) -> PieceResult:
+        """Return the findings, comments and notes of one piece, which begins at `cursor`."""
         if self._trace:
-            self._trace.begins(path, buffer, place)
-        plain, degraded = self._matches(path, buffer, hits)
-        met = with_decoded(plain, (self._decoded(each, buffer) for each in inner))
-        noted = [match for match in met if match.is_placeholder]
-        matches = [match for match in met if not match.is_placeholder]
-        if detect_secrets:
-            both = joined(matches, detect_secrets, buffer.data, self._book.detect_secrets_rules)
-            matches = without_secret_names(both)
-        return Seen(
-            list(observations.findings(path, buffer.data, matches, place.copy())),
-            list(islice(self._comments(path, buffer, hits, met, place.copy()), _MOST_MATCHES)),
-            list(observations.notes(path, buffer.data, noted, place.copy())),
-            degraded,
+            self._trace.begins(path, buffer, cursor)
+        plain, degraded = self._matches(path, buffer, hits.rules)
+        found = with_decoded(plain, (self._decoded_matches(each, buffer) for each in hits.decoded))
+        placeholders = [match for match in found if match.is_placeholder]
+        matches = [match for match in found if not match.is_placeholder]
+        if hits.detect_secrets:
+            rules = self._book.detect_secrets_rules
+            merged = merge_detect_secrets(matches, hits.detect_secrets, buffer.data, rules)
+            matches = without_secret_names(merged)
+        comments = self._comments(path, buffer, hits.rules, found, cursor.copy())
+        return PieceResult(
+            findings=list(observations.findings(path, buffer.data, matches, cursor.copy())),
+            comments=list(islice(comments, _MAX_MATCHES)),
+            notes=list(observations.notes(path, buffer.data, placeholders, cursor.copy())),
+            degraded=degraded,
         )
 
     def examine_name(self, path: str, hits: Sequence[Hit]) -> tuple[str, list[Finding]]:
-        """The secrets that stand in a file's name, and the name with them masked."""
+        """Return the file's name with its secrets masked, and the findings of these secrets."""
         data = path.encode(errors="surrogateescape")
         matches, _ = self._matches("", Buffer(data, 0, len(data), 0), hits)
         masked, at = b"", 0
@@ -116,16 +119,16 @@ class Engine:
         ]
 
     def _matches(self, path: str, buffer: Buffer, hits: Sequence[Hit]) -> tuple[list[Match], str]:
-        """The values found in a buffer, in order, of overlapping ones the likeliest; and why the
-        structure of the file was not read, where it should have been.
+        """Return the sorted matches of a buffer, and why its structure was not parsed, or "".
 
-        Those of its neighbours, too, up to here: they may overlap, or be taken for a name.
+        Matches outside [first, last) take part until the end: they may overlap others, or be the
+        name before another value.
         """
         by_rule: dict[int, list[int]] = {}
         for index, to in hits:
             if index in self._rules:
                 by_rule.setdefault(index, []).append(to)
-        self._part(by_rule, buffer.data)
+        self._assign_shared_hits(by_rule, buffer.data)
         if off := self._book.disabled:
             by_rule = {n: ends for n, ends in by_rule.items() if self._rules[n].id not in off}
         found: list[Match] = []
@@ -133,10 +136,10 @@ class Engine:
         for index in sorted(by_rule):
             rule = self._rules[index]
             if rule.group:
-                self._seek(rule, path, buffer.data, by_rule[index], candidates)
+                self._add_candidates(rule, path, buffer.data, by_rule[index], candidates)
             else:
                 run = self._run(rule, path, buffer.data, sorted(by_rule[index]))
-                found += islice(run, 1 if rule.once else _MOST_MATCHES)
+                found += islice(run, 1 if rule.once else _MAX_MATCHES)
         degraded = ""
         if candidates:
             in_structure, degraded = self._in_structure(path, buffer, candidates)
@@ -144,12 +147,12 @@ class Engine:
         kept = without_secret_names(without_overlaps(found))
         if self._trace:
             self._trace.chosen(Choice(path, buffer.data, by_rule, found, kept))
-        here = (match for match in kept if buffer.first <= match.start < buffer.last)
-        likely = (likelihood.weighed(match, path, buffer.data, self._book) for match in here)
+        own = (match for match in kept if buffer.first <= match.start < buffer.last)
+        likely = (likelihood.weighed(match, path, buffer.data, self._book) for match in own)
         return [match for match in likely if match is not None], degraded
 
-    def _part(self, by_rule: dict[int, list[int]], data: bytes) -> None:
-        """Give the hits of an anchor that rules share to those whose keywords stand before them."""
+    def _assign_shared_hits(self, by_rule: dict[int, list[int]], data: bytes) -> None:
+        """Give each hit of a shared anchor to the rules whose keywords stand before it."""
         for index in [number for number in by_rule if self._rules[number].shares]:
             shares = self._rules[index].shares
             for to in by_rule.pop(index):
@@ -157,23 +160,23 @@ class Engine:
                 for number in {n for word, numbers in shares if word in before for n in numbers}:
                     by_rule.setdefault(number, []).append(to)
 
-    def _decoded(self, inner: Inner, buffer: Buffer) -> list[Match]:
-        """What an encoded text holds, in the places of the buffer that stand for it.
+    def _decoded_matches(self, decoded: DecodedText, buffer: Buffer) -> list[Match]:
+        """Return the matches in a decoded text, with their spans in the buffer around it.
 
-        It has no name, so it is neither code nor structured: a line tells what there is to tell.
+        A decoded text has no path, so it is scanned neither as code nor as a structured file.
         """
-        text = Buffer(inner.data, 0, len(inner.data), 0)
+        text = Buffer(decoded.data, 0, len(decoded.data), 0)
         if self._trace:
-            self._trace.decoded(inner)
+            self._trace.decoded(decoded)
         matches = []
-        for match in self._matches("", text, inner.hits)[0]:
-            start, end = inner.span(match.start, match.end)
+        for match in self._matches("", text, decoded.hits)[0]:
+            start, end = decoded.span(match.start, match.end)
             if buffer.first <= start < buffer.last:
-                placed = match._replace(start=start, end=end, name_start=start)
-                matches.append(placed._replace(layers=inner.layers))
+                outer = match._replace(start=start, end=end, name_start=start)
+                matches.append(outer._replace(layers=decoded.layers))
         return matches
 
-    def _seek(
+    def _add_candidates(
         self,
         rule: Rule,
         path: str,
@@ -181,19 +184,22 @@ class Engine:
         ends: Sequence[int],
         candidates: dict[str, list[Match]],
     ) -> None:
-        """Note the group of a rule that only looks for candidates, where it has one."""
+        """Add the matches of a rule that finds candidates for the structure rules of its group."""
         if rule.group not in self._book.groups or not file_kind(path).reader:
             return
         if rule.needs and not linear(rule.needs).search(data):
             return
-        met = list(islice(self._run(rule, path, data, sorted(ends)), _MOST_MATCHES))
-        if met or not rule.pattern:
-            candidates.setdefault(rule.group, []).extend(met)
+        found = list(islice(self._run(rule, path, data, sorted(ends)), _MAX_MATCHES))
+        if found or not rule.pattern:
+            candidates.setdefault(rule.group, []).extend(found)
 
     def _in_structure(
         self, path: str, buffer: Buffer, candidates: Mapping[str, Sequence[Match]]
     ) -> tuple[list[Match], str]:
-        """What the rules on structure find; where it cannot be read, the candidates by line."""
+        """Run the structure rules. If the file cannot be parsed, judge the candidates by line.
+
+        Returns the matches, and why the file was not parsed ("" if it was).
+        """
         from scanner.detect.structure import NotParsedError
 
         by_line = [match for group in candidates.values() for match in group]
@@ -201,7 +207,7 @@ class Engine:
             return self._compliance.by_line(path, by_line, buffer.data), "it is too large"
         try:
             found = self._compliance.examine(path, file_kind(path), buffer.data, candidates)
-            return list(islice(found, _MOST_MATCHES)), ""
+            return list(islice(found, _MAX_MATCHES)), ""
         except NotParsedError as error:
             return self._compliance.by_line(path, by_line, buffer.data), str(error)
 
@@ -212,35 +218,36 @@ class Engine:
         return Compliance(self._book.config_rules)
 
     def _run(self, rule: Rule, path: str, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
-        """The exact pattern of one rule, on the windows around its hits."""
+        """Run the exact pattern of one rule on the windows around its hits."""
         if not rule.pattern or (rule.files and not is_for(rule, path)):
             return
         if not rule.anchor:
             yield from self._run_whole(rule, path, data)
             return
-        seen: set[int] = set()
-        barren: set[bytes] = set()  # files repeat their lines
-        is_of_lines = rule.lines == 1 and not rule.multiline  # then no window overlaps another
+        judged: set[int] = set()
+        without_match: set[bytes] = set()
+        by_line = rule.lines == 1 and not rule.multiline  # then windows do not overlap
         covered = -1
         for to in ends:
             if to <= covered:
                 continue
             window = window_around(data, to, rule)
             covered = window.covered
-            if window.text in barren:
+            if window.text in without_match:
                 continue
-            found, covered = self._in_window(rule, path, data, window, seen)
-            is_small = len(window.text) <= _REPEATED and len(barren) < _MOST_BARREN
-            if not found and is_of_lines and is_small and not self._trace:
-                barren.add(window.text)
+            found, covered = self._in_window(rule, path, data, window, judged)
+            is_small = len(window.text) <= _MAX_REMEMBERED_SIZE
+            has_room = len(without_match) < _MAX_REMEMBERED
+            if not found and by_line and is_small and has_room and not self._trace:
+                without_match.add(window.text)
             yield from found
 
     def _in_window(
-        self, rule: Rule, path: str, data: bytes, window: Window, seen: set[int]
+        self, rule: Rule, path: str, data: bytes, window: Window, judged: set[int]
     ) -> tuple[list[Match], int]:
-        """What stands in the window of a hit, and up to where hits need no other one.
+        """Return the matches in a window, and the offset up to which hits need no other window.
 
-        `seen`: where values begin that were judged before.
+        `judged` holds the offsets of the values that were judged in earlier windows.
         """
         found: list[Match] = []
         if rule.beside and not linear(rule.beside).search(window.text):
@@ -248,51 +255,51 @@ class Engine:
         exact, reached = self._exact(rule), 0
         for m in exact.search(window.text):
             if m.start() < reached:
-                continue  # in the value before
+                continue  # it is part of the previous value
             if not rule.beside and window.cuts(m):
-                return found, window.low + m.start()  # its own hit comes later, with more after it
-            start, reached = exact.valued(m, window.text)
+                return found, window.low + m.start()  # a later hit has a window with all of it
+            start, reached = exact.value_span(m, window.text)
             start, end = _without_quotes(window.text, start, reached)
             at = window.low + start
-            if 0 <= start < end and at not in seen:
-                seen.add(at)
+            if 0 <= start < end and at not in judged:
+                judged.add(at)
                 if self._touches(rule, data, at, window.low + end):
                     self._refuse(rule, window, (start, end), Refusal.EDGES)
                 else:
                     value = _Value(start, end)
                     if rule.named and rule.check in MAY_GO_ON:
                         value = _Value(start, end, *continued(path, data, window.low + end))
-                    found += self._judged(rule, path, window, exact.named(m), value)
+                    found += self._judge(rule, path, window, exact.name_span(m), value)
         return found, window.covered
 
     def _run_whole(self, rule: Rule, path: str, data: bytes) -> Iterator[Match]:
-        """A rule that its file's name alone calls for, on all that there is."""
+        """Run a rule that has no anchor, only a pattern for paths, on the whole file."""
         exact, window = self._exact(rule), Window(data, 0, len(data))
         for m in exact.search(window.text):
-            start, end = _without_quotes(window.text, *exact.valued(m, window.text))
+            start, end = _without_quotes(window.text, *exact.value_span(m, window.text))
             if 0 <= start < end:
-                yield from self._judged(rule, path, window, exact.named(m), _Value(start, end))
+                value = _Value(start, end)
+                yield from self._judge(rule, path, window, exact.name_span(m), value)
 
-    def _judged(
+    def _judge(
         self,
         rule: Rule,
         path: str,
         window: Window,
-        named: tuple[int, int],
+        name_span: tuple[int, int],
         found: _Value,
     ) -> Iterator[Match]:
-        """The match with its name and value at these places of the window, if it stands up to its
-        rule's demands."""
-        start, end, more, last = found
-        text, span = window.text, (start, end)
-        value = text[start:end] + more
+        """Yield the match if its value passes the rule's minimum entropy and check."""
+        start, end = span = found.start, found.end
+        text = window.text
+        value = text[start:end] + found.more
         if rule.entropy and shannon(value) < rule.entropy:
             self._refuse(rule, window, span, Refusal.ENTROPY)
             return
-        low, high = named
+        low, high = name_span
         line = text.rfind(b"\n", 0, low if rule.named else start) + 1
         if high < 0:
-            low, high = name_of(rule, text, low, max(line, start - 160), start)
+            low, high = name_of(rule, text, low, max(line, start - _BEFORE_VALUE), start)
         name = text[low:high]
         confidence: Confidence | None = rule.confidence
         if rule.check:
@@ -304,11 +311,19 @@ class Engine:
         if confidence is None and not is_example:
             self._refuse(rule, window, span, Refusal.CHECK, (low, high))
             return
-        at, sure = window.low, confidence or rule.confidence
-        if not rule.named:
-            sure = min(sure, rule.confidence)  # a check of the form says no more than the form does
-        match = Match(at + start, last or at + end, rule, value, sure, name, at + low)
-        yield match._replace(is_placeholder=is_example)
+        confidence = confidence or rule.confidence
+        if not rule.named:  # a check of the format cannot know more than the format does
+            confidence = min(confidence, rule.confidence)
+        yield Match(
+            start=window.low + start,
+            end=found.last or window.low + end,
+            rule=rule,
+            value=value,
+            confidence=confidence,
+            name=name,
+            name_start=window.low + low,
+            is_placeholder=is_example,
+        )
 
     def _refuse(
         self,
@@ -316,16 +331,24 @@ class Engine:
         window: Window,
         span: tuple[int, int],
         why: Refusal,
-        named: tuple[int, int] = (0, 0),
+        name_span: tuple[int, int] = (0, 0),
     ) -> None:
+        """Tell the trace, if there is one, which demand of the rule the value does not meet."""
         if self._trace:
-            (start, end), (low, high), at = span, named, window.low
-            value, name = window.text[start:end], window.text[low:high]
-            match = Match(at + start, at + end, rule, value, rule.confidence, name, at + low)
+            (start, end), (low, high) = span, name_span
+            match = Match(
+                start=window.low + start,
+                end=window.low + end,
+                rule=rule,
+                value=window.text[start:end],
+                confidence=rule.confidence,
+                name=window.text[low:high],
+                name_start=window.low + low,
+            )
             self._trace.refused(match, why)
 
     def _touches(self, rule: Rule, data: bytes, start: int, end: int) -> bool:
-        """Does a character of the rule's class `edges` touch the value?"""
+        """Is the character before or after the value one of the rule's `edges`?"""
         if not rule.edges:
             return False
         regex = self._edges.get(rule.edges)
@@ -333,14 +356,17 @@ class Engine:
             regex = self._edges[rule.edges] = re.compile(b"[" + rule.edges.encode() + b"]")
         return bool((start and regex.match(data, start - 1)) or regex.match(data, end))
 
-    def _exact(self, rule: Rule) -> _Exact:
+    def _exact(self, rule: Rule) -> _ExactPattern:
         key = rule.id, rule.lines
         if key not in self._compiled:
             flags = "(?mi)" if rule.ignore_case else "(?m)"
             pattern = linear(flags + rule.pattern)
-            groups = secret_group(pattern), name_group(pattern)
-            value = linear(rule.value).match if rule.value else None
-            self._compiled[key] = _Exact(pattern.finditer, *groups, value)
+            self._compiled[key] = _ExactPattern(
+                search=pattern.finditer,
+                secret=secret_group(pattern),
+                name=name_group(pattern),
+                value=linear(rule.value).match if rule.value else None,
+            )
         return self._compiled[key]
 
     def _comments(
@@ -349,9 +375,9 @@ class Engine:
         buffer: Buffer,
         hits: Sequence[Hit],
         matches: Sequence[Match],
-        place: Place,
+        cursor: Cursor,
     ) -> Iterator[AllowComment]:
-        """The allow comments of a buffer; a secret inside one is masked before it is read."""
+        """Yield the allow comments of a buffer. A secret in a comment is masked before parsing."""
         data = buffer.data
         first = numbering(len(self._rules))
         ends = sorted({to for i, to in hits if first.comments <= i < first.detect_secrets})
@@ -363,22 +389,24 @@ class Engine:
             end = data.find(b"\n", to, to + _AROUND_COMMENT)
             end = end if end >= 0 else min(to + _AROUND_COMMENT, len(data))
             read = end
-            place.move(data, to)
-            comment = comments.parse(
-                observations.masked(data, start, end, matches), path, place.line
-            )
+            cursor.move(data, to)
+            text = observations.masked(data, start, end, matches)
+            comment = allow_comments.parse(text, path, cursor.line)
             if comment:
                 yield comment
 
 
 def is_for(rule: Rule, path: str) -> bool:
-    """Is the file one of those that the rule is for?"""
+    """Does the path match the rule's pattern for files?"""
     return bool(linear(rule.files).search(path.encode(errors="surrogateescape")))
 
 
 class _Value(NamedTuple):
-    """Where a value stands in a window; what the literals joined to it hold, and where the last of
-    them ends in the piece, 0 where there is none."""
+    """The span of a value in a window.
+
+    more: the text of the string literals that are joined to it.
+    last: the end of the last of them in the piece; 0 if there is none.
+    """
 
     start: int
     end: int
@@ -386,11 +414,13 @@ class _Value(NamedTuple):
     last: int = 0
 
 
-class _Exact(NamedTuple):
-    """A rule's `finditer`, and the numbers of the groups that are the value and its name.
+class _ExactPattern(NamedTuple):
+    """A rule's compiled pattern.
 
-    `value`: matches a value at its first character. What may stand in one (quotes, templates) makes
-    a pattern of many states, and tried at each place of a line it is fifty times slower.
+    search: its `finditer`.
+    secret, name: the numbers of the groups for the value and its name.
+    value: matches the whole value, from its first character on. It is apart because its many states
+        (quotes, templates) are fifty times slower if they are tried at each offset of a line.
     """
 
     search: Any
@@ -398,25 +428,26 @@ class _Exact(NamedTuple):
     name: int
     value: Any = None
 
-    def valued(self, m: Any, text: bytes) -> tuple[int, int]:
-        """Where the value of a match begins and ends, -1 where there is none."""
+    def value_span(self, m: Any, text: bytes) -> tuple[int, int]:
+        """Return the span of the value in a match; (-1, -1) if there is none."""
         start, end = m.span(self.secret)
         if self.value is None or start < 0:
             return start, end
         whole = self.value(text, start)
         return whole.span() if whole else (-1, -1)
 
-    def named(self, m: Any) -> tuple[int, int]:
-        """Where the name of a match begins and ends, the end -1 where only its text tells."""
+    def name_span(self, m: Any) -> tuple[int, int]:
+        """Return the span of the name in a match; the end is -1 if it has no such group."""
         start, end = m.span(self.name)
         return (start, end) if self.name and start >= 0 else (m.start(), -1)
 
 
 def _without_quotes(window: bytes, start: int, end: int) -> tuple[int, int]:
+    """Return the span of a value without its quotes and string prefix."""
     quoted = _QUOTED.fullmatch(window, start, end)
     if not quoted:
         return start, end
     closing = end - len(quoted[1])
     if window[start - 1 : start] == window[closing - 1 : closing] == b"\\":
-        closing -= 1  # `\"value\"` in a string
+        closing -= 1  # `\"value\"` inside another string
     return quoted.end(1), closing

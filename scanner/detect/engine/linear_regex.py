@@ -1,4 +1,4 @@
-"""Detect: patterns in the linear engine, so that no input makes one slow."""
+"""Detect: compile patterns with RE2, which takes linear time for any input."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @cache
 def linear(pattern: str) -> Any:
-    """A compiled pattern over bytes of the linear engine; of `re` where google-re2 has no wheel."""
+    """Compile a pattern over bytes with RE2, or with `re` if google-re2 is not installed."""
     try:
         import re2
     except ImportError:
@@ -20,7 +20,11 @@ def linear(pattern: str) -> Any:
 
 
 def options(re2: Any) -> Any:
-    """Bytes as they are, like the matcher: in UTF-8, `.` is no byte of a file in Latin-1."""
+    """Return RE2 options for patterns over bytes.
+
+    Latin-1 gives one character a byte, as in the matcher. With UTF-8, `.` would not match the bytes
+    of a Latin-1 file.
+    """
     chosen = re2.Options()
     chosen.encoding = re2.Options.Encoding.LATIN1
     chosen.log_errors = False
@@ -28,15 +32,15 @@ def options(re2: Any) -> Any:
 
 
 def secret_group(pattern: Any) -> int:
-    """The number of the group that is the value, 0 for the whole match."""
+    """Return the number of the group `secret`; 0, the whole match, if there is none."""
     return _group(pattern, "secret")
 
 
 def name_group(pattern: Any) -> int:
-    """The number of the group that is the name of the value, 0 where there is none."""
+    """Return the number of the group `name`; 0 if there is none."""
     return _group(pattern, "name")
 
 
 def _group(pattern: Any, name: str) -> int:
-    groups = pattern.groupindex  # text in `re`, bytes in RE2
+    groups = pattern.groupindex  # its keys are str in `re`, bytes in RE2
     return int(groups.get(name) or groups.get(name.encode()) or 0)

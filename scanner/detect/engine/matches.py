@@ -1,4 +1,4 @@
-"""Detect: values found in one piece of a file, and which of several in one place stands."""
+"""Detect: the values found in one piece of a file, and which one wins if several overlap."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from scanner.model import Confidence, DetectSecretsMatch, Severity
 if TYPE_CHECKING:
     from scanner.detect.detect_secrets.found import Found
 
-
-_BY_PLACE = {
+# How much these checks know about a value. Every other rule knows more: it has a format of its own.
+_RANK_BY_CHECK = {
     "assigned-value": 0,
     "vague-key": 0,
     "configured": 1,
@@ -27,13 +27,13 @@ _BY_PLACE = {
 
 
 class Match(NamedTuple):
-    """A value that a rule found: offsets into the piece, the name before it and its offset. It
-    holds plaintext.
+    """A value that a rule found, with offsets into its piece of the file. It holds plaintext.
 
-    `detect_secrets`: the findings of detect-secrets that this one stands for, too. `severity`:
-    where it is
-    not the rule's. `is_placeholder`: it only stands where a secret goes, which is worth a note.
-    `layers`: what the value is encoded in, the innermost first.
+    name, name_start: the name that the value is assigned to, and its offset.
+    detect_secrets: detect-secrets' findings of the same value.
+    severity: replaces the severity of the rule, if given.
+    is_placeholder: the value is a placeholder, so it becomes a note and not a finding.
+    layers: the encodings around the value, the innermost first.
     """
 
     start: int
@@ -53,7 +53,7 @@ class Match(NamedTuple):
 
 
 def without_overlaps(found: Sequence[Match]) -> list[Match]:
-    """Of matches that share bytes, the one of the highest confidence, then of the most damage."""
+    """Keep one of the matches that share bytes: see `_weight`."""
     kept: list[Match] = []
     for match in sorted(found, key=lambda m: (m.start, -m.end, m.rule.id)):
         if not kept or kept[-1].end <= match.start:
@@ -64,12 +64,11 @@ def without_overlaps(found: Sequence[Match]) -> list[Match]:
 
 
 def with_decoded(plain: Sequence[Match], decoded: Iterable[Sequence[Match]]) -> list[Match]:
-    """The matches of a text as it stands, in order and apart from each other, and those of each
-    text that is encoded in it.
+    """Merge the matches of the plain text with those of each text that is encoded in it.
 
-    Where they share bytes the text as it stands goes first, unless only what is encoded is of a
-    format of its own. The matches of one encoded text stand beside each other, in whatever place:
-    of gzip they all have the same.
+    `plain` is sorted and without overlaps. If matches share bytes, the plain text wins, unless only
+    the decoded value has a format of its own. Matches from one encoded text do not compete with
+    each other: all values in a gzip stream have the same span.
     """
     kept = list(plain)
     for found in filter(None, decoded):
@@ -77,16 +76,17 @@ def with_decoded(plain: Sequence[Match], decoded: Iterable[Sequence[Match]]) -> 
         first = bisect_right(kept, low, key=lambda m: m.end)
         last = bisect_left(kept, high, key=lambda m: m.start)
         near = kept[first:last]
-        new = [m for m in found if all(_says(m) > _says(k) for k in near if _share(m, k))]
+        new = [m for m in found if all(_rank(m) > _rank(k) for k in near if _share(m, k))]
         old = [k for k in near if not any(_share(m, k) for m in new)]
         kept[first:last] = sorted((*old, *new), key=lambda m: (m.start, m.end))
     return kept
 
 
 def without_secret_names(matches: Sequence[Match]) -> list[Match]:
-    """The matches, in order, without the names that are, or are part of, another value.
+    """Remove names that are part of another secret value, so that no report shows them.
 
-    In a list of tokens each stands where the name of the next one would, in `-u KEY:SECRET` a key.
+    In a list of tokens, each token stands where the name of the next one would be. In
+    `-u KEY:SECRET` the key does.
     """
     named, reach = [], 0
     for match in matches:
@@ -97,13 +97,13 @@ def without_secret_names(matches: Sequence[Match]) -> list[Match]:
     return named
 
 
-def joined(
+def merge_detect_secrets(
     matches: Sequence[Match], found: Sequence[Found], data: bytes, rules: Mapping[str, Rule]
 ) -> list[Match]:
-    """Our matches and those of detect-secrets, one for each value in one place.
+    """Merge our matches with those of detect-secrets: one match for each value.
 
-    `rules` gives the rule of each kind of theirs. Where both found a value ours stands, since it
-    says more; where only they did, the gravest of their kinds.
+    `rules` maps each detect-secrets type to its rule. If both tools found a value, our match stays,
+    because it says more. If only detect-secrets found it, its most severe type is used.
     """
     own = list(matches)
     starts = [match.start for match in own]
@@ -128,13 +128,16 @@ def joined(
 
 
 def _weight(match: Match) -> tuple[int, int, int, bool]:
-    """A rule with a format of its own says more about a value than the place or the id that it
-    stands beside, and those more than its name; of two alike the one whose vendor is named."""
-    return _says(match), match.confidence, match.rule.severity, match.rule.named
+    """Rank overlapping matches: by what the rule knows, then confidence, severity and vendor name.
+
+    A rule with a format of its own knows more about a value than its location or the ID near it
+    does, and these know more than the name before the value.
+    """
+    return _rank(match), match.confidence, match.rule.severity, match.rule.named
 
 
-def _says(match: Match) -> int:
-    return 2 if match.rule.beside else _BY_PLACE.get(match.rule.check, 3)
+def _rank(match: Match) -> int:
+    return 2 if match.rule.beside else _RANK_BY_CHECK.get(match.rule.check, 3)
 
 
 def _share(one: Match, other: Match) -> bool:
@@ -142,7 +145,7 @@ def _share(one: Match, other: Match) -> bool:
 
 
 def _overlapping(own: Sequence[Match], starts: Sequence[int], start: int, end: int) -> int | None:
-    """The first of our matches, in order and apart from each other, that shares these bytes."""
+    """Return the index of our first match that shares these bytes. `own` has no overlaps."""
     at = max(bisect_right(starts, start) - 1, 0)
     places = (
         i for i in range(at, min(at + 2, len(own))) if own[i].start < end and start < own[i].end
@@ -155,7 +158,7 @@ def _line_starts(data: bytes) -> Sequence[int]:
 
 
 def _span(lines: Sequence[int], found: Found) -> tuple[int, int]:
-    """Where the value stands; where it does not stand there as such, the beginning of its line."""
+    """Return the span of the value; if it is not in the text as such, the start of its line."""
     if found.start >= 0:
         return found.start, found.end
     at = lines[min(found.line, len(lines) - 1) - 1]

@@ -1,29 +1,29 @@
-"""Detect: matches -> findings and notes, with the values masked. Plaintext ends here."""
+"""Detect: turn matches into findings and notes with masked values. No plaintext leaves here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from scanner.detect import mask
-from scanner.detect.engine.chunks import Place
+from scanner.detect.engine.chunks import Cursor
 from scanner.detect.engine.matches import Match
 from scanner.fingerprints import digest
 from scanner.model import Finding, Location, Note, NoteKind
 
 
-def notes(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Iterator[Note]:
-    """What stands where a secret goes: not to be acted on, but not to be passed over either."""
+def notes(path: str, data: bytes, matches: Sequence[Match], cursor: Cursor) -> Iterator[Note]:
+    """Return a note for each placeholder: it is listed, but it is not a finding."""
     for match in matches:
-        line, _ = place.move(data, match.start)
-        text = f"a placeholder or an example stands where {match.rule.id} looks for a secret"
+        line, _ = cursor.move(data, match.start)
+        text = f"ignored by {match.rule.id}: the value is a placeholder or a published example"
         yield Note(kind=NoteKind.PLACEHOLDER, path=path, line=line, text=text)
 
 
-def findings(path: str, data: bytes, matches: Sequence[Match], place: Place) -> Iterator[Finding]:
-    """The findings of matches that stand in order in a piece of a file, which begins at `place`."""
+def findings(path: str, data: bytes, matches: Sequence[Match], cursor: Cursor) -> Iterator[Finding]:
+    """Return the findings of sorted matches in a piece of a file, which begins at `cursor`."""
     for match in matches:
-        line, column = place.move(data, match.start)
-        end_line, end_column = place.ahead(data, match.end)
+        line, column = cursor.move(data, match.start)
+        end_line, end_column = cursor.ahead(data, match.end)
         location = Location(
             path=path, line=line, column=column, end_line=end_line, end_column=end_column
         )
@@ -31,7 +31,7 @@ def findings(path: str, data: bytes, matches: Sequence[Match], place: Place) -> 
 
 
 def finding(path: str, match: Match, location: Location, detail: str = "") -> Finding:
-    """The finding of one match, without the number that its file gives it (identity.py)."""
+    """Return the finding of one match. `scanner.fingerprints` adds ordinal and fingerprint."""
     return Finding(
         rule=match.rule.id,
         location=location,
@@ -46,19 +46,19 @@ def finding(path: str, match: Match, location: Location, detail: str = "") -> Fi
 
 
 def preview(match: Match) -> str:
-    """What may be shown of the value."""
+    """Return the masked value."""
     prefixes = () if match.rule.named else match.rule.keywords
     return mask.preview(match.value, prefixes, ", decoded" if match.layers else "")
 
 
 def _tag(path: str, value: bytes) -> int:
-    """16 bits: enough to notice a new value, too little to confirm a guess (design law 10)."""
+    """Return 16 bits of a salted hash: they reveal a changed value, but cannot confirm a guess."""
     salt = b"keywatch-tag-1\0" + path.encode(errors="surrogateescape") + b"\0"
     return int.from_bytes(digest(salt + value)[:2], "big")
 
 
 def masked(data: bytes, start: int, end: int, matches: Sequence[Match]) -> str:
-    """The text from `start` to `end`, with `…` for what the matches hold of it."""
+    """Return the text from `start` to `end`, with each match replaced by `…`."""
     out, at = "", start
     for match in matches:
         if match.end > at and match.start < end:

@@ -11,10 +11,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from scanner.detect import mask
-from scanner.detect.decoding.decoder import Inner
+from scanner.detect.decoding.decoder import DecodedText
 from scanner.detect.engine import observations
 from scanner.detect.engine.candidate import Candidate
-from scanner.detect.engine.chunks import Buffer, Place
+from scanner.detect.engine.chunks import Buffer, Cursor
 from scanner.detect.engine.engine import is_for
 from scanner.detect.engine.linear_regex import linear
 from scanner.detect.engine.matches import Match
@@ -53,7 +53,7 @@ class _Line(NamedTuple):
 
     start: int
     end: int
-    place: Place
+    place: Cursor
     low: int
     high: int
 
@@ -105,12 +105,12 @@ class Explainer:
         self._more = 0
         self._line: _Line | None = None
 
-    def begins(self, path: str, buffer: Buffer, place: Place) -> None:
+    def begins(self, path: str, buffer: Buffer, place: Cursor) -> None:
         self._buffer, self._place = buffer, place.copy()
         self._text = _Text(path, buffer.data, lambda start, end: (start, end))
         self._line = _line(buffer.data, place, *self._wanted)
 
-    def decoded(self, inner: Inner) -> None:
+    def decoded(self, inner: DecodedText) -> None:
         self._text = _Text("", inner.data, inner.span, inner.layers)
         if self._line and self._line.touches(*inner.span(0, len(inner.data))):
             self._decoded[inner.layers] = None
@@ -234,7 +234,7 @@ class Explainer:
             yield SettingSeen(name, *at, mask.preview(setting.value.encode("latin-1")), words)
 
 
-def _line(data: bytes, place: Place, line: int, column: int) -> _Line | None:
+def _line(data: bytes, place: Cursor, line: int, column: int) -> _Line | None:
     """The line in a piece that begins at `place`, and the character in its `column`, unless that is
     0; None where the piece does not hold it."""
     start = 0

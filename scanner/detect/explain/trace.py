@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from scanner.detect.decoding.decoder import Inner
-    from scanner.detect.engine.chunks import Buffer, Place
+    from scanner.detect.decoding.decoder import DecodedText
+    from scanner.detect.engine.chunks import Buffer, Cursor
     from scanner.detect.engine.matches import Match
 
 
@@ -40,10 +40,10 @@ class Trace(Protocol):
     Before the first of them a file's name may be looked at.
     """
 
-    def begins(self, path: str, buffer: Buffer, place: Place) -> None:
+    def begins(self, path: str, buffer: Buffer, place: Cursor) -> None:
         """A piece of the file with hits is looked at, which begins at `place`."""
 
-    def decoded(self, inner: Inner) -> None:
+    def decoded(self, inner: DecodedText) -> None:
         """A text is looked at that is encoded in the piece."""
 
     def refused(self, match: Match, why: Refusal) -> None:

@@ -16,7 +16,7 @@ from scanner.detect import mask
 from scanner.detect.engine import linear_regex
 from scanner.detect.prefilter import open_ends
 from scanner.detect.rules import config_rules
-from scanner.detect.rules.model import SHARED, Source
+from scanner.detect.rules.model import SHARED, RuleFile
 from scanner.detect.structure import value_paths
 from scanner.model import Confidence, RuleInfo, Severity
 
@@ -76,7 +76,7 @@ _MADE_BARE = _no_short_word(r"""\s"'`,;<>\\""")
 _MADE_ANCHOR = rf"(?:{_MADE_QUOTED_ANCHOR}|\\?{_MADE_BARE})"
 
 
-def shipped(sources: Sequence[Source]) -> dict[str, bytes]:
+def shipped(sources: Sequence[RuleFile]) -> dict[str, bytes]:
     """The tables of what comes with keywatch: rules, and the kinds of the detect-secrets layer."""
     from scanner.detect.detect_secrets.rule_texts import FILE, rule_id
     from scanner.detect.detect_secrets.rule_texts import infos as words
@@ -90,7 +90,7 @@ def shipped(sources: Sequence[Source]) -> dict[str, bytes]:
     return tables | {"words": tables["words"] + b"\n" + theirs, "detect_secrets": _json(kinds)}
 
 
-def compiled(sources: Sequence[Source], known: Collection[str] = ()) -> dict[str, bytes]:
+def compiled(sources: Sequence[RuleFile], known: Collection[str] = ()) -> dict[str, bytes]:
     """The tables of a rulebook by name. ConfigError (file, line, field) for a bad rule.
 
     `known`: ids of rules that there are beside these.
@@ -178,7 +178,7 @@ def _of_its_own(
     raw: dict[str, Any], row: dict[str, Any], parsed: document.Document, field: Any
 ) -> dict[str, Any]:
     """The row by which one rule on structure is looked for: the last key that its path names."""
-    keys = [value_paths.last_key(value_paths.parse(place["path"])) for place in row["places"]]
+    keys = [value_paths.last_key(value_paths.parse(place["path"])) for place in row["selectors"]]
     if min(map(len, keys)) < 2 and "keywords" not in raw:
         raise parsed.error(
             (*field, "where"),

@@ -21,7 +21,7 @@ def row(raw: dict[str, Any], parsed: document.Document, field: Any, group: str) 
         "severity": Severity[raw.get("severity", "high").upper()],
         "confidence": Confidence[raw.get("confidence", "high").upper()],
         "group": group,
-        "places": [_place(place, parsed, (*field, "where")) for place in places],
+        "selectors": [_selector(place, parsed, (*field, "where")) for place in places],
         "flag": NO_REFERENCE if "require" in raw else raw.get("flag", ()),
         "pattern": raw.get("pattern", ""),
         "check": raw.get("check", ""),
@@ -33,14 +33,14 @@ def patterns(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Every pattern of a row, with the field that it stands in."""
     if row["pattern"]:
         yield "pattern", row["pattern"]
-    for place in row["places"]:
+    for place in row["selectors"]:
         steps = value_paths.parse(place["path"])
         yield from (("where", step.pattern) for step in steps if step.pattern)
         if place["name"]:
             yield "where", place["name"]
 
 
-def _place(place: dict[str, Any], parsed: document.Document, field: Any) -> dict[str, Any]:
+def _selector(place: dict[str, Any], parsed: document.Document, field: Any) -> dict[str, Any]:
     path, kinds, name = place.get("path", ""), place.get("kind", []), place.get("name", "")
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if unknown := [kind for kind in kinds if kind not in KINDS]:

@@ -11,13 +11,13 @@ from typing import Any
 from scanner import document
 from scanner.detect.detector import Detector, matcher_for
 from scanner.detect.rules import rulebook, samples
-from scanner.detect.rules.model import Source
+from scanner.detect.rules.model import RuleFile
 
 _SEEDS = (1, 2, 3)
 
 
 def prove(
-    source: Source, cache_folder: str | None, *, shipped: bool = False, engine: str = "auto"
+    source: RuleFile, cache_folder: str | None, *, shipped: bool = False, engine: str = "auto"
 ) -> tuple[list[str], int]:
     """What is wrong with the rules of one file, as `file:line: …`, and how many examples ran.
 

@@ -15,7 +15,7 @@ SHARED = "shared"
 """The scope of rules that have their anchor together, and the id of the rule that has it."""
 
 
-class Source(NamedTuple):
+class RuleFile(NamedTuple):
     """A rule file: its name for messages and its bytes. `part`: the document holds more than
     rules, as keywatch.yaml does. `shipped`: it came with keywatch, so its rules are trusted."""
 
@@ -62,7 +62,7 @@ class Rule(NamedTuple):
     shares: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
-class PlaceRow(NamedTuple):
+class ValueSelector(NamedTuple):
     """Values of files of one of these kinds (empty for all), under a path as where.py reads it (""
     for any), whose name holds a secret (`secret`) or matches a pattern ("" for any)."""
 
@@ -73,17 +73,19 @@ class PlaceRow(NamedTuple):
 
 
 class ConfigRule(NamedTuple):
-    """A rule on the values of structured files, in places where a candidate of its group is.
+    """A rule on values of structured files, which runs if a file has a candidate of its group.
 
-    `places`: where, one of several. `flag`: verdicts of templates.py, empty where the pattern alone
-    decides. `pattern` and `check` are about the value. `once`: one finding a file is enough.
+    selectors: which values; one selector must match.
+    flag: verdicts of templates.py; empty if the pattern alone decides.
+    pattern, check: conditions on the value.
+    once: report one finding a file.
     """
 
     id: str
     severity: Severity
     confidence: Confidence
     group: str
-    places: tuple[PlaceRow, ...]
+    selectors: tuple[ValueSelector, ...]
     flag: tuple[str, ...]
     pattern: str
     check: str
@@ -93,8 +95,10 @@ class ConfigRule(NamedTuple):
 def config_rule(row: dict[str, Any]) -> ConfigRule:
     row["severity"] = Severity(row["severity"])
     row["confidence"] = Confidence(row["confidence"])
-    places = tuple(PlaceRow(**each | {"kinds": tuple(each["kinds"])}) for each in row["places"])
-    return ConfigRule(**row | {"places": places, "flag": tuple(row["flag"])})
+    selectors = tuple(
+        ValueSelector(**each | {"kinds": tuple(each["kinds"])}) for each in row["selectors"]
+    )
+    return ConfigRule(**row | {"selectors": selectors, "flag": tuple(row["flag"])})
 
 
 def rule(row: dict[str, Any]) -> Rule:

@@ -16,7 +16,7 @@ import scanner
 from scanner import cache, document
 
 if TYPE_CHECKING:
-    from scanner.detect.rules.model import ConfigRule, Rule, Rules, Source
+    from scanner.detect.rules.model import ConfigRule, Rule, RuleFile, Rules
     from scanner.detect.values.likelihood import Model
     from scanner.model import RuleInfo
 
@@ -112,19 +112,19 @@ class Rulebook:
         return frozenset(line[:64].decode() for line in lines if not line.startswith(b"#"))
 
 
-def shipped() -> tuple[Source, ...]:
+def shipped() -> tuple[RuleFile, ...]:
     """The rule files that come with keywatch, sorted by name."""
-    from scanner.detect.rules.model import Source
+    from scanner.detect.rules.model import RuleFile
 
     root = os.path.dirname(document.rules_folder())
     return tuple(
-        Source(os.path.relpath(path, root).replace(os.sep, "/"), _read(path), shipped=True)
+        RuleFile(os.path.relpath(path, root).replace(os.sep, "/"), _read(path), shipped=True)
         for path in _rule_files()
     )
 
 
 def load(
-    extra: Sequence[Source] = (),
+    extra: Sequence[RuleFile] = (),
     *,
     disabled: Mapping[str, str] = MappingProxyType({}),
     cache_folder: str | None = None,
@@ -220,7 +220,7 @@ def _compile_shipped() -> Mapping[str, bytes]:
     return rule_tables.shipped(shipped())
 
 
-def _compile_own(sources: Sequence[Source], shipped: _Tables) -> Mapping[str, bytes]:
+def _compile_own(sources: Sequence[RuleFile], shipped: _Tables) -> Mapping[str, bytes]:
     """The rules of a repository have other ids than the shipped."""
     from scanner.detect.rules import compiler as rule_tables
     from scanner.detect.rules.model import Infos

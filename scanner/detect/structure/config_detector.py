@@ -10,7 +10,7 @@ from scanner.detect.checks.checks import CHECKS
 from scanner.detect.engine.candidate import Candidate
 from scanner.detect.engine.linear_regex import linear, secret_group
 from scanner.detect.engine.matches import Match
-from scanner.detect.rules.model import ConfigRule, PlaceRow, Rule
+from scanner.detect.rules.model import ConfigRule, Rule, ValueSelector
 from scanner.detect.structure import (
     PATH_KINDS,
     FileKind,
@@ -89,7 +89,7 @@ class Compliance:
 class _Place:
     """Where a rule looks, compiled when first needed."""
 
-    def __init__(self, row: PlaceRow) -> None:
+    def __init__(self, row: ValueSelector) -> None:
         self.kinds = frozenset(row.kinds)
         self.secret = row.secret
         steps = value_paths.parse(row.path)
@@ -112,10 +112,10 @@ class _Ready:
     def __init__(self, rule: ConfigRule) -> None:
         self.rule = rule
         self.as_rule = _as_rule(rule)
-        self._places = [_Place(row) for row in rule.places]
-        self.by_name_alone = any(row.secret and not row.path for row in rule.places)
-        self.by_name = all(row.secret for row in rule.places)
-        self.is_local = all(row.secret and not row.path and not row.kinds for row in rule.places)
+        self._places = [_Place(row) for row in rule.selectors]
+        self.by_name_alone = any(row.secret and not row.path for row in rule.selectors)
+        self.by_name = all(row.secret for row in rule.selectors)
+        self.is_local = all(row.secret and not row.path and not row.kinds for row in rule.selectors)
 
     def may_be_in(self, kind: FileKind) -> bool:
         """Can a file of this kind, or what its content makes of it, have one of the places?"""
@@ -141,7 +141,7 @@ def _as_rule(rule: ConfigRule) -> Rule:
 def _check_of(rule: ConfigRule) -> str:
     """By what the values of a rule are known: a literal under a name that holds a secret may still
     be none; what is wrong with a template shows in the template itself."""
-    if not any(row.secret for row in rule.places):
+    if not any(row.secret for row in rule.selectors):
         return rule.check
     return "configured" if Verdict.LITERAL in rule.flag else "templated"
 

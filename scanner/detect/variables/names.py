@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from scanner.detect.engine.chunks import Place
+from scanner.detect.engine.chunks import Cursor
 from scanner.detect.prefilter import matcher
 from scanner.detect.prefilter.matcher import Pattern
 from scanner.detect.structure import FileKind, NotParsedError, file_kind, structures
@@ -89,7 +89,7 @@ def of_example(path: str, data: bytes) -> tuple[list[Reference], set[str]]:
     """The variables that an example of an environment gives, and those that it has in comments."""
     active: dict[str, Reference] = {}
     optional: set[str] = set()
-    place = Place()
+    place = Cursor()
     for found in _EXAMPLE.finditer(data):
         name = found["name"].decode()
         if found["off"]:
@@ -170,7 +170,7 @@ def uses(path: str, kind: FileKind, data: bytes) -> Iterator[Reference]:
         if len(found) < _MOST:
             found.setdefault(name, span)
     there = declared(found, data)
-    place = Place()
+    place = Cursor()
     for name, span in sorted(found.items(), key=lambda each: each[1]):
         if name not in there:
             yield _at(name, path, data, span, place)
@@ -209,7 +209,7 @@ def _before(data: bytes, at: int) -> bytes:
     return data[data.rfind(b"\n", low, at) + 1 or low : at]
 
 
-def _at(name: str, path: str, data: bytes, span: tuple[int, int], place: Place) -> Reference:
+def _at(name: str, path: str, data: bytes, span: tuple[int, int], place: Cursor) -> Reference:
     line, column = place.move(data, span[0])
     end = column + span[1] - span[0]
     location = Location(path=path, line=line, column=column, end_line=line, end_column=end)
@@ -218,7 +218,7 @@ def _at(name: str, path: str, data: bytes, span: tuple[int, int], place: Place) 
 
 def secret_files(path: str, shown: str, data: bytes) -> Iterator[Reference]:
     """The files that the secrets of a compose file are read from, as paths from the root."""
-    place = Place()
+    place = Cursor()
     for start, end in sorted(_spans(path, data)):
         text = data[start:end].decode(errors="surrogateescape")
         target = posixpath.normpath(posixpath.join(posixpath.dirname(path), text))
