@@ -18,7 +18,7 @@ ROUNDS_OF_A_CHANGE = 15
 COMMITS = FILES = 50_000
 CHANGED = 100
 PIN = "django==5.2.19"
-WALL, MEMORY, TIMES = 0.6, 300e6, 3
+WALL, MEMORY, TIMES = 1.0, 300e6, 3
 HISTORY = "-I -m scanner scan --history --detect-secrets off --report json={out} --quiet"
 DIFF = "-I -m scanner scan --diff main..pull --detect-secrets off --report json={out} --quiet"
 START = ("-I", "-m", "scanner", "hook", "pre-commit")  # where nothing is staged
