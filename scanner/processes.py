@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -34,7 +32,6 @@ class Process(Protocol):
     def join(self) -> None: ...
 
 
-Result = TypeVar("Result")
 Work = Callable[[Pipe], None]
 Begin = Callable[[Work, Sequence[Any]], tuple[Pipe, Process]]
 Wait = Callable[[Sequence[Any]], Sequence[Any]]
@@ -62,41 +59,6 @@ def spawning() -> tuple[Begin, Wait]:
         return ours, process
 
     return begin, wait
-
-
-def beside(task: Callable[[], Result], steps: Iterable[Callable[[], object]]) -> Result:
-    """What `task` gives or raises, from a process of its own where processes can fork. As long as
-    it takes, the steps are taken at the same time, one after another.
-
-    The task must give what can be pickled, and leave nothing behind.
-    """
-    if sys.platform != "linux" or not steps:
-        return task()
-    pipe, process = _fork(partial(_tell, task), ())
-    try:
-        for step in steps:
-            if _wait([pipe], 0):
-                break
-            step()
-        try:
-            answer = pipe.recv()
-        except (EOFError, OSError):  # it was killed
-            return task()
-    finally:
-        process.terminate()
-        pipe.close()
-        process.join()
-    if isinstance(answer, Exception):
-        raise answer
-    result: Result = answer
-    return result
-
-
-def _tell(task: Callable[[], Any], pipe: Pipe) -> None:
-    try:
-        pipe.send(task())
-    except Exception as error:  # noqa: BLE001 - raised again where it can be reported
-        pipe.send(error)
 
 
 class _Pipe:
@@ -169,13 +131,13 @@ def _fork(work: Work, others: Sequence[_Pipe]) -> tuple[_Pipe, _Forked]:
     return ours, _Forked(pid)
 
 
-def _wait(pipes: Sequence[_Pipe], patience: float | None = None) -> Sequence[_Pipe]:
+def _wait(pipes: Sequence[_Pipe]) -> Sequence[_Pipe]:
     import select
 
     poll, by_number = select.poll(), {pipe.fileno(): pipe for pipe in pipes}
     for number in by_number:
         poll.register(number, select.POLLIN)
-    ready = poll.poll(None if patience is None else patience * 1000)
+    ready = poll.poll()
     return [by_number[number] for number, _ in ready]
 
 

@@ -313,11 +313,16 @@ def _rules(
     return rulebook.load(extra, disabled=disabled, cache_folder=cache_folder)
 
 
+_LARGE = 1000  # files of a tree whose scan begins in workers at once
+
+
 def sweep(ready: Plan, io: Io, meanwhile: Callable[[], object] = lambda: None) -> Swept:
     """Scan all that was selected. UsageError where that is nothing. `meanwhile` is called once
     where other processes scan, as they do it."""
-    listed = ready.selection.source.paths((*LOADS, ready.recipe.prepare))
+    listed = ready.selection.source.paths()
     _refuse_nothing(ready.selection, listed)
+    if len(listed) >= _LARGE:
+        preload(ready.recipe)
     ready.recipe.compile(lambda: {NAME, *map(scope_of, listed)})
     recipe, known = _with_examples(ready, listed)
     swept = Swept()
@@ -356,24 +361,21 @@ def _refuse_nothing(selection: Selection, listed: Sequence[str]) -> None:
         )
 
 
-def _load_engine() -> None:
+def preload(recipe: Recipe) -> None:
+    """Load what a large tree or a history needs, before workers are forked: they inherit it."""
+    from scanner.detect.decoding import decoder  # noqa: F401
     from scanner.detect.engine import engine  # noqa: F401
+    from scanner.detect.structure import (  # noqa: F401
+        config_detector,
+        json_reader,
+        line_reader,
+        yaml_reader,
+    )
+    from scanner.detect.values import arguments, fallbacks  # noqa: F401
+    from scanner.detect.variables import names  # noqa: F401
     from scanner.scan import variables  # noqa: F401
 
-
-def _load_more() -> None:
-    from scanner.detect.decoding import decoder  # noqa: F401
-    from scanner.detect.structure import config_detector, json_reader, line_reader  # noqa: F401
-    from scanner.detect.values import arguments, fallbacks  # noqa: F401
-    from scanner.detect.variables import names as references  # noqa: F401
-
-
-def _load_yaml() -> None:
-    from scanner.detect.structure import yaml_reader  # noqa: F401
-
-
-LOADS = (_load_engine, _load_more, _load_yaml)
-"""Of what a tree or a history needs in the end, as much as can be loaded while git lists it."""
+    recipe.prepare()
 
 
 def _suffix(path: str) -> str:

@@ -17,7 +17,7 @@ from scanner.masking import masked_gap
 from scanner.model import Gap, Observation
 from scanner.scan.commit_scanner import Looking, Walk
 from scanner.scan.commits import History
-from scanner.scan.files import LOADS, Plan, Progress, Swept
+from scanner.scan.files import Plan, Progress, Swept, preload
 
 _MANY = 3000  # commits that are worth the time in which libgit2 is loaded
 _TOGETHER = 25_000  # commits, at most, that a worker looks at file by file
@@ -84,8 +84,6 @@ def _history(plan: Plan, asked: History, name: str) -> Change:
         stashes=asked.stashes,
         notes=asked.notes,
         seen=(kept or b"").decode().split(),
-        # Few commits are listed before it comes to packs.
-        steps=(plan.recipe.prepare, packs.load, *LOADS),
     )
 
 
@@ -122,6 +120,9 @@ def _walks(
         is_own=not (asked and asked.is_trusted),
         packed=len(items) > _MANY,
     )
+    if looking.packed:
+        preload(looking.recipe)
+        packs.load()
     progress, done = Progress(io, len(items), "commits"), 0
     for result in _results(looking, items, meanwhile):
         lost = Walk()
