@@ -1,6 +1,6 @@
-"""Ground: a process that works for this one, and the pipe between them.
+"""Ground: start a worker process and exchange objects with it through a pipe.
 
-Where processes can fork, one inherits all that this one has loaded; elsewhere it begins anew.
+A forked worker inherits the modules that this process has loaded. A spawned one loads them again.
 """
 
 from __future__ import annotations
@@ -160,8 +160,8 @@ def _spawned(work: Work, pipe: Connection) -> None:
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    """A signal in the middle of a fork would be answered by the child, too, as if it were the
-    parent; or the parent would not know its child."""
+    """Hold signals back during a fork. Otherwise the child could run the parent's signal handler,
+    or the parent could be stopped before it knows the child's id."""
     import signal
 
     if not hasattr(signal, "pthread_sigmask"):  # Windows, where there is no fork
@@ -175,7 +175,7 @@ def _signals_held() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """A killed parent cannot end its workers, and nobody waits for their answers."""
+    """End this worker when its parent is killed: the parent cannot end it then."""
     from multiprocessing.connection import wait
     from multiprocessing.process import parent_process
 
