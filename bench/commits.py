@@ -1,5 +1,5 @@
-"""Benchmark section: what commits added, 50,000 that are made up and those of a real project; and
-what a pull request adds to 50,000 files."""
+"""Benchmark section: scan a generated history of 50,000 commits, a real history, and a pull request
+in a repository of 50,000 files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROUNDS_OF_A_CHANGE = 15
 COMMITS = FILES = 50_000
 CHANGED = 100
 PIN = "django==5.2.19"
-WALL, MEMORY, TIMES = 0.6, 300e6, 3
+WALL, MEMORY, TIMES = 1.0, 300e6, 3
 HISTORY = "-I -m scanner scan --history --detect-secrets off --report json={out} --quiet"
 DIFF = "-I -m scanner scan --diff main..pull --detect-secrets off --report json={out} --quiet"
 START = ("-I", "-m", "scanner", "hook", "pre-commit")  # where nothing is staged
@@ -67,7 +67,8 @@ seeded): each edits up to five files, every tenth is a merge. The real history i
 {lived.COMMITS} commits of spinnaker (bench/lived.py), the longest that was found in a package
 archive. Warm page cache; one warm-up of each tool, then {ROUNDS} runs of each in turn,
 {ROUNDS_OF_A_REAL_ONE} over the real history; medians in seconds. Memory is that of keywatch's own
-processes, with git's beside it, sampled in runs of their own. The pull request changes {CHANGED}
+processes; git's is listed separately. Both are sampled in separate runs. The pull request
+changes {CHANGED}
 files of a generated repository of {FILES:,}; `git diff` prints it, and a start is `keywatch hook
 pre-commit` where nothing is staged; {ROUNDS_OF_A_CHANGE} runs of each in turn."""
 

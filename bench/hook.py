@@ -162,7 +162,7 @@ def _write(path: Path, text: str) -> None:
 
 def judge(case: Case, series: Mapping[str, Series]) -> Demand:
     """The demand on one case."""
-    peer, limit = ("detect-secrets-hook", 1.0) if case.candidate else ("betterleaks", 0.75)
+    peer, limit = ("detect-secrets-hook", 1.0) if case.candidate else ("betterleaks", 0.85)
     other = series[peer].wall if series[peer].good else None
     walls = {name: series[name].wall if series[name].good else None for name in OWN}
     name, value = worst(walls)

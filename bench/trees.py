@@ -134,7 +134,7 @@ def _speed(timed: list[Measured], names: tuple[str, ...]) -> tuple[Demand, ...]:
         Demand(
             text=f"wall over the fastest peer's, worst of {len(large)} trees over 10 MB ({peer})",
             value=value,
-            limit=0.5,
+            limit=0.55,
             aim=0.4,
         ),
         Demand(text=f"wall over the floor's, worst tree ({floor})", value=above, limit=3),

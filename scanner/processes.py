@@ -1,16 +1,14 @@
-"""Ground: a process that works for this one, and the pipe between them.
+"""Ground: start a worker process and exchange objects with it through a pipe.
 
-Where processes can fork, one inherits all that this one has loaded; elsewhere it begins anew.
+A forked worker inherits the modules that this process has loaded. A spawned one loads them again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -34,7 +32,6 @@ class Process(Protocol):
     def join(self) -> None: ...
 
 
-Result = TypeVar("Result")
 Work = Callable[[Pipe], None]
 Begin = Callable[[Work, Sequence[Any]], tuple[Pipe, Process]]
 Wait = Callable[[Sequence[Any]], Sequence[Any]]
@@ -62,41 +59,6 @@ def spawning() -> tuple[Begin, Wait]:
         return ours, process
 
     return begin, wait
-
-
-def beside(task: Callable[[], Result], steps: Iterable[Callable[[], object]]) -> Result:
-    """What `task` gives or raises, from a process of its own where processes can fork. As long as
-    it takes, the steps are taken at the same time, one after another.
-
-    The task must give what can be pickled, and leave nothing behind.
-    """
-    if sys.platform != "linux" or not steps:
-        return task()
-    pipe, process = _fork(partial(_tell, task), ())
-    try:
-        for step in steps:
-            if _wait([pipe], 0):
-                break
-            step()
-        try:
-            answer = pipe.recv()
-        except (EOFError, OSError):  # it was killed
-            return task()
-    finally:
-        process.terminate()
-        pipe.close()
-        process.join()
-    if isinstance(answer, Exception):
-        raise answer
-    result: Result = answer
-    return result
-
-
-def _tell(task: Callable[[], Any], pipe: Pipe) -> None:
-    try:
-        pipe.send(task())
-    except Exception as error:  # noqa: BLE001 - raised again where it can be reported
-        pipe.send(error)
 
 
 class _Pipe:
@@ -169,13 +131,13 @@ def _fork(work: Work, others: Sequence[_Pipe]) -> tuple[_Pipe, _Forked]:
     return ours, _Forked(pid)
 
 
-def _wait(pipes: Sequence[_Pipe], patience: float | None = None) -> Sequence[_Pipe]:
+def _wait(pipes: Sequence[_Pipe]) -> Sequence[_Pipe]:
     import select
 
     poll, by_number = select.poll(), {pipe.fileno(): pipe for pipe in pipes}
     for number in by_number:
         poll.register(number, select.POLLIN)
-    ready = poll.poll(None if patience is None else patience * 1000)
+    ready = poll.poll()
     return [by_number[number] for number, _ in ready]
 
 
@@ -198,8 +160,8 @@ def _spawned(work: Work, pipe: Connection) -> None:
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    """A signal in the middle of a fork would be answered by the child, too, as if it were the
-    parent; or the parent would not know its child."""
+    """Hold signals back during a fork. Otherwise the child could run the parent's signal handler,
+    or the parent could be stopped before it knows the child's id."""
     import signal
 
     if not hasattr(signal, "pthread_sigmask"):  # Windows, where there is no fork
@@ -213,7 +175,7 @@ def _signals_held() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """A killed parent cannot end its workers, and nobody waits for their answers."""
+    """End this worker when its parent is killed: the parent cannot end it then."""
     from multiprocessing.connection import wait
     from multiprocessing.process import parent_process
 

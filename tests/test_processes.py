@@ -6,12 +6,10 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from itertools import repeat
 
 import pytest
 
 from scanner import pool, processes
-from scanner.errors import UsageError
 from tests.support.helpers import forks
 
 HERE = os.getpid()
@@ -88,59 +86,3 @@ class TestBatches:
             made.append(result[:-1])
         assert [item for some in made for item in some] == [*items]
         assert [*map(len, made)] == [900, 900, 200]
-
-
-class TestBeside:
-    def test_what_the_task_gives_is_the_result_though_it_is_large(self) -> None:
-        size = 3 << 20
-        assert processes.beside(lambda: b"x" * size, [list]) == b"x" * size
-
-    def test_an_error_of_the_task_is_raised_with_all_that_it_says(self) -> None:
-        def fail() -> None:
-            raise UsageError("no", why="because", todo="do this")
-
-        with pytest.raises(UsageError) as caught:
-            processes.beside(fail, [list])
-        assert (caught.value.why, caught.value.todo) == ("because", "do this")
-
-    @forks
-    def test_steps_are_taken_as_long_as_the_task_takes(self) -> None:
-        taken: list[float] = []
-
-        def nap() -> str:
-            time.sleep(0.1)
-            return "done"
-
-        def step() -> None:
-            taken.append(time.monotonic())
-            time.sleep(0.01)
-
-        assert processes.beside(nap, repeat(step)) == "done"
-        assert 2 < len(taken) < 100
-
-    @forks
-    def test_a_task_whose_process_is_killed_is_done_here(self) -> None:
-        def task() -> int:
-            if os.getpid() != HERE:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return os.getpid()
-
-        assert processes.beside(task, [list]) == HERE
-
-    @forks
-    def test_an_error_of_the_system_meanwhile_is_not_taken_for_the_end_of_the_task(self) -> None:
-        def full() -> None:
-            raise OSError("no space left")
-
-        with pytest.raises(OSError, match="no space left"):
-            processes.beside(lambda: time.sleep(0.2), [full])
-
-    @forks
-    def test_an_error_meanwhile_ends_the_task(self) -> None:
-        def interrupted() -> None:
-            raise KeyboardInterrupt
-
-        before = time.monotonic()
-        with pytest.raises(KeyboardInterrupt):
-            processes.beside(lambda: time.sleep(60), [interrupted])
-        assert time.monotonic() - before < 30

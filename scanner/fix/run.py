@@ -116,7 +116,7 @@ class _MemorySource:
         self.root = root
         self._data = b""
 
-    def paths(self, _steps: object = (), /) -> Sequence[str]:
+    def paths(self) -> Sequence[str]:
         return ()
 
     def read(self, path: str, most: int) -> Blob:  # noqa: ARG002 - a Source's

@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from io import BufferedIOBase
 
-from scanner import processes
 from scanner.errors import UsageError, unreadable
 from scanner.inputs import text_encoding
 from scanner.inputs.git import commands
@@ -38,25 +37,19 @@ class Folder:
         # Folders that were walked through are none; what git lists, or a person names, may be.
         self._may_be_linked = use_git or bool(only)
 
-    def paths(self, steps: Sequence[Callable[[], object]] = (), /) -> Sequence[str]:
-        paths, self._tracked = processes.beside(self._list, steps)
-        return paths
-
-    def _list(self) -> tuple[Sequence[str], frozenset[str]]:
-        """The paths, and those of them that git tracks."""
+    def paths(self) -> Sequence[str]:
         named = {p for p in self._only if not os.path.isdir(os.path.join(self.root, p))}
         folders = tuple(p for p in self._only if p not in named)
         listed: set[str] = set()
-        tracked: frozenset[str] = frozenset()
         if self._use_git and (folders or not self._only):
             entries = list(commands.listed(self.root, folders))
             listed = {path for _, path in entries}
-            tracked = frozenset(path for is_tracked, path in entries if is_tracked)
+            self._tracked = frozenset(path for is_tracked, path in entries if is_tracked)
         elif folders or not self._only:
             listed = set(self._walk(folders))
         for folder in folders if self._only else (".",):
             self._demand_some(folder, listed)
-        return sorted(listed | named), tracked
+        return sorted(listed | named)
 
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
         try:

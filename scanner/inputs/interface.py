@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from io import BufferedIOBase
 from typing import NamedTuple, Protocol
 
@@ -48,9 +48,8 @@ class Source(Protocol):
     root: str
     whole_tree: bool
 
-    def paths(self, steps: Sequence[Callable[[], object]] = (), /) -> Sequence[str]:
-        """What there is to read, sorted; each path once. As long as that takes, the steps may be
-        taken beside it."""
+    def paths(self) -> Sequence[str]:
+        """The paths to read, sorted, each once."""
 
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
         """One of `paths()`, or why it is not read: over `most` bytes, for example. Never raises

@@ -23,7 +23,7 @@ class Stdin:
         self._start = b""  # what `open` has read
         self._folder = Folder(root, (), use_git=False)
 
-    def paths(self, _steps: object = (), /) -> Sequence[str]:
+    def paths(self) -> Sequence[str]:
         return (self._name,)
 
     def open(self, path: str, most: int) -> BufferedIOBase | Gap | None:

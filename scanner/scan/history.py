@@ -19,7 +19,7 @@ from scanner.scan.commit_scanner import CommitResult, CommitWorkerConfig
 from scanner.scan.plan import ScanPlan
 from scanner.scan.request import HistoryRequest
 from scanner.scan.result import ScanResult
-from scanner.scan.work_tree import LOADS
+from scanner.scan.work_tree import preload
 
 _MANY = 3000  # commits that are worth the time in which libgit2 is loaded
 _TOGETHER = 25_000  # commits, at most, that a worker looks at file by file
@@ -88,8 +88,6 @@ def _history(plan: ScanPlan, asked: HistoryRequest, name: str) -> Change:
         stashes=asked.stashes,
         notes=asked.notes,
         seen=(kept or b"").decode().split(),
-        # Few commits are listed before it comes to packs.
-        steps=(plan.workers.prepare, packs.load, *LOADS),
     )
 
 
@@ -132,6 +130,9 @@ def _walks(
         is_own=not (asked and asked.is_trusted),
         packed=len(items) > _MANY,
     )
+    if config.packed:
+        preload(plan.workers)
+        packs.load()
     progress, done = console.progress(len(items), "commits"), 0
     for result in _results(config, items, meanwhile):
         lost = CommitResult()

@@ -12,7 +12,7 @@ from scanner.scan.worker import WorkerConfig
 
 if TYPE_CHECKING:
     from scanner.console import Console
-    from scanner.detect.rules.model import Source as RuleFile
+    from scanner.detect.rules.model import RuleFile
     from scanner.detect.rules.rulebook import Rulebook
     from scanner.scan.baselines import Baselines
     from scanner.scan.request import ScanRequest
@@ -53,7 +53,7 @@ def _rulebook(request: ScanRequest, console: Console, selection: Selection) -> R
     """The shipped rules and those of keywatch.yaml and --rules, without the disabled ones."""
     extra = [_rule_file(path, console, selection) for path in request.rules]
     if selection.config.has_rules and selection.config_data is not None:
-        from scanner.detect.rules.model import Source as RuleFile
+        from scanner.detect.rules.model import RuleFile
 
         extra.append(RuleFile(selection.config_name, selection.config_data, part=True))
     disabled = selection.config.disable_rules
@@ -66,7 +66,7 @@ def _rulebook(request: ScanRequest, console: Console, selection: Selection) -> R
 
 def _rule_file(given: str, console: Console, selection: Selection) -> RuleFile:
     """Read a file of --rules. For a change, read it from the commit whose policy applies."""
-    from scanner.detect.rules.model import Source as RuleFile
+    from scanner.detect.rules.model import RuleFile
 
     path = sources.path_in_commit(given, console, selection.source)
     data = selection.source.control(path) if path else None

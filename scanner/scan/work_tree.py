@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from scanner.scan.worker import WorkerConfig
 
 
+_LARGE = 1000  # files, from which on workers scan from the start
+
+
 def scan(
     plan: ScanPlan, console: Console, meanwhile: Callable[[], object] = lambda: None
 ) -> ScanResult:
@@ -28,8 +31,10 @@ def scan(
 
     `meanwhile` is called once while worker processes scan.
     """
-    paths = plan.selection.source.paths((*LOADS, plan.workers.prepare))
+    paths = plan.selection.source.paths()
     _refuse_nothing(plan.selection, paths)
+    if len(paths) >= _LARGE:
+        preload(plan.workers)
     plan.workers.compile(lambda: {NAME, *map(scope_of, paths)})
     workers, examples = _with_variables(plan, paths)
     result = ScanResult()
@@ -71,24 +76,21 @@ def _refuse_nothing(selection: Selection, paths: Sequence[str]) -> None:
         )
 
 
-def _load_engine() -> None:
-    from scanner.detect.engine import engine  # noqa: F401
-    from scanner.scan import variables  # noqa: F401
-
-
-def _load_more() -> None:
+def preload(workers: WorkerConfig) -> None:
+    """Load what a large tree or a history needs, before workers are forked: they inherit it."""
     from scanner.detect.decoding import decoder  # noqa: F401
-    from scanner.detect.structure import config_detector, json_reader, line_reader  # noqa: F401
+    from scanner.detect.engine import engine  # noqa: F401
+    from scanner.detect.structure import (  # noqa: F401
+        config_detector,
+        json_reader,
+        line_reader,
+        yaml_reader,
+    )
     from scanner.detect.values import arguments, fallbacks  # noqa: F401
     from scanner.detect.variables import names  # noqa: F401
+    from scanner.scan import variables  # noqa: F401
 
-
-def _load_yaml() -> None:
-    from scanner.detect.structure import yaml_reader  # noqa: F401
-
-
-LOADS = (_load_engine, _load_more, _load_yaml)
-"""Modules that a tree or a history needs, in parts that can be loaded while git lists files."""
+    workers.prepare()
 
 
 def _suffix(path: str) -> str:

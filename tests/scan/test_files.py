@@ -25,7 +25,7 @@ class Files:
     root = "."
     whole_tree = True
 
-    def paths(self, _steps: object = (), /) -> Sequence[str]:
+    def paths(self) -> Sequence[str]:
         return ("odd", "plain")
 
     def read(self, path: str, most: int) -> Blob:

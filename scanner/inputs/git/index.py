@@ -35,7 +35,7 @@ class Index(Stored):
         self._or_work_tree = or_work_tree
         self._folder = Folder(root, named or (), use_git=False)
 
-    def paths(self, _steps: object = (), /) -> Sequence[str]:
+    def paths(self) -> Sequence[str]:
         if self._named is None:
             return super().paths()
         return sorted({path for name in self._named for path in self._meant(name)})

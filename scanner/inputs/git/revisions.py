@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from scanner import processes
 from scanner.errors import UsageError
 from scanner.inputs.git import commands
 from scanner.inputs.git.commands import Objects
@@ -81,18 +79,16 @@ def of_push(root: str, new: str, old: str, known: str) -> Change:
     return _change(objects, head, _starts(root, listed.boundary), listed)
 
 
-def of_history(  # noqa: PLR0913 - all that the arguments may say, by name
+def of_history(
     root: str,
     said: str,
     *,
     stashes: bool,
     notes: bool,
     seen: Sequence[str] = (),
-    steps: Sequence[Callable[[], object]] = (),
 ) -> Change:
     """A range, the commits that one name leads to, or with "" those that all refs do; without what
-    the commits `seen` lead to. Where git cannot walk to all of those, all that can be read.
-    The steps are taken while git lists them: see processes.beside."""
+    the commits `seen` lead to. Where git cannot walk to all of those, all that can be read."""
     objects = commands.objects(root)
     gaps: list[Gap] = []
     base = ""
@@ -113,8 +109,7 @@ def of_history(  # noqa: PLR0913 - all that the arguments may say, by name
     without = (*seen, *([base] if base else ()))
     try:
         revisions = (*tips, *(f"^{each}" for each in without))
-        listing = partial(_listed, root, revisions, "--ignore-missing")
-        listed = processes.beside(listing, steps)
+        listed = _listed(root, revisions, "--ignore-missing")
     except UsageError as error:
         if said:
             raise

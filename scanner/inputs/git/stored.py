@@ -59,7 +59,7 @@ class Stored:
         """Do the files of a commit steer the scan, not those of the index?"""
         return self._whence != ":"
 
-    def paths(self, _steps: object = (), /) -> Sequence[str]:
+    def paths(self) -> Sequence[str]:
         return sorted(self.entries)
 
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
