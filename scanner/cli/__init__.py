@@ -25,6 +25,7 @@ VERBS = {
     "explain": "say what looked at a line, and why each value on it was kept or refused",
     "rules": "list, explain and test the rules",
     "policy": "check keywatch.yaml, configs/secrets and the repository's guard rails together",
+    "access": "say which service can read which secret, and what each really needs",
     "audit": "judge the age of live secrets in Vault, Kubernetes, AWS and Azure by the policy",
     "report": "write a saved run in other formats",
     "init": "write a keywatch.yaml from what is in the repository",

@@ -38,6 +38,7 @@ USE_CASES: dict[str, set[str]] = {
     "explain": {"scan"},
     "repository": set(),
     "audit": {"repository"},
+    "access": {"audit", "repository"},
     "doctor": {"audit", "repository", "scan"},
 }
 MAY_ALSO_IMPORT = {
@@ -73,8 +74,8 @@ THIRD_PARTY = {
         "scanner.detect.detect_secrets.linear_regex",
     ),
     "rich": ("scanner.report.terminal.page",),
-    "tree_sitter": ("scanner.detect.structure.hcl_reader",),
-    "tree_sitter_hcl": ("scanner.detect.structure.hcl_reader",),
+    "tree_sitter": ("scanner.detect.structure.hcl_reader", "scanner.policy.access.hcl"),
+    "tree_sitter_hcl": ("scanner.detect.structure.hcl_reader", "scanner.policy.access.hcl"),
     "urllib3": ("scanner.inventory.kubernetes.http", "scanner.inventory.vault.http"),
     **{
         f"types_boto3_{name}": ("scanner.inventory.aws",)

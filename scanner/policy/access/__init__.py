@@ -1,0 +1,1 @@
+"""Policy: Vault ACL policies, what they grant, and how that compares with what services need."""
