@@ -75,6 +75,10 @@ def _lines(acl: Acl, request: ExplainRequest) -> Iterator[str]:
         yield f'  rule: path "{visible(rule.pattern)}" at {visible(rule.where)}'
         if rule.limits:
             yield f"        limited by {', '.join(rule.limits)}{_useless(rule.pattern)}"
+    newer = acl.answer(path) if listing else grant
+    if newer != grant:
+        said = ", ".join(spoken(newer))
+        yield f'  OpenBao 2.7 decides by path "{visible(newer.pattern)}" instead: {said}'
     others = [one for one in acl.matching(path) if one is not grant]
     for other in others[:_SHOWN]:
         rule = other.rules[0]

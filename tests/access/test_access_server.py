@@ -123,7 +123,6 @@ def test_every_answer_is_that_of_the_server(server: Server, chance: random.Rando
 
 
 TEXTS = (
-    "",
     "# nothing",
     'path "a" {}',
     'path "a" { capabilities = ["read",] }',
@@ -170,7 +169,6 @@ TEXTS = (
     '{"path": [{"a": {"capabilities": ["read"]}}, {"a": {"capabilities": ["list"]}}]}',
     '{"path": {"a": {"policy": "write"}}}',
     '{"path": {"a": {"capabilities": ["reed"]}}}',
-    '{"path": {"a": {"capabilities": ["read"]}}',
     '{"rules": {}}',
     "{}",
     'path "a" { capabilities = ["read"] }\npath "a" { capabilities = ["list"] }',

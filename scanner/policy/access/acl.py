@@ -88,7 +88,8 @@ class Acl:
         if pattern is None or expired or "+*" in pattern:
             self.dropped.append(rule)
             return
-        pattern = pattern[1:] if pattern.startswith("/") else pattern
+        if pattern.startswith("/") and rule.pattern.startswith("{{"):
+            pattern = pattern[1:]
         before = merged.get(pattern)
         if before is None:
             merged[pattern] = Grant(rule.capabilities, (rule,))
@@ -130,19 +131,30 @@ class Acl:
         return self._exact.get(path) or self._by_pattern(path) or NOTHING
 
     def listing(self, path: str) -> Grant:
-        """What applies to a LIST of `path`: looked up without its trailing slash first."""
+        """What applies to a LIST of `path` in Vault and in OpenBao before 2.7: patterns are looked
+        up without the trailing slash first."""
+        return self._listing(path, slash_first=False)
+
+    def answer(self, path: str) -> Grant:
+        """What sys/capabilities of OpenBao 2.7 says, and what applies to a LIST there: patterns are
+        looked up with the trailing slash first."""
+        return self._listing(path, slash_first=True)
+
+    def _listing(self, path: str, *, slash_first: bool) -> Grant:
         if self._root:
             return ROOT
         path = path.lstrip("/")
-        bare = path.removesuffix("/")
-        found = self._exact.get(path) or self._exact.get(bare)
-        if not found and bare != path:
-            found = self._by_pattern(bare)
-        return found or self._by_pattern(path) or NOTHING
-
-    def answer(self, path: str) -> Grant:
-        """What a server's sys/capabilities says: it resolves every path as it does for LIST."""
-        return self.listing(path)
+        if not path.endswith("/"):
+            return self._exact.get(path) or self._by_pattern(path) or NOTHING
+        bare = path[:-1]
+        first, second = (path, bare) if slash_first else (bare, path)
+        return (
+            self._exact.get(path)
+            or self._exact.get(bare)
+            or self._by_pattern(first)
+            or self._by_pattern(second)
+            or NOTHING
+        )
 
     def matching(self, path: str) -> list[Grant]:
         """All patterns that match, the one that applies first."""

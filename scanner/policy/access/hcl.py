@@ -31,6 +31,8 @@ _OLD_FORM = {
     "write": {"create", "read", "update", "delete", "list"},
     "sudo": {"create", "read", "update", "delete", "list", "sudo"},
 }
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd])")
 _LIMITS = (
     *("allowed_parameters", "denied_parameters", "required_parameters"),
     *("min_wrapping_ttl", "max_wrapping_ttl", "mfa_methods", "control_group"),
@@ -49,6 +51,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _QUOTED_KEY = re.compile(r'(^|[\s{])"([A-Za-z_]\w*)"(?=\s*(?:=[^=]|\{|"))')
+_COMMA = re.compile(r',(?=\s*(?:"?\w+"?\s*=[^=]|\}))')
 _ESCAPE = re.compile(
     r"\\(?:([abfnrtv\\\"])|([0-7]{3})|x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))"
 )
@@ -85,8 +88,9 @@ def parse(data: bytes, name: str, where: str) -> Policy:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _error(where, _Fault(line, f"the policy {name} is not valid UTF-8")) from None
-    text = text.removeprefix("\ufeff")
     try:
+        if text.startswith("\ufeff"):
+            raise _Fault(1, f"the policy {name} begins with a byte order mark")
         found = _json(data, where) if text.lstrip()[:1] == "{" else _hcl(text)
         rules = tuple(_rules(found, name, where))
     except _Fault as fault:
@@ -115,12 +119,12 @@ def _rule(block: _Block, policy: str, where: str) -> Rule:
         if key not in _KEYS:
             near = document.nearest(key, sorted(_KEYS))
             raise _Fault(line, f"{said}: unknown key {key}", near or "")
-    if len(set(block.keys)) < len(block.keys):
-        twice = next(key for key in block.keys if block.keys.count(key) > 1)
-        raise _Fault(line, f"{said}: the key {twice} is set twice")
     pattern = pattern[1:] if pattern.startswith("/") else pattern
     if "+*" in pattern:
         raise _Fault(line, f"{said}: +* is not allowed", "expected + as a whole segment, or a final *")
+    shortest, longest = (_seconds(values.get(f"{end}_wrapping_ttl")) for end in ("min", "max"))
+    if shortest and longest and longest < shortest:
+        raise _Fault(line, f"{said}: max_wrapping_ttl is less than min_wrapping_ttl")
     return Rule(
         policy=policy,
         pattern=pattern,
@@ -148,6 +152,13 @@ def _capabilities(values: Mapping[str, Any], line: int, said: str) -> frozenset[
             near = document.nearest(one, sorted(CAPABILITIES))
             raise _Fault(line, f"{said}: unknown capability {one!r}", near or "")
     return frozenset({"deny"}) if "deny" in found else found
+
+
+def _seconds(said: Any) -> float:
+    """A duration as Vault writes it: seconds, or `1h30m`; 0 if it is not one."""
+    if isinstance(said, int) or (isinstance(said, str) and said.isdigit()):
+        return float(said)
+    return sum(float(count) * _UNITS[unit] for count, unit in _DURATION.findall(str(said or "")))
 
 
 def _expiry(said: Any, line: int, path: str) -> float | None:
@@ -237,9 +248,9 @@ def _statements(text: str) -> Iterator[tuple[int, int, int]]:
 def _blocks(statement: str, first: int) -> Iterator[_Block]:
     data = statement.encode()
     root = _parser().parse(data).root_node
-    if root.has_error:  # HCL 1 also takes quoted keys
-        plain = _QUOTED_KEY.sub(lambda found: f"{found[1]} {found[2]} ", statement).encode()
-        retried = _parser().parse(plain).root_node
+    if root.has_error:  # HCL 1 also takes quoted keys, and commas between attributes
+        plain = _QUOTED_KEY.sub(lambda found: f"{found[1]} {found[2]} ", statement)
+        retried = _parser().parse(_COMMA.sub(" ", plain).encode()).root_node
         if retried.has_error:
             raise _syntax(root, first)
         root = retried
@@ -283,7 +294,7 @@ def _block(node: Any, first: int) -> Iterator[_Block]:
     if name != "path" or node.type != "block":
         raise _Fault(line, f"unknown key {name}", "expected path")
     labels = [one for one in children[1:] if one.type in ("string_lit", "identifier")]
-    if len(labels) != 1:
+    if not labels:  # a server takes more than one, and uses the first
         raise _Fault(line, "a path block has one path", 'expected path "…" {')
     values: dict[str, Any] = {}
     keys: list[str] = []
@@ -294,7 +305,10 @@ def _block(node: Any, first: int) -> Iterator[_Block]:
             parts = child.named_children
             key = _text(parts[0])
             keys.append(key)
-            values[key] = _value(parts[-1], line, 0) if child.type == "attribute" else {"": True}
+            value = _value(parts[-1], line, 0) if child.type == "attribute" else {"": True}
+            before = values.get(key)
+            both = isinstance(before, list) and isinstance(value, list)
+            values[key] = [*before, *value] if both else value
     yield _Block(_string(labels[0]), values, tuple(keys), line)
 
 
