@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from scanner.records import Audited, Resource
+    from scanner.records import AccessMatrix, Audited, Resource
 
 MEMBER = "!/"
 """Between an archive's path and a member's name: `dist/app.jar!/lib/core.jar!/app.properties`."""
@@ -223,6 +223,7 @@ class NoteKind(enum.StrEnum):
     CLOCK = "clock"
     CLOCK_SKEW = "clock-skew"
     CONSUMER_ON_OLD_VALUE = "consumer-on-old-value"
+    DUPLICATE_POLICY = "duplicate-policy"
     DEGRADED = "degraded"
     ENGINE_NOT_READ = "engine-not-read"
     EXCESS_RIGHT = "excess-right"
@@ -346,7 +347,8 @@ class Coverage(NamedTuple):
 
 class Outcome(NamedTuple):
     """A judged run: what reporters print, and what the exit code is made of. `live` is what an
-    audit saw, None for other verbs; of a gap there, the path is a canonical id."""
+    audit saw, None for other verbs; of a gap there, the path is a canonical id. `access` is the
+    matrix of an access review, None for other commands."""
 
     findings: tuple[Finding, ...]
     suppressed: tuple[Suppressed, ...] = ()
@@ -356,6 +358,7 @@ class Outcome(NamedTuple):
     register: tuple[Suppression, ...] = ()
     coverage: Coverage = Coverage()
     live: Audited | None = None
+    access: AccessMatrix | None = None
 
     @property
     def complete(self) -> bool:

@@ -162,3 +162,50 @@ class Audited(NamedTuple):
     reach: tuple[Reach, ...] = ()
     changes: tuple[Change, ...] = ()
     since: datetime | None = None
+
+
+class AccessRow(NamedTuple):
+    """What one service may do with one secret: a row of the access matrix.
+
+    `granted` is what policies grant: read, use, write, delete. `used` is the day of the last use
+    in the audit log, `never`, or "" if no log was read. `rule` is the policy and path that grant
+    it, at `where` (`file:line` or a live id). `verdict` is ok, excess, missing or unused.
+    """
+
+    service: str
+    role: str
+    secret: str
+    secret_class: str
+    needed: bool
+    granted: tuple[str, ...] = ()
+    used: str = ""
+    rule: str = ""
+    where: str = ""
+    verdict: str = "ok"
+
+
+class AccessChange(NamedTuple):
+    """A grant that differs from the previous review. `how` is new, gone or changed."""
+
+    how: str
+    service: str
+    secret: str
+    before: str = ""
+    after: str = ""
+
+
+class Proposal(NamedTuple):
+    """A narrower policy for a service, as the text of a policy file."""
+
+    service: str
+    text: str
+
+
+class AccessMatrix(NamedTuple):
+    """Which service may read which secret. Pairs that are neither needed nor granted are left
+    out. `since` names the previous review that `changes` compares with, "" for none."""
+
+    rows: tuple[AccessRow, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
+    changes: tuple[AccessChange, ...] = ()
+    since: str = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
@@ -14,6 +13,7 @@ from scanner.errors import ConfigError, UsageError
 from scanner.policy.access import hcl
 from scanner.policy.access.acl import Acl, Grant, spoken
 from scanner.policy.access.model import CAPABILITIES, Alias, Group, Identity, Policy
+from scanner.policy.access.policy_files import name_of
 from scanner.report.text import visible
 
 _MAX_LINE = 64_000_000  # bytes of one line of a batch
@@ -46,16 +46,11 @@ def explain(request: ExplainRequest, console: Console) -> str:
         known = ", ".join(sorted(CAPABILITIES - {"deny"}))
         raise UsageError(f"unknown capability {request.capability}", todo=f"use one of {known}")
     policies = [
-        hcl.parse(console.file(name), policy_name(name), name) for name in request.policies
+        hcl.parse(console.file(name), name_of(name), name) for name in request.policies
     ]
     identity = _identity(_loaded(console, request.identity)) if request.identity else None
     acl = _acl(policies, identity, request.now)
     return "".join(f"{line}\n" for line in _lines(acl, request))
-
-
-def policy_name(path: str) -> str:
-    """A policy is named after its file."""
-    return os.path.splitext(os.path.basename(path))[0]
 
 
 def _lines(acl: Acl, request: ExplainRequest) -> Iterator[str]:

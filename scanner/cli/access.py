@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 
 from scanner.access.explain import BatchRequest, ExplainRequest, batch, explain
-from scanner.cli import arguments
+from scanner.access.review import ReviewRequest, review
+from scanner.cli import arguments, output
 from scanner.cli.arguments import moment
+from scanner.cli.audit import TIMEOUT, add_operator, period
 from scanner.console import Console
 from scanner.errors import ExitCode, UsageError
 
@@ -22,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="explain|review")
     text = "show what policies grant on a path, and which rule decides it"
     _add_explain(actions.add_parser("explain", help=text, description=text))
+    text = "compare what each service can do with what it needs"
+    _add_review(actions.add_parser("review", help=text, description=text))
 
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +50,83 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     arguments.add_now(parser)
 
 
+def _add_review(parser: argparse.ArgumentParser) -> None:
+    arguments.add_folder(parser)
+    parser.add_argument("--no-git", action="store_true", help="all files, including ignored ones")
+    group = parser.add_argument_group("live stores")
+    add_operator(group)
+    group.add_argument(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this backend of the operator config; repeatable",
+    )
+    group.add_argument(
+        "--timeout", default=TIMEOUT, type=period, metavar="TIME", help="time for each backend"
+    )
+    group.add_argument(
+        "--trail",
+        action="append",
+        default=[],
+        type=arguments.path,
+        metavar="FILE",
+        help="a Vault audit log, which shows what was used; repeatable",
+    )
+    group = parser.add_argument_group("what to write")
+    group.add_argument(
+        "--write-policy", default="", metavar="DIR", help="write a narrower policy for each excess"
+    )
+    group.add_argument(
+        "--record", default="", metavar="DIR", help="write a dated Markdown file to sign off"
+    )
+    group.add_argument(
+        "--compare", default="", metavar="PREVIOUS", help="show what changed since this record"
+    )
+    group = parser.add_argument_group("how to judge and report")
+    arguments.add_fail_on(group)
+    group.add_argument(
+        "--require-complete",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="exit with 3 if something could not be read, even if there are findings",
+    )
+    output.add_arguments(group)
+    arguments.add_now(group)
+
+
 def run(args: argparse.Namespace, console: Console) -> int:
-    return _explain(args, console)
+    return _explain(args, console) if args.action == "explain" else _review(args, console)
+
+
+def _review(args: argparse.Namespace, console: Console) -> int:
+    reports = output.output_request(args)
+    request = ReviewRequest(
+        path=args.path,
+        use_git=not args.no_git,
+        write_policy=args.write_policy,
+        record=args.record,
+        compare=args.compare,
+        trail=tuple(args.trail),
+        operator=args.operator,
+        backends=tuple(args.backend),
+        timeout=args.timeout,
+    )
+    if request.backends and request.operator is None:
+        raise UsageError("--backend needs an operator config", todo="add --operator FILE")
+    finished = review(request, console, moment(args.now))
+    if finished is None:
+        return ExitCode.USAGE
+    context = finished.report_context(console, reports.fail_on)
+    written = True
+    if not reports.writes_nothing:
+        written = output.deliver(reports, console, finished.outcome, context)
+    return output.exit_code(
+        finished.outcome,
+        context.fail_on,
+        written=written,
+        require_complete=reports.require_complete,
+    )
 
 
 def _explain(args: argparse.Namespace, console: Console) -> int:

@@ -21,7 +21,7 @@ from scanner.console import Console
 from scanner.errors import ExitCode
 from scanner.policy.declarations.model import seconds
 
-_TIMEOUT = "10m"
+TIMEOUT = "10m"
 _PERIOD = re.compile(r"([1-9][0-9]{0,5}[smh])+")
 
 
@@ -38,10 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--timeout",
-        default=_TIMEOUT,
-        type=_period,
+        default=TIMEOUT,
+        type=period,
         metavar="TIME",
-        help=f"time for each backend, such as 90s or 5m; default: {_TIMEOUT}",
+        help=f"time for each backend, such as 90s or 5m; default: {TIMEOUT}",
     )
     group.add_argument(
         "--permissions",
@@ -88,7 +88,7 @@ def _add_earlier(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _period(text: str) -> int:
+def period(text: str) -> int:
     if not _PERIOD.fullmatch(text):
         raise argparse.ArgumentTypeError("write a number and s, m or h, such as 90s")
     return seconds(text)

@@ -13,7 +13,8 @@ from scanner.console import Console
 from scanner.errors import UsageError
 from scanner.inputs.folder import Folder
 from scanner.inputs.git import commands
-from scanner.inputs.interface import Blob
+from scanner.inputs.git.stored import of_commit
+from scanner.inputs.interface import Blob, Source
 from scanner.inputs.root import path_to_root
 from scanner.model import Coverage, Gap, GapKind, Skip
 
@@ -24,15 +25,20 @@ MOST = 1 << 20
 class Tree:
     """The repository around a folder, or the folder where it is in none."""
 
-    def __init__(self, given: str, console: Console, *, use_git: bool = True) -> None:
+    def __init__(
+        self, given: str, console: Console, *, use_git: bool = True, commit: str = ""
+    ) -> None:
+        """`commit`: the files as this commit has them; "" for those of the work tree."""
         place = os.path.realpath(os.path.join(console.cwd, given))
         if not os.path.isdir(place):
             raise UsageError(f"{given} is no folder", todo="name a folder of the repository")
         self.root = commands.top_of(place) or place
         self.open_from = path_to_root(console.cwd, self.root)
         in_git = use_git and os.path.lexists(os.path.join(self.root, ".git"))
-        self._source = Folder(self.root, (), use_git=in_git)
+        self._source: Source = Folder(self.root, (), use_git=in_git)
         is_empty = not set(os.listdir(self.root)) - {".git"}
+        if commit:
+            self._source, is_empty = of_commit(self.root, commit), False
         self.paths = frozenset(() if is_empty else self._source.paths())
         self.gaps: list[Gap] = []
         self.skips: list[Skip] = []

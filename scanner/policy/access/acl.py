@@ -71,6 +71,8 @@ class Acl:
         self.dropped: list[Rule] = []
         """Rules that cannot apply: expired, or with a template that has no value."""
         merged: dict[str, Grant] = {}
+        self.patterns = merged
+        """Every pattern, templates filled in, with what it grants."""
         for rule in rules:
             self._add(rule, identity, now, merged)
         for pattern, grant in merged.items():

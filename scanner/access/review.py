@@ -1,0 +1,208 @@
+"""Review which service can read which secret, and what each really needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+import scanner
+from scanner import files as written_files
+from scanner.access import records
+from scanner.access.repository import Sources, sources
+from scanner.console import Console, show_error
+from scanner.errors import KeywatchError, UsageError
+from scanner.fingerprints import identify
+from scanner.masking import masked, masked_finding, masked_gap, masked_id, masked_note
+from scanner.model import Finding, Gap, Note, Outcome, Severity
+from scanner.policy.access import rules, usage
+from scanner.policy.access.review import Review, Reviewed, Subject
+from scanner.policy.judge_input import Scope, in_order
+from scanner.policy.exceptions import accepted_gaps
+from scanner.records import AccessMatrix, AccessRow, Proposal
+from scanner.report.interface import ReportContext
+from scanner.repository import policy_files
+from scanner.repository.check import no_policy
+from scanner.repository.policy_files import PolicyFiles
+from scanner.repository.tree import Tree
+
+_UNSAFE = frozenset('/\\\0')
+
+
+class ReviewRequest(NamedTuple):
+    """One review, as it was asked for.
+
+    `path` is a folder of the repository. `write_policy` and `record` are folders to write to,
+    `compare` is an earlier record, and `trail` are Vault audit logs; "" and () for none. `operator`
+    and `backends` choose the live stores of a live review.
+    """
+
+    path: str
+    use_git: bool = True
+    write_policy: str = ""
+    record: str = ""
+    compare: str = ""
+    trail: tuple[str, ...] = ()
+    operator: str | None = None
+    backends: tuple[str, ...] = ()
+    timeout: int = 600
+
+
+class FinishedReview(NamedTuple):
+    """A judged review."""
+
+    outcome: Outcome
+    fail_on: Severity
+    now: datetime
+    tree: Tree
+
+    def report_context(self, console: Console, fail_on: Severity | None) -> ReportContext:
+        return ReportContext(
+            rules={rule.id: rule for rule in rules.RULES},
+            now=self.now,
+            version=scanner.__version__,
+            root=os.path.basename(self.tree.root),
+            command=masked(console.command_line),
+            fail_on=fail_on or self.fail_on,
+            open_from=self.tree.open_from,
+            color=console.color,
+            width=console.width,
+            analysis="access-review",
+        )
+
+
+class Extra(NamedTuple):
+    """What live stores add to a review."""
+
+    findings: tuple[Finding, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+def review(request: ReviewRequest, console: Console, now: datetime) -> FinishedReview | None:
+    """Review the repository, and the live stores if an operator config is given. None if a policy
+    file is invalid; each fault is printed. UsageError, ConfigError: the request is wrong.
+    OutputError: a proposed policy or the record could not be written."""
+    tree = Tree(request.path, console, use_git=request.use_git)
+    files = policy_files.load(tree, console)
+    if files is None:
+        return None
+    found, faults = sources(tree, files)
+    for fault in faults:
+        show_error(fault, console)
+    if faults:
+        return None
+    earlier = records.read(request.compare, console) if request.compare else None
+    extra = Extra()
+    if request.operator is not None:
+        from scanner.access import live
+
+        found, extra = live.collected(request, console, tree, files, found, now)
+    used = _used(request, console, found.subjects, found)
+    judged = judge(found, now, used)
+    outcome = _outcome(tree, files, found, judged, extra, now)
+    matrix = outcome.access
+    assert matrix is not None
+    if earlier is not None:
+        changes = records.compared(earlier, matrix.rows)
+        outcome = outcome._replace(access=matrix._replace(changes=changes, since=request.compare))
+    if request.write_policy:
+        _write_policies(request.write_policy, console, matrix.proposals)
+    if request.record:
+        name = f"{now:%Y-%m-%d}.md"
+        path = os.path.join(console.cwd, request.record, name)
+        _write(path, records.text(outcome, now, os.path.basename(tree.root)))
+    return FinishedReview(outcome, files.config.fail_on, now, tree)
+
+
+def judge(found: Sources, now: datetime, used: Mapping[tuple[str, str], str] | None) -> Reviewed:
+    """The review of what was read. Pure."""
+    made = Review(found.policies, found.secrets, now.timestamp(), used)
+    return made.run(found.subjects, own=found.own)
+
+
+def policy_findings(
+    tree: Tree, files: PolicyFiles, now: datetime
+) -> tuple[list[Finding], list[Note], list[KeywatchError]]:
+    """The offline part, for `policy check`: findings, notes, and faults of invalid policies."""
+    found, faults = sources(tree, files)
+    if not found.policies:
+        return [], [], faults
+    missing_ok = [subject._replace(unknown=()) for subject in found.subjects if subject.unknown]
+    known = [subject for subject in found.subjects if not subject.unknown]
+    # A policy that is kept in another repository is not a finding here: its text is not known.
+    judged = judge(found._replace(subjects=(*known, *missing_ok)), now, None)
+    names = {subject.name for subject in missing_ok}
+    kept = [
+        one
+        for one in judged.findings
+        if not (one.rule == rules.MISSING and one.context.partition(" ")[0] in names)
+    ]
+    return kept, [*found.notes], faults
+
+
+def _used(
+    request: ReviewRequest, console: Console, subjects: Iterable[Subject], found: Sources
+) -> Mapping[tuple[str, str], str] | None:
+    if not request.trail:
+        return None
+    reader = usage.Usage(subjects, found.secrets)
+    for name in request.trail:
+        try:
+            with open(os.path.join(console.cwd, name), "rb") as file:
+                reader.add(file)
+        except OSError as error:
+            raise UsageError(f"{name} cannot be read", why=error.strerror or "") from None
+    return reader.days
+
+
+def _outcome(  # noqa: PLR0913, PLR0917 - all parts of one result
+    tree: Tree,
+    files: PolicyFiles,
+    found: Sources,
+    judged: Reviewed,
+    extra: Extra,
+    now: datetime,
+) -> Outcome:
+    scope = Scope(whole_tree=False, today=now.date())
+    gaps, accepted = accepted_gaps.accept(
+        sorted([*tree.gaps, *extra.gaps]), files.config.accept_gaps, scope
+    )
+    notes = [*found.notes, *extra.notes, *accepted.notes]
+    notes += [] if files.exists else [no_policy()]
+    findings = map(masked_finding, sorted([*judged.findings, *extra.findings], key=in_order))
+    return Outcome(
+        findings=tuple(sorted(identify(findings), key=in_order)),
+        notes=tuple(map(masked_note, sorted(notes))),
+        gaps=tuple(map(masked_gap, gaps)),
+        skips=tuple(skip._replace(path=masked(skip.path)) for skip in sorted(tree.skips)),
+        coverage=tree.coverage,
+        access=AccessMatrix(
+            rows=tuple(_masked_row(row) for row in judged.rows),
+            proposals=judged.proposals,
+        ),
+    )
+
+
+def _masked_row(row: AccessRow) -> AccessRow:
+    return row._replace(
+        secret=masked_id(row.secret), rule=masked(row.rule), service=masked(row.service)
+    )
+
+
+def _write_policies(folder: str, console: Console, proposals: Iterable[Proposal]) -> None:
+    """One file for each service. A name that is not a file name is refused, never followed."""
+    for proposal in proposals:
+        if _UNSAFE & {*proposal.service} or proposal.service.startswith("."):
+            raise UsageError(
+                f"the service {proposal.service!r} has no name for a file",
+                todo="rename it in keywatch.yaml",
+            )
+        path = os.path.join(console.cwd, folder, f"{proposal.service}.hcl")
+        _write(path, proposal.text)
+
+
+def _write(path: str, text: str) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    written_files.write_pieces(path, [text.encode(errors="backslashreplace")])
