@@ -108,10 +108,16 @@ def review(request: ReviewRequest, console: Console, now: datetime) -> FinishedR
         changes = records.compared(earlier, matrix.rows)
         outcome = outcome._replace(access=matrix._replace(changes=changes, since=request.compare))
     if request.write_policy:
-        _write_policies(request.write_policy, console, matrix.proposals)
+        _write_policies(request.write_policy, console, judged.proposals)
     if request.record:
         name = f"{now:%Y-%m-%d}.md"
         path = os.path.join(console.cwd, request.record, name)
+        if os.path.lexists(path):
+            raise UsageError(
+                f"{name} exists in {request.record} already",
+                why="a reviewer may have signed it",
+                todo="move it away, or name another folder",
+            )
         _write(path, records.text(outcome, now, os.path.basename(tree.root)))
     return FinishedReview(outcome, files.config.fail_on, now, tree)
 
@@ -180,7 +186,7 @@ def _outcome(  # noqa: PLR0913, PLR0917 - all parts of one result
         coverage=tree.coverage,
         access=AccessMatrix(
             rows=tuple(_masked_row(row) for row in judged.rows),
-            proposals=judged.proposals,
+            proposals=tuple(map(_masked_proposal, judged.proposals)),
         ),
     )
 
@@ -189,6 +195,11 @@ def _masked_row(row: AccessRow) -> AccessRow:
     return row._replace(
         secret=masked_id(row.secret), rule=masked(row.rule), service=masked(row.service)
     )
+
+
+def _masked_proposal(proposal: Proposal) -> Proposal:
+    lines = (masked(line) for line in proposal.text.splitlines(keepends=True))
+    return Proposal(masked(proposal.service), "".join(lines))
 
 
 def _write_policies(folder: str, console: Console, proposals: Iterable[Proposal]) -> None:

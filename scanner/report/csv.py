@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scanner.model import Finding, Gap, Note, Outcome, Suppressed
-from scanner.records import Audited, Status
+from scanner.records import AccessChange, AccessRow, Audited, Status
 from scanner.report import summary, text
 from scanner.report.interface import ReportContext
 from scanner.report.order import by_place, gap_order, note_order, status_order, suppressed_order
@@ -16,13 +16,14 @@ COLUMNS = (
     *("preview", "context", "detail", "id", "fingerprint", "secret", "owner", "runbook", "as_of"),
     *("excepted_by", "excepted_at", "reason", "excepted_until"),
     *("class", "verdict", "conditions", "youngest", "oldest", "limit", "due"),
+    *("service", "role", "needed", "granted", "used", "rule", "rule_at"),
 )
 Row = dict[str, str]
 
 
 def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     """A row for the run, then for each finding, suppressed finding, gap and note; of an audit, for
-    each live secret, too."""
+    each live secret, too; of an access review, for each row of its matrix and each change."""
     yield _line(dict(zip(COLUMNS, COLUMNS, strict=True)))
     yield from map(_line, _rows(outcome, context))
 
@@ -41,6 +42,9 @@ def _rows(outcome: Outcome, context: ReportContext) -> Iterator[Row]:
     yield from map(_gap, sorted(outcome.gaps, key=gap_order))
     yield from map(_note, sorted(outcome.notes, key=note_order))
     yield from _live(outcome.live) if outcome.live else ()
+    if outcome.access:
+        yield from map(_access, outcome.access.rows)
+        yield from map(_change, outcome.access.changes)
 
 
 def _run(outcome: Outcome, context: ReportContext) -> Row:
@@ -110,6 +114,32 @@ def _status(status: Status) -> Row:
         "oldest": _number(status.oldest),
         "limit": _number(status.limit),
         "due": text.moment(status.due) if status.due else "",
+    }
+
+
+def _access(row: AccessRow) -> Row:
+    return {
+        "row": "access",
+        "service": row.service,
+        "role": row.role,
+        "secret": row.secret,
+        "class": row.secret_class,
+        "needed": "yes" if row.needed else "no",
+        "granted": ", ".join(row.granted),
+        "used": row.used or "not known",
+        "verdict": row.verdict,
+        "rule": row.rule,
+        "rule_at": row.where,
+    }
+
+
+def _change(change: AccessChange) -> Row:
+    return {
+        "row": "access-change",
+        "kind": change.how,
+        "service": change.service,
+        "secret": change.secret,
+        "detail": f"{change.before or '-'} -> {change.after or '-'}",
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model import Finding, Gap, Note, Outcome, Severity, Skip, Suppressed, Suppression
-from scanner.records import Audited, Reach, Status
+from scanner.records import AccessMatrix, Audited, Reach, Status
 from scanner.report import json_text, text, uris
 from scanner.report.interface import ReportContext, remedy
 from scanner.report.order import (
@@ -45,7 +45,8 @@ def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
         "rules": _rules(outcome, context),
     }
     live = {"live": _live(outcome.live)} if outcome.live else {}
-    return json_text.pieces(document | _lists(outcome, context) | live, lists=1)
+    access = {"access": _access(outcome.access)} if outcome.access else {}
+    return json_text.pieces(document | _lists(outcome, context) | live | access, lists=1)
 
 
 def _lists(outcome: Outcome, context: ReportContext) -> Json:
@@ -159,6 +160,15 @@ def _live(live: Audited) -> Json:
         "backends": map(_reach, sorted(live.reach, key=reach_order)),
         "changes": (change._asdict() for change in sorted(live.changes)),
         "secrets": map(_status, sorted(live.secrets, key=status_order)),
+    }
+
+
+def _access(matrix: AccessMatrix) -> Json:
+    return {
+        "since": matrix.since,
+        "rows": (row._asdict() | {"granted": [*row.granted]} for row in matrix.rows),
+        "proposals": (proposal._asdict() for proposal in matrix.proposals),
+        "changes": (change._asdict() for change in matrix.changes),
     }
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from scanner.model import Finding, Outcome
-from scanner.records import Audited, Status
-from scanner.report import live_summary, summary, text
+from scanner.records import AccessMatrix, Audited, Status
+from scanner.report import access_matrix, live_summary, summary, text
 from scanner.report.interface import ReportContext, whose
 from scanner.report.order import gap_order, gravest
 
@@ -30,6 +30,8 @@ def _lines(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     found = sorted(outcome.findings, key=gravest)
     head = ("Severity", "Finding", "Where", "Detail")
     yield from _table("Findings", head, [_finding(each, context) for each in found])
+    if outcome.access:
+        yield from _access(outcome.access)
     gaps = [(gap.kind, gap.path, gap.reason) for gap in sorted(outcome.gaps, key=gap_order)]
     yield from _table("Not checked", ("Gap", "Where", "Why"), gaps)
     notes = [("note", *note) for note in summary.notes(outcome, context)]
@@ -50,6 +52,17 @@ def _live(live: Audited) -> Iterator[str]:
     if live.since:
         title = f"Changes since {text.moment(live.since)}"
         yield from _table(title, ("", "Secret", "What"), live_summary.changes(live.changes))
+
+
+def _access(matrix: AccessMatrix) -> Iterator[str]:
+    rows = [access_matrix.cells(row) for row in access_matrix.worst_first(matrix.rows)]
+    yield from _table("Access matrix", access_matrix.HEAD, rows)
+    if matrix.since:
+        changes = [access_matrix.change(one) for one in matrix.changes]
+        yield from _table(f"Changes since {matrix.since}", access_matrix.CHANGES_HEAD, changes)
+    for proposal in matrix.proposals:
+        yield from ("", f"## {text.for_markdown(f'Narrower policy for {proposal.service}')}", "")
+        yield from (f"    {text.visible(line)}" for line in proposal.text.splitlines())
 
 
 def _class(name: str, secrets: Sequence[Status]) -> tuple[str, ...]:

@@ -27,7 +27,17 @@ from scanner.model import (
     Suppressed,
     Suppression,
 )
-from scanner.records import Audited, Change, Reach, Resource, Status
+from scanner.records import (
+    AccessChange,
+    AccessMatrix,
+    AccessRow,
+    Audited,
+    Change,
+    Proposal,
+    Reach,
+    Resource,
+    Status,
+)
 from scanner.report import uris
 from scanner.report.interface import ReportContext
 from scanner.report.json import SCHEMA_VERSION, counts
@@ -121,6 +131,7 @@ def _outcome(document: Any) -> Outcome:
             skipped=_numbers(coverage["skipped"]),
         ),
         live=_live(document["live"]) if "live" in document else None,
+        access=_access(document["access"]) if "access" in document else None,
     )
 
 
@@ -168,6 +179,25 @@ def _live(item: Any) -> Audited:
         reach=tuple(map(_reach, item["backends"])),
         changes=tuple(map(_change, item["changes"])),
         since=_moment(item["since"]),
+    )
+
+
+_ACCESS = ("service", "role", "secret", "secret_class", "used", "rule", "where", "verdict")
+
+
+def _access(item: Any) -> AccessMatrix:
+    return AccessMatrix(
+        since=_text(item["since"]),
+        rows=tuple(
+            AccessRow(
+                needed=row["needed"] is True,
+                granted=tuple(map(_text, row["granted"])),
+                **_texts(row, _ACCESS),
+            )
+            for row in item["rows"]
+        ),
+        proposals=tuple(Proposal(**_texts(one, Proposal._fields)) for one in item["proposals"]),
+        changes=tuple(AccessChange(**_texts(one, AccessChange._fields)) for one in item["changes"]),
     )
 
 

@@ -261,6 +261,16 @@ def _whereabouts(path: str, line: int, context: ReportContext) -> Json:
     return {"locations": [_physical(path, context, {"startLine": line} if line else {})]}
 
 
+def _access(outcome: Outcome) -> Json:
+    """The access matrix, as properties of the run."""
+    matrix = outcome.access
+    if matrix is None:
+        return {}
+    rows = [row._asdict() | {"granted": [*row.granted]} for row in matrix.rows]
+    changes = [change._asdict() for change in matrix.changes]
+    return {"accessMatrix": rows, "accessChanges": changes}
+
+
 def _coverage(outcome: Outcome) -> Json:
     hidden = Counter(item.suppression.by for item in outcome.suppressed)
     coverage = outcome.coverage
@@ -270,4 +280,5 @@ def _coverage(outcome: Outcome) -> Json:
         "bytes": coverage.size,
         "skipped": dict(sorted(coverage.skipped.items())),
         "suppressed": dict(sorted(hidden.items())),
+        **_access(outcome),
     }

@@ -16,7 +16,7 @@ from scanner.model import Finding, Outcome, Severity, archives_around
 from scanner.report import summary, text
 from scanner.report.interface import ReportContext, remedy, whose
 from scanner.report.order import by_place, gap_order
-from scanner.report.terminal import live_tables
+from scanner.report.terminal import access_table, live_tables
 from scanner.report.terminal.page import Page, Part, cells
 
 _GROUPS = 20
@@ -43,6 +43,8 @@ def listing(outcome: Outcome, context: ReportContext) -> str:
     if outcome.live:
         live_tables.standings(outcome.live, page)
     _findings(groups, room, context, page)
+    if outcome.access:
+        access_table.show(outcome.access, page)
     _notes(outcome, context, page)
     _gaps(outcome, context, page)
     _verdict(outcome, context, page)

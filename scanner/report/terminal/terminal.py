@@ -9,7 +9,7 @@ from scanner.report.interface import ReportContext
 
 def report(outcome: Outcome, context: ReportContext) -> list[str]:
     """Lines for people: findings, notes, gaps, and the result as the last lines."""
-    if outcome.complete and not outcome.findings and not outcome.live:
+    if outcome.complete and not outcome.findings and not (outcome.live or outcome.access):
         return [text.for_log(_clean(outcome, context))]
     from scanner.report.terminal import listing
 
