@@ -1,11 +1,11 @@
-"""Check the policy: keywatch.yaml, configs/secrets/*.yaml and the repository's hooks and CI jobs.
+"""Check the policy: keywatch.yaml, configs/secrets/*.yaml, Vault policies, hooks and CI jobs.
 
-  keywatch policy check [PATH]
+  keywatch policy check [PATH] [--diff BASE]
   keywatch policy explain ID [--tag NAME=VALUE]
 
 Exit codes of the check: 2 if a file is invalid (each is named with its line); 1 if the files
 contradict each other, nothing rotates a declared secret, or a hook, its baseline or a CI job is
-missing. `explain` shows which entry of `secrets` applies to a live secret.
+missing, or if a service can read more than it needs. `explain` shows which entry of `secrets` applies to a live secret.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 from datetime import datetime
 
 import scanner
+from scanner.access.policy_check import RULES, CheckRequest, check
 from scanner.audit import explain_entry
 from scanner.audit.explain_entry import EntryRequest
 from scanner.cli import arguments, output
@@ -23,10 +24,7 @@ from scanner.console import Console
 from scanner.errors import ExitCode, UsageError
 from scanner.masking import masked
 from scanner.model import Severity
-from scanner.policy.repository.rules import RULES
 from scanner.report.interface import ReportContext
-from scanner.repository import policy_files
-from scanner.repository.check import check
 from scanner.repository.tree import Tree
 
 
@@ -38,6 +36,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checking = actions.add_parser("check", help=text, description=text)
     arguments.add_folder(checking)
     checking.add_argument("--no-git", action="store_true", help="all files, including ignored ones")
+    group = checking.add_argument_group("judge a change")
+    group.add_argument(
+        "--diff",
+        default="",
+        metavar="BASE[..HEAD]",
+        help="only what the commits since BASE widen in Vault policies and needs, judged by the"
+        " policy of their merge base",
+    )
+    group.add_argument(
+        "--trust",
+        default="",
+        metavar="REF",
+        help="with --diff: use the policy of this commit instead of the merge base",
+    )
     group = checking.add_argument_group("how to judge and report")
     arguments.add_fail_on(group)
     output.add_arguments(group)
@@ -67,12 +79,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return ExitCode.CLEAN
     reports = output.output_request(args)
     now = moment(args.now)
-    tree = Tree(args.path, console, use_git=not args.no_git)
-    files = policy_files.load(tree, console)
-    if files is None:
+    asked = CheckRequest(args.path, not args.no_git, args.diff, args.trust)
+    checked = check(asked, console, now)
+    if checked is None:
         return ExitCode.USAGE
-    outcome = check(tree, files, now)
-    fail_on = reports.fail_on or files.config.fail_on
+    outcome, tree = checked.outcome, checked.tree
+    fail_on = reports.fail_on or checked.fail_on
     written = True
     if not reports.writes_nothing:
         context = _context(console, tree, now, fail_on)

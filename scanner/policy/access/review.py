@@ -105,7 +105,8 @@ class Review:
             rows += some
             if any(one.rule in (ids.EXCESS, ids.EXCESS_WRITE) for one in found):
                 proposals.append(Proposal(subject.name, self.narrower(subject)))
-        findings += self._unused_policies(subjects, own)
+        if subjects:
+            findings += self._unused_policies(subjects, own)
         findings += self._shared(subjects, own)
         findings += self._denies_of_sets(subjects)
         return Reviewed(tuple(findings), tuple(rows), tuple(proposals))
