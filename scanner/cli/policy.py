@@ -5,7 +5,8 @@
 
 Exit codes of the check: 2 if a file is invalid (each is named with its line); 1 if the files
 contradict each other, nothing rotates a declared secret, or a hook, its baseline or a CI job is
-missing, or if a service can read more than it needs. `explain` shows which entry of `secrets` applies to a live secret.
+missing, or a service can read more than it needs. `explain` shows which entry of `secrets` applies
+to a live secret.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from scanner.policy.access import templates
 from scanner.policy.access.model import DENY, Identity, Rule
 
 Priority = tuple[int, bool, int, int, bytes]
+_EXACT: Priority = (1 << 62, True, 0, 0, b"")
 
 
 class Grant(NamedTuple):
@@ -73,6 +74,8 @@ class Acl:
         merged: dict[str, Grant] = {}
         self.patterns = merged
         """Every pattern, templates filled in, with what it grants."""
+        self.priorities: dict[str, Priority] = {}
+        """Of each pattern; among those that match a path, the highest applies."""
         for rule in rules:
             self._add(rule, identity, now, merged)
         for pattern, grant in merged.items():
@@ -111,12 +114,15 @@ class Acl:
             if is_glob:
                 size = len(bare.encode(errors="surrogatepass"))
                 self._prefixes[bare] = _Ranked(_priority(bare, size, 0, is_glob=True), grant)
+                self.priorities[pattern] = self._prefixes[bare].priority
             else:
+                self.priorities[pattern] = _EXACT
                 self._exact[pattern] = grant
             return
         parts = bare.split("/")
         first = len(bare[: bare.index("+")].encode(errors="surrogatepass"))
         ranked = _Ranked(_priority(bare, first, parts.count("+"), is_glob=is_glob), grant)
+        self.priorities[pattern] = ranked.priority
         node = self._tree
         for part in parts[:-1] if is_glob else parts:
             node = node.inner.setdefault(part, _Node())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 _ANY = "any"
@@ -19,44 +20,36 @@ class Paths:
                 node = node.setdefault(part, {})
             node.setdefault(None, []).append((path, value))
 
-    def matching(self, pattern: str) -> Iterator[tuple[str, Any]]:
+    def matching(self, pattern: str) -> list[tuple[str, Any]]:
         """The known paths that the pattern matches, whatever other patterns say."""
         is_glob = pattern.endswith("*")
         parts = (pattern[:-1] if is_glob else pattern).split("/")
         nodes = [self._tree]
         last = parts.pop() if is_glob else None
         for part in parts:
-            nodes = [inner for node in nodes for inner in _inner(node, part)]
+            if part == "+":
+                nodes = [inner for node in nodes for name, inner in node.items() if name is not None]
+            else:  # a + in a known path is any name
+                names = (part, "+") if part else (part,)
+                nodes = [node[name] for node in nodes for name in names if name in node]
             if not nodes:
-                return
+                return []
         if last is None:
-            for node in nodes:
-                yield from node.get(None, ())
-            return
-        for node in nodes:
-            for part, inner in node.items():
-                if part is not None and part.startswith(last):
-                    yield from _all(inner)
-
-
-def _inner(node: dict[str | None, Any], part: str) -> Iterator[dict[str | None, Any]]:
-    if part == "+":
-        yield from (inner for name, inner in node.items() if name is not None)
-        return
-    for name in (part, "+") if part else (part,):  # a + in a known path is any name
-        if name in node:
-            yield node[name]
-
-
-def _all(node: dict[str | None, Any]) -> Iterator[tuple[str, Any]]:
-    stack = [node]
-    while stack:
-        node = stack.pop()
-        for part, inner in node.items():
-            if part is None:
-                yield from inner
-            else:
-                stack.append(inner)
+            return [found for node in nodes for found in node.get(None, ())]
+        found: list[tuple[str, Any]] = []
+        stack = [
+            inner
+            for node in nodes
+            for part, inner in node.items()
+            if part is not None and part.startswith(last)
+        ]
+        while stack:
+            for part, inner in stack.pop().items():
+                if part is None:
+                    found += inner
+                else:
+                    stack.append(inner)
+        return found
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -65,6 +58,9 @@ def matches(pattern: str, path: str) -> bool:
 
 def overlap(one: str, other: str, *, literal: bool = False) -> str | None:
     """A path that both patterns match; None if there is none. `literal`: `other` is a path."""
+    head, tail = _head(one), other if literal else _head(other)
+    if not (head.startswith(tail) or tail.startswith(head)):
+        return None
     first, second = _Shape(one), _Shape(other, literal=literal)
     found = []
     for at in range(max(len(first.parts), len(second.parts))):
@@ -73,6 +69,15 @@ def overlap(one: str, other: str, *, literal: bool = False) -> str | None:
             return None
         found.append(part)
     return "/".join(found)
+
+
+@lru_cache(100_000)
+def _head(pattern: str) -> str:
+    """What every path that the pattern matches begins with."""
+    parts = pattern.split("/")
+    if "+" in parts:
+        return "/".join(parts[: parts.index("+")])
+    return pattern[:-1] if pattern.endswith("*") else pattern
 
 
 class _Shape:

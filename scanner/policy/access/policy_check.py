@@ -32,7 +32,10 @@ ESCALATIONS: tuple[tuple[str, frozenset[str]], ...] = (
     ("database/config/*", _CHANGES),
 )
 """Paths by which a holder gets more rights, and the capabilities that it takes."""
+_FIRST = frozenset(pattern.partition("/")[0] for pattern, _ in ESCALATIONS)
 _SHOWN = 3
+MAX_PAIRS = 1_000_000
+"""Pairs of a deny and a grant that are compared within one set of policies."""
 
 
 def check(policy: Policy, paths: Paths, mounts: Collection[str], now: float) -> Iterator[Finding]:
@@ -119,6 +122,9 @@ def _too_wide(
 def _escalations(rule: Rule, acl: Acl) -> Iterator[str]:
     if "sudo" in rule.capabilities:
         yield "operations that need sudo"
+    first, slash, _ = rule.pattern.partition("/")
+    if slash and first not in _FIRST and "*" not in first and first != "+":
+        return
     for pattern, needed in ESCALATIONS:
         if rule.capabilities & needed:
             witness = overlap(rule.pattern, pattern)
@@ -129,10 +135,14 @@ def _escalations(rule: Rule, acl: Acl) -> Iterator[str]:
 def idle_denies(acl: Acl, paths: Paths, rules: Iterable[Rule]) -> Iterator[Finding]:
     """Denies that another rule overrides: for a declared secret, or wherever they overlap."""
     grants = [one for one in acl.patterns.values() if not one.rules[0].is_deny and one.capabilities]
-    for rule in rules:
-        if rule.is_deny and rule.pattern in acl.patterns:
-            if text := _overridden(rule, acl, paths, grants):
-                yield _finding(ids.IDLE_DENY, rule, text)
+    denies = [rule for rule in rules if rule.is_deny and rule.pattern in acl.patterns]
+    for number, rule in enumerate(denies):
+        if number * len(grants) > MAX_PAIRS:
+            text = f"this deny and {len(denies) - number - 1} after it were not compared: too many"
+            yield _finding(ids.IDLE_DENY, rule, text)
+            return
+        if text := _overridden(rule, acl, paths, grants):
+            yield _finding(ids.IDLE_DENY, rule, text)
 
 
 def _overridden(rule: Rule, acl: Acl, paths: Paths, grants: Sequence[Grant]) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from scanner.model import Finding
+from scanner.model import Finding, Location
 from scanner.policy.access import policy_check
 from scanner.policy.access import rules as ids
 from scanner.policy.access.acl import Acl, Grant
@@ -26,6 +27,7 @@ ROOT = "root"
 BUILT_IN = frozenset(("default", ROOT, "response-wrapping", "control-group"))
 _SHOWN = 4
 _ALL = ("read", "use", "write", "delete")
+_NOTHING: Mapping[str, Grant] = {}
 
 
 class Subject(NamedTuple):
@@ -42,16 +44,8 @@ class Subject(NamedTuple):
     identity: Identity | None = None
 
 
-class Given(NamedTuple):
-    """How a policy set grants one action on a secret."""
-
-    path: str
-    capability: str
-    grant: Grant
-
-
-Granted = Mapping[int, Mapping[str, Sequence[Given]]]
-"""By number of the secret, and by action."""
+Granted = Mapping[int, Mapping[str, Grant]]
+"""By number of the secret and by action, what grants it first."""
 Used = Mapping[tuple[str, str], str]
 """By service and secret id: the day of the last use."""
 
@@ -108,7 +102,8 @@ class Review:
         if subjects:
             findings += self._unused_policies(subjects, own)
         findings += self._shared(subjects, own)
-        findings += self._denies_of_sets(subjects)
+        alone = {one.location for one in findings if one.rule == ids.IDLE_DENY}
+        findings += self._denies_of_sets(subjects, alone)
         return Reviewed(tuple(findings), tuple(rows), tuple(proposals))
 
     def acl(self, subject: Subject) -> Acl:
@@ -134,36 +129,35 @@ class Review:
         return self._known[key]
 
     def _granted(self, acl: Acl, *, root: bool) -> Granted:
-        found: dict[int, dict[str, list[Given]]] = {}
-        seen: set[str] = set()
-        patterns: Iterable[tuple[str, Grant]] = acl.patterns.items()
+        found: dict[int, dict[str, Grant]] = {}
         if root:
-            patterns = [("*", acl.lookup(""))]
-        for pattern, grant in patterns:
-            if not grant.capabilities or "deny" in grant.capabilities:
-                continue
+            for path, (number, actions) in self._paths.matching("*"):
+                _take(found, number, actions, acl.lookup(path))
+            return found
+        # The paths that each pattern matches, those of the lowest priority first: later ones win.
+        winners: dict[str, tuple[int, Actions, Grant]] = {}
+        for pattern in sorted(acl.patterns, key=acl.priorities.__getitem__):
+            grant = acl.patterns[pattern]
             for path, (number, actions) in self._paths.matching(pattern):
-                if path not in seen:
-                    seen.add(path)
-                    winner = acl.lookup(path)
-                    if not winner.rules and not root:  # a segment of the path is not known
-                        winner = grant
-                    _take(found, number, path, actions, winner)
+                winners[path] = (number, actions, grant)
+        for number, actions, grant in winners.values():
+            if grant.capabilities and "deny" not in grant.capabilities:
+                _take(found, number, actions, grant)
         return found
 
     def _subject(self, subject: Subject) -> tuple[list[Finding], list[AccessRow]]:
         granted, needed = self.granted(subject), self.needed(subject)
         findings: list[Finding] = []
         excess: dict[tuple[str, str], list[int]] = defaultdict(list)
-        by_rule: dict[tuple[str, str], Given] = {}
+        by_rule: dict[tuple[str, str], Grant] = {}
         rows = []
         for number in sorted(needed | granted.keys()):
-            given = granted.get(number, {})
-            rows.append(self._row(subject, number, given, is_needed=number in needed))
-            kind = _excess(given, is_needed=number in needed)
+            given, is_needed = granted.get(number, _NOTHING), number in needed
+            kind = _excess(given, is_needed=is_needed) if given else ""
+            rows.append(self._row(subject, number, given, kind, is_needed=is_needed))
             if kind:
                 first = _first(given, beyond_read=kind == ids.EXCESS_WRITE)
-                rule = f"{first.grant.pattern} {_policy(first.grant)}"
+                rule = f"{first.pattern} {_policy(first)}"
                 excess[kind, rule].append(number)
                 by_rule.setdefault((kind, rule), first)
         for (kind, rule), numbers in excess.items():
@@ -182,14 +176,18 @@ class Review:
         return findings, rows
 
     def _row(
-        self, subject: Subject, number: int, given: Mapping[str, Sequence[Given]], *, is_needed: bool
+        self,
+        subject: Subject,
+        number: int,
+        given: Mapping[str, Grant],
+        kind: str,
+        *,
+        is_needed: bool,
     ) -> AccessRow:
+        """The row of a secret, of whose grants `kind` is the rule that they break, or ""."""
         secret = self._secrets[number]
-        has = any(action in given for action in ("read", "use"))
-        verdict = "ok"
-        if _excess(given, is_needed=is_needed):
-            verdict = "excess"
-        elif is_needed and not has:
+        verdict = "excess" if kind else "ok"
+        if not kind and is_needed and "read" not in given and "use" not in given:
             verdict = "missing"
         used = ""
         if self._used is not None:
@@ -197,7 +195,7 @@ class Review:
             if verdict == "ok" and used == "never":
                 verdict = "unused"
         first = _first(given) if given else None
-        rule = first.grant.rules[0] if first and first.grant.rules else None
+        rule = first.rules[0] if first and first.rules else None
         name = f"{rule.policy}: {rule.pattern}" if rule else ROOT if first else ""
         return AccessRow(
             service=subject.name,
@@ -205,7 +203,7 @@ class Review:
             secret=secret.id,
             secret_class=secret.secret_class,
             needed=is_needed,
-            granted=tuple(action for action in _ALL if action in given),
+            granted=tuple([action for action in _ALL if action in given]) if given else (),
             used=used,
             rule=name,
             where=rule.where if rule else "",
@@ -216,7 +214,7 @@ class Review:
         self,
         subject: Subject,
         kind: str,
-        given: Given,
+        given: Grant,
         numbers: Sequence[int],
         granted: Granted,
     ) -> Finding:
@@ -227,15 +225,15 @@ class Review:
             actions -= {"read", "use"}
         said = " and ".join(action for action in _ALL if action in actions)
         needs = ", ".join(subject.needs) or "nothing"
-        by = f'path "{given.grant.pattern}" of the policy {_policy(given.grant)}'
-        if not given.grant.rules:
+        by = f'path "{given.pattern}" of the policy {_policy(given)}'
+        if not given.rules:
             by = "the policy root"
         detail = (
             f"{subject.name} can {said} {', '.join(names[:_SHOWN])}{more} by {by}, and needs "
             f"only {needs}" + (" to read" if kind == ids.EXCESS_WRITE else "")
         )
-        where = given.grant.rules[0].where if given.grant.rules else subject.where
-        context = f"{subject.name} {_policy(given.grant)} {given.grant.pattern}"
+        where = given.rules[0].where if given.rules else subject.where
+        context = f"{subject.name} {_policy(given)} {given.pattern}"
         return finding(kind, where, detail, context)
 
     def _missing(
@@ -246,7 +244,7 @@ class Review:
             return
         lacking: dict[str, list[str]] = defaultdict(list)
         for number in sorted(needed):
-            given = granted.get(number, {})
+            given = granted.get(number, _NOTHING)
             if "read" not in given and "use" not in given:
                 secret = self._secrets[number]
                 need = EVERYTHING if EVERYTHING in subject.needs else secret.secret_class
@@ -262,7 +260,7 @@ class Review:
             yield finding(ids.MISSING, where, detail, f"{subject.name} {need}")
 
     def _unneeded(self, subject: Subject, rows: Iterable[AccessRow]) -> Iterator[Finding]:
-        for row in rows:
+        for row in rows if self._used is not None else ():
             if row.verdict == "unused" and row.where:
                 detail = f"{subject.name} may {' and '.join(row.granted)} {row.secret}, by {row.rule}"
                 yield finding(ids.UNUSED, row.where, detail, f"{subject.name} {row.secret}")
@@ -275,11 +273,10 @@ class Review:
             return
         seen: dict[str, Rule] = {}
         for number in needed & granted.keys():
-            for some in granted[number].values():
-                for given in some:
-                    pattern = given.grant.pattern
-                    if given.grant.rules and (pattern.endswith("*") or "+" in pattern):
-                        seen.setdefault(f"{pattern} {_policy(given.grant)}", given.grant.rules[0])
+            for grant in granted[number].values():
+                pattern = grant.pattern
+                if grant.rules and (pattern.endswith("*") or "+" in pattern):
+                    seen.setdefault(f"{pattern} {_policy(grant)}", grant.rules[0])
         for name, rule in sorted(seen.items()):
             if name not in reported:
                 detail = (
@@ -308,8 +305,11 @@ class Review:
                 detail = f"the policy {name} is shared: {said}"
                 yield finding(ids.SHARED, self._policies[name].where, detail, name)
 
-    def _denies_of_sets(self, subjects: Iterable[Subject]) -> Iterator[Finding]:
-        """Denies that a rule of another policy of the same service overrides."""
+    def _denies_of_sets(
+        self, subjects: Iterable[Subject], alone: Collection[Location]
+    ) -> Iterator[Finding]:
+        """Denies that a rule of another policy of the same service overrides. Those at the places
+        `alone` have no effect in their own policy already."""
         seen: set[tuple[str, ...]] = set()
         for subject in subjects:
             names = tuple(dict.fromkeys(subject.policies))
@@ -320,16 +320,6 @@ class Review:
             denies = [
                 rule for grant in acl.patterns.values() for rule in grant.rules if rule.is_deny
             ]
-            alone = {
-                one.location
-                for name in names
-                if name in self._policies and denies
-                for one in policy_check.idle_denies(
-                    Acl(self._policies[name].rules, now=self._now),
-                    self._paths,
-                    self._policies[name].rules,
-                )
-            }
             for found in policy_check.idle_denies(acl, self._paths, denies):
                 if found.location not in alone:
                     yield found._replace(context=f"{subject.name} {found.context}")
@@ -337,15 +327,14 @@ class Review:
     def narrower(self, subject: Subject) -> str:
         """A policy that grants exactly what the service needs: the value of each needed secret,
         by exact paths."""
-        granted = self.granted(subject)
+        acl = self.acl(subject)
         lines: dict[str, set[str]] = {}
         undecided = []
         for number in sorted(self.needed(subject)):
             secret = self._secrets[number]
             needed = secret.needed
             if len(needed) > 1:  # the uses of a key: those that the service has today
-                has = {given.path for given in granted.get(number, {}).get("use", ())}
-                needed = tuple(one for one in needed if one[0] in has)
+                needed = tuple(one for one in needed if acl.lookup(one[0]).allows(one[1]))
             if not needed:
                 undecided.append(secret.name)
             for path, capability in needed:
@@ -355,27 +344,24 @@ class Review:
             f"({', '.join(map(json.dumps, subject.needs))}).\n"
         ]
         text += [f"# Add the operations that it uses of {json.dumps(one)}.\n" for one in undecided]
-        for path, capabilities in sorted(lines.items()):
-            said = ", ".join(f'"{one}"' for one in sorted(capabilities))
-            text.append(f"\npath {_quoted(path)} {{\n  capabilities = [{said}]\n}}\n")
+        text += [_block(path, tuple(sorted(lines[path]))) for path in sorted(lines)]
         return "".join(text)
 
 
-def _quoted(path: str) -> str:
-    return json.dumps(path, ensure_ascii=False)
+@lru_cache(100_000)
+def _block(path: str, capabilities: Sequence[str]) -> str:
+    said = ", ".join(f'"{one}"' for one in capabilities)
+    quoted = json.dumps(path, ensure_ascii=False)
+    return f"\npath {quoted} {{\n  capabilities = [{said}]\n}}\n"
 
 
 def _take(
-    found: dict[int, dict[str, list[Given]]],
-    number: int,
-    path: str,
-    actions: Actions,
-    winner: Grant,
+    found: dict[int, dict[str, Grant]], number: int, actions: Actions, winner: Grant
 ) -> None:
-    held = actions.keys() if ROOT in winner.capabilities else winner.capabilities & actions.keys()
-    for capability in held:
-        by_action = found.setdefault(number, {})
-        by_action.setdefault(actions[capability], []).append(Given(path, capability, winner))
+    everything = ROOT in winner.capabilities
+    for capability, action in actions.items():
+        if everything or capability in winner.capabilities:
+            found.setdefault(number, {}).setdefault(action, winner)
 
 
 def _excess(given: Mapping[str, object], *, is_needed: bool) -> str:
@@ -386,9 +372,11 @@ def _excess(given: Mapping[str, object], *, is_needed: bool) -> str:
     return ids.EXCESS_WRITE if WRITE in given or DELETE in given else ""
 
 
-def _first(given: Mapping[str, Sequence[Given]], *, beyond_read: bool = False) -> Given:
+def _first(given: Mapping[str, Grant], *, beyond_read: bool = False) -> Grant:
+    if not beyond_read and READ in given:
+        return given[READ]
     order = (WRITE, DELETE, READ, "use") if beyond_read else _ALL
-    return next(given[action][0] for action in order if action in given)
+    return next(given[action] for action in order if action in given)
 
 
 def _policy(grant: Grant) -> str:

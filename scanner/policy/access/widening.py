@@ -11,6 +11,8 @@ from scanner.policy.access.patterns import Paths, overlap
 from scanner.policy.access.rules import WEAKER, finding
 from scanner.policy.declarations.model import Service
 
+_MAX_WILD = 1_000
+
 
 
 def of_policy(
@@ -21,8 +23,15 @@ def of_policy(
     known = Paths((path, None) for path in paths)
     granted: dict[Rule, dict[str, str]] = {}
     patterns = dict.fromkeys((*after.patterns, *before.patterns))
-    witnesses = dict.fromkeys(
-        witness for pattern in patterns for witness in _witnesses(pattern, patterns, known)
+    wild = [one for one in patterns if one.endswith("*") or "+" in one]
+    if len(wild) > _MAX_WILD:
+        detail = f"the policy {new.name} has over {_MAX_WILD:,} wildcards: too many to compare"
+        yield finding(WEAKER, new.where, detail, new.name)
+        return
+    is_wild = {*wild}
+    witnesses = dict.fromkeys(one for one in patterns if one not in is_wild)
+    witnesses |= dict.fromkeys(
+        witness for pattern in wild for witness in _witnesses(pattern, wild, known)
     )
     for path in witnesses:
         for look in (Acl.lookup, Acl.answer):
