@@ -35,7 +35,8 @@ class ReviewRequest(NamedTuple):
 
     `path` is a folder of the repository. `write_policy` and `record` are folders to write to,
     `compare` is an earlier record, and `trail` are Vault audit logs; "" and () for none. `operator`
-    and `backends` choose the live stores of a live review.
+    and `backends` choose the live stores of a live review; `cross_check` compares each answer with
+    the server's own, for which it makes tokens of a minute.
     """
 
     path: str
@@ -47,6 +48,7 @@ class ReviewRequest(NamedTuple):
     operator: str | None = None
     backends: tuple[str, ...] = ()
     timeout: int = 600
+    cross_check: bool = False
 
 
 class FinishedReview(NamedTuple):
@@ -98,7 +100,9 @@ def review(request: ReviewRequest, console: Console, now: datetime) -> FinishedR
     if request.operator is not None:
         from scanner.access import live
 
-        found, extra = live.collected(request, console, tree, files, found, now)
+        seen = live.collected(request, console, tree, files, found, now)
+        found = seen.sources
+        extra = Extra(tuple(seen.findings), tuple(seen.gaps), tuple(seen.notes))
     used = _used(request, console, found.subjects, found)
     judged = judge(found, now, used)
     outcome = _outcome(tree, files, found, judged, extra, now)

@@ -66,6 +66,11 @@ def _add_review(parser: argparse.ArgumentParser) -> None:
         "--timeout", default=TIMEOUT, type=period, metavar="TIME", help="time for each backend"
     )
     group.add_argument(
+        "--cross-check",
+        action="store_true",
+        help="compare each answer with sys/capabilities, for tokens that live a minute",
+    )
+    group.add_argument(
         "--trail",
         action="append",
         default=[],
@@ -111,9 +116,12 @@ def _review(args: argparse.Namespace, console: Console) -> int:
         operator=args.operator,
         backends=tuple(args.backend),
         timeout=args.timeout,
+        cross_check=args.cross_check,
     )
-    if request.backends and request.operator is None:
-        raise UsageError("--backend needs an operator config", todo="add --operator FILE")
+    if (request.backends or request.cross_check) and request.operator is None:
+        raise UsageError(
+            "--backend and --cross-check need an operator config", todo="add --operator FILE"
+        )
     finished = review(request, console, moment(args.now))
     if finished is None:
         return ExitCode.USAGE

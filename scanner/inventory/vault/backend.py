@@ -53,6 +53,12 @@ class Vault:
         yield from self._notes(store, health)
         yield from walked(namespaces.steps(self._session))
 
+    def session(self) -> Session:
+        """Log in. Trouble where that fails, or where nothing can be asked of the server."""
+        with readable():
+            wire = self._wire()
+            return self._opened(wire, _health(wire))
+
     def excess(self) -> Iterator[str]:
         """By some entries of each kind that `read` has seen."""
         if self._session is None:

@@ -18,6 +18,7 @@ UNUSED_POLICY = "access-unused-policy"
 UNMAPPED_ROLE = "access-unmapped-role"
 SHARED = "access-shared-policy"
 ABSENT_POLICY = "access-policy-missing"
+ABSENT_ROLE = "access-role-missing"
 DRIFT = "access-policy-drift"
 UNUSED = "access-unused-grant"
 KUBERNETES = "access-kubernetes-secrets"
@@ -134,6 +135,14 @@ RULES: tuple[RuleInfo, ...] = (
         "The service lists a policy that does not exist. It grants nothing, and whoever can "
         "create a policy of that name decides what the service may do.",
         "Create the policy, or correct its name in keywatch.yaml.",
+    ),
+    described(
+        ABSENT_ROLE,
+        Severity.MEDIUM,
+        "Role of a service does not exist",
+        "The service cannot log in with the role that keywatch.yaml names, so it uses another "
+        "identity, or none. Nobody reviews what that identity may read.",
+        "Create the role, or correct `vault_role` in keywatch.yaml.",
     ),
     described(
         DRIFT,
