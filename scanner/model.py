@@ -219,6 +219,7 @@ class SkipKind(enum.StrEnum):
 class NoteKind(enum.StrEnum):
     """What a note is about."""
 
+    ACCESS_MAPPING = "access-mapping"
     BELOW_CONFIDENCE = "below-confidence"
     CLOCK = "clock"
     CLOCK_SKEW = "clock-skew"

@@ -15,7 +15,7 @@ from scanner.console import Console
 from scanner.errors import KeywatchError
 from scanner.inventory.interface import Settings
 from scanner.model import Finding, Gap, GapKind, Note, NoteKind
-from scanner.policy.access import drift, hcl
+from scanner.policy.access import aws, drift, hcl, kubernetes
 from scanner.policy.access import rules as ids
 from scanner.policy.access.acl import spoken
 from scanner.policy.access.model import Alias, Group, Identity, Policy
@@ -262,16 +262,80 @@ def _cross_checked(reader: Reader, found: Sources, now: datetime) -> Iterator[Ga
 _Read = Callable[[Collected, Any, Settings, "ReviewRequest", datetime], None]
 
 
-def _other(
-    result: Collected, connected: Any, settings: Settings, request: ReviewRequest, now: datetime
+# --- other stores
+
+
+def _kubernetes(
+    result: Collected,
+    connected: Any,  # noqa: ARG001 - the same arguments for every kind
+    settings: Settings,
+    request: ReviewRequest,  # noqa: ARG001
+    now: datetime,  # noqa: ARG001
 ) -> None:
-    reason = f"rights in {settings.kind} are not read"
-    result.gaps.append(Gap(GapKind.ENGINE_NOT_READ, f"{settings.kind}://{settings.name}", reason))
+    from scanner.inventory.kubernetes import access
+
+    seen = access.read(settings)
+    result.gaps += seen.gaps
+    for role in seen.roles:
+        if role.is_unclear:
+            path = f"k8s://{settings.name}/*/clusterroles/{role.name}"
+            reason = "it aggregates by matchExpressions, which are not followed"
+            result.gaps.append(Gap(GapKind.SELECTION, path, reason))
+    found = kubernetes.rights(seen.roles, seen.bindings)
+    result.findings += kubernetes.findings(
+        found, settings.name, _ANCHOR, result.service_accounts
+    )
+    for account, roles in sorted(result.service_accounts.items()):
+        text = f"the service account {account} can log in to Vault as {', '.join(sorted(roles))}"
+        result.notes.append(Note(NoteKind.ACCESS_MAPPING, f"k8s://{settings.name}", text))
+
+
+def _aws(
+    result: Collected,
+    connected: Any,  # noqa: ARG001 - the same arguments for every kind
+    settings: Settings,
+    request: ReviewRequest,  # noqa: ARG001
+    now: datetime,  # noqa: ARG001
+) -> None:
+    from scanner.inventory.aws import resource_policies
+
+    allowed = []
+    for item in resource_policies.read(settings):
+        if isinstance(item, Gap):
+            result.gaps.append(item)
+        elif isinstance(item, resource_policies.Simulated):
+            allowed.append(item)
+        elif item.text:
+            try:
+                result.findings += aws.open_policy(item.id, item.account, item.text, _ANCHOR)
+            except ValueError:
+                result.gaps.append(Gap(GapKind.UNREADABLE, item.id, "its policy does not parse"))
+    result.findings += aws.simulated(allowed, _ANCHOR)
+
+
+def _azure(
+    result: Collected,
+    connected: Any,  # noqa: ARG001 - the same arguments for every kind
+    settings: Settings,
+    request: ReviewRequest,  # noqa: ARG001
+    now: datetime,  # noqa: ARG001
+) -> None:
+    """Key Vault's own API tells no access policy and no role assignment: Azure Resource Manager
+    does, which this does not ask."""
+    for url in settings.options.get("vaults", ()):
+        name = url.removeprefix("https://").partition(".")[0]
+        reason = (
+            "Key Vault does not tell who has access; see az role assignment list --scope and az "
+            "keyvault show"
+        )
+        result.gaps.append(
+            Gap(GapKind.ENGINE_NOT_READ, f"azure://{settings.name}/{name}", reason)
+        )
 
 
 _READ: Mapping[str, _Read] = {
     "vault": _vault,
-    "kubernetes": _other,
-    "aws": _other,
-    "azure": _other,
+    "kubernetes": _kubernetes,
+    "aws": _aws,
+    "azure": _azure,
 }

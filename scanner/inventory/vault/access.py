@@ -147,7 +147,8 @@ class Reader:
         return self._gaps
 
     def _id(self, below: str = "") -> str:
-        return canonical(self._name, home(self._options) or "-", below)
+        mount, _, rest = below.partition("/")
+        return canonical(self._name, home(self._options) or "-", mount, rest)
 
     def _ask(self, path: str, run: Callable[[str], Any]) -> Any:
         """The answer, or None where it is a Gap. What does not exist is an empty answer."""
