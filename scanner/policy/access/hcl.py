@@ -223,7 +223,7 @@ def _hcl(text: str) -> Iterator[_Block]:
         longest = max(parts, key=lambda part: part[1] - part[0])
         raise _Fault(longest[2], "a block is too long, or a brace before it is not closed")
     for start, end, line in parts:
-        if statement := text[start:end]:
+        if statement := text[start:end].rstrip():
             yield from _blocks(statement, line)
 
 
