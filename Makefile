@@ -1,5 +1,6 @@
 # On a machine with python3 (and its venv module), git and make, these do all the set-up:
-#   make demo     scan an example repository with planted secrets, and audit a server with its live ones
+#   make demo     scan an example repository with planted secrets, review who may read which secret, and
+#                 audit a server with its live ones
 #   make test     lint, types, the whole suite; its core on every other interpreter found
 #   make bench    measure keywatch beside its peers, into bench/RESULTS.md
 #   make docs     write docs/rules/, a page for each rule, docs/coverage.md, and README's picture and peers
@@ -45,6 +46,7 @@ demo: $(VENV)/installed
 	  || test $$? -eq 1
 	@$(BIN)/python examples/plant.py check $(DEMO)/keywatch.json
 	@echo "SARIF: $(DEMO)/keywatch.sarif"
+	$(BIN)/keywatch access review $(DEMO)/agentaskit || test $$? -eq 1
 	@$(MAKE) --no-print-directory demo-audit
 
 demo-audit: $(VENV)/auditing

@@ -19,6 +19,7 @@ import yaml
 from docs import coverage, peers, picture
 from scanner.detect.rules import rulebook
 from scanner.model import RuleInfo
+from scanner.policy.access.rules import RULES as ACCESS_RULES
 from scanner.policy.live.rules import RULES as LIVE_RULES
 from scanner.policy.repository.rules import RULES as CHECK_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
@@ -33,6 +34,7 @@ TOOL = "keywatch"  # in a line of its own: what follows is no comment of this fi
 POLICY = "The policy and its exceptions"
 CHECK = "keywatch policy check"
 LIVE = "keywatch audit"
+ACCESS = "keywatch access review"
 CHANGE = "A change"
 TREE = "The whole tree"
 DETECT_SECRETS = "Kinds of detect-secrets"
@@ -40,6 +42,8 @@ _BY = {
     POLICY: "Made by every scan, from allow comments, allow entries and baselines.",
     CHECK: "Made by `keywatch policy check`, from the policy, configs/secrets and the repository.",
     LIVE: "Made by `keywatch audit`, from what the stores say of live secrets and from the policy.",
+    ACCESS: "Made by `keywatch access review`, and offline by `keywatch policy check`, from Vault "
+    "policies, the services in keywatch.yaml, and what live stores say of rights.",
     CHANGE: "Made by `keywatch scan --diff` and `keywatch hook pre-receive`, from what a change "
     "does to the policy that it is judged by; and by `keywatch audit`, from the operator's file.",
     TREE: "Judged where the whole repository is scanned: a part of it cannot tell.",
@@ -96,6 +100,7 @@ def _groups(
         (CHECK, CHECK_RULES),
         (CHANGE, (WEAKENED,)),
         (LIVE, [rule for rule in LIVE_RULES if rule is not WEAKENED]),
+        (ACCESS, [rule for rule in ACCESS_RULES if rule is not WEAKENED]),
     ):
         yield group, [(info, trees.get(info.id, {})) for info in sorted(rest, key=lambda i: i.id)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from scanner import globs
@@ -33,7 +33,8 @@ class Sources(NamedTuple):
 def sources(tree: Tree, files: PolicyFiles) -> tuple[Sources, list[KeywatchError]]:
     """All that the review compares, and what is wrong with invalid policies. What could not be
     read is added to the tree's gaps."""
-    policies, notes, faults = policies_of(tree, files.config.exclude)
+    named = {name for service in files.config.services for name in service.policies}
+    policies, notes, faults = policies_of(tree, files.config.exclude, named)
     found = contradictions.matched(files.config.secrets, files.secrets)
     declared = secrets(by_secret(files.secrets), contradictions.holding(found))
     return (
@@ -49,9 +50,10 @@ def sources(tree: Tree, files: PolicyFiles) -> tuple[Sources, list[KeywatchError
 
 
 def policies_of(
-    tree: Tree, exclude: Iterable[str] = ()
+    tree: Tree, exclude: Iterable[str], named: Collection[str]
 ) -> tuple[dict[str, Policy], list[Note], list[KeywatchError]]:
-    """The policies by name. Of two files of one name, the second is known by its path."""
+    """The policies by name. Of two files of one name, the second is known by its path. A file whose
+    name is in `named` is a policy even if it has no path block."""
     policies: dict[str, Policy] = {}
     notes: list[Note] = []
     faults: list[KeywatchError] = []
@@ -68,8 +70,7 @@ def policies_of(
                 tree.gaps.append(Gap(kind=GapKind.TOO_LARGE, path=path, reason=reason))
             else:
                 tree.skips.append(data)
-        elif policy_files.is_policy(path, data):
-            name = policy_files.name_of(path)
+        elif (name := policy_files.name_of(path)) in named or policy_files.is_policy(path, data):
             if name in policies:
                 text = f"{policies[name].where} has the same name; this one is known by its path"
                 notes.append(Note(kind=NoteKind.DUPLICATE_POLICY, path=path, line=1, text=text))

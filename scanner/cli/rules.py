@@ -20,6 +20,7 @@ from scanner.errors import ExitCode, UsageError
 from scanner.inputs.folder import Folder
 from scanner.inputs.root import root_of
 from scanner.model import RuleInfo
+from scanner.policy.access.rules import RULES as ACCESS_RULES
 from scanner.policy.live.rules import RULES as LIVE_RULES
 from scanner.policy.repository.rules import RULES as CHECK_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.action == "test":
         return _test(args.file, console)
     infos = {**rulebook.load(_own(console), cache_folder=cache.folder()).infos}
-    coded = (*JUDGE_RULES, *CHECK_RULES, *TREE_RULES, *LIVE_RULES)
+    coded = (*JUDGE_RULES, *CHECK_RULES, *TREE_RULES, *LIVE_RULES, *ACCESS_RULES)
     infos |= {rule.id: rule for rule in coded}
     if args.action == "list":
         console.write(_as_json(infos) if args.json else _as_lines(infos))

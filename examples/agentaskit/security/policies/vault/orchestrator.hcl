@@ -10,3 +10,15 @@ path "secret/metadata/agentaskit/*" {
 path "transit/sign/agentaskit-jwt" {
   capabilities = ["update"]
 }
+
+path "transit/encrypt/agentaskit" {
+  capabilities = ["update"]
+}
+
+path "transit/decrypt/agentaskit" {
+  capabilities = ["update"]
+}
+
+path "database/static-creds/agentaskit-db" {
+  capabilities = ["read"]
+}
