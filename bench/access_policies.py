@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.document import Document
 from scanner.policy.access import hcl
 from scanner.policy.access.acl import Acl, spoken
 from scanner.policy.access.model import Policy
 from scanner.policy.access.review import Review, Subject
 from scanner.policy.access.secrets import Secret, secret
 from scanner.policy.declarations.secrets_files import declared
-from scanner.document import Document
 
 POLICIES, ANSWERS = 100, 10_000
 MANY_POLICIES, ROLES, SECRETS = 1_000, 200, 5_000
@@ -26,7 +26,9 @@ SEED = 22
 def text(chance: random.Random, number: int) -> str:
     """A policy of seven blocks: exact paths, folders, a segment wildcard and a deny."""
     team = f"team-{number % TEAMS}"
-    some = [f"secret/data/{team}/app-{chance.randrange(10)}/key-{chance.randrange(5)}" for _ in "ab"]
+    some = [
+        f"secret/data/{team}/app-{chance.randrange(10)}/key-{chance.randrange(5)}" for _ in "ab"
+    ]
     paths = [
         *((path, '"read"') for path in some),
         (f"secret/data/{team}/app-{chance.randrange(10)}/*", '"read"'),

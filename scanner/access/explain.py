@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple
 from scanner.console import Console, plain
 from scanner.errors import ConfigError, UsageError
 from scanner.policy.access import hcl
-from scanner.policy.access.acl import Acl, Grant, spoken
+from scanner.policy.access.acl import Acl, spoken
 from scanner.policy.access.model import CAPABILITIES, Alias, Group, Identity, Policy
 from scanner.policy.access.policy_files import name_of
 from scanner.report.text import visible
@@ -45,9 +45,7 @@ def explain(request: ExplainRequest, console: Console) -> str:
     if request.capability and request.capability not in CAPABILITIES - {"deny"}:
         known = ", ".join(sorted(CAPABILITIES - {"deny"}))
         raise UsageError(f"unknown capability {request.capability}", todo=f"use one of {known}")
-    policies = [
-        hcl.parse(console.file(name), name_of(name), name) for name in request.policies
-    ]
+    policies = [hcl.parse(console.file(name), name_of(name), name) for name in request.policies]
     identity = _identity(_loaded(console, request.identity)) if request.identity else None
     acl = _acl(policies, identity, request.now)
     return "".join(f"{line}\n" for line in _lines(acl, request))

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from scanner.access.repository import Sources
+from scanner.access.request import ReviewRequest
 from scanner.audit import backends, environment, operator_config
 from scanner.configuration.operator import Entry
 from scanner.configuration.repository import NAME
@@ -25,7 +26,6 @@ from scanner.repository.policy_files import PolicyFiles
 from scanner.repository.tree import Tree
 
 if TYPE_CHECKING:
-    from scanner.access.review import ReviewRequest
     from scanner.inventory.vault.access import Access, Entity, Reader, Role
 
 _ANCHOR = f"{NAME}:1"
@@ -55,9 +55,7 @@ def collected(
     """Read the chosen backends, Vaults first: their roles say which service accounts matter.
     UsageError, ConfigError: the operator config is wrong."""
     modules = backends.BACKENDS
-    operator = operator_config.read(
-        request.operator, console, tree.root, backends.options(modules)
-    )
+    operator = operator_config.read(request.operator, console, tree.root, backends.options(modules))
     chosen = backends.chosen(operator.backends, request.backends)
     environment.clear(console.environ)
     result = Collected(found)
@@ -124,7 +122,11 @@ def _parsed(
     unread: set[str] = set()
     for policy in seen.policies:
         place = own[policy.name].where if policy.name in own else _ANCHOR
-        known = {rule.pattern: rule.where for rule in own[policy.name].rules} if policy.name in own else {}
+        known = (
+            {rule.pattern: rule.where for rule in own[policy.name].rules}
+            if policy.name in own
+            else {}
+        )
         try:
             read = hcl.parse(policy.text.encode(errors="replace"), policy.name, policy.name)
         except KeywatchError as error:
@@ -137,19 +139,17 @@ def _parsed(
     return live, unread
 
 
-def _subjects(
-    result: Collected, seen: Access, live: Mapping[str, Policy]
-) -> Iterator[Subject]:
+def _subjects(result: Collected, seen: Access, live: Mapping[str, Policy]) -> Iterator[Subject]:
     """The services with the policies that their roles, entities and groups have."""
     for subject in result.sources.subjects:
         roles = [role for role in seen.roles if subject.role and role.name == subject.role]
         if not roles:
             if subject.role:
-                detail = f"{subject.name} names the role {subject.role}, which {seen.backend} has not"
-                context = f"{seen.backend} {subject.name} {subject.role}"
-                result.findings.append(
-                    finding(ids.ABSENT_ROLE, subject.where, detail, context)
+                detail = (
+                    f"{subject.name} names the role {subject.role}, which {seen.backend} has not"
                 )
+                context = f"{seen.backend} {subject.name} {subject.role}"
+                result.findings.append(finding(ids.ABSENT_ROLE, subject.where, detail, context))
             yield subject._replace(unknown=_unknown(subject.policies, live))
             continue
         policies = [name for role in roles for name in role.policies]
@@ -224,7 +224,9 @@ def _unmapped(seen: Access, result: Collected) -> Iterator[Finding]:
     for role in seen.roles:
         given = sorted({*role.policies} - {"default"})
         if role.name not in mapped and given:
-            detail = f"the role auth/{role.mount}/{role.name} of {seen.backend} has {', '.join(given)}"
+            detail = (
+                f"the role auth/{role.mount}/{role.name} of {seen.backend} has {', '.join(given)}"
+            )
             yield finding(
                 ids.UNMAPPED_ROLE, _ANCHOR, detail, f"{seen.backend} {role.mount}/{role.name}"
             )
@@ -234,9 +236,7 @@ def _unmapped(seen: Access, result: Collected) -> Iterator[Finding]:
                 f"the entity {entity.name} of {seen.backend} has {', '.join(entity.policies)}, "
                 "by itself or by a group, and belongs to no service"
             )
-            yield finding(
-                ids.UNMAPPED_ROLE, _ANCHOR, detail, f"{seen.backend} entity {entity.id}"
-            )
+            yield finding(ids.UNMAPPED_ROLE, _ANCHOR, detail, f"{seen.backend} entity {entity.id}")
 
 
 def _cross_checked(reader: Reader, found: Sources, now: datetime) -> Iterator[Gap]:
@@ -259,7 +259,7 @@ def _cross_checked(reader: Reader, found: Sources, now: datetime) -> Iterator[Ga
                 yield Gap(GapKind.INTERNAL, path, reason)
 
 
-_Read = Callable[[Collected, Any, Settings, "ReviewRequest", datetime], None]
+_Read = Callable[[Collected, Any, Settings, ReviewRequest, datetime], None]
 
 
 # --- other stores
@@ -282,9 +282,7 @@ def _kubernetes(
             reason = "it aggregates by matchExpressions, which are not followed"
             result.gaps.append(Gap(GapKind.SELECTION, path, reason))
     found = kubernetes.rights(seen.roles, seen.bindings)
-    result.findings += kubernetes.findings(
-        found, settings.name, _ANCHOR, result.service_accounts
-    )
+    result.findings += kubernetes.findings(found, settings.name, _ANCHOR, result.service_accounts)
     for account, roles in sorted(result.service_accounts.items()):
         text = f"the service account {account} can log in to Vault as {', '.join(sorted(roles))}"
         result.notes.append(Note(NoteKind.ACCESS_MAPPING, f"k8s://{settings.name}", text))
@@ -328,9 +326,7 @@ def _azure(
             "Key Vault does not tell who has access; see az role assignment list --scope and az "
             "keyvault show"
         )
-        result.gaps.append(
-            Gap(GapKind.ENGINE_NOT_READ, f"azure://{settings.name}/{name}", reason)
-        )
+        result.gaps.append(Gap(GapKind.ENGINE_NOT_READ, f"azure://{settings.name}/{name}", reason))
 
 
 _READ: Mapping[str, _Read] = {

@@ -164,5 +164,3 @@ def _weakened(
     before: Mapping[str, Service] = {one.name: one for one in held.config.services}
     for service in files.config.services:
         yield from widening.of_service(before.get(service.name), service)
-
-

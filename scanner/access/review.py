@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import scanner
 from scanner import files as written_files
-from scanner.access import records
+from scanner.access import live, records
 from scanner.access.repository import Sources, sources
+from scanner.access.request import ReviewRequest
 from scanner.console import Console, show_error
 from scanner.errors import KeywatchError, UsageError
 from scanner.fingerprints import identify
@@ -18,8 +19,8 @@ from scanner.masking import masked, masked_finding, masked_gap, masked_id, maske
 from scanner.model import Finding, Gap, Note, Outcome, Severity
 from scanner.policy.access import rules, usage
 from scanner.policy.access.review import Review, Reviewed, Subject
-from scanner.policy.judge_input import Scope, in_order
 from scanner.policy.exceptions import accepted_gaps
+from scanner.policy.judge_input import Scope, in_order
 from scanner.records import AccessMatrix, AccessRow, Proposal
 from scanner.report.interface import ReportContext
 from scanner.repository import policy_files
@@ -27,28 +28,7 @@ from scanner.repository.check import no_policy
 from scanner.repository.policy_files import PolicyFiles
 from scanner.repository.tree import Tree
 
-_UNSAFE = frozenset('/\\\0')
-
-
-class ReviewRequest(NamedTuple):
-    """One review, as it was asked for.
-
-    `path` is a folder of the repository. `write_policy` and `record` are folders to write to,
-    `compare` is an earlier record, and `trail` are Vault audit logs; "" and () for none. `operator`
-    and `backends` choose the live stores of a live review; `cross_check` compares each answer with
-    the server's own, for which it makes tokens of a minute.
-    """
-
-    path: str
-    use_git: bool = True
-    write_policy: str = ""
-    record: str = ""
-    compare: str = ""
-    trail: tuple[str, ...] = ()
-    operator: str | None = None
-    backends: tuple[str, ...] = ()
-    timeout: int = 600
-    cross_check: bool = False
+_UNSAFE = frozenset("/\\\0")
 
 
 class FinishedReview(NamedTuple):
@@ -98,8 +78,6 @@ def review(request: ReviewRequest, console: Console, now: datetime) -> FinishedR
     earlier = records.read(request.compare, console) if request.compare else None
     extra = Extra()
     if request.operator is not None:
-        from scanner.access import live
-
         seen = live.collected(request, console, tree, files, found, now)
         found = seen.sources
         extra = Extra(tuple(seen.findings), tuple(seen.gaps), tuple(seen.notes))

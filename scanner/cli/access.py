@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 
 from scanner.access.explain import BatchRequest, ExplainRequest, batch, explain
-from scanner.access.review import ReviewRequest, review
+from scanner.access.request import ReviewRequest
+from scanner.access.review import review
 from scanner.cli import arguments, output
 from scanner.cli.arguments import moment
 from scanner.cli.audit import TIMEOUT, add_operator, period

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from scanner.model import Finding, Outcome
 from scanner.records import AccessMatrix, Audited, Status
-from scanner.report import access_matrix, live_summary, summary, text
+from scanner.report import live_summary, summary, text
+from scanner.report.access import matrix as access_matrix
 from scanner.report.interface import ReportContext, whose
 from scanner.report.order import gap_order, gravest
 

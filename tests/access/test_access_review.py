@@ -17,7 +17,11 @@ from scanner.policy.access import hcl
 from scanner.policy.access.acl import Acl, spoken
 from tests.support.access import Review, reviewed
 
-SECRETS = {"api-keys": "api-key", "db-credentials": "db-credential", "jwt-signing": "jwt-signing-key"}
+SECRETS = {
+    "api-keys": "api-key",
+    "db-credentials": "db-credential",
+    "jwt-signing": "jwt-signing-key",
+}
 SOURCE = """\
 path "secret/data/agentaskit/*" {
   capabilities = ["read"]
@@ -106,9 +110,7 @@ def test_a_proposed_policy_is_exact(
 
 
 def test_a_need_that_no_policy_grants_is_found_at_the_line_of_the_need(tmp_path: Path) -> None:
-    found = found_in(
-        tmp_path, API, gateway="policies: [app], needs: [api-key, db-credential]"
-    )
+    found = found_in(tmp_path, API, gateway="policies: [app], needs: [api-key, db-credential]")
     assert found.findings == [("access-missing", "keywatch.yaml", 7)]
 
 

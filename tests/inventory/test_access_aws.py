@@ -121,5 +121,3 @@ def test_no_value_is_asked_for(aws: Aws) -> None:
     made(aws, "app/db", OPEN)
     read(aws)
     assert "secretsmanager:GetSecretValue" not in aws.asked
-
-

@@ -79,9 +79,7 @@ def _secrets(
         yield gap(f"{place}/secretsmanager", explain(error))
 
 
-def _keys(
-    access: Access, account: Account, region: str, place: str, number: str
-) -> Iterator[Item]:
+def _keys(access: Access, account: Account, region: str, place: str, number: str) -> Iterator[Item]:
     try:
         client = access.client(account.session, "kms", region)
         for key in (

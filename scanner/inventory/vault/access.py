@@ -106,7 +106,12 @@ class Reader:
         roles = tuple(self._roles())
         entities = tuple(self._entities())
         return Access(
-            self._name, policies, roles, entities, tuple(self._gaps), lists_policies=names is not None
+            self._name,
+            policies,
+            roles,
+            entities,
+            tuple(self._gaps),
+            lists_policies=names is not None,
         )
 
     def capabilities(
@@ -190,9 +195,7 @@ class Reader:
             mount = path.strip("/")
             if kind not in _FOLDERS:
                 reason = f"roles of the auth method {kind[:40]} are not read"
-                self._gaps.append(
-                    Gap(GapKind.ENGINE_NOT_READ, self._id(f"auth/{mount}"), reason)
-                )
+                self._gaps.append(Gap(GapKind.ENGINE_NOT_READ, self._id(f"auth/{mount}"), reason))
             for folder in _FOLDERS.get(kind, ()):
                 for name in self._names(f"auth/{mount}/{folder}") or ():
                     data = self._get(f"auth/{mount}/{folder}/{name}")
@@ -271,7 +274,9 @@ def _words(said: Any) -> list[str]:
 
 
 def _texts(said: Any) -> dict[str, str]:
-    return {str(key): str(value) for key, value in said.items()} if isinstance(said, Mapping) else {}
+    return (
+        {str(key): str(value) for key, value in said.items()} if isinstance(said, Mapping) else {}
+    )
 
 
 def opened(backend: Any, name: str, options: Mapping[str, Any]) -> Reader:

@@ -44,9 +44,7 @@ def open_policy(name: str, account: str, text: str, anchor: str) -> Iterator[Fin
                 )
 
 
-def simulated(
-    found: Iterable[tuple[str, str, tuple[str, ...]]], anchor: str
-) -> Iterator[Finding]:
+def simulated(found: Iterable[tuple[str, str, tuple[str, ...]]], anchor: str) -> Iterator[Finding]:
     """A finding for each principal, with the secrets that IAM lets it read or write."""
     by_principal: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
     for principal, name, actions in found:

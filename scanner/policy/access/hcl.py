@@ -40,7 +40,11 @@ _LIMITS = (
 _KEYS = frozenset(
     (
         *("comment", "policy", "capabilities", "pagination_limit", "expiration", *_LIMITS),
-        *("list_scan_response_keys_filter_path", "response_keys_filter_path", "subscribe_event_types"),
+        *(
+            "list_scan_response_keys_filter_path",
+            "response_keys_filter_path",
+            "subscribe_event_types",
+        ),
     )
 )
 _FORM = 'write it as: path "secret/data/app/*" { capabilities = ["read"] }'
@@ -119,9 +123,11 @@ def _rule(block: _Block, policy: str, where: str) -> Rule:
         if key not in _KEYS:
             near = document.nearest(key, sorted(_KEYS))
             raise _Fault(line, f"{said}: unknown key {key}", near or "")
-    pattern = pattern[1:] if pattern.startswith("/") else pattern
+    pattern = pattern.removeprefix("/")
     if "+*" in pattern:
-        raise _Fault(line, f"{said}: +* is not allowed", "expected + as a whole segment, or a final *")
+        raise _Fault(
+            line, f"{said}: +* is not allowed", "expected + as a whole segment, or a final *"
+        )
     shortest, longest = (_seconds(values.get(f"{end}_wrapping_ttl")) for end in ("min", "max"))
     if shortest and longest and longest < shortest:
         raise _Fault(line, f"{said}: max_wrapping_ttl is less than min_wrapping_ttl")
@@ -141,7 +147,9 @@ def _capabilities(values: Mapping[str, Any], line: int, said: str) -> frozenset[
         raise _Fault(line, f"{said}: capabilities is not a list of strings")
     old = values.get("policy", "")
     if old and (not isinstance(old, str) or old not in _OLD_FORM):
-        raise _Fault(line, f"{said}: unknown policy {old!r}", f"expected one of {', '.join(_OLD_FORM)}")
+        raise _Fault(
+            line, f"{said}: unknown policy {old!r}", f"expected one of {', '.join(_OLD_FORM)}"
+        )
     if old == "deny":
         return frozenset({"deny"})
     found = frozenset(listed) | _OLD_FORM.get(old, set())
@@ -179,7 +187,11 @@ def _json(data: bytes, where: str) -> Iterator[_Block]:
     try:
         json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise _Fault(getattr(error, "lineno", 1), "the policy is not valid JSON", str(getattr(error, "msg", ""))) from None
+        raise _Fault(
+            getattr(error, "lineno", 1),
+            "the policy is not valid JSON",
+            str(getattr(error, "msg", "")),
+        ) from None
     read = document.parse(data, where)
     for key in read.data:
         if key not in ("path", "name"):
@@ -275,9 +287,13 @@ def _syntax(root: Any, first: int) -> _Fault:
         if node.type == "ERROR" and not any(one.has_error for one in node.children):
             text = node.text.decode(errors="replace").strip()[:40]
             line = first + node.start_point[0]
-            return _Fault(line, "the policy is not valid HCL", f"expected a path block, not {text!r}")
+            return _Fault(
+                line, "the policy is not valid HCL", f"expected a path block, not {text!r}"
+            )
         stack += [one for one in reversed(node.children) if one.has_error or one.is_missing]
-    return _Fault(first + root.start_point[0], "the policy is not valid HCL", "expected a path block")
+    return _Fault(
+        first + root.start_point[0], "the policy is not valid HCL", "expected a path block"
+    )
 
 
 def _word(kind: str) -> str:
@@ -333,7 +349,9 @@ def _value(node: Any, line: int, depth: int) -> Any:
         return _text(node)
     if len(children) == 1:
         return _value(children[0], line, depth + 1)
-    raise _Fault(line, f"{_text(node)[:40]!r} is not a value", "expected a string, a number or a list")
+    raise _Fault(
+        line, f"{_text(node)[:40]!r} is not a value", "expected a string, a number or a list"
+    )
 
 
 def _text(node: Any) -> str:

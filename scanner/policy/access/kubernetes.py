@@ -119,7 +119,9 @@ def rights(roles: Iterable[Role], bindings: Iterable[Binding]) -> Iterator[Right
         for kind, namespace, name in binding.subjects:
             if _is_own(kind, namespace, name):
                 continue
-            subject = f"{namespace or binding.namespace}/{name}" if kind == "ServiceAccount" else name
+            subject = (
+                f"{namespace or binding.namespace}/{name}" if kind == "ServiceAccount" else name
+            )
             by = f"{binding.role_kind} {binding.role} in the binding {binding.name}"
             for rule, about, said, names in held:
                 yield Right(rule, about, f"{kind} {subject}", binding.namespace, said, names, by)

@@ -28,7 +28,9 @@ class Paths:
         last = parts.pop() if is_glob else None
         for part in parts:
             if part == "+":
-                nodes = [inner for node in nodes for name, inner in node.items() if name is not None]
+                nodes = [
+                    inner for node in nodes for name, inner in node.items() if name is not None
+                ]
             else:  # a + in a known path is any name
                 names = (part, "+") if part else (part,)
                 nodes = [node[name] for node in nodes for name in names if name in node]
@@ -77,7 +79,7 @@ def _head(pattern: str) -> str:
     parts = pattern.split("/")
     if "+" in parts:
         return "/".join(parts[: parts.index("+")])
-    return pattern[:-1] if pattern.endswith("*") else pattern
+    return pattern.removesuffix("*")
 
 
 class _Shape:

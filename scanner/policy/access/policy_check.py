@@ -99,9 +99,7 @@ def _kv_2(pattern: str, mounts: Collection[str]) -> str:
     return next((one for one in mounts if pattern.startswith(f"{one}/data/")), "")
 
 
-def _too_wide(
-    rule: Rule, acl: Acl, paths: Paths, mounts: Collection[str]
-) -> Iterator[Finding]:
+def _too_wide(rule: Rule, acl: Acl, paths: Paths, mounts: Collection[str]) -> Iterator[Finding]:
     if reached := list(_escalations(rule, acl)):
         more = f" and {len(reached) - _SHOWN} more" if len(reached) > _SHOWN else ""
         text = f"it reaches {', '.join(reached[:_SHOWN])}{more}"
@@ -114,7 +112,12 @@ def _too_wide(
         text = f'it also matches {head}-prod/…; write "{head}/*" for what is below {last}'
         yield _finding(ids.SIBLING, rule, text)
     first = head.strip("/")
-    if first in ("", "+") or first in mounts or first.removesuffix("/data") in mounts or "/" not in first:
+    if (
+        first in ("", "+")
+        or first in mounts
+        or first.removesuffix("/data") in mounts
+        or "/" not in first
+    ):
         what = "everything" if not first else f"all of {first.partition('/')[0]}"
         yield _finding(ids.WILDCARD, rule, f"it grants {what}", Severity.MEDIUM)
 

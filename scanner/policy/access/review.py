@@ -210,7 +210,7 @@ class Review:
             verdict=verdict,
         )
 
-    def _too_much(  # noqa: PLR0913, PLR0917 - the parts of one sentence
+    def _too_much(
         self,
         subject: Subject,
         kind: str,
@@ -236,9 +236,7 @@ class Review:
         context = f"{subject.name} {_policy(given)} {given.pattern}"
         return finding(kind, where, detail, context)
 
-    def _missing(
-        self, subject: Subject, needed: set[int], granted: Granted
-    ) -> Iterator[Finding]:
+    def _missing(self, subject: Subject, needed: set[int], granted: Granted) -> Iterator[Finding]:
         """Nothing is missing for certain if the text of one of its policies is not known."""
         if subject.unknown or not subject.policies:
             return
@@ -262,7 +260,9 @@ class Review:
     def _unneeded(self, subject: Subject, rows: Iterable[AccessRow]) -> Iterator[Finding]:
         for row in rows if self._used is not None else ():
             if row.verdict == "unused" and row.where:
-                detail = f"{subject.name} may {' and '.join(row.granted)} {row.secret}, by {row.rule}"
+                detail = (
+                    f"{subject.name} may {' and '.join(row.granted)} {row.secret}, by {row.rule}"
+                )
                 yield finding(ids.UNUSED, row.where, detail, f"{subject.name} {row.secret}")
 
     def _wide(
@@ -301,7 +301,9 @@ class Review:
         for name in sorted(set(own) - BUILT_IN):
             some = users.get(name, [])
             if len({frozenset(one.needs) for one in some}) > 1:
-                said = "; ".join(f"{one.name} needs {', '.join(one.needs)}" for one in some[:_SHOWN])
+                said = "; ".join(
+                    f"{one.name} needs {', '.join(one.needs)}" for one in some[:_SHOWN]
+                )
                 detail = f"the policy {name} is shared: {said}"
                 yield finding(ids.SHARED, self._policies[name].where, detail, name)
 
@@ -355,9 +357,7 @@ def _block(path: str, capabilities: Sequence[str]) -> str:
     return f"\npath {quoted} {{\n  capabilities = [{said}]\n}}\n"
 
 
-def _take(
-    found: dict[int, dict[str, Grant]], number: int, actions: Actions, winner: Grant
-) -> None:
+def _take(found: dict[int, dict[str, Grant]], number: int, actions: Actions, winner: Grant) -> None:
     everything = ROOT in winner.capabilities
     for capability, action in actions.items():
         if everything or capability in winner.capabilities:

@@ -17,9 +17,7 @@ _OTHER = re.compile(
     r"\A(?P<mount>.+?)/(?P<kind>static-creds|creds|keys|issue|sign)/(?P<name>[^/]+)\Z"
 )
 _VARIABLE = re.compile(r"\$\{[^}]*\}|\{\{[^}]*\}\}")
-KV_2_FOLDERS = frozenset(
-    ("data", "metadata", "delete", "undelete", "destroy", "subkeys", "config")
-)
+KV_2_FOLDERS = frozenset(("data", "metadata", "delete", "undelete", "destroy", "subkeys", "config"))
 
 
 class Secret(NamedTuple):

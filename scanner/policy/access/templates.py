@@ -44,7 +44,9 @@ def _could_resolve(selector: str) -> bool:
         return False
     if kind == "groups":
         by, _, more = name.partition(".")
-        return by in ("ids", "names") and _ends(more.partition(".")[2], ("id", "name"), ("metadata.",))
+        return by in ("ids", "names") and _ends(
+            more.partition(".")[2], ("id", "name"), ("metadata.",)
+        )
     if kind == "entity" and name.startswith("aliases."):
         below = name.removeprefix("aliases.").partition(".")[2]
         return _ends(below, ("id", "name"), ("metadata.", "custom_metadata."))

@@ -14,10 +14,7 @@ from scanner.policy.declarations.model import Service
 _MAX_WILD = 1_000
 
 
-
-def of_policy(
-    old: Policy, new: Policy, paths: Iterable[str], now: float
-) -> Iterator[Finding]:
+def of_policy(old: Policy, new: Policy, paths: Iterable[str], now: float) -> Iterator[Finding]:
     """Each rule of `new` that grants what `old` did not, on known paths or on any other."""
     before, after = Acl(old.rules, now=now), Acl(new.rules, now=now)
     known = Paths((path, None) for path in paths)

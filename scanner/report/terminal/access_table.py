@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from scanner.records import AccessMatrix
-from scanner.report import access_matrix, text
+from scanner.report import text
+from scanner.report.access import matrix as access_matrix
 from scanner.report.terminal.page import Page, cells
 
 _ROWS = 40

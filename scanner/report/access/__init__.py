@@ -1,0 +1,1 @@
+"""Report: the access matrix, as every format shows it."""
