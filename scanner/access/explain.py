@@ -135,13 +135,13 @@ def _answered(line: bytes, indexed: Any, now: datetime) -> dict[str, Any]:
         asked = json.loads(line)
     except (ValueError, RecursionError):
         return {"error": "the line is not valid JSON"}
-    texts = asked.get("policies") if isinstance(asked, dict) else None
-    path = asked.get("path") if isinstance(asked, dict) else None
-    if not _is_texts(texts) or not isinstance(path, str):
+    said = asked if isinstance(asked, dict) else {}
+    texts, path = said.get("policies"), said.get("path")
+    if texts is None or not _is_texts(texts) or not isinstance(path, str):
         return {"error": 'expected {"policies": ["<policy>", ...], "path": "..."}'}
     try:
-        if asked.get("identity"):
-            acl = _acl(map(_parsed, texts), _identity(asked["identity"]), now)
+        if said.get("identity"):
+            acl = _acl(map(_parsed, texts), _identity(said["identity"]), now)
         else:
             acl = indexed(tuple(texts))
     except ConfigError as error:

@@ -22,7 +22,6 @@ from scanner.policy.access.acl import spoken
 from scanner.policy.access.model import Alias, Group, Identity, Policy
 from scanner.policy.access.review import BUILT_IN, Review, Subject
 from scanner.policy.access.rules import finding
-from scanner.repository.policy_files import PolicyFiles
 from scanner.repository.tree import Tree
 
 if TYPE_CHECKING:
@@ -45,12 +44,7 @@ class Collected:
 
 
 def collected(
-    request: ReviewRequest,
-    console: Console,
-    tree: Tree,
-    files: PolicyFiles,  # noqa: ARG001 - the same arguments as the offline part
-    found: Sources,
-    now: datetime,
+    request: ReviewRequest, console: Console, tree: Tree, found: Sources, now: datetime
 ) -> Collected:
     """Read the chosen backends, Vaults first: their roles say which service accounts matter.
     UsageError, ConfigError: the operator config is wrong."""

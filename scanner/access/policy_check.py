@@ -94,7 +94,7 @@ def _of_change(request: CheckRequest, console: Console, now: datetime) -> Checke
         return None
     base = Tree(request.path, console, commit=trust) if trust else None
     held, old = _held(base)
-    judged = judge(_trusted(new, old, held, files), now, None)
+    judged = judge(_trusted(new, old, held), now, None)
     before = {_key(one) for one in judge(old, now, None).findings} if old else set()
     widened = [one for one in judged.findings if _key(one) not in before]
     widened += _weakened(new, old, held, files, now)
@@ -126,7 +126,6 @@ def _trusted(
     new: repository.Sources,
     old: repository.Sources | None,
     held: PolicyFiles | None,
-    files: PolicyFiles,
 ) -> repository.Sources:
     """The change's policies, with the classes and needs of the trusted policy."""
     if old is None or held is None:

@@ -115,9 +115,9 @@ def compared(
         if now != was:
             how = "changed" if before else "new"
             found.append(AccessChange(how, row.service, row.secret, was, now))
-    for row in left.values():
-        was = _state(row.needed, row.granted)
-        found.append(AccessChange("gone", row.service, row.secret, was, ""))
+    for gone in left.values():
+        was = _state(gone.needed, gone.granted)
+        found.append(AccessChange("gone", gone.service, gone.secret, was, ""))
     return tuple(sorted(found))
 
 

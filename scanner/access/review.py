@@ -12,6 +12,7 @@ from scanner import files as written_files
 from scanner.access import live, records
 from scanner.access.repository import Sources, sources
 from scanner.access.request import ReviewRequest
+from scanner.audit import operator_config
 from scanner.console import Console, show_error
 from scanner.errors import KeywatchError, UsageError
 from scanner.fingerprints import identify
@@ -77,15 +78,14 @@ def review(request: ReviewRequest, console: Console, now: datetime) -> FinishedR
         return None
     earlier = records.read(request.compare, console) if request.compare else None
     extra = Extra()
-    if request.operator is not None:
-        seen = live.collected(request, console, tree, files, found, now)
+    if request.operator is not None or console.environ.get(operator_config.VARIABLE):
+        seen = live.collected(request, console, tree, found, now)
         found = seen.sources
         extra = Extra(tuple(seen.findings), tuple(seen.gaps), tuple(seen.notes))
     used = _used(request, console, found.subjects, found)
     judged = judge(found, now, used)
     outcome = _outcome(tree, files, found, judged, extra, now)
-    matrix = outcome.access
-    assert matrix is not None
+    matrix = outcome.access or AccessMatrix()
     if earlier is not None:
         changes = records.compared(earlier, matrix.rows)
         outcome = outcome._replace(access=matrix._replace(changes=changes, since=request.compare))

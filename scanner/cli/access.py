@@ -14,6 +14,7 @@ import argparse
 from scanner.access.explain import BatchRequest, ExplainRequest, batch, explain
 from scanner.access.request import ReviewRequest
 from scanner.access.review import review
+from scanner.audit.operator_config import VARIABLE
 from scanner.cli import arguments, output
 from scanner.cli.arguments import moment
 from scanner.cli.audit import TIMEOUT, add_operator, period
@@ -119,7 +120,8 @@ def _review(args: argparse.Namespace, console: Console) -> int:
         timeout=args.timeout,
         cross_check=args.cross_check,
     )
-    if (request.backends or request.cross_check) and request.operator is None:
+    is_live = args.operator or console.environ.get(VARIABLE)
+    if (request.backends or request.cross_check) and not is_live:
         raise UsageError(
             "--backend and --cross-check need an operator config", todo="add --operator FILE"
         )

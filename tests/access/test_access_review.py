@@ -127,12 +127,12 @@ def test_the_right_to_change_a_needed_secret_is_excess(tmp_path: Path) -> None:
         ('path "a/{{identity.nobody}}" { capabilities = ["read"] }', "access-dead-rule"),
         (API.replace("read", "deny") + API, "access-dead-rule"),
         (
-            'path "secret/data/agentaskit/api*" { capabilities = ["read"] }'
+            'path "secret/data/agentaskit/api*" { capabilities = ["read"] }\n'
             'path "secret/data/+/api-keys" { capabilities = ["deny"] }',
             "access-deny-without-effect",
         ),
         (
-            'path "other/a/*" { capabilities = ["read"] }'
+            'path "other/a/*" { capabilities = ["read"] }\n'
             'path "other/+/b" { capabilities = ["deny"] }',
             "access-deny-without-effect",
         ),

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from hvac import Client
-
 from scanner.inventory.vault.backend import Vault
 from scanner.inventory.vault.errors import Trouble, gap, readable
 from scanner.inventory.vault.mount import canonical
@@ -88,7 +86,7 @@ class Reader:
         self._name = name
         self._options = options
         self._gaps: list[Gap] = []
-        self._client: Client | None = None
+        self._adapter: Any = None  # hvac's, once the login has worked
 
     def read(self) -> Access:
         try:
@@ -97,7 +95,7 @@ class Reader:
             found = gap(canonical(self._name), error)
             return Access(self._name, (), (), (), (found,), lists_policies=False)
         space = home(self._options)
-        self._client = session.client(space)
+        self._adapter = session.client(space).adapter
         if any(deep or name != space for name, deep in namespaces(self._options)):
             reason = "only the namespace of the login is reviewed"
             self._gaps.append(Gap(GapKind.SELECTION, self._id(), reason))
@@ -119,8 +117,7 @@ class Reader:
     ) -> Mapping[str, Sequence[str]] | None:
         """What sys/capabilities answers for a token with these policies, which is made for this and
         revoked. None if the server does not allow it, which is a Gap."""
-        assert self._client is not None
-        adapter = self._client.adapter
+        adapter = self._adapter
         asked = {
             "policies": [name for name in policies if name != "default"],
             "no_default_policy": "default" not in policies,
@@ -167,8 +164,7 @@ class Reader:
             return None
 
     def _names(self, path: str) -> list[str] | None:
-        assert self._client is not None
-        answer = self._ask(path, self._client.adapter.list)
+        answer = self._ask(path, self._adapter.list)
         if answer is None:
             return None
         names = [str(name) for name in (answer.get("data") or {}).get("keys") or ()]
@@ -178,8 +174,7 @@ class Reader:
         return sorted(names)[:_MOST]
 
     def _get(self, path: str) -> Mapping[str, Any] | None:
-        assert self._client is not None
-        answer = self._ask(path, self._client.adapter.get)
+        answer = self._ask(path, self._adapter.get)
         return None if answer is None else (answer.get("data") or {})
 
     def _policies(self, names: Sequence[str]) -> Iterator[Policy]:

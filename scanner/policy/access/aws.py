@@ -11,8 +11,12 @@ from scanner.model import Finding, Severity
 from scanner.policy.access import rules as ids
 from scanner.policy.access.rules import finding
 
-_NARROWING = ("aws:principalorgid", "aws:principalarn", "aws:sourcearn", "aws:sourceaccount")
-_NARROWING_MORE = ("aws:principalaccount", "kms:calleraccount", "aws:principalorgpaths")
+_NARROWING = frozenset(
+    (
+        *("aws:principalorgid", "aws:principalorgpaths", "aws:principalarn"),
+        *("aws:principalaccount", "aws:sourcearn", "aws:sourceaccount", "kms:calleraccount"),
+    )
+)
 _SHOWN = 3
 
 
@@ -52,8 +56,8 @@ def simulated(found: Iterable[tuple[str, str, tuple[str, ...]]], anchor: str) ->
     for principal, held in sorted(by_principal.items()):
         names = sorted(held)
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        actions = sorted({action.partition(":")[2] for some in held.values() for action in some})
-        detail = f"{principal} may {', '.join(actions)} on {', '.join(names[:_SHOWN])}{more}"
+        said = sorted({action.partition(":")[2] for some in held.values() for action in some})
+        detail = f"{principal} may {', '.join(said)} on {', '.join(names[:_SHOWN])}{more}"
         yield finding(ids.AWS_EXCESS, anchor, detail, principal)
 
 
@@ -93,7 +97,7 @@ def _is_narrowed(condition: Any) -> bool:
     if not isinstance(condition, dict):
         return False
     for operator, keys in condition.items():
-        if isinstance(keys, dict) and "not" not in operator.lower():
-            if any(key.lower() in (*_NARROWING, *_NARROWING_MORE) for key in keys):
-                return True
+        said = keys if isinstance(keys, dict) and "not" not in operator.lower() else {}
+        if any(key.lower() in _NARROWING for key in said):
+            return True
     return False

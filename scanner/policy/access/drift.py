@@ -47,12 +47,11 @@ def _differences(own: Policy, live: Policy) -> list[str]:
         two = spoken(after[pattern]) if pattern in after else []
         if one != two:
             found.append(_said(pattern, two, one))
-    for pattern in sorted(templated.keys() | other.keys()):
-        if templated.get(pattern) != other.get(pattern):
-            found.append(
-                _said(pattern, sorted(other.get(pattern, ())), sorted(templated.get(pattern, ())))
-            )
-    return found
+    return found + [
+        _said(pattern, sorted(other.get(pattern, ())), sorted(templated.get(pattern, ())))
+        for pattern in sorted(templated.keys() | other.keys())
+        if templated.get(pattern) != other.get(pattern)
+    ]
 
 
 def _said(pattern: str, live: Collection[str], own: Collection[str]) -> str:

@@ -92,9 +92,9 @@ def parse(data: bytes, name: str, where: str) -> Policy:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _error(where, _Fault(line, f"the policy {name} is not valid UTF-8")) from None
+    if text.startswith("\ufeff"):
+        raise _error(where, _Fault(1, f"the policy {name} begins with a byte order mark"))
     try:
-        if text.startswith("\ufeff"):
-            raise _Fault(1, f"the policy {name} begins with a byte order mark")
         found = _json(data, where) if text.lstrip()[:1] == "{" else _hcl(text)
         rules = tuple(_rules(found, name, where))
     except _Fault as fault:
@@ -116,9 +116,8 @@ def _rules(blocks: Iterable[_Block], policy: str, where: str) -> Iterator[Rule]:
 def _rule(block: _Block, policy: str, where: str) -> Rule:
     values, line, pattern = block.values, block.line, block.label
     said = f'path "{pattern}"'
-    if pattern.count("{{") or pattern.count("}}"):
-        if not templates.is_balanced(pattern):
-            raise _Fault(line, f"{said}: unbalanced template braces", "expected {{ and }} in pairs")
+    if ("{{" in pattern or "}}" in pattern) and not templates.is_balanced(pattern):
+        raise _Fault(line, f"{said}: unbalanced template braces", "expected {{ and }} in pairs")
     for key in block.keys:
         if key not in _KEYS:
             near = document.nearest(key, sorted(_KEYS))
@@ -175,7 +174,7 @@ def _expiry(said: Any, line: int, path: str) -> float | None:
     if isinstance(said, int) or (isinstance(said, str) and said.isdigit()):
         return float(said)
     try:
-        return datetime.fromisoformat(str(said).replace("Z", "+00:00")).timestamp()
+        return datetime.fromisoformat(str(said)).timestamp()
     except ValueError:
         raise _Fault(line, f"{path}: expiration is not a time", "expected RFC 3339") from None
 
@@ -323,8 +322,9 @@ def _block(node: Any, first: int) -> Iterator[_Block]:
             keys.append(key)
             value = _value(parts[-1], line, 0) if child.type == "attribute" else {"": True}
             before = values.get(key)
-            both = isinstance(before, list) and isinstance(value, list)
-            values[key] = [*before, *value] if both else value
+            if isinstance(before, list) and isinstance(value, list):
+                value = [*before, *value]
+            values[key] = value
     yield _Block(_string(labels[0]), values, tuple(keys), line)
 
 
@@ -333,7 +333,7 @@ def _value(node: Any, line: int, depth: int) -> Any:
         raise _Fault(line, "the policy is nested too deeply")
     kind = node.type
     children = [one for one in node.named_children if one.type != "comment"]
-    if kind in ("string_lit", "quoted_template"):
+    if kind in ("string_lit", "quoted_template", "heredoc_template"):
         return _string(node)
     if kind == "tuple":
         return [_value(one, line, depth + 1) for one in children if one.type == "expression"]
@@ -345,8 +345,6 @@ def _value(node: Any, line: int, depth: int) -> Any:
         return int(text) if text.isdigit() else text
     if kind == "bool_lit":
         return _text(node) == "true"
-    if kind == "heredoc_template":
-        return _text(node)
     if len(children) == 1:
         return _value(children[0], line, depth + 1)
     raise _Fault(

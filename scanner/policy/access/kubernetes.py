@@ -139,9 +139,9 @@ def _rules(role: Role, others: Iterable[Role]) -> Iterator[Rule]:
     yield from role.rules
     for selector in role.selectors:
         for other in others:
-            if not other.namespace and selector and other is not role:
-                if all(other.labels.get(key) == value for key, value in selector):
-                    yield from other.rules
+            is_part = selector and all(other.labels.get(key) == value for key, value in selector)
+            if is_part and not other.namespace and other is not role:
+                yield from other.rules
 
 
 def _held(rules: Iterable[Rule]) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:

@@ -53,7 +53,7 @@ def check(policy: Policy, paths: Paths, mounts: Collection[str], now: float) -> 
             if limits:
                 text = f"{', '.join(limits)}: {mount} is a key-value engine of version 2"
                 yield _finding(ids.IDLE_LIMIT, rule, text)
-        yield from _too_wide(rule, acl, paths, mounts)
+        yield from _too_wide(rule, acl, mounts)
     yield from idle_denies(acl, paths, policy.rules)
 
 
@@ -76,18 +76,18 @@ def _dead(rule: Rule, acl: Acl, mounts: Collection[str], now: float) -> str:
     grant = acl.patterns.get(pattern)
     if grant and not rule.is_deny and "deny" in grant.capabilities:
         return f"a deny of the same path, at {grant.rules[0].where}, takes its place"
+    return _without_prefix(pattern, mounts)
+
+
+def _without_prefix(pattern: str, mounts: Collection[str]) -> str:
+    """Why a path of a key-value engine of version 2 is dead, "" if it is not one."""
     for mount in mounts:
         below = pattern.removeprefix(f"{mount}/")
         if below == pattern or below in ("", "*"):
             continue
         first, slash, _ = below.partition("/")
-        if slash and first not in KV_2_FOLDERS and first != "+":
-            return (
-                f"{mount} is a key-value engine of version 2, whose values are at "
-                f"{mount}/data/{below}"
-            )
         is_start = first.endswith("*") and any(one.startswith(first[:-1]) for one in KV_2_FOLDERS)
-        if not slash and first not in KV_2_FOLDERS and first != "+" and not is_start:
+        if first not in KV_2_FOLDERS and first != "+" and (slash or not is_start):
             return (
                 f"{mount} is a key-value engine of version 2, whose values are at "
                 f"{mount}/data/{below}"
@@ -99,7 +99,7 @@ def _kv_2(pattern: str, mounts: Collection[str]) -> str:
     return next((one for one in mounts if pattern.startswith(f"{one}/data/")), "")
 
 
-def _too_wide(rule: Rule, acl: Acl, paths: Paths, mounts: Collection[str]) -> Iterator[Finding]:
+def _too_wide(rule: Rule, acl: Acl, mounts: Collection[str]) -> Iterator[Finding]:
     if reached := list(_escalations(rule, acl)):
         more = f" and {len(reached) - _SHOWN} more" if len(reached) > _SHOWN else ""
         text = f"it reaches {', '.join(reached[:_SHOWN])}{more}"

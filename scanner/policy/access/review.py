@@ -341,10 +341,8 @@ class Review:
                 undecided.append(secret.name)
             for path, capability in needed:
                 lines.setdefault(path, set()).add(capability)
-        text = [
-            f"# The service {json.dumps(subject.name)}: exactly what it needs "
-            f"({', '.join(map(json.dumps, subject.needs))}).\n"
-        ]
+        needs = ", ".join(map(json.dumps, subject.needs))
+        text = [f"# The service {json.dumps(subject.name)}: exactly what it needs ({needs}).\n"]
         text += [f"# Add the operations that it uses of {json.dumps(one)}.\n" for one in undecided]
         text += [_block(path, tuple(sorted(lines[path]))) for path in sorted(lines)]
         return "".join(text)

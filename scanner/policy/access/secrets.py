@@ -84,7 +84,7 @@ def _engine(
         return mount, "pki", ((said, "update"),), ((said, issued),)
     roles = "static-roles" if kind == "static-creds" else "roles"
     changes = {**_WRITES, "delete": DELETE}
-    ends = [(said, {READ: READ}), (f"{mount}/{roles}/{name}", changes)]
+    ends: list[tuple[str, Actions]] = [(said, {READ: READ}), (f"{mount}/{roles}/{name}", changes)]
     if kind == "static-creds":
         ends.append((f"{mount}/rotate-role/{name}", _WRITES))
     return mount, "database", ((said, READ),), tuple(ends)

@@ -37,9 +37,9 @@ def of_policy(old: Policy, new: Policy, paths: Iterable[str], now: float) -> Ite
             if gained and grant.rules:
                 granted.setdefault(grant.rules[0], {})[path] = ", ".join(sorted(gained))
     for rule, gains in granted.items():
-        path, gained = next(iter(gains.items()))
+        path, words = next(iter(gains.items()))
         detail = (
-            f'path "{rule.pattern}" of the policy {rule.policy} now grants {gained}, '
+            f'path "{rule.pattern}" of the policy {rule.policy} now grants {words}, '
             f"for example on {path}"
         )
         yield finding(WEAKER, rule.where, detail, f"{rule.policy} {rule.pattern}")
