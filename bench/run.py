@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import (
+    access,
     action,
     archives,
     audit,
@@ -45,6 +46,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "formats": formats.section,
     "judging": judging.section,
     "audit": audit.section,
+    "access": access.section,
     "commits": commits.section,
     "action": action.section,
 }

@@ -127,13 +127,17 @@ def test_the_right_to_change_a_needed_secret_is_excess(tmp_path: Path) -> None:
         ('path "a/{{identity.nobody}}" { capabilities = ["read"] }', "access-dead-rule"),
         (API.replace("read", "deny") + API, "access-dead-rule"),
         (
-            'path "secret/data/agentaskit/api*" { capabilities = ["read"] }\n'
-            'path "secret/data/+/api-keys" { capabilities = ["deny"] }',
+            (
+                'path "secret/data/agentaskit/api*" { capabilities = ["read"] }\n'
+                'path "secret/data/+/api-keys" { capabilities = ["deny"] }'
+            ),
             "access-deny-without-effect",
         ),
         (
-            'path "other/a/*" { capabilities = ["read"] }\n'
-            'path "other/+/b" { capabilities = ["deny"] }',
+            (
+                'path "other/a/*" { capabilities = ["read"] }\n'
+                'path "other/+/b" { capabilities = ["deny"] }'
+            ),
             "access-deny-without-effect",
         ),
         ('path "secret/data/agentaskit*" { capabilities = ["read"] }', "access-sibling-leak"),
@@ -147,8 +151,10 @@ def test_the_right_to_change_a_needed_secret_is_excess(tmp_path: Path) -> None:
         ('path "x" { capabilities = ["sudo"] }', "access-escalation"),
         ('path "*" { capabilities = ["update"] }', "access-escalation"),
         (
-            'path "secret/data/agentaskit/api-keys" { capabilities = ["read"] '
-            'denied_parameters = { "x" = [] } }',
+            (
+                'path "secret/data/agentaskit/api-keys" { capabilities = ["read"] '
+                'denied_parameters = { "x" = [] } }'
+            ),
             "access-constraint-without-effect",
         ),
     ],
