@@ -202,7 +202,7 @@ def _code(text: str) -> str:
 
 
 def _exception(rule: str, group: str) -> str:
-    if group in {POLICY, CHECK}:
+    if group in {POLICY, CHECK, ACCESS}:
         return "None: what it names is put right where it stands."
     if group in {LIVE, CHANGE}:
         return (

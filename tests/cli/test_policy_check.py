@@ -564,7 +564,10 @@ def test_the_example_has_a_secret_that_nothing_rotates(keywatch: Keywatch, tmp_p
     copy = tmp_path / "agentaskit"
     plant.plant(copy, replace(plant.load_manifest(), plants=()))
     done = check(keywatch, copy)
-    assert done.findings == [("policy-unrotated-secret", "configs/secrets/vault.yaml", 12)]
+    assert done.findings == [
+        ("policy-unrotated-secret", "configs/secrets/vault.yaml", 12),
+        ("access-excess", "security/policies/vault/agentaskit-secrets.hcl", 2),
+    ]
     assert "jwt-signing" in done.detail("policy-unrotated-secret")
 
 

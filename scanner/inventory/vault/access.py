@@ -17,9 +17,8 @@ _FOLDERS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("approle", "kubernetes", "jwt", "oidc", "gcp", "azure", "aws"), ("role",)),
     "token": ("roles",),
     "cert": ("certs",),
-    "userpass": ("users",),
     "ldap": ("users", "groups"),
-    "radius": ("users",),
+    **dict.fromkeys(("userpass", "radius"), ("users",)),
 }
 _MOST = 20_000  # entries of one listing
 _PATHS = 200  # asked at once in a cross-check
