@@ -72,6 +72,6 @@ def _table(runs: Runs) -> Table:
 
 
 _INTRO = f"""Policies of seven path blocks each: exact paths, folders, a segment wildcard and a deny.
-The answers come from one index of {POLICIES} policies. In the review, each of {ROLES} roles has five
-of {MANY_POLICIES:,} policies, and needs one class of {SECRETS:,} declared secrets. Times are CPU times of one
-process; each ratio is the median of {ROUNDS} processes."""
+Answers come from one index of {POLICIES} policies. In the review, each of {ROLES} roles has
+five of {MANY_POLICIES:,} policies, and needs one class of {SECRETS:,} declared secrets. Times are
+CPU times of one process; each ratio is the median of {ROUNDS} processes."""

@@ -16,7 +16,7 @@ from scanner.console import Console
 from scanner.errors import KeywatchError
 from scanner.inventory.interface import Settings
 from scanner.model import Finding, Gap, GapKind, Note, NoteKind
-from scanner.policy.access import aws, drift, hcl, kubernetes
+from scanner.policy.access import aws, azure, drift, hcl, kubernetes
 from scanner.policy.access import rules as ids
 from scanner.policy.access.acl import spoken
 from scanner.policy.access.model import Alias, Group, Identity, Policy
@@ -312,15 +312,15 @@ def _azure(
     request: ReviewRequest,  # noqa: ARG001
     now: datetime,  # noqa: ARG001
 ) -> None:
-    """Key Vault's own API tells no access policy and no role assignment: Azure Resource Manager
-    does, which this does not ask."""
-    for url in settings.options.get("vaults", ()):
-        name = url.removeprefix("https://").partition(".")[0]
-        reason = (
-            "Key Vault does not tell who has access; see az role assignment list --scope and az "
-            "keyvault show"
-        )
-        result.gaps.append(Gap(GapKind.ENGINE_NOT_READ, f"azure://{settings.name}/{name}", reason))
+    from scanner.inventory.azure import assignments
+
+    held = []
+    for item in assignments.read(settings):
+        if isinstance(item, Gap):
+            result.gaps.append(item)
+        else:
+            held.append(item)
+    result.findings += azure.findings(held, _ANCHOR)
 
 
 _READ: Mapping[str, _Read] = {

@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy",
-        action="append",
+        action="extend",
+        nargs="+",
         default=[],
         type=arguments.path,
         metavar="FILE",

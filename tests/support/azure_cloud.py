@@ -68,6 +68,9 @@ class Asked(NamedTuple):
     body: str
 
 
+MANAGER = "management.azure.com"
+
+
 def ago(**span: float) -> datetime:
     return NOW - timedelta(**span)
 
@@ -227,7 +230,8 @@ def _login(asked: Asked) -> Answer:
             "issuer": f"{base}/v2.0",
         }
         return said(endpoints)
-    assert parse_qs(asked.body)["scope"] == ["https://vault.azure.net/.default"]
+    (scope,) = parse_qs(asked.body)["scope"]
+    assert scope in {f"https://{host}/.default" for host in ("vault.azure.net", MANAGER)}
     return said({"token_type": "Bearer", "expires_in": 3599, "access_token": TOKEN})
 
 

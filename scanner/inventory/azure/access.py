@@ -9,9 +9,16 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from azure.core import PipelineClient
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.pipeline import PipelineRequest, PipelineResponse
-from azure.core.pipeline.policies import ContentDecodePolicy, RetryPolicy, SansIOHTTPPolicy
+from azure.core.pipeline.policies import (
+    BearerTokenCredentialPolicy,
+    ContentDecodePolicy,
+    RetryPolicy,
+    SansIOHTTPPolicy,
+)
+from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import (
     CertificateCredential,
     ClientSecretCredential,
@@ -32,6 +39,11 @@ _AUTHORITIES: Mapping[str, str] = {
     "azure.net": "login.microsoftonline.com",
     "azure.cn": "login.chinacloudapi.cn",
     "usgovcloudapi.net": "login.microsoftonline.us",
+}
+_MANAGERS: Mapping[str, str] = {
+    "azure.net": "management.azure.com",
+    "azure.cn": "management.chinacloudapi.cn",
+    "usgovcloudapi.net": "management.usgovcloudapi.net",
 }
 for _name in ("azure", "msal"):
     # What they would write on standard error is what servers say.
@@ -76,6 +88,20 @@ class Access:
             keys=KeyClient(url, **more),
             certificates=CertificateClient(url, **more),
         )
+
+    def manager(self, url: str) -> PipelineClient[Any, Any]:
+        """The client of Azure Resource Manager in the cloud of this vault. ValueError or OSError
+        where the means to log in cannot be used."""
+        cloud = url.rstrip("/").rpartition(".vault.")[2]
+        host = _MANAGERS[cloud]
+        credential = self._credential(_AUTHORITIES[cloud])
+        policies = [
+            _Patience(self._deadline, host),
+            BearerTokenCredentialPolicy(credential, f"https://{host}/.default"),
+            ContentDecodePolicy(),
+        ]
+        transport = RequestsTransport(**self._transport)
+        return PipelineClient(f"https://{host}", policies=policies, transport=transport)
 
     def _logged_in(self, authority: str) -> TokenCredential:
         return _InTurn(self._credential_for({"authority": authority, **self._transport}))

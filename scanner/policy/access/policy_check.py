@@ -35,7 +35,7 @@ ESCALATIONS: tuple[tuple[str, frozenset[str]], ...] = (
 _FIRST = frozenset(pattern.partition("/")[0] for pattern, _ in ESCALATIONS)
 _SHOWN = 3
 MAX_PAIRS = 1_000_000
-"""Pairs of a deny and a grant that are compared within one set of policies."""
+"""Pairs of a deny and a grant, or a known path, that are compared in one set of policies."""
 
 
 def check(policy: Policy, paths: Paths, mounts: Collection[str], now: float) -> Iterator[Finding]:
@@ -139,17 +139,23 @@ def idle_denies(acl: Acl, paths: Paths, rules: Iterable[Rule]) -> Iterator[Findi
     """Denies that another rule overrides: for a declared secret, or wherever they overlap."""
     grants = [one for one in acl.patterns.values() if not one.rules[0].is_deny and one.capabilities]
     denies = [rule for rule in rules if rule.is_deny and rule.pattern in acl.patterns]
+    left = MAX_PAIRS
     for number, rule in enumerate(denies):
-        if number * len(grants) > MAX_PAIRS:
+        known = paths.matching(rule.pattern)
+        left -= len(grants) + len(known)
+        if left < 0:
             text = f"this deny and {len(denies) - number - 1} after it were not compared: too many"
             yield _finding(ids.IDLE_DENY, rule, text)
             return
-        if text := _overridden(rule, acl, paths, grants):
+        if text := _overridden(rule, acl, known, grants):
             yield _finding(ids.IDLE_DENY, rule, text)
 
 
-def _overridden(rule: Rule, acl: Acl, paths: Paths, grants: Sequence[Grant]) -> str:
-    for path, _ in paths.matching(rule.pattern):
+def _overridden(
+    rule: Rule, acl: Acl, known: Sequence[tuple[str, object]], grants: Sequence[Grant]
+) -> str:
+    """What overrides the deny, "" if it has an effect. `known` are the paths that it matches."""
+    for path, _ in known:
         winner = acl.lookup(path)
         by = winner.rules[0] if winner.rules else None
         is_exception = by is not None and by.pattern == path
