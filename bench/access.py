@@ -71,7 +71,7 @@ def _table(runs: Runs) -> Table:
     return Table(title="Median CPU time", head=("Step", "CPU, s"), rows=tuple(rows))
 
 
-_INTRO = f"""Policies of seven path blocks each: exact paths, folders, a segment wildcard and a deny.
-Answers come from one index of {POLICIES} policies. In the review, each of {ROLES} roles has
+_INTRO = f"""Policies have seven path blocks each: exact paths, folders, a segment wildcard and a
+deny. Answers come from one index of {POLICIES} policies. In the review, each of {ROLES} roles has
 five of {MANY_POLICIES:,} policies, and needs one class of {SECRETS:,} declared secrets. Times are
 CPU times of one process; each ratio is the median of {ROUNDS} processes."""

@@ -10,6 +10,7 @@ from typing import IO, Any, NamedTuple
 
 from scanner.console import Console, plain
 from scanner.errors import ConfigError, UsageError
+from scanner.masking import masked
 from scanner.policy.access import hcl
 from scanner.policy.access.acl import Acl, spoken
 from scanner.policy.access.model import CAPABILITIES, Alias, Group, Identity, Policy
@@ -48,7 +49,7 @@ def explain(request: ExplainRequest, console: Console) -> str:
     policies = [hcl.parse(console.file(name), name_of(name), name) for name in request.policies]
     identity = _identity(_loaded(console, request.identity)) if request.identity else None
     acl = _acl(policies, identity, request.now)
-    return "".join(f"{line}\n" for line in _lines(acl, request))
+    return "".join(f"{masked(line)}\n" for line in _lines(acl, request))
 
 
 def _lines(acl: Acl, request: ExplainRequest) -> Iterator[str]:
