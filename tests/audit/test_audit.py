@@ -594,14 +594,14 @@ def test_what_is_no_timeout_is_a_usage_error(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         run(repository, f"--timeout={given}")
-    assert "it takes a number and s, m or h: 90s" in capsys.readouterr().err
+    assert "write a number and s, m or h, such as 90s" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["--since-last", "--resume"])
 def test_what_compares_with_an_earlier_run_needs_its_state(repository: Path, given: str) -> None:
     done = run(repository, given)
     assert done.code == 2
-    assert f"{given} needs the state that a run before left" in done.err
+    assert f"{given} needs the state of an earlier run" in done.err
 
 
 # What earlier runs saw
@@ -953,7 +953,7 @@ def test_a_live_finding_is_allowed_by_the_id_that_the_audit_prints(
     code, said = allow(keywatch, repository, late["id"])
     assert (code, "allowed already" in said) == (2, True)
     code, said = allow(keywatch, repository, "0123456789ab")
-    assert (code, "need --audit FILE" in said) == (2, True)
+    assert (code, "add --audit FILE" in said) == (2, True)
 
 
 def test_the_commands_that_an_audit_shows_accept_a_finding(

@@ -244,7 +244,7 @@ def test_it_lies_outside_the_repository(repository: Path, tmp_path: Path) -> Non
 def test_a_file_of_the_repository_is_refused(repository: Path, tmp_path: Path, given: str) -> None:
     grow(tmp_path, {"operator.yaml": FILE})
     (repository / "link.yaml").symlink_to(tmp_path / "operator.yaml")
-    with pytest.raises(UsageError, match="lies in the repository that is audited"):
+    with pytest.raises(UsageError, match="is inside the audited repository"):
         read(given, repository, repository)
 
 
@@ -254,27 +254,27 @@ def test_a_link_into_the_repository_is_refused(repository: Path, tmp_path: Path)
     (repository / "out").symlink_to(tmp_path / "elsewhere")
     grow(tmp_path / "elsewhere", {"operator.yaml": FILE})
     for given in ("operator.yaml", "alias/ops/operator.yaml", "alias/out/operator.yaml"):
-        with pytest.raises(UsageError, match="lies in the repository"):
+        with pytest.raises(UsageError, match="is inside the audited repository"):
             read(given, repository, tmp_path)
 
 
 def test_keywatch_yaml_counts_only_where_it_is_said_by_hand(repository: Path) -> None:
     assert read("keywatch.yaml", repository, repository).backends[0].name == "prod"
     assert read("../keywatch.yaml", repository, repository / "ops").backends[0].name == "prod"
-    with pytest.raises(UsageError, match="lies in the repository"):
+    with pytest.raises(UsageError, match="is inside the audited repository"):
         read(None, repository, repository, KEYWATCH_OPERATOR="keywatch.yaml")
 
 
 def test_a_keywatch_yaml_that_is_a_link_is_refused(repository: Path, tmp_path: Path) -> None:
     os.replace(repository / "keywatch.yaml", tmp_path / "real.yaml")
     (repository / "keywatch.yaml").symlink_to(tmp_path / "real.yaml")
-    with pytest.raises(UsageError, match="lies in the repository"):
+    with pytest.raises(UsageError, match="is inside the audited repository"):
         read("keywatch.yaml", repository, repository)
 
 
 def test_none_and_one_that_is_not_there_are_usage_errors(repository: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no operator's file says") as caught:
+    with pytest.raises(UsageError, match="no operator config was given") as caught:
         read(None, repository, repository)
     assert "--operator FILE or in KEYWATCH_OPERATOR" in caught.value.todo
-    with pytest.raises(KeywatchError, match=r"the operator's file \.\./x\.yaml cannot be read"):
+    with pytest.raises(KeywatchError, match=r"the operator config \.\./x\.yaml cannot be read"):
         read("../x.yaml", repository, repository)

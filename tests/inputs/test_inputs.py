@@ -526,7 +526,7 @@ class TestExclude:
         write(repo, "sub/b.py", leak())
         seen = scan(keywatch, *named, "--exclude", "**", cwd=repo)
         assert (seen.code, seen.report) == (2, None)
-        assert "everything that was named is excluded" in seen.err
+        assert "every file that you named is excluded" in seen.err
         write(repo, "keywatch.yaml", "version: 1\nscan: {exclude: ['a.py', 'sub']}\n")
         assert scan(keywatch, *named, cwd=repo).code == (0 if named == (".",) else 2)
 
