@@ -77,4 +77,4 @@ def _detector() -> Detector:
 
     folder = cache.folder()
     book = rulebook.load(cache_folder=folder)
-    return Detector(book, matcher_for(book, "auto", folder))
+    return Detector(book, matcher_for(book, "auto", folder), edges=False)

@@ -193,6 +193,7 @@ class GapKind(enum.StrEnum):
     ENGINE_NOT_READ = "engine-not-read"
     INTERNAL = "internal"
     LEFT_OUT = "left-out"
+    NOT_DECODED = "not-decoded"
     SELECTION = "selection"
     SHALLOW = "shallow"
     TOO_LARGE = "too-large"

@@ -165,7 +165,8 @@ class Detector:
     times its size in memory. A file that is too large for it becomes a Gap, and files that are
     `is_heavy` should be scanned by one process at a time.
 
-    `trace` is told why each value is reported or ignored.
+    `trace` is told why each value is reported or ignored. Without `edges`, values inside longer
+    words are found, too: for masking.
     """
 
     def __init__(
@@ -174,7 +175,10 @@ class Detector:
         matcher: Matcher,
         settings: DetectSecretsSettings | None = None,
         trace: Trace | None = None,
+        *,
+        edges: bool = True,
     ) -> None:
+        self._edges = edges
         self._book = book
         self._matcher = matcher
         self._settings = settings
@@ -257,7 +261,7 @@ class Detector:
         cursor = Cursor()
         is_whole = True
         degraded = ""
-        is_unread = False
+        is_unread = is_cut = False
         scope = scope_of(path)
         decoder: Decoder | None = None
         if called is None:
@@ -281,19 +285,18 @@ class Detector:
                 comments += result.comments
                 notes += result.notes
                 degraded = degraded or result.degraded
+                is_cut = is_cut or result.cut
             if buffer.following < len(buffer.data):
                 cursor.move(buffer.data, buffer.following)
                 cursor = cursor.copy()  # the next piece counts its offsets from 0
         is_unread = is_unread or (bool(self._settings) and not is_whole)
-        # These notes come first, since the number of notes is limited.
-        if decoder and decoder.cut:
-            notes.insert(0, _degraded(path, _DECODING_CUT))
-        if degraded:
+        if degraded:  # the first note, since the number of notes is limited
             text = f"its structure was not parsed, only its lines were scanned: {degraded}"
             notes.insert(0, _degraded(path, text))
-        if not (findings or comments or is_unread or notes):
+        is_cut = is_cut or max(len(findings), len(comments)) > _MAX_FINDINGS
+        gaps = _gaps(path, unread=is_unread, cut=is_cut, not_decoded=bool(decoder and decoder.cut))
+        if not (findings or comments or notes or gaps):
             return None
-        gaps = _gaps(path, max(len(findings), len(comments)), unread=is_unread)
         observation = _observation(path, size, findings, comments, gaps)
         return observation._replace(notes=tuple(notes[:_MAX_FINDINGS]))
 
@@ -370,7 +373,7 @@ class Detector:
     def _engine(self) -> Engine:
         from scanner.detect.engine.engine import Engine
 
-        return Engine(self._book, self._trace)
+        return Engine(self._book, self._trace, edges=self._edges)
 
 
 def _around(text: bytes, at: int, near: int) -> bytes:
@@ -407,12 +410,19 @@ def _degraded(path: str, text: str) -> Note:
     return Note(kind=NoteKind.DEGRADED, path=path, text=text)
 
 
-def _gaps(path: str, count: int, *, unread: bool) -> tuple[Gap, ...]:
+def _gaps(path: str, *, unread: bool, cut: bool, not_decoded: bool) -> tuple[Gap, ...]:
+    if not (unread or cut or not_decoded):
+        return ()
     from scanner.model import Gap, GapKind
 
     gaps = []
-    if count > _MAX_FINDINGS:
-        reason = f"{count} findings or allow comments; only the first {_MAX_FINDINGS} are reported"
+    if not_decoded:
+        gaps.append(Gap(kind=GapKind.NOT_DECODED, path=path, reason=_DECODING_CUT))
+    if cut:
+        reason = (
+            f"it has over {_MAX_FINDINGS} findings or allow comments, or too many"
+            " candidates of one rule; the others were not checked"
+        )
         gaps.append(Gap(kind=GapKind.TOO_MANY_FINDINGS, path=path, reason=reason))
     if unread:
         reason = "too large for the detect-secrets layer; keywatch's own rules scanned it"

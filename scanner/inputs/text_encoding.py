@@ -20,11 +20,19 @@ _MARKED = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, _POINTS)
 _UNMARKED = (("utf-16-le", (b" \0", b"\n\0")), ("utf-16-be", (b"\0 ", b"\0\n")))
 _LONGEST_WORD = 80  # characters, on the average
 _BOMS = (  # the longer first: UTF-32's begins with UTF-16's
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_ASCII = bytes([9, 10, 12, 13, 27, *range(32, 127)])
+_ONE = b"[" + re.escape(_ASCII) + b"]"
+# One byte a character in a file that claims two: no text in UTF-16 has so many such bytes in a row.
+_ONE_BYTE_TEXT = re.compile(_ONE + b"{8,}")
+# UTF-16 in a file of one byte a character, in either byte order.
+_TWO_BYTE_TEXT = re.compile(b"(?:%s\\0){8,}|(?:\\0%s){8,}" % (_ONE, _ONE))
+_NOT_ASCII = bytes(range(128, 256))
+_LONGEST_RUN = 1 << 20  # bytes that are kept until the next piece of a file
 
 
 def encoding(head: bytes) -> str | None:
@@ -40,7 +48,22 @@ def encoding(head: bytes) -> str | None:
         return "utf-16-le"
     if even > 0.7 * half and odd < 0.05 * half:
         return "utf-16-be"
+    if _is_text_with_zeros(head):
+        return ""
     return next((name for name, blanks in _UNMARKED if _is_text(head, name, blanks)), None)
+
+
+def _is_text_with_zeros(head: bytes) -> bool:
+    """Is it a script, or text in UTF-8 but for a few control characters? Shells skip zero bytes."""
+    if head.startswith(b"#!"):
+        return len(head.translate(None, _NOT_ASCII)) * 10 > len(head) * 9
+    if len(head.translate(None, _ASCII + _NOT_ASCII)) * 100 > len(head):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_text(head: bytes, name: str, blanks: tuple[bytes, bytes]) -> bool:
@@ -62,26 +85,69 @@ def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | S
     name = encoding(head[:HEAD])
     if name is None:
         return Skip(kind=SkipKind.BINARY, path=path)
-    return Blob(path=path, size=size, chunks=to_utf8(chunks, name) if name else chunks)
+    if name:
+        chunks = to_utf8(chunks, name)
+    elif size > len(head) or b"\0" in head:
+        chunks = narrow(chunks)
+    return Blob(path=path, size=size, chunks=chunks)
 
 
 def text(data: bytes) -> bytes | None:
     """A whole file as a text in UTF-8; None where it is none."""
-    if data.find(b"\0", 0, HEAD) < 0 and not data.startswith(_MARKED):  # as nearly all are
+    if b"\0" not in data and not data.startswith(_MARKED):  # as nearly all are
         return data
     name = None if _is_pointer(data) else encoding(data[:HEAD])
-    return b"".join(to_utf8((data,), name)) if name else data if name == "" else None
+    if name is None:
+        return None
+    return b"".join(to_utf8((data,), name) if name else narrow((data,)))
 
 
 def _is_pointer(head: bytes) -> bool:
     return head.startswith(_POINTS) and bool(_POINTER.fullmatch(head))
 
 
-def to_utf8(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
-    """The pieces as UTF-8; what does not decode becomes U+FFFD."""
-    decoder = codecs.getincrementaldecoder(name)(errors="replace")
+def narrow(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Text of one byte a character, in which stretches of UTF-16 lose their zero bytes."""
+    kept = b""
     for chunk in chunks:
-        yield decoder.decode(chunk).encode(errors="replace")
-    rest = decoder.decode(b"", final=True)
-    if rest:
-        yield rest.encode(errors="replace")
+        data = kept + chunk
+        if b"\0" in data:
+            end = data.rfind(b"\n") + 1 or len(data)  # a line is not cut in two
+            data, kept = data[:end], data[end:]
+            data = _TWO_BYTE_TEXT.sub(lambda run: run[0].replace(b"\0", b""), data)
+        else:
+            kept = b""
+        yield data
+    if kept:
+        yield _TWO_BYTE_TEXT.sub(lambda run: run[0].replace(b"\0", b""), kept)
+
+
+def to_utf8(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """The pieces as UTF-8; what does not decode becomes U+FFFD.
+
+    Text of one byte a character in such a file stays as it is, so that neither a wrong byte order
+    mark nor a change of the encoding hides it.
+    """
+    kept = b""
+    for chunk in chunks:
+        data = kept + chunk
+        end = len(data.rstrip(_ASCII))
+        if len(data) - end > _LONGEST_RUN:
+            end = len(data)
+        end -= end % 4  # no character is cut in two
+        kept = data[end:]
+        yield _mixed(data[:end], name)
+    if kept:
+        yield _mixed(kept, name)
+
+
+def _mixed(data: bytes, name: str) -> bytes:
+    parts, at = [], 0
+    for run in _ONE_BYTE_TEXT.finditer(data):
+        parts += [_as_utf8(data[at : run.start()], name), run[0]]
+        at = run.end() + -run.end() % 4  # characters go on where they would without the run
+    return b"".join((*parts, _as_utf8(data[at:], name)))
+
+
+def _as_utf8(data: bytes, name: str) -> bytes:
+    return data.decode(name, errors="replace").encode(errors="replace")

@@ -279,3 +279,21 @@ CHECKS: Mapping[str, Check] = {
     "url-password": _whole(url_password),
     "vague-key": _whole(vague_key),
 }
+
+CHECKSUMS = frozenset(
+    {
+        "age",
+        "azure-annotated-key",
+        "azure-client-secret",
+        "azure-devops-token",
+        "azure-key",
+        "base32-crc16",
+        "base58check",
+        "bech32",
+        "github-token",
+        "grafana-token",
+        "matrix-token",
+        "sanctum-token",
+    }
+)
+"""The checks that refuse a value whose checksum is wrong."""

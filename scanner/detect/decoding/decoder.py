@@ -99,6 +99,7 @@ class Decoder:
         """The texts with hits of rules that are encoded in `data`, at any depth; `hits` as `look`
         gives them for KINDS: (place in it, end offset). `data` itself was in `layers`."""
         if len(layers) >= _DEPTH:
+            self._budget.cut = self._budget.cut or bool(hits)
             return
         for run in _runs(data, hits, self._budget):
             within, span = (*run.layers, *layers), partial(_through, run.span, outer)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from scanner.detect.checks.checks import CHECKS, SEEK_RANDOM, Candidate
+from scanner.detect.checks.checks import CHECKS, CHECKSUMS, SEEK_RANDOM, Candidate
 from scanner.detect.engine import allow_comments, observations
 from scanner.detect.engine.assigned_name import name_of
 from scanner.detect.engine.chunks import Buffer, Cursor, PieceHits
@@ -51,29 +51,44 @@ _MAX_MATCHES = 20_000  # of one rule in one piece, and comments: more than a rep
 _UNWRAPPED = bytes.maketrans(b"\r\n", WRAP * 2)
 # `"value"`, `b'value'`, `\"value\"`
 _QUOTED = re.compile(rb"""[rbuf@$]{0,2}(\\?["'`]).+\1""", re.DOTALL)
+# An escape sequence just before a value. Its last character is not part of the value: `\n`, `\x22`,
+# `\u0022`, `\u{22}`, `\033`, `%20`, `=3D`, `&quot;` and colours, as bytes or as `\e[1;31m`.
+_ESCAPE = re.compile(
+    rb"(?:\\(?:[abefnrtv]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|U[0-9A-Fa-f]{8}"
+    rb"|[0-7]{1,3})|%[0-9A-Fa-f]{2}|=3D|&\#?\w{1,8};"
+    rb"|(?:\x1b|\\(?:x1[bB]|033|e|u001[bB]))\[[0-9;]{0,15}[A-Za-z])\Z"
+)
+_LONGEST_ESCAPE = 24  # bytes
+
+_Item = TypeVar("_Item")
 
 
 class PieceResult(NamedTuple):
     """What was found in one piece of a file, sorted by position.
 
     degraded: why the structure of the file was not parsed; "" if it was, or has none.
+    cut: were there more candidates or comments than are judged?
     """
 
     findings: list[Finding]
     comments: list[AllowComment]
     notes: list[Note]
     degraded: str = ""
+    cut: bool = False
 
 
 class Engine:
     """Runs rules on any number of files. A rule is compiled when it is first needed.
 
-    `trace` is told why each value is reported or ignored.
+    `trace` is told why each value is reported or ignored. Without `edges`, a value is also found
+    inside a longer word: for masking, where too much is better than too little.
     """
 
-    def __init__(self, book: Rulebook, trace: Trace | None = None) -> None:
+    def __init__(self, book: Rulebook, trace: Trace | None = None, *, edges: bool = True) -> None:
         self._book = book
         self._trace = trace
+        self._has_edges = edges
+        self._cut = False
         self._rules = book.rules
         self._compiled: dict[tuple[str, int], _ExactPattern] = {}
         self._edges: dict[str, re.Pattern[bytes]] = {}
@@ -86,6 +101,7 @@ class Engine:
         cursor: Cursor,
     ) -> PieceResult:
         """Return the findings, comments and notes of one piece, which begins at `cursor`."""
+        self._cut = False
         if self._trace:
             self._trace.begins(path, buffer, cursor)
         plain, degraded = self._matches(path, buffer, hits.rules)
@@ -99,10 +115,17 @@ class Engine:
         comments = self._comments(path, buffer, hits.rules, found, cursor.copy())
         return PieceResult(
             findings=list(observations.findings(path, buffer.data, matches, cursor.copy())),
-            comments=list(islice(comments, _MAX_MATCHES)),
+            comments=self._limited(comments),
             notes=list(observations.notes(path, buffer.data, placeholders, cursor.copy())),
             degraded=degraded,
+            cut=self._cut,
         )
+
+    def _limited(self, found: Iterable[_Item]) -> list[_Item]:
+        """Return at most _MAX_MATCHES items, and remember if there were more."""
+        items = list(islice(found, _MAX_MATCHES + 1))
+        self._cut = self._cut or len(items) > _MAX_MATCHES
+        return items[:_MAX_MATCHES]
 
     def examine_name(self, path: str, hits: Sequence[Hit]) -> tuple[str, list[Finding]]:
         """Return the file's name with its secrets masked, and the findings of these secrets."""
@@ -139,7 +162,7 @@ class Engine:
                 self._add_candidates(rule, path, buffer.data, by_rule[index], candidates)
             else:
                 run = self._run(rule, path, buffer.data, sorted(by_rule[index]))
-                found += islice(run, 1 if rule.once else _MAX_MATCHES)
+                found += islice(run, 1) if rule.once else self._limited(run)
         degraded = ""
         if candidates:
             in_structure, degraded = self._in_structure(path, buffer, candidates)
@@ -189,7 +212,7 @@ class Engine:
             return
         if rule.needs and not linear(rule.needs).search(data):
             return
-        found = list(islice(self._run(rule, path, data, sorted(ends)), _MAX_MATCHES))
+        found = self._limited(self._run(rule, path, data, sorted(ends)))
         if found or not rule.pattern:
             candidates.setdefault(rule.group, []).extend(found)
 
@@ -207,7 +230,7 @@ class Engine:
             return self._compliance.by_line(path, by_line, buffer.data), "it is too large"
         try:
             found = self._compliance.examine(path, file_kind(path), buffer.data, candidates)
-            return list(islice(found, _MAX_MATCHES)), ""
+            return self._limited(found), ""
         except NotParsedError as error:
             return self._compliance.by_line(path, by_line, buffer.data), str(error)
 
@@ -348,13 +371,19 @@ class Engine:
             self._trace.refused(match, why)
 
     def _touches(self, rule: Rule, data: bytes, start: int, end: int) -> bool:
-        """Is the character before or after the value one of the rule's `edges`?"""
-        if not rule.edges:
+        """Is the character before or after the value one of the rule's `edges`?
+
+        A checksum proves more than the characters around a value, so its rule has no edges.
+        """
+        if not (rule.edges and self._has_edges) or rule.check in CHECKSUMS:
             return False
         regex = self._edges.get(rule.edges)
         if regex is None:
             regex = self._edges[rule.edges] = re.compile(b"[" + rule.edges.encode() + b"]")
-        return bool((start and regex.match(data, start - 1)) or regex.match(data, end))
+        before = start and regex.match(data, start - 1)
+        if before and _ESCAPE.search(data, max(start - _LONGEST_ESCAPE, 0), start):
+            before = None
+        return bool(before or regex.match(data, end))
 
     def _exact(self, rule: Rule) -> _ExactPattern:
         key = rule.id, rule.lines
