@@ -8,7 +8,7 @@ import pytest
 
 from scanner.detect.checks.checks import CHECKS, Candidate
 from scanner.detect.rules.samples import expand
-from scanner.detect.values.assignments import is_name
+from scanner.detect.values.assignments import reads_as_identifier
 from scanner.detect.values.placeholders import stands_for_one
 from scanner.model import Confidence
 
@@ -112,7 +112,7 @@ def test_numbered_words_under_the_name_key_are_a_name(value: str) -> None:
 
 @pytest.mark.parametrize("template", ["{hex:32}", "{base62:24}", "{base64url:40}"])
 def test_machine_made_values_do_not_read_as_names(template: str) -> None:
-    assert sum(is_name(expand(template, seed)) for seed in range(1000)) <= 5
+    assert sum(reads_as_identifier(expand(template, seed)) for seed in range(1000)) <= 5
 
 
 def test_groups_of_letters_and_digits_are_a_serial_number_not_a_name() -> None:

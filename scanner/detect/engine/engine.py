@@ -32,7 +32,7 @@ from scanner.detect.rules.model import Rule
 from scanner.detect.rules.rulebook import Rulebook
 from scanner.detect.structure.file_kinds import file_kind
 from scanner.detect.values import likelihood
-from scanner.detect.values.assignments import MAY_GO_ON, WRAP, continued, shannon
+from scanner.detect.values.assignments import JOINABLE_CHECKS, WRAP, joined_literals, shannon
 from scanner.detect.values.placeholders import is_sample
 from scanner.model import AllowComment, Confidence, Finding, Location, Note
 
@@ -267,8 +267,8 @@ class Engine:
                     self._refuse(rule, window, (start, end), Refusal.EDGES)
                 else:
                     value = _Value(start, end)
-                    if rule.named and rule.check in MAY_GO_ON:
-                        value = _Value(start, end, *continued(path, data, window.low + end))
+                    if rule.named and rule.check in JOINABLE_CHECKS:
+                        value = _Value(start, end, *joined_literals(path, data, window.low + end))
                     found += self._judge(rule, path, window, exact.name_span(m), value)
         return found, window.covered
 

@@ -6,7 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from scanner.detect.structure.file_kinds import file_kind
-from scanner.detect.values.config_values import flaw, is_random, is_sensitive, is_words, trimmed
+from scanner.detect.values.config_values import (
+    flaw,
+    is_random,
+    is_sensitive,
+    reads_as_words_only,
+    trimmed,
+)
 from scanner.detect.values.templates import Verdict, judge
 from scanner.model import Confidence, Severity
 
@@ -27,7 +33,7 @@ def env_value(candidate: Candidate) -> Confidence | None:
     quoted = rest[:1] if rest[:1] in {b'"', b"'"} else b""
     value = trimmed(rest[len(quoted) :], quoted).decode("latin-1")
     found = flaw(name, value, sensitive=is_sensitive(name))
-    in_words = is_words(value) or " " in value
+    in_words = reads_as_words_only(value) or " " in value
     is_wrong = found and found.verdict is not Verdict.MALFORMED and not in_words
     if found and is_wrong and found.severity is not Severity.LOW:
         return Confidence.HIGH

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scanner.detect.values.assignments import is_no_string, shannon
+from scanner.detect.values.assignments import is_not_a_string, shannon
 from scanner.detect.values.config_values import flaw, is_sensitive, is_vague, strength
 from scanner.detect.values.placeholders import is_dummy, is_placeholder
 from scanner.detect.values.templates import Verdict, judge
@@ -63,7 +63,7 @@ def fallback(candidate: Candidate) -> Confidence | None:
     """A check: does the name hold a secret, and is the value a literal that can be one?"""
     at, end = candidate.at, candidate.at + len(candidate.value)
     before = candidate.line[max(at - _BEFORE, 0) : at]
-    if _GOES_ON.match(candidate.line, end) or _SETS.search(before) or is_no_string(candidate):
+    if _GOES_ON.match(candidate.line, end) or _SETS.search(before) or is_not_a_string(candidate):
         return None
     if _AFTER_CALL.search(before) and not _LAST.match(candidate.line, end):
         return None

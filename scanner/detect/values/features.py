@@ -13,7 +13,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from scanner.detect.prefilter.scopes import scope_of, suffix_of
-from scanner.detect.values.assignments import holds_a_secret, is_translation, says_about, shannon
+from scanner.detect.values.assignments import (
+    is_translation,
+    names_a_secret,
+    names_metadata,
+    shannon,
+)
 from scanner.detect.values.file_role import place_of
 from scanner.detect.values.placeholders import is_dummy
 
@@ -258,9 +263,9 @@ def _of_words(value: str, lower: str) -> Iterator[str]:
         yield "value: a state"
     if _ALGORITHM.fullmatch(lower):
         yield "value: an algorithm"
-    if says_about(value):
+    if names_metadata(value):
         yield "value: says something about a secret"
-    elif " " not in value and holds_a_secret(value):
+    elif " " not in value and names_a_secret(value):
         yield "value: the name of a secret"
 
 
