@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.detect.values.config_values import flaw, is_sensitive, trimmed
-from scanner.detect.values.templates import Judged, Verdict, judge
+from scanner.detect.values.templates import Judgement, Verdict, judge
 from tests.support import helpers
 
 VALUE = "".join(random.Random(3).choices(string.ascii_lowercase, k=9)) + "47"
@@ -294,7 +294,7 @@ TEXTS = st.one_of(
 )
 
 
-def _holds(found: Judged, value: str) -> bool:
+def _holds(found: Judgement, value: str) -> bool:
     return 0 <= found.start <= found.end <= len(value)
 
 

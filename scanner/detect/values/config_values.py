@@ -22,7 +22,7 @@ from scanner.detect.values.assignments import (
     split_name,
 )
 from scanner.detect.values.placeholders import is_dummy, is_placeholder
-from scanner.detect.values.templates import Judged, Verdict, judge, may_refer
+from scanner.detect.values.templates import Judgement, Verdict, judge, may_refer
 from scanner.model import Confidence, Severity
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def flaw(
     )
 
 
-def _literal_flaw(judged: Judged, name: str, text: str, *, example: bool) -> Flaw | None:
+def _literal_flaw(judged: Judgement, name: str, text: str, *, example: bool) -> Flaw | None:
     confidence = strength(name, text)
     if confidence is None:
         return None
