@@ -12,7 +12,7 @@ from scanner.detect.rules import rulebook
 from scanner.detect.rules.samples import expand
 from scanner.detect.values import features, likelihood
 from scanner.detect.values.features import Case
-from scanner.detect.values.file_role import place_of
+from scanner.detect.values.file_role import role_of
 from scanner.detect.values.placeholders import stands_for_one
 from scanner.model import Confidence, Finding
 from tests.support.helpers import Keywatch, detector, scan
@@ -104,7 +104,7 @@ def test_a_published_example_is_a_note(keywatch: Keywatch, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("path", "place"),
+    ("path", "role"),
     [
         ("src/app.py", "other"),
         ("tests/test_app.py", "test"),
@@ -116,8 +116,8 @@ def test_a_published_example_is_a_note(keywatch: Keywatch, tmp_path: Path) -> No
         ("src/contest.py", "other"),
     ],
 )
-def test_a_path_says_what_a_file_is_for(path: str, place: str) -> None:
-    assert place_of(path) == place
+def test_a_path_says_what_a_file_is_for(path: str, role: str) -> None:
+    assert role_of(path) == role
 
 
 def test_a_test_lowers_the_confidence_of_a_shape_and_not_of_a_checksum() -> None:

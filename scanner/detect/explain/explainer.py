@@ -30,7 +30,7 @@ from scanner.detect.structure.config_detector import settings as settings_of
 from scanner.detect.values import likelihood
 from scanner.detect.values.config_values import is_random, is_sensitive
 from scanner.detect.values.features import Case, features
-from scanner.detect.values.file_role import place_of
+from scanner.detect.values.file_role import role_of
 from scanner.detect.values.likelihood import Model
 from scanner.model import Finding
 
@@ -207,7 +207,7 @@ class Explainer:
             self._tell(match, fate, "", _weighed(case, self._book.likelihood))
         elif made and made.confidence < match.confidence:
             self._tell(
-                match, Fate.KEPT, f"lower confidence because of the file's path: {place_of(path)}"
+                match, Fate.KEPT, f"lower confidence because of the file's path: {role_of(path)}"
             )
         else:
             self._tell(

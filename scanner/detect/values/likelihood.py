@@ -15,7 +15,7 @@ from scanner.detect.checks.checks import SEEK_RANDOM
 from scanner.detect.engine.matches import Match
 from scanner.detect.engine.windows import line_start
 from scanner.detect.values.features import Case, features
-from scanner.detect.values.file_role import ELSEWHERE, place_of
+from scanner.detect.values.file_role import OTHER, role_of
 from scanner.detect.values.placeholders import stands_for_one
 from scanner.detect.values.templates import may_refer
 from scanner.fingerprints import digest
@@ -88,7 +88,7 @@ def weighed(match: Match, path: str, data: bytes, book: Known) -> Match | None:
     case = case_of(match, path, data)
     if case:
         return _by_model(match, case, book.likelihood)
-    if match.rule.check in _SHAPES and place_of(path) != ELSEWHERE:
+    if match.rule.check in _SHAPES and role_of(path) != OTHER:
         return match._replace(confidence=_LOWER[match.confidence])
     return match
 
