@@ -9,7 +9,7 @@ import pytest
 from scanner.detect.checks.checks import CHECKS, Candidate
 from scanner.detect.rules.samples import expand
 from scanner.detect.values.assignments import reads_as_identifier
-from scanner.detect.values.placeholders import stands_for_one
+from scanner.detect.values.placeholders import is_known_placeholder
 from scanner.model import Confidence
 
 TOKEN = expand("{base62:24}", 0)
@@ -148,9 +148,9 @@ def test_the_next_item_of_a_list_is_not_the_value_of_a_key() -> None:
     ],
 )
 def test_an_example_of_a_manual_and_signs_in_their_order_stand_for_a_secret(value: str) -> None:
-    assert stands_for_one(value)
+    assert is_known_placeholder(value)
 
 
 @pytest.mark.parametrize("value", ["987-654-123", "abcdfghi", "1357-2468"])
 def test_signs_out_of_order_do_not(value: str) -> None:
-    assert not stands_for_one(value)
+    assert not is_known_placeholder(value)

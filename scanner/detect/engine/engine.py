@@ -148,7 +148,7 @@ class Engine:
         if self._trace:
             self._trace.chosen(Choice(path, buffer.data, by_rule, found, kept))
         own = (match for match in kept if buffer.first <= match.start < buffer.last)
-        likely = (likelihood.weighed(match, path, buffer.data, self._book) for match in own)
+        likely = (likelihood.weigh(match, path, buffer.data, self._book) for match in own)
         return [match for match in likely if match is not None], degraded
 
     def _assign_shared_hits(self, by_rule: dict[int, list[int]], data: bytes) -> None:

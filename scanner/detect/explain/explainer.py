@@ -198,7 +198,7 @@ class Explainer:
 
     def _weigh(self, match: Match) -> None:
         path, data = self._text.path, self._text.data
-        made = likelihood.weighed(match, path, data, self._book)
+        made = likelihood.weigh(match, path, data, self._book)
         case = likelihood.case_of(match, path, data)
         if made and made.is_placeholder:
             self._tell(match, Fate.PLACEHOLDER, "the value is a placeholder: reported as a note")
@@ -297,7 +297,7 @@ def _weighed(case: Case, model: Model) -> Weighed:
     weights = ((each, model.weights.get(each, 0.0)) for each in seen)
     return Weighed(
         probability=model.probability(seen),
-        least=model.least(case),
+        least=model.threshold(case),
         bias=model.bias,
         features=tuple(sorted(weights, key=lambda each: -abs(each[1]))),
     )

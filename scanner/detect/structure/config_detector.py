@@ -76,8 +76,10 @@ class Compliance:
             value = trimmed(
                 candidate.value, data[max(0, candidate.start - _BEFORE) : candidate.start]
             )
-            leaf = Leaf((), candidate.start, candidate.start + len(value))
-            setting = Setting(candidate.name.decode("latin-1"), leaf, value.decode("latin-1"))
+            leaf = Leaf(path=(), start=candidate.start, end=candidate.start + len(value))
+            setting = Setting(
+                name=candidate.name.decode("latin-1"), leaf=leaf, value=value.decode("latin-1")
+            )
             if translated and reads_as_words(setting.value):
                 continue
             fault = flaw(setting.name, setting.value, sensitive=is_sensitive(setting.name))
@@ -156,7 +158,7 @@ def settings(structure: Structure, data: bytes, texts: Mapping[Path, str]) -> It
             continue
         value = data[leaf.start : leaf.end].decode("latin-1")
         name, at = _name(leaf.path, value, texts)
-        yield Setting(name, leaf._replace(start=leaf.start + at), value[at:])
+        yield Setting(name=name, leaf=leaf._replace(start=leaf.start + at), value=value[at:])
 
 
 def _name(path: Path, value: str, texts: Mapping[Path, str]) -> tuple[str, int]:
@@ -280,7 +282,12 @@ def _undeclared(setting: Setting, containers: Containers, *, sensitive: bool) ->
         before = setting.value[max(0, found.start() - 80) : found.start()]
         flag = _FLAG.search(before)
         if sensitive or is_sensitive(found[1]) or (flag and is_sensitive(flag[1])):
-            return Flaw(Verdict.UNDECLARED, found.start(), found.end(), Confidence.MEDIUM)
+            return Flaw(
+                verdict=Verdict.UNDECLARED,
+                start=found.start(),
+                end=found.end(),
+                confidence=Confidence.MEDIUM,
+            )
     return None
 
 
@@ -292,7 +299,12 @@ def _match(path: str, ready: _Ready, setting: Setting, fault: Flaw | None) -> Ma
     if rule.flag:
         if not ready.by_name:
             judged = judge(setting.value)
-            fault = Flaw(judged.verdict, judged.start, judged.end, rule.confidence)
+            fault = Flaw(
+                verdict=judged.verdict,
+                start=judged.start,
+                end=judged.end,
+                confidence=rule.confidence,
+            )
         if fault is None or fault.verdict not in rule.flag:
             return None
         start, end = fault.start, fault.end
@@ -306,7 +318,7 @@ def _match(path: str, ready: _Ready, setting: Setting, fault: Flaw | None) -> Ma
             start, end = found.span(secret_group(pattern))
     name = setting.name.encode("latin-1", "replace")
     if rule.check:
-        line = Candidate(value[start:end], name, value, start, path)
+        line = Candidate(value=value[start:end], name=name, line=value, at=start, path=path)
         judged_as = CHECKS[rule.check](line)
         if judged_as is None:
             return None

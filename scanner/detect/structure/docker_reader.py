@@ -33,7 +33,7 @@ def read_docker(data: bytes) -> Iterator[Structure]:
         elif word == "RUN":
             at = _text_end(data, start, at)
             leaves += _assigned(data, start, at)
-    yield Structure(tuple(leaves))
+    yield Structure(leaves=tuple(leaves))
 
 
 def _text_end(data: bytes, start: int, end: int) -> int:
@@ -53,7 +53,12 @@ def _pairs(data: bytes, word: str, start: int, end: int) -> Iterator[Leaf]:
         low, high = pair.span("value")
         quoted = high - low > 1 and pair["value"][:1] in {b'"', b"'"}
         key = pair["key"].decode()
-        yield Leaf((word, key), low + quoted, high - quoted, "quoted" if quoted else "plain")
+        yield Leaf(
+            path=(word, key),
+            start=low + quoted,
+            end=high - quoted,
+            style="quoted" if quoted else "plain",
+        )
 
 
 def _assigned(data: bytes, start: int, end: int) -> Iterator[Leaf]:

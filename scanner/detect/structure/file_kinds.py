@@ -142,7 +142,7 @@ def file_kind(path: str) -> FileKind:
     }
     if "env-example" in kinds and not (example and reader == "env"):
         kinds.discard("env-example")
-    return FileKind(reader, frozenset(kinds), example)
+    return FileKind(reader=reader, kinds=frozenset(kinds), example=example)
 
 
 def _reader(name: str) -> str:

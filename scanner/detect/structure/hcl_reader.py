@@ -50,7 +50,7 @@ def read_hcl(data: bytes) -> Iterator[Structure]:
         leaves += (f._replace(start=f.start + start, end=f.end + start) for f in found)
     if not valid:
         raise NotParsedError("it is not valid HCL")
-    yield Structure(tuple(leaves))
+    yield Structure(leaves=tuple(leaves))
 
 
 def _statements(data: bytes) -> Iterator[tuple[int, int]]:
@@ -97,7 +97,7 @@ def _value(node: Any, path: Path, depth: int, style: str = "") -> Iterator[Leaf]
     if kind in _STRINGS:
         yield _string(node.named_children[0] if kind == "template_expr" else node, path, style)
     elif kind in _NUMBERS:
-        yield Leaf(path, node.start_byte, node.end_byte)
+        yield Leaf(path=path, start=node.start_byte, end=node.end_byte)
     else:
         for inner, more, inner_style in _inside(node):
             yield from _value(inner, (*path, *more), depth + 1, inner_style or style)
@@ -137,8 +137,8 @@ def _string(node: Any, path: Path, style: str) -> Leaf:
         ]
         if parts:
             start, end = parts[0].start_byte, parts[-1].end_byte
-        return Leaf(path, start, end, style or "block")
-    return Leaf(path, start + 1, max(start + 1, end - 1), style or "quoted")
+        return Leaf(path=path, start=start, end=end, style=style or "block")
+    return Leaf(path=path, start=start + 1, end=max(start + 1, end - 1), style=style or "quoted")
 
 
 def _text(node: Any) -> str:

@@ -56,7 +56,7 @@ def read_json(data: bytes, zones: Sequence[tuple[int, int]] = ()) -> Iterator[St
     if not zones:
         walk.demand_end()
     for leaves in walk.documents:
-        yield Structure(tuple(leaves), content_kinds(leaves))
+        yield Structure(leaves=tuple(leaves), kinds=content_kinds(leaves))
 
 
 class _Open:
@@ -183,7 +183,9 @@ class _Walk:
         if self._count > MOST_LEAVES:
             raise NotParsedError("it has too many values")
         path = (*top.path, top.next_key())
-        self.documents[-1].append(Leaf(path, start, end, "quoted" if quote else "plain"))
+        self.documents[-1].append(
+            Leaf(path=path, start=start, end=end, style="quoted" if quote else "plain")
+        )
 
     def _open(self, bracket: bytes, path: Path) -> None:
         if len(self._stack) >= DEEPEST:

@@ -40,14 +40,16 @@ _MOST_AFTER = 4_000  # bytes of a value after the zone that it begins in
 
 def read_lines(data: bytes) -> Iterator[Structure]:
     """Sections and `key = value`, one document."""
-    yield Structure(tuple(_settings(data)))
+    yield Structure(leaves=tuple(_settings(data)))
 
 
 def read_shell(data: bytes, zones: Sequence[tuple[int, int]] = ()) -> Iterator[Structure]:
     """Assignments, wherever they stand in a line; those that begin in a zone, where there are
     any."""
     stretches = zones or ((0, len(data)),)
-    yield Structure(tuple(leaf for low, high in stretches for leaf in _assigned(data, low, high)))
+    yield Structure(
+        leaves=tuple(leaf for low, high in stretches for leaf in _assigned(data, low, high))
+    )
 
 
 def _assigned(data: bytes, low: int, high: int) -> Iterator[Leaf]:
@@ -59,7 +61,7 @@ def _assigned(data: bytes, low: int, high: int) -> Iterator[Leaf]:
         quoted = match["value"][:1] in {b'"', b"'"}
         key = match["key"].decode("latin-1")
         style = "quoted" if quoted else "plain"
-        yield Leaf((key,), low + start + quoted, low + end - quoted, style)
+        yield Leaf(path=(key,), start=low + start + quoted, end=low + end - quoted, style=style)
 
 
 def _settings(data: bytes) -> Iterator[Leaf]:
@@ -101,7 +103,7 @@ def _setting(data: bytes, at: int, end: int, section: Path) -> tuple[list[Leaf],
             start += 1
         end = data.find(b"\n", start)
         end = len(data) if end < 0 else end
-    return [Leaf(path, start, _bare_end(data, start, end))], end
+    return [Leaf(path=path, start=start, end=_bare_end(data, start, end))], end
 
 
 def _inline(path: Path, found: re.Match[bytes]) -> Leaf:

@@ -40,12 +40,14 @@ def read_sql(data: bytes) -> Iterator[Structure]:
         for row, column, start, end in rows(data, head.end()):
             at = end
             if column < len(columns) and data[start:end] != rb"\N":
-                leaves.append(Leaf((table, row, columns[column]), start, end, "quoted"))
+                leaves.append(
+                    Leaf(path=(table, row, columns[column]), start=start, end=end, style="quoted")
+                )
         count += len(leaves)
         if count > MOST_LEAVES:
             raise NotParsedError("it has too many values")
         at = max(at, head.end())
-        yield Structure(tuple(leaves))
+        yield Structure(leaves=tuple(leaves))
 
 
 def _text(name: bytes) -> str:

@@ -53,7 +53,16 @@ def parse(path: str) -> tuple[Step, ...]:
             flag = "(?i)" if found["flag"] else ""
             pattern = flag + found["pattern"].replace(r"\/", "/") if found["pattern"] else ""
             fields, text = tuple(found["field"].split(".")), found["text"]
-            steps.append(Step("", "", fields, text, pattern, found["test"] == "!"))
+            steps.append(
+                Step(
+                    key="",
+                    item="",
+                    field=fields,
+                    text=text,
+                    pattern=pattern,
+                    absent=found["test"] == "!",
+                )
+            )
         else:
             steps.append(Step(key=found["key"] or found["quoted"] or ""))
     if sum(step.key == "**" for step in steps) > _MOST_OPEN:

@@ -31,7 +31,7 @@ def read_xml(data: bytes) -> Iterator[Structure]:
         reader.parser.Parse(reader.masked, 1)
     except expat.ExpatError:
         raise NotParsedError("it is not well-formed XML") from None
-    yield Structure(tuple(reader.leaves))
+    yield Structure(leaves=tuple(reader.leaves))
 
 
 class _Reader:
@@ -69,7 +69,9 @@ class _Reader:
             text = self._data[start:end]
             start += len(text) - len(text.lstrip())
             if text.strip():
-                self.leaves.append(Leaf(self._path, start, start + len(text.strip()), "plain"))
+                self.leaves.append(
+                    Leaf(path=self._path, start=start, end=start + len(text.strip()), style="plain")
+                )
         self._text = None
         self._path = self._path[:-2]
         self._counts.pop()

@@ -56,7 +56,7 @@ def excerpt(data: bytes, zones: Sequence[tuple[int, int]]) -> Excerpt:
         parts.append(data[start:high] + b"\n")
         size += high - start + 1
         reached = high
-    return Excerpt(b"".join(parts), starts, origins)
+    return Excerpt(data=b"".join(parts), starts=starts, origins=origins)
 
 
 def _indent(data: bytes, at: int) -> tuple[int, bool, bool]:

@@ -53,7 +53,7 @@ def _documents(masked: bytes, data: bytes) -> Iterator[Structure]:
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 leaves = tuple(_leaves(events, data))
-                yield Structure(leaves, content_kinds(leaves))
+                yield Structure(leaves=leaves, kinds=content_kinds(leaves))
     except yaml.YAMLError:
         raise NotParsedError("it is not valid YAML") from None
 
@@ -117,4 +117,4 @@ def _leaf(event: Any, data: bytes, path: Path) -> Leaf:
         header = _BLOCK.match(data, start, end)
         start, style = (header.end() if header else start), "block"
     end = start + len(data[start:end].rstrip())
-    return Leaf(path, start, max(start, end), style, event.tag or "")
+    return Leaf(path=path, start=start, end=max(start, end), style=style, tag=event.tag or "")

@@ -218,10 +218,12 @@ def flaw(
             return None
         return _literal_flaw(judged, holder, text, example=example)
     if vague and not sensitive and verdict is Verdict.LITERAL and is_random(text):
-        return Flaw(verdict, judged.start, judged.end, Confidence.MEDIUM)
+        return Flaw(
+            verdict=verdict, start=judged.start, end=judged.end, confidence=Confidence.MEDIUM
+        )
     if not sensitive or verdict in _ALLOWED_VERDICTS:
         return None
-    whole = Flaw(verdict, judged.start, judged.end, Confidence.MEDIUM)
+    whole = Flaw(verdict=verdict, start=judged.start, end=judged.end, confidence=Confidence.MEDIUM)
     return (
         _literal_flaw(judged, name, text, example=example) if verdict is Verdict.LITERAL else whole
     )
@@ -235,11 +237,11 @@ def _literal_flaw(judged: Judgement, name: str, text: str, *, example: bool) -> 
     if low and example:
         return None
     return Flaw(
-        judged.verdict,
-        judged.start,
-        judged.end,
-        Confidence.LOW if low and judged.verdict is Verdict.LITERAL else confidence,
-        Severity.LOW if low else None,
+        verdict=judged.verdict,
+        start=judged.start,
+        end=judged.end,
+        confidence=Confidence.LOW if low and judged.verdict is Verdict.LITERAL else confidence,
+        severity=Severity.LOW if low else None,
     )
 
 

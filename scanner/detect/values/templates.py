@@ -118,23 +118,23 @@ class _Syntax(NamedTuple):
 
 
 _SYNTAXES = (
-    _Syntax(r"\$\{\{", "}}", expression=True),  # GitHub, Azure pipelines
-    _Syntax(r"\{\{", "}}", expression=True),  # Helm, Go, Jinja, Handlebars
-    _Syntax(r"<%[=-]?", "%>", expression=True),  # ERB, EJS
-    _Syntax(r"\{%", "%}", expression=True),
-    _Syntax(r"#\{", "}", expression=True),  # Ruby, SpEL, Octopus
-    _Syntax(r"\$\(", ")"),  # Kubernetes, Make, a command
-    _Syntax(r"\$\[\[", "]]"),  # Azure, GitLab inputs
-    _Syntax(r"\[\[", "]]"),
-    _Syntax(r"[%@$]\{", "}"),  # Logstash, Apache, Jenkins
-    _Syntax(r"\?\{", "}", resolved=True),  # Kapitan
-    _Syntax(r"\$__\w+\{", "}"),  # Grafana
-    _Syntax(r"\$\$?[A-Za-z_]\w*"),
-    _Syntax(r"`[^`\n]+`"),  # a command
-    _Syntax(r"%\([\w.]+\)[sd]"),  # Python's configparser
-    _Syntax(r"%~?[A-Za-z_][\w.]*%|!\w+!|@[A-Z_][A-Z0-9_.]*@|__[A-Z][A-Z0-9_]*__"),
-    _Syntax(r"%[sdqvr](?![\w%])|\$\[\w[\w.]*\]"),
-    _Syntax(r"\{(?:[a-z_][\w.:\-]*|[A-Z]+:\d+)\}"),  # a format's field
+    _Syntax(opening=r"\$\{\{", close="}}", expression=True),  # GitHub, Azure pipelines
+    _Syntax(opening=r"\{\{", close="}}", expression=True),  # Helm, Go, Jinja, Handlebars
+    _Syntax(opening=r"<%[=-]?", close="%>", expression=True),  # ERB, EJS
+    _Syntax(opening=r"\{%", close="%}", expression=True),
+    _Syntax(opening=r"#\{", close="}", expression=True),  # Ruby, SpEL, Octopus
+    _Syntax(opening=r"\$\(", close=")"),  # Kubernetes, Make, a command
+    _Syntax(opening=r"\$\[\[", close="]]"),  # Azure, GitLab inputs
+    _Syntax(opening=r"\[\[", close="]]"),
+    _Syntax(opening=r"[%@$]\{", close="}"),  # Logstash, Apache, Jenkins
+    _Syntax(opening=r"\?\{", close="}", resolved=True),  # Kapitan
+    _Syntax(opening=r"\$__\w+\{", close="}"),  # Grafana
+    _Syntax(opening=r"\$\$?[A-Za-z_]\w*"),
+    _Syntax(opening=r"`[^`\n]+`"),  # a command
+    _Syntax(opening=r"%\([\w.]+\)[sd]"),  # Python's configparser
+    _Syntax(opening=r"%~?[A-Za-z_][\w.]*%|!\w+!|@[A-Z_][A-Z0-9_.]*@|__[A-Z][A-Z0-9_]*__"),
+    _Syntax(opening=r"%[sdqvr](?![\w%])|\$\[\w[\w.]*\]"),
+    _Syntax(opening=r"\{(?:[a-z_][\w.:\-]*|[A-Z]+:\d+)\}"),  # a format's field
 )
 _OPENINGS = re.compile(
     "|".join(f"({syntax.opening})" for syntax in _SYNTAXES)
@@ -181,21 +181,23 @@ def _judge(value: str, depth: int, *, broken: bool = False) -> Judgement:
     inner = value[start:end]
     is_word = inner.isalnum()  # a template has other characters
     if broken and not is_word and (wrong := _broken_template(inner)):
-        return Judgement(Verdict.MALFORMED, start + wrong.start(), start + wrong.end())
+        return Judgement(
+            verdict=Verdict.MALFORMED, start=start + wrong.start(), end=start + wrong.end()
+        )
     known = next((verdict for verdict, matches in _WHOLE_VALUES if matches(inner)), None)
     if known or is_word:
-        return Judgement(known or Verdict.LITERAL, start, end)
+        return Judgement(verdict=known or Verdict.LITERAL, start=start, end=end)
     references = list(_references(value))
     if not references:
-        return Judgement(Verdict.LITERAL, start, end)
+        return Judgement(verdict=Verdict.LITERAL, start=start, end=end)
     if unclosed := next((reference for reference in references if reference.malformed), None):
         verdict = Verdict.MALFORMED if broken else Verdict.LITERAL
-        return Judgement(verdict, unclosed.start, unclosed.end)
+        return Judgement(verdict=verdict, start=unclosed.start, end=unclosed.end)
     if not all(_is_format_field(value, reference) for reference in references):
         literal = _literal_outside(value, references)
         if literal:
             start, end = literal
-            return Judgement(Verdict.MIXED, start, end)
+            return Judgement(verdict=Verdict.MIXED, start=start, end=end)
     return _literal_default(value, references, depth)
 
 
@@ -248,15 +250,22 @@ def _literal_default(value: str, references: list[_Reference], depth: int) -> Ju
     for reference in references:
         for default in reference.defaults:
             text = value[default.start : default.end]
-            inner = _judge(text, depth + 1) if depth < _MAX_DEPTH else Judgement(Verdict.LITERAL)
+            inner = (
+                _judge(text, depth + 1)
+                if depth < _MAX_DEPTH
+                else Judgement(verdict=Verdict.LITERAL)
+            )
             if inner.verdict not in {Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT}:
                 at = default.start + inner.start
                 end = default.start + (inner.end or len(text))
                 return Judgement(
-                    Verdict.LITERAL_DEFAULT, at, end, inner.variable or default.variable
+                    verdict=Verdict.LITERAL_DEFAULT,
+                    start=at,
+                    end=end,
+                    variable=inner.variable or default.variable,
                 )
             safe = Verdict.SAFE_DEFAULT
-    return Judgement(safe, references[0].start, references[-1].end)
+    return Judgement(verdict=safe, start=references[0].start, end=references[-1].end)
 
 
 def _literal_outside(value: str, references: list[_Reference]) -> tuple[int, int] | None:
@@ -291,17 +300,19 @@ def _references(value: str) -> Iterator[_Reference]:
 def _reference(value: str, opening: re.Match[str]) -> _Reference:
     syntax, start = _SYNTAXES[(opening.lastindex or 1) - 1], opening.start()
     if not syntax.close:
-        return _Reference(start, opening.end())
+        return _Reference(start=start, end=opening.end())
     end = _closing_at(value, opening.end(), opening[0], syntax.close)
     if end < 0:  # a command may continue in the next line
-        return _Reference(start, len(value), malformed=syntax.close in {"}", "}}", "%>"})
+        return _Reference(start=start, end=len(value), malformed=syntax.close in {"}", "}}", "%>"})
     body, inside = value[opening.end() : end], opening.end()
     whole = end + len(syntax.close)
     if syntax.expression:
-        return _Reference(start, whole, tuple(_expression_defaults(body, inside)))
+        return _Reference(
+            start=start, end=whole, defaults=tuple(_expression_defaults(body, inside))
+        )
     if syntax.close == "}" and not syntax.resolved:
         return _braced_reference(value, start, inside, end)
-    return _Reference(start, whole, malformed=not body.strip())
+    return _Reference(start=start, end=whole, malformed=not body.strip())
 
 
 def _closing_at(value: str, at: int, opening: str, close: str) -> int:
@@ -326,17 +337,21 @@ def _braced_reference(value: str, start: int, inside: int, end: int) -> _Referen
     body = value[inside:end]
     name = _BRACED.match(body)
     if not body.strip() or (body != body.strip() and re.fullmatch(r"\s*[A-Z_][A-Z0-9_]*\s*", body)):
-        return _Reference(start, end + 1, malformed=True)
+        return _Reference(start=start, end=end + 1, malformed=True)
     if not name:
-        return _Reference(start, end + 1, tuple(_expression_defaults(body, inside)))
+        return _Reference(
+            start=start, end=end + 1, defaults=tuple(_expression_defaults(body, inside))
+        )
     variable, kind, rest = name["name"], name.lastgroup, inside + name.end()
     if kind in {"alt", "dash", "colon"} or (
         kind == "comma" and (name["resolver"] or "." not in variable)
     ):
-        return _Reference(start, end + 1, (_Default(rest, end, variable),))
+        return _Reference(
+            start=start, end=end + 1, defaults=(_Default(start=rest, end=end, variable=variable),)
+        )
     if kind in {"error", "shell"} or name.end() == len(body):
-        return _Reference(start, end + 1)
-    return _Reference(start, end + 1, tuple(_expression_defaults(body, inside)))
+        return _Reference(start=start, end=end + 1)
+    return _Reference(start=start, end=end + 1, defaults=tuple(_expression_defaults(body, inside)))
 
 
 def _expression_defaults(body: str, inside: int) -> Iterator[_Default]:
@@ -369,7 +384,7 @@ def _fallback_strings(body: str, fallback: re.Match[str]) -> list[re.Match[str]]
 
 def _default(found: re.Match[str], inside: int, word: str) -> _Default:
     start, end = found.span(found.lastindex or 0)
-    return _Default(inside + start, inside + end, word)
+    return _Default(start=inside + start, end=inside + end, variable=word)
 
 
 def _variable_of(body: str, fallback: re.Match[str]) -> str:
