@@ -38,7 +38,7 @@ from scanner.model import AllowComment, Confidence, Finding, Location, Note
 
 if TYPE_CHECKING:
     from scanner.detect.decoding.decoder import DecodedText
-    from scanner.detect.structure.config_detector import Compliance
+    from scanner.detect.structure.config_detector import ConfigDetector
 
 _AROUND_COMMENT = 1024  # bytes
 _BEFORE_SHARED = 128  # bytes: room for a name, an operator and the first bytes of the value
@@ -204,18 +204,19 @@ class Engine:
 
         by_line = [match for group in candidates.values() for match in group]
         if buffer.first or buffer.following < len(buffer.data):
-            return self._compliance.by_line(path, by_line, buffer.data), "it is too large"
+            found = self._config_detector.detect_by_line(path, by_line, buffer.data)
+            return found, "it is too large"
         try:
-            found = self._compliance.examine(path, file_kind(path), buffer.data, candidates)
-            return list(islice(found, _MAX_MATCHES)), ""
+            matches = self._config_detector.detect(path, file_kind(path), buffer.data, candidates)
+            return list(islice(matches, _MAX_MATCHES)), ""
         except NotParsedError as error:
-            return self._compliance.by_line(path, by_line, buffer.data), str(error)
+            return self._config_detector.detect_by_line(path, by_line, buffer.data), str(error)
 
     @functools.cached_property
-    def _compliance(self) -> Compliance:
-        from scanner.detect.structure.config_detector import Compliance
+    def _config_detector(self) -> ConfigDetector:
+        from scanner.detect.structure.config_detector import ConfigDetector
 
-        return Compliance(self._book.config_rules)
+        return ConfigDetector(self._book.config_rules)
 
     def _run(self, rule: Rule, path: str, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         """Run the exact pattern of one rule on the windows around its hits."""

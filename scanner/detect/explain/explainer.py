@@ -25,7 +25,7 @@ from scanner.detect.explain.trace import Choice, Refusal
 from scanner.detect.rules.model import Rule
 from scanner.detect.rules.rulebook import Rulebook
 from scanner.detect.structure import FileKind, NotParsedError, file_kind, structures, value_paths
-from scanner.detect.structure.config_detector import Setting, fault_of
+from scanner.detect.structure.config_detector import Setting, flaw_of
 from scanner.detect.structure.config_detector import settings as settings_of
 from scanner.detect.values import likelihood
 from scanner.detect.values.config_values import is_random, is_sensitive
@@ -335,5 +335,5 @@ def _settings(kind: FileKind, data: bytes, line: _Line) -> Iterator[tuple[Settin
     for document in documents:
         for setting in settings_of(document, data, value_paths.values(document.leaves, data)):
             if line.touches(setting.leaf.start, setting.leaf.end):
-                flaw = fault_of(setting, kind, sensitive=is_sensitive(setting.name))
+                flaw = flaw_of(setting, kind, sensitive=is_sensitive(setting.name))
                 yield setting, reasons.of_setting(setting.name, setting.value, flaw)

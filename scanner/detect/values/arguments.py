@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scanner.detect.values.config_values import flaw, is_sensitive
+from scanner.detect.values.config_values import find_flaw, is_sensitive
 from scanner.detect.values.placeholders import is_dummy, is_placeholder
 from scanner.detect.values.templates import Verdict
 from scanner.model import Confidence
@@ -40,7 +40,7 @@ def command_argument(candidate: Candidate) -> Confidence | None:
         return None
     if candidate.line[candidate.at + len(value) :].startswith(b"}"):
         return None  # it is part of a template
-    found = flaw(name if is_sensitive(name) else "password", value, sensitive=True)
+    found = find_flaw(name if is_sensitive(name) else "password", value, sensitive=True)
     if found is None or found.verdict is Verdict.MALFORMED:
         return None
     return found.confidence

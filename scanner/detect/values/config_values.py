@@ -177,7 +177,7 @@ def configured(candidate: Candidate) -> Confidence | None:
 def _confidence(name: str, value: str) -> Confidence | None:
     sensitive = is_sensitive(name)
     vague = not sensitive and is_vague(name, ())
-    found = flaw(name, value, sensitive=sensitive, vague=vague)
+    found = find_flaw(name, value, sensitive=sensitive, vague=vague)
     return found.confidence if found else None
 
 
@@ -197,7 +197,7 @@ def trimmed(value: bytes, before: bytes) -> bytes:
     return value if b"{" in value else value.rstrip(b"]})")
 
 
-def flaw(
+def find_flaw(
     name: str, value: str, *, sensitive: bool, vague: bool = False, example: bool = False
 ) -> Flaw | None:
     """Return what is wrong with the value of a setting; None if it is a proper reference.

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from scanner.detect.structure.file_kinds import file_kind
 from scanner.detect.values.config_values import (
-    flaw,
     is_random,
     is_sensitive,
     reads_as_words_only,
@@ -35,7 +34,7 @@ def env_value(candidate: Candidate) -> Confidence | None:
     rest = candidate.line[candidate.at + len(candidate.value) :].strip(b"= \t")
     quoted = rest[:1] if rest[:1] in {b'"', b"'"} else b""
     value = trimmed(rest[len(quoted) :], quoted).decode("latin-1")
-    found = flaw(name, value, sensitive=is_sensitive(name))
+    found = find_flaw(name, value, sensitive=is_sensitive(name))
     in_words = reads_as_words_only(value) or " " in value
     is_literal = found and found.verdict is not Verdict.MALFORMED and not in_words
     if found and is_literal and found.severity is not Severity.LOW:

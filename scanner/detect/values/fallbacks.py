@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from scanner.detect.values.assignments import is_not_a_string, shannon
-from scanner.detect.values.config_values import flaw, is_sensitive, is_vague, strength
+from scanner.detect.values.config_values import find_flaw, is_sensitive, is_vague, strength
 from scanner.detect.values.placeholders import is_dummy, is_placeholder
 from scanner.detect.values.templates import Verdict, judge
 from scanner.model import Confidence
@@ -85,7 +85,7 @@ def literal(name: str, value: str) -> Confidence | None:
     if _CODE_OR_TEXT.search(value):
         return None
     vague = is_vague(name, ()) or bool(_SALT.search(name))
-    found = flaw(name, value, sensitive=is_sensitive(name), vague=vague)
+    found = find_flaw(name, value, sensitive=is_sensitive(name), vague=vague)
     if found:
         return found.confidence if found.verdict is Verdict.LITERAL else None
     return Confidence.MEDIUM if vague and _is_random_text(value) else None
