@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from scanner.detect.structure.file_kinds import file_kind
 from scanner.detect.values.config_values import (
+    find_flaw,
     is_random,
     is_sensitive,
     reads_as_words_only,
