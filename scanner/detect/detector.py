@@ -355,7 +355,7 @@ class Detector:
             return ()
         from scanner.detect import detect_secrets
 
-        if len(hits) > detect_secrets.MOST_HITS:
+        if len(hits) > detect_secrets.MAX_HITS:
             return None
         assert self._settings is not None  # noqa: S101 - the caller checks it
         first = self._numbering.detect_secrets

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 
 class Found(NamedTuple):
-    """A secret as detect-secrets knows it. It holds plaintext: it never leaves scanner.detect.
+    """A secret that detect-secrets found. It holds plaintext and never leaves scanner.detect.
 
-    `line` is what detect-secrets reports, and where its audit looks. `start` and `end` are where
-    the value stands in the file's bytes, -1 where it does not stand there as such (an escape, a
-    text folded over lines).
+    kind: the type that a baseline records.
+    line: the line that detect-secrets reports and its audit opens.
+    start, end: the span of the value in the file's bytes; -1 if the file does not contain it
+        literally (an escape, or a text folded over lines).
     """
 
     kind: str
