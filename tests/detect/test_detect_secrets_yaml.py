@@ -12,7 +12,7 @@ import pytest
 
 from scanner.detect.detect_secrets import library
 from scanner.detect.detect_secrets.ini import ini_lines
-from scanner.detect.detect_secrets.yaml_lines import Lines, transformed, yaml_lines
+from scanner.detect.detect_secrets.yaml_lines import YamlLines, transformed, yaml_lines
 from scanner.detect.detect_secrets.yaml_texts import DoubtError, InvalidError, texts
 
 CRASHED = object()
@@ -165,7 +165,7 @@ def own_lines(text: str) -> Any:
     return list_of(lines)
 
 
-def list_of(lines: Lines) -> list[str]:
+def list_of(lines: YamlLines) -> list[str]:
     return [lines[index] for index in range(len(lines))]
 
 

@@ -17,7 +17,7 @@ from scanner.detect.detect_secrets.limits import MAX_HITS, TooLargeError
 from scanner.detect.detect_secrets.settings import DetectSecretsSettings, default_settings
 
 if TYPE_CHECKING:
-    from scanner.detect.detect_secrets.found import Found
+    from scanner.detect.detect_secrets.found import FoundSecret
     from scanner.detect.detect_secrets.plugin_patterns import Prefilter
 
 __all__ = [
@@ -73,7 +73,7 @@ def scan(
     ends: Sequence[int],
     settings: DetectSecretsSettings,
     numbers: Sequence[int] | None = None,
-) -> tuple[Found, ...]:
+) -> tuple[FoundSecret, ...]:
     """Return the findings of detect-secrets in one file. The arguments are those of search.scan.
 
     Raises TooLargeError for a file that would take too much memory.

@@ -9,7 +9,7 @@ from typing import Any
 
 from scanner.detect.detect_secrets import library
 from scanner.detect.detect_secrets.baseline_settings import settings_of
-from scanner.detect.detect_secrets.settings import ALWAYS, DetectSecretsSettings, Part
+from scanner.detect.detect_secrets.settings import ALWAYS, Component, DetectSecretsSettings
 from scanner.errors import ConfigError
 
 VERSION = "1.5.0"
@@ -42,20 +42,21 @@ def upgrade(document: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def empty_document(settings: DetectSecretsSettings) -> dict[str, Any]:
     """Return a new baseline without results, in the form that detect-secrets 1.5.0 writes."""
-    filters = (part for part in settings.filters if part.name not in ALWAYS)
+    filters = (component for component in settings.filters if component.name not in ALWAYS)
     return {
         "version": VERSION,
-        "plugins_used": [_entry("name", part) for part in settings.plugins],
-        "filters_used": [_entry("path", part) for part in filters],
+        "plugins_used": [_entry("name", component) for component in settings.plugins],
+        "filters_used": [_entry("path", component) for component in filters],
         "results": {},
     }
 
 
-def _entry(key: str, part: Part) -> dict[str, Any]:
+def _entry(key: str, component: Component) -> dict[str, Any]:
     options = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in part.options
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in component.options
     }
-    return {key: part.name, **options}
+    return {key: component.name, **options}
 
 
 def _upgraded(document: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -26,8 +26,8 @@ from scanner.detect.detect_secrets.settings import (
     PLUGINS,
     VERIFICATION,
     WORDLIST,
+    Component,
     DetectSecretsSettings,
-    Part,
     default_settings,
     in_order,
 )
@@ -65,7 +65,7 @@ def _entries(document: Mapping[str, Any], key: str, where: str) -> Sequence[Mapp
     return entries
 
 
-def _plugin(entry: Mapping[str, Any], where: str) -> Part:
+def _plugin(entry: Mapping[str, Any], where: str) -> Component:
     name = str(entry.get("name"))
     if name not in PLUGINS or "path" in entry:
         raise ConfigError(
@@ -85,7 +85,7 @@ def _plugin(entry: Mapping[str, Any], where: str) -> Part:
         _linear(f"keyword_exclude of {name}", merged["keyword_exclude"], where, re.IGNORECASE)
     elif "keyword_exclude" in merged:
         merged["keyword_exclude"] = ""  # versions 0.x write null
-    return Part(name, tuple(merged.items()))
+    return Component(name, tuple(merged.items()))
 
 
 def _limit(name: str, value: Any, where: str) -> float:
@@ -99,7 +99,7 @@ def _limit(name: str, value: Any, where: str) -> float:
     return float(value)
 
 
-def _filter(entry: Mapping[str, Any], where: str) -> Part:
+def _filter(entry: Mapping[str, Any], where: str) -> Component:
     path = entry.get("path")
     check = _FILTERS.get(path) if isinstance(path, str) else None
     if path is None or check is None:
@@ -111,7 +111,7 @@ def _filter(entry: Mapping[str, Any], where: str) -> Part:
             where=where,
         )
     options = {key: value for key, value in entry.items() if key != "path"}
-    return Part(path, tuple(check(path, options, where).items()))
+    return Component(path, tuple(check(path, options, where).items()))
 
 
 _Options = dict[str, Any]

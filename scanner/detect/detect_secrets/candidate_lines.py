@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from scanner.detect.detect_secrets.plugin_patterns import Usage, usages
-from scanner.detect.detect_secrets.settings import LIMITS, DetectSecretsSettings, least_distinct
+from scanner.detect.detect_secrets.settings import LIMITS, DetectSecretsSettings, min_distinct
 
 _WINDOW = 256
 _ALPHABETS = {
@@ -37,7 +37,7 @@ class _MinDistinct(NamedTuple):
         return len(text) == len(window) or len(set(text)) >= self.distinct
 
 
-Lines = dict[int, frozenset[str]]
+CandidateLines = dict[int, frozenset[str]]
 """Sorted line numbers from 0, and the plugins whose prefilters matched in each line."""
 
 
@@ -48,14 +48,14 @@ def lines(
     settings: DetectSecretsSettings,
     *,
     ini: bool,
-) -> Lines:
+) -> CandidateLines:
     """Return the lines that contain the last byte before each of `ends`, and their plugins.
 
     numbers: the number of the prefilter that matched at each end; None if unknown, then every
         plugin counts.
     ini: the file may be INI.
     """
-    found: Lines = {}
+    found: CandidateLines = {}
     at = line = 0
     for end, plugins in _useful_hits(data, ends, numbers, settings, ini=ini):
         last = max(end - 1, 0)
@@ -76,7 +76,7 @@ def _useful_hits(
     """Yield the ends of the hits that a plugin may find something at, and these plugins."""
     table = _table(settings)
     if numbers is None:
-        every = frozenset(part.name for part in settings.plugins)
+        every = frozenset(component.name for component in settings.plugins)
         yield from ((end, every) for end in ends)
         return
     for end, number in zip(ends, numbers, strict=True):
@@ -89,9 +89,9 @@ def _useful_hits(
 def _table(settings: DetectSecretsSettings) -> tuple[tuple[Usage, _MinDistinct | None], ...]:
     """Return the usage of each prefilter, and the minimum of those that one entropy plugin uses."""
     minimums = {
-        part.name: _min_distinct(part.name, part.option("limit"))
-        for part in settings.plugins
-        if part.name in LIMITS
+        component.name: _min_distinct(component.name, component.option("limit"))
+        for component in settings.plugins
+        if component.name in LIMITS
     }
     return tuple(
         (usage, minimums.get(next(iter(usage.plugins))) if len(usage.plugins) == 1 else None)
@@ -104,4 +104,4 @@ def _min_distinct(name: str, limit: float) -> _MinDistinct:
     alphabet = bytes(code if code in characters else ord(" ") for code in range(256))
     # A transformer may add a backslash, which then counts as one of the characters.
     added = int(b"\\"[0] in characters)
-    return _MinDistinct(alphabet=alphabet, distinct=least_distinct(limit) - added)
+    return _MinDistinct(alphabet=alphabet, distinct=min_distinct(limit) - added)

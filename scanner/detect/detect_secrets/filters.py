@@ -24,15 +24,15 @@ from scanner.detect.detect_secrets.settings import (
     GIBBERISH,
     INDIRECT,
     VERIFICATION,
+    Component,
     DetectSecretsSettings,
-    Part,
 )
 
 _INVALID_FILE, _NON_TEXT_FILE = ALWAYS
 _HEURISTIC = "detect_secrets.filters.heuristic."
 _SWAGGER = _HEURISTIC + "is_swagger_file"
 # The arguments of the functions that run as they are. The first one tells the stage.
-_ARGUMENTS = {
+ARGUMENTS = {
     _NON_TEXT_FILE: ("filename",),
     _HEURISTIC + "is_lock_file": ("filename",),
     _HEURISTIC + "is_likely_id_string": ("secret", "line", "plugin"),
@@ -64,12 +64,12 @@ class Filters:
 
     def __init__(self, settings: DetectSecretsSettings) -> None:
         self._by_stage: dict[str, list[_Filter]] = {"filename": [], "line": [], "secret": []}
-        filters = [*settings.filters, Part(_NON_TEXT_FILE)]
+        filters = [*settings.filters, Component(_NON_TEXT_FILE)]
         if settings.own_file:
-            filters.append(Part(BASELINE_FILE, (("filename", settings.own_file),)))
-        for part in filters:
-            if part.name not in {_INVALID_FILE, VERIFICATION}:
-                stage, function = _filter(part)
+            filters.append(Component(BASELINE_FILE, (("filename", settings.own_file),)))
+        for component in filters:
+            if component.name not in {_INVALID_FILE, VERIFICATION}:
+                stage, function = _filter(component)
                 self._by_stage[stage].append(function)
 
     def ignore(self, stage: str, **values: Any) -> bool:
@@ -77,42 +77,42 @@ class Filters:
         return any(function(values) for function in self._by_stage[stage])
 
 
-def _filter(part: Part) -> tuple[str, _Filter]:
+def _filter(component: Component) -> tuple[str, _Filter]:
     """Return the stage and the function of a filter. The function takes values by their names."""
-    replaced = _REPLACED.get(part.name)
+    replaced = _REPLACED.get(component.name)
     if replaced:
         stage, create = replaced
-        return stage, create(part)
-    function = library.filter_function(part.name)
-    arguments = _ARGUMENTS[part.name]
+        return stage, create(component)
+    function = library.filter_function(component.name)
+    arguments = ARGUMENTS[component.name]
     return arguments[0], lambda values: function(**{name: values[name] for name in arguments})
 
 
-def _excluded(what: str) -> Callable[[Part], _Filter]:
-    def create(part: Part) -> _Filter:
-        regexes = [Linear(pattern) for pattern in part.option("pattern")]
+def _excluded(what: str) -> Callable[[Component], _Filter]:
+    def create(component: Component) -> _Filter:
+        regexes = [Linear(pattern) for pattern in component.option("pattern")]
         return lambda values: any(regex.search(values[what]) for regex in regexes)
 
     return create
 
 
-def _baseline_file(part: Part) -> _Filter:
-    return lambda values: posixpath.basename(values["filename"]) == part.option("filename")
+def _baseline_file(component: Component) -> _Filter:
+    return lambda values: posixpath.basename(values["filename"]) == component.option("filename")
 
 
-def _swagger(_part: Part) -> _Filter:
+def _swagger(_component: Component) -> _Filter:
     # The library searches `.*swagger.*`, which means the same but takes quadratic time.
     return lambda values: "swagger" in values["filename"]
 
 
-def _indirect(_part: Part) -> _Filter:
+def _indirect(_component: Component) -> _Filter:
     regex = linear(INDIRECT_REFERENCE)
     return lambda values: (
         len(values["line"]) <= _MAX_INDIRECT_LINE and bool(regex.search(values["line"]))
     )
 
 
-def _allowlisted(_part: Part) -> _Filter:
+def _allowlisted(_component: Component) -> _Filter:
     regex_of = library.module("filters.allowlist").get_allowlist_regexes
 
     @functools.cache
@@ -132,14 +132,14 @@ def _allowlisted(_part: Part) -> _Filter:
     return has_pragma
 
 
-def _gibberish(part: Part) -> _Filter:
-    library.module("filters.gibberish").initialize(limit=part.option("limit"))
+def _gibberish(component: Component) -> _Filter:
+    library.module("filters.gibberish").initialize(limit=component.option("limit"))
     function = library.filter_function(GIBBERISH)
     return lambda values: function(secret=values["secret"], plugin=values["plugin"])
 
 
 # The stage and the constructor of the filters that do not run the library's function as it is.
-_REPLACED: Mapping[str, tuple[str, Callable[[Part], _Filter]]] = {
+_REPLACED: Mapping[str, tuple[str, Callable[[Component], _Filter]]] = {
     ALLOWLIST: ("line", _allowlisted),
     BASELINE_FILE: ("filename", _baseline_file),
     EXCLUDE_FILE: ("filename", _excluded("filename")),

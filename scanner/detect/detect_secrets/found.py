@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Found(NamedTuple):
+class FoundSecret(NamedTuple):
     """A secret that detect-secrets found. It holds plaintext and never leaves scanner.detect.
 
     kind: the type that a baseline records.
@@ -22,4 +22,4 @@ class Found(NamedTuple):
     end: int = -1
 
     def __repr__(self) -> str:
-        return f"Found(kind={self.kind!r}, line={self.line})"
+        return f"FoundSecret(kind={self.kind!r}, line={self.line})"

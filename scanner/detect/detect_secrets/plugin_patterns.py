@@ -14,7 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from scanner.detect.detect_secrets.settings import DetectSecretsSettings, Part, least_distinct
+from scanner.detect.detect_secrets.settings import (
+    Component,
+    DetectSecretsSettings,
+    min_distinct,
+)
 
 
 class Prefilter(NamedTuple):
@@ -50,21 +54,21 @@ def usages(settings: DetectSecretsSettings) -> tuple[Usage, ...]:
 
 def _usages(settings: DetectSecretsSettings) -> dict[Prefilter, Usage]:
     found: dict[Prefilter, Usage] = {}
-    for part in settings.finders:
-        for prefilter, ini in _prefilters_of(part).items():
+    for component in settings.active_plugins:
+        for prefilter, ini in _prefilters_of(component).items():
             known = found.get(prefilter, Usage(plugins=frozenset(), ini=ini))
-            plugins = known.plugins | {part.name}
+            plugins = known.plugins | {component.name}
             found[prefilter] = Usage(plugins=plugins, ini=known.ini and ini)
     return found
 
 
-def _prefilters_of(part: Part) -> dict[Prefilter, bool]:
+def _prefilters_of(component: Component) -> dict[Prefilter, bool]:
     """Return the prefilters of one plugin, and whether each is only for INI."""
-    if part.name in _ENTROPY_TEXTS:
-        quoted, bare = _ENTROPY_TEXTS[part.name](part)
+    if component.name in _ENTROPY_TEXTS:
+        quoted, bare = _ENTROPY_TEXTS[component.name](component)
         patterns, in_ini = _strings(quoted, bare), _strings_in_ini(bare)
     else:
-        patterns, in_ini = _PLUGINS[part.name], _IN_INI.get(part.name, ())
+        patterns, in_ini = _PLUGINS[component.name], _IN_INI.get(component.name, ())
     found = dict.fromkeys((*patterns, _CASE_VARIANTS), False) if patterns else {}
     return found | dict.fromkeys(in_ini, True)
 
@@ -225,9 +229,9 @@ _IN_INI: Mapping[str, tuple[Prefilter, ...]] = {
 }
 
 
-def _base64(part: Part) -> tuple[str, str]:
+def _base64(component: Component) -> tuple[str, str]:
     """Return the patterns of a plugin's text in quotes and without; "" if none can match."""
-    least = least_distinct(part.option("limit"))
+    least = min_distinct(component.option("limit"))
     if least > 69:  # the plugin knows fewer characters
         return "", ""
     # A transformer may have added one of the required characters, a backslash.
@@ -239,13 +243,13 @@ def _base64(part: Part) -> tuple[str, str]:
     return text, rf"[=-]*[A-Za-z0-9+/\\_]{inside}{{{least - 4},}}"
 
 
-def _hex(part: Part) -> tuple[str, str]:
-    least = least_distinct(part.option("limit"))
+def _hex(component: Component) -> tuple[str, str]:
+    least = min_distinct(component.option("limit"))
     text = rf"[0-9A-Fa-f]{{{least},}}" if least <= 22 else ""
     return text, text
 
 
-_ENTROPY_TEXTS: Mapping[str, Callable[[Part], tuple[str, str]]] = {
+_ENTROPY_TEXTS: Mapping[str, Callable[[Component], tuple[str, str]]] = {
     "Base64HighEntropyString": _base64,
     "HexHighEntropyString": _hex,
 }

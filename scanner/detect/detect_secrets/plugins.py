@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from scanner.detect.detect_secrets import library
 from scanner.detect.detect_secrets.linear_regex import Linear, UnsupportedError, linear
-from scanner.detect.detect_secrets.settings import PLUGINS, Part, least_distinct
+from scanner.detect.detect_secrets.settings import PLUGINS, Component, min_distinct
 
 
 class _Requirement(NamedTuple):
@@ -77,11 +77,11 @@ _MANY_SPACES = re.compile(" {4,}")
 class Plugin:
     """One plugin. The library's object is created for the first line that needs it."""
 
-    def __init__(self, part: Part) -> None:
-        self.name = part.name
-        self.kind = PLUGINS[part.name]
-        self._part = part
-        self._requirement = _REQUIREMENTS[part.name]
+    def __init__(self, component: Component) -> None:
+        self.name = component.name
+        self.kind = PLUGINS[component.name]
+        self._component = component
+        self._requirement = _REQUIREMENTS[component.name]
         self._library_plugin: Any = None
 
     def may_match(self, line: str, lowered: str) -> bool:
@@ -96,7 +96,9 @@ class Plugin:
     def library_plugin(self) -> Any:
         """The library's object."""
         if self._library_plugin is None:
-            self._library_plugin = library.plugin(self._part.name, dict(self._part.options))
+            self._library_plugin = library.plugin(
+                self._component.name, dict(self._component.options)
+            )
             self._prepare()
         return self._library_plugin
 
@@ -135,10 +137,10 @@ class _Entropy(Plugin):
     runs only on the runs of these characters, which RE2 finds.
     """
 
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self._limit: float = part.option("limit")
-        self._least = least_distinct(self._limit)
+    def __init__(self, component: Component) -> None:
+        super().__init__(component)
+        self._limit: float = component.option("limit")
+        self._least = min_distinct(self._limit)
         self._runs: Any = None
 
     def _prepare(self) -> None:
@@ -158,7 +160,7 @@ class _Keyword(Plugin):
     """Runs the patterns of the file's type."""
 
     def _prepare(self) -> None:
-        excluded = self._part.option("keyword_exclude")
+        excluded = self._component.option("keyword_exclude")
         if excluded:
             self._library_plugin.keyword_exclude = Linear(excluded, re.IGNORECASE)
         self._type_of = library.module("util.filetype").determine_file_type
@@ -227,6 +229,6 @@ _CLASSES: Mapping[str, type[Plugin]] = {
 }
 
 
-def create(part: Part) -> Plugin:
+def create(component: Component) -> Plugin:
     """Create a plugin."""
-    return _CLASSES.get(part.name, Plugin)(part)
+    return _CLASSES.get(component.name, Plugin)(component)

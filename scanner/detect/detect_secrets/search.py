@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from scanner.detect.detect_secrets import candidate_lines
-from scanner.detect.detect_secrets.found import Found
+from scanner.detect.detect_secrets.found import FoundSecret
 from scanner.detect.detect_secrets.ini import ini_lines
 from scanner.detect.detect_secrets.limits import MAX_LINES, SplitLines, offsets_of, require_at_most
 from scanner.detect.detect_secrets.settings import ALLOWLIST, DetectSecretsSettings
@@ -55,7 +55,7 @@ def scan(
     ends: Sequence[int],
     settings: DetectSecretsSettings,
     numbers: Sequence[int] | None = None,
-) -> tuple[Found, ...]:
+) -> tuple[FoundSecret, ...]:
     """Return the findings of `detect-secrets scan --all-files -n` in one file.
 
     data: the whole file. One that is not UTF-8 has no findings, as in detect-secrets.
@@ -82,7 +82,7 @@ def scan(
         if "\r" in text:  # a line break for detect-secrets, but not for the prefilter
             text = text.replace("\r", "\n")
             require_at_most(text.count("\n"), MAX_LINES)
-            every = frozenset(part.name for part in settings.plugins)
+            every = frozenset(component.name for component in settings.plugins)
             hit = dict.fromkeys(range(text.count("\n") + 1), every)
     for candidates in _readings(path, text, hit, scanner):
         found = _search(path, candidates, scanner)
@@ -100,7 +100,7 @@ def _may_hide_text(data: bytes) -> bool:
 
 
 def _readings(
-    path: str, text: str, hit: candidate_lines.Lines, scanner: _LineScanner
+    path: str, text: str, hit: candidate_lines.CandidateLines, scanner: _LineScanner
 ) -> Iterator[_Candidates]:
     """Yield the readings of a file that detect-secrets tries until one has a secret."""
     lines = ini_lines(text, scanner.is_pragma, sectionless=False)
@@ -115,13 +115,13 @@ def _readings(
             yield _all_lines(lines, hit)
 
 
-def _all_lines(lines: list[str], hit: candidate_lines.Lines) -> _Candidates:
+def _all_lines(lines: list[str], hit: candidate_lines.CandidateLines) -> _Candidates:
     """Return all lines of INI with all plugins, since a value may be far from its key."""
     plugins = frozenset().union(*hit.values())
     return _Candidates(lines=lines, plugins=dict.fromkeys(range(len(lines)), plugins))
 
 
-def _yaml(text: str, hit: candidate_lines.Lines) -> _Candidates | None:
+def _yaml(text: str, hit: candidate_lines.CandidateLines) -> _Candidates | None:
     """Return the transformed lines of YAML; None if it is not one document, or has no text."""
     from scanner.detect.detect_secrets.yaml_lines import yaml_lines
 
@@ -157,7 +157,7 @@ class _LineScanner:
         from scanner.detect.detect_secrets.filters import Filters
         from scanner.detect.detect_secrets.linear_regex import linear
 
-        self._plugins = [plugins.create(part) for part in settings.plugins]
+        self._plugins = [plugins.create(component) for component in settings.plugins]
         self._filters = Filters(settings)
         self._types = library.module("util.filetype")
         allowlist = library.module(ALLOWLIST.split(".", 1)[1].rsplit(".", 1)[0])
@@ -210,10 +210,10 @@ _Extent = tuple[int, int]
 
 def _search(
     path: str, candidates: _Candidates, scanner: _LineScanner
-) -> list[tuple[Found, _Extent]]:
+) -> list[tuple[FoundSecret, _Extent]]:
     """Return the first occurrence of each secret, with the lines of the file that it is from."""
     hashed: Callable[[str], str] = _hash()
-    found: dict[tuple[str, str], tuple[Found, _Extent]] = {}
+    found: dict[tuple[str, str], tuple[FoundSecret, _Extent]] = {}
     for number, names in candidates.plugins.items():
         if number >= len(candidates.lines):
             continue
@@ -224,7 +224,7 @@ def _search(
                 digest = hashed(secret.text)
             except UnicodeEncodeError:  # a YAML escape gives half a surrogate pair
                 continue
-            occurrence = Found(
+            occurrence = FoundSecret(
                 kind=secret.kind, hashed_secret=digest, line=number + 1, secret=secret.text
             )
             extent = candidates.extents.get(number, (number + 1, number + 1))
@@ -253,7 +253,7 @@ class _Locator:
         self._starts.append(len(data))
         self._left = _MAX_SEARCHED
 
-    def locate(self, found: Found, extent: _Extent) -> Found:
+    def locate(self, found: FoundSecret, extent: _Extent) -> FoundSecret:
         """Return the finding with the span of its value, if the file's lines contain it."""
         first, last = extent if extent[0] else (1, len(self._starts))
         start = self._starts[min(first, len(self._starts)) - 1]

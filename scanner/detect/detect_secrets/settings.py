@@ -74,7 +74,7 @@ EXCLUDE_FILE, EXCLUDE_LINE, EXCLUDE_SECRET = (
 )
 
 
-class Part(NamedTuple):
+class Component(NamedTuple):
     """A plugin or a filter.
 
     name: the plugin's class, or the filter's import path.
@@ -95,37 +95,41 @@ class DetectSecretsSettings(NamedTuple):
     own_file: the name of the baseline itself. Files of that name are not scanned.
     """
 
-    plugins: tuple[Part, ...]
-    filters: tuple[Part, ...]
+    plugins: tuple[Component, ...]
+    filters: tuple[Component, ...]
     own_file: str = ""
 
     @property
-    def finders(self) -> tuple[Part, ...]:
+    def active_plugins(self) -> tuple[Component, ...]:
         """The plugins that may find something.
 
         IP addresses have no letters, so the filter that requires letters ignores all of them.
         """
-        if not any(part.name == NOT_ALPHANUMERIC for part in self.filters):
+        if not any(component.name == NOT_ALPHANUMERIC for component in self.filters):
             return self.plugins
-        return tuple(part for part in self.plugins if part.name != "IPPublicDetector")
+        return tuple(
+            component for component in self.plugins if component.name != "IPPublicDetector"
+        )
 
     @property
     def disabled_plugins(self) -> tuple[str, ...]:
         """Default plugins that do not run."""
-        return tuple(sorted(set(PLUGINS) - {part.name for part in self.plugins}))
+        return tuple(sorted(set(PLUGINS) - {component.name for component in self.plugins}))
 
     @property
     def extra_filters(self) -> tuple[str, ...]:
         """Filters beyond the default, which hide findings, with their options as text."""
         return tuple(
-            " ".join([part.name, *(f"{key}={value!r}" for key, value in part.options)])
-            for part in self.filters
-            if part.name not in {*DEFAULT_FILTERS, *ALWAYS, VERIFICATION}
-            and not (part.name == BASELINE_FILE and part.option("filename") == self.own_file)
+            " ".join([component.name, *(f"{key}={value!r}" for key, value in component.options)])
+            for component in self.filters
+            if component.name not in {*DEFAULT_FILTERS, *ALWAYS, VERIFICATION}
+            and not (
+                component.name == BASELINE_FILE and component.option("filename") == self.own_file
+            )
         ) + tuple(
             f"KeywordDetector {key}={value!r}"
-            for part in self.plugins
-            for key, value in part.options
+            for component in self.plugins
+            for key, value in component.options
             if key == "keyword_exclude" and value
         )
 
@@ -143,26 +147,26 @@ def loaded(data: bytes) -> DetectSecretsSettings:
 
     plugins, filters, own_file = json.loads(data)
     return DetectSecretsSettings(
-        plugins=_parts(plugins), filters=_parts(filters), own_file=own_file
+        plugins=_components(plugins), filters=_components(filters), own_file=own_file
     )
 
 
-def _parts(rows: Sequence[tuple[str, Sequence[tuple[str, Any]]]]) -> tuple[Part, ...]:
+def _components(rows: Sequence[tuple[str, Sequence[tuple[str, Any]]]]) -> tuple[Component, ...]:
     return tuple(
-        Part(name, tuple((key, tuple(v) if isinstance(v, list) else v) for key, v in options))
+        Component(name, tuple((key, tuple(v) if isinstance(v, list) else v) for key, v in options))
         for name, options in rows
     )
 
 
 def default_settings() -> DetectSecretsSettings:
     """Return all 27 plugins with default limits, and the filters of `detect-secrets scan -n`."""
-    plugins = (Part(name, DEFAULT_OPTIONS.get(name, ())) for name in PLUGINS)
+    plugins = (Component(name, DEFAULT_OPTIONS.get(name, ())) for name in PLUGINS)
     return DetectSecretsSettings(
-        in_order(plugins), in_order(Part(path) for path in DEFAULT_FILTERS)
+        in_order(plugins), in_order(Component(path) for path in DEFAULT_FILTERS)
     )
 
 
-def least_distinct(limit: float) -> int:
+def min_distinct(limit: float) -> int:
     """Return the minimum number of different characters of a text with an entropy over `limit`."""
     count = 1
     while count < 300:  # the maximum limit of detect-secrets, 8 bits, needs 257 characters
@@ -179,7 +183,7 @@ def _log2(value: float) -> float:
     return log(value, 2)  # noqa: FURB163 - rounds like the plugins do
 
 
-def in_order(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """Return the parts sorted by name. The last one counts if a name occurs twice."""
-    by_name = {part.name: part for part in parts}
-    return tuple(sorted(by_name.values(), key=lambda part: part.name.lower()))
+def in_order(components: Iterable[Component]) -> tuple[Component, ...]:
+    """Return the components sorted by name. The last one counts if a name occurs twice."""
+    by_name = {component.name: component for component in components}
+    return tuple(sorted(by_name.values(), key=lambda component: component.name.lower()))

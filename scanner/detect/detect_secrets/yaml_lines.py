@@ -12,7 +12,7 @@ import yaml
 
 from scanner.detect.detect_secrets import library
 from scanner.detect.detect_secrets.limits import MAX_LINES, MAX_NON_ASCII, require_at_most
-from scanner.detect.detect_secrets.yaml_texts import DoubtError, InvalidError, Text, texts
+from scanner.detect.detect_secrets.yaml_texts import DoubtError, InvalidError, YamlText, texts
 
 _COMMENT = re.compile(r"(?<!\s)\s+#[\S ]*")
 # The library's loader reads about 100,000 characters a second, and copies the target of each alias.
@@ -27,14 +27,14 @@ _LOAD_ERRORS = (
 )
 
 
-class Lines:
+class YamlLines:
     """The transformed lines. Each is made when it is read.
 
     sources: the value of each line; None for an empty line.
     """
 
     def __init__(self, source: list[str]) -> None:
-        self.sources: list[Text | None] = []
+        self.sources: list[YamlText | None] = []
         self._source = source
         self._comments: dict[int, str] = {}  # by line of the file
 
@@ -56,7 +56,7 @@ class Lines:
         return self._comments[line]
 
 
-def yaml_lines(text: str) -> Lines | None:
+def yaml_lines(text: str) -> YamlLines | None:
     """Return the lines of the library's transformer; None if it returns none.
 
     Also None if it would take hours or too much memory; then plugins run on the file's own lines.
@@ -79,13 +79,13 @@ def _is_too_slow(text: str) -> bool:
     return len(text) > _MAX_SLOW_SIZE or copied > _MAX_COPIED
 
 
-def transformed(found: Iterable[Text], text: str) -> Lines | None:
+def transformed(found: Iterable[YamlText], text: str) -> YamlLines | None:
     """Return the transformed lines: each text in its own line, or in the next free one.
 
     None if they would be too long.
     """
     require_at_most(text.count("\n"), MAX_LINES)
-    lines = Lines(text.splitlines())
+    lines = YamlLines(text.splitlines())
     seen = set()
     size = line = 0
     for item in sorted(found, key=lambda one: one.line):
@@ -103,7 +103,7 @@ def transformed(found: Iterable[Text], text: str) -> Lines | None:
     return lines
 
 
-def texts_of_library(text: str) -> list[Text]:
+def texts_of_library(text: str) -> list[YamlText]:
     """Return the texts that the library's parser finds; none if it cannot parse the file."""
     last = len(text.splitlines())
     try:
@@ -117,7 +117,7 @@ def texts_of_library(text: str) -> list[Text]:
     return found if is_valid else []
 
 
-def _texts_below(root: Any) -> Iterator[Text]:
+def _texts_below(root: Any) -> Iterator[YamlText]:
     """Yield the texts of the library's document, in the order of `in_breadth`.
 
     The library represents a text by a mapping with `__line__`. Nothing is visited twice.
@@ -133,7 +133,7 @@ def _texts_below(root: Any) -> Iterator[Text]:
             value = item["__value__"]
             if isinstance(value, bytes):
                 value = base64.b64encode(value).decode()
-            yield Text(
+            yield YamlText(
                 key=item["__original_key__"],
                 value=value,
                 line=item["__line__"],

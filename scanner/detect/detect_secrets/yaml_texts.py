@@ -33,7 +33,7 @@ class InvalidError(Exception):
     """The text is not one YAML document that the loader can build."""
 
 
-class Text(NamedTuple):
+class YamlText(NamedTuple):
     """A value that is text.
 
     line: its line in the transformer's output.
@@ -49,7 +49,7 @@ class Text(NamedTuple):
     escaped: bool
 
 
-def texts(text: str) -> list[Text]:
+def texts(text: str) -> list[YamlText]:
     """Return all texts of a YAML file, in the library's order.
 
     Raises InvalidError if the library does not accept the file, DoubtError if only the library
@@ -68,7 +68,7 @@ def texts(text: str) -> list[Text]:
     return builder.finish()
 
 
-def in_breadth(root: Any) -> Iterator[Text]:
+def in_breadth(root: Any) -> Iterator[YamlText]:
     """Yield the texts below a mapping or sequence, breadth first, in the transformer's order.
 
     The target of aliases is visited once, since its texts would be the same.
@@ -77,7 +77,7 @@ def in_breadth(root: Any) -> Iterator[Text]:
     seen = set()
     while queue:
         item = queue.popleft()
-        if isinstance(item, Text):
+        if isinstance(item, YamlText):
             yield item
         elif item and id(item) not in seen:
             seen.add(id(item))
@@ -130,7 +130,7 @@ class _Builder:
         if handler:
             handler(event)
 
-    def finish(self) -> list[Text]:
+    def finish(self) -> list[YamlText]:
         if self._tabs:
             raise DoubtError  # a tab is outside of quotes and blocks
         if self._merged and self._has_double_key:
@@ -200,7 +200,7 @@ class _Builder:
             line = key.start_mark.line + 1
             escaped = self._has_escape(key) or self._has_escape(event)
             last = event.end_mark.line + 1
-            found = Text(
+            found = YamlText(
                 key=key.value, value=value, line=line, first=line, last=last, escaped=escaped
             )
             self._add(found, end)
