@@ -241,17 +241,17 @@ def ini_text(rng: random.Random) -> str:
     return "\n".join(lines) + rng.choice(["", "\n"])
 
 
-@pytest.mark.parametrize("headless", [False, True])
-def test_ini_is_read_as_the_library_reads_it(*, headless: bool) -> None:
+@pytest.mark.parametrize("sectionless", [False, True])
+def test_ini_is_read_as_the_library_reads_it(*, sectionless: bool) -> None:
     allowlist = library.module("filters.allowlist")
     pragmas = [allowlist.get_allowlist_regexes((mark, ""), nextline=True) for mark in "#;"]
-    name = "EagerConfigFileTransformer" if headless else "ConfigFileTransformer"
+    name = "EagerConfigFileTransformer" if sectionless else "ConfigFileTransformer"
     rng = random.Random(11)
     read = 0
     for _ in range(6000):
         text = ini_text(rng)
         own = ini_lines(
-            text, lambda line: any(one.search(line) for one in pragmas), headless=headless
+            text, lambda line: any(one.search(line) for one in pragmas), sectionless=sectionless
         )
         assert own == texts_of_library("config", name, text), text
         read += bool(own)

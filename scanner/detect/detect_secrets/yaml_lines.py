@@ -110,10 +110,9 @@ def texts_of_library(text: str) -> list[YamlText]:
         found = list(_texts_below(library.yaml_document(text)))
     except _LOAD_ERRORS:
         return []
-    is_valid = all(
-        isinstance(one.key, str) and isinstance(one.value, str) and one.line <= last
-        for one in found
-    )
+    # The library may give other types than YamlText declares.
+    are_texts = all(isinstance(each, str) for one in found for each in (one.key, one.value))
+    is_valid = are_texts and all(one.line <= last for one in found)
     return found if is_valid else []
 
 
