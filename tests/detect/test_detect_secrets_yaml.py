@@ -143,7 +143,7 @@ class Writer:
         return "{" + ", ".join(f"{key}: {self.choice(*values)}" for key in "abd") + "}"
 
 
-def texts_of_library(name: str, transformer: str, text: str) -> Any:
+def lines_of_library(name: str, transformer: str, text: str) -> Any:
     """Its lines; None where it refuses the text."""
     file = io.StringIO(text)
     file.name = "a"
@@ -183,7 +183,7 @@ def test_yaml_is_read_as_the_library_reads_it(make: Callable[[Writer], str], cou
         except DoubtError:
             seen["doubt"] += 1
             continue
-        expected = texts_of_library("yaml", "YAMLTransformer", text)
+        expected = lines_of_library("yaml", "YAMLTransformer", text)
         if expected is not CRASHED:
             assert own == expected, text
             seen["lines" if own else "none"] += 1
@@ -194,7 +194,7 @@ def test_where_only_the_library_knows_it_is_asked() -> None:
     asked = 0
     for seed in range(1500):
         text = Writer(seed).document()
-        expected = texts_of_library("yaml", "YAMLTransformer", text)
+        expected = lines_of_library("yaml", "YAMLTransformer", text)
         try:
             texts(text)
         except DoubtError:
@@ -253,6 +253,6 @@ def test_ini_is_read_as_the_library_reads_it(*, sectionless: bool) -> None:
         own = ini_lines(
             text, lambda line: any(one.search(line) for one in pragmas), sectionless=sectionless
         )
-        assert own == texts_of_library("config", name, text), text
+        assert own == lines_of_library("config", name, text), text
         read += bool(own)
     assert read > 1000

@@ -28,6 +28,7 @@ from scanner.model import Confidence
 
 Range = tuple[int, int]
 _BYTES_BEFORE = 500  # before a value; they show whether it is quoted
+# Keys of a value whose name is in a sibling: `value`, `defaultValue`, `@content`.
 _VALUE_KEY = re.compile(r"(?i)^@?(?:default_?value|value|default|content|string|text)$")
 _NAME_KEYS = (
     "name",

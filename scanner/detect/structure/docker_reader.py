@@ -14,6 +14,7 @@ _INSTRUCTION = re.compile(
     rb"(?P<rest>(?:[^\n\\]|\\[^\n]|\\[ \t]*\r?\n(?:[ \t]*#[^\n]*\n)*)*)",
     re.MULTILINE,
 )
+# `NAME="two words"`, `NAME='x'`, `NAME=${X:-y}`.
 _ASSIGNMENT = re.compile(
     rb"""(?P<key>[A-Za-z_]\w*)=(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}\n]{0,300}\}|\\.|[^\s\\])*)""",
     re.DOTALL,

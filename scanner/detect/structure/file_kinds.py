@@ -55,7 +55,9 @@ _COPY_SUFFIX = re.compile(
     r"\.(?:j2|jinja2?|tpl|tmpl|gotmpl|erb|ejs|mustache|hbs|template|tftpl|example|sample|dist"
     r"|default|defaults|orig|bak|backup|old|in)$"
 )
+# `config.example.yaml`, `.env-sample`, `app.yaml.dist`.
 _EXAMPLE = re.compile(r"(?:^|[._-])(?:example|sample|template|dist|defaults?)(?:$|[._-])")
+# Generated files that are not parsed: `Cargo.lock`, `package-lock.json`, `app.min.js`.
 _LOCKED = re.compile(r"(?:^|[.-])lock(?:$|\.)|^package-lock\.json$|\.min\.|^go\.sum$")
 # Kinds by the path. Each row has a kind, words and a pattern. Paths without any of the words are
 # rejected before the slower pattern runs, since this is done for every file.

@@ -28,6 +28,7 @@ _STRING = (
     rb'|\\"[^"\\\n]*+(?:\\\\.[^"\\\n]*+)*+\\"'
 )
 _COMMENT = rb"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/"
+# A string, a comment, a bracket or sign, a bare word, or any other character.
 _TOKEN = re.compile(
     _STRING + rb"|" + _COMMENT + rb"|[{}\[\],:]|[^\s{}\[\],:\"'\\/][^\s{}\[\],:\"'\\]*|\S"
 )

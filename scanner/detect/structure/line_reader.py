@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from scanner.detect.structure.leaf import Leaf, Path, Structure
 
+# `[section]`, `[[table.name]]  # comment`.
 _SECTION = re.compile(rb"[ \t]*\[{1,2}([^\[\]\n]{1,200})\]{1,2}[ \t]*(?:[#;].*)?$")
 # The beginning of a line with a setting, up to its value: `export NAME=`, `$env:NAME = `,
 # `-Dname=`, `"key": `, `two words: `. In .npmrc the registry comes first:
@@ -18,13 +19,16 @@ _SETTING = re.compile(
     rb"""["']?"""
     rb"""[ \t]*(?:[?:+!]?=(?!=)|:(?!/))[ \t]*"""
 )
+# A string of TOML that may have several lines.
 _TRIPLE_QUOTED = re.compile(rb'(?P<quote>"""|\'\'\')(?P<text>.*?)(?P=quote)', re.DOTALL)
+# `"value"`, also with other quotes in it.
 _QUOTED = re.compile(
     rb"""(?P<quote>["'`])(?P<text>(?:[^"'`\\]|\\.|(?!(?P=quote))["'`])*)(?P=quote)""", re.DOTALL
 )
 # The beginning of an inline table or array, but not of a template.
 _TABLE = re.compile(rb"\{(?![{%]|[A-Za-z_]\w*\}(?:\s|$))|\[(?!\[)")
 _COMMENT = re.compile(rb"(?:^|[ \t])[#;].*$")
+# In an inline table: `name = "value"`.
 _INLINE_SETTING = re.compile(
     rb"""["']?(?<![\w.\-])(?P<key>[\w.\-]+)["']?[ \t]*=[ \t]*"""
     rb"""(?P<quote>["'])(?P<text>[^"'\n]*)(?P=quote)"""

@@ -21,6 +21,7 @@ _STATEMENT = re.compile(
     rb"(?:(?:overriding\s+\w+\s+value\s+)?(?P<values>values)\b|from\s+stdin\b[^;\n]*;[^\n]*\n)",
     re.IGNORECASE,
 )
+# White space, a comment, psql's `:'variable'`, a string, a sign, a quoted name, a word.
 _TOKEN = re.compile(
     rb"\s+|--[^\n]*|/\*.*?\*/|:'[^']*'|(?P<quote>')(?P<string>(?:[^'\\]++|\\.|'')*+)'|(?P<mark>[(),;])"
     rb"|\"[^\"]*\"|`[^`]*`|[^\s'\"`(),;]+|.",

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from scanner.detect.structure import Leaf, Path
 
+# `.key`, `."quoted.key"`, `[*]`, `[3]`, `[?name=X]`, `[?name=~/X/i]`, `[!name]`.
 _STEP = re.compile(
     r"""(?:^|\.)(?:"(?P<quoted>[^"]*)"|(?P<key>[^.\[\]"]+))|\[(?P<index>\*|\d+)\]"""
     r"""|\[(?P<test>[?!])(?P<field>[^=~\]]+)"""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from scanner.detect.structure.leaf import Leaf
 
+# Indentation, dashes of items, and the first character of the text: `  - name`.
 _LINE = re.compile(rb"(?P<indent>[ \t]*)(?P<item>(?:-[ \t]+)*-?)(?P<text>[^\r\n]?)")
 _DOCUMENT_START = re.compile(rb"^---[^\n]*", re.MULTILINE)
 _MAX_LINES_AFTER = 100  # lines of one value

@@ -106,6 +106,7 @@ _MIN_PRONOUNCEABLE = 0.4  # share of the value's characters that are in pronounc
 # Values under these names are generated, so a short word or camel case is not one of them.
 _GENERATED_VALUE = re.compile(r"(?i)(?:token|api[_.-]?key)(?!.*(?:secret|credential|key))")
 _MIN_GENERATED_WORD = 12
+# `#a0b1c2`, `dark #a0b1c2ff blue`.
 _COLOUR = re.compile(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)*")
 _DECIMAL = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 _MAX_LENGTH = 1024
@@ -130,6 +131,7 @@ JOINABLE_CHECKS = frozenset(("assigned-value", "vague-key"))
 _BARE_VALUE_AFTER = (b"=", b":", b">")
 _PARTLY_LITERAL = frozenset((Verdict.MIXED, Verdict.LITERAL_DEFAULT))
 _PROMPT = re.compile(r"^[A-Za-z][A-Za-z ]*[:?]\s*$")
+# `locales/de.json`, `app/i18n/en.yml`, `de.po`, `res/strings.xml`.
 _TRANSLATION_FILE = re.compile(
     r"(?:^|/)(?:locales?|i18n|l10n|lang|languages?|translations?|messages)(?:/|[._-])"
     r"|\.(?:po|pot|xlf|xliff|resx|strings|arb)$|(?:^|/)strings\.(?:xml|json)$",

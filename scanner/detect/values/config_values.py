@@ -43,10 +43,11 @@ _SWITCH_PREFIX = re.compile(
     r"|total|mount|expose|automount|forbid|default"
     r"|rotate|refresh)(?:[_\-.]|$|(?=[A-Z][a-z]))"
 )
-# Names that hold the key of an entry in a store: `passwordKey`, `secret-key`.
+# Names that hold the key of an entry in a store: `passwordKey`, `secret-Key`.
 _NAMES_STORE_KEY = re.compile(
     r"(?:[Pp]assword|[Ss]ecret|[Tt]oken|[Uu]ser(?:[Nn]ame)?|[Cc]redentials?)[-_]?Key$"
 )
+# `db_password`, `MYSQL_PWD`, `psk`, `bindpw`, `secret_key_base`.
 _PASSWORD_NAME = re.compile(
     r"(?i)pass|pwd|(?:^|[_\-.])p(?:w|sk)$|[a-z]pw$|requirepass|masterauth|secret_?key_?base"
 )
@@ -79,6 +80,7 @@ _TYPE_NAME = re.compile(
     r"|plain|oauth2?|jwt|token|api[_-]?key|header|cookie|query|ldap|saml|oidc|approle|kubernetes|userpass|cert"
     r"|iam|gcp|aws|azure|github|native|htpasswd|trust|peer|ident)$"
 )
+# `ssh-rsa AAAA…`, `-----BEGIN CERTIFICATE`, `age1…`, `pk_live_…`.
 _PUBLIC_KEY = re.compile(
     r"^(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S+|-----BEGIN (?:PUBLIC KEY|CERTIFICATE)|age1|pk_)"
 )
@@ -91,13 +93,16 @@ _TEMPLATE_EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}|<%[^<\n]*?%>")
 _VAGUE_NAME = re.compile(
     r"(?i)[a-z0-9_\-.]key$|^(?:login|sonar\.login|seed|salt|pin|pepper|key\d?|auth|pass|result)$"
 )
+# Keys that are not secret: `public_key`, `cacheKey`, `primary_key`, `i18n.key`.
 _NON_SECRET_KEY = re.compile(
     r"(?i)public|pub_?key|apt|gpg|pgp|keyring|repo|cache|hash|partition|sort|primary|foreign|index|group|routing|object|s3|idempot|lookup"
     r"|translation|i18n|feature|config|registry|unique|dedup|image|fingerprint|finger|gpg_?key|site"
     r"|topology|label|annotation|search|item|row|map|json|data|event|message|sitekey|publishable|client"
     r"|websocket"
 )
+# The text before the last `key`, `salt` or a similar word.
 _UP_TO_KEY = re.compile(r"(?i)^.*(?=key|signature|verifier|salt|seed|nonce)")
+# Parents under which `key` may be secret: `jwt`, `encryption`, `session`.
 _SECRET_KEY_PARENT = re.compile(
     r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|hmac|sso|saml"
 )
@@ -108,9 +113,11 @@ _REGULAR_EXPRESSION = re.compile(r"\(\?[=!:<]|^\^.*\$$")
 _LONG_HEX = re.compile(r"(?:[0-9a-f]{2}){16,}|(?:[0-9A-F]{2}){16,}")
 _MAX_KEY_LENGTH = 256
 _QUOTES = (b'"', b"'", b"`")
+# 20 characters with small letters, capitals and digits, and no word of six letters.
 _MIXED_CASE_AND_DIGITS = re.compile(
     r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?!.*(?:[a-z]{6}|[A-Z]{6})).{20}"
 )
+# Parents of secrets: `api_keys`, `tokens`, `db-credentials`.
 _SECRETS_PARENT = re.compile(
     r"(?i)(?:^|[_\-a-z])(?:api_?keys?|tokens|secrets|passwords|credentials|oauth)$"
 )

@@ -19,6 +19,7 @@ from scanner.model import Confidence, Severity
 if TYPE_CHECKING:
     from scanner.detect.engine.candidate import Candidate
 
+# `postgres://user:password@`.
 _URL_WITH_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#\s:]*:[^/?#\s@]+@")
 
 

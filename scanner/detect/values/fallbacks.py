@@ -55,6 +55,7 @@ _SALT = re.compile(r"(?i)salt$")
 _PHRASE = re.compile(
     r"^(?=.*(?:secret|passw|insecure|keyboard|super|change|unsafe))[a-z]+(?:[-_ ][a-z0-9]+){1,4}$"
 )
+# Names whose values may be a phrase: `SESSION_SECRET`, `jwt_key`.
 _PHRASE_NAME = re.compile(
     r"(?i)(?:secret|pass(?:word|phrase)?|(?:secret|signing|session|jwt|app)_?key)$"
 )

@@ -104,7 +104,9 @@ _ALGORITHM = re.compile(
     r"|ed25519|crypt|blowfish|twofish|basic|bearer|digest|oauth|jwt|opaque|scram|ldap|saml|ntlm)"
     r"(?:[-_]?(?:\d+|cbc|gcm|ctr|ecb|sha|hmac|poly\d+|id|i|d|auth|with))*"
 )
+# The parts of a type around its name: `?`, `[int]`, `std::`.
 _TYPE_DECORATION = re.compile(r"[!?*&]|[\[(<].*[\])>]|^(?:std::|system\.|java\.lang\.|ns|core)")
+# `List<String>`, `string[]`, `char*`, `NSString`.
 _GENERIC_TYPE = re.compile(
     r"[A-Za-z][\w.:]*<.*>[?!]?|[A-Za-z][\w.]*\[\]|[A-Za-z][\w:]*[*&]|NS[A-Z]\w+"
 )

@@ -16,7 +16,7 @@ _PLACEHOLDER_WORDS = frozenset(
     " notsecret not-a-secret anonymous public".split()
 )
 # A whole value. An example for each line: `xxxx`, `12345`; `__TOKEN__`, `<password>`; `your-key`;
-# `mysecret`; `please-change-me`; `example-key`; `key-here`; `sk_live_xxxx`, `sk_live_`;
+# `yourpassword`; `please-change-me`; `example-key`; `key-here`; `sk_live_xxxx`, `sk_live_`;
 # `abcxxxxxxdef`, which is masked in its middle.
 _PLACEHOLDER_SHAPE = re.compile(
     r"(?i)x{3,}|\*{3,}|\.{3,}|-{3,}|_{3,}|#{3,}|(.)\1{3,}|0?1234?5?6?7?8?9?0?|(?:987)?654321"
@@ -32,6 +32,7 @@ _PLACEHOLDER_SHAPE = re.compile(
 _MIN_SEQUENCE = 6  # fewer characters may be in order by chance
 # In a value that has a format of its own: `ghp_xxxxxxxx…`, the example keys of manuals.
 _SIX_EQUAL = re.compile(rb"(.)\1{5}", re.DOTALL)
+# In the lower case of such a value.
 _SAMPLE_WORD = re.compile(
     rb"example|placeholder|changeme|change[_-]me|redacted|dummy|sample|replace|insert|"
     rb"your[_-]|deadbeef|012345|123456|234567|abcdef|fedcba|654321|qwerty"

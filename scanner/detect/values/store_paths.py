@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from scanner.detect.engine.candidate import Candidate
 
 _KV_MOUNT = re.compile(r"/?(?:secrets?|kv(?:[-_]?v?2)?)/")
+# A path whose next part belongs to the API, or is a pattern or a variable.
 _API_PART = re.compile(r"(?:data|metadata|delete|undelete|destroy|config|subkeys)\*?$|[*+]|[${<%]")
+# `http://localhost:8200`, `http://127.0.0.1/`, `http://[::1]`.
 _LOCAL_ADDRESS = re.compile(
     r"(?i)http://(?:[^/@\s]*@)?(?:localhost|[\w.\-]+\.localhost|127(?:\.\d+){3}|0\.0\.0\.0|\[::1?\])"
     r"(?:[:/?#\"'\s]|$)"

@@ -65,6 +65,7 @@ _BRACED = re.compile(
     r"(?:(?P<alt>:?\+)|(?P<error>:?\?)|(?P<dash>:?[-=])|(?P<comma>,\s*)|(?P<colon>:)"
     r"|(?P<shell>[/%#^@]|,,|:\d))?"
 )
+# A string of an expression, in one of four kinds of quotes.
 _STRING = re.compile(
     r"'((?:[^'\\]|\\.|'')*)'|\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`|\\\"((?:[^\"\\])*)\\\""
 )
@@ -78,6 +79,7 @@ _FALLBACK = re.compile(
 _LITERAL_EXPRESSION = re.compile(
     r"""\s*-?\s*(?:'[^']*'|"[^"]*"|\\"[^"\\]*\\"|`[^`]*`)\s*(?:\|[^|]*)*-?\s*"""
 )
+# A name in an expression: `.Values.password`, `var.token`, `ENV["NAME`.
 _VARIABLE_NAME = re.compile(
     rf"(?:\.|\bvar\.|\bsecrets\.|\bvars\.|\benv\.|\bENV\W+|['\"])?({_NAME})"
 )
@@ -97,6 +99,7 @@ _STORE_OR_FILE = re.compile(
     r"|(?:var|local|data|module|each|self|ephemeral|resource|path|count|terraform|random_password|aws_\w+|azurerm_\w+|google_\w+|vault_\w+"
     r"|random_\w+|tls_\w+)\.\w[\w.\[\]*\"-]*$",
 )
+# `$2b$12$…`, `$argon2id$…`: a literal, although it begins like a variable.
 _PASSWORD_HASH = re.compile(
     r"\$(?:1|2[abxy]?|5|6|7|y|gy|md5|sha1|apr1|argon2\w*|pbkdf2[\w-]*|scrypt)[$,]"
 )
@@ -150,11 +153,14 @@ _AFFIX = re.compile(
     r"(?:[A-Za-z]+[-_./: ])+|(?:[-_./ ](?:[A-Za-z]+|v?\d)|:(?:[A-Za-z]+|\d{1,5}))+"
     r"|[^\w]*|/[\w./\-]*|[\w.\-]*/|--?[\w\-]+[ =]"
 )
+# Words before a token: `Bearer`, `Basic`.
 _AUTH_SCHEME = re.compile(
     r"(?:bearer|basic|token|apikey|api-key|key|digest|negotiate|v\d)\s*$", re.IGNORECASE
 )
 _URL_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+# The password of a URL: `postgres://user:PASSWORD@`.
 _USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#\s]*?:([^/?#\s]*)@")
+# The secret of a list: `Password=SECRET;`, `?token=SECRET`.
 _SECRET_PARAMETER = re.compile(
     r"(?i)(?:^|[?&;\s,])(?:password|passwd|pwd|secret|token|api_?key|access_?key|account_?key"
     r"|sharedaccesskey|sig|client_?secret)\s*=\s*([^;&\s]*)"
@@ -218,6 +224,7 @@ def _broken_template(text: str) -> re.Match[str] | None:
 _EMPTY_VALUES = frozenset(
     ("", "null", "~", "None", "nil", "none", "undefined", "[]", "{}", '""', "''", "NULL")
 )
+# `<password>`, `[token]`, `...`, `***`, `abcxxxx`.
 _PLACEHOLDER = re.compile(
     r"^(?:<[^<>%]*>|\[[^\[\]]*\]|\.{3,}|\*{2,}|-+|_+|#+|\?+)$|\.\.\.$|\*{3,}|x{4,}|X{4,}"
 )
