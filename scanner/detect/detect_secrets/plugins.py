@@ -35,40 +35,40 @@ class _Requirement(NamedTuple):
         )
 
 
-def _need(length: int, exact: str = "", lower: str = "") -> _Requirement:
+def _requirement(length: int, exact: str = "", lower: str = "") -> _Requirement:
     return _Requirement(length=length, exact=tuple(exact.split()), lower=tuple(lower.split()))
 
 
 _REQUIREMENTS: Mapping[str, _Requirement] = {
-    "ArtifactoryDetector": _need(11, "AKC AP"),
-    "AWSKeyDetector": _need(20, "AKIA ASIA ABIA ACCA A3T", "aws"),
-    "AzureStorageKeyDetector": _need(99, "AccountKey="),
-    "Base64HighEntropyString": _need(3, "\" '"),
-    "BasicAuthDetector": _need(7, "://"),
-    "CloudantDetector": _need(29, "", "clou clk clp clt cl_ cl- clap"),
-    "DiscordBotTokenDetector": _need(59, "."),
-    "GitHubTokenDetector": _need(40, "ghp_ gho_ ghu_ ghs_ ghr_"),
-    "GitLabTokenDetector": _need(
+    "ArtifactoryDetector": _requirement(11, "AKC AP"),
+    "AWSKeyDetector": _requirement(20, "AKIA ASIA ABIA ACCA A3T", "aws"),
+    "AzureStorageKeyDetector": _requirement(99, "AccountKey="),
+    "Base64HighEntropyString": _requirement(3, "\" '"),
+    "BasicAuthDetector": _requirement(7, "://"),
+    "CloudantDetector": _requirement(29, "", "clou clk clp clt cl_ cl- clap"),
+    "DiscordBotTokenDetector": _requirement(59, "."),
+    "GitHubTokenDetector": _requirement(40, "ghp_ gho_ ghu_ ghs_ ghr_"),
+    "GitLabTokenDetector": _requirement(
         25, "glpat glrt gldt glft glsoat glcbt glimt glptt glagent gloas GR1348941"
     ),
-    "HexHighEntropyString": _need(3, "\" '"),
-    "IbmCloudIamDetector": _need(48, "", "key pwd pass token"),
-    "IbmCosHmacDetector": _need(58, "", "secret"),
-    "IPPublicDetector": _need(7, "."),
-    "JwtTokenDetector": _need(6, "eyJ"),
-    "KeywordDetector": _need(5, "", "key pass pwd secret contrase"),
-    "MailchimpDetector": _need(36, "-us"),
-    "NpmDetector": _need(20, "/:_authToken="),
-    "OpenAIDetector": _need(51, "T3BlbkFJ"),
-    "PrivateKeyDetector": _need(17, "BEGIN PuTTY"),
-    "PypiTokenDetector": _need(86, "pypi-AgE"),
-    "SendGridDetector": _need(69, "SG."),
-    "SlackDetector": _need(8, "", "xox hooks.slack.com"),
-    "SoftlayerDetector": _need(68, "", "softlayer slk slp slt sl_ sl- slap"),
-    "SquareOAuthDetector": _need(50, "sq0csp-"),
-    "StripeDetector": _need(32, "k_live_"),
-    "TelegramBotTokenDetector": _need(44, ":"),
-    "TwilioKeyDetector": _need(34, "AC SK"),
+    "HexHighEntropyString": _requirement(3, "\" '"),
+    "IbmCloudIamDetector": _requirement(48, "", "key pwd pass token"),
+    "IbmCosHmacDetector": _requirement(58, "", "secret"),
+    "IPPublicDetector": _requirement(7, "."),
+    "JwtTokenDetector": _requirement(6, "eyJ"),
+    "KeywordDetector": _requirement(5, "", "key pass pwd secret contrase"),
+    "MailchimpDetector": _requirement(36, "-us"),
+    "NpmDetector": _requirement(20, "/:_authToken="),
+    "OpenAIDetector": _requirement(51, "T3BlbkFJ"),
+    "PrivateKeyDetector": _requirement(17, "BEGIN PuTTY"),
+    "PypiTokenDetector": _requirement(86, "pypi-AgE"),
+    "SendGridDetector": _requirement(69, "SG."),
+    "SlackDetector": _requirement(8, "", "xox hooks.slack.com"),
+    "SoftlayerDetector": _requirement(68, "", "softlayer slk slp slt sl_ sl- slap"),
+    "SquareOAuthDetector": _requirement(50, "sq0csp-"),
+    "StripeDetector": _requirement(32, "k_live_"),
+    "TelegramBotTokenDetector": _requirement(44, ":"),
+    "TwilioKeyDetector": _requirement(34, "AC SK"),
 }
 _LONG_LINE = 500
 _MANY_SPACES = re.compile(" {4,}")
@@ -140,18 +140,18 @@ class _Entropy(Plugin):
     def __init__(self, component: Component) -> None:
         super().__init__(component)
         self._limit: float = component.option("limit")
-        self._least = min_distinct(self._limit)
+        self._min_distinct = min_distinct(self._limit)
         self._runs: Any = None
 
     def _prepare(self) -> None:
         inside = re.escape(self._library_plugin.charset)
-        self._runs = linear(re.compile(rf"[{inside}'\"]{{{min(self._least, 100)},}}"))
+        self._runs = linear(re.compile(rf"[{inside}'\"]{{{min(self._min_distinct, 100)},}}"))
 
     def _search(self, _path: str, line: str) -> Iterator[str]:
         plugin = self.library_plugin  # it also prepares self._runs
         runs = self._runs.findall(line) if len(line) > _LONG_LINE else [line]
         for text in (text for run in runs for text in plugin.analyze_string(run)):
-            has_enough = len(set(text)) >= self._least
+            has_enough = len(set(text)) >= self._min_distinct
             if has_enough and plugin.calculate_shannon_entropy(text) > self._limit:
                 yield text
 

@@ -69,13 +69,13 @@ class ConfigDetector:
         Rules that need only a name run on the lines around the candidates. Rules that need a path
         run on the whole file. Raises NotParsedError if the file does not parse.
         """
-        called = (rule for rule in self._rules if rule.rule.group in candidates)
+        called = (rule for rule in self._rules if rule.config.group in candidates)
         active = [rule for rule in called if rule.may_be_in(kind)]
         if not active:
             return
         local = [rule for rule in active if rule.is_local]
         others = [rule for rule in active if not rule.is_local]
-        ranges = _line_ranges(data, [m for r in local for m in candidates[r.rule.group]])
+        ranges = _line_ranges(data, [m for r in local for m in candidates[r.config.group]])
         documents = list(structures(kind, data, () if others else ranges))
         if ranges:
             limited = [each._replace(ranges=ranges) for each in documents]
@@ -98,7 +98,7 @@ class ConfigDetector:
             if translated and reads_as_words(setting.value):
                 continue
             flaw = find_flaw(setting.name, setting.value, sensitive=is_sensitive(setting.name))
-            rules = [r for r in self._rules if r.rule.group == group and r.needs_only_name]
+            rules = [r for r in self._rules if r.config.group == group and r.needs_only_name]
             found += [m for r in rules if (m := _match("", r, setting, flaw))][:1]
         return found
 
@@ -132,7 +132,7 @@ class _CompiledRule:
     """
 
     def __init__(self, rule: ConfigRule) -> None:
-        self.rule = rule
+        self.config = rule
         self.as_rule = _as_rule(rule)
         self._selectors = [_CompiledSelector(row) for row in rule.selectors]
         self.needs_only_name = any(row.secret and not row.path for row in rule.selectors)
@@ -241,7 +241,7 @@ def _run_rules(
         for match, rule in _matches(path, kind, structure, data, active) if active else ():
             if match.rule.id not in once:
                 yield match
-            if rule.rule.once:
+            if rule.config.once:
                 once.add(match.rule.id)
 
 
@@ -313,7 +313,7 @@ def _undeclared(setting: Setting, containers: Containers, *, sensitive: bool) ->
 
 def _match(path: str, compiled: _CompiledRule, setting: Setting, flaw: Flaw | None) -> Match | None:
     """Return the match of a rule in a setting; None if its value does not meet the rule."""
-    rule, leaf = compiled.rule, setting.leaf
+    rule, leaf = compiled.config, setting.leaf
     value = setting.value.encode("latin-1")
     confidence, severity = rule.confidence, None
     start, end = 0, len(value)

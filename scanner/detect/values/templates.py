@@ -141,7 +141,7 @@ _SYNTAXES = (
 )
 _OPENINGS = re.compile(
     "|".join(f"({syntax.opening})" for syntax in _SYNTAXES)
-)  # its group says which
+)  # the number of its group is the syntax
 # Templates with an error, so that nothing replaces them: `$ {NAME}`, `$NAME}`, `{NAME}`, `${`,
 # `NAME}`, `%NAME`, `$[name`.
 _BROKEN_TEMPLATE = re.compile(
