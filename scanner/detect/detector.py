@@ -24,7 +24,7 @@ from scanner.detect.rules.rulebook import Rulebook
 if TYPE_CHECKING:
     from scanner.detect.decoding.decoder import Decoder
     from scanner.detect.detect_secrets import DetectSecretsSettings
-    from scanner.detect.detect_secrets.found import Found
+    from scanner.detect.detect_secrets.found import FoundSecret
     from scanner.detect.engine.engine import Engine
     from scanner.detect.explain.trace import Trace
     from scanner.detect.prefilter.pattern_ids import Numbering
@@ -46,10 +46,10 @@ def matcher_for(
 ) -> Matcher:
     """Return the matcher for the rules and for the prefilters of these detect-secrets settings."""
     shipped = matcher.build(engine, lambda: patterns(book), book.shipped_key, cache_folder)
-    finders = settings.finders if settings else ()
-    if not (book.own_rules or finders):
+    active_plugins = settings.active_plugins if settings else ()
+    if not (book.own_rules or active_plugins):
         return shipped
-    key = cache.key(book.key, repr(finders))
+    key = cache.key(book.key, repr(active_plugins))
     own = matcher.build(engine, lambda: repository_patterns(book, settings), key, cache_folder)
     return matcher.Joined(shipped, own, _scopes(book) if book.own_rules else {})
 
@@ -274,7 +274,7 @@ class Detector:
             decoder = decoder or (self._decoder() if found.encoded else None)
             decoded = list(decoder.decode(buffer.data, found.encoded)) if decoder else ()
             hits = [*found.rules, *((number, 0) for number in called)] if called else found.rules
-            detect_secrets: Sequence[Found] | None = ()
+            detect_secrets: Sequence[FoundSecret] | None = ()
             if self._settings and is_whole:
                 detect_secrets = self._detect_secrets(path, buffer.data, hits)
                 is_unread = is_unread or detect_secrets is None
@@ -352,13 +352,13 @@ class Detector:
 
     def _detect_secrets(
         self, path: str, data: bytes, hits: Sequence[Hit]
-    ) -> Sequence[Found] | None:
+    ) -> Sequence[FoundSecret] | None:
         """Run the detect-secrets layer. Returns None if the file is too large for it."""
         if not hits and not path.endswith(_YAML):
             return ()
         from scanner.detect import detect_secrets
 
-        if len(hits) > detect_secrets.MOST_HITS:
+        if len(hits) > detect_secrets.MAX_HITS:
             return None
         assert self._settings is not None  # noqa: S101 - the caller checks it
         first = self._numbering.detect_secrets

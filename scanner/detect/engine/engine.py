@@ -32,13 +32,13 @@ from scanner.detect.rules.model import Rule
 from scanner.detect.rules.rulebook import Rulebook
 from scanner.detect.structure.file_kinds import file_kind
 from scanner.detect.values import likelihood
-from scanner.detect.values.assignments import MAY_GO_ON, WRAP, continued, shannon
+from scanner.detect.values.assignments import JOINABLE_CHECKS, WRAP, joined_literals, shannon
 from scanner.detect.values.placeholders import is_sample
 from scanner.model import AllowComment, Confidence, Finding, Location, Note
 
 if TYPE_CHECKING:
     from scanner.detect.decoding.decoder import DecodedText
-    from scanner.detect.structure.config_detector import Compliance
+    from scanner.detect.structure.config_detector import ConfigDetector
 
 _AROUND_COMMENT = 1024  # bytes
 _BEFORE_SHARED = 128  # bytes: room for a name, an operator and the first bytes of the value
@@ -171,7 +171,7 @@ class Engine:
         if self._trace:
             self._trace.chosen(Choice(path, buffer.data, by_rule, found, kept))
         own = (match for match in kept if buffer.first <= match.start < buffer.last)
-        likely = (likelihood.weighed(match, path, buffer.data, self._book) for match in own)
+        likely = (likelihood.weigh(match, path, buffer.data, self._book) for match in own)
         return [match for match in likely if match is not None], degraded
 
     def _assign_shared_hits(self, by_rule: dict[int, list[int]], data: bytes) -> None:
@@ -227,18 +227,19 @@ class Engine:
 
         by_line = [match for group in candidates.values() for match in group]
         if buffer.first or buffer.following < len(buffer.data):
-            return self._compliance.by_line(path, by_line, buffer.data), "it is too large"
+            found = self._config_detector.detect_by_line(path, by_line, buffer.data)
+            return found, "it is too large"
         try:
-            found = self._compliance.examine(path, file_kind(path), buffer.data, candidates)
-            return self._limited(found), ""
+            matches = self._config_detector.detect(path, file_kind(path), buffer.data, candidates)
+            return self._limited(matches), ""
         except NotParsedError as error:
-            return self._compliance.by_line(path, by_line, buffer.data), str(error)
+            return self._config_detector.detect_by_line(path, by_line, buffer.data), str(error)
 
     @functools.cached_property
-    def _compliance(self) -> Compliance:
-        from scanner.detect.structure.config_detector import Compliance
+    def _config_detector(self) -> ConfigDetector:
+        from scanner.detect.structure.config_detector import ConfigDetector
 
-        return Compliance(self._book.config_rules)
+        return ConfigDetector(self._book.config_rules)
 
     def _run(self, rule: Rule, path: str, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         """Run the exact pattern of one rule on the windows around its hits."""
@@ -290,8 +291,8 @@ class Engine:
                     self._refuse(rule, window, (start, end), Refusal.EDGES)
                 else:
                     value = _Value(start, end)
-                    if rule.named and rule.check in MAY_GO_ON:
-                        value = _Value(start, end, *continued(path, data, window.low + end))
+                    if rule.named and rule.check in JOINABLE_CHECKS:
+                        value = _Value(start, end, *joined_literals(path, data, window.low + end))
                     found += self._judge(rule, path, window, exact.name_span(m), value)
         return found, window.covered
 

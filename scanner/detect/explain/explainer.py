@@ -25,12 +25,12 @@ from scanner.detect.explain.trace import Choice, Refusal
 from scanner.detect.rules.model import Rule
 from scanner.detect.rules.rulebook import Rulebook
 from scanner.detect.structure import FileKind, NotParsedError, file_kind, structures, value_paths
-from scanner.detect.structure.config_detector import Setting, fault_of
+from scanner.detect.structure.config_detector import Setting, flaw_of
 from scanner.detect.structure.config_detector import settings as settings_of
 from scanner.detect.values import likelihood
 from scanner.detect.values.config_values import is_random, is_sensitive
 from scanner.detect.values.features import Case, features
-from scanner.detect.values.file_role import place_of
+from scanner.detect.values.file_role import role_of
 from scanner.detect.values.likelihood import Model
 from scanner.model import Finding
 
@@ -198,7 +198,7 @@ class Explainer:
 
     def _weigh(self, match: Match) -> None:
         path, data = self._text.path, self._text.data
-        made = likelihood.weighed(match, path, data, self._book)
+        made = likelihood.weigh(match, path, data, self._book)
         case = likelihood.case_of(match, path, data)
         if made and made.is_placeholder:
             self._tell(match, Fate.PLACEHOLDER, "the value is a placeholder: reported as a note")
@@ -207,7 +207,7 @@ class Explainer:
             self._tell(match, fate, "", _weighed(case, self._book.likelihood))
         elif made and made.confidence < match.confidence:
             self._tell(
-                match, Fate.KEPT, f"lower confidence because of the file's path: {place_of(path)}"
+                match, Fate.KEPT, f"lower confidence because of the file's path: {role_of(path)}"
             )
         else:
             self._tell(
@@ -297,7 +297,7 @@ def _weighed(case: Case, model: Model) -> Weighed:
     weights = ((each, model.weights.get(each, 0.0)) for each in seen)
     return Weighed(
         probability=model.probability(seen),
-        least=model.least(case),
+        least=model.threshold(case),
         bias=model.bias,
         features=tuple(sorted(weights, key=lambda each: -abs(each[1]))),
     )
@@ -335,5 +335,5 @@ def _settings(kind: FileKind, data: bytes, line: _Line) -> Iterator[tuple[Settin
     for document in documents:
         for setting in settings_of(document, data, value_paths.values(document.leaves, data)):
             if line.touches(setting.leaf.start, setting.leaf.end):
-                flaw = fault_of(setting, kind, sensitive=is_sensitive(setting.name))
+                flaw = flaw_of(setting, kind, sensitive=is_sensitive(setting.name))
                 yield setting, reasons.of_setting(setting.name, setting.value, flaw)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from scanner.detect.engine.candidate import Candidate
 from scanner.detect.explain.trace import Refusal
 from scanner.detect.rules.model import Rule
-from scanner.detect.values.assignments import why_unassigned
+from scanner.detect.values.assignments import why_ignored
 from scanner.detect.values.config_values import Flaw, is_sensitive
 from scanner.detect.values.templates import Verdict, judge
 
@@ -62,7 +62,7 @@ DEMANDS: Mapping[str, str] = {
 """What each check asks for."""
 _OF_NAME_AND_TEXT = frozenset(("configured", "command-setting", "env-value", "fallback"))
 _OF_TEXT = frozenset(("command-argument", "placed", "positional", "url-password"))
-_REASONS: Mapping[str, Callable[[Candidate], str]] = {"assigned-value": why_unassigned}
+_REASONS: Mapping[str, Callable[[Candidate], str]] = {"assigned-value": why_ignored}
 """The checks that can say which of their demands is not met."""
 
 _VERDICTS = {

@@ -16,7 +16,7 @@ from scanner.detect.engine.chunks import Cursor
 from scanner.detect.prefilter import matcher
 from scanner.detect.prefilter.matcher import Pattern
 from scanner.detect.structure import FileKind, NotParsedError, file_kind, structures
-from scanner.detect.values.assignments import holds_a_secret, is_translation
+from scanner.detect.values.assignments import is_translation, names_a_secret
 from scanner.model import Location, Reference
 
 _LONGEST_LINE = 8192
@@ -192,7 +192,7 @@ def _needed(kind: FileKind, data: bytes) -> Iterator[tuple[str, tuple[int, int]]
 
 def _is_given(name: str) -> bool:
     """Is it set by a shell or a CI system, or a word that may be anything?"""
-    return bool(_GIVEN.fullmatch(name)) or ("_" not in name and not holds_a_secret(name))
+    return bool(_GIVEN.fullmatch(name)) or ("_" not in name and not names_a_secret(name))
 
 
 def _is_prose(kind: FileKind, data: bytes, at: int) -> bool:
