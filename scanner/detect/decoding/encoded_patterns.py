@@ -72,7 +72,7 @@ def patterns(rules: Iterable[Rule]) -> tuple[Pattern, ...]:
     )
 
 
-def further(rules: Iterable[Rule]) -> tuple[Pattern, ...]:
+def literal_patterns(rules: Iterable[Rule]) -> tuple[Pattern, ...]:
     """Patterns for the first of KINDS, of what these rules look for alone; none for nothing."""
     looked_for = _looked_for(rules)
     return _of_literals(looked_for, ()) if looked_for else ()

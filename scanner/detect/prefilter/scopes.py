@@ -1,6 +1,7 @@
-"""Detect: is a file code or configuration? By its name alone, and at once: every file is asked.
+"""Detect: tell from a file's name whether it is code or configuration.
 
-What is for one of them alone is not looked for in the other: the one pass is the faster for it.
+The prefilter searches a file only for the patterns of its scope, which makes it faster. This module
+is asked about every file, so it imports nothing else.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ _CONFIG = frozenset(
 )
 
 
-@functools.lru_cache(maxsize=64)  # asked again and again of the same file
+@functools.lru_cache(maxsize=64)  # each file asks several times
 def scope_of(path: str) -> str:
-    """`code`, `config`, or `any` where it may be both."""
+    """Return "code", "config", or "any" if the file may be either."""
     suffix = path[path.rfind(".") + 1 :].lower()
     if suffix in _CODE:
         return "code"
@@ -29,5 +30,5 @@ def scope_of(path: str) -> str:
 
 
 def suffix_of(path: str) -> str:
-    """What follows the last dot of a file's name, in small letters; "" where it has none."""
+    """Return the lower-case text after the last dot of a file's name; "" if it has no dot."""
     return path.rpartition(".")[2].lower() if "." in path.rpartition("/")[2] else ""

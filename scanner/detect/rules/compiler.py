@@ -297,7 +297,7 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str, str]:
     if not shipped:
         return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})", ""
     by_path = "files" in raw and not anchor
-    return pattern, "" if by_path else anchor or open_ends.stem(pattern), in_code
+    return pattern, "" if by_path else anchor or open_ends.without_open_end(pattern), in_code
 
 
 def _any_name(raw: dict[str, Any]) -> str:
