@@ -271,9 +271,7 @@ class Detector:
                 uses(buffer.data)
             decoder = decoder or (self._decoder() if found.encoded else None)
             decoded = list(decoder.decode(buffer.data, found.encoded)) if decoder else ()
-            hits = found.rules
-            if name_rules:
-                hits = [*hits, *((number, 0) for number in name_rules)]
+            hits = [*found.rules, *((n, 0) for n in name_rules)] if name_rules else found.rules
             detect_secrets: Sequence[Found] | None = ()
             if self._settings and is_whole:
                 detect_secrets = self._detect_secrets(path, buffer.data, hits)
@@ -290,7 +288,7 @@ class Detector:
                 cursor = cursor.copy()  # the next piece counts its offsets from 0
         is_unread = is_unread or (bool(self._settings) and not is_whole)
         # These notes come first, since the number of notes is limited.
-        if decoder and decoder.cut:
+        if decoder and decoder.is_truncated:
             notes.insert(0, _degraded(path, _DECODING_CUT))
         if degraded:
             text = f"its structure was not parsed, only its lines were scanned: {degraded}"

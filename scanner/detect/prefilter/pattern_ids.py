@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scanner.detect.decoding.encoded_patterns import KINDS
+from scanner.detect.decoding.encoded_patterns import ENCODINGS
 from scanner.detect.engine.allow_comments import ANCHORS
 from scanner.detect.prefilter.variable_uses import USES
 
@@ -25,6 +25,6 @@ class Numbering(NamedTuple):
 def numbering(rules: int) -> Numbering:
     """Return the numbering for this number of shipped rules."""
     encoded = rules + len(USES)
-    comments = encoded + len(KINDS)
+    comments = encoded + len(ENCODINGS)
     detect_secrets = comments + len(ANCHORS)
     return Numbering(uses=rules, encoded=encoded, comments=comments, detect_secrets=detect_secrets)
