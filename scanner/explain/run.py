@@ -11,7 +11,7 @@ from scanner import globs
 from scanner.console import Console
 from scanner.detect.detector import NO_NAME_RESULT
 from scanner.detect.explain.explainer import Explainer
-from scanner.detect.explain.model import Explained
+from scanner.detect.explain.model import Explanation
 from scanner.document import nearest
 from scanner.errors import UsageError
 from scanner.explain import text
@@ -127,9 +127,9 @@ def _explained(plan: ScanPlan, blob: Blob, line: Line, now: datetime) -> Answer:
     )
 
 
-def _on_line(outcome: Outcome, line: Line, explained: Explained) -> Outcome:
+def _on_line(outcome: Outcome, line: Line, explained: Explanation) -> Outcome:
     """The part of an outcome that is about the line, or about the values at its column."""
-    considered = {(each.line, each.column) for each in explained.considered}
+    considered = {(each.line, each.column) for each in explained.values}
 
     def is_here(finding: Finding) -> bool:
         place = finding.location
