@@ -98,7 +98,7 @@ def test_a_reference_is_refused_by_the_check_that_says_so(said: Said) -> None:
 
 def test_a_name_that_is_no_secrets_is_said(said: Said) -> None:
     words = said.of("app.py:1", 'password_label = "k3jdk2jdkd"\n')
-    assert "its name does not suggest a secret" in words
+    assert "its name is no secret's" in words
 
 
 def test_a_uuid_is_weighed_with_that_feature(said: Said) -> None:
