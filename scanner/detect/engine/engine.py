@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanner.detect.checks.checks import CHECKS, SEEK_RANDOM, Candidate
+from scanner.detect.checks.checks import CHECKS, REQUIRE_RANDOM, Candidate
 from scanner.detect.engine import allow_comments, observations
 from scanner.detect.engine.assigned_name import name_of
 from scanner.detect.engine.chunks import Buffer, Cursor, PieceHits
@@ -311,7 +311,7 @@ class Engine:
             after = text[end : line_end if line_end >= 0 else len(text)]
             whole = text[line:start].translate(_UNWRAPPED) + value + after
             confidence = CHECKS[rule.check](Candidate(value, name, whole, start - line, path))
-        is_example = confidence is None and rule.check in SEEK_RANDOM and is_sample(value)
+        is_example = confidence is None and rule.check in REQUIRE_RANDOM and is_sample(value)
         if confidence is None and not is_example:
             self._trace_ignored(rule, window, span, Requirement.CHECK, (low, high))
             return

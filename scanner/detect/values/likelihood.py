@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
-from scanner.detect.checks.checks import SEEK_RANDOM
+from scanner.detect.checks.checks import REQUIRE_RANDOM
 from scanner.detect.engine.matches import Match
 from scanner.detect.engine.windows import line_start
 from scanner.detect.values.features import Case, features
@@ -29,7 +29,7 @@ WEIGHED = frozenset(
 )
 """The checks whose word is not the last one."""
 # Of a value that only its shape makes a secret, the place says something; a checksum is a proof.
-_SHAPES = SEEK_RANDOM | {"jwt", "pem", "pem-base64", "pgp", "encoded-json", "authorization"}
+_SHAPES = REQUIRE_RANDOM | {"jwt", "pem", "pem-base64", "pgp", "encoded-json", "authorization"}
 _LOWER = {
     Confidence.HIGH: Confidence.MEDIUM,
     Confidence.MEDIUM: Confidence.LOW,
