@@ -210,7 +210,7 @@ def test_an_example_on_structure_without_its_file_says_so(
     (tmp_path / "mine.yaml").write_text(text)
     done = keywatch("rules", "test", "mine.yaml", cwd=tmp_path)
     assert done.returncode == 1
-    assert "is {file: …, text: …}" in done.stdout.decode()
+    assert "must have the form {file: …, text: …}" in done.stdout.decode()
 
 
 def test_a_policy_without_rules_has_none_to_test(keywatch: Keywatch, tmp_path: Path) -> None:
