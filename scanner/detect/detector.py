@@ -17,9 +17,9 @@ from scanner import cache
 from scanner.detect.engine.chunks import Cursor, PieceHits, buffers
 from scanner.detect.prefilter import matcher
 from scanner.detect.prefilter.matcher import CONTENT, NAME, OWN, Hit, Matcher, Pattern
-from scanner.detect.prefilter.scopes import scope_of
 from scanner.detect.prefilter.variable_uses import USES
 from scanner.detect.rules.rulebook import Rulebook
+from scanner.file_types import endings, scope_of
 
 if TYPE_CHECKING:
     from scanner.detect.decoding.decoder import Decoder
@@ -35,7 +35,7 @@ _MAX_FINDINGS = 10_000
 _HEAVY = 2 << 20  # bytes
 _MAX_MARKS = 1000  # of one text, since marks are kept in memory
 _DECODING_CUT = "it holds more encoded text than is decoded in one file; the rest was scanned as is"
-_YAML = (".yaml", ".yml", ".eyaml")  # escapes in YAML may hide text from the prefilter
+_YAML = endings("yaml", "eyaml")  # escapes in YAML may hide text from the prefilter
 
 
 def matcher_for(

@@ -7,9 +7,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.explain.model import ExplainedValue, Explanation, ModelResult, Status
-from scanner.detect.prefilter.scopes import scope_of
 from scanner.detect.rules.model import SHARED
 from scanner.detect.structure.file_kinds import file_kind
+from scanner.file_types import scope_of
 from scanner.model import Confidence, Finding, NoteKind, Outcome, Suppression
 from scanner.report.terminal.page import Page
 from scanner.report.text import count, for_log, shorten, visible

@@ -13,8 +13,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from scanner.detect.detector import NO_MARKS, NO_NAME_RESULT, Mark, NameResult
-from scanner.detect.prefilter.scopes import scope_of
 from scanner.detect.structure.file_kinds import file_kind
+from scanner.file_types import scope_of
 from scanner.inputs import text_encoding
 from scanner.inputs.git.blob_reader import Content, Contents
 from scanner.inputs.git.packs import Packs

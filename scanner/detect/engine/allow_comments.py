@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from scanner.file_types import endings
 from scanner.model import AllowComment, CommentKind
 
 ANCHORS = (
@@ -31,12 +32,13 @@ _CLOSER = re.compile(r"(?:\*/(?:[ \t]*-?\}\})?|-->|#\})$")
 # ` RULE`, ` owner=@team`, ` reason="a sentence"`
 _WORD = re.compile(r"""[ \t]+(?:(?P<key>[a-z]+)=)?(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))""")
 _RULE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_MARKDOWN = endings("markdown")
 _FIELDS = ("reason", "owner", "until")
 
 
 def parse(line_text: str, path: str, line: int) -> AllowComment | None:
     """Return the allow comment in one line of a file; None if the line has none."""
-    markdown = path.lower().endswith((".md", ".markdown"))  # `#` is a heading there
+    markdown = path.lower().endswith(_MARKDOWN)  # `#` is a heading there
     for ours in _OURS.finditer(line_text):
         before = line_text[: ours.start()].rstrip(" \t")
         if before.endswith("<!--") if markdown else _opens_comment(before):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from scanner.detect.fixes.site import Site, UnfixableError
+from scanner.file_types import suffixes
 
 
 def refuse(site: Site) -> None:
@@ -33,7 +34,7 @@ _CANNOT = tuple(
             "a tfvars file cannot reference a variable: remove the line and set TF_VAR_…",
         ),
         (
-            r"\.(?:sql|ddl|psql|dump|dmp)$",
+            rf"\.(?:{'|'.join(suffixes('sql'))})$",
             "SQL data cannot reference a secret: create the account during setup",
         ),
         (r"\.tfstate(?:\.|$)", "Terraform state stores plain values: keep it in a remote backend"),

@@ -12,9 +12,9 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from scanner.detect.prefilter.scopes import scope_of, suffix_of
 from scanner.detect.values.placeholders import is_placeholder
 from scanner.detect.values.templates import Verdict, judge
+from scanner.file_types import scope_of, suffix_of, suffixes
 from scanner.model import Confidence
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ _PIECE = re.compile(rb"""(["'`])""" + _OPERATOR + _NEXT)
 _PIECE_BESIDE = re.compile(
     rb"""(["'`])(?:""" + _OPERATOR + rb"|[ \t]+|[ \t]*\\?\r?\n[ \t]+)" + _NEXT
 )
-_JOINED_BESIDE = frozenset("py pyi pyw rb c cc cpp cxx h hpp m mm".split())
+_JOINED_BESIDE = frozenset(suffixes("python", "ruby", "c", "objective-c"))
 WRAP = b"\v"
 """White space that stands for a line break between a name and its value."""
 MAY_GO_ON = frozenset(("assigned-value", "vague-key"))

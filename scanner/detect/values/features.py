@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from scanner.detect.prefilter.scopes import scope_of, suffix_of
 from scanner.detect.values.assignments import holds_a_secret, is_translation, says_about, shannon
 from scanner.detect.values.file_role import place_of
 from scanner.detect.values.placeholders import is_dummy
+from scanner.file_types import scope_of, suffix_of, suffixes
 
 
 class Case(NamedTuple):
@@ -121,7 +121,7 @@ _SIGNS = tuple(
     )
 )
 _HASHES = ("$1$", "$2", "$5$", "$6$", "$argon", "{ssha", "pbkdf2", "md5", "sha")
-_DOCUMENT = frozenset("md markdown rst adoc txt html htm tex".split())
+_DOCUMENT = frozenset(suffixes("markdown", "restructuredtext", "asciidoc", "text", "latex", "html"))
 _QUOTES = frozenset("\"'`")
 _COMMENTS = ("#", "//", "/*", "*", ";", "--", "<!--", "%", "REM")
 _BESIDE = re.compile(

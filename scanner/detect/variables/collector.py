@@ -13,6 +13,7 @@ from typing import Protocol
 from scanner.detect.prefilter import matcher
 from scanner.detect.prefilter.matcher import Pattern
 from scanner.detect.structure.file_kinds import file_kind
+from scanner.file_types import endings
 from scanner.model import Reference
 
 MOST = 500
@@ -21,7 +22,7 @@ ENV_FILE = "env_file"
 """A mention in `Notes.mentioned`: some file passes on all variables of an env file."""
 
 _CONFIGURATION = frozenset(("yaml", "json", "toml", "ini", "env", "xml"))
-_PROSE = (".md", ".markdown", ".rst", ".adoc", ".txt")
+_PROSE = endings("markdown", "restructuredtext", "asciidoc", "text")
 _MAX_SIZE = 4 << 20  # bytes of a file whose variables are read
 _OVERLAP = 200  # bytes of the previous chunk, since a name may span two chunks
 _ENV_FILE = Pattern(
