@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 _MAX_FINDINGS = 10_000
 _HEAVY = 2 << 20  # bytes
 _MAX_MARKS = 1000  # of one text, since marks are kept in memory
-_DECODING_CUT = "it holds more encoded text than is decoded in one file; the rest was scanned as is"
+_DECODING_LIMIT_NOTE = (
+    "it holds more encoded text than keywatch decodes in one file; the rest was not decoded"
+)
 _YAML = endings("yaml", "eyaml")  # escapes in YAML may hide text from the prefilter
 
 
@@ -167,7 +169,7 @@ class Detector:
     times its size in memory. A file that is too large for it becomes a Gap, and files that are
     `is_heavy` should be scanned by one process at a time.
 
-    `trace` is told why each value is reported or ignored.
+    `trace` receives why each value is reported or ignored.
     """
 
     def __init__(
@@ -277,7 +279,9 @@ class Detector:
                 detect_secrets = self._detect_secrets(path, buffer.data, hits)
                 is_unread = is_unread or detect_secrets is None
             if hits or detect_secrets or decoded:
-                all_hits = PieceHits(hits, decoded, detect_secrets or ())
+                all_hits = PieceHits(
+                    rules=hits, decoded=decoded, detect_secrets=detect_secrets or ()
+                )
                 result = self._engine.examine(path, buffer, all_hits, cursor)
                 findings += result.findings
                 comments += result.comments
@@ -289,7 +293,7 @@ class Detector:
         is_unread = is_unread or (bool(self._settings) and not is_whole)
         # These notes come first, since the number of notes is limited.
         if decoder and decoder.is_truncated:
-            notes.insert(0, _degraded(path, _DECODING_CUT))
+            notes.insert(0, _degraded(path, _DECODING_LIMIT_NOTE))
         if degraded:
             text = f"its structure was not parsed, only its lines were scanned: {degraded}"
             notes.insert(0, _degraded(path, text))
@@ -307,7 +311,7 @@ class Detector:
         first = self._numbering
         special = [hit for hit in hits if first.uses <= hit[0] < first.comments]
         if not special:
-            return _SortedHits(hits)
+            return _SortedHits(rules=hits)
         return _SortedHits(
             rules=[hit for hit in hits if not first.uses <= hit[0] < first.comments],
             uses_variables=any(number < first.encoded for number, _ in special),

@@ -111,7 +111,7 @@ def _longer(word: bytes) -> Iterator[bytes]:
 
 
 def _literals(rule: Rule) -> Iterator[str]:
-    """Return literals of which one is in each match of the rule, in the case of the pattern.
+    """Return literals, one of which is in each match of the rule, in the case of the pattern.
 
     Rules on names need none, because _WORDS has the names. Structure rules do not apply to decoded
     text.

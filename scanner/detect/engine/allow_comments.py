@@ -22,7 +22,7 @@ KEYWORDS = (("keywatch:",), ("pragma:",), ("gitleaks:allow",))
 _OURS = re.compile(r"keywatch:[ \t]*allow\b", re.IGNORECASE)
 _OPENERS = ("#", "//", "*", "--", ";", "%", "'")  # what may open a comment, or end its opening
 _REMARK = re.compile(r"\bREM$", re.IGNORECASE)
-_ALONE = " \t#/*-<!;%{'"  # only these stand before a comment that fills its line
+_BEFORE_LONE_COMMENT = " \t#/*-<!;%{'"  # only these stand before a comment that fills its line
 # `pragma: allowlist secret`, `pragma: whitelist nextline secret`
 _PRAGMA = re.compile(
     r"pragma:[ \t]?(?:allow|white)list[ -](?P<next>nextline[ -])?secret", re.IGNORECASE
@@ -57,12 +57,12 @@ def _opens_comment(before: str) -> bool:
 
 
 def _parse_ours(before: str, rest: str, path: str, line: int) -> AllowComment:
-    alone = before.strip(_ALONE).upper() in ("", "REM")
+    is_alone = before.strip(_BEFORE_LONE_COMMENT).upper() in ("", "REM")
     rule, fields, problem = _fields(_CLOSER.sub("", rest.rstrip()))
     return AllowComment(
         path=path,
         line=line,
-        covers=line + 1 if alone else line,
+        covers=line + 1 if is_alone else line,
         kind=CommentKind.KEYWATCH,
         rule=rule if _RULE.fullmatch(rule) else "",
         reason=fields.get("reason", ""),

@@ -68,7 +68,7 @@ class PieceResult(NamedTuple):
 class Engine:
     """Runs rules on any number of files. A rule is compiled when it is first needed.
 
-    `trace` is told why each value is reported or ignored.
+    `trace` receives why each value is reported or ignored.
     """
 
     def __init__(self, book: Rulebook, trace: Trace | None = None) -> None:

@@ -128,7 +128,10 @@ def fix(
     return FixedFile(
         data=done.data,
         hunks=masked_diff.hunks(data, done.data, done.edits, done.spans, hidden),
-        replaced=tuple(Replaced(p.finding, p.edit.variable, p.edit.todo) for p in done.plans),
+        replaced=tuple(
+            Replaced(finding=p.finding, variable=p.edit.variable, todo=p.edit.todo)
+            for p in done.plans
+        ),
         unfixed=tuple(sorted(unfixed, key=lambda each: each.finding.location)),
     )
 
@@ -207,7 +210,7 @@ class _Planner:
         if b"\n" in self._data[site.start : site.end] and edit.text and b"\n" not in edit.text:
             raise UnfixableError("its value has several lines: keep it in a file of its own")
         self._variables.take(site.name, self._data[site.start : site.end])
-        self.plans.append(_Plan(finding, edit, site.start, site.end))
+        self.plans.append(_Plan(finding=finding, edit=edit, start=site.start, end=site.end))
 
 
 class _LocatedLeaf(NamedTuple):
@@ -323,7 +326,8 @@ def _without_findings(
         plans = plans if round_ < _MAX_ROUNDS else []
         edits = _edits(plans)
         new, spans = masked_diff.applied(data, edits)
-        done = _EditedFile(plans, new, edits, spans, observe(new) if plans else before)
+        found = observe(new) if plans else before
+        done = _EditedFile(plans=plans, data=new, edits=edits, spans=spans, found=found)
         rejected = _still_found(done, before)
         if not rejected:
             break

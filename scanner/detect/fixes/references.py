@@ -95,9 +95,9 @@ def _github(site: Site) -> Edit:
 def _gitlab(site: Site) -> Edit:
     if site.before.rpartition(b"\n")[2].count(b"'") % 2:
         raise UnfixableError("it is in single quotes, in which the shell expands no variables")
-    alone = site.is_whole and "\n" not in site.texts.get(site.leaf.path, "")
+    is_alone = site.is_whole and "\n" not in site.texts.get(site.leaf.path, "")
     todo = f"add {site.name} as a masked variable in Settings > CI/CD > Variables"
-    text = f"${site.name}" if alone else f"${{{site.name}}}"
+    text = f"${site.name}" if is_alone else f"${{{site.name}}}"
     return _put(site, text, todo=todo)
 
 

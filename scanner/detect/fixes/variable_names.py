@@ -27,7 +27,7 @@ _RESERVED = frozenset("PWD OLDPWD PATH HOME USER LOGNAME SHELL TERM LANG HOSTNAM
 
 
 class VariableNames:
-    """The variables of a run. Each stands for one value, of which only a hash is kept."""
+    """The variables of a run. Each stands for one value, and only the hash of the value is kept."""
 
     def __init__(self) -> None:
         self._values: dict[str, bytes] = {}

@@ -78,8 +78,8 @@ PatternSource = Callable[[], Mapping[int, Pattern]]
 def build(name: str, patterns: PatternSource, key: str, cache_folder: str | None) -> Matcher:
     """Return the matcher `name`: "hyperscan", "re" or "auto" (Hyperscan if it is installed).
 
-    `key` identifies the patterns in the cache. Raises ConfigError if Hyperscan is asked for and not
-    installed.
+    `key` identifies the patterns in the cache. Raises ConfigError if `name` is
+    "hyperscan" and it is not installed.
     """
     if name != "re":
         try:

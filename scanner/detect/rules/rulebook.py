@@ -119,7 +119,9 @@ def shipped() -> tuple[RuleFile, ...]:
 
     root = os.path.dirname(document.rules_folder())
     return tuple(
-        RuleFile(os.path.relpath(path, root).replace(os.sep, "/"), _read(path), shipped=True)
+        RuleFile(
+            where=os.path.relpath(path, root).replace(os.sep, "/"), data=_read(path), shipped=True
+        )
         for path in _rule_files()
     )
 
