@@ -24,7 +24,7 @@ import yaml
 from bench import corpora, machine, measure, peers, places, published
 from bench.published import Format
 from bench.results import Demand, Section, Table
-from docs.coverage import CHECKSUMS
+from scanner.detect.checks.checks import CHECKSUMS
 from scanner.detect.rules import rulebook, samples
 
 FOLDER = peers.BUILD / "formats"

@@ -28,7 +28,7 @@ def masked(text: str) -> str:
         said = _detector().names([text]).get(text)
     except Exception:  # noqa: BLE001 - an error on the way to an error message
         return "(left out: it could not be checked for secrets)"
-    return said.seen.path if said and said.seen else text
+    return said.observation.path if said and said.observation else text
 
 
 def prepare() -> None:

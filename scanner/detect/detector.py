@@ -17,9 +17,9 @@ from scanner import cache
 from scanner.detect.engine.chunks import Cursor, PieceHits, buffers
 from scanner.detect.prefilter import matcher
 from scanner.detect.prefilter.matcher import CONTENT, NAME, OWN, Hit, Matcher, Pattern
-from scanner.detect.prefilter.scopes import scope_of
 from scanner.detect.prefilter.variable_uses import USES
 from scanner.detect.rules.rulebook import Rulebook
+from scanner.file_types import endings, scope_of
 
 if TYPE_CHECKING:
     from scanner.detect.decoding.decoder import Decoder
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 _MAX_FINDINGS = 10_000
 _HEAVY = 2 << 20  # bytes
 _MAX_MARKS = 1000  # of one text, since marks are kept in memory
-_DECODING_CUT = "it holds more encoded text than is decoded in one file; the rest was scanned as is"
-_YAML = (".yaml", ".yml", ".eyaml")  # escapes in YAML may hide text from the prefilter
+_DECODING_LIMIT = (
+    "it holds more encoded text than keywatch decodes in one file; the rest was not decoded"
+)
+_YAML = endings("yaml", "eyaml")  # escapes in YAML may hide text from the prefilter
 
 
 def matcher_for(
@@ -51,7 +53,9 @@ def matcher_for(
         return shipped
     key = cache.key(book.key, repr(active_plugins))
     own = matcher.build(engine, lambda: repository_patterns(book, settings), key, cache_folder)
-    return matcher.Joined(shipped, own, _scopes(book) if book.own_rules else {})
+    return matcher.CombinedMatcher(
+        first=shipped, second=own, scopes=_scopes(book) if book.own_rules else {}
+    )
 
 
 def patterns(book: Rulebook) -> dict[int, Pattern]:
@@ -83,7 +87,7 @@ def repository_patterns(
 
     found = dict(enumerate(map(_pattern, book.own_rules), OWN))
     first = numbering(len(book.rules))
-    found |= enumerate(encoded_patterns.further(book.own_rules), first.encoded)
+    found |= enumerate(encoded_patterns.literal_patterns(book.own_rules), first.encoded)
     if settings:
         from scanner.detect.detect_secrets import prefilters
 
@@ -122,18 +126,18 @@ SCOPES = (NAME, "any", "code", "config")
 """All scopes of the prefilter: one for the names of files, three for their contents."""
 
 
-class Named(NamedTuple):
-    """What the name of a file tells.
+class NameResult(NamedTuple):
+    """What was found in the name of a file.
 
-    seen: the secrets in the name; the path of this observation is masked.
-    called: the numbers of the rules that apply because of the name.
+    observation: the secrets in the name, or None. Its path is masked.
+    rules: the numbers of the rules that apply because of the name.
     """
 
-    seen: Observation | None = None
-    called: tuple[int, ...] = ()
+    observation: Observation | None = None
+    rules: tuple[int, ...] = ()
 
 
-NOTHING = Named()
+NO_NAME_RESULT = NameResult()
 
 
 Mark = int
@@ -188,11 +192,11 @@ class Detector:
         """Does a file of `size` bytes take much memory while it is scanned?"""
         return self._settings is not None and size > _HEAVY
 
-    def may_say(self, path: str, text: bytes) -> bool:
+    def has_candidate(self, path: str, text: bytes) -> bool:
         """Does a file, or a part of it, have a hit that may become a finding?"""
         if self._settings and path.endswith(_YAML):
             return True
-        return self._matcher.meets(text, scope_of(path), self._not_findings)
+        return self._matcher.has_hit(text, scope_of(path), self._not_findings)
 
     def marks(self, path: str, text: bytes, near: int) -> Counter[Mark] | None:
         """Count the marks of a file: each hit, hashed with `near` lines on both sides.
@@ -247,12 +251,12 @@ class Detector:
         path: str,
         chunks: Iterable[bytes],
         size: int = 0,
-        called: Sequence[int] | None = None,
+        name_rules: Sequence[int] | None = None,
         uses: Callable[[bytes], None] | None = None,
     ) -> Observation | None:
         """Scan one file, given in chunks. Return None if there is nothing to report.
 
-        called: the rule numbers that `names` gave for the path, if it was asked before.
+        name_rules: the rules that apply because of the name, if `names` was called for the path.
         uses: is called with the content of a file that may use variables, if it is in one piece.
         """
         findings: list[Finding] = []
@@ -264,8 +268,8 @@ class Detector:
         is_unread = is_cut = False
         scope = scope_of(path)
         decoder: Decoder | None = None
-        if called is None:
-            called = self.names((path,)).get(path, NOTHING).called
+        if name_rules is None:
+            name_rules = self.names((path,)).get(path, NO_NAME_RESULT).rules
         for buffer in buffers(chunks):
             is_whole = is_whole and buffer.following == len(buffer.data)
             found = self._hits(buffer.data, scope)
@@ -273,13 +277,15 @@ class Detector:
                 uses(buffer.data)
             decoder = decoder or (self._decoder() if found.encoded else None)
             decoded = list(decoder.decode(buffer.data, found.encoded)) if decoder else ()
-            hits = [*found.rules, *((number, 0) for number in called)] if called else found.rules
+            hits = [*found.rules, *((n, 0) for n in name_rules)] if name_rules else found.rules
             detect_secrets: Sequence[FoundSecret] | None = ()
             if self._settings and is_whole:
                 detect_secrets = self._detect_secrets(path, buffer.data, hits)
                 is_unread = is_unread or detect_secrets is None
             if hits or detect_secrets or decoded:
-                all_hits = PieceHits(hits, decoded, detect_secrets or ())
+                all_hits = PieceHits(
+                    rules=hits, decoded=decoded, detect_secrets=detect_secrets or ()
+                )
                 result = self._engine.examine(path, buffer, all_hits, cursor)
                 findings += result.findings
                 comments += result.comments
@@ -294,7 +300,9 @@ class Detector:
             text = f"its structure was not parsed, only its lines were scanned: {degraded}"
             notes.insert(0, _degraded(path, text))
         is_cut = is_cut or max(len(findings), len(comments)) > _MAX_FINDINGS
-        gaps = _gaps(path, unread=is_unread, cut=is_cut, not_decoded=bool(decoder and decoder.cut))
+        gaps = _gaps(
+            path, unread=is_unread, cut=is_cut, not_decoded=bool(decoder and decoder.is_truncated)
+        )
         if not (findings or comments or notes or gaps):
             return None
         observation = _observation(path, size, findings, comments, gaps)
@@ -308,7 +316,7 @@ class Detector:
         first = self._numbering
         special = [hit for hit in hits if first.uses <= hit[0] < first.comments]
         if not special:
-            return _SortedHits(hits)
+            return _SortedHits(rules=hits)
         return _SortedHits(
             rules=[hit for hit in hits if not first.uses <= hit[0] < first.comments],
             uses_variables=any(number < first.encoded for number, _ in special),
@@ -326,7 +334,7 @@ class Detector:
 
         return Decoder(prefilter)
 
-    def names(self, paths: Sequence[str]) -> dict[str, Named]:
+    def names(self, paths: Sequence[str]) -> dict[str, NameResult]:
         """Search the paths for secrets, and for rules that apply because of a file's name.
 
         All paths are searched in one pass. The result has only those paths with something found.
@@ -339,16 +347,18 @@ class Detector:
         for index, to in self._matcher.hits(b"\n".join(encoded), NAME):
             number = bisect_right(starts, max(to - 1, 0)) - 1
             hits.setdefault(number, []).append((index, to - starts[number]))
-        results = {paths[number]: self._named(paths[number], own) for number, own in hits.items()}
-        return {path: result for path, result in results.items() if result != NOTHING}
+        results = {
+            paths[number]: self._name_result(paths[number], own) for number, own in hits.items()
+        }
+        return {path: result for path, result in results.items() if result != NO_NAME_RESULT}
 
-    def _named(self, path: str, hits: Sequence[Hit]) -> Named:
+    def _name_result(self, path: str, hits: Sequence[Hit]) -> NameResult:
         rules = self._book.rules
-        called = {index for index, _ in hits if index in rules and not rules[index].anchor}
-        within = [hit for hit in hits if hit[0] not in called]
+        by_name = {index for index, _ in hits if index in rules and not rules[index].anchor}
+        within = [hit for hit in hits if hit[0] not in by_name]
         shown, findings = self._engine.examine_name(path, within) if within else (path, [])
         observation = _observation(shown, 0, findings, [], ()) if findings else None
-        return Named(observation, tuple(sorted(called)))
+        return NameResult(observation=observation, rules=tuple(sorted(by_name)))
 
     def _detect_secrets(
         self, path: str, data: bytes, hits: Sequence[Hit]
@@ -417,7 +427,7 @@ def _gaps(path: str, *, unread: bool, cut: bool, not_decoded: bool) -> tuple[Gap
 
     gaps = []
     if not_decoded:
-        gaps.append(Gap(kind=GapKind.NOT_DECODED, path=path, reason=_DECODING_CUT))
+        gaps.append(Gap(kind=GapKind.NOT_DECODED, path=path, reason=_DECODING_LIMIT))
     if cut:
         reason = (
             f"it has over {_MAX_FINDINGS} findings or allow comments, or too many"

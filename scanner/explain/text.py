@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from scanner.detect.explain.model import Considered, Explained, Fate, Weighed
-from scanner.detect.prefilter.scopes import scope_of
+from scanner.detect.explain.model import ExplainedValue, Explanation, ModelResult, Status
 from scanner.detect.rules.model import SHARED
 from scanner.detect.structure.file_kinds import file_kind
+from scanner.file_types import scope_of
 from scanner.model import Confidence, Finding, NoteKind, Outcome, Suppression
 from scanner.report.terminal.page import Page
 from scanner.report.text import count, for_log, shorten, visible
@@ -27,11 +27,11 @@ SKIPPED = {
 }
 _SCOPES = {"code": "code", "config": "configuration", "any": "code or configuration"}
 _FATES = {
-    Fate.KEPT: ("kept", "bold red"),
-    Fate.REFUSED: ("refused", "green"),
-    Fate.UNLIKELY: ("unlikely", "green"),
-    Fate.LOST: ("lost", "dim"),
-    Fate.PLACEHOLDER: ("note", "blue"),
+    Status.REPORTED: ("kept", "bold red"),
+    Status.IGNORED: ("refused", "green"),
+    Status.UNLIKELY: ("unlikely", "green"),
+    Status.OVERRIDDEN: ("lost", "dim"),
+    Status.PLACEHOLDER: ("note", "blue"),
 }
 _BY = {
     "comment": "an allow comment",
@@ -61,7 +61,7 @@ class Answer(NamedTuple):
     path: str = ""
     rules: Sequence[Rule] = ()
     disabled: tuple[str, ...] = ()
-    explained: Explained = Explained()
+    explained: Explanation = Explanation()
     outcome: Outcome = Outcome(findings=())
     least: Confidence = Confidence.LOW
     incomplete: bool = False
@@ -93,8 +93,8 @@ def _file(answer: Answer, page: Page) -> None:
     page.space()
 
 
-def _values(explained: Explained, page: Page) -> None:
-    for at, group in groupby(explained.considered, lambda each: (each.line, each.column)):
+def _values(explained: Explanation, page: Page) -> None:
+    for at, group in groupby(explained.values, lambda each: (each.line, each.column)):
         some = list(group)
         layers = "".join(f" in {layer}" for layer in some[0].layers)
         name = next((each.name for each in some if each.name), "")
@@ -107,24 +107,23 @@ def _values(explained: Explained, page: Page) -> None:
         for each in some:
             _fate(each, page)
         page.space()
-    if explained.more:
-        page.paragraph(f"… and {explained.more:,} more: name a column", indent=2)
+    if explained.omitted:
+        page.paragraph(f"… and {explained.omitted:,} more: name a column", indent=2)
         page.space()
 
 
-def _fate(each: Considered, page: Page) -> None:
-    word, style = _FATES[each.fate]
+def _fate(each: ExplainedValue, page: Page) -> None:
+    word, style = _FATES[each.status]
     page.line((f"  {word}".ljust(_INDENT), style), (each.rule, ""))
     if each.reason:
         page.paragraph(_said(each.reason), indent=_INDENT)
-    if each.weighed:
-        _weighed(each.weighed, page)
+    if each.model:
+        _weighed(each.model, page)
 
 
-def _weighed(weighed: Weighed, page: Page) -> None:
-    words = (
-        f"weighed: {weighed.probability:.2f} likely a secret; a finding from {weighed.least:.2f} on"
-    )
+def _weighed(weighed: ModelResult, page: Page) -> None:
+    least = weighed.threshold
+    words = f"weighed: {weighed.probability:.2f} likely a secret; a finding from {least:.2f} on"
     page.paragraph(words, indent=_INDENT)
     shown, rest = weighed.features[:_FEATURES], weighed.features[_FEATURES:]
     rows = [(weighed.bias, "to begin with"), *((weight, words) for words, weight in shown)]
@@ -136,19 +135,19 @@ def _weighed(weighed: Weighed, page: Page) -> None:
         )
 
 
-def _beside(explained: Explained, page: Page) -> None:
+def _beside(explained: Explanation, page: Page) -> None:
     """What else looked at the line."""
     for setting in explained.settings:
         name = _said(setting.name, _NAME)
         facts = [f"{setting.line}:{setting.column}", name, _said(setting.preview)]
         page.line(("  setting".ljust(_INDENT), "cyan"), ("  ".join(filter(None, facts)), ""))
-        page.paragraph(setting.words, indent=_INDENT)
+        page.paragraph(setting.reason, indent=_INDENT)
     for layers in explained.decoded:
         page.paragraph(
             f"text in {' in '.join(layers)}", indent=_INDENT, label=("  decoded", "cyan")
         )
     by_reason: dict[str, list[str]] = {}
-    for rule, reason in explained.looked:
+    for rule, reason in explained.rules:
         by_reason.setdefault(reason, []).append(rule)
     for reason, rules in by_reason.items():
         more = f" and {len(rules) - _RULES} more" if len(rules) > _RULES else ""
@@ -176,7 +175,7 @@ def _result(answer: Answer, page: Page) -> None:
         if note.kind == NoteKind.PLACEHOLDER:
             continue  # it stands above
         page.paragraph(_said(note.text), indent=_INDENT, label=("  note", "blue"))
-    if not (explained.considered or explained.looked or explained.settings):
+    if not (explained.values or explained.rules or explained.settings):
         page.paragraph("no rule looked at it: the line holds none of their anchors", indent=2)
     if not (outcome.findings or outcome.suppressed):
         page.paragraph("so there is no finding here", indent=2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from scanner.report.text import count, for_log, shorten, visible
 
 if TYPE_CHECKING:
-    from scanner.detect.fixes import Fixed, Hunk, Left
+    from scanner.detect.fixes import FixedFile, Hunk, Unfixed
     from scanner.model import Finding
 
 _REVOKE = "Find out what the value opens, and revoke it there."
@@ -23,7 +23,7 @@ class File(NamedTuple):
 
     path: str
     before: bytes | None
-    fixed: Fixed
+    fixed: FixedFile
 
 
 def nothing(covered: int) -> str:
@@ -34,7 +34,7 @@ def nothing(covered: int) -> str:
 
 def text(
     files: Sequence[File],
-    left: Sequence[Left],
+    left: Sequence[Unfixed],
     revokes: Mapping[str, str],
     *,
     written: bool,
@@ -110,7 +110,7 @@ def _listed(title: str, groups: Mapping[str, Sequence[Finding]], paint: _Paint) 
     yield ""
 
 
-def _result(files: Sequence[File], left: Sequence[Left], *, written: bool) -> str:
+def _result(files: Sequence[File], left: Sequence[Unfixed], *, written: bool) -> str:
     replaced = sum(len(file.fixed.replaced) for file in files)
     changed = count(len(files), "file")
     did = f"{changed} changed" if written else f"{changed} would change; --write changes them"

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from scanner.detect.detector import NO_MARKS, NOTHING, Mark, Named
-from scanner.detect.prefilter.scopes import scope_of
+from scanner.detect.detector import NO_MARKS, NO_NAME_RESULT, Mark, NameResult
 from scanner.detect.structure.file_kinds import file_kind
+from scanner.file_types import scope_of
 from scanner.inputs import text_encoding
 from scanner.inputs.git.blob_reader import Content, Contents
 from scanner.inputs.git.packs import Packs
@@ -86,7 +86,7 @@ class _CommitScanner:
         self._file = Stored(given.root, {}, contents=self._contents)
         self._files = given.workers._replace(source=self._file, alone=True).file_scanner()
         self._last = ("", ""), b"", b""  # path and id, text, bytes as stored
-        self._names: dict[str, Named] = {}
+        self._names: dict[str, NameResult] = {}
         self._marked: dict[tuple[str, str], Counter[Mark] | None] = {}
         self._room = _MARKS
 
@@ -137,7 +137,7 @@ class _CommitScanner:
             return False  # it may be run now, or no more
         if self._files.excluded(path) or version.mode in NOT_TEXT:
             kind = NOT_TEXT.get(version.mode, "excluded")
-            shown = self._named(path).seen
+            shown = self._named(path).observation
             result.skips.add(Skip(kind=kind, path=shown.path if shown else path))
             return False
         return True
@@ -159,7 +159,7 @@ class _CommitScanner:
         beside, last, last_data = self._last
         self._last = (path, oid), text, data
         if beside[0] != path or beside not in before or _is_structured(path):
-            return None if self._files.detector.may_say(path, text) else False
+            return None if self._files.detector.has_candidate(path, text) else False
         found = marks(path, differing(text, last), NEAR)
         if found is not None and not found:
             return False
@@ -204,12 +204,12 @@ class _CommitScanner:
     def _adds(self, version: Version, text: bytes) -> bool:
         """Is there anything to look at in the lines that no parent has, and near them?"""
         near = around(text, added(text, [*self._before(version)]))
-        return self._files.detector.may_say(version.path, near)
+        return self._files.detector.has_candidate(version.path, near)
 
     def _is_wanted(self, item: str, path: str) -> bool:
         """Is it looked at, whatever its bytes are? Its name says something; or it is structured, so
         that any line may say what another one means, and a change as a whole is looked at."""
-        return self._named(path) != NOTHING or bool(" " in item and file_kind(path).reader)
+        return self._named(path) != NO_NAME_RESULT or bool(" " in item and file_kind(path).reader)
 
     def _before(self, version: Version) -> Iterator[bytes]:
         """The texts that the parents have."""
@@ -220,17 +220,17 @@ class _CommitScanner:
         """The content of a file as text; None where it is none."""
         return self._contents.text(oid, self._files.max_size)
 
-    def _named(self, path: str) -> Named:
+    def _named(self, path: str) -> NameResult:
         if path not in self._names:
             if len(self._names) >= _NAMES:
                 self._names.clear()
-            self._names[path] = self._files.detector.names((path,)).get(path, NOTHING)
+            self._names[path] = self._files.detector.names((path,)).get(path, NO_NAME_RESULT)
         return self._names[path]
 
     def _scan(self, item: str, version: Version, result: CommitResult) -> None:
         """Scan the whole file, and keep what is new in it."""
         got = self._seen(version.path, version.mode, version.oid)
-        name = self._named(version.path).seen
+        name = self._named(version.path).observation
         lines = self._lines(version) if got.observations or got.secret_files else ()
         for each in got.observations:
             if each != name:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from scanner import globs, pool
 from scanner.detect.prefilter.matcher import NAME
-from scanner.detect.prefilter.scopes import scope_of
 from scanner.errors import UsageError
+from scanner.file_types import scope_of
 from scanner.masking import masked
 from scanner.model import Gap, GapKind
 from scanner.scan.result import ScanResult

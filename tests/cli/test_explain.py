@@ -17,8 +17,8 @@ from scanner import cache
 from scanner.detect.checks.checks import CHECKS
 from scanner.detect.detector import Detector, matcher_for
 from scanner.detect.explain.explainer import Explainer
-from scanner.detect.explain.model import Fate
-from scanner.detect.explain.reasons import DEMANDS
+from scanner.detect.explain.model import Status
+from scanner.detect.explain.reasons import REQUIRED
 from scanner.detect.prefilter.matcher import Matcher
 from scanner.detect.rules import rulebook
 from scanner.detect.rules.rulebook import Rulebook
@@ -82,8 +82,8 @@ def test_the_weights_that_are_shown_add_up_to_the_probability() -> None:
     explainer, detector = traced(shipped())
     seen = detector.observe("app.py", [line], len(line))
     assert seen is not None
-    (considered,) = explainer.explained(seen.findings).considered
-    weighed = considered.weighed
+    (considered,) = explainer.explained(seen.findings).values
+    weighed = considered.model
     assert weighed is not None
     total = weighed.bias + sum(weight for _, weight in weighed.features)
     assert weighed.probability == pytest.approx(1 / (1 + math.exp(-total)))
@@ -106,9 +106,9 @@ def test_a_uuid_is_weighed_with_that_feature(said: Said) -> None:
     explainer, detector = traced(shipped())
     seen = detector.observe("app.py", [f'session_token = "{uuid}"\n'.encode()])
     assert seen is not None
-    (considered,) = explainer.explained(seen.findings).considered
-    assert considered.weighed is not None
-    assert "value: a UUID" in dict(considered.weighed.features)
+    (considered,) = explainer.explained(seen.findings).values
+    assert considered.model is not None
+    assert "value: a UUID" in dict(considered.model.features)
     assert "weighed: " in said.of("app.py:1", f'session_token = "{uuid}"\n')
     assert uuid not in said.raw
 
@@ -137,7 +137,7 @@ def test_a_wrong_checksum_is_said(said: Said) -> None:
     good = token()
     wrong = good[:-1] + ("a" if good[-1] != "a" else "b")
     words = said.of("app.py:1", f'x("{wrong}")\n')
-    assert "the check github-token requires a CRC32 at its end that fits" in words
+    assert "the check github-token requires a valid CRC32 at its end" in words
 
 
 def test_a_piece_of_a_longer_value_is_said(said: Said) -> None:
@@ -155,9 +155,9 @@ def test_a_setting_of_yaml_is_told_by_its_name_and_its_text(said: Said) -> None:
     assert f"a finding from {LEVELS.low_in_configuration:.2f} on" in kept
     reference = said.of("chart/values.yaml:4")
     assert "setting 4:10 token" in reference
-    assert "its name is a secret's, its value is a reference" in reference
-    assert "of a kind that is no secret" in said.of("chart/values.yaml:5")
-    assert "its name is no secret's" in said.of("chart/values.yaml:2")
+    assert "its name suggests a secret, its value is a reference" in reference
+    assert "that cannot be a secret" in said.of("chart/values.yaml:5")
+    assert "its name does not suggest a secret" in said.of("chart/values.yaml:2")
     assert SECRET not in kept
 
 
@@ -305,7 +305,7 @@ def test_a_line_of_many_values_is_told_up_to_a_bound(said: Said) -> None:
 
 
 def test_every_check_says_what_it_asks_for() -> None:
-    assert DEMANDS.keys() == CHECKS.keys()
+    assert REQUIRED.keys() == CHECKS.keys()
 
 
 def test_what_is_kept_of_a_line_is_what_is_found_there() -> None:
@@ -320,8 +320,8 @@ def test_what_is_kept_of_a_line_is_what_is_found_there() -> None:
             detector.observe(example["file"], [data])
             kept = {
                 (each.rule, each.line, each.column)
-                for each in explainer.explained(seen.findings).considered
-                if each.fate is Fate.KEPT
+                for each in explainer.explained(seen.findings).values
+                if each.status is Status.REPORTED
             }
             found = {(f.rule, f.location.line, f.location.column) for f in seen.findings}
             assert {each for each in found if each[1] == line} <= kept, example

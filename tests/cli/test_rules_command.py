@@ -107,7 +107,7 @@ def test_examples_that_do_not_hold_are_named_by_file_line_and_rule(
     named = [line for line in done.stdout.decode().splitlines() if line.startswith("mine.yaml:")]
     expected = (
         "mine.yaml:10: acme0-api-key: the example is not found",
-        "mine.yaml:21: acme1-api-key: the negative is found",
+        "mine.yaml:21: acme1-api-key: the negative example is found",
         "mine.yaml:30: acme2-api-key: the template is malformed",
     )
     assert all(line.startswith(says) for line, says in zip(named, expected, strict=True)), named
@@ -139,7 +139,7 @@ def test_an_id_that_is_taken_and_a_severity_that_is_none_are_refused_with_advice
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
     for old, new, words in (
-        ("id: acme-api-key", "id: github-oauth-token", "exists already\n  do:  give it another id"),
+        ("id: acme-api-key", "id: github-oauth-token", "already exists\n  do:  use another ID"),
         ("class: api-key", "severity: 3", "high, critical\n  do:  write one of these words"),
     ):
         (tmp_path / "mine.yaml").write_text(ACME.replace(old, new))

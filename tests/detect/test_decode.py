@@ -323,4 +323,4 @@ def test_a_run_may_lie_across_the_pieces_of_a_large_file(
     assert seen is not None
     assert seen.findings == whole
     assert len(whole) == 6
-    assert len(text) < decoder.MOST_BYTES
+    assert len(text) < decoder.MAX_BYTES

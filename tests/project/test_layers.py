@@ -23,7 +23,7 @@ GROUND = {"scanner"} | {
     f"scanner.{name}"
     for name in (
         *("errors", "model", "records", "fingerprints", "document", "cache", "globs", "pool"),
-        *("files", "processes"),
+        *("files", "file_types", "processes"),
     )
 }
 COLUMNS = ("inputs", "detect", "inventory", "policy", "report")

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from scanner import pool
-from scanner.detect.detector import SCOPES, Detector, Named
+from scanner.detect.detector import SCOPES, Detector, NameResult
 from scanner.detect.prefilter import matcher
 from scanner.detect.rules import rulebook
 from scanner.inputs.interface import Blob
@@ -41,7 +41,7 @@ class Files:
 class Faulty:
     """A detector with a defect, which one file meets."""
 
-    def names(self, paths: Sequence[str]) -> dict[str, Named]:
+    def names(self, paths: Sequence[str]) -> dict[str, NameResult]:
         return {}
 
     def is_heavy(self, size: int) -> bool:

@@ -534,9 +534,9 @@ def test_what_the_new_lines_and_those_near_them_may_say_is_marked_as_new(
     marks, known = (one.marks("a.py", each, NEAR) for each in (text, before))
     assert marks is not None
     assert known is not None
-    if one.may_say("a.py", around(text, added(text, [before]))):
+    if one.has_candidate("a.py", around(text, added(text, [before]))):
         assert not marks <= known
-    assert bool(marks) == one.may_say("a.py", text)
+    assert bool(marks) == one.has_candidate("a.py", text)
 
 
 def test_all_marks_of_one_line_have_the_same_lines_near_them() -> None:

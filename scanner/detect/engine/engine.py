@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from scanner.detect.checks.checks import CHECKS, CHECKSUMS, SEEK_RANDOM, Candidate
+from scanner.detect.checks.checks import CHECKS, CHECKSUMS, REQUIRE_RANDOM, Candidate
 from scanner.detect.engine import allow_comments, observations
 from scanner.detect.engine.assigned_name import name_of
 from scanner.detect.engine.chunks import Buffer, Cursor, PieceHits
@@ -25,7 +25,7 @@ from scanner.detect.engine.matches import (
     without_secret_names,
 )
 from scanner.detect.engine.windows import Window, line_start, window_around
-from scanner.detect.explain.trace import Choice, Refusal, Trace
+from scanner.detect.explain.trace import MatchSelection, Requirement, Trace
 from scanner.detect.prefilter.matcher import Hit
 from scanner.detect.prefilter.pattern_ids import numbering
 from scanner.detect.rules.model import Rule
@@ -103,7 +103,7 @@ class Engine:
         """Return the findings, comments and notes of one piece, which begins at `cursor`."""
         self._cut = False
         if self._trace:
-            self._trace.begins(path, buffer, cursor)
+            self._trace.piece_started(path, buffer, cursor)
         plain, degraded = self._matches(path, buffer, hits.rules)
         found = with_decoded(plain, (self._decoded_matches(each, buffer) for each in hits.decoded))
         placeholders = [match for match in found if match.is_placeholder]
@@ -169,7 +169,11 @@ class Engine:
             found += in_structure
         kept = without_secret_names(without_overlaps(found))
         if self._trace:
-            self._trace.chosen(Choice(path, buffer.data, by_rule, found, kept))
+            self._trace.matches_selected(
+                MatchSelection(
+                    path=path, data=buffer.data, hits=by_rule, found=found, selected=kept
+                )
+            )
         own = (match for match in kept if buffer.first <= match.start < buffer.last)
         likely = (likelihood.weigh(match, path, buffer.data, self._book) for match in own)
         return [match for match in likely if match is not None], degraded
@@ -190,7 +194,7 @@ class Engine:
         """
         text = Buffer(decoded.data, 0, len(decoded.data), 0)
         if self._trace:
-            self._trace.decoded(decoded)
+            self._trace.decoded_text_started(decoded)
         matches = []
         for match in self._matches("", text, decoded.hits)[0]:
             start, end = decoded.span(match.start, match.end)
@@ -288,7 +292,7 @@ class Engine:
             if 0 <= start < end and at not in judged:
                 judged.add(at)
                 if self._touches(rule, data, at, window.low + end):
-                    self._refuse(rule, window, (start, end), Refusal.EDGES)
+                    self._trace_ignored(rule, window, (start, end), Requirement.EDGES)
                 else:
                     value = _Value(start, end)
                     if rule.named and rule.check in JOINABLE_CHECKS:
@@ -318,7 +322,7 @@ class Engine:
         text = window.text
         value = text[start:end] + found.more
         if rule.entropy and shannon(value) < rule.entropy:
-            self._refuse(rule, window, span, Refusal.ENTROPY)
+            self._trace_ignored(rule, window, span, Requirement.ENTROPY)
             return
         low, high = name_span
         line = text.rfind(b"\n", 0, low if rule.named else start) + 1
@@ -331,9 +335,9 @@ class Engine:
             after = text[end : line_end if line_end >= 0 else len(text)]
             whole = text[line:start].translate(_UNWRAPPED) + value + after
             confidence = CHECKS[rule.check](Candidate(value, name, whole, start - line, path))
-        is_example = confidence is None and rule.check in SEEK_RANDOM and is_sample(value)
+        is_example = confidence is None and rule.check in REQUIRE_RANDOM and is_sample(value)
         if confidence is None and not is_example:
-            self._refuse(rule, window, span, Refusal.CHECK, (low, high))
+            self._trace_ignored(rule, window, span, Requirement.CHECK, (low, high))
             return
         confidence = confidence or rule.confidence
         if not rule.named:  # a check of the format cannot know more than the format does
@@ -349,15 +353,15 @@ class Engine:
             is_placeholder=is_example,
         )
 
-    def _refuse(
+    def _trace_ignored(
         self,
         rule: Rule,
         window: Window,
         span: tuple[int, int],
-        why: Refusal,
+        failed: Requirement,
         name_span: tuple[int, int] = (0, 0),
     ) -> None:
-        """Tell the trace, if there is one, which demand of the rule the value does not meet."""
+        """Tell the trace, if there is one, which requirement of the rule the value fails."""
         if self._trace:
             (start, end), (low, high) = span, name_span
             match = Match(
@@ -369,7 +373,7 @@ class Engine:
                 name=window.text[low:high],
                 name_start=window.low + low,
             )
-            self._trace.refused(match, why)
+            self._trace.match_ignored(match, failed)
 
     def _touches(self, rule: Rule, data: bytes, start: int, end: int) -> bool:
         """Is the character before or after the value one of the rule's `edges`?

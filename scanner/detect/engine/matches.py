@@ -123,7 +123,18 @@ def merge_detect_secrets(
     for (start, end, value), alike in theirs.items():
         rule = max((rules[each.kind] for each in alike), key=lambda r: (r.severity, r.confidence))
         detect_secrets = tuple(map(_known, alike))
-        own.append(Match(start, end, rule, value, rule.confidence, b"", start, detect_secrets))
+        own.append(
+            Match(
+                start=start,
+                end=end,
+                rule=rule,
+                value=value,
+                confidence=rule.confidence,
+                name=b"",
+                name_start=start,
+                detect_secrets=detect_secrets,
+            )
+        )
     return sorted(own, key=lambda m: (m.start, m.end, m.rule.id, m.value))
 
 

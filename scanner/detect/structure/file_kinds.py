@@ -12,20 +12,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from scanner.detect.structure.leaf import Leaf
+from scanner.file_types import FILE_TYPES
 
-_READERS = {
-    "yaml": "yaml yml eyaml",
-    "json": "json jsonc json5 tfstate webmanifest",
-    "toml": "toml",
-    "ini": "ini cfg conf cnf properties rc desktop service",
-    "env": "env envrc",
-    "hcl": "tf tfvars hcl nomad tofu",
-    "xml": "xml config csproj props targets plist",
-    "dockerfile": "dockerfile containerfile",
-    "sql": "sql ddl psql dump dmp",
-    "shell": "sh bash zsh ksh mk bat cmd ps1",
-}
-_BY_SUFFIX = {suffix: reader for reader, text in _READERS.items() for suffix in text.split()}
+_BY_SUFFIX = {suffix: each.reader for each in FILE_TYPES if each.reader for suffix in each.suffixes}
 _BY_NAME = {
     "dockerfile": "dockerfile",
     "containerfile": "dockerfile",
@@ -114,7 +103,7 @@ _BY_PATH = [
 # Kinds that the content shows, or another kind implies.
 _BY_CONTENT = ("kubernetes", "compose", "ansible", "terraform")
 PATH_KINDS = frozenset(kind for kind, _, _ in _BY_PATH) - set(_BY_CONTENT)
-KINDS = frozenset((*_READERS, *_BY_CONTENT, *PATH_KINDS))
+KINDS = frozenset((*_BY_SUFFIX.values(), *_BY_CONTENT, *PATH_KINDS))
 
 
 class FileKind(NamedTuple):

@@ -12,9 +12,9 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from scanner.detect.prefilter.scopes import scope_of, suffix_of
 from scanner.detect.values.placeholders import is_placeholder
 from scanner.detect.values.templates import Verdict, judge
+from scanner.file_types import scope_of, suffix_of, suffixes
 from scanner.model import Confidence
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ _JOINED_LITERAL = re.compile(rb"""(["'`])""" + _JOIN_OPERATOR + _NEXT_LITERAL)
 _ADJACENT_LITERAL = re.compile(
     rb"""(["'`])(?:""" + _JOIN_OPERATOR + rb"|[ \t]+|[ \t]*\\?\r?\n[ \t]+)" + _NEXT_LITERAL
 )
-_JOINS_ADJACENT_LITERALS = frozenset("py pyi pyw rb c cc cpp cxx h hpp m mm".split())
+_JOINS_ADJACENT_LITERALS = frozenset(suffixes("python", "ruby", "c", "objective-c"))
 WRAP = b"\v"
 """White space that replaces a line break between a name and its value."""
 JOINABLE_CHECKS = frozenset(("assigned-value", "vague-key"))

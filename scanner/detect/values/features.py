@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from scanner.detect.prefilter.scopes import scope_of, suffix_of
 from scanner.detect.values.assignments import (
     is_translation,
     names_a_secret,
@@ -21,6 +20,7 @@ from scanner.detect.values.assignments import (
 )
 from scanner.detect.values.file_role import role_of
 from scanner.detect.values.placeholders import is_dummy
+from scanner.file_types import scope_of, suffix_of, suffixes
 
 
 class Case(NamedTuple):
@@ -137,7 +137,9 @@ _CHARACTER_GROUPS = tuple(
     )
 )
 _HASH_PREFIXES = ("$1$", "$2", "$5$", "$6$", "$argon", "{ssha", "pbkdf2", "md5", "sha")
-_DOCUMENT_SUFFIXES = frozenset("md markdown rst adoc txt html htm tex".split())
+_DOCUMENT_SUFFIXES = frozenset(
+    suffixes("markdown", "restructuredtext", "asciidoc", "text", "latex", "html")
+)
 _QUOTES = frozenset("\"'`")
 _COMMENT_STARTS = ("#", "//", "/*", "*", ";", "--", "<!--", "%", "REM")
 # `user: bob`, `"host": "db1"`, `client_id=1`.

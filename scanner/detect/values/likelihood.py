@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
-from scanner.detect.checks.checks import SEEK_RANDOM
+from scanner.detect.checks.checks import REQUIRE_RANDOM
 from scanner.detect.engine.matches import Match
 from scanner.detect.engine.windows import line_start
 from scanner.detect.values.features import Case, features
@@ -30,7 +30,14 @@ WEIGHED_CHECKS = frozenset(
 """The checks whose matches the model judges."""
 # For values that only have the shape of a secret, the file's role lowers the confidence. A checksum
 # is a proof, so those checks are not here.
-_SHAPE_CHECKS = SEEK_RANDOM | {"jwt", "pem", "pem-base64", "pgp", "encoded-json", "authorization"}
+_SHAPE_CHECKS = REQUIRE_RANDOM | {
+    "jwt",
+    "pem",
+    "pem-base64",
+    "pgp",
+    "encoded-json",
+    "authorization",
+}
 _ONE_LOWER = {
     Confidence.HIGH: Confidence.MEDIUM,
     Confidence.MEDIUM: Confidence.LOW,

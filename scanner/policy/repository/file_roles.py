@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from scanner.file_types import endings
+
+_YAML, _SHELL = endings("yaml"), endings("shell")
 _CI = re.compile(
     r"(?:^|/)(?:\.github/(?:workflows|actions)/.+\.ya?ml|\.gitlab-ci\.ya?ml|\.gitlab/.+\.ya?ml|"
     r"Jenkinsfile[^/]*|\.circleci/config\.ya?ml|\.?azure-pipelines(?:/.+|[^/]*)\.ya?ml|"
@@ -29,7 +32,7 @@ _HOOKS = re.compile(
 
 def is_declaration(path: str) -> bool:
     """A file that must be of the form of configs/secrets."""
-    return path.startswith("configs/secrets/") and path.endswith((".yaml", ".yml"))
+    return path.startswith("configs/secrets/") and path.endswith(_YAML)
 
 
 def is_ci(path: str) -> bool:
@@ -42,11 +45,11 @@ def rotates_by_name(path: str) -> bool:
 
 
 def is_script(path: str) -> bool:
-    return path.endswith((".sh", ".bash", ".zsh", ".ksh"))
+    return path.endswith(_SHELL)
 
 
 def is_manifest(path: str) -> bool:
-    return path.endswith((".yaml", ".yml"))
+    return path.endswith(_YAML)
 
 
 def is_terraform(path: str) -> bool:
