@@ -29,7 +29,13 @@ from scanner.policy.exceptions import allow_entries, foreign_comments
 from scanner.policy.exceptions.accepted_gaps import AcceptedGap
 from scanner.policy.exceptions.allow_entries import AllowEntry
 from scanner.policy.exceptions.foreign_comments import LegacyPragmas
-from scanner.policy.judge_input import Docket, ExceptionSource, Part, Scope, in_order
+from scanner.policy.judge_input import (
+    ExceptionReport,
+    ExceptionSource,
+    FindingRegistry,
+    Scope,
+    in_order,
+)
 
 
 def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
@@ -67,39 +73,41 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
         unread=unread,
         unopened=unread | {skip.path for skip in skips},
     )
-    docket = Docket([finding for each in seen for finding in each.findings])
+    registry = FindingRegistry([finding for each in seen for finding in each.findings])
     comments = sorted((c for each in seen for c in each.comments), key=lambda c: (c.path, c.line))
-    exemptions = allow_entries.exemptions(comments, entries, docket, scope)
-    used = allow_entries.claim(docket, [e for e in exemptions if e.ends >= scope.today])
+    exemptions = allow_entries.exemptions(comments, entries, registry, scope)
+    used = allow_entries.assign(registry, [e for e in exemptions if e.ends >= scope.today])
     parts = [
-        Part(
+        ExceptionReport(
             notes=(*notes, *(note for each in seen for note in each.notes)),
             register=tuple(standing),
         ),
-        allow_entries.broken(comments),
-        foreign_comments.cover(docket, comments, legacy_pragmas, scope),
+        allow_entries.invalid_comments(comments),
+        foreign_comments.cover(registry, comments, legacy_pragmas, scope),
     ]
-    parts += (each.cover(docket, scope) for each in (baseline, detect_secrets_baseline) if each)
+    parts += (each.cover(registry, scope) for each in (baseline, detect_secrets_baseline) if each)
     ended = [e for e in exemptions if e.ends < scope.today]
-    lapsed = allow_entries.claim(docket, ended, cover=not whole_tree)
-    parts.append(allow_entries.account(exemptions, used, lapsed, scope))
+    lapsed = allow_entries.assign(registry, ended, cover=not whole_tree)
+    parts.append(allow_entries.report(exemptions, used, lapsed, scope))
     open_gaps, accepted = gap_policy.accept(all_gaps, accepted_gaps, scope)
     left_out = tuple(sorted(set(skips), key=lambda skip: (skip.path, skip.kind)))
-    return _verdict(docket, (*parts, accepted), min_confidence)._replace(
+    return _verdict(registry, (*parts, accepted), min_confidence)._replace(
         gaps=open_gaps,
         skips=left_out,
         coverage=_coverage(seen, left_out),
     )
 
 
-def _verdict(docket: Docket, parts: Sequence[Part], min_confidence: Confidence) -> Outcome:
+def _verdict(
+    registry: FindingRegistry, parts: Sequence[ExceptionReport], min_confidence: Confidence
+) -> Outcome:
     own = identify(sorted((f for part in parts for f in part.findings), key=in_order))
-    found = sorted((*(finding for _, finding in docket.open()), *own), key=in_order)
+    found = sorted((*(finding for _, finding in registry.open()), *own), key=in_order)
     shown = tuple(finding for finding in found if finding.confidence >= min_confidence)
     below = _below(len(found) - len(shown))
     return Outcome(
         findings=shown,
-        suppressed=docket.suppressed(),
+        suppressed=registry.suppressed(),
         notes=tuple(sorted((*(n for part in parts for n in part.notes), *below), key=_note_order)),
         register=tuple(sorted((said for part in parts for said in part.register), key=_said_order)),
     )

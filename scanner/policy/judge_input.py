@@ -20,18 +20,18 @@ class Scope(NamedTuple):
     unread: Collection[str] = ()
     unopened: AbstractSet[str] = frozenset()
 
-    def knows(self, rule: str, path: str) -> bool:
+    def can_judge(self, rule: str, path: str) -> bool:
         """Whether "it covers nothing" is a fact here about what names this rule and this file."""
         if not self.whole_tree or rule in self.idle_rules or path in self.unread:
             return False
         return self.unopened.isdisjoint(archives_around(path))
 
-    def entered(self, said: Suppression, *, needed: bool) -> Suppression:
+    def with_usage(self, said: Suppression, *, needed: bool) -> Suppression:
         """The row of the register: `used` is false only for what is known to cover nothing."""
-        return said._replace(used=needed or not self.knows(said.rule, said.path))
+        return said._replace(used=needed or not self.can_judge(said.rule, said.path))
 
 
-class Part(NamedTuple):
+class ExceptionReport(NamedTuple):
     """What one kind of exception adds to the Outcome, beside what it covers."""
 
     findings: tuple[Finding, ...] = ()
@@ -39,7 +39,7 @@ class Part(NamedTuple):
     register: tuple[Suppression, ...] = ()
 
 
-class Docket:
+class FindingRegistry:
     """The findings of a run, by number, and what covers each so far."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
@@ -63,7 +63,7 @@ class Docket:
 class ExceptionSource(Protocol):
     """A baseline, of either kind."""
 
-    def cover(self, docket: Docket, scope: Scope) -> Part: ...
+    def cover(self, registry: FindingRegistry, scope: Scope) -> ExceptionReport: ...
 
 
 def stale_note(where: str, register: Iterable[Suppression]) -> tuple[Note, ...]:

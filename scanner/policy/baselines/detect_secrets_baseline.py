@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
 from scanner.model import Finding, SuppressedBy, Suppression
-from scanner.policy.judge_input import Docket, Part, Scope, stale_note
+from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope, stale_note
 
 FILE = ".secrets.baseline"
 _TYPES = {
@@ -48,15 +48,15 @@ class DetectSecretsBaseline(NamedTuple):
         identified = any(match.identifies for match in finding.detect_secrets)
         return identified and all(key in self.labels for key in _keys(finding))
 
-    def cover(self, docket: Docket, scope: Scope) -> Part:
+    def cover(self, registry: FindingRegistry, scope: Scope) -> ExceptionReport:
         """Cover the open findings that the file knows. Entries that match nothing are stale."""
-        for number, finding in docket.open():
+        for number, finding in registry.open():
             if self.knows(finding):
-                docket.cover(number, self._said(next(_keys(finding))))
-        used = {key for each in docket.findings for key in _keys(each) if key in self.labels}
+                registry.cover(number, self._said(next(_keys(finding))))
+        used = {key for each in registry.findings for key in _keys(each) if key in self.labels}
         keys = sorted(self.labels if scope.whole_tree else used)
-        register = tuple(scope.entered(self._said(key), needed=key in used) for key in keys)
-        return Part(register=register, notes=stale_note(self.where, register))
+        register = tuple(scope.with_usage(self._said(key), needed=key in used) for key in keys)
+        return ExceptionReport(register=register, notes=stale_note(self.where, register))
 
     def _said(self, key: Key) -> Suppression:
         path, kind, _hash = key

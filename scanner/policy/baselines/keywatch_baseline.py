@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
 from scanner.model import Finding, SuppressedBy, Suppression
-from scanner.policy.judge_input import Docket, Part, Scope, stale_note
+from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope, stale_note
 from scanner.policy.rules import OWN_RULES
 
 FILE = ".keywatch.baseline"
@@ -52,20 +52,20 @@ class Baseline(NamedTuple):
     entries: tuple[BaselineEntry, ...] = ()
     lines: tuple[int, ...] = ()
 
-    def cover(self, docket: Docket, scope: Scope) -> Part:
+    def cover(self, registry: FindingRegistry, scope: Scope) -> ExceptionReport:
         """Let each entry cover one open finding that it names. What is left over is stale."""
         waiting: defaultdict[Key, deque[int]] = defaultdict(deque)
         for place, entry in enumerate(self.entries):
             waiting[entry.key].append(place)
         used = set()
-        for number, finding in docket.open():
+        for number, finding in registry.open():
             queue = waiting.get(key_of(finding))
             if queue:
                 used.add(queue[0])
-                docket.cover(number, self._said(queue.popleft()))
+                registry.cover(number, self._said(queue.popleft()))
         places = range(len(self.entries)) if scope.whole_tree else sorted(used)
-        register = tuple(scope.entered(self._said(each), needed=each in used) for each in places)
-        return Part(register=register, notes=stale_note(self.where, register))
+        register = tuple(scope.with_usage(self._said(each), needed=each in used) for each in places)
+        return ExceptionReport(register=register, notes=stale_note(self.where, register))
 
     def _said(self, place: int) -> Suppression:
         entry = self.entries[place]

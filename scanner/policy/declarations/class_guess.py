@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scanner.policy.declarations.model import Declared
+from scanner.policy.declarations.model import DeclaredSecret
 
 _WORD = re.compile(r"[a-z0-9]+")
 # The first class that has a word of the name is its class.
@@ -17,7 +17,7 @@ _WORDS = {
 DEFAULT = "api-key"
 
 
-def secret_class(one: Declared) -> str:
+def secret_class(one: DeclaredSecret) -> str:
     """The class that the name speaks for, first by its last part; api-key where it says nothing."""
     return _of(one.said.rpartition("/")[2]) or _of(one.key) or _of(one.said) or DEFAULT
 

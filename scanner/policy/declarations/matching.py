@@ -25,7 +25,7 @@ Word = str | tuple[str, str]
 T = TypeVar("T")
 
 
-class Shelf(Generic[T]):
+class WordIndex(Generic[T]):
     """Things in their order, each under the rarest of the words that a secret has which it is
     about: a secret is held against few of them."""
 
@@ -50,7 +50,7 @@ class Specificity(NamedTuple):
     parts: int
 
 
-class Rule(NamedTuple):
+class EntryMatcher(NamedTuple):
     """An entry, ready to be asked. `words` are the parts of an id and the tags that each secret
     has which it fits."""
 
@@ -60,22 +60,22 @@ class Rule(NamedTuple):
     words: tuple[Word, ...]
 
     def fits(self, record: Record, scheme: str, segments: Sequence[str]) -> bool:
-        if self.pattern and not self.pattern.takes(scheme, segments, record.keys):
+        if self.pattern and not self.pattern.matches(scheme, segments, record.keys):
             return False
         return all(record.tags.get(key) == value for key, value in self.match.entry.tags)
 
 
-class Entries:
+class SecretEntries:
     """All entries, ready to be asked."""
 
     def __init__(self, entries: Sequence[SecretEntry], classes: Mapping[str, SecretClass]) -> None:
         rules = sorted((_rule(entry, classes) for entry in entries), key=_order)
-        self._shelf = Shelf(rules, lambda rule: rule.words)
+        self._index = WordIndex(rules, lambda rule: rule.words)
 
-    def fitting(self, record: Record) -> list[Rule]:
+    def fitting(self, record: Record) -> list[EntryMatcher]:
         """Those that the secret falls under, the one that holds first."""
         scheme, segments = secret_ids.split(record.id)
-        rules = self._shelf.of([*segments, *record.tags.items()])
+        rules = self._index.of([*segments, *record.tags.items()])
         return [rule for rule in rules if rule.fits(record, scheme, segments)]
 
     def match(self, record: Record) -> Match | None:
@@ -101,9 +101,9 @@ def specificity(entry: SecretEntry) -> Specificity:
     )
 
 
-def _rule(entry: SecretEntry, classes: Mapping[str, SecretClass]) -> Rule:
+def _rule(entry: SecretEntry, classes: Mapping[str, SecretClass]) -> EntryMatcher:
     pattern = secret_ids.pattern(entry.match) if entry.match else None
-    return Rule(
+    return EntryMatcher(
         match=Match(entry=entry, secret_class=classes.get(entry.secret_class)),
         pattern=pattern,
         specificity=specificity(entry),
@@ -111,7 +111,7 @@ def _rule(entry: SecretEntry, classes: Mapping[str, SecretClass]) -> Rule:
     )
 
 
-def _order(rule: Rule) -> tuple[float, ...]:
+def _order(rule: EntryMatcher) -> tuple[float, ...]:
     secret_class = rule.match.secret_class
     period = secret_class.rotate_every if secret_class else math.inf
     return (*(-count for count in rule.specificity), period)

@@ -76,7 +76,7 @@ class Service(NamedTuple):
     needs_where: tuple[str, ...]
 
 
-class Form(NamedTuple):
+class StoreReference(NamedTuple):
     """What a file of configs/secrets says of one store, as it is written there: its address, and as
     whom the application logs in. Both are "" where it does not say. Each `…where` is `file:line`.
     """
@@ -88,7 +88,7 @@ class Form(NamedTuple):
     identity_where: str = ""
 
 
-class Declared(NamedTuple):
+class DeclaredSecret(NamedTuple):
     """A secret that a file of configs/secrets declares, or a manifest.
 
     `segments` are those of its canonical id after `scheme://`; None stands for what the file does
@@ -104,7 +104,7 @@ class Declared(NamedTuple):
     store: str
     said: str
     where: str = ""
-    form: Form = Form(scheme="")
+    form: StoreReference = StoreReference(scheme="")
 
     @property
     def id(self) -> str:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from scanner import globs
-from scanner.policy.declarations.model import Declared
+from scanner.policy.declarations.model import DeclaredSecret
 
 SCHEMES = ("vault", "k8s", "aws", "azure")
 DEEP = "**"
-Part = Callable[[str], bool]
-Glob = tuple[tuple[Part, ...], ...]
+PartMatcher = Callable[[str], bool]
+Glob = tuple[tuple[PartMatcher, ...], ...]
 """The runs of parts between each `**` and the next."""
 
 
@@ -25,14 +25,14 @@ class Pattern(NamedTuple):
 
     scheme: str
     glob: Glob
-    key: Part | None
+    key: PartMatcher | None
     words: tuple[str, ...]
 
-    def fits(self, declared: Declared) -> bool:
+    def fits(self, declared: DeclaredSecret) -> bool:
         keys = (declared.key,) if declared.key else None
-        return self.takes(declared.scheme, declared.segments, keys)
+        return self.matches(declared.scheme, declared.segments, keys)
 
-    def takes(
+    def matches(
         self, scheme: str, segments: Sequence[str | None], keys: Iterable[str] | None
     ) -> bool:
         """Is it about the secret, or about one of its keys? None: they are not known."""
@@ -48,7 +48,7 @@ def pattern(match: str) -> Pattern:
     address, has_key, key = match.partition("#")
     scheme, path = split(address)
     words = tuple(part for part in path if not has_wildcard(part))
-    return Pattern(scheme, runs(path), _part(key) if has_key else None, words)
+    return Pattern(scheme, compile_glob(path), _part(key) if has_key else None, words)
 
 
 def split(address: str) -> tuple[str, list[str]]:
@@ -61,9 +61,9 @@ def has_wildcard(part: str) -> bool:
     return "*" in part or "?" in part
 
 
-def runs(path: Iterable[str]) -> Glob:
+def compile_glob(path: Iterable[str]) -> Glob:
     """The parts of a glob as functions, each of which says whether it fits a part of a name."""
-    found: list[list[Part]] = [[]]
+    found: list[list[PartMatcher]] = [[]]
     for part in path:
         if part == DEEP:
             found.append([])
@@ -72,7 +72,7 @@ def runs(path: Iterable[str]) -> Glob:
     return tuple(map(tuple, found))
 
 
-def _part(glob: str) -> Part:
+def _part(glob: str) -> PartMatcher:
     if glob == "*":
         return _anything
     return globs.matcher([glob]) if has_wildcard(glob) else glob.__eq__
@@ -87,14 +87,14 @@ def fits(glob: Glob, name: Sequence[str | None]) -> bool:
     one, so this takes the product of their lengths at most."""
     head, *rest = glob
     if not rest:
-        return len(head) == len(name) and _lies(head, name, 0)
+        return len(head) == len(name) and _matches_at(head, name, 0)
     *middle, tail = rest
     at, end = len(head), len(name) - len(tail)
-    if at > end or not (_lies(tail, name, end) and _lies(head, name, 0)):
+    if at > end or not (_matches_at(tail, name, end) and _matches_at(head, name, 0)):
         return False
     for run in middle:
         last = end - len(run)
-        while at <= last and not _lies(run, name, at):
+        while at <= last and not _matches_at(run, name, at):
             at += 1
         if at > last:
             return False
@@ -102,7 +102,7 @@ def fits(glob: Glob, name: Sequence[str | None]) -> bool:
     return True
 
 
-def _lies(run: Sequence[Part], name: Sequence[str | None], at: int) -> bool:
+def _matches_at(run: Sequence[PartMatcher], name: Sequence[str | None], at: int) -> bool:
     for one, part in zip(run, name[at : at + len(run)], strict=True):
         if part is not None and not one(part):
             return False

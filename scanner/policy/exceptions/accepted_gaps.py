@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from scanner import globs
 from scanner.model import Gap, Note, NoteKind, SuppressedBy, Suppression
-from scanner.policy.exceptions.allow_entries import Exemption, account, end_of
-from scanner.policy.judge_input import Part, Scope
+from scanner.policy.exceptions.allow_entries import Exemption, end_of, report
+from scanner.policy.judge_input import ExceptionReport, Scope
 
 
 class AcceptedGap(NamedTuple):
@@ -24,7 +24,7 @@ class AcceptedGap(NamedTuple):
 
 def accept(
     gaps: Sequence[Gap], accepted: Sequence[AcceptedGap], scope: Scope
-) -> tuple[tuple[Gap, ...], Part]:
+) -> tuple[tuple[Gap, ...], ExceptionReport]:
     """The gaps that stay, and what is to be said of the acceptances.
 
     Past its end an acceptance is void in every kind of run: what was not read cannot pass with a
@@ -37,9 +37,11 @@ def accept(
     lapsed = [
         each for each, covered in covers.items() if each not in used and {*covered} & {*open_gaps}
     ]
-    part = account(covers, used, lapsed, scope)
+    part = report(covers, used, lapsed, scope)
     notes = tuple(_note(gap, each) for gap, each in passed.items())
-    return open_gaps, Part(findings=part.findings, notes=part.notes + notes, register=part.register)
+    return open_gaps, ExceptionReport(
+        findings=part.findings, notes=part.notes + notes, register=part.register
+    )
 
 
 def _exemption(one: AcceptedGap) -> Exemption:
@@ -52,7 +54,7 @@ def _exemption(one: AcceptedGap) -> Exemption:
         owner=one.owner,
         until=one.until,
     )
-    return Exemption(said=said, ends=end_of(one.until))
+    return Exemption(suppression=said, ends=end_of(one.until))
 
 
 def _covered(gaps: Sequence[Gap], one: AcceptedGap) -> list[Gap]:
@@ -61,5 +63,5 @@ def _covered(gaps: Sequence[Gap], one: AcceptedGap) -> list[Gap]:
 
 
 def _note(gap: Gap, exemption: Exemption) -> Note:
-    text = f"{gap.kind}: {gap.reason}; accepted until {exemption.said.until}"
+    text = f"{gap.kind}: {gap.reason}; accepted until {exemption.suppression.until}"
     return Note(kind=NoteKind.GAP_ACCEPTED, path=gap.path, text=text)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from scanner.model import AllowComment, CommentKind, Finding, Note, SuppressedBy, Suppression
 from scanner.policy import rules
-from scanner.policy.judge_input import Docket, Part, Scope
+from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope
 
 ANNOUNCE = timedelta(days=14)
 ID = 12
@@ -39,7 +39,7 @@ class AllowEntry(NamedTuple):
 class Exemption(NamedTuple):
     """A comment or an entry, whichever. `line` is the line that a comment covers, else 0."""
 
-    said: Suppression
+    suppression: Suppression
     ends: date
     line: int = 0
     finding_id: str = ""
@@ -47,7 +47,7 @@ class Exemption(NamedTuple):
 
     @property
     def place(self) -> tuple[str, int]:
-        path, _, line = self.said.where.rpartition(":")
+        path, _, line = self.suppression.where.rpartition(":")
         return path, int(line)
 
 
@@ -67,7 +67,7 @@ def of_comment(comment: AllowComment) -> Exemption:
         owner=comment.owner,
         until=comment.until,
     )
-    return Exemption(said=said, ends=end_of(comment.until), line=comment.covers)
+    return Exemption(suppression=said, ends=end_of(comment.until), line=comment.covers)
 
 
 def of_entry(entry: AllowEntry) -> Exemption:
@@ -82,7 +82,7 @@ def of_entry(entry: AllowEntry) -> Exemption:
         until=entry.until,
     )
     return Exemption(
-        said=said,
+        suppression=said,
         ends=end_of(entry.until),
         finding_id=entry.fingerprint[:ID],
         tag=entry.tag,
@@ -90,10 +90,13 @@ def of_entry(entry: AllowEntry) -> Exemption:
 
 
 def exemptions(
-    comments: Iterable[AllowComment], entries: Iterable[AllowEntry], docket: Docket, scope: Scope
+    comments: Iterable[AllowComment],
+    entries: Iterable[AllowEntry],
+    registry: FindingRegistry,
+    scope: Scope,
 ) -> tuple[Exemption, ...]:
     """All that may cover a finding of this run; only a whole tree concerns every entry."""
-    subjects = {finding.subject for finding in docket.findings}
+    subjects = {finding.subject for finding in registry.findings}
     return (
         *(of_comment(c) for c in comments if is_ours(c) and not c.problem),
         *(of_entry(e) for e in entries if scope.whole_tree or e.path in subjects),
@@ -104,9 +107,9 @@ def is_ours(comment: AllowComment) -> bool:
     return comment.kind is CommentKind.KEYWATCH
 
 
-def broken(comments: Iterable[AllowComment]) -> Part:
+def invalid_comments(comments: Iterable[AllowComment]) -> ExceptionReport:
     """Comments that were meant as exceptions and are none."""
-    return Part(
+    return ExceptionReport(
         findings=tuple(
             rules.finding(rules.INVALID, f"{c.path}:{c.line}", c.problem)
             for c in comments
@@ -115,8 +118,8 @@ def broken(comments: Iterable[AllowComment]) -> Part:
     )
 
 
-def claim(
-    docket: Docket, exemptions: Sequence[Exemption], *, cover: bool = True
+def assign(
+    registry: FindingRegistry, exemptions: Sequence[Exemption], *, cover: bool = True
 ) -> frozenset[Exemption]:
     """Give each exemption one open finding; the exemptions that got one.
 
@@ -124,46 +127,46 @@ def claim(
     comments by line, entries by fingerprint, and the entries left over by value.
     """
     taken: dict[int, Exemption] = {}
-    _match(docket, taken, [e for e in exemptions if e.line], _lines, _line)
-    left = _match(docket, taken, [e for e in exemptions if not e.line], _identity, _named)
-    _match(docket, taken, [e for e in left if e.tag is not None], _values, _value)
+    _match(registry, taken, [e for e in exemptions if e.line], _lines, _line)
+    left = _match(registry, taken, [e for e in exemptions if not e.line], _identity, _named)
+    _match(registry, taken, [e for e in left if e.tag is not None], _values, _value)
     for number, exemption in taken.items() if cover else ():
-        docket.cover(number, exemption.said)
+        registry.cover(number, exemption.suppression)
     return frozenset(taken.values())
 
 
-def account(
+def report(
     exemptions: Iterable[Exemption],
     used: Collection[Exemption],
     lapsed: Collection[Exemption],
     scope: Scope,
-) -> Part:
+) -> ExceptionReport:
     """What is to be said: expired, unused, about to end.
 
     `lapsed` are past their end, and something is still there that they would cover.
     """
     findings, notes, register = [], [], []
     for exemption in exemptions:
-        said = exemption.said
+        said = exemption.suppression
         needed = exemption in used or exemption in lapsed
         if needed or scope.whole_tree:
-            register.append(scope.entered(said, needed=needed))
+            register.append(scope.with_usage(said, needed=needed))
         if exemption in lapsed and scope.whole_tree:
             findings.append(_finding(rules.EXPIRED, exemption, _ended(exemption)))
         elif exemption in lapsed:
             notes.append(_note("allow-expired", exemption, _ended(exemption)))
         elif exemption in used and exemption.ends - scope.today <= ANNOUNCE:
             notes.append(_note("allow-ending", exemption, _ending(exemption, scope.today)))
-        elif not needed and scope.knows(said.rule, said.path):
+        elif not needed and scope.can_judge(said.rule, said.path):
             findings.append(_finding(rules.UNUSED, exemption, "it covers nothing"))
-    return Part(findings=tuple(findings), notes=tuple(notes), register=tuple(register))
+    return ExceptionReport(findings=tuple(findings), notes=tuple(notes), register=tuple(register))
 
 
 Key = tuple[str, str, str | int | None, int | None]
 
 
 def _match(
-    docket: Docket,
+    registry: FindingRegistry,
     taken: dict[int, Exemption],
     exemptions: Sequence[Exemption],
     keys: Callable[[Finding], Iterable[Key]],
@@ -171,7 +174,7 @@ def _match(
 ) -> list[Exemption]:
     """Give each exemption the first free finding under its key. The exemptions that got none."""
     waiting: defaultdict[Key, deque[int]] = defaultdict(deque)
-    for number, finding in docket.open() if exemptions else ():
+    for number, finding in registry.open() if exemptions else ():
         for each in keys(finding):
             waiting[each].append(number)
     left = []
@@ -193,7 +196,7 @@ def _lines(finding: Finding) -> Iterator[Key]:
 
 
 def _line(exemption: Exemption) -> Key:
-    return exemption.said.path, exemption.said.rule, exemption.line, None
+    return exemption.suppression.path, exemption.suppression.rule, exemption.line, None
 
 
 def _identity(finding: Finding) -> tuple[Key]:
@@ -201,7 +204,12 @@ def _identity(finding: Finding) -> tuple[Key]:
 
 
 def _named(exemption: Exemption) -> Key:
-    return exemption.said.path, exemption.said.rule, exemption.finding_id, exemption.tag
+    return (
+        exemption.suppression.path,
+        exemption.suppression.rule,
+        exemption.finding_id,
+        exemption.tag,
+    )
 
 
 def _values(finding: Finding) -> tuple[Key]:
@@ -209,11 +217,11 @@ def _values(finding: Finding) -> tuple[Key]:
 
 
 def _value(exemption: Exemption) -> Key:
-    return exemption.said.path, exemption.said.rule, None, exemption.tag
+    return exemption.suppression.path, exemption.suppression.rule, None, exemption.tag
 
 
 def _finding(rule: str, exemption: Exemption, detail: str) -> Finding:
-    return rules.finding(rule, exemption.said.where, detail, exemption.finding_id)
+    return rules.finding(rule, exemption.suppression.where, detail, exemption.finding_id)
 
 
 def _note(kind: str, exemption: Exemption, text: str) -> Note:
@@ -222,12 +230,12 @@ def _note(kind: str, exemption: Exemption, text: str) -> Note:
 
 
 def _ended(exemption: Exemption) -> str:
-    said = exemption.said
+    said = exemption.suppression
     return f"the exception for {said.rule} ended on {said.until} (owner {said.owner})"
 
 
 def _ending(exemption: Exemption, today: date) -> str:
-    said, days = exemption.said, (exemption.ends - today).days
+    said, days = exemption.suppression, (exemption.ends - today).days
     return (
         f"the exception for {said.rule} ends on {said.until}, {days} days away (owner {said.owner})"
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from scanner.model import AllowComment, Note, NoteKind, SuppressedBy, Suppression
 from scanner.policy.exceptions.allow_entries import is_ours
-from scanner.policy.judge_input import Docket, Part, Scope
+from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope
 
 
 class LegacyPragmas(enum.StrEnum):
@@ -20,27 +20,27 @@ class LegacyPragmas(enum.StrEnum):
 
 
 def cover(
-    docket: Docket, comments: Iterable[AllowComment], worth: LegacyPragmas, scope: Scope
-) -> Part:
+    registry: FindingRegistry, comments: Iterable[AllowComment], worth: LegacyPragmas, scope: Scope
+) -> ExceptionReport:
     """Cover every open finding on a line that has one."""
     foreign = [c for c in comments if not is_ours(c)]
     said = {(c.path, c.covers): _said(c) for c in foreign}
     hits: Counter[tuple[str, int]] = Counter()
-    for number, finding in docket.open() if said and worth is not LegacyPragmas.REFUSE else ():
+    for number, finding in registry.open() if said and worth is not LegacyPragmas.REFUSE else ():
         place = finding.location
         at = next(
             (p for p in ((place.path, place.line), (place.path, place.end_line)) if p in said), None
         )
         if at:
-            docket.cover(number, said[at])
+            registry.cover(number, said[at])
             hits[at] += 1
     register = tuple(
-        scope.entered(_said(c), needed=(c.path, c.covers) in hits)
+        scope.with_usage(_said(c), needed=(c.path, c.covers) in hits)
         for c in foreign
         if scope.whole_tree or (c.path, c.covers) in hits
     )
     notes = (_note(hits.total()),) if hits and worth is LegacyPragmas.WARN else ()
-    return Part(notes=notes, register=register)
+    return ExceptionReport(notes=notes, register=register)
 
 
 def _said(comment: AllowComment) -> Suppression:

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 from scanner.model import Finding, Gap, Note, NoteKind
 from scanner.policy.declarations import secret_ids as addresses
-from scanner.policy.declarations.matching import Shelf
-from scanner.policy.declarations.model import VARIABLE, Declared, Form, Match
+from scanner.policy.declarations.matching import WordIndex
+from scanner.policy.declarations.model import VARIABLE, DeclaredSecret, Match, StoreReference
 from scanner.policy.declarations.secret_ids import Pattern
 from scanner.policy.declarations.secrets_files import is_listed
-from scanner.policy.live.rotation_age import Condition, Judged, utc
+from scanner.policy.live.rotation_age import Condition, JudgedSecret, utc
 from scanner.policy.live.rules import (
     ADDRESS_DIFFERS,
     BY_ID,
@@ -27,7 +27,7 @@ from scanner.policy.live.rules import (
     ROLE_IS_AUDITOR,
     ROTATED_ELSEWHERE,
 )
-from scanner.policy.repository.manifests import Synced
+from scanner.policy.repository.manifests import SyncedSecret
 from scanner.policy.rules import finding_of
 from scanner.records import Dated, Record
 
@@ -48,22 +48,22 @@ class Store(NamedTuple):
     identities: Collection[str] = ()
 
 
-class Repository(NamedTuple):
+class RepositorySecrets(NamedTuple):
     """What a repository says: the secrets of configs/secrets, and those that its manifests make and
     follow. `copies`: declared copies of a password that nothing writes, and the role of a database
     engine whose rotation changes the password itself."""
 
-    declared: Sequence[Declared] = ()
-    made: Sequence[Declared] = ()
-    synced: Collection[Synced] = ()
-    copies: Mapping[Declared, str] = MappingProxyType({})
+    declared: Sequence[DeclaredSecret] = ()
+    made: Sequence[DeclaredSecret] = ()
+    synced: Collection[SyncedSecret] = ()
+    copies: Mapping[DeclaredSecret, str] = MappingProxyType({})
 
 
-class Placed(NamedTuple):
+class LocatedSecret(NamedTuple):
     """A judged secret and the `file:line` that it is declared at, else that of its entry; "" where
     the repository does not know it."""
 
-    judged: Judged
+    judged: JudgedSecret
     where: str
 
 
@@ -71,21 +71,21 @@ class Comparison:
     """One repository against all stores of the operator's file."""
 
     def __init__(
-        self, repository: Repository, stores: Sequence[Store], environ: Mapping[str, str]
+        self, repository: RepositorySecrets, stores: Sequence[Store], environ: Mapping[str, str]
     ) -> None:
-        self._homes = _Homes(stores, environ)
+        self._stores_of = _StoreLookup(stores, environ)
         self._declared = [self._expected(one, repository) for one in repository.declared]
         self._made = [self._expected(one, repository) for one in repository.made]
-        self._all = Shelf([*self._declared, *self._made], _words)
+        self._all = WordIndex([*self._declared, *self._made], _words)
         self._sources = {one.source for one in repository.synced}
         self._roles = set(repository.copies.values())
         self._rotated: dict[str, Dated] = {}
         self._namespaces: set[tuple[str | None, ...]] = set()
 
-    def _expected(self, one: Declared, repository: Repository) -> _Expected:
-        return _Expected(one, self._homes.of(one), repository.copies.get(one, ""))
+    def _expected(self, one: DeclaredSecret, repository: RepositorySecrets) -> _Expectation:
+        return _Expectation(one, self._stores_of.of(one), repository.copies.get(one, ""))
 
-    def placed(self, judged: Judged, match: Match | None) -> Placed:
+    def locate(self, judged: JudgedSecret, match: Match | None) -> LocatedSecret:
         """Where it is declared. What nothing knows is no more without a class, but unmanaged."""
         record = judged.record
         scheme, segments = addresses.split(record.id)
@@ -94,10 +94,10 @@ class Comparison:
             each.meet(record)
         self._keep(record, scheme, segments)
         if met:
-            return Placed(judged, met[0].declared.where)
+            return LocatedSecret(judged, met[0].declared.where)
         if match or not self._sources.isdisjoint(_names(scheme, segments)):
-            return Placed(judged, match.entry.where if match else "")
-        return Placed(_unmanaged(judged), "")
+            return LocatedSecret(judged, match.entry.where if match else "")
+        return LocatedSecret(_unmanaged(judged), "")
 
     def _keep(self, record: Record, scheme: str, segments: Sequence[str]) -> None:
         if scheme == "k8s":
@@ -109,9 +109,9 @@ class Comparison:
         """What is missing, and what else differs, once all records have passed. What a gap may hide
         is not missing: there is one, too, for each store that was not asked."""
         for form in dict.fromkeys(each.declared.form for each in self._declared):
-            yield from self._homes.differences(form)
+            yield from self._stores_of.differences(form)
         for each in self._once_each():
-            if each.homes and not each.seen and not any(map(each.is_hidden_by, gaps)):
+            if each.stores and not each.seen and not any(map(each.is_hidden_by, gaps)):
                 yield each.missing()
         for each in self._declared:
             yield from each.absent.values()
@@ -128,13 +128,13 @@ class Comparison:
                 "backend to read their names"
             )
             yield Note(kind=NoteKind.KEYS_NOT_COMPARED, path=path, line=int(line), text=text)
-        for one in (each.declared for each in self._once_each() if not each.homes):
-            if not self._homes.is_foreign(one.form):
+        for one in (each.declared for each in self._once_each() if not each.stores):
+            if not self._stores_of.is_foreign(one.form):
                 path, _, line = one.where.rpartition(":")
                 text = f"{one.said} is in no store that the operator config lists"
                 yield Note(kind=NoteKind.NOT_AUDITED, path=path, line=int(line), text=text)
 
-    def _once_each(self) -> list[_Expected]:
+    def _once_each(self) -> list[_Expectation]:
         """The first declaration of each secret that its store would list. A manifest goes to some
         cluster: to one at most that has its namespace."""
         known = {each.declared.id for each in self._declared}
@@ -142,15 +142,15 @@ class Comparison:
             each
             for each in self._made
             if each.declared.id not in known
-            and any((home, each.declared.segments[1]) in self._namespaces for home in each.homes)
+            and any((store, each.declared.segments[1]) in self._namespaces for store in each.stores)
         ]
-        first: dict[tuple[str, str], _Expected] = {}
+        first: dict[tuple[str, str], _Expectation] = {}
         for each in (*self._declared, *made):
             if is_listed(each.declared):
                 first.setdefault((each.declared.store, each.declared.id), each)
         return list(first.values())
 
-    def _stale(self, copy: _Expected) -> Iterator[Finding]:
+    def _stale(self, copy: _Expectation) -> Iterator[Finding]:
         """A copy that is newer than the last rotation is written by something after all."""
         one, rotated = copy.declared, self._rotated.get(copy.role)
         since = rotated.latest if rotated else None
@@ -164,13 +164,13 @@ class Comparison:
         yield finding_of(BY_ID[ROTATED_ELSEWHERE], one.where, detail, copy.seen)
 
 
-class _Expected:
+class _Expectation:
     """A declaration, the stores that it may lie in, and what was seen of it there. `role` is as in
     `copies`, "" where it is none."""
 
-    def __init__(self, declared: Declared, homes: frozenset[str], role: str) -> None:
+    def __init__(self, declared: DeclaredSecret, stores: frozenset[str], role: str) -> None:
         self.declared = declared
-        self.homes = homes
+        self.stores = stores
         self.role = role
         self.seen = ""  # the id of the last record that is it
         self.absent: dict[str, Finding] = {}
@@ -202,35 +202,35 @@ class _Expected:
         return written is not None and written >= moment
 
     def missing(self) -> Finding:
-        one, homes = self.declared, sorted(self.homes)
-        name = one.id.replace("*", homes[0], 1) if len(homes) == 1 else one.id
-        detail = f"{one.said} does not exist in {' or '.join(homes)}"
+        one, stores = self.declared, sorted(self.stores)
+        name = one.id.replace("*", stores[0], 1) if len(stores) == 1 else one.id
+        detail = f"{one.said} does not exist in {' or '.join(stores)}"
         return finding_of(OF[Condition.MISSING], one.where, detail, name)
 
     def _is_around(self, scheme: str, segments: Sequence[str]) -> bool:
         """Do as many parts of its id agree as there are?"""
-        if scheme != self.declared.scheme or segments[0] not in self.homes:
+        if scheme != self.declared.scheme or segments[0] not in self.stores:
             return False
         pairs = zip(self.declared.segments[1:], segments[1:], strict=False)
         return all(own is None or own == part for own, part in pairs)
 
 
-class _Homes:
+class _StoreLookup:
     """The stores in which a declared secret may lie, by the address that its file gives."""
 
     def __init__(self, stores: Sequence[Store], environ: Mapping[str, str]) -> None:
         self._stores = stores
         self._environ = environ
 
-    def of(self, one: Declared) -> frozenset[str]:
+    def of(self, one: DeclaredSecret) -> frozenset[str]:
         """Their names."""
         stores = self._at(one.form)
         return frozenset(each.name for each in stores if any(g.fits(one) for g in each.scope))
 
-    def is_foreign(self, form: Form) -> bool:
+    def is_foreign(self, form: StoreReference) -> bool:
         return not self._at(form) and any(each.scheme == form.scheme for each in self._stores)
 
-    def differences(self, form: Form) -> Iterator[Finding]:
+    def differences(self, form: StoreReference) -> Iterator[Finding]:
         """The form's address and identity are shown as they are written, never filled in."""
         if self.is_foreign(form):
             detail = f"the operator config lists no store at {form.address}"
@@ -241,7 +241,7 @@ class _Homes:
                 detail = f"the audit logs in to {each.name} as {form.identity}, too"
                 yield finding_of(BY_ID[ROLE_IS_AUDITOR], form.identity_where, detail, form.identity)
 
-    def _at(self, form: Form) -> list[Store]:
+    def _at(self, form: StoreReference) -> list[Store]:
         """Those at the form's address: all of its kind where it is not known."""
         said = _filled(form.address, self._environ)
         return [
@@ -270,7 +270,7 @@ def _place(address: str) -> tuple[object, ...]:
     return (parts.scheme, parts.username, parts.hostname, port, path, parts.query, parts.fragment)
 
 
-def _words(each: _Expected) -> Sequence[str]:
+def _words(each: _Expectation) -> Sequence[str]:
     """The parts of its id that are known."""
     return [*filter(None, each.declared.segments)]
 
@@ -285,7 +285,7 @@ def _names(scheme: str, segments: Sequence[str]) -> Iterator[str]:
         yield "/".join([mount, "data", *segments[3:]])
 
 
-def _unmanaged(judged: Judged) -> Judged:
+def _unmanaged(judged: JudgedSecret) -> JudgedSecret:
     """No entry is about it, which says less than that nothing declares it."""
     text = "It is not declared in keywatch.yaml, configs/secrets or any manifest"
     return judged._replace(

@@ -44,14 +44,14 @@ class Condition(enum.StrEnum):
     NOT_REVOKED = "not-revoked"
 
 
-class Seen(NamedTuple):
+class FoundCondition(NamedTuple):
     """A condition, and what was seen of it."""
 
     condition: Condition
     detail: str
 
 
-class Judged(NamedTuple):
+class JudgedSecret(NamedTuple):
     """A live secret with all that the policy says of it.
 
     `secret_class` is None where no class is known; `owner` and `runbook` are "" where no entry
@@ -70,7 +70,7 @@ class Judged(NamedTuple):
     oldest: int | None
     limit: int | None
     due: datetime | None
-    conditions: tuple[Seen, ...]
+    conditions: tuple[FoundCondition, ...]
 
 
 SEVERITIES: Mapping[Verdict | Condition, Severity] = {
@@ -98,7 +98,7 @@ _PROOFS = {
 }
 
 
-def judge(record: Record, match: Match | None, now: datetime) -> Judged:
+def judge(record: Record, match: Match | None, now: datetime) -> JudgedSecret:
     """The record as the policy sees it. `match` is None where no entry of `secrets` is about it."""
     secret_class = match.secret_class if match else None
     dated = record.dated or _NO_DATE
@@ -113,7 +113,7 @@ def judge(record: Record, match: Match | None, now: datetime) -> Judged:
         _failing(record.rotation, now),
         _not_revoked(record.superseded, secret_class, now),
     )
-    return Judged(
+    return JudgedSecret(
         record=record,
         secret_class=secret_class,
         owner=match.entry.owner if match else "",
@@ -127,7 +127,7 @@ def judge(record: Record, match: Match | None, now: datetime) -> Judged:
     )
 
 
-def severity_of(judged: Judged, what: Verdict | Condition) -> Severity | None:
+def severity_of(judged: JudgedSecret, what: Verdict | Condition) -> Severity | None:
     """The damage; None for what is no finding."""
     if what is Verdict.OVERDUE and judged.secret_class:
         late = (judged.youngest or 0) - judged.secret_class.rotate_every
@@ -136,7 +136,7 @@ def severity_of(judged: Judged, what: Verdict | Condition) -> Severity | None:
     return SEVERITIES.get(what)
 
 
-def explain(judged: Judged) -> str:
+def explain(judged: JudgedSecret) -> str:
     """How old it is, what its class allows, and by which field: one line."""
     age = _said_age(judged.youngest, judged.oldest)
     if judged.secret_class:
@@ -182,7 +182,7 @@ def _due(verdict: Verdict, dated: Dated, wanted: SecretClass) -> datetime | None
     return since + timedelta(seconds=wanted.rotate_every) if since else None
 
 
-def _not_configured(rotation: Rotation | None, match: Match | None) -> Seen | None:
+def _not_configured(rotation: Rotation | None, match: Match | None) -> FoundCondition | None:
     """No class, or an engine that could rotate by itself and does not, or too seldom."""
     if match is None or not match.entry.where:
         text = "no entry of `secrets` in keywatch.yaml matches it"
@@ -200,20 +200,20 @@ def _not_configured(rotation: Rotation | None, match: Match | None) -> Seen | No
     else:
         wanted = period(match.secret_class.rotate_every)
         text = f"the store rotates it every {period(rotation.period)}, its class requires {wanted}"
-    return Seen(Condition.NOT_CONFIGURED, text)
+    return FoundCondition(Condition.NOT_CONFIGURED, text)
 
 
-def _too_long(lifetime: int | None, wanted: SecretClass | None) -> Seen | None:
+def _too_long(lifetime: int | None, wanted: SecretClass | None) -> FoundCondition | None:
     if lifetime == ENDLESS:
-        return Seen(Condition.TTL_TOO_LONG, "the credentials that it issues never expire")
+        return FoundCondition(Condition.TTL_TOO_LONG, "the credentials that it issues never expire")
     if lifetime is None or wanted is None or lifetime <= wanted.rotate_every:
         return None
     limit = period(wanted.rotate_every)
     text = f"its credentials are valid for up to {period(lifetime)}, its class allows {limit}"
-    return Seen(Condition.TTL_TOO_LONG, text)
+    return FoundCondition(Condition.TTL_TOO_LONG, text)
 
 
-def _failing(rotation: Rotation | None, now: datetime) -> Seen | None:
+def _failing(rotation: Rotation | None, now: datetime) -> FoundCondition | None:
     """What the store says of it, or a due time that went by. One that is off has no due time,
     whatever is left of its settings."""
     if rotation is None:
@@ -221,17 +221,19 @@ def _failing(rotation: Rotation | None, now: datetime) -> Seen | None:
     late = (_age(rotation.due, now) or 0) if rotation.period else 0
     by_time = f"the store's automatic rotation is late by {about(late)}" if late > _SLACK else ""
     text = rotation.failing or by_time
-    return Seen(Condition.ROTATION_FAILING, text) if text else None
+    return FoundCondition(Condition.ROTATION_FAILING, text) if text else None
 
 
-def _not_revoked(since: datetime | None, wanted: SecretClass | None, now: datetime) -> Seen | None:
+def _not_revoked(
+    since: datetime | None, wanted: SecretClass | None, now: datetime
+) -> FoundCondition | None:
     """A time that cannot be right excuses nothing."""
     age = _age(since, now)
     if since is None or wanted is None or (age is not None and age <= wanted.overlap):
         return None
     ago = "and it is unknown since when" if age is None else f"{about(age)} after it was replaced"
     text = f"an older credential still works, {ago}; its class allows {period(wanted.overlap)}"
-    return Seen(Condition.NOT_REVOKED, text)
+    return FoundCondition(Condition.NOT_REVOKED, text)
 
 
 def _said_age(youngest: int | None, oldest: int | None) -> str:
@@ -242,7 +244,7 @@ def _said_age(youngest: int | None, oldest: int | None) -> str:
     return f"{' and '.join(filter(None, (least, most)))} old"
 
 
-def _said_source(judged: Judged) -> str:
+def _said_source(judged: JudgedSecret) -> str:
     """The field that the age was read from and what it is worth, or why there is none."""
     record, dated = judged.record, judged.record.dated
     if dated is None:

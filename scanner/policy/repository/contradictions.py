@@ -10,7 +10,7 @@ from scanner.policy.declarations import secret_ids
 from scanner.policy.declarations.matching import specificity
 from scanner.policy.declarations.model import (
     Audit,
-    Declared,
+    DeclaredSecret,
     SecretClass,
     SecretEntry,
     Service,
@@ -28,10 +28,10 @@ from scanner.policy.repository.rules import (
     nearest,
 )
 
-Matched = Mapping[SecretEntry, Sequence[Declared]]
+Matched = Mapping[SecretEntry, Sequence[DeclaredSecret]]
 
 
-class Policy(Protocol):
+class RepositoryPolicy(Protocol):
     """What keywatch.yaml says of secrets."""
 
     @property
@@ -42,7 +42,7 @@ class Policy(Protocol):
     def services(self) -> Sequence[Service]: ...
 
 
-def matched(entries: Sequence[SecretEntry], secrets: Sequence[Declared]) -> Matched:
+def matched(entries: Sequence[SecretEntry], secrets: Sequence[DeclaredSecret]) -> Matched:
     """The declared secrets that each entry is about, or may be: their tags nobody declares."""
     patterns = {entry: secret_ids.pattern(entry.match) for entry in entries if entry.match}
     return {
@@ -51,9 +51,9 @@ def matched(entries: Sequence[SecretEntry], secrets: Sequence[Declared]) -> Matc
     }
 
 
-def holding(found: Matched) -> dict[Declared, SecretEntry]:
+def holding(found: Matched) -> dict[DeclaredSecret, SecretEntry]:
     """The most specific entry of each declared secret, of those that ask for no tags."""
-    held: dict[Declared, SecretEntry] = {}
+    held: dict[DeclaredSecret, SecretEntry] = {}
     for entry in sorted(_by_id(found), key=specificity, reverse=True):
         for one in found[entry]:
             held.setdefault(one, entry)
@@ -65,7 +65,10 @@ def _by_id(found: Matched) -> list[SecretEntry]:
 
 
 def check(
-    policy: Policy, found: Matched, secrets: Sequence[Declared], paths: Collection[str]
+    policy: RepositoryPolicy,
+    found: Matched,
+    secrets: Sequence[DeclaredSecret],
+    paths: Collection[str],
 ) -> list[Finding]:
     """Every contradiction, in no order."""
     entries, services, classes = policy.secrets, policy.services, policy.classes.keys()
@@ -92,9 +95,9 @@ def _unknown_classes(
             yield finding(UNKNOWN_CLASS, where, detail, f"{by} {name}")
 
 
-def _duplicates(secrets: Sequence[Declared]) -> Iterator[Finding]:
+def _duplicates(secrets: Sequence[DeclaredSecret]) -> Iterator[Finding]:
     """The same key of the same secret in the same store, a second time."""
-    seen: dict[tuple[str, str, str], Declared] = {}
+    seen: dict[tuple[str, str, str], DeclaredSecret] = {}
     for one in secrets:
         first = seen.setdefault((one.store, one.id, one.key), one)
         if first is not one:
@@ -102,7 +105,7 @@ def _duplicates(secrets: Sequence[Declared]) -> Iterator[Finding]:
             yield finding(DUPLICATE, one.where, detail, f"{one.id}#{one.key}")
 
 
-def _idle_matches(found: Matched, secrets: Sequence[Declared]) -> Iterator[Finding]:
+def _idle_matches(found: Matched, secrets: Sequence[DeclaredSecret]) -> Iterator[Finding]:
     """Where nothing is declared, an entry may be about what only the live side knows."""
     ids = {one.id for one in secrets}
     for entry, fitting in found.items():
@@ -132,7 +135,7 @@ def _class_conflicts(found: Matched) -> Iterator[Finding]:
 def _unmet_needs(
     services: Sequence[Service],
     found: Matched,
-    secrets: Sequence[Declared],
+    secrets: Sequence[DeclaredSecret],
     classes: Collection[str],
 ) -> Iterator[Finding]:
     """Needs of a known class which is no declared secret's; no entry's where none is declared."""
@@ -165,7 +168,7 @@ def _texts(paths: Collection[str]) -> list[str]:
     return [path for path in texts if "run" in path.lower() or "rotat" in path.lower()] or texts
 
 
-def unclassified(found: Matched, secrets: Sequence[Declared]) -> Iterator[Note]:
+def unclassified(found: Matched, secrets: Sequence[DeclaredSecret]) -> Iterator[Note]:
     """What is declared and has no entry: no period holds for it. Said once for each secret."""
     known = {one.id for fitting in found.values() for one in fitting}
     for first, *_ in by_secret(secrets):
@@ -190,5 +193,5 @@ def short_graces(
             yield Note(kind=NoteKind.SHORT_GRACE, path=path, line=int(line), text=text)
 
 
-def said(one: Declared) -> str:
+def said(one: DeclaredSecret) -> str:
     return f"{one.said}#{one.key}" if one.key else one.said

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from scanner import document
 from scanner.errors import ConfigError
-from scanner.policy.declarations.model import Declared, Form
-from scanner.policy.repository.rotating_commands import Act
+from scanner.policy.declarations.model import DeclaredSecret, StoreReference
+from scanner.policy.repository.rotating_commands import RotationAction
 
 # Where each kind says the name of the Secret that it is, or that its controller makes.
 _MAKERS: Mapping[str, Sequence[Sequence[str]]] = {
@@ -31,14 +31,14 @@ _NEVER = re.compile(r"0+[a-z]*\Z")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
 
 
-class Synced(NamedTuple):
+class SyncedSecret(NamedTuple):
     """A Kubernetes Secret that follows a secret of a store, under the store's own name for it."""
 
     secret: str
     source: str
 
 
-class Part(NamedTuple):
+class ManifestDocument(NamedTuple):
     """One document of a file, and the line that it begins in."""
 
     text: str
@@ -48,7 +48,7 @@ class Part(NamedTuple):
         return re.search(rf"(?m)^kind:[ \t]*[\"']?{kind}\b", self.text) is not None
 
 
-def parts(text: str) -> list[Part]:
+def split_documents(text: str) -> list[ManifestDocument]:
     """The documents of a YAML file."""
     starts = [0, *(mark.end() for mark in _MARK.finditer(text))]
     ends = [*(mark.start() for mark in _MARK.finditer(text)), len(text)]
@@ -56,11 +56,11 @@ def parts(text: str) -> list[Part]:
     for start, end in zip(starts, ends, strict=True):
         line += text.count("\n", at, start)
         at = start
-        out.append(Part(text[start:end], line))
+        out.append(ManifestDocument(text[start:end], line))
     return out
 
 
-def external(found: Sequence[Part]) -> Iterator[Act | Synced]:
+def external(found: Sequence[ManifestDocument]) -> Iterator[RotationAction | SyncedSecret]:
     """What External Secrets and Push Secrets write, and what a Secret of the cluster follows.
 
     A template of a chart is no YAML yet, and says nothing here.
@@ -73,23 +73,23 @@ def external(found: Sequence[Part]) -> Iterator[Act | Synced]:
             target = _text(data, "spec", "target", "name") or _text(data, "metadata", "name")
             if _generates(data):
                 made.add(target)
-                yield Act("k8s", target)
-            yield from (Synced(target, source) for source in _sources(data))
+                yield RotationAction("k8s", target)
+            yield from (SyncedSecret(target, source) for source in _sources(data))
     for data in objects:
         if data.get("kind") == "PushSecret" and _refreshes(data):
             pushed = _text(data, "spec", "selector", "secret", "name")
             if _generates(data) or pushed in made:
-                yield from (Act("any", source) for source in _targets(data))
+                yield from (RotationAction("any", source) for source in _targets(data))
 
 
-def declared(found: Sequence[Part], path: str) -> Iterator[Declared]:
+def declared(found: Sequence[ManifestDocument], path: str) -> Iterator[DeclaredSecret]:
     """The Secrets that the manifests are, or make. Which cluster they go to, nobody says."""
     for part in islice(found, _MOST):
         for data in _objects(part, tuple(_MAKERS)):
             name = next(filter(None, (_text(data, *keys) for keys in _MAKERS[data["kind"]])), "")
             namespace = _text(data, "metadata", "namespace")
             if _NAME.match(name):
-                yield Declared(
+                yield DeclaredSecret(
                     scheme="k8s",
                     segments=(None, namespace or None, "secret", name),
                     key="",
@@ -97,11 +97,11 @@ def declared(found: Sequence[Part], path: str) -> Iterator[Declared]:
                     store="",
                     said=name,
                     where=f"{path}:{part.line}",
-                    form=Form(scheme="k8s"),
+                    form=StoreReference(scheme="k8s"),
                 )
 
 
-def _objects(part: Part, kinds: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+def _objects(part: ManifestDocument, kinds: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     if not any(map(part.is_of, kinds)):
         return
     try:

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from scanner.policy.declarations import class_guess
-from scanner.policy.declarations.model import Declared, SecretClass, period
+from scanner.policy.declarations.model import DeclaredSecret, SecretClass, period
 from scanner.policy.declarations.secrets_files import by_secret
-from scanner.policy.repository.vault_hints import Hint
+from scanner.policy.repository.vault_hints import ServiceSuggestion
 
 _LANGUAGES = {
     "Python": "py pyi",
@@ -73,12 +73,12 @@ _NO_SERVICES = """\
 """
 
 
-class Sights(NamedTuple):
+class PolicyInput(NamedTuple):
     """What was seen. `detect_secrets` says whether there is a .secrets.baseline."""
 
     classes: Sequence[SecretClass]
-    secrets: Sequence[Declared]
-    services: Sequence[Hint]
+    secrets: Sequence[DeclaredSecret]
+    services: Sequence[ServiceSuggestion]
     exclude: Sequence[str]
     detect_secrets: bool
 
@@ -96,7 +96,7 @@ def third_party(paths: Iterable[str]) -> list[str]:
     return [one + "**" for one in sorted(outer)[:_FOLDERS]]
 
 
-def text(seen: Sights) -> str:
+def text(seen: PolicyInput) -> str:
     """The file."""
     parts = [_HEAD, _classes(seen.classes), _secrets(seen.secrets), _services(seen.services)]
     return "\n".join([*parts, _scan(seen)])
@@ -112,7 +112,7 @@ def _classes(classes: Sequence[SecretClass]) -> str:
     return _CLASSES + "".join(rows)
 
 
-def _secrets(secrets: Sequence[Declared]) -> str:
+def _secrets(secrets: Sequence[DeclaredSecret]) -> str:
     head = "# Which secret is of which class, and whose it is.\n"
     if not secrets:
         return head + _NO_SECRETS
@@ -120,7 +120,7 @@ def _secrets(secrets: Sequence[Declared]) -> str:
     return head + _GUESSED + rows
 
 
-def _secret(one: Declared) -> str:
+def _secret(one: DeclaredSecret) -> str:
     """The entry for all of its keys; a namespace that nobody named may be any."""
     parts = [part or "*" for part in one.segments]
     if one.scheme == "vault" and parts[1] == "-":
@@ -132,7 +132,7 @@ def _secret(one: Declared) -> str:
     )
 
 
-def _services(services: Sequence[Hint]) -> str:
+def _services(services: Sequence[ServiceSuggestion]) -> str:
     head = "# Who may use which classes of secrets; * is all of them.\n"
     if not services:
         return head + _NO_SERVICES
@@ -140,7 +140,7 @@ def _services(services: Sequence[Hint]) -> str:
     return head + "# From policies, roles and manifests: call each as you do.\nservices:\n" + rows
 
 
-def _service(one: Hint) -> str:
+def _service(one: ServiceSuggestion) -> str:
     source = f"  # {one.path}\n" if one.path else ""
     role = f"    vault_role: {_quoted(one.vault_role)}\n" if one.vault_role else ""
     policies = f"    policies: [{_list(one.policies)}]\n" if one.policies else ""
@@ -148,7 +148,7 @@ def _service(one: Hint) -> str:
     return f"{source}  {_quoted(one.name)}:\n{role}{policies}{needs}"
 
 
-def _scan(seen: Sights) -> str:
+def _scan(seen: PolicyInput) -> str:
     mode = "exact" if seen.detect_secrets else '"off"'
     why = "there is a .secrets.baseline" if seen.detect_secrets else "there is no .secrets.baseline"
     exclude = "  # exclude: []       # globs of paths: * within a folder, ** across\n"

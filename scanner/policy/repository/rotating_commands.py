@@ -38,7 +38,7 @@ _CALLS = re.compile(
 _LITERAL = re.compile(r"[\"'`]([^\"'`\s]{2,300})[\"'`]")
 
 
-class Act(NamedTuple):
+class RotationAction(NamedTuple):
     """Something that gives a secret a new value. `kind` is the scheme of its canonical id, or
     `database` for a role of a database engine, or `any` for a name in a program's text. `name` is
     the secret's name in slashes, `*` for what only a run knows.
@@ -48,7 +48,7 @@ class Act(NamedTuple):
     name: str
 
 
-class Claim(NamedTuple):
+class SuspectWrite(NamedTuple):
     """A command that would rotate if its engine could: it writes below `…/rotate`.
 
     `name` is what it seems to rotate; `certain` where its path can only be the key-value engine's.
@@ -60,41 +60,43 @@ class Claim(NamedTuple):
     certain: bool
 
 
-class Seen(NamedTuple):
-    """What a file does. `by_itself` are the acts by which the store rotates from then on; `words`
+class FileActions(NamedTuple):
+    """What a file does. `automatic` are the actions by which the store rotates from then on; `words`
     are those of its commands, and their parts between slashes and the like."""
 
-    acts: frozenset[Act] = frozenset()
-    by_itself: frozenset[Act] = frozenset()
-    claims: tuple[Claim, ...] = ()
+    actions: frozenset[RotationAction] = frozenset()
+    automatic: frozenset[RotationAction] = frozenset()
+    suspect_writes: tuple[SuspectWrite, ...] = ()
     words: frozenset[str] = frozenset()
 
 
-def look(text: str, path: str, *, first_line: int = 1) -> Seen:
+def analyze(text: str, path: str, *, first_line: int = 1) -> FileActions:
     """What the commands of a file, and the calls of a program, do to secrets."""
     known = variables(text)
-    acts: set[Act] = set()
-    by_itself: set[Act] = set()
-    claims: list[Claim] = []
+    actions: set[RotationAction] = set()
+    automatic: set[RotationAction] = set()
+    suspect_writes: list[SuspectWrite] = []
     words: set[str] = set()
     for command in commands(text, first_line=first_line):
         words.update(command.words)
         words.update(part for word in command.words for part in _PARTS.split(word))
         for done in _done_by(command.words, known):
-            if isinstance(done, Claim):
-                claims.append(done._replace(where=f"{path}:{command.line}"))
+            if isinstance(done, SuspectWrite):
+                suspect_writes.append(done._replace(where=f"{path}:{command.line}"))
             else:
-                (by_itself if _is_automatic(command.words) else acts).add(done)
+                (automatic if _is_automatic(command.words) else actions).add(done)
     if _CALLS.search(text):
-        acts |= {Act("any", match[1].strip("/")) for match in _LITERAL.finditer(text)}
-    return Seen(frozenset(acts), frozenset(by_itself), tuple(claims), frozenset(words))
+        actions |= {RotationAction("any", match[1].strip("/")) for match in _LITERAL.finditer(text)}
+    return FileActions(
+        frozenset(actions), frozenset(automatic), tuple(suspect_writes), frozenset(words)
+    )
 
 
 def _is_automatic(words: Sequence[str]) -> bool:
     return any(word.startswith(_AUTOMATIC) for word in words)
 
 
-def _done_by(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
+def _done_by(words: Sequence[str], known: Variables) -> Iterator[RotationAction | SuspectWrite]:
     for index, word in enumerate(words):
         tool = _TOOLS.get(word.rpartition("/")[2])
         if tool:
@@ -102,7 +104,7 @@ def _done_by(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
             return
 
 
-def _vault(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
+def _vault(words: Sequence[str], known: Variables) -> Iterator[RotationAction | SuspectWrite]:
     what = _positional(words, _VAULT_FLAGS)
     if what[:1] == ["write"] and len(what) > 1:
         yield from _write(what[1], what[2:], known)
@@ -113,7 +115,7 @@ def _vault(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
         yield from _write(path.replace("/data/", "/data/data/", 1), ["-"], known)
 
 
-def _curl(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
+def _curl(words: Sequence[str], known: Variables) -> Iterator[RotationAction | SuspectWrite]:
     """A request to Vault's API that changes something."""
     method = (_option(words, "-X", "--request") or "").upper()
     data = [word for word in words if word.partition("=")[0] in _SENDS]
@@ -123,20 +125,24 @@ def _curl(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
             yield from _write(path[1], data, known)
 
 
-def _write(path: str, data: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
+def _write(
+    path: str, data: Sequence[str], known: Variables
+) -> Iterator[RotationAction | SuspectWrite]:
     """What a write of `data` to a path of Vault's API does."""
     for one in expand(path, known):
         parts = one.strip("/").split("/")
         role = next((i for i, p in enumerate(parts[:-1]) if p in _ROLES), 0)
         if role:
-            yield Act("database", parts[role + 1])
+            yield RotationAction("database", parts[role + 1])
         elif parts[-3:-2] == ["keys"] and (parts[-1] == "rotate" or _is_automatic(data)):
-            yield Act("vault", "/".join(parts[:-1]))
+            yield RotationAction("vault", "/".join(parts[:-1]))
         elif parts[-1] == "rotate" and len(parts) > 2:
             certain = "data" in parts[1:-1] and not data
-            yield Claim(path=path, name=plain("/".join(parts[:-1])), where="", certain=certain)
+            yield SuspectWrite(
+                path=path, name=plain("/".join(parts[:-1])), where="", certain=certain
+            )
         elif data and len(parts) > 1:
-            yield Act("vault", plain(one))
+            yield RotationAction("vault", plain(one))
 
 
 def plain(path: str) -> str:
@@ -146,20 +152,20 @@ def plain(path: str) -> str:
     return "/".join(parts if at is None else parts[:at] + parts[at + 1 :])
 
 
-def _aws(words: Sequence[str], known: Variables) -> Iterator[Act]:
+def _aws(words: Sequence[str], known: Variables) -> Iterator[RotationAction]:
     if {"secretsmanager", "ssm"} & {*words} and _AWS_VERBS & {*words}:
         for one in expand(_option(words, "--secret-id", "--name") or "", known):
-            yield Act("aws", name_of(one))
+            yield RotationAction("aws", name_of(one))
 
 
-def _azure(words: Sequence[str], known: Variables) -> Iterator[Act]:
+def _azure(words: Sequence[str], known: Variables) -> Iterator[RotationAction]:
     what = _positional(words, ())
     if what[:1] == ["keyvault"] and tuple(what[1:3]) in _AZURE_VERBS:
         for one in expand(_option(words, "--name", "-n") or "", known):
-            yield Act("azure", one)
+            yield RotationAction("azure", one)
 
 
-def _kubectl(words: Sequence[str], known: Variables) -> Iterator[Act]:
+def _kubectl(words: Sequence[str], known: Variables) -> Iterator[RotationAction]:
     verb, *what = _positional(words, ()) or [""]
     name = ""
     if verb == "create" and what[:1] == ["secret"] and len(what) > 2 and what[1] in _KINDS:
@@ -169,7 +175,7 @@ def _kubectl(words: Sequence[str], known: Variables) -> Iterator[Act]:
     elif verb in ("patch", "replace") and what and what[0].startswith(("secret/", "secrets/")):
         name = what[0].partition("/")[2]
     for one in expand(name, known) if name else ():
-        yield Act("k8s", one)
+        yield RotationAction("k8s", one)
 
 
 def _positional(words: Sequence[str], without_value: set[str] | tuple[()]) -> list[str]:
@@ -193,7 +199,9 @@ def _option(words: Sequence[str], *names: str) -> str | None:
     return None
 
 
-_TOOLS: Mapping[str, Callable[[Sequence[str], Variables], Iterator[Act | Claim]]] = {
+_TOOLS: Mapping[
+    str, Callable[[Sequence[str], Variables], Iterator[RotationAction | SuspectWrite]]
+] = {
     "vault": _vault,
     "bao": _vault,
     "curl": _curl,

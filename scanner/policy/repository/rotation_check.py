@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from scanner.model import Finding, Note, NoteKind
 from scanner.policy.declarations import class_guess, secret_ids
-from scanner.policy.declarations.model import Declared, SecretEntry
+from scanner.policy.declarations.model import DeclaredSecret, SecretEntry
 from scanner.policy.declarations.secrets_files import by_secret, is_issued
 from scanner.policy.repository.contradictions import Matched, has_runbook, holding
-from scanner.policy.repository.manifests import Synced
-from scanner.policy.repository.rotating_commands import Act, Claim
+from scanner.policy.repository.manifests import SyncedSecret
+from scanner.policy.repository.rotating_commands import RotationAction, SuspectWrite
 from scanner.policy.repository.rules import NO_EFFECT, UNROTATED, finding
 
-_MOST = 500  # acts with an open name
+_MOST = 500  # actions with an open name
 _DATABASE = "db-credential"
 _WORD = re.compile(r"[a-z0-9]+")
 # What any database secret may be called, whichever it is.
@@ -26,40 +26,49 @@ _COMMON = set(
 )
 
 
-class Evidence(NamedTuple):
+class RotationEvidence(NamedTuple):
     """All that the repository does to secrets. `words` are those of the files that do it."""
 
-    acts: frozenset[Act]
-    synced: frozenset[Synced]
-    claims: tuple[Claim, ...]
+    actions: frozenset[RotationAction]
+    synced: frozenset[SyncedSecret]
+    suspect_writes: tuple[SuspectWrite, ...]
     words: frozenset[str]
 
 
-class Rotated:
+class RotationLookup:
     """Asks the evidence about one secret after another."""
 
-    def __init__(self, evidence: Evidence) -> None:
-        self._exact = {act for act in evidence.acts if "*" not in act.name}
-        self._open = sorted(act for act in evidence.acts if _is_open(act.name))[:_MOST]
+    def __init__(self, evidence: RotationEvidence) -> None:
+        self._exact = {action for action in evidence.actions if "*" not in action.name}
+        self._open = sorted(action for action in evidence.actions if _is_open(action.name))[:_MOST]
         self._words = evidence.words
-        self._roles = sorted(act.name for act in evidence.acts if act.kind == "database")
+        self._roles = sorted(
+            action.name for action in evidence.actions if action.kind == "database"
+        )
 
-    def directly(self, one: Declared) -> bool:
+    def directly(self, one: DeclaredSecret) -> bool:
         """Is a new value written to the secret itself?"""
         if any((kind, name) in self._exact for kind, name in _names(one)):
             return True
-        acts = self._open
-        if None in one.name:  # its own name is open: an act that names it in full may be about it
-            acts = [*acts, *sorted(act for act in self._exact if act.kind == one.scheme)[:_MOST]]
-        return any(self._may_be(act, one) for act in acts)
+        actions = self._open
+        if (
+            None in one.name
+        ):  # its own name is open: an action that names it in full may be about it
+            actions = [
+                *actions,
+                *sorted(action for action in self._exact if action.kind == one.scheme)[:_MOST],
+            ]
+        return any(self._may_be(action, one) for action in actions)
 
-    def _may_be(self, act: Act, one: Declared) -> bool:
-        """May the act's name stand for the secret's, which some file that acts says at its end?"""
+    def _may_be(self, action: RotationAction, one: DeclaredSecret) -> bool:
+        """May the action's name stand for the secret's, which some file that actions says at its end?"""
         last = one.name[-1]
-        said = last is None or last in self._words or not act.name.endswith("*")
-        return said and act.kind in (one.scheme, "any") and secret_ids.fits(_glob(act), one.name)
+        said = last is None or last in self._words or not action.name.endswith("*")
+        return (
+            said and action.kind in (one.scheme, "any") and secret_ids.fits(_glob(action), one.name)
+        )
 
-    def by_role(self, one: Declared, secret_class: str) -> str:
+    def by_role(self, one: DeclaredSecret, secret_class: str) -> str:
         """The role of a database engine whose rotation is this secret's, "" where there is none.
 
         The engine does not know where a copy of the password lies, so the names must tell.
@@ -71,8 +80,8 @@ class Rotated:
 
 
 def check(
-    secrets: Sequence[Declared],
-    evidence: Evidence,
+    secrets: Sequence[DeclaredSecret],
+    evidence: RotationEvidence,
     found: Matched,
     paths: Collection[str],
 ) -> tuple[list[Finding], list[Note]]:
@@ -90,14 +99,14 @@ def check(
 
 
 def unwritten(
-    secrets: Sequence[Declared],
-    evidence: Evidence,
+    secrets: Sequence[DeclaredSecret],
+    evidence: RotationEvidence,
     found: Matched,
     paths: Collection[str],
-) -> dict[Declared, str]:
+) -> dict[DeclaredSecret, str]:
     """The first declaration of each secret that nothing writes, and the role of a database engine
     whose rotation is the secret's, "" where there is none."""
-    rotated, held = Rotated(evidence), holding(found)
+    rotated, held = RotationLookup(evidence), holding(found)
     by_hand = {one for one, entry in held.items() if has_runbook(entry, paths)}
     fresh = {one for one in secrets if is_issued(one) or one in by_hand or rotated.directly(one)}
     fresh |= _followers(secrets, fresh, evidence.synced)
@@ -108,35 +117,37 @@ def unwritten(
     }
 
 
-def _class_of(one: Declared, held: Mapping[Declared, SecretEntry]) -> str:
+def _class_of(one: DeclaredSecret, held: Mapping[DeclaredSecret, SecretEntry]) -> str:
     return held[one].secret_class if one in held else class_guess.secret_class(one)
 
 
-def _without_effect(secrets: Sequence[Declared], evidence: Evidence) -> Iterator[Finding]:
-    """Each claim whose path can only be a key-value entry; one that is declared is what it says."""
+def _without_effect(
+    secrets: Sequence[DeclaredSecret], evidence: RotationEvidence
+) -> Iterator[Finding]:
+    """Each suspect whose path can only be a key-value entry; one that is declared is what it says."""
     names = {name for one in secrets for kind, name in _names(one) if kind == "vault"}
     said: set[tuple[str, str]] = set()
-    for claim in sorted(evidence.claims):
-        if f"{claim.name}/rotate" in names or not (claim.certain or claim.name in names):
+    for suspect in sorted(evidence.suspect_writes):
+        if f"{suspect.name}/rotate" in names or not (suspect.certain or suspect.name in names):
             continue
-        if (claim.where, claim.path) not in said:
-            said.add((claim.where, claim.path))
-            detail = (
-                f"this writes a KV entry called rotate, {claim.path}; {claim.name} keeps its value"
-            )
-            yield finding(NO_EFFECT, claim.where, detail, claim.path)
+        if (suspect.where, suspect.path) not in said:
+            said.add((suspect.where, suspect.path))
+            detail = f"this writes a KV entry called rotate, {suspect.path}; {suspect.name} keeps its value"
+            yield finding(NO_EFFECT, suspect.where, detail, suspect.path)
 
 
-def _claims(one: Declared, evidence: Evidence) -> str:
+def _claims(one: DeclaredSecret, evidence: RotationEvidence) -> str:
     """The place that only seems to rotate it, "" where there is none."""
     names = {name for kind, name in _names(one) if kind == one.scheme}
-    places = sorted(claim.where for claim in evidence.claims if claim.name in names)
+    places = sorted(suspect.where for suspect in evidence.suspect_writes if suspect.name in names)
     return f"; {places[0]} only seems to" if places else ""
 
 
 def _followers(
-    secrets: Sequence[Declared], fresh: Collection[Declared], synced: Iterable[Synced]
-) -> set[Declared]:
+    secrets: Sequence[DeclaredSecret],
+    fresh: Collection[DeclaredSecret],
+    synced: Iterable[SyncedSecret],
+) -> set[DeclaredSecret]:
     """Secrets of a cluster that External Secrets copies from one which is rotated."""
     names = {name for one in fresh for _, name in _names(one)}
     follow = {each.secret for each in synced if each.source in names or _kv(each.source) in names}
@@ -148,7 +159,7 @@ def _kv(source: str) -> str:
     return f"{first}/{rest}" if rest else source
 
 
-def _names(one: Declared) -> Iterator[tuple[str, str]]:
+def _names(one: DeclaredSecret) -> Iterator[tuple[str, str]]:
     """What commands and programs call the secret. Clients of Vault often take the mount apart."""
     if None in one.name:
         return
@@ -166,10 +177,10 @@ def _is_open(name: str) -> bool:
 
 
 @functools.cache
-def _glob(act: Act) -> secret_ids.Glob:
+def _glob(action: RotationAction) -> secret_ids.Glob:
     """A variable may hold a slash: alone in its place it stands for any number of parts."""
-    parts = act.name.strip("/").split("/")
-    return secret_ids.runs(secret_ids.DEEP if part == "*" else part for part in parts)
+    parts = action.name.strip("/").split("/")
+    return secret_ids.compile_glob(secret_ids.DEEP if part == "*" else part for part in parts)
 
 
 def _words_of(name: str) -> frozenset[str]:
@@ -181,7 +192,7 @@ def _is_about(role: frozenset[str], secret: frozenset[str]) -> bool:
     return not telling or bool(telling & secret)
 
 
-def _elsewhere(one: Declared, role: str) -> Note:
+def _elsewhere(one: DeclaredSecret, role: str) -> Note:
     path, _, line = one.where.rpartition(":")
     text = (
         f"rotating the role {role} changes the password in the database; the copy at {one.said} is "

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from scanner import document
 from scanner.errors import ConfigError
 from scanner.policy.declarations import class_guess
-from scanner.policy.declarations.model import Declared
+from scanner.policy.declarations.model import DeclaredSecret
 from scanner.policy.repository.commands import commands
-from scanner.policy.repository.manifests import Part, parts
+from scanner.policy.repository.manifests import ManifestDocument, split_documents
 
 ROLE_MARK = "vault.hashicorp.com/role"
 """A manifest without it says nothing here."""
@@ -25,7 +25,7 @@ _MOST = 200  # of services, and of the objects of a file
 ALL = "*"
 
 
-class Policy(NamedTuple):
+class VaultPolicy(NamedTuple):
     """A policy of Vault: its name, the file that holds it, and the paths that it lets one read."""
 
     name: str
@@ -42,7 +42,7 @@ class Workload(NamedTuple):
     reads: tuple[str, ...]
 
 
-class Hint(NamedTuple):
+class ServiceSuggestion(NamedTuple):
     """A service as it may stand in keywatch.yaml, and the file that speaks for it."""
 
     name: str
@@ -52,12 +52,12 @@ class Hint(NamedTuple):
     path: str
 
 
-def policy(text: str, path: str) -> Policy | None:
+def policy(text: str, path: str) -> VaultPolicy | None:
     """The policy in a file of HCL; None where it is none."""
     rules = _RULE.findall(_COMMENT.sub("", text))
     reads = tuple(where for where, body in rules if _READS.search(body))
     name = path.rpartition("/")[2].rpartition(".")[0]
-    return Policy(name, path, reads) if rules else None
+    return VaultPolicy(name, path, reads) if rules else None
 
 
 def roles(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -71,7 +71,7 @@ def roles(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def workloads(text: str, path: str) -> Iterator[Workload]:
     """The objects with a role of Vault. A template of a chart is no YAML yet, and says nothing."""
-    for part in parts(text)[:_MOST]:
+    for part in split_documents(text)[:_MOST]:
         data = _object(part) if ROLE_MARK in part.text else {}
         name = (data.get("metadata") or {}).get("name")
         for notes in _annotations(data):
@@ -82,7 +82,7 @@ def workloads(text: str, path: str) -> Iterator[Workload]:
                 yield Workload(name, notes[ROLE_MARK], path, reads)
 
 
-def _object(part: Part) -> dict[str, Any]:
+def _object(part: ManifestDocument) -> dict[str, Any]:
     try:
         data = document.parse(part.text.encode(errors="replace"), "manifest").data
     except ConfigError:
@@ -101,11 +101,11 @@ def _annotations(data: Any, deepest: int = 8) -> Iterator[dict[Any, Any]]:
 
 
 def services(
-    policies: Sequence[Policy],
+    policies: Sequence[VaultPolicy],
     known_roles: Mapping[str, tuple[str, ...]],
     found: Sequence[Workload],
-    secrets: Sequence[Declared],
-) -> list[Hint]:
+    secrets: Sequence[DeclaredSecret],
+) -> list[ServiceSuggestion]:
     """One service for each workload, for each role that none has, and for each policy that is left.
 
     What it needs are the classes of the declared secrets that it may read; none without any.
@@ -140,13 +140,15 @@ def _alike(name: str, left: Iterable[str]) -> tuple[str, ...]:
 
 
 def _hint(
-    one: Workload, names: tuple[str, ...], reads: Sequence[str], secrets: Sequence[Declared]
-) -> Hint:
+    one: Workload, names: tuple[str, ...], reads: Sequence[str], secrets: Sequence[DeclaredSecret]
+) -> ServiceSuggestion:
     granted = [each for each in secrets if each.scheme == "vault" and _may_read(reads, each.said)]
     classes = sorted({class_guess.secret_class(each) for each in granted})
     everything = len(classes) > 1 and len(granted) == len(secrets)
     needs = (ALL,) if everything else tuple(classes)
-    return Hint(name=one.name, vault_role=one.role, policies=names, needs=needs, path=one.path)
+    return ServiceSuggestion(
+        name=one.name, vault_role=one.role, policies=names, needs=needs, path=one.path
+    )
 
 
 def _may_read(reads: Sequence[str], path: str) -> bool:
