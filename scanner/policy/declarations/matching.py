@@ -1,9 +1,9 @@
-"""Policy: which entry of `secrets` a live secret falls under: the most specific one.
+"""Policy: find the entry of `secrets` that applies to a live secret: the most specific one.
 
-An entry is the more specific, the more it writes out in full: parts of the canonical id, a key, and
-each tag count one. Where two are equal, parts that are written in part (`db-*`) decide, then the
-number of parts that are no `**`. Of those that are still equal the one with the shortest period
-holds, and the secret counts as not configured: nobody decided between their classes.
+Each part of the canonical id without a wildcard, a key, and each tag add one to the specificity. If
+two entries are equal, parts with some fixed text (`db-*`) decide, then the number of parts other
+than `**`. If they are still equal, the entry with the shortest period applies; if their classes
+differ, the secret also counts as not configured.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ T = TypeVar("T")
 
 
 class WordIndex(Generic[T]):
-    """Things in their order, each under the rarest of the words that a secret has which it is
-    about: a secret is held against few of them."""
+    """An index from words to items, so that a secret is compared with few of them.
+
+    `words` returns the words that a secret must have to match an item. Each item is stored under
+    its rarest word.
+    """
 
     def __init__(self, things: Iterable[T], words: Callable[[T], Sequence[Word]]) -> None:
         self._things = list(things)
@@ -43,7 +46,7 @@ class WordIndex(Generic[T]):
 
 
 class Specificity(NamedTuple):
-    """How much an entry says: compared in this order."""
+    """How specific an entry is. The fields are compared in this order."""
 
     whole: int
     partly: int
@@ -51,8 +54,7 @@ class Specificity(NamedTuple):
 
 
 class EntryMatcher(NamedTuple):
-    """An entry, ready to be asked. `words` are the parts of an id and the tags that each secret
-    has which it fits."""
+    """A compiled entry. `words` are the id parts and tags that every matching secret has."""
 
     match: Match
     pattern: Pattern | None
@@ -66,20 +68,20 @@ class EntryMatcher(NamedTuple):
 
 
 class SecretEntries:
-    """All entries, ready to be asked."""
+    """All entries, compiled for matching."""
 
     def __init__(self, entries: Sequence[SecretEntry], classes: Mapping[str, SecretClass]) -> None:
         rules = sorted((_rule(entry, classes) for entry in entries), key=_order)
         self._index = WordIndex(rules, lambda rule: rule.words)
 
     def fitting(self, record: Record) -> list[EntryMatcher]:
-        """Those that the secret falls under, the one that holds first."""
+        """The matching entries, the most specific first."""
         scheme, segments = secret_ids.split(record.id)
         rules = self._index.of([*segments, *record.tags.items()])
         return [rule for rule in rules if rule.fits(record, scheme, segments)]
 
     def match(self, record: Record) -> Match | None:
-        """The entry that holds, None where no entry is about the secret."""
+        """The entry that applies. None if no entry matches the secret."""
         found = self.fitting(record)
         if len(found) < 2:
             return found[0].match if found else None

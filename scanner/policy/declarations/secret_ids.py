@@ -1,7 +1,7 @@
-"""Policy: canonical ids of secrets, and the globs that match them.
+"""Policy: canonical ids of secrets, and globs that match them.
 
-`*` stands for any characters within a part, `**` as a whole part for any number of parts. What a
-declaration does not say fits whatever stands in its place.
+`*` matches any characters within a part. `**` as a whole part matches any number of parts. A part
+of a declared secret that is unknown (None) matches every glob.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ SCHEMES = ("vault", "k8s", "aws", "azure")
 DEEP = "**"
 PartMatcher = Callable[[str], bool]
 Glob = tuple[tuple[PartMatcher, ...], ...]
-"""The runs of parts between each `**` and the next."""
+"""The parts of a glob, split at each `**`."""
 
 
 class Pattern(NamedTuple):
-    """A `match:` of keywatch.yaml, ready to be asked. `words` are the parts of it without a
-    wildcard: an id that it takes has each of them."""
+    """A compiled `match:` of keywatch.yaml. `words` are its parts without wildcards."""
 
     scheme: str
     glob: Glob
@@ -35,7 +34,7 @@ class Pattern(NamedTuple):
     def matches(
         self, scheme: str, segments: Sequence[str | None], keys: Iterable[str] | None
     ) -> bool:
-        """Is it about the secret, or about one of its keys? None: they are not known."""
+        """Whether the pattern matches the secret or one of its keys (None: keys unknown)."""
         return (
             scheme == self.scheme
             and fits(self.glob, segments)
@@ -44,7 +43,7 @@ class Pattern(NamedTuple):
 
 
 def pattern(match: str) -> Pattern:
-    """The Pattern of `vault://*/*/secret/app/**#key`; without `#` it takes every key."""
+    """Compile a glob such as `vault://*/*/secret/app/**#key`. Without `#` it matches all keys."""
     address, has_key, key = match.partition("#")
     scheme, path = split(address)
     words = tuple(part for part in path if not has_wildcard(part))
@@ -52,7 +51,7 @@ def pattern(match: str) -> Pattern:
 
 
 def split(address: str) -> tuple[str, list[str]]:
-    """The scheme and the parts of a canonical id, or of a glob of one."""
+    """The scheme and the parts of a canonical id or of a glob."""
     scheme, _, path = address.partition("://")
     return scheme, path.strip("/").split("/")
 
@@ -62,7 +61,7 @@ def has_wildcard(part: str) -> bool:
 
 
 def compile_glob(path: Iterable[str]) -> Glob:
-    """The parts of a glob as functions, each of which says whether it fits a part of a name."""
+    """Compile the parts of a glob into functions that match one part of a name."""
     found: list[list[PartMatcher]] = [[]]
     for part in path:
         if part == DEEP:
@@ -83,8 +82,11 @@ def _anything(_part: str) -> bool:
 
 
 def fits(glob: Glob, name: Sequence[str | None]) -> bool:
-    """Does the whole glob fit the whole name? The first place of a run is as good as any later
-    one, so this takes the product of their lengths at most."""
+    """Whether the glob matches the whole name.
+
+    Each run is placed at its first match. This never needs backtracking, so the time is at most
+    the product of both lengths.
+    """
     head, *rest = glob
     if not rest:
         return len(head) == len(name) and _matches_at(head, name, 0)

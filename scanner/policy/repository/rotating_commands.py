@@ -1,4 +1,4 @@
-"""Policy: which commands and programs write a new value for a secret, and which only claim to."""
+"""Policy: find commands and program calls that write a new value for a secret."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import NamedTuple
 from scanner.policy.declarations.secrets_files import name_of
 from scanner.policy.repository.commands import Variables, commands, expand, variables
 
-# Options with their value in the next word, of the commands below.
+# Options of the commands below that take their value from the next word.
 _TAKE_VALUES = {
     *("-mount", "-namespace", "-ns", "-address", "-field", "-format", "-cas", "-method"),
     *("-ca-cert", "-ca-path", "-client-cert", "-client-key", "-tls-server-name", "-wrap-ttl"),
     *("-n", "--namespace", "--context", "--kubeconfig", "-p", "--patch", "--type", "-o"),
     *("--output", "-f", "--filename", "--as", "--cluster"),
 }
-_VAULT_FLAGS = {"-f", "-force"}  # of `vault write`, without a value
+_VAULT_FLAGS = {"-f", "-force"}  # options of `vault write` that take no value
 _AWS_VERBS = {"rotate-secret", "put-secret-value", "update-secret", "put-parameter"}
 _AZURE_VERBS = {("secret", "set"), ("key", "rotate"), ("key", "create")}
 _KINDS = {"generic", "tls", "docker-registry"}
@@ -26,8 +26,8 @@ _API = re.compile(r"/v1/(\S+)")
 _SENDS = {"-d", "--data", "--data-binary", "--data-raw", "--json"}
 _ROLES = {"rotate-role", "rotate-root", "static-roles"}
 _AUTOMATIC = ("rotation_period=", "rotation_schedule=", "auto_rotate_period=")
-# What a program calls to store a new value: hvac, boto3, the SDKs of Azure and Kubernetes, and what
-# they are called in other languages.
+# Calls that store a new value: in hvac, boto3, the SDKs of Azure and Kubernetes, and in the same
+# SDKs for other languages. Example: `client.secrets.kv.v2.create_or_update_secret(`.
 _CALLS = re.compile(
     r"\b(?:create_or_update_secret|put_secret_value|rotate_secret|update_secret|set_secret|"
     r"rotate_static_role_credentials|rotate_key|put_parameter|"
@@ -39,9 +39,11 @@ _LITERAL = re.compile(r"[\"'`]([^\"'`\s]{2,300})[\"'`]")
 
 
 class RotationAction(NamedTuple):
-    """Something that gives a secret a new value. `kind` is the scheme of its canonical id, or
-    `database` for a role of a database engine, or `any` for a name in a program's text. `name` is
-    the secret's name in slashes, `*` for what only a run knows.
+    """A command or call that gives a secret a new value.
+
+    `kind` is the scheme of the secret's canonical id, `database` for a role of a database engine,
+    or `any` for a name in a program's text. `name` is the secret's name with slashes; `*` stands
+    for parts that are known only at run time.
     """
 
     kind: str
@@ -49,9 +51,10 @@ class RotationAction(NamedTuple):
 
 
 class SuspectWrite(NamedTuple):
-    """A command that would rotate if its engine could: it writes below `…/rotate`.
+    """A write to a path that ends in `/rotate`, which a key-value engine does not support.
 
-    `name` is what it seems to rotate; `certain` where its path can only be the key-value engine's.
+    `name` is the secret that it seems to rotate. `certain` is true if the path can only belong to
+    a key-value engine.
     """
 
     path: str
@@ -61,8 +64,11 @@ class SuspectWrite(NamedTuple):
 
 
 class FileActions(NamedTuple):
-    """What a file does. `automatic` are the actions by which the store rotates from then on; `words`
-    are those of its commands, and their parts between slashes and the like."""
+    """What the commands and calls of one file do.
+
+    `automatic` are the actions that make the store rotate by itself from then on. `words` are the
+    words of all commands, and their parts (split at `/`, `=`, `,` and `:`).
+    """
 
     actions: frozenset[RotationAction] = frozenset()
     automatic: frozenset[RotationAction] = frozenset()
@@ -71,7 +77,7 @@ class FileActions(NamedTuple):
 
 
 def analyze(text: str, path: str, *, first_line: int = 1) -> FileActions:
-    """What the commands of a file, and the calls of a program, do to secrets."""
+    """The actions of a file's commands and calls. Lines count from `first_line`."""
     known = variables(text)
     actions: set[RotationAction] = set()
     automatic: set[RotationAction] = set()
@@ -111,12 +117,12 @@ def _vault(words: Sequence[str], known: Variables) -> Iterator[RotationAction | 
     elif what[:1] == ["kv"] and len(what) > 2 and what[1] in ("put", "patch"):
         mount = _option(words, "-mount")
         path = f"{mount}/{what[2]}" if mount else what[2]
-        # It puts `data` in by itself: one that stands there already is a part of the name.
+        # `vault kv` adds `data` itself, so a `data` in its argument is part of the secret's name.
         yield from _write(path.replace("/data/", "/data/data/", 1), ["-"], known)
 
 
 def _curl(words: Sequence[str], known: Variables) -> Iterator[RotationAction | SuspectWrite]:
-    """A request to Vault's API that changes something."""
+    """The actions of a curl command that sends a write request to Vault's API."""
     method = (_option(words, "-X", "--request") or "").upper()
     data = [word for word in words if word.partition("=")[0] in _SENDS]
     for word in words:
@@ -128,7 +134,7 @@ def _curl(words: Sequence[str], known: Variables) -> Iterator[RotationAction | S
 def _write(
     path: str, data: Sequence[str], known: Variables
 ) -> Iterator[RotationAction | SuspectWrite]:
-    """What a write of `data` to a path of Vault's API does."""
+    """The actions of a write of `data` to a path of Vault's API."""
     for one in expand(path, known):
         parts = one.strip("/").split("/")
         role = next((i for i, p in enumerate(parts[:-1]) if p in _ROLES), 0)
@@ -146,7 +152,7 @@ def _write(
 
 
 def plain(path: str) -> str:
-    """A path of Vault's API as `vault kv` says it: without the `data` of the key-value engine."""
+    """A path of Vault's API without the `data` part: `secret/data/app` is `secret/app`."""
     parts = path.strip("/").split("/")
     at = parts.index("data", 1) if "data" in parts[1:] else None
     return "/".join(parts if at is None else parts[:at] + parts[at + 1 :])
@@ -179,7 +185,7 @@ def _kubectl(words: Sequence[str], known: Variables) -> Iterator[RotationAction]
 
 
 def _positional(words: Sequence[str], without_value: set[str] | tuple[()]) -> list[str]:
-    """The words that are no options and no values of options."""
+    """The words without options and their values."""
     out, takes = [], False
     for word in words:
         if takes or word.startswith("-"):
@@ -191,7 +197,7 @@ def _positional(words: Sequence[str], without_value: set[str] | tuple[()]) -> li
 
 
 def _option(words: Sequence[str], *names: str) -> str | None:
-    """The value of an option: its next word, or what stands after its `=`."""
+    """The value of an option: the text after its `=`, or the next word. None if it is absent."""
     for word, after in zip_longest(words, words[1:], fillvalue=""):
         name, equals, value = word.partition("=")
         if name in names or "-" + name.lstrip("-") in names:

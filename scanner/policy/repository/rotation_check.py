@@ -1,4 +1,4 @@
-"""Policy: which declared secrets something rotates, and which scripts only say so."""
+"""Policy: find declared secrets that nothing rotates, and rotation scripts without effect."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from scanner.policy.repository.manifests import SyncedSecret
 from scanner.policy.repository.rotating_commands import RotationAction, SuspectWrite
 from scanner.policy.repository.rules import NO_EFFECT, UNROTATED, finding
 
-_MOST = 500  # actions with an open name
+_MOST = 500  # of the actions whose names contain a wildcard
 _DATABASE = "db-credential"
 _WORD = re.compile(r"[a-z0-9]+")
-# What any database secret may be called, whichever it is.
+# Words that do not tell one database secret from another.
 _COMMON = set(
     "db database databases credential credentials creds cred password secret role static postgres "
     "postgresql pg mysql mariadb mongo mongodb oracle mssql sql".split()
@@ -27,7 +27,7 @@ _COMMON = set(
 
 
 class RotationEvidence(NamedTuple):
-    """All that the repository does to secrets. `words` are those of the files that do it."""
+    """The rotation actions of a repository. `words` are those of the files that contain them."""
 
     actions: frozenset[RotationAction]
     synced: frozenset[SyncedSecret]
@@ -36,7 +36,7 @@ class RotationEvidence(NamedTuple):
 
 
 class RotationLookup:
-    """Asks the evidence about one secret after another."""
+    """Answers whether the repository rotates a given secret."""
 
     def __init__(self, evidence: RotationEvidence) -> None:
         self._exact = {action for action in evidence.actions if "*" not in action.name}
@@ -47,13 +47,11 @@ class RotationLookup:
         )
 
     def directly(self, one: DeclaredSecret) -> bool:
-        """Is a new value written to the secret itself?"""
+        """Whether an action writes a new value to the secret itself."""
         if any((kind, name) in self._exact for kind, name in _names(one)):
             return True
         actions = self._open
-        if (
-            None in one.name
-        ):  # its own name is open: an action that names it in full may be about it
+        if None in one.name:  # part of the name is unknown: a full name may match it
             actions = [
                 *actions,
                 *sorted(action for action in self._exact if action.kind == one.scheme)[:_MOST],
@@ -61,7 +59,10 @@ class RotationLookup:
         return any(self._may_be(action, one) for action in actions)
 
     def _may_be(self, action: RotationAction, one: DeclaredSecret) -> bool:
-        """May the action's name stand for the secret's, which some file that actions says at its end?"""
+        """Whether an action whose name has wildcards may mean the secret.
+
+        If the action's name ends in `*`, one of the files must contain the secret's last part.
+        """
         last = one.name[-1]
         said = last is None or last in self._words or not action.name.endswith("*")
         return (
@@ -69,9 +70,9 @@ class RotationLookup:
         )
 
     def by_role(self, one: DeclaredSecret, secret_class: str) -> str:
-        """The role of a database engine whose rotation is this secret's, "" where there is none.
+        """The role of a database engine that rotates this password, or "".
 
-        The engine does not know where a copy of the password lies, so the names must tell.
+        The engine does not know where copies of the password are stored, so names are compared.
         """
         if secret_class != _DATABASE or one.scheme != "vault":
             return ""
@@ -85,8 +86,10 @@ def check(
     found: Matched,
     paths: Collection[str],
 ) -> tuple[list[Finding], list[Note]]:
-    """The secrets that nothing rotates and the scripts without effect; and what is rotated where
-    the declared copy is not."""
+    """Findings about secrets that nothing rotates and about scripts without effect.
+
+    The notes are about passwords that a database engine rotates while a declared copy is stale.
+    """
     findings, notes = list(_without_effect(secrets, evidence)), []
     for one, role in unwritten(secrets, evidence, found, paths).items():
         if role:
@@ -104,8 +107,10 @@ def unwritten(
     found: Matched,
     paths: Collection[str],
 ) -> dict[DeclaredSecret, str]:
-    """The first declaration of each secret that nothing writes, and the role of a database engine
-    whose rotation is the secret's, "" where there is none."""
+    """The first declaration of each secret that nothing writes.
+
+    It maps to the role of a database engine that rotates the password, or "".
+    """
     rotated, held = RotationLookup(evidence), holding(found)
     by_hand = {one for one, entry in held.items() if has_runbook(entry, paths)}
     fresh = {one for one in secrets if is_issued(one) or one in by_hand or rotated.directly(one)}
@@ -124,7 +129,10 @@ def _class_of(one: DeclaredSecret, held: Mapping[DeclaredSecret, SecretEntry]) -
 def _without_effect(
     secrets: Sequence[DeclaredSecret], evidence: RotationEvidence
 ) -> Iterator[Finding]:
-    """Each suspect whose path can only be a key-value entry; one that is declared is what it says."""
+    """Findings about writes to `…/rotate` that only create a key-value entry.
+
+    An entry that is declared under that name is intended, and is not reported.
+    """
     names = {name for one in secrets for kind, name in _names(one) if kind == "vault"}
     said: set[tuple[str, str]] = set()
     for suspect in sorted(evidence.suspect_writes):
@@ -132,12 +140,15 @@ def _without_effect(
             continue
         if (suspect.where, suspect.path) not in said:
             said.add((suspect.where, suspect.path))
-            detail = f"this writes a KV entry called rotate, {suspect.path}; {suspect.name} keeps its value"
+            detail = (
+                f"this writes a KV entry called rotate, {suspect.path}; "
+                f"{suspect.name} keeps its value"
+            )
             yield finding(NO_EFFECT, suspect.where, detail, suspect.path)
 
 
 def _claims(one: DeclaredSecret, evidence: RotationEvidence) -> str:
-    """The place that only seems to rotate it, "" where there is none."""
+    """Text that names the first command that only seems to rotate the secret, or ""."""
     names = {name for kind, name in _names(one) if kind == one.scheme}
     places = sorted(suspect.where for suspect in evidence.suspect_writes if suspect.name in names)
     return f"; {places[0]} only seems to" if places else ""
@@ -148,7 +159,7 @@ def _followers(
     fresh: Collection[DeclaredSecret],
     synced: Iterable[SyncedSecret],
 ) -> set[DeclaredSecret]:
-    """Secrets of a cluster that External Secrets copies from one which is rotated."""
+    """The Kubernetes Secrets that External Secrets copies from a rotated secret."""
     names = {name for one in fresh for _, name in _names(one)}
     follow = {each.secret for each in synced if each.source in names or _kv(each.source) in names}
     return {one for one in secrets if one.scheme == "k8s" and one.said in follow}
@@ -160,7 +171,10 @@ def _kv(source: str) -> str:
 
 
 def _names(one: DeclaredSecret) -> Iterator[tuple[str, str]]:
-    """What commands and programs call the secret. Clients of Vault often take the mount apart."""
+    """The (kind, name) pairs by which commands and programs may address the secret.
+
+    Vault clients often take the mount as a separate argument, so the name without it counts too.
+    """
     if None in one.name:
         return
     name = "/".join(part or "" for part in one.name)
@@ -172,13 +186,14 @@ def _names(one: DeclaredSecret) -> Iterator[tuple[str, str]]:
 
 
 def _is_open(name: str) -> bool:
-    """Has it a `*`, and beside it something that tells which secrets it may mean?"""
+    """Whether the name contains a `*` and also some fixed text."""
     return "*" in name and any(part.strip("*") for part in name.split("/"))
 
 
 @functools.cache
 def _glob(action: RotationAction) -> secret_ids.Glob:
-    """A variable may hold a slash: alone in its place it stands for any number of parts."""
+    """The glob for an action's name. A part that is only `*` matches any number of parts, because
+    a variable may contain slashes."""
     parts = action.name.strip("/").split("/")
     return secret_ids.compile_glob(secret_ids.DEEP if part == "*" else part for part in parts)
 
@@ -195,7 +210,7 @@ def _is_about(role: frozenset[str], secret: frozenset[str]) -> bool:
 def _elsewhere(one: DeclaredSecret, role: str) -> Note:
     path, _, line = one.where.rpartition(":")
     text = (
-        f"rotating the role {role} changes the password in the database; the copy at {one.said} is "
-        f"written by nothing here: read database/static-creds/{role} instead"
+        f"rotating the role {role} changes the password in the database, but nothing here updates "
+        f"the copy at {one.said}: read database/static-creds/{role} instead"
     )
     return Note(kind=NoteKind.ROTATION_ELSEWHERE, path=path, line=int(line), text=text)

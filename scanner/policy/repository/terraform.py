@@ -1,6 +1,7 @@
-"""Policy: Terraform resources by which a store rotates a secret, or a plan writes a new value.
+"""Policy: find Terraform resources that rotate a secret or write a new value for it.
 
-Blocks are found as `terraform fmt` lays them out; an attribute is a line of its block.
+Files must be laid out as `terraform fmt` does: a block starts at the beginning of a line, and each
+attribute has its own line.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from scanner.policy.declarations.secrets_files import name_of
 from scanner.policy.repository.rotating_commands import RotationAction
 
 MENTIONS = ("rotat", "aws_secretsmanager_secret")
-"""A file without any of these words has nothing to say here."""
+"""Files without any of these words are skipped."""
 
 _BLOCK = re.compile(r'(?m)^resource[ \t]+"([\w-]+)"[ \t]+"([\w-]+)"[ \t]*\{(.*)$')
 _ATTRIBUTE = re.compile(r"(?m)^[ \t]*([a-z_]+)[ \t]*=[ \t]*(\S.*)$")
@@ -23,7 +24,7 @@ _REFERENCE = re.compile(r"\b(aws_secretsmanager_secret\.[\w-]+)\.")
 
 
 class Block(NamedTuple):
-    """One resource: `aws_secretsmanager_secret.db`, its attributes, and all of its text."""
+    """One resource, such as `aws_secretsmanager_secret.db`, and the text of its block."""
 
     kind: str
     label: str
@@ -34,7 +35,7 @@ class Block(NamedTuple):
         return f"{self.kind}.{self.label}"
 
     def text(self, attribute: str, default: str = "") -> str:
-        """The attribute's string, `*` for what is not written out in it."""
+        """The attribute's string. `*` stands for expressions and other values."""
         for name, value in _ATTRIBUTE.findall(self.body):
             if name == attribute:
                 literal = _STRING.match(value)
@@ -46,7 +47,7 @@ class Block(NamedTuple):
 
 
 def actions(texts: Iterable[str]) -> frozenset[RotationAction]:
-    """What the resources of all these files rotate: one may name a secret of another file."""
+    """The rotations of all resources. A resource may refer to a secret of another file."""
     blocks = [block for text in texts for block in _blocks(text)]
     secrets = {
         each.name: each.text("name") for each in blocks if each.kind == "aws_secretsmanager_secret"
@@ -72,7 +73,7 @@ def _blocks(text: str) -> Iterator[Block]:
 
 
 def _aws_secret(block: Block) -> Iterator[RotationAction]:
-    """By its name; by its resource's, which stands in another block, where it refers to one."""
+    """The secret of a resource: the resource that it refers to, or else its `secret_id`."""
     said = _REFERENCE.search(block.body)
     yield RotationAction("aws", said[1] if said else name_of(block.text("secret_id")))
 
@@ -109,7 +110,7 @@ _OF_KIND: Mapping[str, Callable[[Block], Iterator[RotationAction]]] = {
     "vault_transit_secret_backend_key": _transit,
     "azurerm_key_vault_key": _azure_key,
 }
-# Resources that hold a value: rotated where it is a random one that a `time_rotating` renews.
+# Resources that contain a value. They rotate if a `time_rotating` resource renews a random value.
 _WRITES: Mapping[str, Callable[[Block], Iterator[RotationAction]]] = {
     "aws_secretsmanager_secret_version": _aws_secret,
     "azurerm_key_vault_secret": _azure_secret,

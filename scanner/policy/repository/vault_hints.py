@@ -1,4 +1,4 @@
-"""Policy: what policies, roles and manifests of Vault say about a repository's services."""
+"""Policy: suggest services for keywatch.yaml from Vault policies, roles and manifests."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from scanner.policy.repository.commands import commands
 from scanner.policy.repository.manifests import ManifestDocument, split_documents
 
 ROLE_MARK = "vault.hashicorp.com/role"
-"""A manifest without it says nothing here."""
+"""The annotation that names a Vault role. Manifests without it are skipped."""
 
 _RULE = re.compile(r'(?m)^[ \t]*path[ \t]+"([^"\n]{1,500})"[ \t]*\{([^{}]{0,2000})\}')
 _COMMENT = re.compile(r"(?m)(?:^|[ \t])(?:#|//).*$")
 _READS = re.compile(r'"(?:read|update|sudo|write)"')
 _INJECTS = "vault.hashicorp.com/agent-inject-secret-"
 _ROLE_PATH = re.compile(r"auth/[^/]+/role/([^/]+)\Z")
-_MOST = 200  # of services, and of the objects of a file
+_MOST = 200  # services, and objects per file
 ALL = "*"
 
 
 class VaultPolicy(NamedTuple):
-    """A policy of Vault: its name, the file that holds it, and the paths that it lets one read."""
+    """A Vault policy: its name, its file, and the paths that it allows to read."""
 
     name: str
     path: str
@@ -34,7 +34,7 @@ class VaultPolicy(NamedTuple):
 
 
 class Workload(NamedTuple):
-    """An object of a manifest that logs in to Vault, and the paths that its agent renders."""
+    """A Kubernetes object that logs in to Vault, and the paths that its agent injects."""
 
     name: str
     role: str
@@ -43,7 +43,7 @@ class Workload(NamedTuple):
 
 
 class ServiceSuggestion(NamedTuple):
-    """A service as it may stand in keywatch.yaml, and the file that speaks for it."""
+    """A suggested service for keywatch.yaml, and the file that it was derived from."""
 
     name: str
     vault_role: str
@@ -53,7 +53,7 @@ class ServiceSuggestion(NamedTuple):
 
 
 def policy(text: str, path: str) -> VaultPolicy | None:
-    """The policy in a file of HCL; None where it is none."""
+    """The Vault policy in an HCL file. None if the file contains no policy."""
     rules = _RULE.findall(_COMMENT.sub("", text))
     reads = tuple(where for where, body in rules if _READS.search(body))
     name = path.rpartition("/")[2].rpartition(".")[0]
@@ -61,7 +61,7 @@ def policy(text: str, path: str) -> VaultPolicy | None:
 
 
 def roles(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(role, its policies) of each `vault write auth/…/role/NAME policies=…`."""
+    """(role, policies) for each command `vault write auth/…/role/NAME policies=…`."""
     for command in commands(text):
         found = [match[1] for match in map(_ROLE_PATH.search, command.words) if match]
         said = [w for w in command.words if w.startswith(("policies=", "token_policies="))]
@@ -70,7 +70,7 @@ def roles(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def workloads(text: str, path: str) -> Iterator[Workload]:
-    """The objects with a role of Vault. A template of a chart is no YAML yet, and says nothing."""
+    """The objects that name a Vault role. Helm templates are skipped: they are not valid YAML."""
     for part in split_documents(text)[:_MOST]:
         data = _object(part) if ROLE_MARK in part.text else {}
         name = (data.get("metadata") or {}).get("name")
@@ -91,7 +91,7 @@ def _object(part: ManifestDocument) -> dict[str, Any]:
 
 
 def _annotations(data: Any, deepest: int = 8) -> Iterator[dict[Any, Any]]:
-    """Those of the object and of every template in it."""
+    """The annotations of the object and of every template in it."""
     if isinstance(data, dict) and deepest:
         found = data.get("annotations")
         if isinstance(found, dict):
@@ -106,9 +106,10 @@ def services(
     found: Sequence[Workload],
     secrets: Sequence[DeclaredSecret],
 ) -> list[ServiceSuggestion]:
-    """One service for each workload, for each role that none has, and for each policy that is left.
+    """One service for each workload, each role without a workload, and each remaining policy.
 
-    What it needs are the classes of the declared secrets that it may read; none without any.
+    A service needs the classes of the declared secrets that it may read. Services that may read
+    none are left out.
     """
     by_name = {each.name: each for each in policies}
     left = dict(by_name)
@@ -135,7 +136,7 @@ def _with_roles(
 
 
 def _alike(name: str, left: Iterable[str]) -> tuple[str, ...]:
-    """The policy that is called as the workload is, or as its end: `workers` of `app-workers`."""
+    """The policy named like the workload or its suffix: `workers` for `app-workers`."""
     return tuple(one for one in left if name == one or name.endswith("-" + one))[:1]
 
 
@@ -152,7 +153,7 @@ def _hint(
 
 
 def _may_read(reads: Sequence[str], path: str) -> bool:
-    """`+` is any one part, `*` at the end is anything."""
+    """Whether one of the Vault paths matches: `+` is any one part, a final `*` is anything."""
     return any(_as_regex(one).fullmatch(path) for one in reads)
 
 
