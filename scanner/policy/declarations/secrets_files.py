@@ -1,4 +1,4 @@
-"""Policy: a checked file of configs/secrets -> the secrets that it declares, by canonical id."""
+"""Policy: read the secrets that a valid file of configs/secrets declares."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCHEMES = {"vault": "vault", "aws": "aws", "azure": "azure", "kubernetes": "k8s
 
 
 def declared(document: Document) -> tuple[DeclaredSecret, ...]:
-    """Every secret of the file, in its order."""
+    """The secrets of a file that passed the schema, in the order of the file."""
     found: list[DeclaredSecret] = []
     for name, read in _FORMS.items():
         form = document.data.get(name)
@@ -32,7 +32,7 @@ def declared(document: Document) -> tuple[DeclaredSecret, ...]:
 
 
 def _reference(document: Document, name: str) -> StoreReference:
-    """Contexts and regions are no addresses: a context is another one on each machine."""
+    """The store of a section. Contexts and regions are not addresses: they differ by machine."""
     said = document.data[name]
     auth = said.get("auth", {})
     address = next((key for key in ("address", "vault_url") if key in said), "")
@@ -47,16 +47,18 @@ def _reference(document: Document, name: str) -> StoreReference:
 
 
 def vault_identity(auth: Mapping[str, str]) -> str:
-    """As whom a section `auth` logs in to Vault, "" where a credential alone says that. The
-    operator's file calls it the same."""
+    """The mount and role with which a section `auth` logs in to Vault.
+
+    "" if the section names no role. The operator config uses the same format.
+    """
     role = auth.get("role", auth.get("role_id", ""))
     return f"{auth.get('mount', auth['method'])} {role}" if role else ""
 
 
 def of_vault_path(path: str, mounts: Sequence[str] = ()) -> tuple[str, str]:
-    """(mount, path under it as in a canonical id) of a path of Vault's API.
+    """Split a path of Vault's API into (mount, path below it as in a canonical id).
 
-    The longest of `mounts` that begins the path is its mount, else its first part is.
+    The mount is the longest of `mounts` that the path starts with, or else its first part.
     """
     path = path.strip("/")
     named = [one.strip("/") for one in mounts if path.startswith(one.strip("/") + "/")]
@@ -71,17 +73,17 @@ def of_vault_path(path: str, mounts: Sequence[str] = ()) -> tuple[str, str]:
 
 
 def is_issued(one: DeclaredSecret) -> bool:
-    """Does an engine of Vault make the value, and a new one in time, whatever anybody does?"""
+    """Whether a Vault engine issues the value and renews it by itself."""
     return one.scheme == "vault" and bool(_ISSUED.search(one.said))
 
 
 def is_listed(one: DeclaredSecret) -> bool:
-    """Does its store keep it under this name? What a CA of Vault signs is kept nowhere."""
+    """Whether the store lists the secret. Vault does not store what its CA signs."""
     return one.scheme != "vault" or not _SIGNED.search(one.said)
 
 
 def known(part: str) -> str | None:
-    """A part of a name; None where a variable stands in it."""
+    """A part of a name, or None if it contains a variable."""
     return None if _VARIABLE.search(part) else part
 
 
@@ -117,8 +119,7 @@ def _aws(form: Said, item: Said) -> DeclaredSecret:
 
 
 def name_of(secret: str) -> str:
-    """The name of a secret of AWS, given by its name or its ARN: `…:secret:app/db-AbCdEf` is
-    app/db."""
+    """The name of an AWS secret, given its name or ARN: `…:secret:app/db-AbCdEf` is `app/db`."""
     resource = secret.split(":", 5)[-1]
     if resource.startswith("secret:"):
         resource = _ARN_SUFFIX.sub("", resource.removeprefix("secret:"))
@@ -158,7 +159,7 @@ _FORMS: Mapping[str, Callable[[Said, Said], DeclaredSecret]] = {
 
 
 def by_secret(secrets: Sequence[DeclaredSecret]) -> Iterator[tuple[DeclaredSecret, ...]]:
-    """The declarations of each secret together, whatever their keys; in the order of the first."""
+    """Group declarations by secret, ignoring keys. The groups keep the order of the file."""
     groups: dict[tuple[str, str], list[DeclaredSecret]] = {}
     for one in secrets:
         groups.setdefault((one.store, one.id), []).append(one)

@@ -1,4 +1,4 @@
-"""Policy: what is said of a live secret that was judged: its findings, and how it stands."""
+"""Policy: the findings about a judged live secret, and its status for reports."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from scanner.policy.live.rules import BY_ID, OF, STALE_CONSUMER
 from scanner.records import Resource, Status
 
 _NAMED = 5
-"""So many of those who run on an old value are named."""
+"""How many consumers of an old value are named in a finding."""
 Said = tuple[RuleInfo, Severity, str]
 
 
 def findings(judged: JudgedSecret, place: Location) -> Iterator[Finding]:
-    """What is wrong with it, each a finding at the place that declares it, without a number."""
+    """The findings about a secret, located at its declaration. They have no ordinals yet."""
     record = judged.record
     resource = Resource(id=record.id, owner=judged.owner, runbook=judged.runbook)
     for rule, severity, detail in (*_judged(judged), *_seen(judged)):
@@ -43,7 +43,7 @@ def _of(judged: JudgedSecret, what: Verdict | Condition, detail: str) -> Said:
 
 
 def _seen(judged: JudgedSecret) -> Iterator[Said]:
-    """What the backend's reader saw, whatever the policy says."""
+    """Problems that the backend's reader found. They do not depend on the policy."""
     for fault in judged.record.faults:
         rule = BY_ID[fault.rule]
         yield rule, rule.severity, fault.detail
@@ -58,7 +58,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def status(judged: JudgedSecret, backend: str) -> Status:
-    """All of it that reports show and the next run compares."""
+    """The status that reports show and that the next run compares."""
     record, dated = judged.record, judged.record.dated
     faults = [fault.rule for fault in record.faults] + [STALE_CONSUMER] * bool(record.stale)
     return Status(
