@@ -1,9 +1,10 @@
-"""Policy: the judge. Observations, exceptions, baselines and `now` in, an Outcome out.
+"""Policy: turn observations, exceptions, baselines and `now` into an Outcome.
 
-What may cover a finding, in this order: a comment, an entry of keywatch.yaml, a foreign allow
-comment, `.keywatch.baseline`, `.secrets.baseline`. A comment, an entry and a line of
-`.keywatch.baseline` cover one finding each. Only a run over the whole tree can say that an
-exception is unused; there an expired one covers nothing, elsewhere it still does, with a note.
+These can suppress a finding, in this order: a comment, an entry of keywatch.yaml, an allow comment
+of another tool, `.keywatch.baseline`, `.secrets.baseline`. A comment, an entry and a line of
+`.keywatch.baseline` suppress one finding each. Only a scan of the whole tree can report an unused
+exception. There, an expired exception has no effect; in other scans it still suppresses its
+finding, and a note says so.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from scanner.policy.judge_input import (
 )
 
 
-def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
+def judge(  # noqa: PLR0913 - everything that the outcome depends on, by name
     observations: Sequence[Observation],
     *,
     skips: Sequence[Skip] = (),
@@ -55,13 +56,12 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
     now: datetime,
     min_confidence: Confidence = Confidence.LOW,
 ) -> Outcome:
-    """What the run comes to, the same for any order of its observations.
+    """Judge a run. The order of the observations does not matter.
 
-    `detect_secrets_baseline` is None where the detect-secrets layer did not run. `standing` are
-    suppressions
-    that no finding meets, since what they switch off never ran (a rule, a plugin, a filter): they
-    go to the register as they are. `idle_rules` exist but did not run, so nothing that names one
-    is called unused. `now` is aware; days are those of UTC.
+    `detect_secrets_baseline` is None if the detect-secrets layer did not run. `standing` are
+    suppressions of whole rules, plugins or filters; they are only listed, because what they disable
+    did not run. `idle_rules` exist but did not run, so exceptions for them are never reported as
+    unused. `now` is timezone-aware; days are UTC days.
     """
     seen = sorted(observations, key=lambda each: each.path)
     all_gaps = sorted({*gaps, *(gap for each in seen for gap in each.gaps)}, key=_gap_order)
@@ -109,7 +109,9 @@ def _verdict(
         findings=shown,
         suppressed=registry.suppressed(),
         notes=tuple(sorted((*(n for part in parts for n in part.notes), *below), key=_note_order)),
-        register=tuple(sorted((said for part in parts for said in part.register), key=_said_order)),
+        register=tuple(
+            sorted((said for part in parts for said in part.register), key=_suppression_order)
+        ),
     )
 
 
@@ -132,5 +134,5 @@ def _note_order(note: Note) -> tuple[str, int, str, str]:
     return note.path, note.line, note.kind, note.text
 
 
-def _said_order(said: Suppression) -> tuple[str, str, str, str]:
+def _suppression_order(said: Suppression) -> tuple[str, str, str, str]:
     return said.by, said.path, said.where, said.rule

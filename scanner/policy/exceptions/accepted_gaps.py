@@ -1,4 +1,4 @@
-"""Policy: what may stay unchecked. A Gap that the policy accepts, until a day, is not one."""
+"""Policy: accept gaps that keywatch.yaml lists, until their end date."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scanner.policy.judge_input import ExceptionReport, Scope
 
 
 class AcceptedGap(NamedTuple):
-    """A kind of Gap that is accepted below a path glob, until the end of a day."""
+    """A kind of Gap that is accepted for paths that match a glob, until the end of a day."""
 
     kind: str
     path: str
@@ -25,10 +25,9 @@ class AcceptedGap(NamedTuple):
 def accept(
     gaps: Sequence[Gap], accepted: Sequence[AcceptedGap], scope: Scope
 ) -> tuple[tuple[Gap, ...], ExceptionReport]:
-    """The gaps that stay, and what is to be said of the acceptances.
+    """The gaps that are not accepted, and the report about the accepted ones.
 
-    Past its end an acceptance is void in every kind of run: what was not read cannot pass with a
-    warning.
+    An expired acceptance has no effect in any kind of run.
     """
     covers = {_exemption(one): _covered(gaps, one) for one in accepted}
     used = [each for each, covered in covers.items() if covered and each.ends >= scope.today]

@@ -1,4 +1,4 @@
-"""Policy: exceptions with a reason, an owner and an end, and which finding each one covers."""
+"""Policy: match exceptions (comments and entries of keywatch.yaml) with findings."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope
 
 ANNOUNCE = timedelta(days=14)
 ID = 12
-"""How many characters of a fingerprint name a finding: an entry may hold more."""
+"""Length of a finding ID: the first characters of the fingerprint."""
 
 
 class AllowEntry(NamedTuple):
     """One item of `allow:` in keywatch.yaml; `where` is its `file:line`, `until` an ISO date.
 
-    `fingerprint` may be shortened to its first `ID` characters.
-
-    It covers one finding of `rule` in `path` whose value still has the `tag`: the one with its
-    fingerprint, else one that was renumbered or renamed and holds the same value. Of a live secret,
-    `path` is its canonical id, and there is no tag.
+    It suppresses one finding of `rule` in `path` whose value still has the `tag`: the one with this
+    fingerprint, or else one with the same value that was moved or renamed. `fingerprint` may be
+    shortened to its first `ID` characters. For a live secret, `path` is its canonical id and `tag`
+    is None.
     """
 
     fingerprint: str
@@ -37,7 +36,7 @@ class AllowEntry(NamedTuple):
 
 
 class Exemption(NamedTuple):
-    """A comment or an entry, whichever. `line` is the line that a comment covers, else 0."""
+    """An exception from a comment or an entry. `line` is the line that a comment covers, or 0."""
 
     suppression: Suppression
     ends: date
@@ -52,12 +51,12 @@ class Exemption(NamedTuple):
 
 
 def end_of(until: str) -> date:
-    """The last day on which an exception holds, in UTC. ValueError for what is no date."""
+    """The last UTC day on which an exception is valid. ValueError if it is not a date."""
     return date.fromisoformat(until)
 
 
 def of_comment(comment: AllowComment) -> Exemption:
-    """A keywatch comment without a problem, as an exemption."""
+    """The exemption for a valid keywatch comment."""
     said = Suppression(
         by=SuppressedBy.COMMENT,
         where=f"{comment.path}:{comment.line}",
@@ -71,7 +70,7 @@ def of_comment(comment: AllowComment) -> Exemption:
 
 
 def of_entry(entry: AllowEntry) -> Exemption:
-    """An entry of keywatch.yaml, as an exemption."""
+    """The exemption for an entry of keywatch.yaml."""
     said = Suppression(
         by=SuppressedBy.ENTRY,
         where=entry.where,
@@ -95,7 +94,7 @@ def exemptions(
     registry: FindingRegistry,
     scope: Scope,
 ) -> tuple[Exemption, ...]:
-    """All that may cover a finding of this run; only a whole tree concerns every entry."""
+    """The exemptions that apply to this run. Only a scan of the whole tree uses every entry."""
     subjects = {finding.subject for finding in registry.findings}
     return (
         *(of_comment(c) for c in comments if is_ours(c) and not c.problem),
@@ -108,7 +107,7 @@ def is_ours(comment: AllowComment) -> bool:
 
 
 def invalid_comments(comments: Iterable[AllowComment]) -> ExceptionReport:
-    """Comments that were meant as exceptions and are none."""
+    """Findings about invalid keywatch comments."""
     return ExceptionReport(
         findings=tuple(
             rules.finding(rules.INVALID, f"{c.path}:{c.line}", c.problem)
@@ -121,10 +120,10 @@ def invalid_comments(comments: Iterable[AllowComment]) -> ExceptionReport:
 def assign(
     registry: FindingRegistry, exemptions: Sequence[Exemption], *, cover: bool = True
 ) -> frozenset[Exemption]:
-    """Give each exemption one open finding; the exemptions that got one.
+    """Assign one open finding to each exemption. Returns the exemptions that got one.
 
-    Three rounds, so that one that fits loosely never takes a finding from one that fits exactly:
-    comments by line, entries by fingerprint, and the entries left over by value.
+    There are three rounds, so that exact matches come first: comments by line, entries by
+    fingerprint, and the remaining entries by value.
     """
     taken: dict[int, Exemption] = {}
     _match(registry, taken, [e for e in exemptions if e.line], _lines, _line)
@@ -141,9 +140,9 @@ def report(
     lapsed: Collection[Exemption],
     scope: Scope,
 ) -> ExceptionReport:
-    """What is to be said: expired, unused, about to end.
+    """Report expired and unused exceptions, and those that end soon.
 
-    `lapsed` are past their end, and something is still there that they would cover.
+    `lapsed` are expired exceptions whose finding still exists.
     """
     findings, notes, register = [], [], []
     for exemption in exemptions:
@@ -158,7 +157,7 @@ def report(
         elif exemption in used and exemption.ends - scope.today <= ANNOUNCE:
             notes.append(_note("allow-ending", exemption, _ending(exemption, scope.today)))
         elif not needed and scope.can_judge(said.rule, said.path):
-            findings.append(_finding(rules.UNUSED, exemption, "it covers nothing"))
+            findings.append(_finding(rules.UNUSED, exemption, "it matches no finding"))
     return ExceptionReport(findings=tuple(findings), notes=tuple(notes), register=tuple(register))
 
 
@@ -172,7 +171,7 @@ def _match(
     keys: Callable[[Finding], Iterable[Key]],
     key: Callable[[Exemption], Key],
 ) -> list[Exemption]:
-    """Give each exemption the first free finding under its key. The exemptions that got none."""
+    """Assign the first free finding with the same key. Returns the exemptions without one."""
     waiting: defaultdict[Key, deque[int]] = defaultdict(deque)
     for number, finding in registry.open() if exemptions else ():
         for each in keys(finding):
@@ -237,5 +236,5 @@ def _ended(exemption: Exemption) -> str:
 def _ending(exemption: Exemption, today: date) -> str:
     said, days = exemption.suppression, (exemption.ends - today).days
     return (
-        f"the exception for {said.rule} ends on {said.until}, {days} days away (owner {said.owner})"
+        f"the exception for {said.rule} ends on {said.until}, in {days} days (owner {said.owner})"
     )

@@ -1,4 +1,4 @@
-"""Policy: allow comments of other tools: no rule, no reason, no end. They cover a whole line."""
+"""Policy: allow comments of other tools. They name no rule and suppress a whole line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope
 
 
 class LegacyPragmas(enum.StrEnum):
-    """What such a comment is worth: it covers, it covers with a note, it covers nothing."""
+    """Whether such a comment suppresses findings, does so with a note, or has no effect."""
 
     ALLOW = "allow"
     WARN = "warn"
@@ -22,7 +22,7 @@ class LegacyPragmas(enum.StrEnum):
 def cover(
     registry: FindingRegistry, comments: Iterable[AllowComment], worth: LegacyPragmas, scope: Scope
 ) -> ExceptionReport:
-    """Cover every open finding on a line that has one."""
+    """Suppress every open finding on a line with such a comment."""
     foreign = [c for c in comments if not is_ours(c)]
     said = {(c.path, c.covers): _said(c) for c in foreign}
     hits: Counter[tuple[str, int]] = Counter()
@@ -50,7 +50,7 @@ def _said(comment: AllowComment) -> Suppression:
 
 def _note(findings: int) -> Note:
     text = (
-        f"allow comments of other tools cover {findings} of the findings without a reason, an "
-        "owner or an end: `keywatch allow list` names them"
+        f"allow comments of other tools suppress {findings} of the findings without a reason, an "
+        "owner or an end date: `keywatch allow list` lists them"
     )
     return Note(kind=NoteKind.LEGACY_PRAGMAS, path="", text=text)

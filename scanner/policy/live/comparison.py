@@ -1,7 +1,7 @@
-"""Policy: what a repository declares, held against what live stores hold.
+"""Policy: compare the secrets that a repository declares with those in live stores.
 
-Records pass by one at a time, from several threads where stores are read at once; nothing is kept
-of them but which declarations they meet.
+Records arrive one at a time, possibly from several threads. They are not kept; only the
+declarations that they match are remembered.
 """
 
 from __future__ import annotations
@@ -31,15 +31,18 @@ from scanner.policy.repository.manifests import SyncedSecret
 from scanner.policy.rules import finding_of
 from scanner.records import Dated, Record
 
-# Where in an id the name begins by which its own store knows a secret.
+# The index of the id segment at which the store's own name of a secret starts.
 _NAMES = {"vault": 3, "aws": 4, "azure": 3}
-_WITH_KEYS = "kv-v2"  # whose keys have names that can be asked for
+_WITH_KEYS = "kv-v2"  # the kind whose key names can be read
 _PORTS = {"http": 80, "https": 443}
 
 
 class Store(NamedTuple):
-    """A live store that the operator names. `addresses`: where it is, none where nobody can say so
-    in a repository. `identities`: as whom the audit logs in. `scope`: globs of what is read."""
+    """A live store of the operator config.
+
+    `scope` holds globs of the secrets that are read. `addresses` are empty for stores whose address
+    a repository cannot name. `identities` are the roles with which the audit logs in.
+    """
 
     name: str
     scheme: str
@@ -49,9 +52,12 @@ class Store(NamedTuple):
 
 
 class RepositorySecrets(NamedTuple):
-    """What a repository says: the secrets of configs/secrets, and those that its manifests make and
-    follow. `copies`: declared copies of a password that nothing writes, and the role of a database
-    engine whose rotation changes the password itself."""
+    """The secrets of a repository.
+
+    `declared` are those of configs/secrets, `made` those that manifests create, and `synced` those
+    that External Secrets copies. `copies` maps declared copies of a password that nothing updates
+    to the role of the database engine that rotates the password.
+    """
 
     declared: Sequence[DeclaredSecret] = ()
     made: Sequence[DeclaredSecret] = ()
@@ -60,15 +66,17 @@ class RepositorySecrets(NamedTuple):
 
 
 class LocatedSecret(NamedTuple):
-    """A judged secret and the `file:line` that it is declared at, else that of its entry; "" where
-    the repository does not know it."""
+    """A judged secret and the `file:line` of its declaration, or else of its entry.
+
+    `where` is "" if the repository does not mention the secret.
+    """
 
     judged: JudgedSecret
     where: str
 
 
 class Comparison:
-    """One repository against all stores of the operator's file."""
+    """Compares one repository with all stores of the operator config."""
 
     def __init__(
         self, repository: RepositorySecrets, stores: Sequence[Store], environ: Mapping[str, str]
@@ -86,7 +94,7 @@ class Comparison:
         return _Expectation(one, self._stores_of.of(one), repository.copies.get(one, ""))
 
     def locate(self, judged: JudgedSecret, match: Match | None) -> LocatedSecret:
-        """Where it is declared. What nothing knows is no more without a class, but unmanaged."""
+        """Find the declaration of a secret. A secret without one becomes unmanaged."""
         record = judged.record
         scheme, segments = addresses.split(record.id)
         met = [each for each in self._all.of(segments) if each.fits(scheme, segments)]
@@ -106,8 +114,11 @@ class Comparison:
             self._rotated[segments[-1]] = record.dated
 
     def findings(self, gaps: Sequence[Gap]) -> Iterator[Finding]:
-        """What is missing, and what else differs, once all records have passed. What a gap may hide
-        is not missing: there is one, too, for each store that was not asked."""
+        """Findings about missing secrets and other differences, after all records have been seen.
+
+        A secret that a gap may hide is not reported as missing. Each store that could not be read
+        has a gap.
+        """
         for form in dict.fromkeys(each.declared.form for each in self._declared):
             yield from self._stores_of.differences(form)
         for each in self._once_each():
@@ -118,8 +129,7 @@ class Comparison:
             yield from self._stale(each)
 
     def notes(self) -> Iterator[Note]:
-        """The declared secrets that lie where nothing was to be read, and keys that nobody asked
-        for."""
+        """Notes about declared secrets outside all stores, and about keys that were not checked."""
         unasked = [each.declared for each in self._declared if each.is_unasked]
         if unasked:
             path, _, line = unasked[0].where.rpartition(":")
@@ -135,8 +145,10 @@ class Comparison:
                 yield Note(kind=NoteKind.NOT_AUDITED, path=path, line=int(line), text=text)
 
     def _once_each(self) -> list[_Expectation]:
-        """The first declaration of each secret that its store would list. A manifest goes to some
-        cluster: to one at most that has its namespace."""
+        """The first declaration of each secret that its store lists.
+
+        Secrets of manifests count only if an audited cluster has their namespace.
+        """
         known = {each.declared.id for each in self._declared}
         made = [
             each
@@ -151,28 +163,30 @@ class Comparison:
         return list(first.values())
 
     def _stale(self, copy: _Expectation) -> Iterator[Finding]:
-        """A copy that is newer than the last rotation is written by something after all."""
+        """A finding if a copied password was not updated after the last rotation."""
         one, rotated = copy.declared, self._rotated.get(copy.role)
         since = rotated.latest if rotated else None
         if not (copy.role and copy.seen) or (since and copy.is_written_since(since)):
             return
         last = f", the last time on {utc(since)}" if since else ""
         detail = (
-            f"rotating the role {copy.role} changes the password in the database{last}; the copy "
-            f"at {one.said} is written by nothing here"
+            f"rotating the role {copy.role} changes the password in the database{last}, but "
+            f"nothing here updates the copy at {one.said}"
         )
         yield finding_of(BY_ID[ROTATED_ELSEWHERE], one.where, detail, copy.seen)
 
 
 class _Expectation:
-    """A declaration, the stores that it may lie in, and what was seen of it there. `role` is as in
-    `copies`, "" where it is none."""
+    """A declared secret, the names of the stores that may contain it, and whether it was seen.
+
+    `role` is the role from `RepositorySecrets.copies`, or "".
+    """
 
     def __init__(self, declared: DeclaredSecret, stores: frozenset[str], role: str) -> None:
         self.declared = declared
         self.stores = stores
         self.role = role
-        self.seen = ""  # the id of the last record that is it
+        self.seen = ""  # the id of the last record that matched
         self.absent: dict[str, Finding] = {}
         self.is_unasked = False
         self._dated: Dated | None = None
@@ -193,7 +207,7 @@ class _Expectation:
             )
 
     def is_hidden_by(self, gap: Gap) -> bool:
-        """Does the gap stand for the secret, or for something around it?"""
+        """Whether the gap is about the secret or about a mount, namespace or store around it."""
         scheme, segments = addresses.split(gap.path)
         return len(segments) <= len(self.declared.segments) and self._is_around(scheme, segments)
 
@@ -208,7 +222,7 @@ class _Expectation:
         return finding_of(OF[Condition.MISSING], one.where, detail, name)
 
     def _is_around(self, scheme: str, segments: Sequence[str]) -> bool:
-        """Do as many parts of its id agree as there are?"""
+        """Whether the segments match the beginning of the declared id."""
         if scheme != self.declared.scheme or segments[0] not in self.stores:
             return False
         pairs = zip(self.declared.segments[1:], segments[1:], strict=False)
@@ -216,14 +230,14 @@ class _Expectation:
 
 
 class _StoreLookup:
-    """The stores in which a declared secret may lie, by the address that its file gives."""
+    """Finds the stores that may contain a declared secret, by the address in its file."""
 
     def __init__(self, stores: Sequence[Store], environ: Mapping[str, str]) -> None:
         self._stores = stores
         self._environ = environ
 
     def of(self, one: DeclaredSecret) -> frozenset[str]:
-        """Their names."""
+        """The names of the stores that may contain the secret."""
         stores = self._at(one.form)
         return frozenset(each.name for each in stores if any(g.fits(one) for g in each.scope))
 
@@ -231,18 +245,21 @@ class _StoreLookup:
         return not self._at(form) and any(each.scheme == form.scheme for each in self._stores)
 
     def differences(self, form: StoreReference) -> Iterator[Finding]:
-        """The form's address and identity are shown as they are written, never filled in."""
+        """Findings about an unknown address, and about a role that the audit uses as well.
+
+        Addresses and roles are shown as the file writes them, with variables not replaced.
+        """
         if self.is_foreign(form):
             detail = f"the operator config lists no store at {form.address}"
             yield finding_of(BY_ID[ADDRESS_DIFFERS], form.where, detail, form.address)
         who = _filled(form.identity, self._environ)
         for each in self._at(form):
             if who and who in each.identities:
-                detail = f"the audit logs in to {each.name} as {form.identity}, too"
+                detail = f"the audit also logs in to {each.name} as {form.identity}"
                 yield finding_of(BY_ID[ROLE_IS_AUDITOR], form.identity_where, detail, form.identity)
 
     def _at(self, form: StoreReference) -> list[Store]:
-        """Those at the form's address: all of its kind where it is not known."""
+        """The stores at an address, or all of that kind if the address is unknown."""
         said = _filled(form.address, self._environ)
         return [
             each
@@ -253,14 +270,14 @@ class _StoreLookup:
 
 
 def _filled(text: str, environ: Mapping[str, str]) -> str:
-    """The text with its variables filled in; "" where what it says is not known here."""
+    """The text with its variables replaced. "" if one of them has no value."""
     if not all(map(environ.get, VARIABLE.findall(text))) or "{" in VARIABLE.sub("", text):
         return ""
     return VARIABLE.sub(lambda match: environ[match[1]], text)
 
 
 def _place(address: str) -> tuple[object, ...]:
-    """What of an address tells two stores apart. A name before an `@` is never the operator's."""
+    """The parts of an address that distinguish stores."""
     try:
         parts = urlsplit(address)
         port = parts.port or _PORTS.get(parts.scheme)
@@ -271,12 +288,12 @@ def _place(address: str) -> tuple[object, ...]:
 
 
 def _words(each: _Expectation) -> Sequence[str]:
-    """The parts of its id that are known."""
+    """The known segments of the id."""
     return [*filter(None, each.declared.segments)]
 
 
 def _names(scheme: str, segments: Sequence[str]) -> Iterator[str]:
-    """What an External Secret may call it: its store says the rest."""
+    """The names by which an ExternalSecret may refer to the secret."""
     if scheme in _NAMES:
         yield "/".join(segments[_NAMES[scheme] :])
     if scheme == "vault":
@@ -286,8 +303,8 @@ def _names(scheme: str, segments: Sequence[str]) -> Iterator[str]:
 
 
 def _unmanaged(judged: JudgedSecret) -> JudgedSecret:
-    """No entry is about it, which says less than that nothing declares it."""
-    text = "It is not declared in keywatch.yaml, configs/secrets or any manifest"
+    """Replace the condition "not configured" by "unmanaged", which says more."""
+    text = "it is not declared in keywatch.yaml, configs/secrets or any manifest"
     return judged._replace(
         conditions=tuple(
             seen._replace(condition=Condition.UNMANAGED, detail=text)
