@@ -1,7 +1,4 @@
-"""The command line: the files of a tree that run something, read once, and what they do.
-
-Joins inputs and policy by passing texts.
-"""
+"""Read the files of a tree that run commands or rotate secrets, each file once."""
 
 from __future__ import annotations
 
@@ -23,8 +20,11 @@ from scanner.repository.tree import Tree
 
 
 class RotationSources(NamedTuple):
-    """The evidence of rotation; the Secrets that manifests declare; the texts of hooks and CI files
-    by path; and those of the files that a CI job runs."""
+    """What was read from a repository.
+
+    `made` are the Secrets that manifests create. `hooks` and `jobs` are texts by path. `run` are
+    the texts of the files that CI jobs run.
+    """
 
     evidence: RotationEvidence
     made: tuple[DeclaredSecret, ...]
@@ -34,7 +34,7 @@ class RotationSources(NamedTuple):
 
 
 class _Collector:
-    """What the files read so far do."""
+    """Collects the rotation actions of the files."""
 
     def __init__(self) -> None:
         self.actions: set[rotating_commands.RotationAction] = set()
@@ -44,7 +44,7 @@ class _Collector:
         self.words: set[str] = set()
 
     def add(self, seen: FileActions, *, runs: bool) -> None:
-        """`runs`: is this a file by which secrets are rotated, or any script?"""
+        """Add the actions of a file. `runs` is true if something runs the file."""
         self.actions |= seen.automatic
         self.suspect_writes += seen.suspect_writes
         if runs:
@@ -67,7 +67,7 @@ class _Collector:
 
 
 def gather(tree: Tree, excluded: Callable[[str], bool]) -> RotationSources:
-    """Read what may rotate a secret or guard the repository, in the order of the paths."""
+    """Read the files that may rotate a secret, run a hook or a CI job, in the order of paths."""
     found = _Collector()
     jobs = {path: text for path in _those(tree, file_roles.is_ci) if (text := tree.text(path))}
     hooks = {path: text for path in _those(tree, _is_hook) if (text := tree.text(path))}
@@ -100,7 +100,7 @@ def _is_hook(path: str) -> bool:
 
 
 def _one(tree: Tree, path: str, found: _Collector) -> list[str]:
-    """Take in one file that no job runs; its text where it is Terraform's."""
+    """Add one file that no CI job runs. Returns its text if it is a Terraform file."""
     named = file_roles.rotates_by_name(path)
     is_terraform, is_manifest = file_roles.is_terraform(path), file_roles.is_manifest(path)
     if not (named or is_terraform or is_manifest or file_roles.is_script(path)):

@@ -132,7 +132,7 @@ def of_baseline(held: Baseline | None, said: Baseline) -> Iterator[Finding]:
 def of_detect_secrets(
     held: DetectSecretsBaseline | None, said: DetectSecretsBaseline | None
 ) -> Iterator[Finding]:
-    """Findings about new entries of `.secrets.baseline`, and about new labels `is_secret: false`."""
+    """Findings about new entries of `.secrets.baseline` and new `is_secret: false` labels."""
     known = held.labels if held else {}
     for key, label in said.labels.items() if said else ():
         path, kind, _hash = key
