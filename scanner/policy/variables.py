@@ -38,8 +38,8 @@ RULES: tuple[RuleInfo, ...] = (
         "clone the repository has the secret, and its history keeps it.",
         revoke="Find out what the value gives access to, and disable it there.",
         rotate="Issue a new value, and keep it in a file that git ignores or in a secret store.",
-        purge="Revoke the secret first, because forks, clones and CI caches keep it. Then remove it "
-        "from the file and from the history (git filter-repo --replace-text).",
+        purge="Revoke the secret first, because forks, clones and CI caches keep it. Then remove "
+        "it from the file and from the history (git filter-repo --replace-text).",
         fix="Remove the file from git (git rm --cached) and add it to .gitignore, or use "
         "`environment:` or `external: true` instead.",
     ),
