@@ -1,4 +1,4 @@
-"""`keywatch explain FILE:LINE`: what looked at a line, and why each value was kept or refused."""
+"""`keywatch explain FILE:LINE`: what looked at a line, and why a value was reported or ignored."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_reference_is_refused_by_the_check_that_says_so(said: Said) -> None:
     words = said.of("app.py:1", 'db_password = "${DB_PASSWORD}"\n')
     assert "ignored generic-password the check assigned-value requires" in words
     assert "it is a reference" in words
-    assert words.endswith("so there is no finding here")
+    assert words.endswith("there is no finding here")
 
 
 def test_a_name_that_is_no_secrets_is_said(said: Said) -> None:
@@ -116,14 +116,14 @@ def test_a_uuid_is_weighed_with_that_feature(said: Said) -> None:
 def test_a_placeholder_is_a_note(said: Said) -> None:
     words = said.of("app.py:1", 'password = "changeme"\n')
     assert "note generic-password" in words
-    assert "so there is no finding here" in words
+    assert "there is no finding here" in words
 
 
 def test_a_label_is_weighed_away(said: Said) -> None:
     words = said.of("src/forms/ui.js:1", "const messages = { password: 'Passwort2' }\n")
     assert "unlikely generic-password weighed: 0." in words
     assert f"from {LEVELS.low:.2f} on" in words
-    assert words.endswith("so there is no finding here")
+    assert words.endswith("there is no finding here")
 
 
 def test_of_a_vendors_rule_and_the_name_beside_it_the_vendors_stands(said: Said) -> None:
@@ -178,15 +178,15 @@ def test_a_line_in_a_key_of_many_lines_is_part_of_it(said: Said) -> None:
 
 def test_a_clean_line_says_that_nothing_looked(said: Said) -> None:
     words = said.of("app.py:1", "x = 1\n")
-    assert "no rule looked at it: the line holds none of their anchors" in words
-    assert words.endswith("so there is no finding here")
+    assert "no rule checked it: the line contains no rule's prefilter word" in words
+    assert words.endswith("there is no finding here")
 
 
 def test_a_rule_that_looked_in_vain_is_named(said: Said) -> None:
     words = said.of("app.py:1:60", leak().rstrip() + "  # and a remark\n")
     assert "looked generic-secret, github-personal-access-token, " in words
     assert "vault-legacy-token: its pattern matches nothing here" in words
-    assert words.endswith("so there is no finding here")
+    assert words.endswith("there is no finding here")
 
 
 def test_a_column_chooses_among_the_values_of_a_line(said: Said) -> None:

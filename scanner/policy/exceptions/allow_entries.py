@@ -7,7 +7,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from scanner.model import AllowComment, CommentKind, Finding, Note, SuppressedBy, Suppression
+from scanner.model import (
+    AllowComment,
+    CommentKind,
+    Finding,
+    Location,
+    Note,
+    SuppressedBy,
+    Suppression,
+)
 from scanner.policy import rules
 from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope
 
@@ -46,8 +54,8 @@ class Exemption(NamedTuple):
 
     @property
     def place(self) -> tuple[str, int]:
-        path, _, line = self.suppression.where.rpartition(":")
-        return path, int(line)
+        location = Location.parse(self.suppression.where)
+        return location.path, location.line
 
 
 def end_of(until: str) -> date:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from scanner.model import Finding, Gap, Note, NoteKind
+from scanner.model import Finding, Gap, Location, Note, NoteKind
 from scanner.policy.declarations import secret_ids as addresses
 from scanner.policy.declarations.matching import WordIndex
 from scanner.policy.declarations.model import VARIABLE, DeclaredSecret, Match, StoreReference
@@ -132,17 +132,21 @@ class Comparison:
         """Notes about declared secrets outside all stores, and about keys that were not checked."""
         unasked = [each.declared for each in self._declared if each.is_unasked]
         if unasked:
-            path, _, line = unasked[0].where.rpartition(":")
+            location = Location.parse(unasked[0].where)
             text = (
                 f"declared keys that were not checked: {len(unasked):,}; set `keys: true` for the "
                 "backend to read their names"
             )
-            yield Note(kind=NoteKind.KEYS_NOT_COMPARED, path=path, line=int(line), text=text)
+            yield Note(
+                kind=NoteKind.KEYS_NOT_COMPARED, path=location.path, line=location.line, text=text
+            )
         for one in (each.declared for each in self._once_each() if not each.stores):
             if not self._stores_of.is_foreign(one.form):
-                path, _, line = one.where.rpartition(":")
+                location = Location.parse(one.where)
                 text = f"{one.said} is in no store that the operator config lists"
-                yield Note(kind=NoteKind.NOT_AUDITED, path=path, line=int(line), text=text)
+                yield Note(
+                    kind=NoteKind.NOT_AUDITED, path=location.path, line=location.line, text=text
+                )
 
     def _once_each(self) -> list[_Expectation]:
         """The first declaration of each secret that its store lists.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from scanner.model import Finding, Note, NoteKind
+from scanner.model import Finding, Location, Note, NoteKind
 from scanner.policy.declarations import secret_ids
 from scanner.policy.declarations.matching import specificity
 from scanner.policy.declarations.model import (
@@ -178,16 +178,18 @@ def unclassified(found: Matched, secrets: Sequence[DeclaredSecret]) -> Iterator[
     known = {one.id for fitting in found.values() for one in fitting}
     for first, *_ in by_secret(secrets):
         if first.id not in known:
-            path, _, line = first.where.rpartition(":")
+            location = Location.parse(first.where)
             text = f"{first.said} has no class: no entry of `secrets` in keywatch.yaml matches it"
-            yield Note(kind=NoteKind.UNCLASSIFIED, path=path, line=int(line), text=text)
+            yield Note(
+                kind=NoteKind.UNCLASSIFIED, path=location.path, line=location.line, text=text
+            )
 
 
 def short_graces(
     entries: Sequence[SecretEntry], classes: Mapping[str, SecretClass], audit: Audit
 ) -> Iterator[Note]:
     """Notes about classes whose grace period may end before a second audit sees the secret."""
-    path, _, line = audit.where.rpartition(":")
+    location = Location.parse(audit.where)
     for name in sorted({entry.secret_class for entry in entries} & classes.keys()):
         if classes[name].grace < 2 * audit.every:
             text = (
@@ -196,7 +198,7 @@ def short_graces(
                 "secret when it is already overdue. To be warned in time, alert on the due "
                 "timestamp in the Prometheus report"
             )
-            yield Note(kind=NoteKind.SHORT_GRACE, path=path, line=int(line), text=text)
+            yield Note(kind=NoteKind.SHORT_GRACE, path=location.path, line=location.line, text=text)
 
 
 def said(one: DeclaredSecret) -> str:

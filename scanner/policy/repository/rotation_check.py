@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from scanner.model import Finding, Note, NoteKind
+from scanner.model import Finding, Location, Note, NoteKind
 from scanner.policy.declarations import class_guess, secret_ids
 from scanner.policy.declarations.model import DeclaredSecret, SecretEntry
 from scanner.policy.declarations.secrets_files import by_secret, is_issued
@@ -208,9 +208,9 @@ def _is_about(role: frozenset[str], secret: frozenset[str]) -> bool:
 
 
 def _elsewhere(one: DeclaredSecret, role: str) -> Note:
-    path, _, line = one.where.rpartition(":")
+    location = Location.parse(one.where)
     text = (
         f"rotating the role {role} changes the password in the database, but nothing here updates "
         f"the copy at {one.said}: read database/static-creds/{role} instead"
     )
-    return Note(kind=NoteKind.ROTATION_ELSEWHERE, path=path, line=int(line), text=text)
+    return Note(kind=NoteKind.ROTATION_ELSEWHERE, path=location.path, line=location.line, text=text)
