@@ -257,17 +257,17 @@ CONFIGS = {
         "did you mean github-oauth-token?",
     ),
     "nothing like a rule": ("version: 1\nscan: {disable_rules: [qqq]}\n", ":2:", "do:"),
-    "anchor in itself": ("version: 1\nscan: &a {exclude: [*a]}\n", "holds too much"),
-    "deep": ("version: 1\nscan: " + "[" * 900 + "]" * 900, "holds too much"),
+    "anchor in itself": ("version: 1\nscan: &a {exclude: [*a]}\n", "is too large"),
+    "deep": ("version: 1\nscan: " + "[" * 900 + "]" * 900, "is too large"),
     "deeper": ("version: 1\nscan: " + "[" * 100_000, "not valid YAML"),
     "10 MB": ("version: 1\n#" + "x" * 10_000_000, "over 4,000,000 bytes"),
     "many globs": ("version: 1\nscan: {exclude: [" + "a," * 20_000 + "]}", "maxItems 1000"),
     "many faults": ("version: 1\nallow: [" + "{}," * 9_000 + "]", "fingerprint is missing"),
-    "bomb of lists": (bomb("[x, x]", "[{}]"), "holds too much"),
-    "bomb of merges": (bomb("{x: 1}", "{{<<: [{}]}}"), "holds too much"),
+    "bomb of lists": (bomb("[x, x]", "[{}]"), "is too large"),
+    "bomb of merges": (bomb("{x: 1}", "{{<<: [{}]}}"), "is too large"),
     "bomb of text": (
         f"version: 1\nscan: {{exclude: [&a {'x' * 400}, {'*a,' * 20_000}]}}\n",
-        "holds too much",
+        "is too large",
     ),
 }
 
