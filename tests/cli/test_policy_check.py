@@ -211,7 +211,7 @@ def test_a_grace_that_an_audit_may_miss_is_noted_for_each_class_in_use(
     assert {(note["path"], note["line"]) for note in notes} == {
         ("keywatch.yaml", len(text.splitlines()))
     }
-    assert "1h, is shorter than twice 24h" in notes[1]["text"]
+    assert "1h, is shorter than two audit intervals of 24h" in notes[1]["text"]
     assert done.code == 0
 
 
