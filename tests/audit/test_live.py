@@ -470,8 +470,8 @@ def test_a_copy_in_kv_of_a_password_that_the_database_engine_rotates_is_stale(
     assert (found.location.path, found.location.line) == ("configs/secrets/vault.yaml", 9)
     assert found.detail == (
         "rotating the role agentaskit-db changes the password in the database, the last time on "
-        "2026-11-21 12:00 UTC; the copy at secret/data/agentaskit/db-credentials is written by "
-        "nothing here"
+        "2026-11-21 12:00 UTC, but nothing here updates the copy at "
+        "secret/data/agentaskit/db-credentials"
     )
 
 
@@ -479,7 +479,7 @@ def test_a_copy_of_a_role_that_no_store_dates_is_stale_by_what_the_repository_sa
     tmp_path: Path,
 ) -> None:
     (found,) = of_source(tmp_path, record(COPY, age=20))
-    assert "in the database; the copy at" in found.detail
+    assert "in the database, but nothing here updates the copy at" in found.detail
 
 
 def test_a_copy_that_is_newer_than_the_last_rotation_is_written_by_something(
