@@ -65,6 +65,15 @@ class Location(NamedTuple):
     end_line: int = 1
     end_column: int = 1
 
+    @classmethod
+    def parse(cls, text: str) -> Location:
+        """The first column of the line that `path:line` names."""
+        path, _, line = text.rpartition(":")
+        return cls(path=path, line=int(line), end_line=int(line))
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
 
 class RuleInfo(NamedTuple):
     """What a rule tells people: the same words in `rules show`, SARIF and the terminal."""

@@ -16,7 +16,7 @@ from scanner.inputs.folder import Folder
 from scanner.inputs.root import root_of
 from scanner.masking import masked
 from scanner.policy.declarations import secret_ids
-from scanner.policy.declarations.matching import Entries, Rule
+from scanner.policy.declarations.matching import EntryMatcher, SecretEntries
 from scanner.policy.declarations.model import Match, SecretClass, period
 from scanner.policy.live import minimum_policy
 from scanner.records import Record
@@ -47,8 +47,8 @@ def explain(request: EntryRequest, console: Console) -> str:
     _demand_id(record.id)
     operator = _operator(request.operator, console, root)
     classes = minimum_policy.raised(settings.classes, operator.floor)
-    rules = Entries(settings.secrets, classes).fitting(record)
-    demanded = Entries(operator.secrets, operator.floor).match(record)
+    rules = SecretEntries(settings.secrets, classes).fitting(record)
+    demanded = SecretEntries(operator.secrets, operator.floor).match(record)
     found = minimum_policy.held(rules[0].match if rules else None, demanded)
     first = _holding(found, demanded) if found else ""
     return first + (_entries(rules) if rules else _nothing(record, settings))
@@ -90,7 +90,7 @@ def _holding(found: Match, demanded: Match | None) -> str:
     return _table(rows) + "\n"
 
 
-def _entries(rules: Sequence[Rule]) -> str:
+def _entries(rules: Sequence[EntryMatcher]) -> str:
     entries = [("entry", "class", "asks for", "why")]
     entries += (
         (entry.where, entry.secret_class, entry.said, _why(rule, rules[0]))
@@ -116,7 +116,7 @@ def _class(name: str, known: SecretClass | None) -> str:
     return f"{name}: {said} ({known.where or 'the operator'})"
 
 
-def _why(rule: Rule, first: Rule) -> str:
+def _why(rule: EntryMatcher, first: EntryMatcher) -> str:
     """What decides between the two, the first that differs."""
     if rule is first:
         return "holds"

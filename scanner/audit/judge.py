@@ -12,10 +12,10 @@ from scanner.configuration import repository
 from scanner.configuration.operator import Operator
 from scanner.masking import masked
 from scanner.model import Finding, Gap, Location, Note, NoteKind
-from scanner.policy.declarations.matching import Entries
+from scanner.policy.declarations.matching import SecretEntries
 from scanner.policy.declarations.model import SecretEntry
 from scanner.policy.live import findings, minimum_policy, rotation_age
-from scanner.policy.live.comparison import Comparison, Repository
+from scanner.policy.live.comparison import Comparison, RepositorySecrets
 from scanner.policy.repository import contradictions, rotation_check
 from scanner.records import Record, Resource, Status
 from scanner.repository import rotation_sources
@@ -42,8 +42,10 @@ class AuditJudge:
             each._replace(owner=masked(each.owner), runbook=masked(each.runbook))
             for each in settings.secrets
         ]
-        self._entries = Entries(entries, minimum_policy.raised(settings.classes, operator.floor))
-        self._demanded = Entries(operator.secrets, operator.floor)
+        self._entries = SecretEntries(
+            entries, minimum_policy.raised(settings.classes, operator.floor)
+        )
+        self._demanded = SecretEntries(operator.secrets, operator.floor)
         self._weakened = dict.fromkeys(
             minimum_policy.weakened(settings.own_classes, operator.floor)
         )
@@ -58,7 +60,7 @@ class AuditJudge:
         if weaker := minimum_policy.misnamed(match, demanded):
             self._weakened.setdefault(weaker)
         judged = rotation_age.judge(record, minimum_policy.held(match, demanded), self._now)
-        placed = self._comparison.placed(judged, match)
+        placed = self._comparison.locate(judged, match)
         place = _location(placed.where or self._first)
         return findings.status(placed.judged, backend), [*findings.findings(placed.judged, place)]
 
@@ -91,12 +93,12 @@ def _may_be_here(entry: SecretEntry, operator: Operator) -> bool:
     return not entry.match or entry.match.partition("://")[0] in kinds
 
 
-def _repository(tree: Tree, files: PolicyFiles) -> Repository:
+def _repository(tree: Tree, files: PolicyFiles) -> RepositorySecrets:
     secrets = files.secrets
     seen = rotation_sources.gather(tree, globs.matcher(files.config.exclude))
     found = contradictions.matched(files.config.secrets, secrets)
     unwritten = rotation_check.unwritten(secrets, seen.evidence, found, tree.paths)
-    return Repository(
+    return RepositorySecrets(
         declared=secrets,
         made=seen.made,
         synced=seen.evidence.synced,

@@ -19,7 +19,13 @@ from scanner.document import Document
 from scanner.model import Confidence, Severity
 
 if TYPE_CHECKING:
-    from scanner.policy.declarations.model import Audit, Declared, SecretClass, SecretEntry, Service
+    from scanner.policy.declarations.model import (
+        Audit,
+        DeclaredSecret,
+        SecretClass,
+        SecretEntry,
+        Service,
+    )
     from scanner.policy.exceptions.accepted_gaps import AcceptedGap
     from scanner.policy.exceptions.allow_entries import AllowEntry
     from scanner.policy.exceptions.foreign_comments import LegacyPragmas
@@ -179,7 +185,7 @@ def default_classes() -> dict[str, SecretClass]:
     return secret_classes(_default_policy()["classes"])
 
 
-def declared_secrets(data: bytes, where: str) -> tuple[Declared, ...]:
+def declared_secrets(data: bytes, where: str) -> tuple[DeclaredSecret, ...]:
     """What a file of configs/secrets declares. ConfigError by line."""
     from scanner.policy.declarations import secrets_files
 

@@ -1,4 +1,4 @@
-"""The command line: what `keywatch explain` prints. Names are a file's own, so they are hostile."""
+"""The text that `keywatch explain` prints. Names come from scanned files, so they are escaped."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ SKIPPED = {
     "too-large": "it is over max_file_size",
     "submodule": "it is a submodule",
     "symlink": "it is a link, and links are not followed",
-    "special": "it is no regular file",
-    "absent": "it is not there",
+    "special": "it is not a regular file",
+    "absent": "it does not exist",
 }
 _SCOPES = {"code": "code", "config": "configuration", "any": "code or configuration"}
 _FATES = {
-    Status.REPORTED: ("kept", "bold red"),
-    Status.IGNORED: ("refused", "green"),
+    Status.REPORTED: ("reported", "bold red"),
+    Status.IGNORED: ("ignored", "green"),
     Status.UNLIKELY: ("unlikely", "green"),
-    Status.OVERRIDDEN: ("lost", "dim"),
+    Status.OVERRIDDEN: ("ignored", "dim"),
     Status.PLACEHOLDER: ("note", "blue"),
 }
 _BY = {
@@ -41,10 +41,10 @@ _BY = {
     "pragma": "a comment of another tool",
 }
 _INDENT = 12
-_FEATURES = 12  # that are shown one by one
-_NAME, _PROSE = 60, 400  # characters shown of a name and of a text
+_FEATURES = 12  # features with a line of their own
+_NAME, _PROSE = 60, 400  # characters shown of a name, and of a text
 _FINDINGS = 50
-_RULES = 20  # that are named of those that found nothing
+_RULES = 20  # rules named among those that found nothing
 
 
 class Answer(NamedTuple):
@@ -72,7 +72,7 @@ def text(answer: Answer, *, color: bool, width: int) -> str:
     place = f"{shorten(visible(answer.file), 4 * _NAME)}:{answer.line}"
     page.line((place + (f":{answer.column}" if answer.column else ""), "bold"))
     if answer.unread:
-        page.paragraph(f"nothing looked at it: {_said(answer.unread)}", indent=2)
+        page.paragraph(f"not scanned: {_said(answer.unread)}", indent=2)
     else:
         _file(answer, page)
         _values(answer.explained, page)
@@ -136,7 +136,7 @@ def _weighed(weighed: ModelResult, page: Page) -> None:
 
 
 def _beside(explained: Explanation, page: Page) -> None:
-    """What else looked at the line."""
+    """Settings, decoded text and other rules that concern the line."""
     for setting in explained.settings:
         name = _said(setting.name, _NAME)
         facts = [f"{setting.line}:{setting.column}", name, _said(setting.preview)]
@@ -158,12 +158,12 @@ def _beside(explained: Explanation, page: Page) -> None:
 
 
 def _result(answer: Answer, page: Page) -> None:
-    """What a scan says of the line."""
+    """What a scan reports about the line."""
     outcome, explained = answer.outcome, answer.explained
     for finding in outcome.findings[:_FINDINGS]:
         _finding(finding, "finding", "bold red", page)
         if finding.confidence < answer.least:
-            words = f"left out by keywatch.yaml: min_confidence is {answer.least.label}"
+            words = f"not reported: min_confidence in keywatch.yaml is {answer.least.label}"
             page.paragraph(words, indent=_INDENT)
     for each in outcome.suppressed[:_FINDINGS]:
         _finding(each.finding, "covered", "green", page)
@@ -173,12 +173,12 @@ def _result(answer: Answer, page: Page) -> None:
         page.paragraph(f"… and {more:,} more: name a column", indent=_INDENT)
     for note in outcome.notes:
         if note.kind == NoteKind.PLACEHOLDER:
-            continue  # it stands above
+            continue  # already shown with its value
         page.paragraph(_said(note.text), indent=_INDENT, label=("  note", "blue"))
     if not (explained.values or explained.rules or explained.settings):
-        page.paragraph("no rule looked at it: the line holds none of their anchors", indent=2)
+        page.paragraph("no rule checked it: the line contains no rule's prefilter word", indent=2)
     if not (outcome.findings or outcome.suppressed):
-        page.paragraph("so there is no finding here", indent=2)
+        page.paragraph("there is no finding here", indent=2)
 
 
 def _finding(finding: Finding, word: str, style: str, page: Page) -> None:

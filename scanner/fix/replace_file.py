@@ -1,6 +1,6 @@
-"""The command line: a file of the tree, as it was read, becomes another, whole or not at all.
+"""Replace a file of the scanned tree atomically.
 
-A link is neither followed nor replaced, and what changed since it was read stays as it is.
+Links are neither followed nor replaced. A file that changed since it was read is not replaced.
 """
 
 from __future__ import annotations
@@ -13,22 +13,24 @@ from scanner.inputs.folder import Folder
 
 
 def replace(root: str, path: str, before: bytes | None, after: bytes) -> str:
-    """Write `after` in the place of `before` (None: no file), with the file's mode. Why it was not
-    done, "" where it was."""
+    """Replace the content `before` (None: no file) by `after`, and keep the file's mode.
+
+    Returns the reason why the file was not replaced, or "".
+    """
     target = os.path.join(os.path.realpath(root), *path.split("/"))
     if os.path.realpath(os.path.dirname(target)) != os.path.dirname(target):
-        return "its folder is a link"
+        return "its folder is a symbolic link"
     beside = f"{target}.{os.urandom(6).hex()}.tmp"
     try:
         mode = None if before is None else os.lstat(target).st_mode
         if mode is not None and not stat.S_ISREG(mode):
-            return "it is a link, or no file"
+            return "it is a symbolic link, or not a regular file"
         with open(beside, "xb") as file:
             if mode is not None:
                 os.chmod(beside, stat.S_IMODE(mode))
             file.write(after)
         if Folder(root, (), use_git=False).control(path) != before:
-            return "it changed in between: run it again"
+            return "it changed in the meantime: run the command again"
         os.replace(beside, target)
     except KeywatchError as error:
         return error.why

@@ -122,7 +122,9 @@ def test_a_diff_is_shown_and_what_to_revoke(repo: Repository) -> None:
         "@@ -0,0 +1 @@",
         "+DB_PASSWORD=",
     ]
-    assert "revoke the old values: git's history and every clone still hold them:" in lines
+    assert (
+        "revoke the old values, because git's history and every clone still contain them:" in lines
+    )
     assert "    app.yaml:2  password" in lines
     assert lines[-1] == "1 value in configuration · 2 files would change; --write changes them"
 

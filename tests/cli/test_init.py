@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from scanner.configuration import repository
 from scanner.policy.repository import new_policy
-from scanner.policy.repository.new_policy import Sights
-from scanner.policy.repository.vault_hints import Hint
+from scanner.policy.repository.new_policy import PolicyInput
+from scanner.policy.repository.vault_hints import ServiceSuggestion
 from tests.support.helpers import Keywatch, git, grow, leak, token
 from tests.support.policy_trees import CI, HOOK, VAULT, WHOLE, check
 
@@ -246,8 +246,8 @@ NAMES = st.text(min_size=1, max_size=30).filter(str.isprintable)
 def test_any_printable_name_makes_a_valid_file_that_says_it(
     service: str, policy: str, folder: str, detect_secrets: bool
 ) -> None:
-    hint = Hint(service, policy, (policy, "x"), ("*",), folder)
-    text = new_policy.text(Sights(CLASSES, (), (hint,), (folder,), detect_secrets))
+    hint = ServiceSuggestion(service, policy, (policy, "x"), ("*",), folder)
+    text = new_policy.text(PolicyInput(CLASSES, (), (hint,), (folder,), detect_secrets))
     made = repository.load(text.encode(), "keywatch.yaml", None)
     (one,) = made.services
     assert (one.name, one.vault_role, one.policies) == (service, policy, (policy, "x"))

@@ -145,8 +145,12 @@ def test_every_invalid_file_is_named_with_line_field_and_nearest_name(
         ("address: ${VAULT_ADDR}", "adress: x", "unknown key 'adress'"),
         ("key: api_key", "kay: api_key", "unknown key 'kay'"),
         ("method: kubernetes", "role_id: x", "method is missing"),
-        ("secret/data/agentaskit/api-keys", "api-keys", "vault.secrets.0.path: must have pattern"),
-        ("role: agentaskit-production", "token: plain", "vault.auth.token: must have pattern"),
+        (
+            "secret/data/agentaskit/api-keys",
+            "api-keys",
+            "vault.secrets.0.path: has the wrong format",
+        ),
+        ("role: agentaskit-production", "token: plain", "vault.auth.token: has the wrong format"),
         ("vault:", "vualt:", "did you mean vault?"),
     ],
 )
@@ -178,7 +182,7 @@ def test_a_match_with_an_unknown_scheme_is_answered_with_the_nearest_one(
     text = POLICY.replace('"vault://*/*/secret/agentaskit/api-keys"', f'"{scheme}://**"')
     done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
     assert done.code == 2
-    assert "keywatch.yaml:3: secrets.0.match: must have pattern" in done.err
+    assert "keywatch.yaml:3: secrets.0.match: has the wrong format" in done.err
     assert says in done.err
 
 
@@ -201,13 +205,13 @@ def test_a_grace_that_an_audit_may_miss_is_noted_for_each_class_in_use(
     done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
     notes = [note for note in done.report["notes"] if note["kind"] == "short-grace"]
     assert [note["text"].split(",")[0] for note in notes] == [
-        "the grace of db-credential",
-        "the grace of jwt-signing-key",
+        "the grace period of db-credential",
+        "the grace period of jwt-signing-key",
     ]
     assert {(note["path"], note["line"]) for note in notes} == {
         ("keywatch.yaml", len(text.splitlines()))
     }
-    assert "1h, is shorter than twice 24h" in notes[1]["text"]
+    assert "1h, is shorter than two audit intervals of 24h" in notes[1]["text"]
     assert done.code == 0
 
 

@@ -140,7 +140,7 @@ def test_an_id_that_is_taken_and_a_severity_that_is_none_are_refused_with_advice
 ) -> None:
     for old, new, words in (
         ("id: acme-api-key", "id: github-oauth-token", "already exists\n  do:  use another ID"),
-        ("class: api-key", "severity: 3", "high, critical\n  do:  write one of these words"),
+        ("class: api-key", "severity: 3", "high, critical\n  do:  for example: low"),
     ):
         (tmp_path / "mine.yaml").write_text(ACME.replace(old, new))
         done = keywatch("scan", "--no-git", "--rules=mine.yaml", cwd=tmp_path)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scanner.configuration import repository
 from scanner.policy.declarations import secret_ids
-from scanner.policy.declarations.matching import Entries
+from scanner.policy.declarations.matching import SecretEntries
 from scanner.policy.declarations.model import Match
 from scanner.policy.live import rotation_age
 from scanner.records import Record
@@ -21,10 +21,10 @@ from tests.support.helpers import Keywatch, grow, token
 ID = "vault://prod/-/secret/app/db-main"
 
 
-def entries(*lines: str) -> Entries:
+def entries(*lines: str) -> SecretEntries:
     text = "version: 1\nsecrets:\n" + "".join(f"  - {{{line}}}\n" for line in lines)
     settings = repository.load(text.encode(), "keywatch.yaml", None)
-    return Entries(settings.secrets, settings.classes)
+    return SecretEntries(settings.secrets, settings.classes)
 
 
 def match(*lines: str, **record: Any) -> Match | None:
@@ -124,7 +124,7 @@ def test_what_is_looked_up_by_words_is_what_all_entries_would_say(
     record = Record(id=f"vault://{'/'.join(parts)}", kind="kv-v2")
     found = {rule.match.entry.where for rule in entries(*lines).fitting(record)}
     asked = (line.split("'")[1] for line in lines)
-    fits = [secret_ids.pattern(glob).takes("vault", parts, None) for glob in asked]
+    fits = [secret_ids.pattern(glob).matches("vault", parts, None) for glob in asked]
     assert found == {f"keywatch.yaml:{n + 3}" for n, one in enumerate(fits) if one}
 
 
