@@ -1,4 +1,4 @@
-"""A defect of keywatch ends a run with exit code 4 and two lines to report, and shows no content."""
+"""A defect of keywatch ends a run with exit code 4 and shows what to report, but no content."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from scanner.errors import ExitCode
 
 PACKAGE = Path(scanner.__file__).parent
 LEAK = "hunter2" + "-is-in-the-text-of-the-error"
-DEFECT = f'''
+DEFECT = f"""
 def run(args, console):
     console.write("before the defect\\n")
     raise ValueError("{LEAK}")
-'''
+"""
 
 
 @pytest.fixture

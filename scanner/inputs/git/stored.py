@@ -66,7 +66,8 @@ class Stored:
         return sorted(self.entries)
 
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
-        mode, oid = self.entries[path]
+        entry = self.entries[path]
+        mode, oid = entry.mode, entry.oid
         if mode in NOT_TEXT:
             return Skip(kind=NOT_TEXT[mode], path=path)
         if mode == _UNMERGED:
@@ -81,7 +82,8 @@ class Stored:
         return text_encoding.blob(path, len(data), data, (data,))
 
     def open(self, path: str, most: int) -> BufferedIOBase | Gap | None:
-        mode, oid = self.entries[path]
+        entry = self.entries[path]
+        mode, oid = entry.mode, entry.oid
         data = None if mode in (*NOT_TEXT, _UNMERGED) else self._contents.read(oid, most)
         if isinstance(data, int):
             return too_large_to_hold(path, most)

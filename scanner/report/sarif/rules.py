@@ -29,7 +29,7 @@ NOTICES = {
     ),
     "keywatch-left-out": (
         "Findings were left out of this file.",
-        "An upload may only contain a limited number of results. The most severe ones are included.",
+        "An upload contains a limited number of results. The most severe ones are included.",
     ),
     "keywatch-note": (
         "Something worth knowing.",
