@@ -33,7 +33,7 @@ class _Past(NamedTuple):
     finding: Finding
 
 
-class Ages:
+class FirstSeen:
     """Which commit first had each finding."""
 
     def __init__(

@@ -36,17 +36,17 @@ def scan(plan: ScanPlan, console: Console) -> ScanResult:
         name = _memory(plan, asked.history) if asked.history.since_last else ""
         changes = (_history(plan, asked.history, name),)
     result = CommitResult()
-    for seen in _results_of(plan, console, changes):
+    for seen in _scanned(plan, console, changes):
         result.add(seen)
     total = result.total
     total.skips += result.skips
     total.gaps += (masked_gap(gap) for change in changes for gap in change.gaps)
     heads = {change.head for change in changes if change.head}
     if total.observations or result.past:
-        from scanner.scan.first_seen import Ages
+        from scanner.scan.first_seen import FirstSeen
 
-        ages = Ages(plan, changes, result.past, result.moved)
-        total.observations = [*ages.dated(total.observations), *ages.rest()]
+        first_seen = FirstSeen(plan, changes, result.past, result.moved)
+        total.observations = [*first_seen.dated(total.observations), *first_seen.rest()]
     if asked.is_trusted and any(_steers_otherwise(plan, head) for head in heads):
         from scanner.scan import weakening
 
@@ -118,9 +118,7 @@ def _remember(plan: ScanPlan, name: str, changes: Sequence[Change]) -> None:
     cache.store(name, tips.encode(), plan.selection.cache_folder or "")
 
 
-def _results_of(
-    plan: ScanPlan, console: Console, changes: Sequence[Change]
-) -> Iterator[CommitResult]:
+def _scanned(plan: ScanPlan, console: Console, changes: Sequence[Change]) -> Iterator[CommitResult]:
     """Scan all commits, then each change as a whole, which is the most work."""
     # The oldest first: the version that a commit adds is the one that the next commit changes.
     items = [*dict.fromkeys(commit for change in changes for commit in change.commits)][::-1]

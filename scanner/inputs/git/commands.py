@@ -70,7 +70,7 @@ def is_bare(path: str) -> bool:
     return all(rest) and not there
 
 
-def is_told(root: str) -> bool:
+def is_git_dir(root: str) -> bool:
     """Does GIT_DIR name this repository? Git and GitLab set it in the hooks of a server, together
     with the folder of the pushed objects."""
     place = os.environ.get("GIT_DIR")
@@ -310,7 +310,7 @@ def _start(
     import subprocess
 
     options = [part for setting in _NEUTRAL for part in ("-c", setting)]
-    dropped = {*_DROPPED, without, *(() if is_told(root) else _QUARANTINE)}
+    dropped = {*_DROPPED, without, *(() if is_git_dir(root) else _QUARANTINE)}
     environment = {k: v for k, v in os.environ.items() if k not in dropped} | _ENVIRONMENT
     return subprocess.Popen(
         [_program(), *options, *arguments],

@@ -119,7 +119,7 @@ def of_history(
             raise
         reason = f"git cannot walk through all commits: {error.why} (git fsck); all that are whole"
         gaps.append(Gap(kind=GapKind.UNREADABLE, path="", reason=f"{reason} were looked at"))
-        listed = _whole(root)
+        listed = _all_readable(root)
     cut = cut_at(root).intersection(listed.commits)
     if cut:
         reason = f"the clone is shallow: {len(cut)} commits begin without their parents. {_FETCH}"
@@ -186,7 +186,7 @@ def _listed(root: str, revisions: Sequence[str], *arguments: str) -> _CommitList
     )
 
 
-def _whole(root: str) -> _CommitList:
+def _all_readable(root: str) -> _CommitList:
     """All commits that can be read, reachable or not."""
     asked = ("cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)")
     kinds = (line.split(" ") for line in commands.run(root, *asked).decode().splitlines())

@@ -26,7 +26,7 @@ class Entry(NamedTuple):
     oid: str
 
 
-NOWHERE = "0" * 40
+NO_COMMIT = "0" * 40
 """The id of no commit, in which there is no file."""
 
 
