@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess, parent_process
 from threading import Thread
-from typing import cast
+from typing import Literal, cast
 
 Work = Callable[[Connection], None]
 
-METHOD = "fork" if sys.platform == "linux" else "spawn"
+METHOD: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
 """How processes start. A forked one inherits what this process has loaded."""
 
 
