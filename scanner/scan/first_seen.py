@@ -18,7 +18,7 @@ from scanner.model import Appearance, Finding, Observation
 from scanner.report.text import shorten
 from scanner.scan.plan import ScanPlan
 
-_GONE = "in history alone, revoke it"
+_GONE = "only in the history, revoke it"
 _MESSAGE = 1 << 20
 _NAME = 200  # characters of an author's name: git does not limit it
 _LATEST = 253_402_300_799  # seconds: the end of the year 9999

@@ -44,7 +44,7 @@ def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_it_names_the_kind_and_the_place_but_not_the_text(defective: Path) -> None:
     done = run(defective, "init")
-    assert done.returncode == ExitCode.INTERNAL == 4
+    assert done.returncode == 4
     assert done.stdout == "before the defect\n"
     first, second, third = done.stderr.splitlines()
     assert first == "keywatch: internal error ValueError; this is a defect of keywatch"

@@ -20,7 +20,9 @@ def read(data: bytes) -> dict[str, bytes]:
     found = {}
     for member in tar.members(io.BytesIO(data)):
         body = member.open()
-        found[member.name] = b"".join(iter(lambda body=body: body.read(1000), b""))
+        found[member.name] = b""
+        while piece := body.read(1000):
+            found[member.name] += piece
     return found
 
 

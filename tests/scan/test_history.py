@@ -85,7 +85,7 @@ class TestWhatIsSaid:
         (finding,) = history(keywatch, repo).report["findings"]
         assert finding["since"]["commit"] == first
         assert finding["since"]["present"] is False
-        assert finding["detail"].startswith("in history alone, revoke it")
+        assert finding["detail"].startswith("only in the history, revoke it")
 
     def test_each_value_is_reported_once(self, keywatch: Keywatch, repo: Path) -> None:
         for number in range(6):

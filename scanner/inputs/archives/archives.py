@@ -232,7 +232,7 @@ def _gap(path: str, error: Exception) -> Gap:
 def _too_large(path: str, member: Member) -> Skip | Gap:
     if member.ratio() <= RATIO:
         return Skip(kind=SkipKind.TOO_LARGE, path=path)
-    reason = f"it is over max_file_size, and over {RATIO} times what is stored of it"
+    reason = f"it is over max_file_size, and over {RATIO} times its stored size"
     return Gap(kind=GapKind.ARCHIVE_BOMB, path=path, reason=reason)
 
 

@@ -73,7 +73,7 @@ def of_push(root: str, new: str, old: str, known: str) -> Change:
     objects = commands.objects(root)
     head = objects.id(f"{new}^{{commit}}")
     if head is None:
-        reason = f"{new[:12]} is no commit, so it was not looked into"
+        reason = f"{new[:12]} is not a commit, so it was not scanned"
         return Change(gaps=(Gap(kind=GapKind.UNREADABLE, path="", reason=reason),))
     without = [f"^{old}"] if old.strip("0") else []
     listed = _listed(root, (head, *without), "--ignore-missing", "--not", known, "--not")
@@ -117,12 +117,12 @@ def of_history(
     except UsageError as error:
         if said:
             raise
-        reason = f"git cannot walk through all commits: {error.why} (git fsck); all that are whole"
-        gaps.append(Gap(kind=GapKind.UNREADABLE, path="", reason=f"{reason} were looked at"))
+        reason = f"git cannot list all commits: {error.why} (git fsck); only those that can be read"
+        gaps.append(Gap(kind=GapKind.UNREADABLE, path="", reason=f"{reason} were scanned"))
         listed = _all_readable(root)
     cut = cut_at(root).intersection(listed.commits)
     if cut:
-        reason = f"the clone is shallow: {len(cut)} commits begin without their parents. {_FETCH}"
+        reason = f"the clone is shallow: {len(cut)} commits lack their parents. {_FETCH}"
         gaps.append(Gap(kind=GapKind.SHALLOW, path="", reason=reason))
     return Change(
         head=head,

@@ -112,7 +112,7 @@ def of_commit(root: str, oid: str) -> Stored:
     """All files of a commit. UsageError if there are too many to list."""
     said = commands.run_briefly(root, MOST_LISTED, "ls-tree", "-r", "-z", "--full-tree", oid)
     if said is None:
-        todo = "leave it out of what is scanned: such a tree is made to fill a machine's memory"
+        todo = "do not scan it: such a commit is made to exhaust memory"
         raise UsageError(f"commit {oid[:12]} has more files than keywatch can list", todo=todo)
     entries = {}
     for entry in said.split(b"\0"):

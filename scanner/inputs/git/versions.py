@@ -244,7 +244,7 @@ class _TooManyError(OSError):
 def _gap(item: str, *, too_many: bool = False) -> Gap:
     what = "what the whole range changes" if " " in item else f"what commit {item[:12]} changes"
     if too_many:
-        reason = f"{what} is not looked at: it is more files than keywatch can list"
+        reason = f"{what} was not scanned: it has more files than keywatch can list"
         return Gap(kind=GapKind.UNREADABLE, path="", reason=reason)
     reason = (
         f"git cannot tell {what}: an object is damaged (git fsck names it), or missing because the "
