@@ -12,13 +12,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess, parent_process
 from threading import Thread
-from typing import Literal, cast
+from typing import cast
 
 Work = Callable[[Connection], None]
 
-METHOD: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
+METHOD = "fork" if sys.platform == "linux" else "spawn"
 """How processes start. A forked one inherits what this process has loaded."""
 
 
@@ -27,7 +28,7 @@ def start(work: Work) -> tuple[BaseProcess, Connection]:
 
     `work` must be picklable unless processes are forked.
     """
-    context = multiprocessing.get_context(METHOD)
+    context = cast("SpawnContext", multiprocessing.get_context(METHOD))
     ours, theirs = context.Pipe()
     process = context.Process(target=_begin, args=(work, theirs), daemon=True)
     with _signals_blocked():
