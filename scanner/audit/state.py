@@ -79,7 +79,7 @@ def load(path: str) -> State:
 
 def save(path: str, state: State) -> None:
     """Replace the file as a whole; only its owner can read it. OutputError says why not."""
-    files.write_pieces(path, (line.encode() for line in _text(state)), private=True)
+    files.write_pieces(path, (line.encode() for line in _text(state)), mode=files.PRIVATE)
 
 
 def _text(state: State) -> Iterator[str]:

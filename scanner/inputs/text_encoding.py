@@ -1,4 +1,4 @@
-"""Inputs: stored bytes -> text bytes. What is binary is said to be so; nothing here raises."""
+"""Recognise binary files, and convert UTF-16 and UTF-32 to UTF-8. Nothing here raises an error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scanner.inputs.interface import Blob
 from scanner.model import Skip, SkipKind
 
 HEAD = 8192
-"""How much of a file decides what it is, as git decides it."""
+"""Bytes at the start of a file that tell whether it is binary; git uses as many."""
 
 _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:[0-9a-f]{64}\nsize [0-9]{1,20}\n"
@@ -18,7 +18,7 @@ _POINTER = re.compile(
 _POINTS = b"version https://git-lfs"
 _MARKED = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, _POINTS)
 _UNMARKED = (("utf-16-le", (b" \0", b"\n\0")), ("utf-16-be", (b"\0 ", b"\0\n")))
-_LONGEST_WORD = 80  # characters, on the average
+_LONGEST_WORD = 80  # characters between two blanks of a text, on average
 _BOMS = (  # the longer first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -36,7 +36,7 @@ _LONGEST_RUN = 1 << 20  # bytes that are kept until the next piece of a file
 
 
 def encoding(head: bytes) -> str | None:
-    """The encoding to decode, "" for one byte a character (or UTF-8), None for a binary file."""
+    """The encoding to decode, "" for UTF-8 and one-byte encodings, None for a binary file."""
     if b"\0" not in head and head[:2] not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return ""
     for bom, name in _BOMS:
@@ -67,9 +67,10 @@ def _is_text_with_zeros(head: bytes) -> bool:
 
 
 def _is_text(head: bytes, name: str, blanks: tuple[bytes, bytes]) -> bool:
-    """Is it text of this encoding in another script than ours, where few bytes are zero? Then it
-    has blanks and line breaks, as the bytes of few other files do, and hardly a character that no
-    text has."""
+    """Is it UTF-16 text in a script such as Chinese, with few zero bytes?
+
+    Then it has many blanks and line breaks, and hardly any unprintable characters.
+    """
     if sum(map(head.count, blanks)) * _LONGEST_WORD * 2 < len(head):
         return False
     text = head.decode(name, errors="replace")
@@ -78,8 +79,7 @@ def _is_text(head: bytes, name: str, blanks: tuple[bytes, bytes]) -> bool:
 
 
 def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | Skip:
-    """The text that begins with `head`, for a scan; a Skip where it is binary, or only stands for
-    what Git LFS keeps elsewhere."""
+    """The file that begins with `head` as text, or a Skip for a binary file or an LFS pointer."""
     if _is_pointer(head):
         return Skip(kind=SkipKind.LFS, path=path)
     name = encoding(head[:HEAD])
@@ -93,8 +93,8 @@ def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | S
 
 
 def text(data: bytes) -> bytes | None:
-    """A whole file as a text in UTF-8; None where it is none."""
-    if b"\0" not in data and not data.startswith(_MARKED):  # as nearly all are
+    """A whole file as text in UTF-8; None if it is binary or a Git LFS pointer."""
+    if b"\0" not in data and not data.startswith(_MARKED):  # true for nearly all files
         return data
     name = None if _is_pointer(data) else encoding(data[:HEAD])
     if name is None:

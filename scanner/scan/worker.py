@@ -69,7 +69,7 @@ class WorkerConfig(NamedTuple):
         Otherwise the first file of each scope would wait for its database alone.
         """
         folder, missing = self.cache_folder, self.detector().missing(SCOPES)
-        if folder is None or not missing or not cache.keeps(folder):
+        if folder is None or not missing or not cache.is_usable(folder):
             return
         wanted = sorted({*missing}.intersection(scopes()))
         if wanted[1:]:

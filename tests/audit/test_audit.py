@@ -913,7 +913,7 @@ def test_a_file_to_carry_forward_that_is_no_sarif_log_is_an_error(
 ) -> None:
     done = run(repository, f"--carry-forward={tmp_path / 'operator.yaml'}")
     assert done.code == 2
-    assert "is no SARIF log of keywatch" in done.err
+    assert "is not a SARIF log of keywatch" in done.err
     assert "cannot be read" in run(repository, f"--carry-forward={tmp_path}").err
 
 

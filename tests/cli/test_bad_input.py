@@ -638,7 +638,7 @@ class TestChanges:
         folder = Folder(str(tmp_path), (), use_git=False)
         (path,) = folder.paths()
         (tmp_path / "a").unlink()
-        assert folder.read(path, 99) == Gap("vanished", "a", "it was listed and is gone")
+        assert folder.read(path, 99) == Gap("vanished", "a", "it was listed, but no longer exists")
 
     def test_a_folder_in_the_place_of_a_file_is_a_gap(self, tmp_path: Path) -> None:
         (tmp_path / "a").touch()

@@ -96,7 +96,7 @@ class TestPreReceive:
         remote.guard()
         remote.commit({"app.py": leak()})
         remote.commit({}, "app.py")
-        assert "in history alone, revoke it" in remote.push(code=1)
+        assert "only in the history, revoke it" in remote.push(code=1)
 
     def test_what_the_server_has_already_is_not_looked_at_again(self, remote: Remote) -> None:
         remote.commit({"app.py": leak()})
@@ -258,7 +258,7 @@ class TestPrePush:
             ["git", "push", "origin", "other"], cwd=remote.root, capture_output=True, check=False
         )
         assert done.returncode == 1
-        assert b"in history alone" in done.stdout + done.stderr
+        assert b"only in the history" in done.stdout + done.stderr
         assert b"old.py" not in done.stdout
 
     def test_a_branch_that_adds_nothing_goes_with_another_one(

@@ -714,7 +714,7 @@ class TestSelection:
         (repo / "empty").mkdir()
         seen = scan(keywatch, *more, "empty", cwd=repo)
         assert seen.code == 2
-        assert "empty holds no file to scan" in seen.err
+        assert "empty contains no file to scan" in seen.err
 
     def test_a_folder_outside_git_without_a_file_is_an_error(
         self, keywatch: Keywatch, tmp_path: Path

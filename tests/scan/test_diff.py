@@ -125,7 +125,7 @@ class TestWhatIsNew:
         seen = pull.scan()
         assert seen.code == 1
         (finding,) = seen.report["findings"]
-        assert finding["detail"].startswith("in history alone, revoke it: commit " + added[:12])
+        assert finding["detail"].startswith("only in the history, revoke it: commit " + added[:12])
         assert finding["since"]["present"] is False
 
     def test_what_was_removed_and_put_back_is_not_new(self, pull: Pull) -> None:
@@ -243,7 +243,7 @@ class TestRanges:
         pull.commit({"evil.py": "z = 1\n"})
         seen = pull.scan()
         assert seen.paths == ["evil.py"]
-        assert details(seen)[0].startswith("in history alone")
+        assert details(seen)[0].startswith("only in the history")
 
     def test_nothing_new_is_clean_and_says_so(self, pull: Pull) -> None:
         seen = pull.scan("--diff", "main")

@@ -85,7 +85,7 @@ class TestWhatIsSaid:
         (finding,) = history(keywatch, repo).report["findings"]
         assert finding["since"]["commit"] == first
         assert finding["since"]["present"] is False
-        assert finding["detail"].startswith("in history alone, revoke it")
+        assert finding["detail"].startswith("only in the history, revoke it")
 
     def test_each_value_is_reported_once(self, keywatch: Keywatch, repo: Path) -> None:
         for number in range(6):
@@ -365,7 +365,7 @@ class TestWhatIsMissing:
         seen = history(keywatch, repo)
         assert seen.paths == ["a.py"]  # what b.py and c.py add, only the damaged one could tell
         assert len(seen.gaps) == 2
-        assert "git cannot walk" in json.dumps(seen.report["gaps"])
+        assert "git cannot list all commits" in json.dumps(seen.report["gaps"])
         assert history(keywatch, repo, "HEAD").code == 2
 
     def test_a_commit_whose_tree_is_damaged_is_a_gap_and_the_others_are_read(

@@ -201,7 +201,7 @@ class Fragile(NamedTuple):
 def test_commits_whose_worker_ended_are_looked_at_by_git_alone(deadly: str, lost: int) -> None:
     items = [*map(str, range(2000)), deadly]
     fragile = cast("CommitWorkerConfig", Fragile(deadly))
-    results = [*history._results(fragile, items, lambda: None)]
+    results = [*history._results(fragile, items)]
     gone = sum(len(each.items) for each in results if isinstance(each, pool.Lost))
     assert gone <= lost
     assert sum(each.done for each in results if isinstance(each, CommitResult)) == len(items) - gone
