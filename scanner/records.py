@@ -46,7 +46,7 @@ class Rotation(NamedTuple):
     failing: str = ""
 
 
-class Sighting(NamedTuple):
+class ValueMark(NamedTuple):
     """What runs of the audit saw of one value, where its store gives a mark that changes with the
     value alone and no date.
 
@@ -79,7 +79,7 @@ class Record(NamedTuple):
     where they were not asked for. `rotation` is None where the backend knows none for its kind.
     `lifetime`: how long a credential that it issues lives at most, ENDLESS, or None for what issues
     none. `superseded`: since when an older credential, that still works, is no more the one in use.
-    `stale`: who still runs on the value before. `sighting`: what the next run needs to know of this
+    `stale`: who still runs on the value before. `value_mark`: what the next run needs to know of this
     one.
     """
 
@@ -94,7 +94,7 @@ class Record(NamedTuple):
     lifetime: int | None = None
     superseded: datetime | None = None
     stale: tuple[str, ...] = ()
-    sighting: Sighting | None = None
+    value_mark: ValueMark | None = None
     faults: tuple[Fault, ...] = ()
 
 

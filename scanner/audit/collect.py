@@ -14,7 +14,7 @@ from scanner.fingerprints import identify
 from scanner.inventory.interface import Backend, Settings
 from scanner.masking import masked_finding, masked_gap, masked_id, masked_note
 from scanner.model import Finding, Gap, Note, NoteKind
-from scanner.records import Record, Sighting, Status
+from scanner.records import Record, ValueMark, Status
 
 _SLACK = 5
 """Seconds past its timeout in which a backend may still say itself what it did not read."""
@@ -42,7 +42,7 @@ class Harvest:
         self.secrets: dict[str, Status] = {}
         self.findings: list[Finding] = []
         self.records: dict[str, Record] = {}
-        self.sightings: dict[str, Sighting] = {}
+        self.value_marks: dict[str, ValueMark] = {}
         self.gaps: list[Gap] = []
         self.notes: list[Note] = []
         self.ended = False
@@ -78,7 +78,7 @@ class Harvest:
             shown = masked_id(name)
             self.secrets[shown] = self.secrets.pop(name)._replace(id=shown)
             self.records.pop(name, None)  # it could not be found again by what is left of its name
-            self.sightings.pop(name, None)
+            self.value_marks.pop(name, None)
         self.findings = [*identify(map(masked_finding, self.findings))]
         self.gaps = [*map(masked_gap, self.gaps)]
         self.notes = [*map(masked_note, self.notes)]
@@ -132,8 +132,8 @@ class Harvest:
 
     def _remember(self, record: Record) -> None:
         self.records[record.id] = record
-        if record.sighting:
-            self.sightings[record.id] = record.sighting
+        if record.value_mark:
+            self.value_marks[record.id] = record.value_mark
 
 
 def _place(error: Exception) -> str:

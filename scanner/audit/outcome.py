@@ -154,7 +154,7 @@ def _seen(harvest: Harvest, sitting: Sitting) -> Iterator[tuple[str, Kept]]:
                 seen=was.seen if was and is_old else sitting.now,
                 verdict=status.verdict,
                 conditions=status.conditions,
-                sighting=harvest.sightings.get(name),
+                value_mark=harvest.value_marks.get(name),
                 record=record,
             ),
         )

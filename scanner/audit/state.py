@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from scanner import files
 from scanner.errors import ConfigError, unreadable
 from scanner.masking import masked
-from scanner.records import Dated, Fault, Record, Rotation, Sighting, Strength
+from scanner.records import Dated, Fault, Record, Rotation, ValueMark, Strength
 
 VERSION = 1
 FRESH = timedelta(hours=1)
@@ -30,7 +30,7 @@ class Kept(NamedTuple):
     seen: datetime
     verdict: str
     conditions: tuple[str, ...] = ()
-    sighting: Sighting | None = None
+    value_mark: ValueMark | None = None
     record: Record | None = None
 
 
@@ -42,10 +42,10 @@ class State(NamedTuple):
     successes: Mapping[str, datetime] = MappingProxyType({})
     secrets: Mapping[str, Kept] = MappingProxyType({})
 
-    def known(self, backend: str) -> dict[str, Sighting]:
+    def known(self, backend: str) -> dict[str, ValueMark]:
         """What was seen of values that have a mark and no date."""
-        of = ((name, kept.sighting) for name, kept in self._of(backend))
-        return {name: sighting for name, sighting in of if sighting}
+        of = ((name, kept.value_mark) for name, kept in self._of(backend))
+        return {name: value_mark for name, value_mark in of if value_mark}
 
     def fresh(self, backend: str, now: datetime) -> dict[str, Record]:
         """The records that need not be asked for again."""
@@ -111,22 +111,22 @@ def _entry(kept: Kept) -> Json:
         "verdict": kept.verdict,
         "conditions": kept.conditions,
     }
-    if kept.sighting:
-        said["sighting"] = _sighting(kept.sighting)
+    if kept.value_mark:
+        said["value_mark"] = _sighting(kept.value_mark)
     if kept.record:
         said["record"] = _record(kept.record)
     return said
 
 
 def _kept(item: Json) -> Kept:
-    sighting = _sighting_of(item.get("sighting"))
-    record = _record_of(item["record"])._replace(sighting=sighting) if "record" in item else None
+    value_mark = _sighting_of(item.get("value_mark"))
+    record = _record_of(item["record"])._replace(value_mark=value_mark) if "record" in item else None
     return Kept(
         backend=str(item["backend"]),
         seen=_time(item["seen"]),
         verdict=str(item["verdict"]),
         conditions=tuple(map(str, item["conditions"])),
-        sighting=sighting,
+        value_mark=value_mark,
         record=record,
     )
 
@@ -140,20 +140,20 @@ def _record(record: Record) -> Json:
         "superseded": _said(record.superseded),
         "faults": [fault._asdict() for fault in record.faults],
     }
-    del said["sighting"]  # it stands beside the record
+    del said["value_mark"]  # it stands beside the record
     return said
 
 
-def _sighting(sighting: Sighting) -> Json:
-    mark, *times = sighting
-    return dict(zip(Sighting._fields, (mark, *map(_said, times)), strict=True))
+def _sighting(value_mark: ValueMark) -> Json:
+    mark, *times = value_mark
+    return dict(zip(ValueMark._fields, (mark, *map(_said, times)), strict=True))
 
 
-def _sighting_of(item: Json | None) -> Sighting | None:
+def _sighting_of(item: Json | None) -> ValueMark | None:
     if item is None:
         return None
     after, by, last = _moment(item["after"]), _time(item["by"]), _time(item["last"])
-    return Sighting(mark=str(item["mark"]), after=after, by=by, last=last)
+    return ValueMark(mark=str(item["mark"]), after=after, by=by, last=last)
 
 
 def _rotation(rotation: Rotation | None) -> Json | None:

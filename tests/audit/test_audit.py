@@ -19,7 +19,7 @@ import pytest
 from scanner.audit import backends, stores
 from scanner.inventory.interface import Settings
 from scanner.model import Note
-from scanner.records import Dated, Fault, Record, Rotation, Sighting
+from scanner.records import Dated, Fault, Record, Rotation, ValueMark
 from tests.support import small_backend
 from tests.support.audits import (
     NOW,
@@ -725,7 +725,7 @@ WHOLE = record(
     lifetime=3600,
     superseded=NOW,
     stale=("pod/a",),
-    sighting=Sighting(mark="ab", after=None, by=NOW, last=NOW),
+    value_mark=ValueMark(mark="ab", after=None, by=NOW, last=NOW),
     faults=(Fault("secret-key-absent", "y"),),
 )
 BARE = Record(id="vault://prod/-/secret/app/bare", kind="kv-v1")
@@ -777,14 +777,14 @@ def test_without_resume_everything_is_asked_for_again(repository: Path, state: P
 def test_what_was_sighted_is_given_to_the_next_run_and_survives_a_gap(
     repository: Path, state: Path
 ) -> None:
-    sighting = Sighting(mark="ab", after=NOW - timedelta(days=1), by=NOW, last=NOW)
+    value_mark = ValueMark(mark="ab", after=NOW - timedelta(days=1), by=NOW, last=NOW)
     asked: list[Settings] = []
-    settings_of(asked, [record("app/a", sighting=sighting), record("app/b")])
+    settings_of(asked, [record("app/a", value_mark=value_mark), record("app/b")])
     audited(repository, f"--state={state}")
     settings_of(asked, [denied("")])
     audited(repository, f"--state={state}")
     audited(repository, f"--state={state}")
-    expected = {"vault://prod/-/secret/app/a": sighting}
+    expected = {"vault://prod/-/secret/app/a": value_mark}
     assert [each.known for each in asked] == [{}, expected, expected]
     kept(state)
 

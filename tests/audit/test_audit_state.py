@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from scanner.audit import state as audit_state
 from scanner.audit.state import Kept, State
-from scanner.records import Dated, Fault, Record, Rotation, Sighting, Strength
+from scanner.records import Dated, Fault, Record, Rotation, ValueMark, Strength
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "rules/schema/state.schema.json").read_bytes())
@@ -48,7 +48,7 @@ KEPT = st.builds(
     seen=TIME,
     verdict=TEXT,
     conditions=TEXTS,
-    sighting=st.none() | st.builds(Sighting, mark=TEXT, after=MAYBE, by=TIME, last=TIME),
+    value_mark=st.none() | st.builds(ValueMark, mark=TEXT, after=MAYBE, by=TIME, last=TIME),
     record=st.none() | RECORDS,
 )
 STATES = st.builds(
@@ -68,7 +68,7 @@ def test_any_state_comes_back_as_it_was(state: State) -> None:
         again = audit_state.load(path)
     assert again == state._replace(
         secrets={
-            name: kept._replace(record=kept.record and kept.record._replace(sighting=kept.sighting))
+            name: kept._replace(record=kept.record and kept.record._replace(value_mark=kept.value_mark))
             for name, kept in state.secrets.items()
         }
     )
@@ -88,5 +88,5 @@ def test_a_state_has_one_secret_a_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", Record._fields)
 def test_every_field_of_a_record_is_in_the_schema(name: str) -> None:
-    known = SCHEMA["$defs"]["record"]["properties"].keys() | {"sighting"}
+    known = SCHEMA["$defs"]["record"]["properties"].keys() | {"value_mark"}
     assert name in known

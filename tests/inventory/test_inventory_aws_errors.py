@@ -15,9 +15,8 @@ from botocore import exceptions
 
 from scanner.errors import ConfigError
 from scanner.inventory import aws as backend
-from scanner.inventory.aws.access import Access
+from scanner.inventory.aws.accounts import Accounts
 from scanner.inventory.aws.errors import explain
-from scanner.inventory.listing import Trouble
 from scanner.model import Gap, Note
 from scanner.records import Record
 from tests.support.aws_server import ACCOUNT, NOW, REGION, Aws, ago, refusal, serving, watched
@@ -269,8 +268,9 @@ def test_a_server_that_does_not_answer_in_time() -> None:
     """Five times ten seconds, in earnest."""
     address = f"https://kms.{REGION}.amazonaws.com/?{TOKEN}"
     late = exceptions.ReadTimeoutError(endpoint_url=address, error=TimeoutError())
-    wanted = Trouble("unreachable", f"no answer from kms.{REGION}.amazonaws.com")
-    assert explain(late) == wanted
+    explained = explain(late)
+    wanted = ("unreachable", f"no answer from kms.{REGION}.amazonaws.com")
+    assert (explained.kind, explained.reason) == wanted
 
 
 def test_a_proxy_that_is_down_is_told_without_its_password(aws: Aws) -> None:
@@ -291,7 +291,7 @@ def test_what_leads_to_credentials_is_asked_where_the_operator_says(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
-    core = Access(aws.settings(ca=str(tmp_path)))._core()
+    core = Accounts(aws.settings(ca=str(tmp_path)))._core()
     assert core.get_config_variable("ca_bundle") == str(tmp_path)
     sts = core.create_client("sts", region_name=REGION)
     assert sts.meta.endpoint_url == f"https://sts.{REGION}.amazonaws.com"
@@ -302,7 +302,7 @@ def test_addresses_that_the_environment_names_are_ignored(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://attacker.invalid")
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "https://attacker.invalid")
-    client = Access(aws.settings(endpoints={})).client(boto3.Session(), "kms", REGION)
+    client = Accounts(aws.settings(endpoints={})).client(boto3.Session(), "kms", REGION)
     assert client.meta.endpoint_url == f"https://kms.{REGION}.amazonaws.com"
 
 

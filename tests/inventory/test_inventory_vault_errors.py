@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import urllib3
 
+from scanner.inventory import http
 from scanner.inventory.threads import NAME
-from scanner.inventory.vault import http
 from scanner.model import Gap, Note
 from scanner.records import Record
 from tests.support.http_answers import Answering, Reply, Request, said, serving
@@ -319,7 +319,7 @@ def test_a_server_that_repeats_what_it_was_sent_leaks_it_into_no_text() -> None:
 
 
 def test_an_answer_that_is_too_large_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_MAX_ANSWER", 10_000)
+    monkeypatch.setattr(http, "_MAX_BYTES", 10_000)
     versions = {str(number): VERSION for number in range(1, 1_000)}
     items = asked(secrets(x=SECRET | {"versions": versions}, y=SECRET))
     assert gaps(items) == [("too-large", "vault://prod/-/app/x")]

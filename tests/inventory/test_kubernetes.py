@@ -14,7 +14,7 @@ import pytest
 
 from scanner.inventory.kubernetes import connect
 from scanner.model import Gap, Note
-from scanner.records import Dated, Fault, Record, Rotation, Sighting, Strength
+from scanner.records import Dated, Fault, Record, Rotation, ValueMark, Strength
 from tests.support.kubernetes_server import (
     NOW,
     TOKEN,
@@ -55,7 +55,7 @@ def read(
     server: Server,
     folder: Path,
     now: datetime = NOW,
-    known: Mapping[str, Sighting] = MappingProxyType({}),
+    known: Mapping[str, ValueMark] = MappingProxyType({}),
 ) -> Read:
     asked = settings(kubeconfig=kubeconfig(server, folder))._replace(known=known)
     return list(connect(asked, now).read())
@@ -69,7 +69,7 @@ def only(
     server: Server,
     folder: Path,
     now: datetime = NOW,
-    known: Mapping[str, Sighting] = MappingProxyType({}),
+    known: Mapping[str, ValueMark] = MappingProxyType({}),
 ) -> Record:
     """The one Record of a server on which nothing goes wrong."""
     found = read(server, folder, now, known)
@@ -205,7 +205,7 @@ def test_a_hash_that_two_runs_saw_dates_a_rotation_between_them(
     day = timedelta(days=1)
     first = only(server, tmp_path, NOW - 3 * day)
     again = only(server, tmp_path, NOW - 2 * day, known=sightings(first))
-    assert again.sighting == Sighting(
+    assert again.value_mark == ValueMark(
         mark=mark(first), after=None, by=NOW - 3 * day, last=NOW - 2 * day
     )
     metadata = server.objects["api/v1/secrets"][0]["metadata"]
@@ -214,7 +214,7 @@ def test_a_hash_that_two_runs_saw_dates_a_rotation_between_them(
     then = only(server, tmp_path, NOW - day, known=sightings(again))
     last = only(server, tmp_path, NOW, known=sightings(then))
     assert mark(last) != mark(first)
-    assert last.sighting == Sighting(mark=mark(last), after=NOW - 2 * day, by=NOW - day, last=NOW)
+    assert last.value_mark == ValueMark(mark=mark(last), after=NOW - 2 * day, by=NOW - day, last=NOW)
     assert last.dated
     assert (last.dated.earliest, last.dated.latest) == (NOW - 2 * day, NOW - day)
     assert last.dated.strength is Strength.BOUND
@@ -232,23 +232,23 @@ def test_a_hash_that_is_made_in_another_way_is_no_rotation(server: Server, tmp_p
     first = only(server, tmp_path, NOW - timedelta(days=1))
     server.objects["api/v1/secrets"][0]["metadata"]["annotations"][HASH] = "0" * 56
     found = only(server, tmp_path, known=sightings(first))
-    assert found.sighting == Sighting(mark=mark(found), after=None, by=NOW, last=NOW)
+    assert found.value_mark == ValueMark(mark=mark(found), after=None, by=NOW, last=NOW)
 
 
 def test_a_state_from_the_future_is_not_believed(server: Server, tmp_path: Path) -> None:
     server.add("api/v1/secrets", secret("db", annotations={HASH: "one"}))
     later = only(server, tmp_path, NOW + timedelta(days=1))
     found = only(server, tmp_path, NOW, known=sightings(later))
-    assert found.sighting == Sighting(mark=mark(found), after=None, by=NOW, last=NOW)
+    assert found.value_mark == ValueMark(mark=mark(found), after=None, by=NOW, last=NOW)
 
 
-def sightings(found: Record) -> dict[str, Sighting]:
-    return {found.id: found.sighting} if found.sighting else {}
+def sightings(found: Record) -> dict[str, ValueMark]:
+    return {found.id: found.value_mark} if found.value_mark else {}
 
 
 def mark(found: Record) -> str:
-    assert found.sighting
-    return found.sighting.mark
+    assert found.value_mark
+    return found.value_mark.mark
 
 
 def test_a_period_without_end_has_no_next_time(server: Server, tmp_path: Path) -> None:
@@ -646,7 +646,7 @@ def test_a_certificate_that_vault_issued_rotates_by_its_lifetime_and_offset(
     found = pki(server, tmp_path)
     due = datetime(2026, 12, 16, 12, tzinfo=UTC)
     assert found.rotation == Rotation(period=600 * 3600, due=due)
-    assert found.sighting
+    assert found.value_mark
     assert found.faults == ()
 
 

@@ -15,8 +15,9 @@ import yaml
 from kubernetes.client import Configuration
 from kubernetes.config import ConfigException, incluster_config
 
+from scanner.inventory.errors import ReadError
 from scanner.inventory.kubernetes import OPTIONS, connect, permissions
-from scanner.inventory.kubernetes.http import UnreadError, Wire
+from scanner.inventory.kubernetes.api import KubernetesApi
 from scanner.model import Gap, Note
 from scanner.records import Record
 from tests.support.kubernetes_server import (
@@ -156,9 +157,9 @@ class Unrenewable(Configuration):
 
 
 def test_credentials_that_cannot_be_renewed_are_a_failure_in_words(server: Server) -> None:
-    wire = Wire(Unrenewable(host=server.address), timeout=1)
-    with pytest.raises(UnreadError, match="credentials cannot be renewed"):
-        wire.get("/apis")
+    api = KubernetesApi(Unrenewable(host=server.address), timeout=1)
+    with pytest.raises(ReadError, match="credentials cannot be renewed"):
+        api.get("/apis")
 
 
 def test_a_kubeconfig_that_is_not_there_is_a_gap(tmp_path: Path) -> None:
