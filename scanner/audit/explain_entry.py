@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scanner.audit import backends, operator_config
 from scanner.configuration import repository
-from scanner.configuration.operator import Operator
+from scanner.configuration.operator import OperatorConfig
 from scanner.configuration.repository import Config
 from scanner.console import Console, plain
 from scanner.document import nearest
@@ -34,7 +34,7 @@ class EntryRequest(NamedTuple):
 
 
 def explain(request: EntryRequest, console: Console) -> str:
-    """The entry that applies and the class that follows, as text.
+    """The entry that applies and its class, as text.
 
     UsageError if the id is not canonical.
     """
@@ -46,18 +46,18 @@ def explain(request: EntryRequest, console: Console) -> str:
     settings = repository.load(data, repository.NAME, None)
     _demand_id(record.id)
     operator = _operator(request.operator, console, root)
-    classes = minimum_policy.raised(settings.classes, operator.floor)
+    classes = minimum_policy.raised(settings.classes, operator.classes)
     rules = Entries(settings.secrets, classes).fitting(record)
-    demanded = Entries(operator.secrets, operator.floor).match(record)
+    demanded = Entries(operator.secrets, operator.classes).match(record)
     found = minimum_policy.held(rules[0].match if rules else None, demanded)
     first = _holding(found, demanded) if found else ""
     return first + (_entries(rules) if rules else _nothing(record, settings))
 
 
-def _operator(given: str | None, console: Console, root: str) -> Operator:
+def _operator(given: str | None, console: Console, root: str) -> OperatorConfig:
     """The operator config. Without one there is no minimum policy."""
     if not given:
-        return Operator(backends=())
+        return OperatorConfig(backends=())
     return operator_config.read(given, console, root, backends.options(backends.BACKENDS))
 
 

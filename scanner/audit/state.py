@@ -1,7 +1,7 @@
-"""The command line: what an audit saw, kept for the next one (`--state FILE`).
+"""Read and write what an audit saw, for the next audit (`--state FILE`).
 
-JSON, as rules/schema/state.schema.json describes it: no value, no token, and each name masked. Of a
-backend that was not read to the end it holds whole records, for `--resume`.
+The file is JSON (rules/schema/state.schema.json). It contains no values and no tokens, and names
+are masked. For a backend that was not read completely it contains whole records, for `--resume`.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Any, NamedTuple
 from scanner import files
 from scanner.errors import ConfigError, unreadable
 from scanner.masking import masked
-from scanner.records import Dated, Fault, Record, Rotation, ValueMark, Strength
+from scanner.records import Dated, Fault, Record, Rotation, Strength, ValueMark
 
 VERSION = 1
 FRESH = timedelta(hours=1)
-"""How long `--resume` takes a record for what a backend would say now."""
+"""How long `--resume` uses a record instead of reading it again."""
 Json = dict[str, Any]
 
 
-class Kept(NamedTuple):
-    """One live secret as it was seen last; `record` is None if its backend was read to the end."""
+class SavedSecret(NamedTuple):
+    """One live secret as last seen. `record` is None if its backend was read completely."""
 
     backend: str
     seen: datetime
@@ -35,34 +35,39 @@ class Kept(NamedTuple):
 
 
 class State(NamedTuple):
-    """All that is known of earlier runs: when the last one was, when each backend was last read to
-    the end, and the secrets by canonical id. Without a run: nothing."""
+    """What earlier runs saw. It is empty before the first run.
+
+    `written` is the time of the last run, `successes` when each backend was last read completely,
+    `secrets` the secrets by canonical ID.
+    """
 
     written: datetime | None = None
     successes: Mapping[str, datetime] = MappingProxyType({})
-    secrets: Mapping[str, Kept] = MappingProxyType({})
+    secrets: Mapping[str, SavedSecret] = MappingProxyType({})
 
     def known(self, backend: str) -> dict[str, ValueMark]:
-        """What was seen of values that have a mark and no date."""
-        of = ((name, kept.value_mark) for name, kept in self._of(backend))
+        """The marks of values that have no date."""
+        of = ((name, saved.value_mark) for name, saved in self._of(backend))
         return {name: value_mark for name, value_mark in of if value_mark}
 
     def fresh(self, backend: str, now: datetime) -> dict[str, Record]:
-        """The records that need not be asked for again."""
-        of = ((name, kept.record) for name, kept in self._of(backend) if _is_fresh(kept, now))
+        """The records that are new enough not to be read again."""
+        of = ((name, saved.record) for name, saved in self._of(backend) if _is_fresh(saved, now))
         return {name: record for name, record in of if record}
 
-    def _of(self, backend: str) -> Iterator[tuple[str, Kept]]:
-        return ((name, kept) for name, kept in self.secrets.items() if kept.backend == backend)
+    def _of(self, backend: str) -> Iterator[tuple[str, SavedSecret]]:
+        return ((name, saved) for name, saved in self.secrets.items() if saved.backend == backend)
 
 
-def _is_fresh(kept: Kept, now: datetime) -> bool:
-    return abs(now - kept.seen) < FRESH
+def _is_fresh(saved: SavedSecret, now: datetime) -> bool:
+    return abs(now - saved.seen) < FRESH
 
 
 def load(path: str) -> State:
-    """The state in a file, an empty one where there is none. ConfigError where it is something
-    else, or was cut short."""
+    """The state in a file, an empty one if the file does not exist.
+
+    ConfigError if the file is not a complete state.
+    """
     try:
         with open(path, "rb") as file:
             return _state(json.load(file))
@@ -72,24 +77,24 @@ def load(path: str) -> State:
         raise unreadable(path, error) from None
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise ConfigError(
-            f"{path} is no state of keywatch audit, or one of another version",
-            todo="name another file, or delete it: the next run then has nothing to compare with",
+            f"{path} is not a state of keywatch audit, or has another version",
+            todo="choose another file, or delete it and start without earlier results",
         ) from None
 
 
 def save(path: str, state: State) -> None:
-    """Replace the file as a whole; only its owner can read it. OutputError says why not."""
+    """Replace the file. Only its owner can read it. OutputError if it cannot be written."""
     files.write_pieces(path, (line.encode() for line in _text(state)), private=True)
 
 
 def _text(state: State) -> Iterator[str]:
-    """One secret a line."""
-    head: Json = {"schema_version": VERSION, "written_at": _said(state.written)}
-    head["successes"] = {name: _said(when) for name, when in sorted(state.successes.items())}
+    """The JSON text, with one secret on each line."""
+    head: Json = {"schema_version": VERSION, "written_at": _text_of(state.written)}
+    head["successes"] = {name: _text_of(when) for name, when in sorted(state.successes.items())}
     yield json.dumps(head)[:-1] + ', "secrets": {'
     separator = "\n"
-    for name, kept in sorted(state.secrets.items()):
-        yield f"{separator}{json.dumps(name)}: {json.dumps(_entry(kept))}"
+    for name, saved in sorted(state.secrets.items()):
+        yield f"{separator}{json.dumps(name)}: {json.dumps(_saved(saved))}"
         separator = ",\n"
     yield "\n}}\n"
 
@@ -100,28 +105,30 @@ def _state(data: Any) -> State:
     return State(
         written=_moment(data["written_at"]),
         successes={name: _time(when) for name, when in data["successes"].items()},
-        secrets={name: _kept(item) for name, item in data["secrets"].items()},
+        secrets={name: _saved_of(item) for name, item in data["secrets"].items()},
     )
 
 
-def _entry(kept: Kept) -> Json:
-    said: Json = {
-        "backend": kept.backend,
-        "seen": _said(kept.seen),
-        "verdict": kept.verdict,
-        "conditions": kept.conditions,
+def _saved(saved: SavedSecret) -> Json:
+    data: Json = {
+        "backend": saved.backend,
+        "seen": _text_of(saved.seen),
+        "verdict": saved.verdict,
+        "conditions": saved.conditions,
     }
-    if kept.value_mark:
-        said["value_mark"] = _sighting(kept.value_mark)
-    if kept.record:
-        said["record"] = _record(kept.record)
-    return said
+    if saved.value_mark:
+        data["value_mark"] = _sighting(saved.value_mark)
+    if saved.record:
+        data["record"] = _record(saved.record)
+    return data
 
 
-def _kept(item: Json) -> Kept:
+def _saved_of(item: Json) -> SavedSecret:
     value_mark = _sighting_of(item.get("value_mark"))
-    record = _record_of(item["record"])._replace(value_mark=value_mark) if "record" in item else None
-    return Kept(
+    record = (
+        _record_of(item["record"])._replace(value_mark=value_mark) if "record" in item else None
+    )
+    return SavedSecret(
         backend=str(item["backend"]),
         seen=_time(item["seen"]),
         verdict=str(item["verdict"]),
@@ -132,21 +139,25 @@ def _kept(item: Json) -> Kept:
 
 
 def _record(record: Record) -> Json:
-    said = record._asdict() | {
+    data = record._asdict() | {
         "dated": _dated(record.dated),
-        "tags": {masked(name): masked(words) for name, words in record.tags.items()},
+        "tags": {masked(name): masked(text) for name, text in record.tags.items()},
         "keys": None if record.keys is None else [*map(masked, record.keys)],
         "rotation": _rotation(record.rotation),
-        "superseded": _said(record.superseded),
+        "superseded": _text_of(record.superseded),
         "faults": [fault._asdict() for fault in record.faults],
     }
-    del said["value_mark"]  # it stands beside the record
-    return said
+    del data["value_mark"]  # it is stored beside the record
+    return data
 
 
 def _sighting(value_mark: ValueMark) -> Json:
-    mark, *times = value_mark
-    return dict(zip(ValueMark._fields, (mark, *map(_said, times)), strict=True))
+    return {
+        "mark": value_mark.mark,
+        "after": _text_of(value_mark.after),
+        "by": _text_of(value_mark.by),
+        "last": _text_of(value_mark.last),
+    }
 
 
 def _sighting_of(item: Json | None) -> ValueMark | None:
@@ -157,19 +168,22 @@ def _sighting_of(item: Json | None) -> ValueMark | None:
 
 
 def _rotation(rotation: Rotation | None) -> Json | None:
-    return rotation._asdict() | {"due": _said(rotation.due)} if rotation else None
+    return rotation._asdict() | {"due": _text_of(rotation.due)} if rotation else None
 
 
 def _dated(dated: Dated | None) -> Json | None:
     if dated is None:
         return None
-    return dated._asdict() | {"earliest": _said(dated.earliest), "latest": _said(dated.latest)}
+    return dated._asdict() | {
+        "earliest": _text_of(dated.earliest),
+        "latest": _text_of(dated.latest),
+    }
 
 
 def _record_of(item: Json) -> Record:
     return Record(**item)._replace(
         dated=_dated_of(item["dated"]),
-        tags={str(name): str(words) for name, words in item["tags"].items()},
+        tags={str(name): str(text) for name, text in item["tags"].items()},
         keys=None if item["keys"] is None else tuple(map(str, item["keys"])),
         rotation=_rotation_of(item["rotation"]),
         lifetime=None if item["lifetime"] is None else int(item["lifetime"]),
@@ -182,7 +196,9 @@ def _record_of(item: Json) -> Record:
 def _rotation_of(item: Json | None) -> Rotation | None:
     if item is None:
         return None
-    return Rotation(int(item["period"]), _moment(item["due"]), str(item["failing"]))
+    return Rotation(
+        period=int(item["period"]), due=_moment(item["due"]), failing=str(item["failing"])
+    )
 
 
 def _dated_of(item: Json | None) -> Dated | None:
@@ -196,7 +212,7 @@ def _dated_of(item: Json | None) -> Dated | None:
     )
 
 
-def _said(when: datetime | None) -> str | None:
+def _text_of(when: datetime | None) -> str | None:
     return when.isoformat() if when else None
 
 
@@ -205,7 +221,7 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _time(text: str) -> datetime:
-    """An aware time. ValueError for any other."""
+    """A time with a time zone. ValueError for any other text."""
     when = datetime.fromisoformat(text)
     if when.tzinfo is None:
         raise ValueError

@@ -16,9 +16,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from scanner.audit import backends, stores
+from scanner.audit import backends
 from scanner.inventory.interface import Settings
 from scanner.model import Note
+from scanner.policy.declarations import secret_ids
 from scanner.records import Dated, Fault, Record, Rotation, ValueMark
 from tests.support import small_backend
 from tests.support.audits import (
@@ -299,7 +300,7 @@ def test_an_entry_that_no_live_secret_falls_under_is_noted(tmp_path: Path) -> No
     one = "backends: {prod: {kind: vault, script: prod}}\n"
     repository = place(tmp_path, policy, one)
     gives(prod=[record("app/a")])
-    text = "no live secret falls under vault://*/*/database/**"
+    text = "no live secret matches vault://*/*/database/**"
     assert idle(audited(repository)) == [(4, text)]
     gives(prod=[record("app/a"), denied("app/b")])
     assert idle(audited(repository)) == []
@@ -544,7 +545,7 @@ def test_a_backend_that_is_not_in_the_file_is_an_error_with_the_nearest_name(
 ) -> None:
     done = run(repository, "--backend=prd")
     assert done.code == 2
-    assert "there is no backend prd" in done.err
+    assert "unknown backend prd" in done.err
     assert "did you mean prod?" in done.err
     assert "the operator's file has prod, other" in run(repository, "--backend=zzz").err
 
@@ -553,7 +554,7 @@ def test_a_library_that_is_not_here_is_named_with_the_line_that_brings_it(tmp_pa
     repository = place(tmp_path, operator="backends: {a: {kind: vault, script: no library}}\n")
     done = run(repository)
     assert done.code == 2
-    assert "the backend a needs a library that is not here" in done.err
+    assert "a library for backend a is not installed" in done.err
     assert "vault is read with far\n" in done.err
     assert "pip install 'keywatch[vault]'" in done.err
 
@@ -564,7 +565,7 @@ def test_options_that_cannot_be_are_an_error_before_anything_is_read(tmp_path: P
     settings_of(asked, [])
     done = run(place(tmp_path, operator=operator))
     assert (done.code, asked) == (2, [])
-    assert "the backend names no region" in done.err
+    assert "the backend has no regions" in done.err
 
 
 def test_permissions_are_printed_for_each_backend_and_nothing_is_read(repository: Path) -> None:
@@ -594,14 +595,14 @@ def test_what_is_no_timeout_is_a_usage_error(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         run(repository, f"--timeout={given}")
-    assert "it takes a number and s, m or h: 90s" in capsys.readouterr().err
+    assert "write a number and s, m or h, such as 90s" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["--since-last", "--resume"])
 def test_what_compares_with_an_earlier_run_needs_its_state(repository: Path, given: str) -> None:
     done = run(repository, given)
     assert done.code == 2
-    assert f"{given} needs the state that a run before left" in done.err
+    assert f"{given} needs the state of an earlier run" in done.err
 
 
 # What earlier runs saw
@@ -809,7 +810,7 @@ def test_what_is_no_state_is_named_and_stays_as_it_is(
     state.write_text(text)
     done = run(repository, f"--state={state}")
     assert done.code == 2
-    assert "is no state of keywatch audit" in done.err
+    assert "is not a state of keywatch audit" in done.err
     assert state.read_text() == text
 
 
@@ -1035,6 +1036,8 @@ def test_each_kind_of_backend_offers_what_the_command_line_asks_of_it(kind: str,
     schema = {"type": "object", "properties": module.OPTIONS}
     jsonschema.Draft202012Validator.check_schema(schema)
     assert callable(module.connect)
-    assert kind in stores.SCHEMES
+    assert module.SCHEME in secret_ids.SCHEMES
+    assert list(module.scopes({}))
+    assert (list(module.addresses({})), list(module.identities({}))) == ([], [])
     asked = Settings(name="x", kind=kind, options={}, timeout=1, environ={})
     assert module.permissions(asked).strip()

@@ -135,7 +135,7 @@ def test_a_denied_service_is_a_gap_and_the_others_go_on(aws: Aws) -> None:
     some_secrets(aws, "one")
     refuse(aws, "kms:ListKeys", "AccessDeniedException")
     found = read(aws)
-    denied = "ListKeys is not allowed to this identity"
+    denied = "the auditor may not call ListKeys"
     assert Gap(kind="denied", path=f"{HERE}/kms", reason=denied) in found
     assert f"{HERE}/secretsmanager/one" in {one.id for one in found if isinstance(one, Record)}
     assert "ssm:DescribeParameters" in aws.asked
@@ -246,22 +246,22 @@ def elsewhere(aws: Aws, address: str) -> dict[str, Any]:
 
 
 def test_a_name_that_does_not_resolve_is_told_with_the_name(aws: Aws) -> None:
-    wanted = "no connection to aws.invalid: its name, the network or a proxy is wrong"
+    wanted = "no connection to aws.invalid: check the name, the network and the proxy"
     assert reason(aws, **elsewhere(aws, "https://aws.invalid")) == wanted
 
 
 def test_a_certificate_of_another_authority_is_not_trusted(aws: Aws, tmp_path: Path) -> None:
     with portal(tmp_path) as (address, ca):
         told = reason(aws, **elsewhere(aws, address))
-        assert told == "the certificate of localhost is not trusted: does ca name its CA?"
+        assert told == "the certificate of localhost is not trusted: does the option ca name its CA?"
         told = reason(aws, **elsewhere(aws, address), ca=str(ca))
-        assert told == "the answer is not one of AWS: is a proxy in between?"
+        assert told == "the answer does not come from AWS: is there a proxy?"
 
 
 def test_a_file_of_authorities_that_is_not_there(aws: Aws, tmp_path: Path) -> None:
     with portal(tmp_path) as (address, _):
         told = reason(aws, **elsewhere(aws, address), ca=str(tmp_path / "none.pem"))
-    assert told == "the certificate of localhost is not trusted: does ca name its CA?"
+    assert told == "the certificate of localhost is not trusted: does the option ca name its CA?"
 
 
 def test_a_server_that_does_not_answer_in_time() -> None:
@@ -354,7 +354,7 @@ def test_after_the_deadline_nothing_is_asked_and_all_that_was_listed_is_a_gap(aw
 
 def test_a_backend_without_regions_is_refused(aws: Aws) -> None:
     settings = aws.settings()
-    with pytest.raises(ConfigError, match="names no region"):
+    with pytest.raises(ConfigError, match="has no regions"):
         backend.connect(settings._replace(options={}), NOW)
 
 

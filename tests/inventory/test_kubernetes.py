@@ -14,7 +14,7 @@ import pytest
 
 from scanner.inventory.kubernetes import connect
 from scanner.model import Gap, Note
-from scanner.records import Dated, Fault, Record, Rotation, ValueMark, Strength
+from scanner.records import Dated, Fault, Record, Rotation, Strength, ValueMark
 from tests.support.kubernetes_server import (
     NOW,
     TOKEN,
@@ -214,7 +214,9 @@ def test_a_hash_that_two_runs_saw_dates_a_rotation_between_them(
     then = only(server, tmp_path, NOW - day, known=sightings(again))
     last = only(server, tmp_path, NOW, known=sightings(then))
     assert mark(last) != mark(first)
-    assert last.value_mark == ValueMark(mark=mark(last), after=NOW - 2 * day, by=NOW - day, last=NOW)
+    assert last.value_mark == ValueMark(
+        mark=mark(last), after=NOW - 2 * day, by=NOW - day, last=NOW
+    )
     assert last.dated
     assert (last.dated.earliest, last.dated.latest) == (NOW - 2 * day, NOW - day)
     assert last.dated.strength is Strength.BOUND
@@ -346,7 +348,7 @@ def test_a_token_of_a_service_account_is_a_fault_with_its_last_use(
     (fault,) = only(server, tmp_path).faults
     assert fault == Fault(
         rule="legacy-service-account-token",
-        detail="a token of the service account auditor that never ends, last used on 2026-11-23, "
+        detail="a token of the service account auditor that never expires, last used on 2026-11-23, "
         "invalid since 2026-11-24",
     )
 
@@ -354,7 +356,7 @@ def test_a_token_of_a_service_account_is_a_fault_with_its_last_use(
 def test_a_token_that_nobody_used_says_so(server: Server, tmp_path: Path) -> None:
     server.add("api/v1/secrets", secret("t", of="kubernetes.io/service-account-token"))
     (fault,) = only(server, tmp_path).faults
-    assert fault.detail.endswith("that it does not name that never ends, with no use on record")
+    assert fault.detail.endswith("(not named) that never expires, with no recorded use")
 
 
 def test_a_certificate_dates_the_key_that_is_made_with_it(server: Server, tmp_path: Path) -> None:
@@ -422,7 +424,7 @@ def test_a_secret_with_no_time_at_all_says_why(server: Server, tmp_path: Path) -
     server.add("api/v1/secrets", secret("db", creationTimestamp=None, managedFields=None))
     found = only(server, tmp_path)
     assert found.dated is None
-    assert "neither when it was made" in found.undated
+    assert "neither when it was created" in found.undated
 
 
 def test_values_in_the_annotation_of_kubectl_are_a_fault_and_dropped(
@@ -588,7 +590,7 @@ def mounting(server: Server, *statuses: Object, synced: bool = True) -> None:
 
 
 EARLY, LATE = "2026-11-20T08:00:00Z", "2026-11-22T08:00:00Z"
-BEHIND = "statefulset/a, with an older version by web-db since 2026-11-20 08:00 UTC"
+BEHIND = "statefulset/a, with an older version of web-db since 2026-11-20 08:00 UTC"
 
 
 def test_a_workload_that_has_an_older_version_mounted_than_another_is_stale(
@@ -693,7 +695,7 @@ def test_a_start_between_the_two_runs_proves_nothing(server: Server, tmp_path: P
     assert only(server, tmp_path, known=sightings(first)).stale == ()
 
 
-RELOADED = "deployment/web, running since 2026-11-20 08:00 UTC, which Reloader was to restart"
+RELOADED = "deployment/web, running since 2026-11-20 08:00 UTC, although Reloader should have restarted it"
 
 
 @pytest.mark.parametrize(
@@ -741,7 +743,7 @@ def test_the_vault_operator_is_named_where_it_was_to_restart_the_workload(
         edited("vaultstaticsecret", status={"secretMAC": encoded("replaced value")})
     ]
     (stale,) = only(server, tmp_path, known=sightings(first)).stale
-    assert stale.endswith("which its controller was to restart")
+    assert stale.endswith("although its controller should have restarted it")
 
 
 # What controllers could not do, and Secrets of other kinds.
@@ -790,7 +792,7 @@ def test_a_secret_that_a_controller_has_not_written_is_noted(
         Note(
             kind="unwritten",
             path="k8s://eks/prod/secret/smtp",
-            text="SealedSecret smtp is to write it, and it is not there",
+            text="SealedSecret smtp should create it, but it does not exist",
         )
     ]
 
@@ -803,7 +805,7 @@ def test_releases_of_helm_are_counted_and_are_no_secrets(server: Server, tmp_pat
         Note(
             kind="helm-releases",
             path="k8s://eks",
-            text="2 releases that Helm keeps as Secrets, with the values given to it",
+            text="2 Secrets contain Helm releases with the values given to Helm",
         )
     ]
 
@@ -819,7 +821,7 @@ def test_of_the_sealing_keys_the_newest_is_judged(
     found, *notes = read(server, tmp_path)
     assert isinstance(found, Record)
     assert (found.id, found.kind) == ("k8s://eks/prod/secret/key-2026-11-05", "sealing-key")
-    told = f"{len(older)} older sealing keys only open what was sealed with them"
+    told = f"{len(older)} older sealing keys only decrypt older sealed secrets"
     note = Note(kind="superseded", path="k8s://eks/prod/secret", text=told)
     assert notes == ([note] if older else [])
 

@@ -50,5 +50,5 @@ def replica_note(path: str, primary: str, regions: tuple[str, ...]) -> Note | No
     primary. Otherwise a note that it is not counted."""
     if primary in regions:
         return None
-    text = f"a replica of a secret in {primary}, a region that this backend does not read"
+    text = f"a replica whose primary is in {primary}, a region that this backend does not read"
     return Note(kind=NoteKind.REPLICA, path=path, text=text)
