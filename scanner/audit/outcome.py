@@ -89,11 +89,11 @@ def _findings(run: AuditRun, earlier: Sequence[Finding]) -> tuple[Finding, ...]:
     differences = run.judge.differences([*run.gaps, *left_out])
     found = [finding for each in run.results for finding in each.findings]
     found += identify(map(masked_finding, differences))
-    met = {finding.fingerprint for finding in found}
+    seen = {finding.fingerprint for finding in found}
     found += (
         each
         for each in earlier
-        if each.fingerprint not in met and each.resource and run.hides(each.resource.id)
+        if each.fingerprint not in seen and each.resource and run.hides(each.resource.id)
     )
     return tuple(found)
 
@@ -129,29 +129,29 @@ def _reach(result: BackendResult, run: AuditRun) -> Reach:
 def _before(run: AuditRun) -> dict[str, Words]:
     """What the previous run saw, without what this run could not read."""
     return {
-        name: changes.words(kept.verdict, kept.conditions)
-        for name, kept in run.state.secrets.items()
+        name: changes.words(saved.verdict, saved.conditions)
+        for name, saved in run.state.secrets.items()
         if not run.hides(name)
     }
 
 
 def state(run: AuditRun) -> State:
     """The state for the next run: what this run saw, and earlier entries that it could not read."""
-    secrets = {name: kept for name, kept in run.state.secrets.items() if run.hides(name)}
+    secrets = {name: saved for name, saved in run.state.secrets.items() if run.hides(name)}
     for result in run.results:
-        secrets |= _seen(result, run)
+        secrets |= _saved(result, run)
     return State(written=run.now, successes=_successes(run), secrets=secrets)
 
 
-def _seen(result: BackendResult, run: AuditRun) -> Iterator[tuple[str, SavedSecret]]:
+def _saved(result: BackendResult, run: AuditRun) -> Iterator[tuple[str, SavedSecret]]:
     for name, status in result.secrets.items():
-        record, was = result.records.get(name), run.state.secrets.get(name)
-        is_old = record is not None and was is not None and record is was.record
+        record, before = result.records.get(name), run.state.secrets.get(name)
+        is_old = record is not None and before is not None and record is before.record
         yield (
             name,
             SavedSecret(
                 backend=status.backend,
-                seen=was.seen if was and is_old else run.now,
+                seen=before.seen if before and is_old else run.now,
                 verdict=status.verdict,
                 conditions=status.conditions,
                 value_mark=result.value_marks.get(name),

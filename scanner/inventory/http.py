@@ -161,7 +161,7 @@ class HttpClient:
     def _wait(self, seconds: float, error: ReadError) -> None:
         """Raise the error if there is not enough time left to wait."""
         seconds = min(seconds, _MAX_PAUSE)
-        if seconds >= self._deadline.left():
+        if not self._deadline.allows(seconds):
             raise error
         time.sleep(seconds)
 

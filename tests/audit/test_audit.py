@@ -547,7 +547,7 @@ def test_a_backend_that_is_not_in_the_file_is_an_error_with_the_nearest_name(
     assert done.code == 2
     assert "unknown backend prd" in done.err
     assert "did you mean prod?" in done.err
-    assert "the operator's file has prod, other" in run(repository, "--backend=zzz").err
+    assert "the operator config has prod, other" in run(repository, "--backend=zzz").err
 
 
 def test_a_library_that_is_not_here_is_named_with_the_line_that_brings_it(tmp_path: Path) -> None:
@@ -555,7 +555,7 @@ def test_a_library_that_is_not_here_is_named_with_the_line_that_brings_it(tmp_pa
     done = run(repository)
     assert done.code == 2
     assert "a library for backend a is not installed" in done.err
-    assert "vault is read with far\n" in done.err
+    assert "vault needs far\n" in done.err
     assert "pip install 'keywatch[vault]'" in done.err
 
 
@@ -565,7 +565,7 @@ def test_options_that_cannot_be_are_an_error_before_anything_is_read(tmp_path: P
     settings_of(asked, [])
     done = run(place(tmp_path, operator=operator))
     assert (done.code, asked) == (2, [])
-    assert "the backend has no regions" in done.err
+    assert "the backend names no region" in done.err
 
 
 def test_permissions_are_printed_for_each_backend_and_nothing_is_read(repository: Path) -> None:

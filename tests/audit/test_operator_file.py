@@ -275,5 +275,5 @@ def test_none_and_one_that_is_not_there_are_usage_errors(repository: Path, tmp_p
     with pytest.raises(UsageError, match="no operator config was given") as caught:
         read(None, repository, repository)
     assert "--operator FILE or in KEYWATCH_OPERATOR" in caught.value.todo
-    with pytest.raises(KeywatchError, match=r"the operator's file \.\./x\.yaml cannot be read"):
+    with pytest.raises(KeywatchError, match=r"the operator config \.\./x\.yaml cannot be read"):
         read("../x.yaml", repository, repository)

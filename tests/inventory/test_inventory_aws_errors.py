@@ -253,7 +253,9 @@ def test_a_name_that_does_not_resolve_is_told_with_the_name(aws: Aws) -> None:
 def test_a_certificate_of_another_authority_is_not_trusted(aws: Aws, tmp_path: Path) -> None:
     with portal(tmp_path) as (address, ca):
         told = reason(aws, **elsewhere(aws, address))
-        assert told == "the certificate of localhost is not trusted: does the option ca name its CA?"
+        assert (
+            told == "the certificate of localhost is not trusted: does the option ca name its CA?"
+        )
         told = reason(aws, **elsewhere(aws, address), ca=str(ca))
         assert told == "the answer does not come from AWS: is there a proxy?"
 

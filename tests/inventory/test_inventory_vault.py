@@ -174,7 +174,9 @@ def test_the_policy_of_the_source_document_gives_no_dates_and_the_gap_says_why(b
     assert gaps([gap]) == [("denied", "vault://prod/-/kv-source/agentaskit/api-keys")]
     assert "read on kv-source/metadata/agentaskit/api-keys: denied" in str(gap)
     assert "list on metadata and read on data are not enough to read a date" in str(gap)
-    assert [*audit.excess()] == ["read on kv-source/data/agentaskit/api-keys: this path contains a value"]
+    assert [*audit.excess()] == [
+        "read on kv-source/data/agentaskit/api-keys: this path contains a value"
+    ]
 
 
 def test_a_folder_that_may_not_be_listed_is_one_gap(bao: Bao) -> None:
@@ -376,7 +378,9 @@ def test_a_root_token_is_beyond_need_as_a_whole(bao: Bao) -> None:
     bao.put("kv-root/app", key="one")
     audit = backend(settings(bao.address, token="root", mounts=["kv-root"]))
     assert len([*audit.read()]) == 1
-    assert [*audit.excess()] == ["its token is a root token: it may read every value and change everything"]
+    assert [*audit.excess()] == [
+        "its token is a root token: it may read every value and change everything"
+    ]
 
 
 def test_the_audit_log_would_show_a_request_for_a_value() -> None:

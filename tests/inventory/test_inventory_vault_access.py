@@ -118,7 +118,7 @@ def test_a_job_of_github_logs_in_with_the_token_that_github_gives_it(
         assert the_record(read(bao, auth, environ)).kind == "kv-v2"
         assert the_gap(read(bao, auth, environ | {"ACTIONS_ID_TOKEN_REQUEST_URL": ""})) == (
             "login",
-            "GitHub offers this job no OIDC token: give it `permissions: id-token: write`",
+            "GitHub offers this job no OIDC token: add `permissions: id-token: write`",
         )
     assert asked[0].path == "/token?api-version=2&audience=vault.example.org"
     assert asked[0].headers["Authorization"] == "Bearer made-up"
@@ -232,7 +232,7 @@ def test_no_variable_of_vaults_own_is_heeded(
 def test_an_entry_without_an_address_or_a_login_is_an_error() -> None:
     for left, missing in (("auth", "address"), ("address", "auth")):
         asked = Settings("prod", "vault", {left: "x"}, 1.0, {})
-        with pytest.raises(ConfigError, match=f"the backend prod has no {missing}"):
+        with pytest.raises(ConfigError, match=f"backend prod has no {missing}"):
             vault.connect(asked, datetime.now(UTC))
 
 

@@ -217,7 +217,7 @@ def test_who_may_not_list_the_mounts_is_told_to_name_them() -> None:
     with serving(answers({"/v1/sys/mounts": denied})) as address:
         kind, path, reason = the_gap(list(backend(settings(address, token=TOKEN)).read()))
     assert (kind, path) == ("denied", "vault://prod/-")
-    assert reason.startswith("read on sys/mounts: denied; grant it, or name the mounts")
+    assert reason.startswith("read on sys/mounts: denied; grant it, or list the mounts")
 
 
 def test_whoever_reads_no_further_leaves_nothing_running() -> None:

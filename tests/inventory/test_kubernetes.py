@@ -695,7 +695,9 @@ def test_a_start_between_the_two_runs_proves_nothing(server: Server, tmp_path: P
     assert only(server, tmp_path, known=sightings(first)).stale == ()
 
 
-RELOADED = "deployment/web, running since 2026-11-20 08:00 UTC, although Reloader should have restarted it"
+RELOADED = (
+    "deployment/web, running since 2026-11-20 08:00 UTC, although Reloader should have restarted it"
+)
 
 
 @pytest.mark.parametrize(

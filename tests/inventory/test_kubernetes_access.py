@@ -328,4 +328,4 @@ def test_rights_that_could_not_be_asked_for_are_told(server: Server, tmp_path: P
     login = Login(user={"token": "wrong"})
     file = kubeconfig(server, tmp_path, login)
     (said,) = connect(settings(kubeconfig=file), NOW).excess()
-    assert said.startswith("its rights could not be asked for: HTTP 401")
+    assert said.startswith("its excess permissions are unknown: HTTP 401")

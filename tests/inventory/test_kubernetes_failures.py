@@ -125,7 +125,7 @@ def test_a_server_that_cannot_be_reached_is_one_gap(
 def test_a_file_for_tls_that_is_none_is_one_gap(server: Server, tmp_path: Path) -> None:
     server.ca = b"no certificate"
     (gap,) = gaps(read(server, tmp_path))
-    assert gap.kind == "unreachable"
+    assert gap.kind == "tls"
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_server_that_asks_for_too_much_time_is_one_gap(
     server.interrupt = at_secrets(Reply(429, "", {"Retry-After": wait}))
     (gap,) = gaps(read(server, tmp_path, timeout=1.5))
     assert (gap.kind, gap.path) == ("throttled", "k8s://eks")
-    assert gap.reason.startswith("HTTP 429: it is asked too often")
+    assert gap.reason.startswith("HTTP 429: it receives too many requests")
 
 
 def test_a_failure_that_passes_leaves_no_trace(server: Server, tmp_path: Path) -> None:
@@ -397,7 +397,7 @@ def test_a_list_that_expires_for_good_is_a_gap_that_tells_how_far_it_got(
     assert len(ids(found)) == 500
     (gap,) = gaps(found)
     assert gap.kind == "expired"
-    assert gap.reason.endswith("gives no way to go on; 500 Secrets were read before")
+    assert gap.reason.endswith("the server cannot continue it; 500 Secrets were read before")
 
 
 def test_credentials_that_end_while_lists_are_read_are_one_gap(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
-from scanner.inventory.vault.engines import dynamic_role, static_role, undated
+from scanner.inventory.vault.engines import dynamic_role, static_role, unknown_age
 from scanner.inventory.vault.mounts import Entry, EntryType, dated, is_no_time, parse_time
 from scanner.inventory.vault.parallel_requests import Item
 from scanner.records import Record, Rotation, Strength
@@ -21,7 +21,9 @@ _UNITS = {"h": 3600, "m": 60, "s": 1}
 def _ldap_root(entry: Entry) -> Iterator[Item]:
     rotated_at = entry.data.get("last_bind_password_rotation")
     if is_no_time(rotated_at):
-        yield from undated("ldap-root", "Vault has not rotated it since it was configured", entry)
+        yield from unknown_age(
+            "ldap-root", "Vault has not rotated it since it was configured", entry
+        )
     else:
         rotation = dated(parse_time(rotated_at), "last_bind_password_rotation")
         yield Record(id=entry.id, kind="ldap-root", dated=rotation)
@@ -34,7 +36,9 @@ def _azure_root(entry: Entry) -> Iterator[Item]:
         entry.data.get("root_password_ttl"),
     )
     if is_no_time(end) or not period:
-        yield from undated("azure-root", "Vault has not rotated it since it was configured", entry)
+        yield from unknown_age(
+            "azure-root", "Vault has not rotated it since it was configured", entry
+        )
     else:
         field = "root_password_expiration_date - root_password_ttl"
         set_at = parse_time(end) - timedelta(seconds=_seconds(period))
@@ -68,7 +72,7 @@ def _gcp_account(entry: Entry) -> Iterator[Item]:
         yield Record(id=entry.id, kind="gcp-account", lifetime=lifetime)
     else:
         why = "Vault stores no time for its key: look for rotate-key in the audit log"
-        yield from undated("gcp-account", why, entry)
+        yield from unknown_age("gcp-account", why, entry)
 
 
 def _seconds(duration: object) -> int:
@@ -112,7 +116,7 @@ AWS = (
     ),
     EntryType(
         to_items=partial(
-            undated,
+            unknown_age,
             "aws-root",
             "Vault stores no time for it: look for rotate-root in the audit log",
         ),
@@ -148,7 +152,7 @@ GCP = (
     ),
     EntryType(
         to_items=partial(
-            undated,
+            unknown_age,
             "gcp-root",
             "Vault stores no time for it: look for rotate-root in the audit log",
         ),

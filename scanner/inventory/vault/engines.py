@@ -41,7 +41,7 @@ def dynamic_role(kind: str, entry: Entry) -> Iterator[Item]:
     yield Record(id=entry.id, kind=kind, lifetime=longest or entry.mount.longest_lease())
 
 
-def undated(kind: str, why: str, entry: Entry) -> Iterator[Item]:
+def unknown_age(kind: str, why: str, entry: Entry) -> Iterator[Item]:
     """A secret of unknown age, because Vault stores no time for it."""
     yield Record(id=entry.id, kind=kind, undated=why)
 
@@ -123,7 +123,7 @@ DATABASE = (
     ),
     EntryType(  # not read: it contains no date, and its address may contain the password
         to_items=partial(
-            undated,
+            unknown_age,
             "database-root",
             "Vault stores no time for it: look for rotate-root in the audit log",
         ),
@@ -144,7 +144,7 @@ TRANSIT = (
 PKI = (EntryType(to_items=_issuer, list_path="issuers/", read_path="issuer/", id_prefix="issuer/"),)
 SSH = (
     EntryType(
-        to_items=partial(undated, "ssh-ca", "Vault stores no time for an SSH CA"),
+        to_items=partial(unknown_age, "ssh-ca", "Vault stores no time for an SSH CA"),
         list_path=None,
         read_path="config/ca",
         id_prefix="config/ca",
