@@ -57,7 +57,7 @@ class Accounts:
         self._config = Config(
             connect_timeout=timeout,
             read_timeout=timeout,
-            proxies=dict.fromkeys(("http", "https"), proxy) if proxy else {},
+            proxies=dict.fromkeys(("http", "https"), str(proxy)) if proxy else {},
             **_OPTIONS,
         )
 
