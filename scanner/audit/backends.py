@@ -56,6 +56,17 @@ def chosen(configured: Sequence[BackendConfig], names: Iterable[str]) -> list[Ba
     return [known[name] for name in dict.fromkeys(names)] or [*configured]
 
 
+def settings(backend: BackendConfig, *, timeout: float, environ: Mapping[str, str]) -> Settings:
+    """What the backend is created from. `timeout` is in seconds."""
+    return Settings(
+        name=backend.name,
+        kind=backend.kind,
+        options=backend.options,
+        timeout=timeout,
+        environ=environ,
+    )
+
+
 def address(name: str, kind: str, modules: Modules) -> str:
     """The beginning of the canonical IDs of a backend's secrets: `vault://prod`."""
     return f"{load(kind, modules).SCHEME}://{name}"

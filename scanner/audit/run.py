@@ -18,7 +18,6 @@ from scanner.audit.state import State
 from scanner.configuration.operator import BackendConfig, OperatorConfig
 from scanner.console import Console, show_error
 from scanner.errors import OutputError, UsageError, unreadable
-from scanner.inventory.interface import Settings
 from scanner.masking import masked
 from scanner.model import Finding, Note, NoteKind, Outcome, Severity
 from scanner.policy import rules
@@ -98,7 +97,9 @@ def audit(
     finally:  # what was read is saved even after an interrupt
         written = _save_state(request, console, run)
     outcome = audit_outcome.outcome(run, earlier, notes, compare=request.since_last)
-    return FinishedAudit(outcome, written, files.config.fail_on, now, tree)
+    return FinishedAudit(
+        outcome=outcome, written=written, fail_on=files.config.fail_on, now=now, tree=tree
+    )
 
 
 def permissions(request: AuditRequest, console: Console, modules: backends.Modules) -> str:
@@ -107,7 +108,9 @@ def permissions(request: AuditRequest, console: Console, modules: backends.Modul
     root = Tree(request.path, console).root
     operator = operator_config.read(request.operator, console, root, backends.options(modules))
     chosen = backends.chosen(operator.backends, request.backends)
-    asked = (_settings(each, request, console) for each in chosen)
+    asked = (
+        backends.settings(each, timeout=request.timeout, environ=console.environ) for each in chosen
+    )
     return "\n".join(backends.permissions(each, modules) for each in asked)
 
 
@@ -115,16 +118,6 @@ def _refuse_contradictions(request: AuditRequest) -> None:
     for given, name in ((request.since_last, "--since-last"), (request.resume, "--resume")):
         if given and not request.state:
             raise UsageError(f"{name} needs the state of an earlier run", todo="add --state FILE")
-
-
-def _settings(backend: BackendConfig, request: AuditRequest, console: Console) -> Settings:
-    return Settings(
-        name=backend.name,
-        kind=backend.kind,
-        options=backend.options,
-        timeout=request.timeout,
-        environ=console.environ,
-    )
 
 
 def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first store
@@ -145,7 +138,7 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
     stores = [backends.store(each, modules) for each in operator.backends]
     judge = AuditJudge(tree, files, operator, stores, console.environ, now)
     settings = (
-        _settings(each, request, console)._replace(
+        backends.settings(each, timeout=request.timeout, environ=console.environ)._replace(
             known=state.known(each.name),
             fresh=state.fresh(each.name, now) if request.resume else {},
         )

@@ -229,14 +229,8 @@ def _operator(
         yield _fault("operator", error)
         return
     yield Check("operator", f"{given} is valid, {text.count(len(config.backends), 'backend')}")
-    for entry in config.backends:
-        settings = Settings(
-            name=entry.name,
-            kind=entry.kind,
-            options=entry.options,
-            timeout=_TIMEOUT,
-            environ=console.environ,
-        )
+    for backend in config.backends:
+        settings = backends.settings(backend, timeout=_TIMEOUT, environ=console.environ)
         yield _backend(settings, modules, now)
 
 

@@ -31,19 +31,35 @@ _FIRST_BYTES = 128  # enough to see the kind of an answer
 _CHUNK = 1 << 18
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
+
+class _Failure(NamedTuple):
+    """An exception, the kind and reason of its gap, and whether another attempt may succeed."""
+
+    error: type[Exception]
+    kind: str
+    reason: str
+    temporary: bool = False
+
+
 # urllib3's exceptions inherit from each other, so the first matching row counts.
-_FAILURES: tuple[tuple[type[Exception], str, str, bool], ...] = (
-    (exceptions.SSLError, "tls", "the TLS connection failed", False),
-    (exceptions.NameResolutionError, "unreachable", "its name cannot be resolved", True),
-    (exceptions.ProxyError, "unreachable", "the proxy cannot connect to it", True),
-    (exceptions.NewConnectionError, "unreachable", "no connection", True),
-    (exceptions.TimeoutError, "unreachable", "it did not answer in time", True),
-    (ValueError, "unreachable", "its address or the token for it is malformed", False),
-    (OSError, "unreachable", "a file of its configuration cannot be read", False),
-    (exceptions.HTTPError, "unreachable", "the connection broke off", True),
+_FAILURES = (
+    _Failure(exceptions.SSLError, "tls", "the TLS connection failed"),
+    _Failure(
+        exceptions.NameResolutionError,
+        "unreachable",
+        "its name cannot be resolved",
+        temporary=True,
+    ),
+    _Failure(
+        exceptions.ProxyError, "unreachable", "the proxy cannot connect to it", temporary=True
+    ),
+    _Failure(exceptions.NewConnectionError, "unreachable", "no connection", temporary=True),
+    _Failure(exceptions.TimeoutError, "unreachable", "it did not answer in time", temporary=True),
+    _Failure(ValueError, "unreachable", "its address or the token for it is malformed"),
+    _Failure(OSError, "unreachable", "a file of its configuration cannot be read"),
+    _Failure(exceptions.HTTPError, "unreachable", "the connection broke off", temporary=True),
 )
-"""Exception; kind and reason of the gap; whether another attempt may succeed."""
-_FAILURE_TYPES = tuple(failure for failure, _, _, _ in _FAILURES)
+_FAILURE_TYPES = tuple(failure.error for failure in _FAILURES)
 
 T = TypeVar("T")
 Pool: TypeAlias = PoolManager | HTTPConnectionPool
@@ -191,12 +207,9 @@ def _host(address: str) -> str:
 
 def _explained(error: Exception) -> ReadError:
     """The error in keywatch's words: the library's texts name objects, hosts and targets."""
-    kind, reason, temporary = next(
-        (kind, reason, temporary)
-        for failure, kind, reason, temporary in _FAILURES
-        if isinstance(error, failure)
-    )
-    return ReadError(kind, reason + _detail(error), temporary=temporary)
+    failure = next(each for each in _FAILURES if isinstance(error, each.error))
+    reason = failure.reason + _detail(error)
+    return ReadError(failure.kind, reason, temporary=failure.temporary)
 
 
 def _detail(error: Exception) -> str:

@@ -954,7 +954,7 @@ def test_a_live_finding_is_allowed_by_the_id_that_the_audit_prints(
     code, said = allow(keywatch, repository, late["id"])
     assert (code, "allowed already" in said) == (2, True)
     code, said = allow(keywatch, repository, "0123456789ab")
-    assert (code, "need --audit FILE" in said) == (2, True)
+    assert (code, "add --audit FILE" in said) == (2, True)
 
 
 def test_the_commands_that_an_audit_shows_accept_a_finding(

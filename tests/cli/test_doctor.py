@@ -139,7 +139,7 @@ def test_each_baseline_is_counted_and_a_broken_one_is_a_problem(
     assert "there is none" in diagnosed(repo)[1]["baseline"]
     grow(repo, {"a.py": f'TOKEN = "{token()}"\n'})
     assert keywatch("baseline", "create", cwd=repo).returncode == 0
-    assert ".keywatch.baseline: 1 finding" in diagnosed(repo)[1]["baseline"]
+    assert ".keywatch.baseline: 1 accepted finding" in diagnosed(repo)[1]["baseline"]
     grow(repo, {".secrets.baseline": "{"})
     code, checks = diagnosed(repo)
     assert code == 1
@@ -150,7 +150,7 @@ def test_a_baseline_of_detect_secrets_is_counted(repo: Path, keywatch: Keywatch)
     grow(repo, {"a.py": f'TOKEN = "{token()}"\n'})
     assert keywatch("baseline", "create", "--detect-secrets=exact", cwd=repo).returncode == 0
     checks = keywatch("doctor", cwd=repo).stdout.decode()
-    assert re.search(r"ok       baseline    \.secrets\.baseline: \d+ finding", checks)
+    assert re.search(r"ok       baseline    \.secrets\.baseline: \d+ accepted finding", checks)
 
 
 @POSIX
@@ -163,7 +163,7 @@ def test_a_cache_that_others_may_write_to_is_a_problem(
     _, checks = diagnosed(repo)
     assert "open to others" in checks["cache"]
     assert "do: allow only yourself to use the folder: chmod 700" in checks["cache"]
-    assert "compiled anew in each run do: mend the cache" in checks["matcher"]
+    assert "compiled again in each run do: repair the cache" in checks["matcher"]
 
 
 def test_a_cache_without_a_place_is_a_problem(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ def test_what_reads_long_histories_is_told_and_whether_it_loads(
     monkeypatch.setattr(checks, "_version", lambda _: None)
     line = diagnosed(repo)[1]["history"]
     assert line.startswith("ok ")
-    assert "with keywatch[history], long ones take less time" in line
+    assert "long histories take less time with keywatch[history]" in line
 
 
 def test_without_the_linear_engine_it_says_what_that_means(

@@ -204,15 +204,15 @@ def test_a_hash_that_two_runs_saw_dates_a_rotation_between_them(
     server.add("api/v1/secrets", secret("db", annotations={HASH: "one"}))
     day = timedelta(days=1)
     first = only(server, tmp_path, NOW - 3 * day)
-    again = only(server, tmp_path, NOW - 2 * day, known=sightings(first))
+    again = only(server, tmp_path, NOW - 2 * day, known=value_marks(first))
     assert again.value_mark == ValueMark(
         mark=mark(first), after=None, by=NOW - 3 * day, last=NOW - 2 * day
     )
     metadata = server.objects["api/v1/secrets"][0]["metadata"]
     metadata["annotations"][HASH] = "two"
     metadata["managedFields"] = [owner("f:data", "2026-11-24T11:00:00Z", "password")]
-    then = only(server, tmp_path, NOW - day, known=sightings(again))
-    last = only(server, tmp_path, NOW, known=sightings(then))
+    then = only(server, tmp_path, NOW - day, known=value_marks(again))
+    last = only(server, tmp_path, NOW, known=value_marks(then))
     assert mark(last) != mark(first)
     assert last.value_mark == ValueMark(
         mark=mark(last), after=NOW - 2 * day, by=NOW - day, last=NOW
@@ -233,18 +233,18 @@ def test_a_hash_that_is_made_in_another_way_is_no_rotation(server: Server, tmp_p
     server.add("api/v1/secrets", secret("db", annotations={HASH: "0" * 32}))
     first = only(server, tmp_path, NOW - timedelta(days=1))
     server.objects["api/v1/secrets"][0]["metadata"]["annotations"][HASH] = "0" * 56
-    found = only(server, tmp_path, known=sightings(first))
+    found = only(server, tmp_path, known=value_marks(first))
     assert found.value_mark == ValueMark(mark=mark(found), after=None, by=NOW, last=NOW)
 
 
 def test_a_state_from_the_future_is_not_believed(server: Server, tmp_path: Path) -> None:
     server.add("api/v1/secrets", secret("db", annotations={HASH: "one"}))
     later = only(server, tmp_path, NOW + timedelta(days=1))
-    found = only(server, tmp_path, NOW, known=sightings(later))
+    found = only(server, tmp_path, NOW, known=value_marks(later))
     assert found.value_mark == ValueMark(mark=mark(found), after=None, by=NOW, last=NOW)
 
 
-def sightings(found: Record) -> dict[str, ValueMark]:
+def value_marks(found: Record) -> dict[str, ValueMark]:
     return {found.id: found.value_mark} if found.value_mark else {}
 
 
@@ -348,8 +348,8 @@ def test_a_token_of_a_service_account_is_a_fault_with_its_last_use(
     (fault,) = only(server, tmp_path).faults
     assert fault == Fault(
         rule="legacy-service-account-token",
-        detail="a token of the service account auditor that never expires, last used on 2026-11-23, "
-        "invalid since 2026-11-24",
+        detail="a token of the service account auditor that never expires, "
+        "last used on 2026-11-23, invalid since 2026-11-24",
     )
 
 
@@ -683,7 +683,7 @@ def test_a_change_that_two_runs_saw_makes_consumers_stale(server: Server, tmp_pa
     first = only(server, tmp_path, NOW - timedelta(days=2))
     assert first.stale == ()
     server.objects["api/v1/secrets"][0]["metadata"]["annotations"][HASH] = "two"
-    second = only(server, tmp_path, known=sightings(first))
+    second = only(server, tmp_path, known=value_marks(first))
     assert second.stale == ("deployment/web, running since 2026-11-20 08:00 UTC",)
 
 
@@ -692,7 +692,7 @@ def test_a_start_between_the_two_runs_proves_nothing(server: Server, tmp_path: P
     server.add("api/v1/secrets", secret("db", annotations={HASH: "one"}))
     first = only(server, tmp_path, NOW - timedelta(days=2))
     server.objects["api/v1/secrets"][0]["metadata"]["annotations"][HASH] = "two"
-    assert only(server, tmp_path, known=sightings(first)).stale == ()
+    assert only(server, tmp_path, known=value_marks(first)).stale == ()
 
 
 RELOADED = (
@@ -744,7 +744,7 @@ def test_the_vault_operator_is_named_where_it_was_to_restart_the_workload(
     server.objects[kept] = [
         edited("vaultstaticsecret", status={"secretMAC": encoded("replaced value")})
     ]
-    (stale,) = only(server, tmp_path, known=sightings(first)).stale
+    (stale,) = only(server, tmp_path, known=value_marks(first)).stale
     assert stale.endswith("although its controller should have restarted it")
 
 

@@ -77,7 +77,9 @@ class Reader:
     ) -> Iterator[tuple[str, ReadSecret]]:
         at = self._regions[0] if region == _GLOBAL else region
         client = self._accounts.client(account.session, service, at)
-        yield from _LISTED[service](ServiceRegion(client, region, self._regions, self._now))
+        yield from _LISTED[service](
+            ServiceRegion(client=client, region=region, regions=self._regions, now=self._now)
+        )
 
     def _simulated(self, account: Account) -> Sequence[str] | None:
         """The excessive actions that AWS would allow. None if it does not say."""

@@ -20,25 +20,29 @@ from scanner.records import ENDLESS, Record
 
 def group_step(namespace: Namespace, group: str) -> Step:
     """The step that reads a group in one namespace."""
-    return Step(namespace.id(_MOUNTS[group]), partial(_GROUPS[group], namespace), advice=_ADVICE)
+    return Step(
+        id=namespace.id(_MOUNTS[group]), run=partial(_GROUPS[group], namespace), advice=_ADVICE
+    )
 
 
 def _app_roles(namespace: Namespace) -> Iterator[StepResult]:
     methods = namespace.client.sys.list_auth_methods()["data"]
     paths = sorted(path for path, method in methods.items() if method["type"] == "approle")
     mounts = [Mount(namespace, f"auth/{path.strip('/')}") for path in paths]
-    return (Step(mount.id(), partial(_roles, mount)) for mount in mounts)
+    return (Step(id=mount.id(), run=partial(_roles, mount)) for mount in mounts)
 
 
 def _roles(mount: Mount) -> Iterator[StepResult]:
     roles = mount.names("role/")
-    return (Step(mount.id(f"role/{role}"), partial(_secret_ids, mount, role)) for role in roles)
+    return (
+        Step(id=mount.id(f"role/{role}"), run=partial(_secret_ids, mount, role)) for role in roles
+    )
 
 
 def _secret_ids(mount: Mount, role: str) -> Iterator[StepResult]:
     accessors = mount.names(f"role/{role}/secret-id/")
     return (
-        EntryRead(mount.id(below), partial(_secret_id, mount, role, accessor, below))
+        EntryRead(id=mount.id(below), run=partial(_secret_id, mount, role, accessor, below))
         for accessor in accessors
         for below in [f"role/{role}/secret-id/{accessor}"]
     )
@@ -62,7 +66,9 @@ def _tokens(namespace: Namespace) -> Iterator[StepResult]:
     accessors = mount.names("accessors/")
     leases = _longest_leases(namespace)
     return (
-        EntryRead(mount.id(below), partial(_token, mount, accessor, below, leases), _ADVICE)
+        EntryRead(
+            id=mount.id(below), run=partial(_token, mount, accessor, below, leases), advice=_ADVICE
+        )
         for accessor in accessors
         for below in [f"accessors/{accessor}"]
     )

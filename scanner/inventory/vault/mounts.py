@@ -116,7 +116,7 @@ class EntryType(NamedTuple):
 def read_step(mount: Mount, entry_type: EntryType, folder: str = "") -> Step:
     """The step that reads all entries of a type, or those in a folder (`app/`)."""
     run = partial(_only if entry_type.list_path is None else _listed, mount, entry_type, folder)
-    return Step(mount.id(entry_type.id_prefix + folder), run)
+    return Step(id=mount.id(entry_type.id_prefix + folder), run=run)
 
 
 def _listed(mount: Mount, entry_type: EntryType, folder: str) -> Iterator[StepResult]:
@@ -141,7 +141,9 @@ def _each(mount: Mount, entry_type: EntryType, names: Sequence[str]) -> Iterator
         elif entry_type.read_path is None:
             yield from entry_type.to_items(entry)
         else:
-            yield EntryRead(entry.id, partial(_read, entry, entry_type, name), entry_type.advice)
+            yield EntryRead(
+                id=entry.id, run=partial(_read, entry, entry_type, name), advice=entry_type.advice
+            )
 
 
 def _read(entry: Entry, entry_type: EntryType, name: str) -> Sequence[Item]:

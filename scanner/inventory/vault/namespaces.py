@@ -54,15 +54,15 @@ def steps(connection: Connection) -> Iterator[Step]:
     """The steps that read each configured namespace and, if asked for, those below it."""
     for path, deep in options.namespaces(connection.options):
         namespace = connection.namespace(path)
-        yield Step(namespace.id(), partial(_namespace, connection, namespace))
+        yield Step(id=namespace.id(), run=partial(_namespace, connection, namespace))
         if deep:
-            yield Step(namespace.id(), partial(_below, connection, namespace))
+            yield Step(id=namespace.id(), run=partial(_below, connection, namespace))
 
 
 def _below(connection: Connection, namespace: Namespace) -> Iterator[Step]:
     names = Mount(namespace, "sys").names("namespaces/")
     return (
-        Step(inner.id(), partial(run, connection, inner))
+        Step(id=inner.id(), run=partial(run, connection, inner))
         for name in names
         for inner in [connection.namespace(f"{namespace.path}/{name}".strip("/"))]
         for run in (_namespace, _below)
@@ -92,11 +92,11 @@ def _with_orphans(namespace: Namespace) -> tuple[Namespace, Sequence[Gap]]:
 def _engines(connection: Connection, namespace: Namespace) -> Iterator[Step]:
     names = connection.options.get("mounts")
     if not names:
-        yield Step(namespace.id(), partial(_mounts, namespace), advice=_NAME_THE_MOUNTS)
+        yield Step(id=namespace.id(), run=partial(_mounts, namespace), advice=_NAME_THE_MOUNTS)
     for name in names or ():
         # A name with slashes may be a mount, or a mount and a folder.
         path = namespace.id() if "/" in name else namespace.id(name)
-        yield Step(path, partial(_named, namespace, name.strip("/")), advice=_NO_MOUNT)
+        yield Step(id=path, run=partial(_named, namespace, name.strip("/")), advice=_NO_MOUNT)
 
 
 def _groups(connection: Connection, namespace: Namespace) -> Iterator[Step]:
