@@ -28,7 +28,7 @@ def group_step(namespace: Namespace, group: str) -> Step:
 def _app_roles(namespace: Namespace) -> Iterator[StepResult]:
     methods = namespace.client.sys.list_auth_methods()["data"]
     paths = sorted(path for path, method in methods.items() if method["type"] == "approle")
-    mounts = [Mount(namespace, f"auth/{path.strip('/')}") for path in paths]
+    mounts = [Mount(namespace=namespace, path=f"auth/{path.strip('/')}") for path in paths]
     return (Step(id=mount.id(), run=partial(_roles, mount)) for mount in mounts)
 
 
@@ -62,7 +62,7 @@ def _secret_id(mount: Mount, role: str, accessor: str, below: str) -> Sequence[I
 
 
 def _tokens(namespace: Namespace) -> Iterator[StepResult]:
-    mount = Mount(namespace, "auth/token")
+    mount = Mount(namespace=namespace, path="auth/token")
     accessors = mount.names("accessors/")
     leases = _longest_leases(namespace)
     return (
@@ -77,7 +77,7 @@ def _tokens(namespace: Namespace) -> Iterator[StepResult]:
 def _longest_leases(namespace: Namespace) -> Mapping[str, int]:
     """How long tokens can be renewed, by the path of the auth method that issues them."""
     methods = namespace.client.sys.list_auth_methods()["data"]
-    mounts = [Mount(namespace, f"auth/{path.strip('/')}") for path in methods]
+    mounts = [Mount(namespace=namespace, path=f"auth/{path.strip('/')}") for path in methods]
     return {f"{mount.path}/": mount.longest_lease() for mount in mounts}
 
 

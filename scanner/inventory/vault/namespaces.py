@@ -60,7 +60,7 @@ def steps(connection: Connection) -> Iterator[Step]:
 
 
 def _below(connection: Connection, namespace: Namespace) -> Iterator[Step]:
-    names = Mount(namespace, "sys").names("namespaces/")
+    names = Mount(namespace=namespace, path="sys").names("namespaces/")
     return (
         Step(id=inner.id(), run=partial(run, connection, inner))
         for name in names
@@ -108,7 +108,7 @@ def _groups(connection: Connection, namespace: Namespace) -> Iterator[Step]:
 def _mounts(namespace: Namespace) -> Iterator[StepResult]:
     found = namespace.client.sys.list_mounted_secrets_engines()["data"]
     mounts = [
-        (Mount(namespace, path.strip("/")), engine_type(description))
+        (Mount(namespace=namespace, path=path.strip("/")), engine_type(description))
         for path, description in sorted(found.items())
     ]
     return (result for mount, engine in mounts for result in _read(mount, engine))
@@ -122,7 +122,7 @@ def _named(namespace: Namespace, name: str) -> Iterator[StepResult]:
     if not f"{name}/".startswith(f"{path}/"):
         raise ValueError("the path of another mount")
     folder = name.removeprefix(path).strip("/")
-    mount = Mount(namespace, path)
+    mount = Mount(namespace=namespace, path=path)
     engine = engine_type(description)
     if engine not in ENGINES:
         reason = f"keywatch does not support its engine: {shortened(engine)}"
