@@ -70,7 +70,7 @@ def load(path: str) -> State:
     """
     try:
         with open(path, "rb") as file:
-            return _state(json.load(file))
+            return _state_from_json(json.load(file))
     except FileNotFoundError:
         return State()
     except OSError as error:
@@ -84,49 +84,53 @@ def load(path: str) -> State:
 
 def save(path: str, state: State) -> None:
     """Replace the file. Only its owner can read it. OutputError if it cannot be written."""
-    files.write_pieces(path, (line.encode() for line in _text(state)), private=True)
+    files.write_pieces(path, (line.encode() for line in _json_text(state)), private=True)
 
 
-def _text(state: State) -> Iterator[str]:
+def _json_text(state: State) -> Iterator[str]:
     """The JSON text, with one secret on each line."""
-    head: Json = {"schema_version": VERSION, "written_at": _text_of(state.written)}
-    head["successes"] = {name: _text_of(when) for name, when in sorted(state.successes.items())}
+    head: Json = {"schema_version": VERSION, "written_at": _time_to_json(state.written)}
+    head["successes"] = {
+        name: _time_to_json(when) for name, when in sorted(state.successes.items())
+    }
     yield json.dumps(head)[:-1] + ', "secrets": {'
     separator = "\n"
     for name, saved in sorted(state.secrets.items()):
-        yield f"{separator}{json.dumps(name)}: {json.dumps(_saved(saved))}"
+        yield f"{separator}{json.dumps(name)}: {json.dumps(_secret_to_json(saved))}"
         separator = ",\n"
     yield "\n}}\n"
 
 
-def _state(data: Any) -> State:
+def _state_from_json(data: Any) -> State:
     if data["schema_version"] != VERSION:
         raise ValueError
     return State(
-        written=_moment(data["written_at"]),
+        written=_optional_time(data["written_at"]),
         successes={name: _time(when) for name, when in data["successes"].items()},
-        secrets={name: _saved_of(item) for name, item in data["secrets"].items()},
+        secrets={name: _secret_from_json(item) for name, item in data["secrets"].items()},
     )
 
 
-def _saved(saved: SavedSecret) -> Json:
+def _secret_to_json(saved: SavedSecret) -> Json:
     data: Json = {
         "backend": saved.backend,
-        "seen": _text_of(saved.seen),
+        "seen": _time_to_json(saved.seen),
         "verdict": saved.verdict,
         "conditions": saved.conditions,
     }
     if saved.value_mark:
-        data["value_mark"] = _sighting(saved.value_mark)
+        data["value_mark"] = _mark_to_json(saved.value_mark)
     if saved.record:
-        data["record"] = _record(saved.record)
+        data["record"] = _record_to_json(saved.record)
     return data
 
 
-def _saved_of(item: Json) -> SavedSecret:
-    value_mark = _sighting_of(item.get("value_mark"))
+def _secret_from_json(item: Json) -> SavedSecret:
+    value_mark = _mark_from_json(item.get("value_mark"))
     record = (
-        _record_of(item["record"])._replace(value_mark=value_mark) if "record" in item else None
+        _record_from_json(item["record"])._replace(value_mark=value_mark)
+        if "record" in item
+        else None
     )
     return SavedSecret(
         backend=str(item["backend"]),
@@ -138,85 +142,85 @@ def _saved_of(item: Json) -> SavedSecret:
     )
 
 
-def _record(record: Record) -> Json:
+def _record_to_json(record: Record) -> Json:
     data = record._asdict() | {
-        "dated": _dated(record.dated),
+        "dated": _dated_to_json(record.dated),
         "tags": {masked(name): masked(text) for name, text in record.tags.items()},
         "keys": None if record.keys is None else [*map(masked, record.keys)],
-        "rotation": _rotation(record.rotation),
-        "superseded": _text_of(record.superseded),
+        "rotation": _rotation_to_json(record.rotation),
+        "superseded": _time_to_json(record.superseded),
         "faults": [fault._asdict() for fault in record.faults],
     }
     del data["value_mark"]  # it is stored beside the record
     return data
 
 
-def _sighting(value_mark: ValueMark) -> Json:
+def _mark_to_json(value_mark: ValueMark) -> Json:
     return {
         "mark": value_mark.mark,
-        "after": _text_of(value_mark.after),
-        "by": _text_of(value_mark.by),
-        "last": _text_of(value_mark.last),
+        "after": _time_to_json(value_mark.after),
+        "by": _time_to_json(value_mark.by),
+        "last": _time_to_json(value_mark.last),
     }
 
 
-def _sighting_of(item: Json | None) -> ValueMark | None:
+def _mark_from_json(item: Json | None) -> ValueMark | None:
     if item is None:
         return None
-    after, by, last = _moment(item["after"]), _time(item["by"]), _time(item["last"])
+    after, by, last = _optional_time(item["after"]), _time(item["by"]), _time(item["last"])
     return ValueMark(mark=str(item["mark"]), after=after, by=by, last=last)
 
 
-def _rotation(rotation: Rotation | None) -> Json | None:
-    return rotation._asdict() | {"due": _text_of(rotation.due)} if rotation else None
+def _rotation_to_json(rotation: Rotation | None) -> Json | None:
+    return rotation._asdict() | {"due": _time_to_json(rotation.due)} if rotation else None
 
 
-def _dated(dated: Dated | None) -> Json | None:
+def _dated_to_json(dated: Dated | None) -> Json | None:
     if dated is None:
         return None
     return dated._asdict() | {
-        "earliest": _text_of(dated.earliest),
-        "latest": _text_of(dated.latest),
+        "earliest": _time_to_json(dated.earliest),
+        "latest": _time_to_json(dated.latest),
     }
 
 
-def _record_of(item: Json) -> Record:
+def _record_from_json(item: Json) -> Record:
     return Record(**item)._replace(
-        dated=_dated_of(item["dated"]),
+        dated=_dated_from_json(item["dated"]),
         tags={str(name): str(text) for name, text in item["tags"].items()},
         keys=None if item["keys"] is None else tuple(map(str, item["keys"])),
-        rotation=_rotation_of(item["rotation"]),
+        rotation=_rotation_from_json(item["rotation"]),
         lifetime=None if item["lifetime"] is None else int(item["lifetime"]),
-        superseded=_moment(item["superseded"]),
+        superseded=_optional_time(item["superseded"]),
         stale=tuple(map(str, item["stale"])),
         faults=tuple(Fault(**fault) for fault in item["faults"]),
     )
 
 
-def _rotation_of(item: Json | None) -> Rotation | None:
+def _rotation_from_json(item: Json | None) -> Rotation | None:
     if item is None:
         return None
     return Rotation(
-        period=int(item["period"]), due=_moment(item["due"]), failing=str(item["failing"])
+        period=int(item["period"]), due=_optional_time(item["due"]), failing=str(item["failing"])
     )
 
 
-def _dated_of(item: Json | None) -> Dated | None:
+def _dated_from_json(item: Json | None) -> Dated | None:
     if item is None:
         return None
     return Dated(
-        earliest=_moment(item["earliest"]),
-        latest=_moment(item["latest"]),
+        earliest=_optional_time(item["earliest"]),
+        latest=_optional_time(item["latest"]),
         field=str(item["field"]),
         strength=Strength(item["strength"]),
     )
 
 
-def _text_of(when: datetime | None) -> str | None:
+def _time_to_json(when: datetime | None) -> str | None:
     return when.isoformat() if when else None
 
 
-def _moment(text: str | None) -> datetime | None:
+def _optional_time(text: str | None) -> datetime | None:
     return _time(text) if text else None
 
 
