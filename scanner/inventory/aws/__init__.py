@@ -87,7 +87,7 @@ OPTIONS: Mapping[str, Any] = {
 
 def connect(settings: Settings, now: datetime) -> Backend:
     """The accounts in `settings`. ConfigError if there is no region."""
-    from scanner.inventory.aws.reader import Reader
+    from scanner.inventory.aws.backend import AwsBackend
 
     if not settings.options.get("regions"):
         raise ConfigError(
@@ -95,7 +95,7 @@ def connect(settings: Settings, now: datetime) -> Backend:
             why="keywatch cannot know which regions you use",
             todo="add regions: [eu-central-1, …]",
         )
-    return Reader(settings, now)
+    return AwsBackend(settings, now)
 
 
 def scopes(options: Options) -> Iterator[str]:

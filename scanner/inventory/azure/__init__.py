@@ -75,7 +75,7 @@ OPTIONS: Mapping[str, Any] = {
 
 def connect(settings: Settings, now: datetime) -> Backend:  # noqa: ARG001 - all dates are absolute
     """The vaults in `settings`. ConfigError if there are none."""
-    from scanner.inventory.azure.reader import Reader
+    from scanner.inventory.azure.backend import AzureBackend
 
     if not settings.options.get("vaults"):
         raise ConfigError(
@@ -83,7 +83,7 @@ def connect(settings: Settings, now: datetime) -> Backend:  # noqa: ARG001 - all
             why="keywatch does not search for vaults",
             todo="add vaults: [https://NAME.vault.azure.net]",
         )
-    return Reader(settings)
+    return AzureBackend(settings)
 
 
 def scopes(options: Options) -> Sequence[str]:  # noqa: ARG001 - everything

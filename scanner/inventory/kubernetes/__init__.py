@@ -42,9 +42,9 @@ def connect(settings: Settings, now: datetime) -> Backend:
 
     The second applies if neither `context` nor `kubeconfig` is given.
     """
-    from scanner.inventory.kubernetes.cluster import Cluster
+    from scanner.inventory.kubernetes.backend import KubernetesBackend
 
-    return Cluster(settings, now)
+    return KubernetesBackend(settings, now)
 
 
 def permissions(settings: Settings) -> str:

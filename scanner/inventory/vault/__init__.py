@@ -31,9 +31,9 @@ VARIABLES = Variables()
 
 def connect(settings: Settings, now: datetime) -> Backend:
     """The server in `settings`. ConfigError if its address or the login is missing."""
-    from scanner.inventory.vault.backend import Vault
+    from scanner.inventory.vault.backend import VaultBackend
 
     for key in ("address", "auth"):
         if key not in settings.options:
             raise ConfigError(f"backend {settings.name} has no {key}", todo=f"add {key}: …")
-    return Vault(settings, now)
+    return VaultBackend(settings, now)

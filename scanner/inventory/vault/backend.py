@@ -14,12 +14,12 @@ from scanner.inventory.interface import Settings
 from scanner.inventory.threads import WORKERS
 from scanner.inventory.vault import login, namespaces, required_permissions
 from scanner.inventory.vault.api import Answer, VaultApi
-from scanner.inventory.vault.errors import parsing
 from scanner.inventory.vault.hvac_client import hvac_client
 from scanner.inventory.vault.mounts import canonical
 from scanner.inventory.vault.namespaces import Connection
 from scanner.inventory.vault.options import home
 from scanner.inventory.vault.parallel_requests import Item, run_steps
+from scanner.inventory.vault.parsing import parsing
 from scanner.model import Note, NoteKind
 
 _MAX_SKEW = timedelta(minutes=1)
@@ -31,7 +31,7 @@ _UNAVAILABLE = {
 _STANDBY = {429, 473}
 
 
-class Vault:
+class VaultBackend:
     """One server that the operator config names."""
 
     def __init__(self, settings: Settings, now: datetime) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from scanner.inventory.errors import ReadError, gap
 from scanner.inventory.threads import WORKERS, Workers
-from scanner.inventory.vault.errors import parsing
+from scanner.inventory.vault.parsing import parsing
 from scanner.model import Gap, Note, NoteKind
 from scanner.records import Record
 

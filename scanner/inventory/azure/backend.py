@@ -50,7 +50,7 @@ class _Properties(Protocol):
     def tags(self) -> dict[str, str] | None: ...
 
 
-class Reader:
+class AzureBackend:
     """A Backend (see interface.py)."""
 
     def __init__(self, settings: Settings) -> None:

@@ -28,7 +28,7 @@ _LISTED: Mapping[str, Callable[[ServiceRegion[Any]], Iterator[tuple[str, ReadSec
 }
 
 
-class Reader:
+class AwsBackend:
     """A Backend (see interface.py)."""
 
     def __init__(self, settings: Settings, now: datetime) -> None:

@@ -65,7 +65,7 @@ class _Reports:
             self.controllers[key].append(report)
 
 
-class Cluster:
+class KubernetesBackend:
     """A Backend (see interface.py)."""
 
     def __init__(self, settings: Settings, now: datetime) -> None:
