@@ -34,7 +34,7 @@ from scanner.repository import policy_files
 from scanner.repository.tree import Tree
 from scanner.scan import baselines
 
-_PATIENCE = 30.0  # seconds for each backend
+_TIMEOUT = 30.0  # seconds for each backend
 _FRAMEWORK = "pre-commit"
 _HEAD = 4096  # bytes of a hook that say whose it is
 
@@ -229,8 +229,8 @@ def _operator(
         yield _fault("operator", error)
         return
     yield Check("operator", f"{given} is valid, {text.count(len(config.backends), 'backend')}")
-    for entry in config.backends:
-        settings = Settings(entry.name, entry.kind, entry.options, _PATIENCE, console.environ)
+    for backend in config.backends:
+        settings = backends.settings(backend, timeout=_TIMEOUT, environ=console.environ)
         yield _backend(settings, modules, now)
 
 

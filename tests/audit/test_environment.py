@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.audit import environment
+from scanner.audit import backends, environment
 from tests.support.helpers import Keywatch, grow
 
 KEPT = {
@@ -35,7 +35,7 @@ KEPT = {
 )
 def test_what_leads_elsewhere_is_taken_out_and_credentials_stay(name: str) -> None:
     environ = KEPT | {name: "attacker.example"}
-    environment.clear(environ)
+    environment.clear(environ, backends.variables(backends.BACKENDS))
     assert environ == KEPT | {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
 
 
@@ -55,7 +55,7 @@ def test_what_leads_elsewhere_is_taken_out_and_credentials_stay(name: str) -> No
 )
 def test_a_machines_credentials_come_from_the_machine(address: str, *, stays: bool) -> None:
     environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": address, "IDENTITY_ENDPOINT": address}
-    environment.clear(environ)
+    environment.clear(environ, backends.variables(backends.BACKENDS))
     assert ("IDENTITY_ENDPOINT" in environ) is stays
     assert ("AWS_CONTAINER_CREDENTIALS_FULL_URI" in environ) is stays
 
@@ -77,7 +77,7 @@ OIDC = "ACTIONS_ID_TOKEN_REQUEST_URL"
 )
 def test_the_token_of_a_job_comes_from_github(address: str, server: str, *, stays: bool) -> None:
     environ = {OIDC: address, "GITHUB_SERVER_URL": server}
-    environment.clear(environ)
+    environment.clear(environ, backends.variables(backends.BACKENDS))
     assert (OIDC in environ) is stays
 
 

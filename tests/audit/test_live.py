@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from scanner.audit import stores
+from scanner.audit import backends
 from scanner.configuration import repository as config
-from scanner.configuration.operator import Entry
+from scanner.configuration.operator import BackendConfig
 from scanner.console import Console
 from scanner.model import Finding, Gap, Note, Severity
 from scanner.policy.declarations.matching import SecretEntries
@@ -42,7 +42,7 @@ POLICY = "version: 1\nsecrets: [{match: 'vault://**/api-keys', class: api-key}]\
 
 
 def store(name: str, kind: str, **options: Any) -> Store:
-    return stores.store(Entry(name=name, kind=kind, options=options, where="operator.yaml:2"))
+    return backends.store(BackendConfig(name=name, kind=kind, options=options), backends.BACKENDS)
 
 
 def prod(**options: Any) -> Store:
