@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from scanner.policy.variables import RULES as TREE_RULES
 from scanner.report.interface import remedy
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGET = ROOT  # where what is made goes
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
 TOOL = "keywatch"  # in a line of its own: what follows is no comment of this file
 POLICY = "The policy and its exceptions"
@@ -212,15 +211,20 @@ def _exception(rule: str, group: str) -> str:
     )
 
 
-def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description="Write what is made of the rules and results.")
-    parser.add_argument("--check", action="store_true", help="change nothing; 1 if a page is old")
+def main(
+    arguments: Sequence[str], make: Callable[[], Mapping[str, str]] = pages, target: Path = ROOT
+) -> int:
+    """Write the pages that `make` returns below `target`, or compare them. Return the exit code."""
+    parser = argparse.ArgumentParser(description="Generate the pages about rules and results.")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit code 1 if a page is out of date"
+    )
     args = parser.parse_args(arguments)
-    wanted = pages()
-    rules = TARGET / "docs" / "rules"
-    paths = {*rules.glob("*.md"), *(TARGET / name for name in wanted)}
+    wanted = make()
+    rules = target / "docs" / "rules"
+    paths = {*rules.glob("*.md"), *(target / name for name in wanted)}
     there = {
-        path.relative_to(TARGET).as_posix(): path.read_text(encoding="utf-8")
+        path.relative_to(target).as_posix(): path.read_text(encoding="utf-8")
         for path in paths
         if path.exists()
     }
@@ -231,9 +235,9 @@ def main(arguments: Sequence[str]) -> int:
     rules.mkdir(parents=True, exist_ok=True)
     for name in old:
         if name in wanted:
-            (TARGET / name).write_text(wanted[name], encoding="utf-8", newline="\n")
+            (target / name).write_text(wanted[name], encoding="utf-8", newline="\n")
         else:
-            (TARGET / name).unlink()
+            (target / name).unlink()
     sys.stdout.write(f"{len(wanted)} pages, {len(old)} of them changed\n")
     return 0
 

@@ -72,6 +72,11 @@ def scan(keywatch: Keywatch, *arguments: str, cwd: Path, **more: Any) -> Scanned
     return Scanned(done.returncode, json.loads(done.stdout) if done.stdout else None, err)
 
 
+def processors(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let this process see so many processors."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(number)), raising=False)
+
+
 def grow(root: Path, files: Mapping[str, str | bytes]) -> Path:
     """The folder, with these files in it."""
     for name, content in files.items():
