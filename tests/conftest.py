@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.support.few_rules import checkout as few_rules_checkout
 from tests.support.forks import MEASURING, Forks
 from tests.support.helpers import Keywatch, unavailable
 from tests.support.nursery import Ended, Nursery
@@ -49,8 +51,27 @@ def hermetic(
 
 @pytest.fixture(scope="session")
 def keywatch(hermetic: None) -> Iterator[Keywatch]:
-    """Runs the command of this checkout as a process of its own: `keywatch("scan", cwd=folder)`."""
-    nursery = Nursery(ROOT)
+    """Run the command of this checkout in its own process: `keywatch("scan", cwd=folder)`."""
+    with commands_of(ROOT) as run:
+        yield run
+
+
+@pytest.fixture(scope="session")
+def few_rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout with a few rules, which compile in a moment."""
+    return few_rules_checkout(tmp_path_factory.mktemp("few-rules"))
+
+
+@pytest.fixture(scope="session")
+def keywatch_with_few_rules(few_rules: Path, hermetic: None) -> Iterator[Keywatch]:
+    """Run the command of that checkout."""
+    with commands_of(few_rules) as run:
+        yield run
+
+
+@contextmanager
+def commands_of(checkout: Path) -> Iterator[Keywatch]:
+    nursery = Nursery(checkout)
 
     def run(*arguments: str, cwd: Path, stdin: bytes = b"", **variables: str) -> Ended:
         return nursery.run(arguments, cwd, os.environ | variables, stdin)

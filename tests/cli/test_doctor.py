@@ -165,22 +165,23 @@ def test_a_baseline_of_detect_secrets_is_counted(repo: Path, keywatch: Keywatch)
 
 @POSIX
 def test_a_cache_that_others_may_write_to_is_a_problem(
-    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    repo: Path, tmp_path: Path, keywatch_with_few_rules: Keywatch
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "keywatch").mkdir(mode=0o777)
     (tmp_path / "keywatch").chmod(0o777)
-    _, checks = diagnosed(repo)
-    assert "open to others" in checks["cache"]
-    assert "do: allow only yourself to use the folder: chmod 700" in checks["cache"]
-    assert "compiled again in each run do: repair the cache" in checks["matcher"]
+    done = keywatch_with_few_rules("doctor", cwd=repo, XDG_CACHE_HOME=str(tmp_path))
+    text = " ".join(done.stdout.decode().split())
+    assert "open to others" in text
+    assert "do: allow only yourself to use the folder: chmod 700" in text
+    assert "compiled again in each run do: repair the cache" in text
 
 
 @POSIX
-def test_a_cache_without_a_place_is_a_problem(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "relative")
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert "there is no home folder for it" in diagnosed(repo)[1]["cache"]
+def test_a_cache_without_a_place_is_a_problem(
+    repo: Path, keywatch_with_few_rules: Keywatch
+) -> None:
+    done = keywatch_with_few_rules("doctor", cwd=repo, HOME="relative")
+    assert "problem  cache       there is no home folder for it" in done.stdout.decode()
 
 
 def test_a_cache_folder_that_cannot_be_made_says_why(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ class Nursery:
     def __init__(self, root: Path) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.nursery"],
-            cwd=root,
+            cwd=root,  # where `scanner` is imported from
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
