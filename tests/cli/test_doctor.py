@@ -20,7 +20,7 @@ from scanner.doctor import checks
 from scanner.records import Record
 from tests.support import small_backend
 from tests.support.audits import denied, gives, record
-from tests.support.helpers import Keywatch, git, grow, repository, token
+from tests.support.helpers import Keywatch, git, repository, token, write_files
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="rights of files are those of POSIX")
 HOOK = "repos: [{repo: https://example.org/keywatch, rev: v1, hooks: [{id: keywatch}]}]\n"
@@ -98,7 +98,7 @@ def test_a_problem_has_its_remedy_and_the_exit_code_1(repo: Path, keywatch: Keyw
 )
 def test_a_hook_is_what_git_runs(repo: Path, config: str, script: str, says: str) -> None:
     if config:
-        grow(repo, {".pre-commit-config.yaml": config})
+        write_files(repo, {".pre-commit-config.yaml": config})
     if script:
         hooked(repo, script)
     _, checks = diagnosed(repo)
@@ -130,12 +130,14 @@ def test_a_folder_in_no_repository_has_nothing_to_hook_into(tmp_path: Path) -> N
 def test_a_policy_is_valid_or_its_first_fault_is_told_with_its_line(repo: Path) -> None:
     hooked(repo, "keywatch")
     assert "there is no keywatch.yaml" in diagnosed(repo)[1]["policy"]
-    grow(repo, {"keywatch.yaml": "version: 1\n"})
+    write_files(repo, {"keywatch.yaml": "version: 1\n"})
     assert diagnosed(repo)[1]["policy"] == (
         "ok       policy      keywatch.yaml is valid, 0 declared secrets"
     )
     declared = "vault:\n  address: x\n  secrets: []\n  scerets: []\n"
-    grow(repo, {"keywatch.yaml": "version: 1\nscna: {}\n", "configs/secrets/vault.yaml": declared})
+    write_files(
+        repo, {"keywatch.yaml": "version: 1\nscna: {}\n", "configs/secrets/vault.yaml": declared}
+    )
     code, checks = diagnosed(repo)
     assert code == 1
     assert checks["policy"].startswith("problem  policy      keywatch.yaml:2: unknown key 'scna'")
@@ -147,17 +149,17 @@ def test_each_baseline_is_counted_and_a_broken_one_is_a_problem(
 ) -> None:
     hooked(repo, "keywatch")
     assert "there is none" in diagnosed(repo)[1]["baseline"]
-    grow(repo, {"a.py": f'TOKEN = "{token()}"\n'})
+    write_files(repo, {"a.py": f'TOKEN = "{token()}"\n'})
     assert keywatch("baseline", "create", cwd=repo).returncode == 0
     assert ".keywatch.baseline: 1 accepted finding" in diagnosed(repo)[1]["baseline"]
-    grow(repo, {".secrets.baseline": "{"})
+    write_files(repo, {".secrets.baseline": "{"})
     code, checks = diagnosed(repo)
     assert code == 1
     assert checks["baseline"].startswith("problem  baseline    .secrets.baseline:1: ")
 
 
 def test_a_baseline_of_detect_secrets_is_counted(repo: Path, keywatch: Keywatch) -> None:
-    grow(repo, {"a.py": f'TOKEN = "{token()}"\n'})
+    write_files(repo, {"a.py": f'TOKEN = "{token()}"\n'})
     assert keywatch("baseline", "create", "--detect-secrets=exact", cwd=repo).returncode == 0
     checks = keywatch("doctor", cwd=repo).stdout.decode()
     assert re.search(r"ok       baseline    \.secrets\.baseline: \d+ accepted finding", checks)
@@ -299,7 +301,7 @@ def test_a_backend_that_cannot_be_made_says_what_to_do(repo: Path, script: str) 
 
 
 def test_an_operators_file_of_the_repository_is_refused(repo: Path) -> None:
-    grow(repo, {"operator.yaml": OPERATOR})
+    write_files(repo, {"operator.yaml": OPERATOR})
     _, checks = diagnosed(repo, f"--operator={repo / 'operator.yaml'}")
     assert "keep it outside the repository" in checks["operator"]
 
@@ -319,7 +321,7 @@ def test_nothing_of_a_hostile_repository_runs_or_is_shown_as_it_is(
     for name in ("core.fsmonitor", "core.pager", "core.sshCommand", "diff.external"):
         git(repo, "config", name, run)
     hooked(repo, f"#!/bin/sh\n{run}\n")
-    grow(
+    write_files(
         repo,
         {
             "scanner/__init__.py": f"open({str(planted)!r}, 'w')\n",

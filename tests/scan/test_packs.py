@@ -32,11 +32,11 @@ from tests.support.helpers import (
     detector,
     forks,
     git,
-    grow_commits,
     leak,
     repository,
     scan,
     token,
+    write_commits,
 )
 from tests.support.repositories import password
 
@@ -47,7 +47,7 @@ def grown(root: Path, texts: Mapping[str, Sequence[str]]) -> Path:
     """A repository, packed: its commits give each file one of its texts after the other."""
     repository(root)
     count = max(map(len, texts.values()))
-    grow_commits(
+    write_commits(
         root, ({path: t[n] for path, t in texts.items() if n < len(t)} for n in range(count))
     )
     git(root, "repack", "-adq")
