@@ -106,7 +106,7 @@ class TestSelection:
     def test_a_link_to_nothing_is_a_missing_path(self, keywatch: Keywatch, repo: Path) -> None:
         (repo / "link").symlink_to("nothing")
         (repo / "loop").symlink_to("loop")
-        says(keywatch("scan", "link", cwd=repo), 2, "link to nothing")
+        says(keywatch("scan", "link", cwd=repo), 2, "broken link")
         says(keywatch("scan", "loop", cwd=repo), 2, "loop")
 
     def test_staged_needs_a_repository(self, keywatch: Keywatch, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ class TestSelection:
         gone = tmp_path / "gone"
         gone.mkdir()
         done = shell('rmdir "$PWD" && exec $keywatch scan', gone)
-        says(done, 2, "the current folder is gone")
+        says(done, 2, "the current folder was deleted")
 
     @pytest.mark.parametrize("text", ["tomorrow", "9999-12-31", "0001-01-01T00:00:00+14:00", ""])
     def test_a_now_that_is_no_time(self, keywatch: Keywatch, repo: Path, text: str) -> None:
@@ -343,7 +343,7 @@ class TestBaseline:
     ) -> None:
         (tmp_path / "a.py").write_text(leak())
         (tmp_path / ".secrets.baseline").write_text(data)
-        says(keywatch("scan", cwd=tmp_path), 2, ".secrets.baseline:1:", "do:  mend it")
+        says(keywatch("scan", cwd=tmp_path), 2, ".secrets.baseline:1:", "do:  repair it")
 
 
 class TestReports:

@@ -236,7 +236,7 @@ def test_rules_and_excludes_of_keywatch_yaml_apply(said: Said) -> None:
     assert "kept" not in words
     excluded = said.of("gen/app.py:1", f'db_password = "{SECRET}"\n')
     assert (
-        "nothing looked at it: 'gen/**' of scan.exclude in keywatch.yaml leaves it out" in excluded
+        "nothing looked at it: 'gen/**' of scan.exclude in keywatch.yaml excludes it" in excluded
     )
 
 
@@ -257,21 +257,21 @@ def test_the_index_is_asked_with_staged(said: Said) -> None:
     assert "no rule looked" in said.of("app.py:1", "x = 1\n")
     assert "kept github-personal-access-token" in said.of("app.py:1", None, "--staged")
     (said.root / "new.py").write_text("x = 1\n")
-    assert "nothing of new.py is staged" in said.of("new.py:1", None, "--staged", code=2)
+    assert "new.py has no staged changes" in said.of("new.py:1", None, "--staged", code=2)
 
 
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ("app.py", "names no line of a file"),
-        ("app.py:x", "names no line of a file"),
-        ("app.py:0", "they count from 1"),
-        ("app.py:1:0", "they count from 1"),
-        ("app.py:3", "app.py has no line 3 why: its last one is 2"),
+        ("app.py", "does not name a line of a file"),
+        ("app.py:x", "does not name a line of a file"),
+        ("app.py:0", "lines and columns count from 1"),
+        ("app.py:1:0", "lines and columns count from 1"),
+        ("app.py:3", "app.py has no line 3 why: its last line is 2"),
         ("ap.py:1", "did you mean app.py?"),
         ("empty.py:1", "it is empty"),
         (".:1", "is a folder"),
-        ("", "names no line of a file"),
+        ("", "does not name a line of a file"),
     ],
 )
 def test_what_names_no_line_is_a_usage_error(said: Said, place: str, words: str) -> None:

@@ -341,7 +341,7 @@ def test_a_file_in_utf_16_stays(repo: Repository) -> None:
     text = filled("password: §\n")[0].encode("utf-16")
     (repo.root / "a.yaml").write_bytes(text)
     left = fix(repo, "--write")
-    assert (left.code, "its file is not in UTF-8" in left.out) == (1, True)
+    assert (left.code, "the file is not in UTF-8" in left.out) == (1, True)
     assert (repo.root / "a.yaml").read_bytes() == text
 
 
@@ -390,7 +390,7 @@ def test_a_name_that_holds_a_secret_or_terminal_commands_is_shown_harmlessly(
     done = fix(repo, "--write")
     assert "\x1b" not in done.out
     assert not shows_a_part(done.out, [token[4:]])
-    assert "its file's name holds a secret" in done.out
+    assert "the file's name contains a secret" in done.out
 
 
 def test_a_hostile_key_makes_a_harmless_name(repo: Repository) -> None:

@@ -58,7 +58,7 @@ def test_the_declared_secrets_get_the_classes_that_their_names_speak_for(
 ) -> None:
     code, out, err = init(keywatch, write_files(tmp_path, without_policy()))
     assert (code, err) == (0, "")
-    assert "keywatch.yaml is written" in out
+    assert "wrote keywatch.yaml" in out
     assert written(tmp_path)["secrets"] == [
         {"match": "vault://*/*/secret/agentaskit/api-keys", "class": "api-key"},
         {"match": "vault://*/*/secret/agentaskit/db-credentials", "class": "db-credential"},
@@ -111,7 +111,7 @@ def test_an_empty_repository_gets_a_policy_with_examples_in_comments(
         "scan": {"max_file_size": "20MB", "fail_on": "low", "legacy_pragmas": "warn"},
         "allow": [],
     }
-    assert "saw   0 files" in out
+    assert "found 0 files" in out
 
 
 def test_every_example_in_a_comment_is_valid_where_it_stands(
@@ -167,7 +167,7 @@ def test_what_is_there_is_never_overwritten(keywatch: Keywatch, tmp_path: Path, 
         target.symlink_to(tmp_path / ("elsewhere" if kind == "link" else "nothing"))
     code, out, err = init(keywatch, tmp_path / "repo")
     assert (code, out) == (2, "")
-    assert "keywatch.yaml is there already" in err
+    assert "keywatch.yaml exists already" in err
     assert "keywatch policy check" in err
     assert (tmp_path / "elsewhere").read_text() == "mine\n"
     assert not (tmp_path / "nothing").exists()
@@ -178,7 +178,7 @@ def test_it_writes_at_the_top_of_the_repository(keywatch: Keywatch, tmp_path: Pa
     git(write_files(tmp_path, {"sub/a.py": ""}), "init", "--quiet")
     code, out, _ = init(keywatch, tmp_path / "sub")
     assert code == 0
-    assert "../keywatch.yaml is written" in out
+    assert "wrote ../keywatch.yaml" in out
     assert (tmp_path / "keywatch.yaml").is_file()
 
 

@@ -228,12 +228,14 @@ def test_a_size_that_is_more_than_all_memory_is_that_of_a_damaged_content(
     assert not isinstance(read(root, [oid])[0], bytes)
 
 
+@pytest.mark.slow
 def test_git_is_fed_more_than_a_pipe_holds(packed: Path) -> None:
     fed = b"HEAD\n" * 300_000
     listed = commands.run(str(packed), "rev-list", "--stdin", fed=fed)
     assert listed == git(packed, "rev-list", "HEAD").encode()
 
 
+@pytest.mark.slow
 def test_what_ends_git_before_it_has_read_all_is_told(packed: Path) -> None:
     fed = b"HEAD\n" * 300_000
     with pytest.raises(UsageError, match="rev-list failed"):
