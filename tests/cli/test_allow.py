@@ -177,7 +177,7 @@ def test_a_form_that_is_not_edited_is_left_as_it_is_with_the_item_to_paste(
     result = repo.keywatch("allow", one, *TERMS, "--now", NOW)
     assert result.code == 2
     assert repo.text("keywatch.yaml") == text
-    item = result.err.partition("by hand: ")[2].strip()
+    item = result.err.partition("add this item yourself: ")[2].strip()
     repo.write({"keywatch.yaml": f"version: 1\nallow:\n- {item}\n"})
     assert repo.findings() == []
 

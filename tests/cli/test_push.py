@@ -196,7 +196,7 @@ class TestPreReceive:
         (remote.folder / "slow.py").write_text(hook)
         command.write_text(f'#!/bin/sh\nexec {sys.executable} {remote.folder}/slow.py "$@"\n')
         remote.commit({"app.py": "x = 1\n"})
-        assert "did not end within 1 seconds" in remote.push(code=1)
+        assert "did not finish within 1 seconds" in remote.push(code=1)
 
     def test_gitlab_shows_what_begins_with_its_mark(self, remote: Remote) -> None:
         remote.guard()

@@ -283,7 +283,7 @@ class TestRanges:
         git(tmp_path, "clone", "-q", "--bare", str(pull.root), str(pull.root / "planted"))
         seen = scan(keywatch, "--diff", "main", cwd=pull.root / "planted")
         assert seen.code == 2
-        assert "lies inside of another one" in seen.err
+        assert "looks like a repository inside" in seen.err
         told = str(pull.root / "planted")
         assert scan(keywatch, "--diff", "main", cwd=pull.root / "planted", GIT_DIR=told).code == 0
         for name in ("HEAD", "objects/x", "refs/x"):
