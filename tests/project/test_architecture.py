@@ -26,7 +26,7 @@ def test_every_package_is_named() -> None:
 
 def test_every_table_in_a_row_exists() -> None:
     tables = re.findall(r"`([A-Z_]+)` of `([\w/.]+\.py)`", PAGE)
-    assert len(tables) > 4
+    assert len(tables) >= 3
     wrong = {
         (name, path)
         for name, path in tables
