@@ -15,7 +15,7 @@ def watched(function: Callable[..., Any], note: Callable[[FrameType], object]) -
 
     Python's profiling hook reports the calls, so the code under test stays as it is.
     """
-    code: CodeType = function.__code__  # type: ignore[attr-defined] # a plain function has it
+    code: CodeType = function.__code__
 
     def profile(frame: FrameType, event: str, _arg: object) -> None:
         if event == "call" and frame.f_code is code:
