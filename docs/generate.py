@@ -37,11 +37,12 @@ TREE = "The whole repository"
 DETECT_SECRETS = "Types of detect-secrets"
 _BY = {
     POLICY: "Every scan reports it, from allow comments, allow entries and baselines.",
-    CHECK: "`keywatch policy check` reports it, from the policy, configs/secrets and the repository.",
+    CHECK: "`keywatch policy check` reports it, from the policy, configs/secrets and the "
+    "repository.",
     LIVE: "`keywatch audit` reports it, from the metadata of live secrets and the policy.",
-    CHANGE: "`keywatch scan --diff` and `keywatch hook pre-receive` report it, if a change loosens the "
-    "policy that applies to it. `keywatch audit` reports it, if the repository's policy is looser "
-    "than the operator config.",
+    CHANGE: "`keywatch scan --diff` and `keywatch hook pre-receive` report it, if a change loosens "
+    "the policy that applies to it. `keywatch audit` reports it, if the repository's policy is "
+    "looser than the operator config.",
     TREE: "Reported only when the whole repository is scanned.",
     DETECT_SECRETS: "Used with `--detect-secrets exact`, and if there is a `.secrets.baseline`.",
 }
@@ -201,14 +202,15 @@ def _exception(rule: str, group: str) -> str:
         return "None. Correct the entry or the file that the finding names."
     if group in {LIVE, CHANGE}:
         return (
-            "An entry of `allow` in keywatch.yaml with the finding ID from the report. It has an end "
-            "date, and `keywatch allow list` shows it."
+            "An entry of `allow` in keywatch.yaml with the finding ID from the report. It has an "
+            "end date, and `keywatch allow list` shows it."
         )
     comment = f'# {TOOL}: allow {rule} reason="…" owner=@team until=YYYY-MM-DD'
     return (
         "A comment on the line, or by itself on the line above:\n\n"
         f"{_code(comment)}\n\nor `keywatch allow ID --reason … --owner … --until …`, which "
-        "writes an entry to keywatch.yaml. Both have an end date, and `keywatch allow list` shows both."
+        "writes an entry to keywatch.yaml. Both have an end date, and `keywatch allow list` shows "
+        "both."
     )
 
 
