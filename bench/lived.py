@@ -1,6 +1,6 @@
-"""Benchmark: a history that people wrote: the first 906 commits of spinnaker.
+"""Benchmark: the history of a real project: the first 906 commits of spinnaker.
 
-Hardly a package archive carries a repository. The test data of go-git does, which Debian has: the
+Few package archives contain a repository. Debian's package of go-git's test data does: it holds the
 packs of some projects, without their branches.
 """
 
