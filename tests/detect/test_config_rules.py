@@ -217,7 +217,7 @@ def test_a_policy_without_rules_has_none_to_test(keywatch: Keywatch, tmp_path: P
     (tmp_path / "keywatch.yaml").write_text("version: 1\n")
     done = keywatch("rules", "test", "keywatch.yaml", cwd=tmp_path)
     assert done.returncode == 2
-    assert b"holds no rules" in done.stderr
+    assert b"contains no rules" in done.stderr
 
 
 def test_the_documented_example_of_a_rule_on_structure_holds(
