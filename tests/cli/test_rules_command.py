@@ -120,7 +120,9 @@ def test_a_least_length_beside_a_pattern_is_refused_since_it_would_do_nothing(
     done = keywatch("rules", "test", "mine.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert b"mine.yaml:" in done.stderr
-    assert b"min_length: it is for a rule that has named:" in done.stderr
+    assert (
+        b"min_length: only a rule with named and without pattern may have this field" in done.stderr
+    )
 
 
 @pytest.mark.parametrize("missing", ["examples", "negative_examples"])
