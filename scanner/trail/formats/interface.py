@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from scanner.trail.event import Event
@@ -35,5 +35,8 @@ class Format(NamedTuple):
     entry: type[Any]
     marks: tuple[bytes, ...]
     fields: Mapping[str, str]
-    reader: Any
+    reader: Callable[[str], Reader]
     """Makes a Reader from the name of the backend."""
+    document: type[Any] | None = None
+    """A whole file of entries, and the name of its list."""
+    items: str = ""
