@@ -26,6 +26,7 @@ VERBS = {
     "rules": "list, explain and test the rules",
     "policy": "check keywatch.yaml, configs/secrets and the repository's guard rails together",
     "audit": "judge the age of live secrets in Vault, Kubernetes, AWS and Azure by the policy",
+    "trail": "find unauthorized access in the audit logs of Vault, AWS, Azure and Kubernetes",
     "report": "write a saved run in other formats",
     "init": "write a keywatch.yaml from what is in the repository",
     "doctor": "look whether keywatch has all that it needs, and say what to do where not",

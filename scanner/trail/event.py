@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 import msgspec
 
-_PLAIN = "/-_.:@+~*"
-"""Characters that stay as they are in the id of a finding. All others are percent-encoded, so that
-no path or name of a log can act as markup or a command."""
+_PLAIN = "/_-.~+=,@:"
+"""Characters that stay as they are in an id, the same as in the ids of `keywatch audit`. All others
+are percent-encoded, so that no path or name of a log can act as markup or a command."""
+_MOST_NAME = 1_000
 
 
 class Action(enum.Enum):
@@ -67,5 +68,7 @@ NOBODY = Actor(id="", name="")
 
 
 def quoted(name: str) -> str:
-    """A name as a part of a finding's id."""
-    return quote(name, safe=_PLAIN, errors="surrogateescape")
+    """A name as a part of a canonical id; `*` stands for a name that the log does not say."""
+    if name == "*":
+        return name
+    return quote(name[:_MOST_NAME], safe=_PLAIN, errors="surrogatepass")

@@ -110,7 +110,7 @@ class Reader:
         if what.resource == "secrets" and not what.subresource:
             action = _ACTIONS.get(verb, Action.OTHER)
             name = quoted(what.name or "*")
-            return Target(id=f"{place}/Secret/{name}", action=action, is_secret=bool(what.name))
+            return Target(id=f"{place}/secret/{name}", action=action, is_secret=bool(what.name))
         kind = quoted(what.resource or "-")
         return Target(id=f"{place}/{kind}/{quoted(what.name or '*')}", action=Action.OTHER)
 

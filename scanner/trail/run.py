@@ -1,0 +1,304 @@
+"""Read audit logs, run all detections over them, and judge what they found."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import scanner
+from scanner.configuration import repository
+from scanner.console import Console
+from scanner.errors import OutputError, UsageError
+from scanner.fingerprints import identify
+from scanner.inputs.archives.compression import Refused
+from scanner.masking import masked, masked_gap, masked_terms
+from scanner.model import (
+    Coverage,
+    Finding,
+    Gap,
+    GapKind,
+    Note,
+    NoteKind,
+    Observation,
+    Outcome,
+    RuleInfo,
+    Severity,
+)
+from scanner.policy import judge, rules
+from scanner.policy.declarations.matching import Entries
+from scanner.report.interface import ReportContext
+from scanner.repository import policy_files
+from scanner.repository.policy_files import PolicyFiles
+from scanner.repository.tree import Tree
+from scanner.trail import findings, last_used, logging_checks, state
+from scanner.trail.analysis import Alert, Analysis, Options, subjects
+from scanner.trail.detections.access import Services
+from scanner.trail.detections.rules import DETECTIONS
+from scanner.trail.reading import follow, merge, streams
+from scanner.trail.reading.log import Log
+from scanner.trail.sigma import rule_files
+from scanner.trail.sigma import rules as sigma_rules
+from scanner.trail.sigma.rule_files import Described, RuleFile
+from scanner.trail.state import State
+
+_AHEAD = 300.0
+"""Seconds that the clock of a server may be ahead of this machine's."""
+
+
+class TrailRequest(NamedTuple):
+    """One run, as it was asked for. Times are in seconds.
+
+    `logs` are files, globs or `-`. `backend` is the name of the store in canonical ids. `rules` are
+    files with Sigma rules of one's own. `configurations` are files that say what is logged.
+    """
+
+    logs: tuple[str, ...]
+    path: str = "."
+    backend: str = "-"
+    rules: tuple[str, ...] = ()
+    configurations: tuple[str, ...] = ()
+    operator: str | None = None
+    state: str | None = None
+    last_used: str | None = None
+    follow: bool = False
+    heartbeat: float = 3_600.0
+    learning: float = 7 * 86_400.0
+
+
+class FinishedTrail(NamedTuple):
+    """A judged run. `save` writes what the next run needs, once the reports are out."""
+
+    outcome: Outcome
+    fail_on: Severity
+    now: datetime
+    tree: Tree
+    described: tuple[Described, ...]
+    save: Callable[[], None]
+
+    def report_context(self, console: Console, fail_on: Severity | None) -> ReportContext:
+        infos: list[RuleInfo] = [each.info for each in self.described]
+        return ReportContext(
+            rules={rule.id: rule for rule in (*infos, *logging_checks.RULES, *rules.RULES)},
+            now=self.now,
+            version=scanner.__version__,
+            root=os.path.basename(self.tree.root),
+            command=masked(console.command_line),
+            fail_on=fail_on or self.fail_on,
+            color=console.color,
+            width=console.width,
+            analysis="trail",
+        )
+
+
+def trail(request: TrailRequest, console: Console, now: datetime) -> FinishedTrail | None:
+    """Read and judge all logs. None if a policy file is invalid; it says so.
+
+    UsageError, ConfigError: the request, a rule or the state is wrong.
+    """
+    _refuse_contradictions(request)
+    tree = Tree(request.path, console)
+    files = policy_files.load(tree, console)
+    if files is None:
+        return None
+    own = [rule_files.parse(console.file(name), name) for name in request.rules]
+    documents = rule_files.replaced(rule_files.shipped(), own)
+    described = (*rule_files.described(documents), *DETECTIONS)
+    known = state.load(state.place(request.state, console.cwd)) if request.state else State()
+    analysis = _analysis(request, files, documents, now)
+    _restore(analysis, known, request)
+    reading = _Reading(request, console, known, now)
+    _read(request, console, analysis, reading, described)
+    checks = logging_checks.check(request.configurations, request.operator, console, tree.root, now)
+    outcome = _outcome(analysis, reading, files, described, checks, now)
+
+    def save() -> None:
+        if request.last_used:
+            place = os.path.join(console.cwd, request.last_used)
+            last_used.write(place, analysis.access, now)
+        if request.state:
+            positions = state.together(known.positions, reading.positions())
+            place = state.place(request.state, console.cwd)
+            state.save(place, State(positions, analysis.saved()))
+
+    return FinishedTrail(outcome, files.config.fail_on, now, tree, described, save)
+
+
+def _refuse_contradictions(request: TrailRequest) -> None:
+    if not request.logs and not request.configurations and not request.operator:
+        raise UsageError(
+            "no audit log was given",
+            todo="name files, globs, or - for standard input; or --logging FILE to check only"
+            " what is logged",
+        )
+    if request.logs.count(streams.STDIN) > 1:
+        raise UsageError("standard input can be read only once", todo="give - once")
+    if request.follow and (len(request.logs) != 1 or request.logs[0] == streams.STDIN):
+        raise UsageError("--follow needs exactly one file", todo="name the live audit log")
+
+
+def _analysis(
+    request: TrailRequest, files: PolicyFiles, documents: Sequence[Any], now: datetime
+) -> Analysis:
+    config = files.config
+    options = Options(
+        services=Services(config.services),
+        entries=Entries(config.secrets, config.classes),
+        heartbeat=request.heartbeat or float("inf"),
+        learning=request.learning,
+        # The events of a followed log are newer than the start of the run.
+        latest=float("inf") if request.follow else now.timestamp() + _AHEAD,
+    )
+    return Analysis(sigma_rules.parsed(documents), subjects(documents), options)
+
+
+def _restore(analysis: Analysis, known: State, request: TrailRequest) -> None:
+    if known.analysis is None:
+        return
+    try:
+        analysis.restore(known.analysis)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        raise state.not_a_state(request.state or "") from None
+
+
+class _Reading:
+    """The logs of a run: opened, read, and what was not read of them."""
+
+    def __init__(
+        self, request: TrailRequest, console: Console, known: State, now: datetime
+    ) -> None:
+        self.logs: list[Log] = []
+        self._gaps: list[Gap] = []
+        latest = float("inf") if request.follow else now.timestamp() + _AHEAD
+        for name in streams.names(request.logs, console):
+            try:
+                stream = streams.opened(name, console, known.positions)
+            except Refused as error:
+                self._gaps.append(Gap(kind=error.kind, path=name, reason=error.reason))
+                continue
+            self.logs.append(Log(stream, request.backend, latest))
+
+    def gaps(self) -> Iterator[Gap]:
+        yield from self._gaps
+        for log in self.logs:
+            yield from log.gaps()
+
+    def positions(self) -> Iterator[streams.Position]:
+        for log in self.logs:
+            if position := log.position():
+                yield position
+
+    @property
+    def coverage(self) -> Coverage:
+        return Coverage(files=len(self.logs), size=sum(log.size for log in self.logs))
+
+
+def _read(
+    request: TrailRequest,
+    console: Console,
+    analysis: Analysis,
+    reading: _Reading,
+    described: Iterable[Described],
+) -> None:
+    add = analysis.add
+    if not request.follow:
+        for log, placed in merge.merged(reading.logs):
+            add(log, placed.event, placed.line)
+        return
+    titles = {each.info.id: each.info.title for each in described}
+
+    def show(alert: Alert) -> None:
+        text = f"{titles[alert.rule]}: {findings.said(alert)}"
+        from scanner.console import plain
+
+        console.write(f"{plain(f'{alert.log}:{alert.line} {alert.rule} {text}')}\n")
+
+    analysis.on_alert = show
+    try:
+        for log, placed in follow.followed(reading.logs[0], _reopen(request, console), time.sleep):
+            if log not in reading.logs:
+                reading.logs.append(log)
+            add(log, placed.event, placed.line)
+    except KeyboardInterrupt:
+        console.error_line("keywatch: no longer following; the reports come now")
+
+
+def _reopen(request: TrailRequest, console: Console) -> Callable[[], Log | None]:
+    """The live log after its rotation; None while there is no file."""
+
+    def opened() -> Log | None:
+        try:
+            stream = streams.opened(request.logs[0], console, ())
+        except UsageError:
+            return None
+        return Log(stream, request.backend, float("inf"))
+
+    return opened
+
+
+def _outcome(
+    analysis: Analysis,
+    reading: _Reading,
+    files: PolicyFiles,
+    described: Sequence[Described],
+    checks: logging_checks.Checked,
+    now: datetime,
+) -> Outcome:
+    by_id = {each.info.id: each for each in described}
+    found, notes = findings.made(analysis.alerts.values(), by_id, analysis.access.match)
+    found += checks.findings
+    notes += _notes(analysis, files)
+    config = files.config
+    judged = judge.judge(
+        [Observation(path="", size=0, findings=identify(sorted(found, key=_order)))],
+        gaps=[*map(masked_gap, (*reading.gaps(), *_gaps(analysis), *checks.gaps))],
+        notes=notes,
+        entries=[masked_terms(each) for each in config.allow if each.rule.startswith("trail-")],
+        accepted_gaps=[masked_terms(each) for each in config.accept_gaps],
+        whole_tree=False,
+        now=now,
+    )
+    return judged._replace(coverage=reading.coverage)
+
+
+def _order(finding: Finding) -> tuple[str, str, str, int]:
+    return finding.rule, finding.context, finding.location.path, finding.location.line
+
+
+def _gaps(analysis: Analysis) -> Iterator[Gap]:
+    for log, line, since, until in analysis.silences[:100]:
+        reason = (
+            f"no event from {findings.moment(since)} to {findings.moment(until)} (line {line:,})"
+        )
+        yield Gap(kind=GapKind.MISSING_STRETCH, path=log.name, reason=reason)
+    if analysis.too_many:
+        reason = f"{analysis.too_many:,} more alerts than can be kept were only counted"
+        yield Gap(kind=GapKind.TOO_MANY_FINDINGS, path="", reason=reason)
+
+
+def _notes(analysis: Analysis, files: PolicyFiles) -> Iterator[Note]:
+    if not files.exists or not files.config.services:
+        text = (
+            f"{repository.NAME} maps no services, so reads outside of the mapping are not found"
+        )
+        yield Note(kind=NoteKind.NO_POLICY, path="", text=text)
+    if analysis.duplicates:
+        text = f"events that came again, from another device or file: {analysis.duplicates:,}"
+        yield Note(kind=NoteKind.DUPLICATE_EVENTS, path="", text=text)
+    if analysis.unanswered:
+        text = f"calls of Vault without a response in the logs: {analysis.unanswered:,}"
+        yield Note(kind=NoteKind.UNANSWERED, path="", text=text)
+    if analysis.access.forgot:
+        text = "more pairs of identity and secret than can be kept; the oldest were forgotten"
+        yield Note(kind=NoteKind.TRAIL, path="", text=text)
+
+
+def infos() -> list[Described]:
+    """All detections in words, without pySigma: for `keywatch rules` and the documentation."""
+    files: list[RuleFile] = rule_files.shipped()
+    return [*rule_files.described(rule_files.replaced(files, ())), *DETECTIONS]
+
+
+__all__ = ["FinishedTrail", "OutputError", "TrailRequest", "infos", "trail"]
