@@ -66,7 +66,8 @@ class Analysis:
     def __init__(
         self, parsed: SigmaCollection, subjects: Mapping[str, str], options: Options
     ) -> None:
-        self._options = options
+        self._latest = options.latest
+        self._heartbeat = options.heartbeat
         self._subjects = subjects
         self._kinds = {form.entry: _Kind(Rules(form, parsed)) for form in FORMATS}
         self.access = Access(options.services, options.entries, self._report)
@@ -76,7 +77,6 @@ class Analysis:
         self.too_many = 0
         self.duplicates = 0
         self.events = 0
-        self.unanswered = 0
         self.silences: list[tuple[Log, int, float, float]] = []
         self._recent: set[str] = set()
         self._older: set[str] = set()
@@ -85,7 +85,7 @@ class Analysis:
         self.on_alert: Callable[[Alert], None] | None = None
         """Told of each new alert at once, for `--follow`."""
 
-    def add(self, log: Log, event: Event, line: int) -> None:
+    def add(self, log: Log, event: Event) -> None:
         """Take one event. A repeated one is only counted."""
         name = event.id
         if name:
@@ -96,14 +96,14 @@ class Analysis:
             if len(self._recent) >= MOST_RECENT:
                 self._older, self._recent = self._recent, set()
         self.events += 1
-        self._log, self._line = log, line
+        self._log, self._line = log, event.line
         time, entry = event.time, event.entry
         kind = self._kinds[type(entry)]
         last = kind.last
         if time > last:
-            if time - last > self._options.heartbeat and last:
+            if time - last > self._heartbeat and last:
                 self._silence(event, last)
-            if time <= self._options.latest:
+            if time <= self._latest:
                 kind.last = time
         matched = kind.rules.matched(entry)
         if matched is not NOTHING:
@@ -116,7 +116,7 @@ class Analysis:
                 self.versions.see_previous(event)
         if event.actor.id:
             self.history.see(event)
-        if getattr(entry, "is_raw", False):
+        if event.is_raw:
             subject = f"{store_of(event.target)}?log={quoted(log.name)}"
             self._report(own.RAW_VALUES, subject, event, "the device has log_raw")
 

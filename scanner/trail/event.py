@@ -62,6 +62,10 @@ class Event(msgspec.Struct, gc=False):
     version: int = 0
     is_old: bool = False
     """The caller asked for the value before the current one by name."""
+    is_raw: bool = False
+    """Its log has tokens and values in the clear."""
+    line: int = 0
+    """The line of the log, counted from 1."""
 
 
 NOBODY = Actor(id="", name="")

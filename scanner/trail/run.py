@@ -204,8 +204,8 @@ def _read(
 ) -> None:
     add = analysis.add
     if not request.follow:
-        for log, placed in merge.merged(reading.logs):
-            add(log, placed.event, placed.line)
+        for log, event in merge.merged(reading.logs):
+            add(log, event)
         return
     titles = {each.info.id: each.info.title for each in described}
 
@@ -217,10 +217,10 @@ def _read(
 
     analysis.on_alert = show
     try:
-        for log, placed in follow.followed(reading.logs[0], _reopen(request, console), time.sleep):
+        for log, event in follow.followed(reading.logs[0], _reopen(request, console), time.sleep):
             if log not in reading.logs:
                 reading.logs.append(log)
-            add(log, placed.event, placed.line)
+            add(log, event)
     except KeyboardInterrupt:
         console.error_line("keywatch: no longer following; the reports come now")
 
@@ -249,7 +249,7 @@ def _outcome(
     by_id = {each.info.id: each for each in described}
     found, notes = findings.made(analysis.alerts.values(), by_id, analysis.access.match)
     found += checks.findings
-    notes += _notes(analysis, files)
+    notes += _notes(analysis, reading, files)
     config = files.config
     judged = judge.judge(
         [Observation(path="", size=0, findings=identify(sorted(found, key=_order)))],
@@ -278,7 +278,7 @@ def _gaps(analysis: Analysis) -> Iterator[Gap]:
         yield Gap(kind=GapKind.TOO_MANY_FINDINGS, path="", reason=reason)
 
 
-def _notes(analysis: Analysis, files: PolicyFiles) -> Iterator[Note]:
+def _notes(analysis: Analysis, reading: _Reading, files: PolicyFiles) -> Iterator[Note]:
     if not files.exists or not files.config.services:
         text = (
             f"{repository.NAME} maps no services, so reads outside of the mapping are not found"
@@ -287,8 +287,8 @@ def _notes(analysis: Analysis, files: PolicyFiles) -> Iterator[Note]:
     if analysis.duplicates:
         text = f"events that came again, from another device or file: {analysis.duplicates:,}"
         yield Note(kind=NoteKind.DUPLICATE_EVENTS, path="", text=text)
-    if analysis.unanswered:
-        text = f"calls of Vault without a response in the logs: {analysis.unanswered:,}"
+    if unanswered := sum(log.unanswered for log in reading.logs):
+        text = f"calls of Vault without a response in the logs: {unanswered:,}"
         yield Note(kind=NoteKind.UNANSWERED, path="", text=text)
     if analysis.access.forgot:
         text = "more pairs of identity and secret than can be kept; the oldest were forgotten"

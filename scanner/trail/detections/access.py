@@ -15,6 +15,8 @@ from scanner.trail.event import Action, Actor, Event
 MOST_PAIRS = 200_000
 """Pairs of an identity and a secret. Over it, the half that is unused the longest is forgotten."""
 _ALL = "*"
+_READ, _ROTATE, _OTHER, _LOGIN = Action.READ, Action.ROTATE, Action.OTHER, Action.LOGIN
+"""Members of an enum take long to look up, and this is done for each event."""
 
 
 class Use:
@@ -69,20 +71,20 @@ class Access:
         """An event about a secret that the store carried out."""
         target = event.target
         action = target.action
-        if action is Action.OTHER or action is Action.LOGIN:
+        if action is _OTHER or action is _LOGIN:
             return
         key = (event.actor.name, target.id)
         use = self.uses.get(key)
         if use is None:
             use = self.uses[key] = self._made(event)
-        if action is Action.READ:
+        if action is _READ:
             if event.time > use.read:
                 use.read = event.time
             if use.fault:
                 self._report(use.fault, use.subject, event, use.detail)
             return
         use.written = max(use.written, event.time)
-        if action is Action.ROTATE or event.version:
+        if action is _ROTATE or event.version:
             self.rotated[target.id] = max(self.rotated.get(target.id, 0.0), event.time)
 
     def restore(self, uses: Iterable[Sequence[Any]], rotated: Mapping[str, float]) -> None:

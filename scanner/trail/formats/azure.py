@@ -86,8 +86,14 @@ _NO_CLAIM = Claim()
 class Reader:
     """Each record is one call."""
 
+    broken = 0
+
     def __init__(self, backend: str) -> None:
         self._prefix = f"azure://{backend}/"
+        self._decode = msgspec.json.Decoder(Entry).decode
+
+    def read(self, line: bytes) -> Event | None:
+        return self.event(self._decode(line))
 
     def event(self, entry: Entry) -> Event | None:
         code = entry.code

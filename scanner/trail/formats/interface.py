@@ -12,13 +12,25 @@ MOST_CACHED = 50_000
 
 
 class Reader(Protocol):
-    """Turns the entries of one file into events, in their order."""
+    """Turns the lines of one log into events, in their order. `broken` counts lines that turned out
+    to be damaged after they were read."""
 
-    def event(self, entry: Any) -> Event | None:
-        """The event, or None for an entry that is only a part of a call."""
+    broken: int
+
+    def read(self, line: bytes, /) -> Event | None:
+        """The event of a line, or None for a line that is only a part of a call.
+
+        Raises what msgspec raises for a line that is not of the format.
+        """
 
     def unanswered(self) -> Iterable[Event]:
         """The calls of which only the first part was read."""
+
+
+class DocumentReader(Reader, Protocol):
+    """A reader of a format whose files may be one document of many entries."""
+
+    def event(self, entry: Any) -> Event | None: ...
 
 
 class Format(NamedTuple):

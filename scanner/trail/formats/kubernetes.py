@@ -77,8 +77,14 @@ _NO_REFERENCE = Reference()
 class Reader:
     """One event for each auditID: that of its last stage."""
 
+    broken = 0
+
     def __init__(self, backend: str) -> None:
         self._prefix = f"k8s://{backend}/"
+        self._decode = msgspec.json.Decoder(Entry).decode
+
+    def read(self, line: bytes) -> Event | None:
+        return self.event(self._decode(line))
 
     def event(self, entry: Entry) -> Event | None:
         time = entry.stageTimestamp or entry.requestReceivedTimestamp

@@ -16,11 +16,16 @@ import msgspec
 from scanner.trail.event import NOBODY, Action, Actor, Event, Target, quoted
 from scanner.trail.formats.interface import MOST_CACHED, Format
 
-MOST_PENDING = 20_000
-"""Calls of one file that wait for their response; the oldest are given up."""
+MOST_PENDING = 5_000
+"""Requests of one log after which those that have no response yet are looked at."""
+_REQUEST = b'"type":"request"'
+_ID = b'"request":{"id":"'
+_TYPE_ENDS = 80
+_END = b"}"
+_UUID = 36
 _HMAC = "hmac-sha256:"
-_ROLES = ("role", "role_name", "service_account_name", "username")
 _TRANSIT_USES = ("encrypt", "decrypt", "sign", "verify", "hmac", "rewrap", "datakey")
+_NULL = msgspec.Raw(b"null")
 Loose = str | int | float | bool | list[Any] | None
 """What a field holds in calls of other kinds."""
 
@@ -29,19 +34,31 @@ class PolicyResults(msgspec.Struct, gc=False):
     allowed: bool | None = None
 
 
+class Roles(msgspec.Struct, gc=False):
+    """The metadata in which auth methods say the role of a login, the first one first."""
+
+    role: Any = None
+    role_name: Any = None
+    service_account_name: Any = None
+    username: Any = None
+
+
 class Auth(msgspec.Struct, gc=False):
-    client_token: str = ""
     accessor: str = ""
     display_name: str | None = None
     policies: tuple[str, ...] | None = None
-    policy_results: PolicyResults | None = None
-    metadata: dict[str, Any] | None = None
+    policy_results: msgspec.Raw = _NULL
+    metadata: msgspec.Raw = _NULL
     entity_id: str | None = None
-    token_type: str = ""
 
     @property
     def allowed(self) -> bool | None:
-        return self.policy_results.allowed if self.policy_results else None
+        results = _RESULTS(self.policy_results)
+        return results.allowed if results else None
+
+
+_RESULTS = msgspec.json.Decoder(PolicyResults | None).decode
+_ROLES = msgspec.json.Decoder(Roles | None).decode
 
 
 class Namespace(msgspec.Struct, gc=False):
@@ -52,6 +69,9 @@ class RequestData(msgspec.Struct, gc=False):
     token: Any = None
 
 
+_DATA = msgspec.json.Decoder(RequestData | list[Any] | str | None).decode
+
+
 class Request(msgspec.Struct, gc=False):
     id: str = ""
     operation: str = ""
@@ -60,14 +80,17 @@ class Request(msgspec.Struct, gc=False):
     mount_type: str = ""
     client_token: str = ""
     namespace: Namespace | None = None
-    data: RequestData | list[Any] | str | None = None
+    data: msgspec.Raw = _NULL
     remote_address: str = ""
 
     @property
     def token(self) -> str | None:
         """The token that the call names, for example to revoke it."""
-        given = self.data.token if isinstance(self.data, RequestData) else None
-        return given if isinstance(given, str) else None
+        data = _DATA(self.data)
+        given = data.token if isinstance(data, RequestData) else None
+        if not isinstance(given, str):
+            return None
+        return given if given.startswith(_HMAC) else _digest(given)
 
 
 class Metadata(msgspec.Struct, gc=False):
@@ -84,7 +107,7 @@ class Response(msgspec.Struct, gc=False):
 
 
 class Entry(msgspec.Struct, gc=False):
-    """A line. `client_token` and `data.token` of a log with raw values are digests of the tokens."""
+    """A line. A token in the clear is replaced by its digest."""
 
     time: datetime
     type: str
@@ -92,7 +115,6 @@ class Entry(msgspec.Struct, gc=False):
     auth: Auth | None = None
     response: Response | None = None
     error: str = ""
-    is_raw: bool = False
 
 
 _NO_AUTH = Auth()
@@ -103,56 +125,99 @@ class Reader:
 
     def __init__(self, backend: str) -> None:
         self._prefix = f"vault://{backend}/"
-        self._pending: dict[str, Entry] = {}
+        self._requests: list[bytes] = []
+        self._waiting: dict[str, bytes] = {}
+        self._overdue: list[bytes] = []
+        self._answered: set[str] = set()
+        self._answered_before: set[str] = set()
         self._actors: dict[str, Actor] = {}
         self._targets: dict[tuple[str, str, str], Target] = {}
+        self._decode = msgspec.json.Decoder(Entry).decode
+        self.broken = 0
 
-    def event(self, entry: Entry) -> Event | None:
-        request = entry.request
+    def read(self, line: bytes) -> Event | None:
+        """The event of a response. A request waits for it, since the response repeats all of it.
+
+        So a request that has its response is not decoded, which saves a third of the time of the
+        benchmark `trail`.
+        """
+        if _REQUEST in line[:_TYPE_ENDS] and line.endswith(_END):
+            requests = self._requests
+            requests.append(line)
+            if len(requests) >= MOST_PENDING:
+                self._settle()
+            return self._made(self._decode(self._overdue.pop())) if self._overdue else None
+        entry = self._decode(line)
         if entry.type == "request":
-            pending = self._pending
-            pending[request.id] = entry
-            if len(pending) > MOST_PENDING:
-                return self._made(pending.pop(next(iter(pending))))
+            self._requests.append(line)
             return None
-        self._pending.pop(request.id, None)
+        self._answered.add(entry.request.id)
         return self._made(entry)
 
     def unanswered(self) -> Iterator[Event]:
-        while self._pending:
-            yield self._made(self._pending.pop(next(iter(self._pending))))
+        self._settle()
+        self._settle()
+        while self._overdue:
+            yield self._made(self._decode(self._overdue.pop()))
+
+    def _settle(self) -> None:
+        """Forget the requests that were answered. One that waited for a whole round is overdue."""
+        answered = self._answered | self._answered_before
+        self._overdue += [line for name, line in self._waiting.items() if name not in answered]
+        self._waiting = {}
+        for line in self._requests:
+            name = self._id(line)
+            if name is not None and name not in answered:
+                self._waiting[name] = line
+        self._requests = []
+        self._answered_before, self._answered = self._answered, set()
+
+    def _id(self, line: bytes) -> str | None:
+        """The id of a request, None for a line that is damaged."""
+        at = line.find(_ID)
+        if at > 0:
+            at += len(_ID)
+            return line[at : at + _UUID].decode(errors="replace")
+        try:
+            return self._decode(line).request.id
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            self.broken += 1
+            return None
 
     def _made(self, entry: Entry) -> Event:
         request, auth = entry.request, entry.auth
         if auth is None:
             auth = entry.auth = _NO_AUTH
-        token = request.client_token
+        token, is_raw = request.client_token, False
         if token and not token.startswith(_HMAC):
-            _hide(entry)
+            request.client_token = _digest(token)
+            is_raw = True
         space = request.namespace.path if request.namespace else ""
         key = (space, request.path, request.operation)
-        target = self._targets.get(key) or self._target(key, request)
-        data = entry.response.data if entry.response else None
         version: Any = 0
-        if isinstance(data, ResponseData):
-            kept = data.metadata
-            version = kept.version if isinstance(kept, Metadata) else data.version
-            if type(version) is not int:
-                version = 0
+        response = entry.response
+        if response is not None:
+            data = response.data
+            if type(data) is ResponseData:
+                kept = data.metadata
+                version = kept.version if type(kept) is Metadata else data.version
+                if type(version) is not int:
+                    version = 0
         return Event(
-            time=entry.time.timestamp(),
-            id=request.id,
-            actor=self._actors.get(auth.accessor) or self._actor(auth),
-            target=target,
-            address=request.remote_address,
-            ok=not entry.error and entry.type == "response",
-            entry=entry,
-            version=version,
+            entry.time.timestamp(),
+            request.id,
+            self._actors.get(auth.accessor) or self._actor(auth),
+            self._targets.get(key) or self._target(key, request),
+            request.remote_address,
+            not entry.error and entry.type == "response",
+            entry,
+            version,
+            is_raw=is_raw,
         )
 
     def _actor(self, auth: Auth) -> Actor:
-        metadata = auth.metadata or {}
-        role = next((str(metadata[key]) for key in _ROLES if metadata.get(key)), "")
+        said = msgspec.structs.astuple(_ROLES(auth.metadata) or Roles())
+        role = next((str(each) for each in said if each), "")
         name = role or auth.display_name or ""
         if not name and not auth.policies:
             return NOBODY
@@ -173,15 +238,6 @@ class Reader:
             self._targets.clear()
         made = self._targets[key] = _target(self._prefix, key[0], request)
         return made
-
-
-def _hide(entry: Entry) -> None:
-    """Replace tokens in the clear by digests: a group of a rule may be made of them."""
-    entry.is_raw = True
-    request = entry.request
-    request.client_token = _digest(request.client_token)
-    if isinstance(request.data, RequestData) and isinstance(request.data.token, str):
-        request.data.token = _digest(request.data.token)
 
 
 def _digest(token: str) -> str:
@@ -256,7 +312,6 @@ FORMAT = Format(
         "auth.entity_id": "auth.entity_id",
         "auth.policies": "auth.policies",
         "auth.policy_results.allowed": "auth.allowed",
-        "auth.token_type": "auth.token_type",
         "request.client_token": "request.client_token",
         "request.data.token": "request.token",
         "request.mount_type": "request.mount_type",

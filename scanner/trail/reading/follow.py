@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from scanner.trail.reading.log import Log, Placed
+from scanner.trail.event import Event
+from scanner.trail.reading.log import Log
 
 PAUSE = 0.5
 """Seconds between two looks at the file."""
@@ -13,19 +14,19 @@ PAUSE = 0.5
 
 def followed(
     log: Log, reopen: Callable[[], Log | None], sleep: Callable[[float], None]
-) -> Iterator[tuple[Log, Placed]]:
+) -> Iterator[tuple[Log, Event]]:
     """The events of a log, and those that are added, without an end.
 
     A log that was renamed, or cut to a shorter length, is read to its end and then opened anew.
     """
     while True:
         log.stream.look_again()
-        for placed in log.events(to_end=False):
-            yield log, placed
+        for event in log.events(to_end=False):
+            yield log, event
         other = reopen()
         if other is not None and _is_another(log, other):
-            for placed in log.events():
-                yield log, placed
+            for event in log.events():
+                yield log, event
             log.stream.close()
             log = other
             continue

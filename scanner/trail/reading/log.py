@@ -12,7 +12,7 @@ import msgspec
 from scanner.inputs.archives.compression import Refused
 from scanner.model import Gap, GapKind
 from scanner.trail.event import Event
-from scanner.trail.formats.interface import Format, Reader
+from scanner.trail.formats.interface import Format
 from scanner.trail.formats.table import FORMATS
 from scanner.trail.reading.lines import MOST_LINE, Lines
 from scanner.trail.reading.streams import Position, Stream
@@ -24,20 +24,12 @@ LATE = 600.0
 """Seconds that an event may be older than one before it in the same log."""
 
 
-class Placed(NamedTuple):
-    """An event and the line that it was read from."""
-
-    event: Event
-    line: int
-
-
 class _Known(NamedTuple):
-    """A format with its decoders, and the reader of this log."""
+    """A format, its reader for this log, and the decoder of whole documents."""
 
     form: Format
-    decode: Callable[[bytes], Any]
+    reader: Any
     document: Callable[[bytes], Any] | None
-    reader: Reader
 
 
 class Log:
@@ -50,7 +42,6 @@ class Log:
         self.lines.number = stream.lines
         self._known = [_known(form, backend) for form in FORMATS]
         self._used = self._known[0]
-        self._readers: dict[str, Reader] = {}
         self._latest = latest
         self._corrupt: list[int] = []
         self._unknown: list[int] = []
@@ -58,13 +49,28 @@ class Log:
         self._late: list[int] = []
         self._newest = 0.0
         self._broken = ""
+        self.unanswered = 0
 
-    def events(self, *, to_end: bool = True) -> Iterator[Placed]:
+    def events(self, *, to_end: bool = True) -> Iterator[Event]:
         """The events in the order of the log. `to_end`: no more lines follow."""
         lines = self.lines
+        read = self._used.reader.read
         try:
             for line in lines:
-                yield from self._line(line, lines.number)
+                try:
+                    event = read(line)
+                except _UNDECODED:
+                    yield from self._other(line, lines.number)
+                    read = self._used.reader.read
+                    continue
+                if event is not None:
+                    event.line = lines.number
+                    time = event.time
+                    if self._newest <= time <= self._latest:
+                        self._newest = time
+                    else:
+                        self._disordered(event)
+                    yield event
         except BROKEN as error:
             self._broken = getattr(error, "reason", "") or "its compression is damaged or cut off"
         if to_end:
@@ -80,44 +86,31 @@ class Log:
     def size(self) -> int:
         return self.lines.offset - self.stream.skipped
 
-    def _last(self) -> Iterator[Placed]:
+    def _last(self) -> Iterator[Event]:
         """A last line without an end, and the calls without a response."""
         lines = self.lines
         if lines.rest:
             before = len(self._corrupt)
-            placed = [*self._line(lines.rest, lines.number + 1)]
+            events = [*self._other(lines.rest, lines.number + 1)]
             if len(self._corrupt) == before:
                 lines.offset += len(lines.rest)
                 lines.number += 1
                 lines.rest = b""
-                yield from placed
+                yield from events
         for each in self._known:
             for event in each.reader.unanswered():
-                yield Placed(event, lines.number)
+                self.unanswered += 1
+                event.line = lines.number
+                yield event
 
-    def _line(self, line: bytes, number: int) -> Iterator[Placed]:
-        used = self._used
-        try:
-            entry = used.decode(line)
-            event = used.reader.event(entry)
-        except _UNDECODED:
-            yield from self._other(line, number)
-            return
-        if event is not None:
-            yield self._placed(event, number)
+    def _disordered(self, event: Event) -> None:
+        """Count an event that is late or from the future."""
+        if event.time > self._latest:
+            self._future.append(event.line)
+        elif event.time < self._newest - LATE:
+            self._late.append(event.line)
 
-    def _placed(self, event: Event, number: int) -> Placed:
-        time = event.time
-        if time < self._newest:
-            if time < self._newest - LATE:
-                self._late.append(number)
-        elif time > self._latest:
-            self._future.append(number)
-        else:
-            self._newest = time
-        return Placed(event, number)
-
-    def _other(self, line: bytes, number: int) -> Iterator[Placed]:
+    def _other(self, line: bytes, number: int) -> Iterator[Event]:
         """A line that is not of the format of the line before it."""
         start = line.find(b"{")
         if start < 0:
@@ -133,7 +126,12 @@ class Log:
                     continue
                 self._used = each
                 for event in events:
-                    yield self._placed(event, number)
+                    event.line = number
+                    if self._newest <= event.time <= self._latest:
+                        self._newest = event.time
+                    else:
+                        self._disordered(event)
+                    yield event
                 return
         (self._unknown if _is_json(line) else self._corrupt).append(number)
 
@@ -150,6 +148,9 @@ class Log:
             f"over {LATE / 60:.0f} minutes older than one before: a clock was set back, or the log was"
             " put together; windows of time may have missed something",
         )
+        if broken := sum(each.reader.broken for each in self._known):
+            reason = f"{broken:,} requests are not whole JSON objects"
+            yield Gap(kind=GapKind.CORRUPT_LINES, path=self.name, reason=reason)
         if too_long := self.lines.too_long + self.lines.is_cut:
             limit = MOST_LINE >> 20
             reason = f"lines over {limit} MiB, which were passed over: {too_long:,}"
@@ -166,23 +167,19 @@ class Log:
 
 def _known(form: Format, backend: str) -> _Known:
     document = msgspec.json.Decoder(form.document).decode if form.document else None
-    return _Known(
-        form=form,
-        decode=msgspec.json.Decoder(form.entry).decode,
-        document=document,
-        reader=form.reader(backend),
-    )
+    return _Known(form=form, reader=form.reader(backend), document=document)
 
 
 def _decoded(known: _Known, line: bytes) -> list[Event]:
     """The events of one entry, or of a document of entries."""
     try:
-        entries = [known.decode(line)]
+        events = [known.reader.read(line)]
     except _UNDECODED:
         if known.document is None:
             raise
         entries = getattr(known.document(line), known.form.items)
-    return [event for event in map(known.reader.event, entries) if event is not None]
+        events = [known.reader.event(entry) for entry in entries]
+    return [event for event in events if event is not None]
 
 
 def _is_json(line: bytes) -> bool:

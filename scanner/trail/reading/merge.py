@@ -11,17 +11,18 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from scanner.trail.reading.log import Log, Placed
+from scanner.trail.event import Event
+from scanner.trail.reading.log import Log
 
-Item = tuple[Log, Placed]
+Item = tuple[Log, Event]
 
 
 class _Waiting(NamedTuple):
     time: float
     number: int
-    first: Placed
+    first: Event
     log: Log
-    rest: Iterator[Placed]
+    rest: Iterator[Event]
 
 
 def merged(logs: Sequence[Log]) -> Iterator[Item]:
@@ -29,18 +30,17 @@ def merged(logs: Sequence[Log]) -> Iterator[Item]:
     waiting = []
     for number, log in enumerate(logs):
         events = log.events()
-        for placed in events:
-            waiting.append(_Waiting(placed.event.time, number, placed, log, events))
+        for event in events:
+            waiting.append(_Waiting(event.time, number, event, log, events))
             break
     heapq.heapify(waiting)
     while waiting:
         first = heapq.heappop(waiting)
         until = waiting[0].time if waiting else float("inf")
         log = first.log
-        for placed in chain((first.first,), first.rest):
-            time = placed.event.time
-            if time > until:
-                again = _Waiting(time, first.number, placed, log, first.rest)
+        for event in chain((first.first,), first.rest):
+            if event.time > until:
+                again = _Waiting(event.time, first.number, event, log, first.rest)
                 heapq.heappush(waiting, again)
                 break
-            yield log, placed
+            yield log, event
