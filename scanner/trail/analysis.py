@@ -6,17 +6,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 from sigma.collection import SigmaCollection
 
 from scanner.trail.detections import rules as own
-from scanner.trail.detections.access import Access, Services
-from scanner.trail.detections.history import History
+from scanner.trail.detections.access import Access, Services, Use
+from scanner.trail.detections.history import History, Profile
 from scanner.trail.detections.interface import actor_of, address_of, by, store_of
 from scanner.trail.detections.versions import Versions
-from scanner.trail.event import Event, quoted
+from scanner.trail.event import Action, Event, quoted
+from scanner.trail.formats.interface import Format
 from scanner.trail.formats.table import FORMATS
 from scanner.trail.reading.log import Log
-from scanner.trail.sigma.rules import NOTHING, Matched, Rules
+from scanner.trail.sigma.correlation import Correlation, Group
+from scanner.trail.sigma.rules import Count, Rules
 
 MOST_ALERTS = 10_000
 """Alerts that are kept in detail. More are counted, and make the run incomplete."""
@@ -53,11 +56,29 @@ class Options(NamedTuple):
 class _Kind:
     """What is kept for all logs of one format."""
 
-    __slots__ = ("last", "rules")
+    __slots__ = ("last", "rules", "whole")
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, form: Format, rules: Rules) -> None:
         self.rules = rules
+        self.whole = form.whole
         self.last = 0.0
+
+
+class Plan(msgspec.Struct):
+    """What is done with each event of one kind of call.
+
+    `rules` are those that it breaks. `counts` are rule, base rule, windows, group and value of the
+    correlations that count it, `varying` those whose group or value each event has for itself.
+    """
+
+    round: int
+    kind: _Kind
+    rules: tuple[str, ...]
+    counts: tuple[tuple[str, str, Correlation, Group, Any], ...]
+    varying: tuple[Count, ...]
+    use: Use | None
+    reads: bool
+    profile: Profile | None
 
 
 class Analysis:
@@ -69,9 +90,11 @@ class Analysis:
         self._latest = options.latest
         self._heartbeat = options.heartbeat
         self._subjects = subjects
-        self._kinds = {form.entry: _Kind(Rules(form, parsed)) for form in FORMATS}
-        self.access = Access(options.services, options.entries, self._report)
-        self.history = History(options.learning, options.services, self._report)
+        self._kinds = {form.entry: _Kind(form, Rules(form, parsed)) for form in FORMATS}
+        self._round = 0
+        services = options.services
+        self.access = Access(services, options.entries, self._report, self._forgot)
+        self.history = History(options.learning, services, self._report, self._forgot)
         self.versions = Versions(self._overlap, self._report)
         self.alerts: dict[tuple[str, str], Alert] = {}
         self.too_many = 0
@@ -81,7 +104,6 @@ class Analysis:
         self._recent: set[str] = set()
         self._older: set[str] = set()
         self._log: Log
-        self._line = 0
         self.on_alert: Callable[[Alert], None] | None = None
         """Told of each new alert at once, for `--follow`."""
 
@@ -89,42 +111,87 @@ class Analysis:
         """Take one event. A repeated one is only counted."""
         name = event.id
         if name:
-            if name in self._recent or name in self._older:
+            recent = self._recent
+            if name in recent or name in self._older:
                 self.duplicates += 1
                 return
-            self._recent.add(name)
-            if len(self._recent) >= MOST_RECENT:
-                self._older, self._recent = self._recent, set()
+            recent.add(name)
+            if len(recent) >= MOST_RECENT:
+                self._older, self._recent = recent, set()
         self.events += 1
-        self._log, self._line = log, event.line
-        time, entry = event.time, event.entry
-        kind = self._kinds[type(entry)]
-        last = kind.last
-        if time > last:
-            if time - last > self._heartbeat and last:
-                self._silence(event, last)
+        self._log = log
+        call, time = event.call, event.time
+        plan = call.plan
+        if plan is None or plan.round != self._round:
+            plan = self._planned(event)
+        kind = plan.kind
+        if time > kind.last:
+            if time - kind.last > self._heartbeat and kind.last:
+                self._silence(event, kind.last)
             if time <= self._latest:
                 kind.last = time
-        matched = kind.rules.matched(entry)
-        if matched is not NOTHING:
-            self._matched(matched, event)
-        if event.ok and event.target.is_secret:
-            self.access.see(event)
+        for rule in plan.rules:
+            self._report(rule, self._subject(rule, event), event, "")
+        for rule, base, windows, group, value in plan.counts:
+            if windows.add(base, group, time, value):
+                self._report(rule, self._subject(rule, event), event, "")
+        if plan.varying:
+            self._vary(plan.varying, kind, event)
+        use = plan.use
+        if use is not None:
+            if plan.reads:
+                if time > use.read:
+                    use.read = time
+                if use.fault:
+                    self._report(use.fault, use.subject, event, use.detail)
+            else:
+                self.access.wrote(use, event)
             if event.version:
                 self.versions.see(event)
             elif event.is_old:
                 self.versions.see_previous(event)
-        if event.actor.id:
-            self.history.see(event)
+        if plan.profile is not None:
+            self.history.see(plan.profile, event)
         if event.is_raw:
             subject = f"{store_of(event.target)}?log={quoted(log.name)}"
             self._report(own.RAW_VALUES, subject, event, "the device has log_raw")
 
-    def _matched(self, matched: Matched, event: Event) -> None:
-        for rule in matched.rules:
-            self._report(rule, self._subject(rule, event), event, "")
-        for count in matched.counts:
-            entry = event.entry
+    def _forgot(self) -> None:
+        """Some uses or profiles were forgotten: no plan may go on using them."""
+        self._round += 1
+
+    def _planned(self, event: Event) -> Plan:
+        """What is to be done with each event of a kind of call."""
+        entry, actor = event.entry, event.call.actor
+        kind = self._kinds[type(entry)]
+        if kind.whole:
+            kind.whole(entry)
+        matched = kind.rules.matched(entry)
+        use, profile = self.access.use(event), self.history.profile(actor, event.time)
+        plan = Plan(
+            round=self._round,
+            kind=kind,
+            rules=matched.rules,
+            counts=tuple(
+                (count.rule, count.base, count.windows, count.group(entry), count.value(entry))
+                for count in matched.counts
+                if not count.varies
+            ),
+            varying=tuple(count for count in matched.counts if count.varies),
+            use=use,
+            reads=event.call.target.action is Action.READ,
+            profile=profile,
+        )
+        if not kind.rules.varies:
+            event.call.plan = plan
+        return plan
+
+    def _vary(self, counts: tuple[Count, ...], kind: _Kind, event: Event) -> None:
+        """Count an event by fields that are its own."""
+        entry = event.entry
+        if kind.whole:
+            kind.whole(entry)
+        for count in counts:
             if count.windows.add(count.base, count.group(entry), event.time, count.value(entry)):
                 self._report(count.rule, self._subject(count.rule, event), event, "")
 
@@ -146,7 +213,7 @@ class Analysis:
             if len(self.alerts) >= MOST_ALERTS:
                 self.too_many += 1
                 return
-            alert = Alert(rule, subject, _detail(detail, event), self._log.name, self._line)
+            alert = Alert(rule, subject, _detail(detail, event), self._log.name, event.line)
             self.alerts[rule, subject] = alert
         alert.count += 1
         alert.first = min(alert.first, event.time)
@@ -155,7 +222,7 @@ class Analysis:
             self.on_alert(alert)
 
     def _silence(self, event: Event, last: float) -> None:
-        self.silences.append((self._log, self._line, last, event.time))
+        self.silences.append((self._log, event.line, last, event.time))
         hours = (event.time - last) / 3600
         detail = f"no event for {hours:,.1f} hours"
         self._report(own.SILENCE, f"{store_of(event.target)}?log={quoted(self._log.name)}", event, detail)
@@ -200,7 +267,7 @@ def _detail(detail: str, event: Event) -> str:
     """What happened, for people: the call, who made it, and from where."""
     who = event.actor.name or "an unknown identity"
     whence = f" from {event.address}" if event.address else ""
-    outcome = "" if event.ok else " (refused)"
+    outcome = "" if event.call.ok else " (refused)"
     said = f"{event.target.id}{outcome} by {who}{whence}"
     return f"{detail}: {said}" if detail else said
 

@@ -45,8 +45,21 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     is_secret: bool = False
 
 
+class Call(msgspec.Struct):
+    """A kind of call: the same actor does the same to the same target, with the same outcome.
+
+    Most calls of a log repeat, so what follows from this is worked out once and kept as `plan`,
+    which belongs to the analysis. `ok`: the store carried it out.
+    """
+
+    actor: Actor
+    target: Target
+    ok: bool
+    plan: Any = None
+
+
 class Event(msgspec.Struct, gc=False):
-    """One call. `time` is in Unix seconds. `ok`: the store carried it out.
+    """One call. `time` is in Unix seconds.
 
     `entry` is the format's own typed entry, whose fields the Sigma rules name. `version` is the
     version of the value that was read or written, 0 if the log does not say.
@@ -54,10 +67,8 @@ class Event(msgspec.Struct, gc=False):
 
     time: float
     id: str
-    actor: Actor
-    target: Target
+    call: Call
     address: str
-    ok: bool
     entry: Any
     version: int = 0
     is_old: bool = False
@@ -66,6 +77,14 @@ class Event(msgspec.Struct, gc=False):
     """Its log has tokens and values in the clear."""
     line: int = 0
     """The line of the log, counted from 1."""
+
+    @property
+    def actor(self) -> Actor:
+        return self.call.actor
+
+    @property
+    def target(self) -> Target:
+        return self.call.target
 
 
 NOBODY = Actor(id="", name="")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scanner.policy.declarations.matching import Entries
@@ -15,8 +15,6 @@ from scanner.trail.event import Action, Actor, Event
 MOST_PAIRS = 200_000
 """Pairs of an identity and a secret. Over it, the half that is unused the longest is forgotten."""
 _ALL = "*"
-_READ, _ROTATE, _OTHER, _LOGIN = Action.READ, Action.ROTATE, Action.OTHER, Action.LOGIN
-"""Members of an enum take long to look up, and this is done for each event."""
 
 
 class Use:
@@ -58,33 +56,32 @@ class Services:
 class Access:
     """Keeps one Use for each pair of identity and secret."""
 
-    def __init__(self, services: Services, entries: Entries, report: Report) -> None:
+    def __init__(
+        self, services: Services, entries: Entries, report: Report, forgot: Callable[[], None]
+    ) -> None:
         self._services = services
         self._entries = entries
         self._report = report
         self.uses: dict[tuple[str, str], Use] = {}
         self._before: dict[tuple[str, str], tuple[float, float]] = {}
         self.rotated: dict[str, float] = {}
+        self._forgot = forgot
         self.forgot = False
 
-    def see(self, event: Event) -> None:
-        """An event about a secret that the store carried out."""
-        target = event.target
-        action = target.action
-        if action is _OTHER or action is _LOGIN:
-            return
-        key = (event.actor.name, target.id)
-        use = self.uses.get(key)
-        if use is None:
-            use = self.uses[key] = self._made(event)
-        if action is _READ:
-            if event.time > use.read:
-                use.read = event.time
-            if use.fault:
-                self._report(use.fault, use.subject, event, use.detail)
-            return
+    def use(self, event: Event) -> Use | None:
+        """How the caller uses the secret; None if the call neither reads nor writes it."""
+        call = event.call
+        action = call.target.action
+        if not (call.ok and call.target.is_secret) or action in (Action.OTHER, Action.LOGIN):
+            return None
+        key = (call.actor.name, call.target.id)
+        return self.uses.get(key) or self._made(key, event)
+
+    def wrote(self, use: Use, event: Event) -> None:
+        """A call wrote or rotated the secret."""
         use.written = max(use.written, event.time)
-        if action is _ROTATE or event.version:
+        target = event.call.target
+        if target.action is Action.ROTATE or event.version:
             self.rotated[target.id] = max(self.rotated.get(target.id, 0.0), event.time)
 
     def restore(self, uses: Iterable[Sequence[Any]], rotated: Mapping[str, float]) -> None:
@@ -100,11 +97,11 @@ class Access:
         for key, use in self.uses.items():
             yield (*key, use.read, use.written)
 
-    def _made(self, event: Event) -> Use:
+    def _made(self, key: tuple[str, str], event: Event) -> Use:
         if len(self.uses) >= MOST_PAIRS:
             self._make_room()
-        use = Use()
-        use.read, use.written = self._before.pop((event.actor.name, event.target.id), (0.0, 0.0))
+        use = self.uses[key] = Use()
+        use.read, use.written = self._before.pop(key, (0.0, 0.0))
         if self._services:
             use.subject = by(event.target, event.actor)
             use.fault, use.detail = self._judged(event)
@@ -141,6 +138,7 @@ class Access:
 
     def _make_room(self) -> None:
         self.forgot = True
+        self._forgot()
         order = sorted(self.uses, key=lambda key: max(self.uses[key].read, self.uses[key].written))
         for key in order[: MOST_PAIRS // 2]:
             del self.uses[key]

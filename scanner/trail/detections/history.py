@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from scanner.policy.declarations.model import Service
@@ -51,20 +51,30 @@ class Profile:
 class History:
     """The profiles of all identities."""
 
-    def __init__(self, learning: float, services: Services, report: Report) -> None:
+    def __init__(
+        self,
+        learning: float,
+        services: Services,
+        report: Report,
+        forgot: Callable[[], None],
+    ) -> None:
         self._learning = learning
         self._services = services
         self._report = report
         self._profiles: dict[str, Profile] = {}
+        self._forgot = forgot
 
-    def see(self, event: Event) -> None:
-        actor = event.actor
-        profile = self._profiles.get(actor.id)
-        if profile is None:
-            profile = self._made(actor, event.time)
-        hour = int(event.time) // _HOUR
+    def profile(self, actor: Actor, time: float) -> Profile | None:
+        """The profile of an identity; None for calls without one."""
+        if not actor.id:
+            return None
+        return self._profiles.get(actor.id) or self._made(actor, time)
+
+    def see(self, profile: Profile, event: Event) -> None:
+        """Count a call of the identity, and hold it against its history."""
+        hour = event.time // _HOUR
         if hour > profile.hour:
-            self._begin_hour(profile, hour, event)
+            self._begin_hour(profile, int(hour), event)
         profile.count += 1
         if profile.count == profile.limit:
             self._report(
@@ -121,6 +131,7 @@ class History:
             profile.networks[network] = event.time
 
     def _make_room(self) -> None:
+        self._forgot()
         order = sorted(self._profiles, key=lambda name: self._profiles[name].last)
         for name in order[: MOST_PROFILES // 2]:
             del self._profiles[name]

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from scanner.trail.event import NOBODY, Action, Actor, Event, Target, quoted
+from scanner.trail.event import NOBODY, Action, Actor, Call, Event, Target, quoted
 from scanner.trail.formats.interface import Format
 
 _ACTIONS = {
@@ -103,10 +103,8 @@ class Reader:
             time=entry.time.timestamp(),
             # The challenge and the call share a correlation id.
             id=f"{call}:{code}:{entry.operationName}:{entry.uri}" if call else "",
-            actor=_actor(entry.claim),
-            target=self._target(entry),
+            call=Call(_actor(entry.claim), self._target(entry), code < 400 if code else not failed),
             address=(entry.callerIpAddress or "").partition(":")[0],
-            ok=code < 400 if code else not failed,
             entry=entry,
         )
 

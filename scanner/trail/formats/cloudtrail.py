@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from scanner.trail.event import NOBODY, Action, Actor, Event, Target, quoted
+from scanner.trail.event import NOBODY, Action, Actor, Call, Event, Target, quoted
 from scanner.trail.formats.interface import Format
 
 _ACTIONS = {
@@ -102,10 +102,8 @@ class Reader:
         return Event(
             time=entry.eventTime.timestamp(),
             id=entry.eventID,
-            actor=_actor(who),
-            target=self._target(entry),
+            call=Call(_actor(who), self._target(entry), not entry.errorCode),
             address=entry.sourceIPAddress or "",
-            ok=not entry.errorCode,
             entry=entry,
             is_old=asked is not None and asked.versionStage == "AWSPREVIOUS",
         )

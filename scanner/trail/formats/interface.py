@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Protocol
 
 from scanner.trail.event import Event
 
-MOST_CACHED = 50_000
-"""Entries of a cache of actors or targets; a full one is emptied."""
+MOST_CALLS = 20_000
+"""Kinds of calls that a reader keeps; a full table is emptied."""
 
 
 class Reader(Protocol):
@@ -49,6 +49,10 @@ class Format(NamedTuple):
     fields: Mapping[str, str]
     reader: Callable[[str], Reader]
     """Makes a Reader from the name of the backend."""
+    varying: frozenset[str] = frozenset()
+    """Fields that differ between two events of one Call."""
+    whole: Callable[[Any], None] | None = None
+    """Decodes what an entry holds undecoded, before its fields are looked at."""
     document: type[Any] | None = None
     """A whole file of entries, and the name of its list."""
     items: str = ""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from scanner.trail.event import NOBODY, Action, Actor, Event, Target, quoted
+from scanner.trail.event import NOBODY, Action, Actor, Call, Event, Target, quoted
 from scanner.trail.formats.interface import Format
 
 _ACTIONS = {
@@ -101,10 +101,8 @@ class Reader:
         return Event(
             time=time.timestamp(),
             id=entry.auditID,
-            actor=_actor(user.username or ""),
-            target=self._target(entry.verb, what),
+            call=Call(_actor(user.username or ""), self._target(entry.verb, what), entry.decision != "forbid" and (code is None or code < 400)),
             address=(entry.sourceIPs or ("",))[0],
-            ok=entry.decision != "forbid" and (code is None or code < 400),
             entry=entry,
         )
 

@@ -13,11 +13,15 @@ from typing import Any
 
 import msgspec
 
-from scanner.trail.event import NOBODY, Action, Actor, Event, Target, quoted
-from scanner.trail.formats.interface import MOST_CACHED, Format
+from scanner.trail.event import NOBODY, Action, Actor, Call, Event, Target, quoted
+from scanner.trail.formats.interface import MOST_CALLS, Format
 
-MOST_PENDING = 5_000
-"""Requests of one log after which those that have no response yet are looked at."""
+ROUND = 256
+"""Requests of one log after which those that have their response are forgotten: few enough to stay
+in the processor's cache."""
+PATIENCE = 40
+"""Rounds that a request waits for its response."""
+MOST_WAITING = 10_000
 _REQUEST = b'"type":"request"'
 _ID = b'"request":{"id":"'
 _TYPE_ENDS = 80
@@ -107,17 +111,18 @@ class Response(msgspec.Struct, gc=False):
 
 
 class Entry(msgspec.Struct, gc=False):
-    """A line. A token in the clear is replaced by its digest."""
+    """A line. A token in the clear is replaced by its digest. `auth` becomes an Auth (`_whole`)."""
 
     time: datetime
     type: str
     request: Request
-    auth: Auth | None = None
+    auth: msgspec.Raw = _NULL
     response: Response | None = None
     error: str = ""
 
 
 _NO_AUTH = Auth()
+_AUTH = msgspec.json.Decoder(Auth | None).decode
 
 
 class Reader:
@@ -126,12 +131,12 @@ class Reader:
     def __init__(self, backend: str) -> None:
         self._prefix = f"vault://{backend}/"
         self._requests: list[bytes] = []
-        self._waiting: dict[str, bytes] = {}
+        self._waiting: dict[str, tuple[int, bytes]] = {}
+        self._round = 0
         self._overdue: list[bytes] = []
         self._answered: set[str] = set()
         self._answered_before: set[str] = set()
-        self._actors: dict[str, Actor] = {}
-        self._targets: dict[tuple[str, str, str], Target] = {}
+        self._calls: dict[tuple[Any, ...], Call] = {}
         self._decode = msgspec.json.Decoder(Entry).decode
         self.broken = 0
 
@@ -144,7 +149,7 @@ class Reader:
         if _REQUEST in line[:_TYPE_ENDS] and line.endswith(_END):
             requests = self._requests
             requests.append(line)
-            if len(requests) >= MOST_PENDING:
+            if len(requests) >= ROUND:
                 self._settle()
             return self._made(self._decode(self._overdue.pop())) if self._overdue else None
         entry = self._decode(line)
@@ -155,21 +160,27 @@ class Reader:
         return self._made(entry)
 
     def unanswered(self) -> Iterator[Event]:
-        self._settle()
-        self._settle()
+        self._settle(patience=0)
         while self._overdue:
             yield self._made(self._decode(self._overdue.pop()))
 
-    def _settle(self) -> None:
-        """Forget the requests that were answered. One that waited for a whole round is overdue."""
+    def _settle(self, patience: int = PATIENCE) -> None:
+        """Forget the requests that were answered, and give up those that waited too long."""
+        self._round += 1
         answered = self._answered | self._answered_before
-        self._overdue += [line for name, line in self._waiting.items() if name not in answered]
-        self._waiting = {}
+        waiting = {
+            name: since for name, since in self._waiting.items() if name not in answered
+        }
         for line in self._requests:
             name = self._id(line)
             if name is not None and name not in answered:
-                self._waiting[name] = line
-        self._requests = []
+                waiting[name] = (self._round, line)
+        for name, (since, line) in [*waiting.items()]:
+            if since > self._round - patience and len(waiting) <= MOST_WAITING:
+                break
+            self._overdue.append(line)
+            del waiting[name]
+        self._waiting, self._requests = waiting, []
         self._answered_before, self._answered = self._answered, set()
 
     def _id(self, line: bytes) -> str | None:
@@ -185,17 +196,17 @@ class Reader:
             return None
 
     def _made(self, entry: Entry) -> Event:
-        request, auth = entry.request, entry.auth
-        if auth is None:
-            auth = entry.auth = _NO_AUTH
+        request, response = entry.request, entry.response
         token, is_raw = request.client_token, False
         if token and not token.startswith(_HMAC):
             request.client_token = _digest(token)
             is_raw = True
         space = request.namespace.path if request.namespace else ""
-        key = (space, request.path, request.operation)
+        key = (bytes(entry.auth), request.path, request.operation, entry.error, space, entry.type)
+        call = self._calls.get(key)
+        if call is None:
+            call = self._call(key, entry, space)
         version: Any = 0
-        response = entry.response
         if response is not None:
             data = response.data
             if type(data) is ResponseData:
@@ -203,41 +214,39 @@ class Reader:
                 version = kept.version if type(kept) is Metadata else data.version
                 if type(version) is not int:
                     version = 0
-        return Event(
-            entry.time.timestamp(),
-            request.id,
-            self._actors.get(auth.accessor) or self._actor(auth),
-            self._targets.get(key) or self._target(key, request),
-            request.remote_address,
+        time = entry.time.timestamp()
+        address = request.remote_address
+        return Event(time, request.id, call, address, entry, version, is_raw=is_raw)
+
+    def _call(self, key: tuple[Any, ...], entry: Entry, space: str) -> Call:
+        if len(self._calls) >= MOST_CALLS:
+            self._calls.clear()
+        call = self._calls[key] = Call(
+            _actor(_AUTH(entry.auth) or _NO_AUTH),
+            _target(self._prefix, space, entry.request),
             not entry.error and entry.type == "response",
-            entry,
-            version,
-            is_raw=is_raw,
         )
+        return call
 
-    def _actor(self, auth: Auth) -> Actor:
-        said = msgspec.structs.astuple(_ROLES(auth.metadata) or Roles())
-        role = next((str(each) for each in said if each), "")
-        name = role or auth.display_name or ""
-        if not name and not auth.policies:
-            return NOBODY
-        actor = Actor(
-            id=auth.entity_id or auth.display_name or "",
-            name=name,
-            role=role,
-            policies=auth.policies or (),
-        )
-        if auth.accessor.startswith(_HMAC):
-            if len(self._actors) >= MOST_CACHED:
-                self._actors.clear()
-            self._actors[auth.accessor] = actor
-        return actor
 
-    def _target(self, key: tuple[str, str, str], request: Request) -> Target:
-        if len(self._targets) >= MOST_CACHED:
-            self._targets.clear()
-        made = self._targets[key] = _target(self._prefix, key[0], request)
-        return made
+def _actor(auth: Auth) -> Actor:
+    said = msgspec.structs.astuple(_ROLES(auth.metadata) or Roles())
+    role = next((str(each) for each in said if each), "")
+    name = role or auth.display_name or ""
+    if not name and not auth.policies:
+        return NOBODY
+    return Actor(
+        id=auth.entity_id or auth.display_name or "",
+        name=name,
+        role=role,
+        policies=auth.policies or (),
+    )
+
+
+def _whole(entry: Entry) -> None:
+    """Decode who called: it is looked at only for a new kind of call."""
+    if isinstance(entry.auth, msgspec.Raw):
+        entry.auth = _AUTH(entry.auth) or _NO_AUTH
 
 
 def _digest(token: str) -> str:
@@ -319,5 +328,9 @@ FORMAT = Format(
         "request.path": "request.path",
         "request.remote_address": "request.remote_address",
     },
+    varying=frozenset(
+        ("request.client_token", "request.data.token", "request.remote_address")
+    ),
+    whole=_whole,
     reader=Reader,
 )

@@ -27,6 +27,13 @@ class _Waiting(NamedTuple):
 
 def merged(logs: Sequence[Log]) -> Iterator[Item]:
     """All events of all logs. Events of one log keep their order."""
+    if len(logs) == 1:
+        (only,) = logs
+        return ((only, event) for event in only.events())
+    return _merged(logs)
+
+
+def _merged(logs: Sequence[Log]) -> Iterator[Item]:
     waiting = []
     for number, log in enumerate(logs):
         events = log.events()

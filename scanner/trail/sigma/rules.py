@@ -34,6 +34,8 @@ class Count(NamedTuple):
     windows: Correlation
     group: Callable[[Any], Group]
     value: Get
+    varies: bool
+    """Group or value differ between events of one Call."""
 
 
 class Matched(NamedTuple):
@@ -58,6 +60,8 @@ class Rules:
         self._tests: list[tuple[Test, Matched]] = [
             (compiler.compiled(each, places), _meaning(each, counted)) for each in single
         ]
+        self.varies = not form.varying.isdisjoint(names)
+        """A rule looks at a field that differs between events of one Call."""
         self._values = _getter([_attribute(form, name) for name in names])
         self._answers: dict[Any, Matched] = {}
 
@@ -136,6 +140,7 @@ def _count(form: Format, rule: SigmaCorrelationRule, base: Any, windows: Correla
         windows=windows,
         group=_getter([_attribute(form, name) for name in fields]),
         value=value,
+        varies=not form.varying.isdisjoint([*fields, str(field)]),
     )
 
 
