@@ -151,7 +151,7 @@ class Reader:
             requests.append(line)
             if len(requests) >= ROUND:
                 self._settle()
-            return self._made(self._decode(self._overdue.pop())) if self._overdue else None
+            return self._given_up() if self._overdue else None
         entry = self._decode(line)
         if entry.type == "request":
             self._requests.append(line)
@@ -162,7 +162,13 @@ class Reader:
     def unanswered(self) -> Iterator[Event]:
         self._settle(patience=0)
         while self._overdue:
-            yield self._made(self._decode(self._overdue.pop()))
+            yield self._given_up()
+
+    def _given_up(self) -> Event:
+        """A request without a response. Its response may still come in a later run."""
+        event = self._made(self._decode(self._overdue.pop()))
+        event.id += ":request"
+        return event
 
     def _settle(self, patience: int = PATIENCE) -> None:
         """Forget the requests that were answered, and give up those that waited too long."""
