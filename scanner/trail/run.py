@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import scanner
@@ -39,6 +40,7 @@ from scanner.trail.detections.access import Services
 from scanner.trail.detections.rules import DETECTIONS
 from scanner.trail.reading import follow, merge, streams
 from scanner.trail.reading.log import Log
+from scanner.trail.reading.merge import Opener
 from scanner.trail.sigma import rule_files
 from scanner.trail.sigma import rules as sigma_rules
 from scanner.trail.sigma.rule_files import Described, RuleFile
@@ -164,21 +166,46 @@ def _restore(analysis: Analysis, known: State, request: TrailRequest) -> None:
 
 
 class _Reading:
-    """The logs of a run: opened, read, and what was not read of them."""
+    """The logs of a run: opened when their time comes, and what was not read of them."""
 
     def __init__(
         self, request: TrailRequest, console: Console, known: State, now: datetime
     ) -> None:
         self.logs: list[Log] = []
         self._gaps: list[Gap] = []
-        latest = float("inf") if request.follow else now.timestamp() + _AHEAD
-        for name in streams.names(request.logs, console):
-            try:
-                stream = streams.opened(name, console, known.positions)
-            except Refused as error:
-                self._gaps.append(Gap(kind=error.kind, path=name, reason=error.reason))
-                continue
-            self.logs.append(Log(stream, request.backend, latest))
+        self._console = console
+        self._known = known.positions
+        self._backend = request.backend
+        self._latest = float("inf") if request.follow else now.timestamp() + _AHEAD
+        self._names = streams.names(request.logs, console)
+
+    def openers(self) -> Iterator[Opener]:
+        """Each log with the time of its first event; the only one is not opened for that."""
+        for name in self._names:
+            start = float("-inf")
+            if len(self._names) > 1 and name != streams.STDIN:
+                log = self._opened(name)
+                if log is None:
+                    continue
+                start = next((event.time for event in log.events()), float("inf"))
+                log.stream.close()
+            yield Opener(start, partial(self.open, name))
+
+    def open(self, name: str) -> Log:
+        """The log, read from where the last run stopped."""
+        log = self._opened(name)
+        if log is None:  # its compression is not known: a Gap says so
+            log = Log(streams.empty(name), self._backend, self._latest)
+        self.logs.append(log)
+        return log
+
+    def _opened(self, name: str) -> Log | None:
+        try:
+            stream = streams.opened(name, self._console, self._known)
+        except Refused as error:
+            self._gaps.append(Gap(kind=error.kind, path=name, reason=error.reason))
+            return None
+        return Log(stream, self._backend, self._latest)
 
     def gaps(self) -> Iterator[Gap]:
         yield from self._gaps
@@ -204,7 +231,7 @@ def _read(
 ) -> None:
     add = analysis.add
     if not request.follow:
-        for log, event in merge.merged(reading.logs):
+        for log, event in merge.merged([*reading.openers()]):
             add(log, event)
         return
     titles = {each.info.id: each.info.title for each in described}
@@ -217,7 +244,8 @@ def _read(
 
     analysis.on_alert = show
     try:
-        for log, event in follow.followed(reading.logs[0], _reopen(request, console), time.sleep):
+        log = reading.open(request.logs[0])
+        for log, event in follow.followed(log, _reopen(request, console), time.sleep):
             if log not in reading.logs:
                 reading.logs.append(log)
             add(log, event)

@@ -111,14 +111,16 @@ class Access:
         """The rule that a read breaks, and why. A secret without a class is nobody's need."""
         actor, target = event.actor, event.target
         service, match = self._services.of(actor), self.match(target.id)
+        is_vault = target.id.startswith("vault:")
         if service is None:
-            is_vault = target.id.startswith("vault:")
             if not match or not is_vault or "root" in actor.policies:
                 return "", ""
             return rules.UNKNOWN_IDENTITY, "it is not one of the services in keywatch.yaml"
         if _ALL in service.needs:
             return "", ""
         if match is None or match.secret_class is None:
+            if not is_vault:  # its names of services are only guesses
+                return "", ""
             return (
                 rules.OUTSIDE_MAPPING,
                 f"the service {service.name} needs {_some(service.needs)};"

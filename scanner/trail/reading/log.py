@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import lzma
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
-from scanner.inputs.archives.compression import Refused
 from scanner.model import Gap, GapKind
 from scanner.trail.event import Event
 from scanner.trail.formats.interface import Format
 from scanner.trail.formats.table import FORMATS
 from scanner.trail.reading.lines import MOST_LINE, Lines
-from scanner.trail.reading.streams import Position, Stream
+from scanner.trail.reading.streams import BROKEN, Position, Stream
 
-BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, Refused, ValueError)
-"""What a damaged stream raises."""
 _UNDECODED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError, OverflowError)
 LATE = 600.0
 """Seconds that an event may be older than one before it in the same log."""
@@ -75,6 +70,7 @@ class Log:
             self._broken = getattr(error, "reason", "") or "its compression is damaged or cut off"
         if to_end:
             yield from self._last()
+            self.stream.close()
 
     def position(self) -> Position | None:
         """How far the log was read, for a later run. None if it cannot be found again."""

@@ -7,7 +7,7 @@ its first event is due, so that a year of rotated logs takes no more memory than
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -17,37 +17,35 @@ from scanner.trail.reading.log import Log
 Item = tuple[Log, Event]
 
 
+class Opener(NamedTuple):
+    """A log that is not open yet, and the time of its first event."""
+
+    start: float
+    open: Callable[[], Log]
+
+
 class _Waiting(NamedTuple):
+    """A log in the queue. `number` keeps the order of logs with equal times."""
+
     time: float
     number: int
-    first: Event
-    log: Log
-    rest: Iterator[Event]
+    log: Log | None
+    events: Iterator[Event]
 
 
-def merged(logs: Sequence[Log]) -> Iterator[Item]:
+def merged(openers: Sequence[Opener]) -> Iterator[Item]:
     """All events of all logs. Events of one log keep their order."""
-    if len(logs) == 1:
-        (only,) = logs
-        return ((only, event) for event in only.events())
-    return _merged(logs)
-
-
-def _merged(logs: Sequence[Log]) -> Iterator[Item]:
-    waiting = []
-    for number, log in enumerate(logs):
-        events = log.events()
-        for event in events:
-            waiting.append(_Waiting(event.time, number, event, log, events))
-            break
+    waiting = [_Waiting(each.start, n, None, iter(())) for n, each in enumerate(openers)]
     heapq.heapify(waiting)
     while waiting:
-        first = heapq.heappop(waiting)
+        _, number, log, events = heapq.heappop(waiting)
         until = waiting[0].time if waiting else float("inf")
-        log = first.log
-        for event in chain((first.first,), first.rest):
+        if log is None:
+            log = openers[number].open()
+            events = log.events()
+        for event in events:
             if event.time > until:
-                again = _Waiting(event.time, first.number, event, log, first.rest)
+                again = _Waiting(event.time, number, log, chain((event,), events))
                 heapq.heappush(waiting, again)
                 break
             yield log, event

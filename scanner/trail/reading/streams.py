@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import glob
+import io
+import lzma
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import IO, NamedTuple, Protocol
@@ -11,6 +14,8 @@ from typing import IO, NamedTuple, Protocol
 from scanner.console import Console
 from scanner.errors import UsageError, unreadable
 from scanner.inputs.archives import compression
+from scanner.inputs.archives.compression import Refused
+from scanner.model import GapKind
 
 STDIN = "-"
 HEAD = 1024
@@ -18,6 +23,10 @@ HEAD = 1024
 _MEMORY = 1 << 27
 """What a decompressor may take."""
 _SKIP = 1 << 18
+
+
+BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, Refused, ValueError)
+"""What a damaged stream raises; zstd's own error is a ValueError or an OSError."""
 
 
 class Position(NamedTuple):
@@ -79,7 +88,8 @@ class Stream:
         return Position(digest, len(self._head), offset, lines)
 
     def close(self) -> None:
-        self._file.close()
+        if self.name != STDIN:
+            self._file.close()
 
     def _pass_over(self, offset: int) -> bool:
         """False if the log is shorter than it was: then it is read from its start."""
@@ -147,12 +157,25 @@ def _names(given: str, console: Console) -> Iterator[str]:
         yield from matches
 
 
+def empty(name: str) -> Stream:
+    """A log in which nothing can be read."""
+    return Stream(name, io.BytesIO(), ())
+
+
 def opened(name: str, console: Console, known: Sequence[Position]) -> Stream:
     """A log by its name. UsageError if it cannot be read; Refused for an unknown compression."""
     if name == STDIN:
         return Stream(name, console.stdin, ())
     try:
         file = open(os.path.join(console.cwd, name), "rb")  # noqa: SIM115 - the stream closes it
-        return Stream(name, file, known)
     except OSError as error:
         raise unreadable(name, error) from None
+    try:
+        return Stream(name, file, known)
+    except BROKEN as error:
+        file.close()
+        if isinstance(error, OSError):
+            raise unreadable(name, error) from None
+        if isinstance(error, Refused):
+            raise
+        raise Refused(GapKind.ARCHIVE_DAMAGED, "its compression is damaged") from None
