@@ -12,7 +12,7 @@ from scanner.trail.event import Event
 from scanner.trail.formats.interface import Format
 from scanner.trail.formats.table import FORMATS
 from scanner.trail.reading.lines import MOST_LINE, Lines
-from scanner.trail.reading.streams import BROKEN, Position, Stream
+from scanner.trail.reading.streams import DamagedError, Position, Stream
 
 _UNDECODED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError, OverflowError)
 LATE = 600.0
@@ -66,8 +66,8 @@ class Log:
                     else:
                         self._disordered(event)
                     yield event
-        except BROKEN as error:
-            self._broken = getattr(error, "reason", "") or "its compression is damaged or cut off"
+        except DamagedError as error:
+            self._broken = str(error)
         if to_end:
             yield from self._last()
             self.stream.close()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import glob
 import io
-import lzma
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import IO, NamedTuple, Protocol
@@ -25,8 +23,8 @@ _MEMORY = 1 << 27
 _SKIP = 1 << 18
 
 
-BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, Refused, ValueError)
-"""What a damaged stream raises; zstd's own error is a ValueError or an OSError."""
+class DamagedError(Exception):
+    """The log cannot be read any further; the text says why."""
 
 
 class Position(NamedTuple):
@@ -47,14 +45,14 @@ class Raw(Protocol):
 class Stream:
     """One log, ready to be read from where an earlier run stopped.
 
-    `read` raises what the decompressor raises for damaged data, and OSError.
+    `read` raises DamagedError.
     """
 
     def __init__(self, name: str, file: IO[bytes], known: Sequence[Position]) -> None:
         self.name = name
         self._file = file
         self._raw, self.is_compressed = _opened(file)
-        self._head = self._raw.read(HEAD)
+        self._head = self._next(HEAD)
         self._given = 0
         at = _continued(self._head, known)
         self.skipped = at.offset if at and self._pass_over(at.offset) else 0
@@ -73,15 +71,23 @@ class Stream:
         if self._given < len(self._head):
             piece = self._head[self._given :]
         else:
-            piece = self._raw.read(most)
+            piece = self._next(most)
         self._given += len(piece)
         return piece
 
     def look_again(self) -> None:
         """A log that was empty may have begun."""
         if not self._head:
-            self._head = self._raw.read(HEAD)
+            self._head = self._next(HEAD)
             self._given = 0
+
+    def _next(self, most: int) -> bytes:
+        try:
+            return self._raw.read(most)
+        except OSError as error:
+            raise DamagedError(f"it cannot be read: {error.strerror or error}") from None
+        except Exception:  # noqa: BLE001 - what decompressors raise on damaged bytes has no end
+            raise DamagedError("its compression is damaged or cut off") from None
 
     def position(self, offset: int, lines: int) -> Position:
         digest = _digest(self._head)
@@ -105,7 +111,7 @@ class Stream:
             rest = offset - self._given
             if self._given < len(self._head):
                 self._given = min(offset, len(self._head))
-            elif piece := self._raw.read(min(rest, _SKIP)):
+            elif piece := self._next(min(rest, _SKIP)):
                 self._given += len(piece)
             else:
                 return False
@@ -172,10 +178,9 @@ def opened(name: str, console: Console, known: Sequence[Position]) -> Stream:
         raise unreadable(name, error) from None
     try:
         return Stream(name, file, known)
-    except BROKEN as error:
+    except DamagedError as error:
         file.close()
-        if isinstance(error, OSError):
-            raise unreadable(name, error) from None
-        if isinstance(error, Refused):
-            raise
-        raise Refused(GapKind.ARCHIVE_DAMAGED, "its compression is damaged") from None
+        raise Refused(GapKind.ARCHIVE_DAMAGED, str(error)) from None
+    except Refused:
+        file.close()
+        raise
