@@ -212,6 +212,10 @@ class _Reading:
         for log in self.logs:
             yield from log.gaps()
 
+        if self.logs and not any(log.lines.offset for log in self.logs):
+            reason = "there is nothing in it"
+            yield Gap(kind=GapKind.EMPTY, path=self.logs[0].name, reason=reason)
+
     def positions(self) -> Iterator[streams.Position]:
         for log in self.logs:
             if position := log.position():

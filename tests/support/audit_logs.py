@@ -96,7 +96,7 @@ class VaultLog:
         first = {"time": stamp(when), "type": "request", "auth": auth, "request": request}
         data: dict[str, Any] = {}
         if version and operation == "read":
-            value = "in the clear: " + "x" * 9 if self._raw else hmac("value")
+            value = "value-of-a-raw-log" if self._raw else hmac("value")
             data = {"data": {"password": value}, "metadata": {"version": version}}
             data["metadata"] |= {"created_time": stamp(when), "destroyed": False}
         elif version:

@@ -35,6 +35,7 @@ class Log:
         self.stream = stream
         self.lines = Lines(stream, stream.skipped)
         self.lines.number = stream.lines
+        self._lines: Iterator[bytes] = iter(())
         self._known = [_known(form, backend) for form in FORMATS]
         self._used = self._known[0]
         self._latest = latest
@@ -51,7 +52,8 @@ class Log:
         lines = self.lines
         read = self._used.reader.read
         try:
-            for line in lines:
+            self._lines = iter(lines)
+            for line in self._lines:
                 try:
                     event = read(line)
                 except _UNDECODED:
@@ -114,6 +116,8 @@ class Log:
                 self._corrupt.append(number)
             return
         line = line[start:]
+        if number == 1 and line.strip() == b"{":
+            line = self._whole_document(line)
         for each in self._known:
             if all(mark in line for mark in each.form.marks):
                 try:
@@ -130,6 +134,19 @@ class Log:
                     yield event
                 return
         (self._unknown if _is_json(line) else self._corrupt).append(number)
+
+    def _whole_document(self, first: bytes) -> bytes:
+        """The rest of a log that is one document over many lines, as some tools write it."""
+        parts, size = [first], 0
+        for line in self._lines:
+            parts.append(line)
+            size += len(line)
+            if size > MOST_LINE:
+                break
+        parts.append(self.lines.rest)
+        self.lines.offset += len(self.lines.rest)
+        self.lines.rest = b""
+        return b"\n".join(parts)
 
     def gaps(self) -> Iterator[Gap]:
         """What was not read, or not in order, each kind once."""
