@@ -1,7 +1,7 @@
 """Compile the condition of a Sigma rule to one Python function over the values of an entry's fields.
 
 pySigma parses. What is evaluated: values with wildcards, `contains`, `startswith`, `endswith`,
-`all`, `re`, `cidr`, `exists`, `fieldref`-free comparisons, null, numbers and booleans, in conditions
+`all`, `re`, `cidr`, `exists`, comparisons, null, numbers and booleans, in conditions
 with and, or, not and `1 of`. Text is compared without regard to case, as Sigma says, except by
 `re` and `cased`. A list fits if one of its items does.
 """
@@ -153,7 +153,7 @@ def _inside(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Fits:
 def _text(value: SigmaString, *, cased: bool) -> Fits:
     """Plain text is compared; text with wildcards becomes an anchored expression."""
     if not value.contains_special():
-        wanted = str(value)
+        wanted = "".join(map(str, value.s))  # str() would keep the escapes
         if cased:
             return lambda given: given == wanted
         folded = wanted.lower()

@@ -19,6 +19,8 @@ MOST_GROUPS = 20_000
 """Groups of one rule. Over it, the half that was quiet the longest is forgotten."""
 MOST_KEPT = 2_000
 """Times or values that are kept for a group; a threshold may not be higher."""
+DISORDER = 600.0
+"""Seconds beyond a window for which an event may still come late."""
 Group = tuple[Any, ...]
 Saved = list[Any]
 
@@ -75,15 +77,15 @@ class _EventCount:
     def add(self, base: str, group: Group, time: float, value: Any) -> bool:  # noqa: ARG002
         times = self._groups.get(group)
         if times is None:
-            _make_room(self._groups, lambda kept: kept[-1])
+            _make_room(self._groups, lambda kept: kept[-1] if kept else 0.0)
             times = self._groups[group] = []
         insort(times, time)
         if len(times) < self._needed:
             return False
         if self._is_full(times):
-            times[:] = [time]
+            times.clear()
             return True
-        if len(times) > MOST_KEPT or times[-1] - times[0] > 2 * self._span:
+        if len(times) > MOST_KEPT or times[-1] - times[0] > self._span + DISORDER:
             del times[0]
         return False
 
@@ -129,7 +131,7 @@ class _ValueCount:
         if any(times[n + last] - times[n] <= self._span for n in range(len(times) - last)):
             values.clear()
             return True
-        least = times[-1] - self._span
+        least = times[-1] - self._span - DISORDER
         for value in [value for value, time in values.items() if time < least]:
             del values[value]
         return False

@@ -89,6 +89,10 @@ def parsed(documents: Iterable[Mapping[str, Any]]) -> SigmaCollection:
     try:
         rules = SigmaCollection.from_dicts([_plain(each) for each in documents])
         rules.resolve_rule_references()
+        for rule in rules.rules:
+            if isinstance(rule, SigmaRule):
+                for condition in rule.detection.parsed_condition:
+                    _ = condition.parsed  # conditions are parsed when they are asked for
     except SigmaError as error:
         raise ConfigError(
             "a rule of the audit logs is not valid Sigma", why=str(error)[:300]
