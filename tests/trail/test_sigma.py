@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from sigma.backends.elasticsearch import EqlBackend, LuceneBackend
+from sigma.backends.elasticsearch import LuceneBackend
+from sigma.backends.splunk import SplunkBackend
 from sigma.collection import SigmaCollection
 from sigma.correlations import SigmaCorrelationRule
 from sigma.rule import SigmaRule
@@ -27,17 +28,9 @@ def collection(path: Path) -> SigmaCollection:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_real_backend_converts_each_rule(path: Path) -> None:
-    rules = collection(path)
-    ordered = any(
-        isinstance(each, SigmaCorrelationRule) and each.type.name == "TEMPORAL_ORDERED"
-        for each in rules
-    )
-    backend = EqlBackend() if ordered else LuceneBackend()
-    if any(isinstance(each, SigmaCorrelationRule) for each in rules) and not ordered:
-        from sigma.backends.elasticsearch import ESQLBackend
-
-        backend = ESQLBackend()
-    assert backend.convert(rules)
+    assert SplunkBackend().convert(collection(path))
+    if not any(isinstance(each, SigmaCorrelationRule) for each in collection(path)):
+        assert LuceneBackend().convert(collection(path))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
