@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from docs import coverage, peers, picture
+from docs import coverage, peers, picture, trail
 from scanner.detect.rules import rulebook
 from scanner.model import RuleInfo
 from scanner.policy.live.rules import RULES as LIVE_RULES
@@ -25,6 +25,7 @@ from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.policy.rules import WEAKENED
 from scanner.policy.variables import RULES as TREE_RULES
 from scanner.report.interface import remedy
+from scanner.trail import described as trail_rules
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT  # where what is made goes
@@ -33,6 +34,7 @@ TOOL = "keywatch"  # in a line of its own: what follows is no comment of this fi
 POLICY = "The policy and its exceptions"
 CHECK = "keywatch policy check"
 LIVE = "keywatch audit"
+TRAIL = "keywatch trail"
 CHANGE = "A change"
 TREE = "The whole tree"
 DETECT_SECRETS = "Kinds of detect-secrets"
@@ -40,6 +42,8 @@ _BY = {
     POLICY: "Made by every scan, from allow comments, allow entries and baselines.",
     CHECK: "Made by `keywatch policy check`, from the policy, configs/secrets and the repository.",
     LIVE: "Made by `keywatch audit`, from what the stores say of live secrets and from the policy.",
+    TRAIL: "Made by `keywatch trail`, from audit logs. docs/trail.md says when it is wrong, and how to "
+    "tune it.",
     CHANGE: "Made by `keywatch scan --diff` and `keywatch hook pre-receive`, from what a change "
     "does to the policy that it is judged by; and by `keywatch audit`, from the operator's file.",
     TREE: "Judged where the whole repository is scanned: a part of it cannot tell.",
@@ -53,6 +57,7 @@ def pages() -> dict[str, str]:
     written = {
         "README.md": _readme(),
         "docs/coverage.md": coverage.page(groups),
+        "docs/trail.md": trail.page((ROOT / "docs" / "trail.md").read_text(encoding="utf-8")),
         "docs/rules/README.md": _index(groups),
         "docs/terminal.svg": picture.picture(),
     }
@@ -96,6 +101,7 @@ def _groups(
         (CHECK, CHECK_RULES),
         (CHANGE, (WEAKENED,)),
         (LIVE, [rule for rule in LIVE_RULES if rule is not WEAKENED]),
+        (TRAIL, trail_rules.rules()),
     ):
         yield group, [(info, trees.get(info.id, {})) for info in sorted(rest, key=lambda i: i.id)]
 
@@ -199,7 +205,7 @@ def _code(text: str) -> str:
 def _exception(rule: str, group: str) -> str:
     if group in {POLICY, CHECK}:
         return "None: what it names is put right where it stands."
-    if group in {LIVE, CHANGE}:
+    if group in {LIVE, CHANGE, TRAIL}:
         return (
             "An entry of `allow` in keywatch.yaml, by the fingerprint that the report shows. It "
             "ends, and is listed by `keywatch allow list`."

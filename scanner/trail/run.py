@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import scanner
 from scanner.configuration import repository
-from scanner.console import Console
-from scanner.errors import OutputError, UsageError
+from scanner.console import Console, plain
+from scanner.errors import UsageError
 from scanner.fingerprints import identify
 from scanner.inputs.archives.compression import Refused
 from scanner.masking import masked, masked_gap, masked_terms
@@ -38,12 +38,13 @@ from scanner.trail import findings, last_used, logging_checks, state
 from scanner.trail.analysis import Alert, Analysis, Options, subjects
 from scanner.trail.detections.access import Services
 from scanner.trail.detections.rules import DETECTIONS
+from scanner.trail.logging_rules import RULES as LOGGING_RULES
 from scanner.trail.reading import follow, merge, streams
 from scanner.trail.reading.log import Log
 from scanner.trail.reading.merge import Opener
 from scanner.trail.sigma import rule_files
 from scanner.trail.sigma import rules as sigma_rules
-from scanner.trail.sigma.rule_files import Described, RuleFile
+from scanner.trail.sigma.rule_files import Described
 from scanner.trail.state import State
 
 _AHEAD = 300.0
@@ -83,7 +84,7 @@ class FinishedTrail(NamedTuple):
     def report_context(self, console: Console, fail_on: Severity | None) -> ReportContext:
         infos: list[RuleInfo] = [each.info for each in self.described]
         return ReportContext(
-            rules={rule.id: rule for rule in (*infos, *logging_checks.RULES, *rules.RULES)},
+            rules={rule.id: rule for rule in (*infos, *LOGGING_RULES, *rules.RULES)},
             now=self.now,
             version=scanner.__version__,
             root=os.path.basename(self.tree.root),
@@ -242,8 +243,6 @@ def _read(
 
     def show(alert: Alert) -> None:
         text = f"{titles[alert.rule]}: {findings.said(alert)}"
-        from scanner.console import plain
-
         console.write(f"{plain(f'{alert.log}:{alert.line} {alert.rule} {text}')}\n")
 
     analysis.on_alert = show
@@ -325,12 +324,3 @@ def _notes(analysis: Analysis, reading: _Reading, files: PolicyFiles) -> Iterato
     if analysis.access.forgot:
         text = "more pairs of identity and secret than can be kept; the oldest were forgotten"
         yield Note(kind=NoteKind.TRAIL, path="", text=text)
-
-
-def infos() -> list[Described]:
-    """All detections in words, without pySigma: for `keywatch rules` and the documentation."""
-    files: list[RuleFile] = rule_files.shipped()
-    return [*rule_files.described(rule_files.replaced(files, ())), *DETECTIONS]
-
-
-__all__ = ["FinishedTrail", "OutputError", "TrailRequest", "infos", "trail"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.trail.run import infos
+from scanner.trail.described import detections
 from tests.support.audit_logs import DENIED, START, VaultLog, aws, azure, kubernetes, line, normal_day
 from tests.support.trails import trail
 
@@ -234,7 +234,7 @@ ELSEWHERE = {"trail-source-not-allowed", "trail-vault-dead-token"}
 
 
 def test_every_detection_has_a_trace() -> None:
-    assert {each.info.id for each in infos()} == {*TRACES, *ELSEWHERE}
+    assert {each.info.id for each in detections()} == {*TRACES, *ELSEWHERE}
 
 
 @pytest.mark.parametrize("rule", TRACES)
