@@ -1,5 +1,6 @@
 # On a machine with python3 (and its venv module), git and make, these do all the set-up:
-#   make demo     scan an example repository with planted secrets, and audit a server with its live ones
+#   make demo     scan an example repository with planted secrets, audit a server with its live ones, and
+#                 find attacks on it in its audit log
 #   make test     lint, types, the whole suite; its core on every other interpreter found
 #   make bench    measure keywatch beside its peers, into bench/RESULTS.md
 #   make docs     write docs/rules/, a page for each rule, docs/coverage.md, and README's picture and peers
@@ -31,7 +32,7 @@ interpreter = $(firstword $(foreach python,python$(1) $(wildcard $(HOME)/.pyenv/
 HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 OTHERS = $(foreach version,$(filter-out $(HERE),$(VERSIONS)),$(if $(call interpreter,$(version)),$(version)))
 
-.PHONY: help demo demo-audit test test-here test-others coverage bench docs lock lint clean
+.PHONY: help demo demo-audit demo-trail test test-here test-others coverage bench docs lock lint clean
 .SECONDARY: # keep the stamps of environments that only patterns name
 
 help:
@@ -45,11 +46,15 @@ demo: $(VENV)/installed
 	  || test $$? -eq 1
 	@$(BIN)/python examples/plant.py check $(DEMO)/keywatch.json
 	@echo "SARIF: $(DEMO)/keywatch.sarif"
-	@$(MAKE) --no-print-directory demo-audit
+	@$(MAKE) --no-print-directory demo-audit demo-trail
 
 demo-audit: $(VENV)/auditing
 	@$(BIN)/python -m examples.live $(DEMO)
 	@echo "SARIF: $(DEMO)/audit.sarif"
+
+demo-trail: $(VENV)/auditing
+	@$(BIN)/python -m examples.trail $(DEMO)
+	@echo "SARIF: $(DEMO)/trail.sarif"
 
 test: lint test-here test-others
 
