@@ -23,7 +23,7 @@ from scanner.trail.sigma.rules import Count, Rules
 
 MOST_ALERTS = 10_000
 """Alerts that are kept in detail. More are counted, and make the run incomplete."""
-MOST_RECENT = 100_000
+MOST_RECENT = 20_000
 """A repeated event is recognized if it comes within so many others, at least."""
 
 

@@ -16,6 +16,7 @@ from scanner import files
 from scanner.errors import ConfigError, unreadable
 from scanner.masking import masked
 from scanner.trail.reading.streams import Position
+from scanner.trail.sigma.correlation import BETWEEN
 
 VERSION = 1
 MOST_POSITIONS = 10_000
@@ -121,7 +122,7 @@ class _Clean:
     def all(self, data: Any) -> bool:
         """The same of all text in lists."""
         if isinstance(data, str):
-            return self(data)
+            return all(map(self, data.split(BETWEEN)))
         return all(map(self.all, data)) if isinstance(data, (list, tuple)) else True
 
 

@@ -125,6 +125,16 @@ _NO_AUTH = Auth()
 _AUTH = msgspec.json.Decoder(Auth | None).decode
 
 
+class _Caller:
+    """An identity as the lines of a token show it, and its calls by path, operation and outcome."""
+
+    __slots__ = ("actor", "calls")
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self.calls: dict[tuple[str, ...], Call] = {}
+
+
 class Reader:
     """Joins the request and the response of each call."""
 
@@ -136,7 +146,8 @@ class Reader:
         self._overdue: list[bytes] = []
         self._answered: set[str] = set()
         self._answered_before: set[str] = set()
-        self._calls: dict[tuple[Any, ...], Call] = {}
+        self._callers: dict[bytes, _Caller] = {}
+        self._calls = 0
         self._decode = msgspec.json.Decoder(Entry).decode
         self.broken = 0
 
@@ -207,11 +218,15 @@ class Reader:
         if token and not token.startswith(_HMAC):
             request.client_token = _digest(token)
             is_raw = True
+        auth = bytes(entry.auth)
+        caller = self._callers.get(auth)
+        if caller is None:
+            caller = self._callers[auth] = _Caller(_actor(_AUTH(auth) or _NO_AUTH))
         space = request.namespace.path if request.namespace else ""
-        key = (bytes(entry.auth), request.path, request.operation, entry.error, space, entry.type)
-        call = self._calls.get(key)
+        key = (request.path, request.operation, entry.error, space, entry.type)
+        call = caller.calls.get(key)
         if call is None:
-            call = self._call(key, entry, space)
+            call = self._call(caller, key, entry, space)
         version: Any = 0
         if response is not None:
             data = response.data
@@ -224,11 +239,13 @@ class Reader:
         address = request.remote_address
         return Event(time, request.id, call, address, entry, version, is_raw=is_raw)
 
-    def _call(self, key: tuple[Any, ...], entry: Entry, space: str) -> Call:
-        if len(self._calls) >= MOST_CALLS:
-            self._calls.clear()
-        call = self._calls[key] = Call(
-            _actor(_AUTH(entry.auth) or _NO_AUTH),
+    def _call(self, caller: _Caller, key: tuple[str, ...], entry: Entry, space: str) -> Call:
+        self._calls += 1
+        if self._calls > MOST_CALLS:
+            self._callers.clear()
+            self._calls = 0
+        call = caller.calls[key] = Call(
+            caller.actor,
             _target(self._prefix, space, entry.request),
             not entry.error and entry.type == "response",
         )

@@ -15,36 +15,40 @@ class Source(Protocol):
 
 
 class Lines:
-    """Lines without their ends. `offset` counts the bytes of complete lines, the last one's end
-    included. `too_long` counts lines that were passed over.
+    """Lines without their ends, in batches. `offset` counts the bytes of complete lines, the last
+    one's end included, `number` the lines; both are of the end of the batch that was given last.
+    `too_long` counts lines that were passed over.
 
-    The last line of a log may have no end: it is given as `rest`, not as a line.
+    The last line of a log may have no end: it is kept as `rest`, and not given.
     """
 
-    def __init__(self, source: Source, offset: int) -> None:
+    def __init__(self, source: Source, offset: int, number: int) -> None:
         self._source = source
         self.offset = offset
         self.too_long = 0
-        self.number = 0
-        """Lines that were given or passed over."""
+        self.number = number
         self.rest = b""
         self._passing = 0
 
-    def __iter__(self) -> Iterator[bytes]:
-        """All complete lines that there are now; more may follow when the log has grown."""
+    def batches(self) -> Iterator[tuple[int, list[bytes]]]:
+        """All complete lines that there are now, each batch with the number of its first line.
+
+        More may follow when the log has grown.
+        """
         while piece := self._source.read(_PIECE):
             if self._passing:
                 piece = self._pass_over(piece)
                 if not piece:
                     continue
-            *whole, last = piece.split(b"\n")
+            whole = piece.split(b"\n")
+            last = whole.pop()
             if whole:
+                self.offset += len(self.rest) + len(piece) - len(last)
                 whole[0] = self.rest + whole[0]
                 self.rest = last
-                for line in whole:
-                    self.offset += len(line) + 1
-                    self.number += 1
-                    yield line
+                first = self.number + 1
+                self.number += len(whole)
+                yield first, whole
             else:
                 self.rest += last
                 if len(self.rest) > MOST_LINE:

@@ -33,9 +33,8 @@ class Log:
     def __init__(self, stream: Stream, backend: str, latest: float) -> None:
         self.name = stream.name
         self.stream = stream
-        self.lines = Lines(stream, stream.skipped)
-        self.lines.number = stream.lines
-        self._lines: Iterator[bytes] = iter(())
+        self.lines = Lines(stream, stream.skipped, stream.lines)
+        self._batches: Iterator[tuple[int, list[bytes]]] = iter(())
         self._known = [_known(form, backend) for form in FORMATS]
         self._used = self._known[0]
         self._latest = latest
@@ -49,25 +48,24 @@ class Log:
 
     def events(self, *, to_end: bool = True) -> Iterator[Event]:
         """The events in the order of the log. `to_end`: no more lines follow."""
-        lines = self.lines
         read = self._used.reader.read
+        self._batches = self.lines.batches()
         try:
-            self._lines = iter(lines)
-            for line in self._lines:
-                try:
-                    event = read(line)
-                except _UNDECODED:
-                    yield from self._other(line, lines.number)
-                    read = self._used.reader.read
-                    continue
-                if event is not None:
-                    event.line = lines.number
-                    time = event.time
-                    if self._newest <= time <= self._latest:
-                        self._newest = time
-                    else:
-                        self._disordered(event)
-                    yield event
+            for first, batch in self._batches:
+                for number, line in enumerate(batch, first):
+                    try:
+                        event = read(line)
+                    except _UNDECODED:
+                        yield from self._other(line, number, batch)
+                        read = self._used.reader.read
+                        continue
+                    if event is not None:
+                        event.line = number
+                        if self._newest <= event.time <= self._latest:
+                            self._newest = event.time
+                        else:
+                            self._disordered(event)
+                        yield event
         except DamagedError as error:
             self._broken = str(error)
         if to_end:
@@ -89,7 +87,7 @@ class Log:
         lines = self.lines
         if lines.rest:
             before = len(self._corrupt)
-            events = [*self._other(lines.rest, lines.number + 1)]
+            events = [*self._other(lines.rest, lines.number + 1, [])]
             if len(self._corrupt) == before:
                 lines.offset += len(lines.rest)
                 lines.number += 1
@@ -108,7 +106,7 @@ class Log:
         elif event.time < self._newest - LATE:
             self._late.append(event.line)
 
-    def _other(self, line: bytes, number: int) -> Iterator[Event]:
+    def _other(self, line: bytes, number: int, batch: list[bytes]) -> Iterator[Event]:
         """A line that is not of the format of the line before it."""
         start = line.find(b"{")
         if start < 0:
@@ -117,7 +115,7 @@ class Log:
             return
         line = line[start:]
         if number == 1 and line.strip() == b"{":
-            line = self._whole_document(line)
+            line = self._whole_document(batch)
         for each in self._known:
             if all(mark in line for mark in each.form.marks):
                 try:
@@ -135,12 +133,14 @@ class Log:
                 return
         (self._unknown if _is_json(line) else self._corrupt).append(number)
 
-    def _whole_document(self, first: bytes) -> bytes:
-        """The rest of a log that is one document over many lines, as some tools write it."""
-        parts, size = [first], 0
-        for line in self._lines:
-            parts.append(line)
-            size += len(line)
+    def _whole_document(self, batch: list[bytes]) -> bytes:
+        """A log that is one document over many lines, as some tools write it. Empties the batch."""
+        parts = [*batch]
+        batch.clear()
+        size = 0
+        for _, more in self._batches:
+            parts += more
+            size += sum(map(len, more))
             if size > MOST_LINE:
                 break
         parts.append(self.lines.rest)

@@ -21,7 +21,9 @@ MOST_KEPT = 2_000
 """Times or values that are kept for a group; a threshold may not be higher."""
 DISORDER = 600.0
 """Seconds beyond a window for which an event may still come late."""
-Group = tuple[Any, ...]
+Group = str
+"""The values of a group's fields, joined: a text keeps its hash, and is the same in the state."""
+BETWEEN = "\x1f"
 Saved = list[Any]
 
 
@@ -96,10 +98,10 @@ class _EventCount:
         )
 
     def saved(self) -> Iterator[Saved]:
-        return ([[*group], times] for group, times in self._groups.items())
+        return ([group, times] for group, times in self._groups.items())
 
     def restore(self, groups: list[Saved]) -> None:
-        self._groups = {tuple(group): sorted(map(float, times)) for group, times in groups}
+        self._groups = {str(group): sorted(map(float, times)) for group, times in groups}
 
 
 class _ValueCount:
@@ -137,11 +139,11 @@ class _ValueCount:
         return False
 
     def saved(self) -> Iterator[Saved]:
-        return ([[*group], [*values.items()]] for group, values in self._groups.items() if values)
+        return ([group, [*values.items()]] for group, values in self._groups.items() if values)
 
     def restore(self, groups: list[Saved]) -> None:
         self._groups = {
-            tuple(group): {value: float(time) for value, time in values}
+            str(group): {value: float(time) for value, time in values}
             for group, values in groups
         }
 
@@ -156,7 +158,7 @@ class _Temporal:
         self._groups: dict[Group, dict[str, float]] = {}
 
     def add(self, base: str, group: Group, time: float, value: Any) -> bool:  # noqa: ARG002
-        if None in group or "" in group:
+        if not all(group.split(BETWEEN)):
             return False
         times = self._groups.get(group)
         if times is None:
@@ -174,11 +176,11 @@ class _Temporal:
         return True
 
     def saved(self) -> Iterator[Saved]:
-        return ([[*group], [*times.items()]] for group, times in self._groups.items() if times)
+        return ([group, [*times.items()]] for group, times in self._groups.items() if times)
 
     def restore(self, groups: list[Saved]) -> None:
         self._groups = {
-            tuple(group): {str(name): float(time) for name, time in times}
+            str(group): {str(name): float(time) for name, time in times}
             for group, times in groups
         }
 

@@ -20,7 +20,7 @@ from scanner.errors import ConfigError
 from scanner.trail.formats.interface import Format
 from scanner.trail.sigma import compiler, correlation
 from scanner.trail.sigma.compiler import Test
-from scanner.trail.sigma.correlation import Correlation, Group
+from scanner.trail.sigma.correlation import BETWEEN, Correlation, Group
 
 MOST_ANSWERS = 50_000
 Get = Callable[[Any], Any]
@@ -142,7 +142,7 @@ def _count(form: Format, rule: SigmaCorrelationRule, base: Any, windows: Correla
         rule=str(rule.name),
         base=base.reference,
         windows=windows,
-        group=_getter([_attribute(form, name) for name in fields]),
+        group=_joined(_getter([_attribute(form, name) for name in fields])),
         value=value,
         varies=not form.varying.isdisjoint([*fields, str(field)]),
     )
@@ -150,6 +150,13 @@ def _count(form: Format, rule: SigmaCorrelationRule, base: Any, windows: Correla
 
 def _nothing(_entry: Any) -> None:
     return None
+
+
+def _joined(values: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any], Group]:
+    def group(entry: Any) -> Group:
+        return BETWEEN.join("" if each is None else str(each) for each in values(entry))
+
+    return group
 
 
 def _getter(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]]:
