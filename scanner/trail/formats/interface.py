@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from scanner.trail.event import Event
 
 MOST_CALLS = 20_000
 """Kinds of calls that a reader keeps; a full table is emptied."""
+
+UNDECODED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError, OverflowError)
+"""What decoding a damaged line raises."""
 
 
 class Reader(Protocol):

@@ -14,14 +14,10 @@ from typing import Any
 import msgspec
 
 from scanner.trail.event import NOBODY, Action, Actor, Call, Event, Target, quoted
-from scanner.trail.formats.interface import MOST_CALLS, Format
+from scanner.trail.formats.interface import MOST_CALLS, UNDECODED, Format
 
-ROUND = 256
-"""Requests of one log after which those that have their response are forgotten: few enough to stay
-in the processor's cache."""
-PATIENCE = 40
-"""Rounds that a request waits for its response."""
 MOST_WAITING = 10_000
+"""Requests of one log that wait for their response; the oldest are given up."""
 _REQUEST = b'"type":"request"'
 _ID = b'"request":{"id":"'
 _TYPE_ENDS = 80
@@ -138,18 +134,14 @@ class _Caller:
 class Reader:
     """Joins the request and the response of each call."""
 
+    broken = 0
+
     def __init__(self, backend: str) -> None:
         self._prefix = f"vault://{backend}/"
-        self._requests: list[bytes] = []
-        self._waiting: dict[str, tuple[int, bytes]] = {}
-        self._round = 0
-        self._overdue: list[bytes] = []
-        self._answered: set[str] = set()
-        self._answered_before: set[str] = set()
+        self._waiting: dict[bytes, bytes] = {}
         self._callers: dict[bytes, _Caller] = {}
         self._calls = 0
         self._decode = msgspec.json.Decoder(Entry).decode
-        self.broken = 0
 
     def read(self, line: bytes) -> Event | None:
         """The event of a response. A request waits for it, since the response repeats all of it.
@@ -158,59 +150,34 @@ class Reader:
         benchmark `trail`.
         """
         if _REQUEST in line[:_TYPE_ENDS] and line.endswith(_END):
-            requests = self._requests
-            requests.append(line)
-            if len(requests) >= ROUND:
-                self._settle()
-            return self._given_up() if self._overdue else None
+            at = line.find(_ID)
+            if at > 0:
+                at += len(_ID)
+                waiting = self._waiting
+                waiting[line[at : at + _UUID]] = line
+                if len(waiting) > MOST_WAITING:
+                    return self._given_up()
+                return None
         entry = self._decode(line)
+        name = entry.request.id.encode()
         if entry.type == "request":
-            self._requests.append(line)
+            self._waiting[name] = line
             return None
-        self._answered.add(entry.request.id)
+        self._waiting.pop(name, None)
         return self._made(entry)
 
     def unanswered(self) -> Iterator[Event]:
-        self._settle(patience=0)
-        while self._overdue:
-            yield self._given_up()
+        while self._waiting:
+            try:
+                yield self._given_up()
+            except UNDECODED:
+                self.broken += 1
 
     def _given_up(self) -> Event:
-        """A request without a response. Its response may still come in a later run."""
-        event = self._made(self._decode(self._overdue.pop()))
+        """The oldest request without a response. Its response may still come in a later run."""
+        event = self._made(self._decode(self._waiting.pop(next(iter(self._waiting)))))
         event.id += ":request"
         return event
-
-    def _settle(self, patience: int = PATIENCE) -> None:
-        """Forget the requests that were answered, and give up those that waited too long."""
-        self._round += 1
-        answered = self._answered | self._answered_before
-        waiting = {
-            name: since for name, since in self._waiting.items() if name not in answered
-        }
-        for line in self._requests:
-            name = self._id(line)
-            if name is not None and name not in answered:
-                waiting[name] = (self._round, line)
-        for name, (since, line) in [*waiting.items()]:
-            if since > self._round - patience and len(waiting) <= MOST_WAITING:
-                break
-            self._overdue.append(line)
-            del waiting[name]
-        self._waiting, self._requests = waiting, []
-        self._answered_before, self._answered = self._answered, set()
-
-    def _id(self, line: bytes) -> str | None:
-        """The id of a request, None for a line that is damaged."""
-        at = line.find(_ID)
-        if at > 0:
-            at += len(_ID)
-            return line[at : at + _UUID].decode(errors="replace")
-        try:
-            return self._decode(line).request.id
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            self.broken += 1
-            return None
 
     def _made(self, entry: Entry) -> Event:
         request, response = entry.request, entry.response

@@ -8,6 +8,7 @@ from typing import Protocol
 MOST_LINE = 1 << 26
 """Bytes of the longest line that is read: a file of CloudTrail is one line."""
 _PIECE = 1 << 18
+"""Bytes that are read at a time: few enough to stay in the processor's cache."""
 
 
 class Source(Protocol):

@@ -9,12 +9,11 @@ import msgspec
 
 from scanner.model import Gap, GapKind
 from scanner.trail.event import Event
-from scanner.trail.formats.interface import Format
+from scanner.trail.formats.interface import UNDECODED, Format
 from scanner.trail.formats.table import FORMATS
 from scanner.trail.reading.lines import MOST_LINE, Lines
 from scanner.trail.reading.streams import DamagedError, Position, Stream
 
-_UNDECODED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError, OverflowError)
 LATE = 600.0
 """Seconds that an event may be older than one before it in the same log."""
 
@@ -55,7 +54,7 @@ class Log:
                 for number, line in enumerate(batch, first):
                     try:
                         event = read(line)
-                    except _UNDECODED:
+                    except UNDECODED:
                         yield from self._other(line, number, batch)
                         read = self._used.reader.read
                         continue
@@ -120,7 +119,7 @@ class Log:
             if all(mark in line for mark in each.form.marks):
                 try:
                     events = _decoded(each, line)
-                except _UNDECODED:
+                except UNDECODED:
                     continue
                 self._used = each
                 for event in events:
@@ -187,7 +186,7 @@ def _decoded(known: _Known, line: bytes) -> list[Event]:
     """The events of one entry, or of a document of entries."""
     try:
         events = [known.reader.read(line)]
-    except _UNDECODED:
+    except UNDECODED:
         if known.document is None:
             raise
         entries = getattr(known.document(line), known.form.items)
@@ -198,6 +197,6 @@ def _decoded(known: _Known, line: bytes) -> list[Event]:
 def _is_json(line: bytes) -> bool:
     try:
         msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-    except _UNDECODED:
+    except UNDECODED:
         return False
     return True
