@@ -16,6 +16,7 @@ from scanner.policy.declarations.matching import Entries
 from scanner.policy.declarations.model import SecretEntry
 from scanner.policy.live import findings, minimum_policy, rotation_age
 from scanner.policy.live.comparison import Comparison, Repository
+from scanner.policy.live.last_used import LastUsed
 from scanner.policy.repository import contradictions, rotation_check
 from scanner.records import Record, Resource, Status
 from scanner.repository import rotation_sources
@@ -34,6 +35,7 @@ class AuditJudge:
         operator: Operator,
         environ: Mapping[str, str],
         now: datetime,
+        last_used: LastUsed = LastUsed(),  # noqa: B008 - immutable: logs that tell nothing
     ) -> None:
         settings = files.config
         everywhere = [stores.store(each) for each in operator.backends]
@@ -50,8 +52,10 @@ class AuditJudge:
         self._unmet = {each.where: each for each in entries if _may_be_here(each, operator)}
         self._first = _first(files)
         self._now = now
+        self._last_used = last_used
 
     def __call__(self, record: Record, backend: str) -> tuple[Status, list[Finding]]:
+        record = self._last_used.dated(record)
         match, demanded = self._entries.match(record), self._demanded.match(record)
         if match:
             self._unmet.pop(match.entry.where, None)
@@ -60,7 +64,10 @@ class AuditJudge:
         judged = rotation_age.judge(record, minimum_policy.held(match, demanded), self._now)
         placed = self._comparison.placed(judged, match)
         place = _location(placed.where or self._first)
-        return findings.status(placed.judged, backend), [*findings.findings(placed.judged, place)]
+        found = [*findings.findings(placed.judged, place)]
+        if why := self._last_used.unused(record.id, self._now):
+            found.append(findings.unused(placed.judged, place, why))
+        return findings.status(placed.judged, backend), found
 
     def differences(self, gaps: Sequence[Gap]) -> Iterator[Finding]:
         """What is missing, unless a gap may hide it, and what else is not as it is said."""

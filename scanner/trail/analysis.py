@@ -99,6 +99,8 @@ class Analysis:
         self.alerts: dict[tuple[str, str], Alert] = {}
         self.too_many = 0
         self.duplicates = 0
+        self.first = 0.0
+        """The time of the first event of this and of earlier runs."""
         self.events = 0
         self.silences: list[tuple[Log, int, float, float]] = []
         self._recent: set[str] = set()
@@ -125,6 +127,8 @@ class Analysis:
         if plan is None or plan.round != self._round:
             plan = self._planned(event)
         kind = plan.kind
+        if time < self.first or not self.first:
+            self.first = time
         if time > kind.last:
             if time - kind.last > self._heartbeat and kind.last:
                 self._silence(event, kind.last)
@@ -234,6 +238,7 @@ class Analysis:
     def saved(self) -> dict[str, Any]:
         """What the next run must know, as plain data."""
         return {
+            "first": self.first,
             "recent": [*self._older, *self._recent][-MOST_RECENT:],
             "last": {form.name: self._kinds[form.entry].last for form in FORMATS},
             "windows": {
@@ -249,6 +254,7 @@ class Analysis:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `saved` gave."""
+        self.first = float(state["first"])
         self._older = set(map(str, state["recent"]))
         for form in FORMATS:
             kind = self._kinds[form.entry]

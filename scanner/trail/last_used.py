@@ -9,17 +9,21 @@ from typing import Any
 
 from scanner import files
 from scanner.masking import masked, masked_id
+from scanner.trail.analysis import Analysis
 from scanner.trail.detections.access import Access
 from scanner.trail.findings import moment
 
 VERSION = 1
 
 
-def write(path: str, access: Access, now: datetime) -> None:
-    """Replace the file. OutputError says why not."""
+def write(path: str, analysis: Analysis, now: datetime, *, complete: bool) -> None:
+    """Replace the file. `complete`: all of the logs was read. OutputError says why not."""
+    access = analysis.access
     document = {
         "schema_version": VERSION,
         "written_at": now.isoformat(),
+        "since": _said(analysis.first),
+        "complete": complete,
         "secrets": _secrets(access),
         "grants": [*_grants(access)],
     }

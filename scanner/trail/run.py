@@ -120,7 +120,7 @@ def trail(request: TrailRequest, console: Console, now: datetime) -> FinishedTra
     def save() -> None:
         if request.last_used:
             place = os.path.join(console.cwd, request.last_used)
-            last_used.write(place, analysis.access, now)
+            last_used.write(place, analysis, now, complete=outcome.complete)
         if request.state:
             positions = state.together(known.positions, reading.positions())
             place = state.place(request.state, console.cwd)
