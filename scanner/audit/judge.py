@@ -28,7 +28,7 @@ class AuditJudge:
     """Judges one record after the other, from several threads; and, when all have passed, what the
     repository says and no store has."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all that a verdict depends on
         self,
         tree: Tree,
         files: PolicyFiles,

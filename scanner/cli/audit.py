@@ -89,7 +89,7 @@ def _add_earlier(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--last-used",
         metavar="FILE",
-        help="what keywatch trail --last-used wrote: rotations without another date, unused secrets",
+        help="what keywatch trail --last-used wrote: dates of rotations, and unused secrets",
     )
 
 

@@ -109,7 +109,7 @@ class Analysis:
         self.on_alert: Callable[[Alert], None] | None = None
         """Told of each new alert at once, for `--follow`."""
 
-    def add(self, log: Log, event: Event) -> None:
+    def add(self, log: Log, event: Event) -> None:  # noqa: C901, PLR0912 - done for each event
         """Take one event. A repeated one is only counted."""
         name = event.id
         if name:
@@ -144,8 +144,7 @@ class Analysis:
         use = plan.use
         if use is not None:
             if plan.reads:
-                if time > use.read:
-                    use.read = time
+                use.read = max(use.read, time)
                 if use.fault:
                     self._report(use.fault, use.subject, event, use.detail)
             else:
@@ -229,7 +228,9 @@ class Analysis:
         self.silences.append((self._log, event.line, last, event.time))
         hours = (event.time - last) / 3600
         detail = f"no event for {hours:,.1f} hours"
-        self._report(own.SILENCE, f"{store_of(event.target)}?log={quoted(self._log.name)}", event, detail)
+        self._report(
+            own.SILENCE, f"{store_of(event.target)}?log={quoted(self._log.name)}", event, detail
+        )
 
     def _overlap(self, name: str) -> float:
         match = self.access.match(name)

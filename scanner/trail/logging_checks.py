@@ -33,6 +33,7 @@ _TIMEOUT = 60.0
 _READS = ("get", "list", "watch")
 _TWO = 2
 
+
 class Checked(NamedTuple):
     """What is not logged, and what could not be known."""
 
@@ -55,7 +56,7 @@ def check(
     root: str,
     now: datetime,
 ) -> Checked:
-    """Check files, and the stores of the operator config. ConfigError for a file that is neither."""
+    """Check files, and the stores of the operator config. ConfigError for another file."""
     found = [
         _finding(fault, name)
         for name in configurations

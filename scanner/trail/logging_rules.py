@@ -25,8 +25,8 @@ CLOUDTRAIL = described(
     "trail-logging-cloudtrail",
     Severity.HIGH,
     "CloudTrail does not record all access to secrets",
-    "The trail leaves out events that show who read or changed secrets: reads, management events, or"
-    " events of KMS.",
+    "The trail leaves out events that show who read or changed secrets: reads, management events,"
+    " or events of KMS.",
     "Record management events with ReadWriteType All, and exclude no event source"
     " (aws cloudtrail put-event-selectors).",
 )

@@ -239,6 +239,17 @@ def _read(
         for log, event in merge.merged([*reading.openers()]):
             add(log, event)
         return
+    _follow(request, console, analysis, reading, described)
+
+
+def _follow(
+    request: TrailRequest,
+    console: Console,
+    analysis: Analysis,
+    reading: _Reading,
+    described: Iterable[Described],
+) -> None:
+    """Read until the run is interrupted, and print each new alert at once."""
     titles = {each.info.id: each.info.title for each in described}
 
     def show(alert: Alert) -> None:
@@ -247,11 +258,11 @@ def _read(
 
     analysis.on_alert = show
     try:
-        log = reading.open(request.logs[0])
-        for log, event in follow.followed(log, _reopen(request, console), time.sleep):
+        live = reading.open(request.logs[0])
+        for log, event in follow.followed(live, _reopen(request, console), time.sleep):
             if log not in reading.logs:
                 reading.logs.append(log)
-            add(log, event)
+            analysis.add(log, event)
     except KeyboardInterrupt:
         console.error_line("keywatch: no longer following; the reports come now")
 
@@ -269,7 +280,7 @@ def _reopen(request: TrailRequest, console: Console) -> Callable[[], Log | None]
     return opened
 
 
-def _outcome(
+def _outcome(  # noqa: PLR0913, PLR0917 - all that the outcome is made of
     analysis: Analysis,
     reading: _Reading,
     files: PolicyFiles,
@@ -311,9 +322,7 @@ def _gaps(analysis: Analysis) -> Iterator[Gap]:
 
 def _notes(analysis: Analysis, reading: _Reading, files: PolicyFiles) -> Iterator[Note]:
     if not files.exists or not files.config.services:
-        text = (
-            f"{repository.NAME} maps no services, so reads outside of the mapping are not found"
-        )
+        text = f"{repository.NAME} maps no services, so reads outside of the mapping are not found"
         yield Note(kind=NoteKind.NO_POLICY, path="", text=text)
     if analysis.duplicates:
         text = f"events that came again, from another device or file: {analysis.duplicates:,}"

@@ -31,12 +31,11 @@ class State(NamedTuple):
 
 
 def load(path: str) -> State:
-    """The state in a file, an empty one if there is no file. ConfigError if it is something else."""
+    """The state in a file, an empty one if there is no file. ConfigError for another file."""
     try:
         with open(path, "rb") as file:
             data = json.load(file)
-        if data["schema_version"] != VERSION:
-            raise ValueError
+        _demand(data["schema_version"] == VERSION)
         positions = (Position(str(d), int(n), int(o), int(m)) for d, n, o, m in data["positions"])
         return State(tuple(positions), data["analysis"])
     except FileNotFoundError:
@@ -45,6 +44,11 @@ def load(path: str) -> State:
         raise unreadable(path, error) from None
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise not_a_state(path) from None
+
+
+def _demand(answer: object) -> None:
+    if not answer:
+        raise ValueError
 
 
 def not_a_state(path: str) -> ConfigError:

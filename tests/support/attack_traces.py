@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 from tests.support.audit_logs import DENIED, START, VaultLog, aws, azure, kubernetes, line
 
@@ -13,14 +14,16 @@ SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=n) for n in (1, 60, 3_600, 86_400
 Trace = Iterator[bytes]
 
 
-def calls(count: int, path: str = DB, *, every: timedelta = SECOND, **more: object) -> Trace:
+def calls(count: int, path: str = DB, *, every: timedelta = SECOND, **more: Any) -> Trace:
     log = VaultLog()
     for number in range(count):
-        yield from log.call(START + every * number, path.replace("#", str(number)), **more)  # type: ignore[arg-type]
+        yield from log.call(START + every * number, path.replace("#", str(number)), **more)
 
 
-def one(path: str, operation: str = "update", **more: object) -> Trace:
-    yield from VaultLog().call(START, path, operation, role="admin", policies=("default", "admin"), **more)  # type: ignore[arg-type]
+def one(path: str, operation: str = "update", **more: Any) -> Trace:
+    yield from VaultLog().call(
+        START, path, operation, role="admin", policies=("default", "admin"), **more
+    )
 
 
 def revoked() -> Trace:
@@ -73,10 +76,10 @@ def silent() -> Trace:
     yield from log.call(START + 2 * HOUR, DB)
 
 
-def aws_many(count: int, name: str, **more: object) -> Trace:
+def aws_many(count: int, name: str, **more: Any) -> Trace:
     for number in range(count):
         told = {key: str(value).replace("#", str(number)) for key, value in more.items()}
-        yield line(aws(START + SECOND * number, name, number=number + 1, **told))  # type: ignore[arg-type]
+        yield line(aws(START + SECOND * number, name, number=number + 1, **told))
 
 
 def azure_many(count: int, name: str, *, code: int, secret: str) -> Trace:

@@ -1,5 +1,5 @@
-"""Audit logs for tests and the benchmark: lines as OpenBao 2.7 writes them, records as AWS, Azure and
-Kubernetes publish their schemas. All made up, and the same for the same seed."""
+"""Audit logs for tests and the benchmark: lines as OpenBao 2.7 writes them, records as AWS, Azure
+and Kubernetes publish their schemas. All made up, and the same for the same seed."""
 
 from __future__ import annotations
 
@@ -190,8 +190,10 @@ def aws(  # noqa: PLR0913 - what a record may say
     number: int = 0,
 ) -> dict[str, Any]:
     """A record of CloudTrail."""
-    arn = "arn:aws:iam::111122223333:root" if kind == "Root" else (
-        f"arn:aws:sts::111122223333:assumed-role/{role}/session"
+    arn = (
+        "arn:aws:iam::111122223333:root"
+        if kind == "Root"
+        else (f"arn:aws:sts::111122223333:assumed-role/{role}/session")
     )
     parameters: dict[str, Any] = {"secretId": secret}
     if stage:

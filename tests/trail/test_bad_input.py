@@ -141,7 +141,10 @@ def test_a_missing_stretch_is_a_gap_and_a_finding(tmp_path: Path) -> None:
 
 
 def test_two_devices_count_once(tmp_path: Path) -> None:
-    lines = [*normal_day(2_000, hours=1), *VaultLog(10**6).call(START, "sys/policies/acl/x", "update")]
+    lines = [
+        *normal_day(2_000, hours=1),
+        *VaultLog(10**6).call(START, "sys/policies/acl/x", "update"),
+    ]
     trail(tmp_path, lines)
     (tmp_path / "second.log").write_bytes(b"".join(lines))
     done = run(tmp_path, str(tmp_path / "audit.log"), str(tmp_path / "second.log"))
@@ -171,7 +174,12 @@ def test_records_with_unexpected_types_do_not_stop_the_run(tmp_path: Path) -> No
         {"auditID": None, "verb": []},
         {"operationName": "SecretGet", "category": "AuditEvent", "time": "x"},
         {"time": "2026-11-02T08:00:00Z", "type": "response", "request": {}, "auth": None},
-        {"time": "2026-11-02T08:00:00Z", "type": "response", "request": {}, "auth": {"policies": 3}},
+        {
+            "time": "2026-11-02T08:00:00Z",
+            "type": "response",
+            "request": {},
+            "auth": {"policies": 3},
+        },
     ]
     done = trail(tmp_path, [*map(line, odd), b'{"a":' * 3_000 + b"\n", ATTACK])
     assert ATTACKED in done.rules

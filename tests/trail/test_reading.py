@@ -15,7 +15,16 @@ from pathlib import Path
 import pytest
 
 from scanner.errors import ConfigError, UsageError
-from tests.support.audit_logs import DENIED, START, VaultLog, aws, azure, kubernetes, line, normal_day
+from tests.support.audit_logs import (
+    DENIED,
+    START,
+    VaultLog,
+    aws,
+    azure,
+    kubernetes,
+    line,
+    normal_day,
+)
 from tests.support.trails import NOW, POLICY, run, trail
 
 DB = "secret/data/agentaskit/db-credentials"

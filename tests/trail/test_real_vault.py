@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hvac
 import pytest
+from hvac.exceptions import Forbidden
 
 from scanner.document import parse
 from tests.support import openbao
@@ -78,7 +79,7 @@ def test_a_burst_of_denials_at_many_paths_is_found(bao: Bao, tmp_path: Path) -> 
     worker = client(bao, "worker-role")
     since = bao.audit.stat().st_size
     for number in range(10):
-        with pytest.raises(hvac.exceptions.Forbidden):
+        with pytest.raises(Forbidden):
             worker.read(f"secret/data/other/{number}")
     subject = "vault://prod?by=worker-role"
     assert trailed(bao, tmp_path, since).found == {
@@ -91,7 +92,7 @@ def test_a_revoked_token_that_is_used_is_found(bao: Bao, tmp_path: Path) -> None
     worker = client(bao, "worker-role")
     since = bao.audit.stat().st_size
     worker.auth.token.revoke_self()
-    with pytest.raises(hvac.exceptions.Forbidden):
+    with pytest.raises(Forbidden):
         read(worker, "api-keys")
     assert trailed(bao, tmp_path, since).rules == {"trail-vault-token-after-logout"}
 
@@ -100,7 +101,7 @@ def test_a_token_that_somebody_else_revoked_is_found(bao: Bao, tmp_path: Path) -
     worker = client(bao, "worker-role")
     since = bao.audit.stat().st_size
     bao.call("POST", "auth/token/revoke", {"token": worker.token})
-    with pytest.raises(hvac.exceptions.Forbidden):
+    with pytest.raises(Forbidden):
         read(worker, "api-keys")
     done = trailed(bao, tmp_path, since)
     assert done.rules == {"trail-vault-revoked-token", "trail-vault-root-token"}

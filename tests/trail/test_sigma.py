@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from sigma.backends.elasticsearch import LuceneBackend
-from sigma.backends.splunk import SplunkBackend
+from sigma.backends.elasticsearch.elasticsearch_lucene import LuceneBackend
+from sigma.backends.splunk.splunk import SplunkBackend
 from sigma.collection import SigmaCollection
 from sigma.correlations import SigmaCorrelationRule
 from sigma.rule import SigmaRule
@@ -110,9 +110,17 @@ def windows(kind: str, condition: dict[str, Any] | None, span: str = "1m") -> An
     said: dict[str, Any] = {"type": kind, "rules": ["a", "b"], "group-by": ["f"], "timespan": span}
     if condition:
         said["condition"] = condition
-    base = {"title": "base", "logsource": {"product": "vault"}, "detection": {"s": {"f": 1}, "condition": "s"}}
+    base: dict[str, Any] = {
+        "title": "base",
+        "logsource": {"product": "vault"},
+        "detection": {"s": {"f": 1}, "condition": "s"},
+    }
     found = SigmaCollection.from_dicts(
-        [{**base, "name": "a"}, {**base, "name": "b"}, {"title": "c", "name": "c", "correlation": said}]
+        [
+            {**base, "name": "a"},
+            {**base, "name": "b"},
+            {"title": "c", "name": "c", "correlation": said},
+        ]
     )
     (rule,) = (each for each in found if isinstance(each, SigmaCorrelationRule))
     return correlation.made(rule)
@@ -127,7 +135,13 @@ def test_events_are_counted_by_their_time_in_any_order() -> None:
 
 def test_a_window_that_fired_begins_anew() -> None:
     seen = windows("event_count", {"gte": 2})
-    assert [seen.add("a", "x", 100 + n, None) for n in range(5)] == [False, True, False, True, False]
+    assert [seen.add("a", "x", 100 + n, None) for n in range(5)] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_values_are_counted_once() -> None:
@@ -187,7 +201,9 @@ def test_a_rule_on_what_each_call_has_for_itself_sees_each_call(tmp_path: Path) 
     detection = {"s": {"request.remote_address|cidr": "203.0.113.0/24"}, "condition": "s"}
     (tmp_path / "own.yml").write_text(yaml.safe_dump({**RULE, "detection": detection}))
     log = VaultLog()
-    lines = log.call(START, "secret/data/a") + log.call(START, "secret/data/a", address="203.0.113.5")
+    lines = log.call(START, "secret/data/a") + log.call(
+        START, "secret/data/a", address="203.0.113.5"
+    )
     done = trail(tmp_path, lines, "--rules", str(tmp_path / "own.yml"))
     assert "trail-own" in done.rules
     assert done.finding("trail-own")["location"]["line"] == 4

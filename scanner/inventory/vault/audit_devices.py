@@ -1,4 +1,4 @@
-"""Inventory: the audit devices of one Vault, for `keywatch trail`: `read` on sys/audit, with sudo."""
+"""Inventory: the audit devices of one Vault. It needs `read` and `sudo` on sys/audit."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What `keywatch trail --last-used` wrote, for the audit: rotations that no store dates, and secrets
-that nobody reads."""
+"""What `keywatch trail --last-used` wrote, for the audit: rotations that no store dates, and
+secrets that nobody reads."""
 
 from __future__ import annotations
 
@@ -53,8 +53,7 @@ def parse(data: bytes, where: str) -> LastUsed:
     """The file. ConfigError if it is something else."""
     try:
         document = json.loads(data)
-        if document["schema_version"] != VERSION:
-            raise ValueError
+        _demand(document["schema_version"] == VERSION)
         secrets = document["secrets"].items()
         return LastUsed(
             since=_time(document["since"]),
@@ -74,6 +73,10 @@ def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
     when = datetime.fromisoformat(text)
-    if when.tzinfo is None:
-        raise ValueError
+    _demand(when.tzinfo)
     return when
+
+
+def _demand(answer: object) -> None:
+    if not answer:
+        raise ValueError

@@ -192,8 +192,8 @@ RULES: tuple[RuleInfo, ...] = (
         UNUSED,
         Severity.LOW,
         "Secret is not used",
-        "The audit logs go back 90 days or more, and nobody read the secret in the last 90 days. It "
-        "can only be stolen.",
+        "The audit logs go back 90 days or more, and nobody read the secret in the last 90 days."
+        " It can only be stolen.",
         "Ask its owner, then delete it, or the service that no longer needs it.",
     ),
     WEAKENED,

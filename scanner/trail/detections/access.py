@@ -42,7 +42,7 @@ class Services:
         return bool(self._services)
 
     def of(self, actor: Actor) -> Service | None:
-        """The service that the actor is: by its role or name, else by policies that only one has."""
+        """The service that the actor is: by role or name, else by policies that only one has."""
         for name in (actor.role, actor.name):
             if name in self._by_name:
                 return self._by_name[name]
@@ -107,7 +107,7 @@ class Access:
             use.fault, use.detail = self._judged(event)
         return use
 
-    def _judged(self, event: Event) -> tuple[str, str]:
+    def _judged(self, event: Event) -> tuple[str, str]:  # noqa: PLR0911 - one for each reason
         """The rule that a read breaks, and why. A secret without a class is nobody's need."""
         actor, target = event.actor, event.target
         service, match = self._services.of(actor), self.match(target.id)
@@ -118,21 +118,14 @@ class Access:
             return rules.UNKNOWN_IDENTITY, "it is not one of the services in keywatch.yaml"
         if _ALL in service.needs:
             return "", ""
+        said = f"the service {service.name} needs {_some(service.needs)};"
         if match is None or match.secret_class is None:
             if not is_vault:  # its names of services are only guesses
                 return "", ""
-            return (
-                rules.OUTSIDE_MAPPING,
-                f"the service {service.name} needs {_some(service.needs)};"
-                " the secret has no class in keywatch.yaml",
-            )
+            return rules.OUTSIDE_MAPPING, f"{said} the secret has no class in keywatch.yaml"
         if match.secret_class.name in service.needs:
             return "", ""
-        return (
-            rules.OUTSIDE_MAPPING,
-            f"the service {service.name} needs {_some(service.needs)};"
-            f" this is a secret of class {match.secret_class.name}",
-        )
+        return rules.OUTSIDE_MAPPING, f"{said} this is a secret of class {match.secret_class.name}"
 
     def match(self, name: str) -> Match | None:
         """The entry of keywatch.yaml for a secret."""

@@ -81,7 +81,7 @@ class History:
                 rules.UNUSUAL_RATE,
                 actor_of(event),
                 event,
-                f"over {profile.limit - 1:,} calls in an hour; the most so far was {profile.most:,}",
+                f"over {profile.limit - 1:,} calls in an hour; the most was {profile.most:,}",
             )
         if event.address not in profile.addresses:
             self._new_address(profile, event)

@@ -15,7 +15,9 @@ UNUSUAL_TIME = "trail-unusual-time"
 UNUSUAL_RATE = "trail-unusual-rate"
 RAW_VALUES = "trail-raw-values"
 SILENCE = "trail-log-silence"
-_LEARNING = "The learning period is --learn TIME, 7 days by default; the history is in --state FILE."
+_LEARNING = (
+    "The learning period is --learn TIME, 7 days by default; the history is in --state FILE."
+)
 
 
 def _of(  # noqa: PLR0913, PLR0917 - a table of words
@@ -30,11 +32,11 @@ DETECTIONS: tuple[Described, ...] = (
         OUTSIDE_MAPPING,
         Severity.HIGH,
         "Service reads a secret that it does not need",
-        "The read succeeded, so the store's policy allows it. But `services` of keywatch.yaml says"
-        " that this service does not need secrets of this class. Its policy is too wide, or its"
-        " credentials are used by somebody else.",
-        "Find out what made the read. Narrow the service's policy, and rotate the secret if the read"
-        " was not the service's own.",
+        "The read succeeded, so the store's policy allows it. But `services` of keywatch.yaml"
+        " says that this service does not need secrets of this class. Its policy is too wide, or"
+        " its credentials are used by somebody else.",
+        "Find out what made the read. Narrow the service's policy, and rotate the secret if the"
+        " read was not the service's own.",
         "A service whose needs changed before keywatch.yaml did.",
         "Add the class to `needs` of the service in keywatch.yaml. A service is known by its"
         " `vault_role`, by its name, or by its `policies`.",
@@ -65,8 +67,8 @@ DETECTIONS: tuple[Described, ...] = (
         OUTSIDE_SOURCES,
         Severity.MEDIUM,
         "Service calls from a network that is not its own",
-        "`sources` of the service in keywatch.yaml lists its networks, and the call came from another"
-        " one.",
+        "`sources` of the service in keywatch.yaml lists its networks, and the call came from"
+        " another one.",
         "Find out what has the address. Revoke the service's tokens if it is not yours.",
         "A change of the network before keywatch.yaml was changed; a proxy in between.",
         "Correct `sources` of the service in keywatch.yaml.",
@@ -79,7 +81,7 @@ DETECTIONS: tuple[Described, ...] = (
         " be used no longer. It fails when the old value is revoked, or somebody tries old values.",
         "Have the client read the current version. Then delete or destroy the old one.",
         "A rollback; tools that compare versions.",
-        "The old version may be read for the `overlap`, or else the `grace`, of the secret's class.",
+        "The old version may be read for the `overlap`, or else the `grace`, of its class.",
     ),
     _of(
         UNUSUAL_TIME,
@@ -95,8 +97,8 @@ DETECTIONS: tuple[Described, ...] = (
         UNUSUAL_RATE,
         Severity.MEDIUM,
         "Identity calls far more often than it ever did",
-        "Within one hour the identity made over 10 times as many calls as in the busiest hour of its"
-        " history, and over 200.",
+        "Within one hour the identity made over 10 times as many calls as in the busiest hour of"
+        " its history, and over 200.",
         "Find out what the calls asked for. Revoke the identity's tokens if they are not its own.",
         "A client in a loop; the first load test.",
         _LEARNING,

@@ -1,4 +1,4 @@
-"""Azure diagnostic logs of Key Vault, category AuditEvent: one record a line, or `{"records": […]}`.
+"""Azure diagnostic logs of Key Vault, category AuditEvent: one record a line, or documents.
 
 https://learn.microsoft.com/azure/key-vault/general/logging
 """

@@ -1,6 +1,6 @@
 """AWS CloudTrail: files of `{"Records": […]}`, or one record a line.
 
-https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/ (record contents)
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ class Reader:
     def _target(self, entry: Entry) -> Target:
         service = entry.eventSource.partition(".")[0]
         account = entry.recipientAccountId or "*"
-        place = f"{self._prefix}{quoted(account)}/{quoted(entry.awsRegion or '*')}/{quoted(service)}"
+        place = (
+            f"{self._prefix}{quoted(account)}/{quoted(entry.awsRegion or '*')}/{quoted(service)}"
+        )
         name = _name(entry)
         if not name:
             return Target(id=f"{place}/{quoted(entry.eventName)}", action=Action.OTHER)

@@ -101,7 +101,11 @@ class Reader:
         return Event(
             time=time.timestamp(),
             id=entry.auditID,
-            call=Call(_actor(user.username or ""), self._target(entry.verb, what), entry.decision != "forbid" and (code is None or code < 400)),
+            call=Call(
+                _actor(user.username or ""),
+                self._target(entry.verb, what),
+                entry.decision != "forbid" and (code is None or code < 400),
+            ),
             address=(entry.sourceIPs or ("",))[0],
             entry=entry,
         )

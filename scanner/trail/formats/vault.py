@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -236,7 +236,7 @@ def _actor(auth: Auth) -> Actor:
 def _whole(entry: Entry) -> None:
     """Decode who called: it is looked at only for a new kind of call."""
     if isinstance(entry.auth, msgspec.Raw):
-        entry.auth = _AUTH(entry.auth) or _NO_AUTH
+        entry.auth = cast("msgspec.Raw", _AUTH(entry.auth) or _NO_AUTH)
 
 
 def _digest(token: str) -> str:
@@ -250,14 +250,18 @@ def _target(prefix: str, space: str, request: Request) -> Target:
         mount = path.partition("/")[0] + "/"
     below = path.removeprefix(mount)
     name, action = _secret(request.mount_type, below, operation)
-    start = prefix + quoted(space.strip("/")).replace("/", "%2F") if space.strip("/") else prefix + "-"
+    start = (
+        prefix + quoted(space.strip("/")).replace("/", "%2F") if space.strip("/") else prefix + "-"
+    )
     place = quoted(mount.strip("/")).replace("/", "%2F")
     if name:
         return Target(id=f"{start}/{place}/{quoted(name)}", action=action, is_secret=True)
     return Target(id=f"{start}/{quoted(path)}", action=action)
 
 
-def _secret(engine: str, below: str, operation: str) -> tuple[str, Action]:
+def _secret(  # noqa: PLR0911 - one for each engine
+    engine: str, below: str, operation: str
+) -> tuple[str, Action]:
     """The secret's path in its mount ("": it is none), and what the call does to it."""
     first, _, rest = below.partition("/")
     writes = operation in ("create", "update", "patch")
@@ -318,9 +322,7 @@ FORMAT = Format(
         "request.path": "request.path",
         "request.remote_address": "request.remote_address",
     },
-    varying=frozenset(
-        ("request.client_token", "request.data.token", "request.remote_address")
-    ),
+    varying=frozenset(("request.client_token", "request.data.token", "request.remote_address")),
     whole=_whole,
     reader=Reader,
 )

@@ -12,6 +12,8 @@ _PIECE = 1 << 18
 
 
 class Source(Protocol):
+    """Bytes from the front to the back."""
+
     def read(self, most: int) -> bytes: ...
 
 

@@ -1,4 +1,4 @@
-"""One audit log as events: entries are decoded, joined and counted; what cannot be read is a Gap."""
+"""One audit log as events: entries are decoded and joined; what cannot be read is a Gap."""
 
 from __future__ import annotations
 
@@ -150,15 +150,17 @@ class Log:
     def gaps(self) -> Iterator[Gap]:
         """What was not read, or not in order, each kind once."""
         yield from self._gap(GapKind.CORRUPT_LINES, self._corrupt, "not a whole JSON object")
-        yield from self._gap(GapKind.UNKNOWN_FORMAT, self._unknown, "in no known format of audit logs")
+        yield from self._gap(
+            GapKind.UNKNOWN_FORMAT, self._unknown, "in no known format of audit logs"
+        )
         yield from self._gap(
             GapKind.CLOCK_JUMP, self._future, "from a time after the run: a clock was wrong"
         )
         yield from self._gap(
             GapKind.CLOCK_JUMP,
             self._late,
-            f"over {LATE / 60:.0f} minutes older than one before: a clock was set back, or the log was"
-            " put together; windows of time may have missed something",
+            f"over {LATE / 60:.0f} minutes older than one before: a clock was set back, or the log"
+            " was put together; windows of time may have missed something",
         )
         if broken := sum(each.reader.broken for each in self._known):
             reason = f"{broken:,} requests are not whole JSON objects"

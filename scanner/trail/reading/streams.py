@@ -1,4 +1,4 @@
-"""The bytes of audit logs: which files are meant, decompressed, from where an earlier run stopped."""
+"""The bytes of audit logs: which files are meant, decompressed, from where the last run stopped."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ class Position(NamedTuple):
 
 
 class Raw(Protocol):
+    """Bytes, decompressed if need be."""
+
     def read(self, most: int, /) -> bytes: ...
 
 
@@ -68,10 +70,7 @@ class Stream:
         return not self._head
 
     def read(self, most: int) -> bytes:
-        if self._given < len(self._head):
-            piece = self._head[self._given :]
-        else:
-            piece = self._next(most)
+        piece = self._head[self._given :] or self._next(most)
         self._given += len(piece)
         return piece
 

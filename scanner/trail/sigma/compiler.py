@@ -1,4 +1,4 @@
-"""Compile the condition of a Sigma rule to one Python function over the values of an entry's fields.
+"""Compile the condition of a Sigma rule to a Python function over the values of fields.
 
 pySigma parses. What is evaluated: values with wildcards, `contains`, `startswith`, `endswith`,
 `all`, `re`, `cidr`, `exists`, comparisons, null, numbers and booleans, in conditions
@@ -100,7 +100,7 @@ def _field(place: int, fits: Fits) -> Test:
     return test
 
 
-def _fits(value: Any, rule: str) -> Fits:
+def _fits(value: Any, rule: str) -> Fits:  # noqa: PLR0911 - one for each kind of value
     match value:
         case SigmaNull():
             return lambda given: given is None or given == ""

@@ -11,7 +11,11 @@ from bisect import insort
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from sigma.correlations import SigmaCorrelationConditionOperator, SigmaCorrelationRule
+from sigma.correlations import (
+    SigmaCorrelationCondition,
+    SigmaCorrelationConditionOperator,
+    SigmaCorrelationRule,
+)
 
 from scanner.errors import ConfigError
 
@@ -43,7 +47,7 @@ def made(rule: SigmaCorrelationRule) -> Correlation:
     """The windows of a rule. ConfigError for a kind or condition that is not evaluated."""
     span, kind = float(rule.timespan.seconds), rule.type.name
     if kind in ("TEMPORAL", "TEMPORAL_ORDERED"):
-        names = tuple(each.reference for each in rule.rules)
+        names = tuple(each.reference for each in rule.rules or ())
         return _Temporal(span, names, ordered=kind == "TEMPORAL_ORDERED")
     needed = _threshold(rule)
     if kind == "EVENT_COUNT":
@@ -59,6 +63,8 @@ def made(rule: SigmaCorrelationRule) -> Correlation:
 def _threshold(rule: SigmaCorrelationRule) -> int:
     """The count from which the rule fires."""
     condition = rule.condition
+    if not isinstance(condition, SigmaCorrelationCondition):
+        raise ConfigError(f"the condition of the rule {rule.name} is not a comparison")
     is_greater = condition.op is SigmaCorrelationConditionOperator.GT
     if not is_greater and condition.op is not SigmaCorrelationConditionOperator.GTE:
         raise ConfigError(f"the rule {rule.name} needs a condition with gte or gt")
@@ -93,9 +99,7 @@ class _EventCount:
 
     def _is_full(self, times: list[float]) -> bool:
         last = self._needed - 1
-        return any(
-            times[n + last] - times[n] <= self._span for n in range(len(times) - last)
-        )
+        return any(times[n + last] - times[n] <= self._span for n in range(len(times) - last))
 
     def saved(self) -> Iterator[Saved]:
         return ([group, times] for group, times in self._groups.items())
@@ -143,8 +147,7 @@ class _ValueCount:
 
     def restore(self, groups: list[Saved]) -> None:
         self._groups = {
-            str(group): {value: float(time) for value, time in values}
-            for group, values in groups
+            str(group): {value: float(time) for value, time in values} for group, values in groups
         }
 
 
@@ -180,8 +183,7 @@ class _Temporal:
 
     def restore(self, groups: list[Saved]) -> None:
         self._groups = {
-            str(group): {str(name): float(time) for name, time in times}
-            for group, times in groups
+            str(group): {str(name): float(time) for name, time in times} for group, times in groups
         }
 
 

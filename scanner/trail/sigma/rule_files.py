@@ -80,7 +80,9 @@ def replaced(files: Iterable[RuleFile], own: Iterable[RuleFile]) -> list[Mapping
         for each in file.documents:
             name = str(each.get("name", ""))
             if not name:
-                raise ConfigError(f"{file.where} contains a rule without a name", todo="add name: …")
+                raise ConfigError(
+                    f"{file.where} contains a rule without a name", todo="add name: …"
+                )
             by_name[name] = each
     return list(by_name.values())
 

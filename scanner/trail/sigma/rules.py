@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sigma.collection import SigmaCollection
-from sigma.correlations import SigmaCorrelationRule
+from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
@@ -52,7 +52,9 @@ class Rules:
     """The rules for one format."""
 
     def __init__(self, form: Format, parsed: SigmaCollection) -> None:
-        single = [each for each in parsed.rules if _is_about(each, form)]
+        single = [
+            each for each in parsed.rules if isinstance(each, SigmaRule) and _is_about(each, form)
+        ]
         names = sorted({field for each in single for field in compiler.fields_of(each)})
         self.windows: dict[str, Correlation] = {}
         counted = {name: list(counts) for name, counts in _counts(form, parsed, self.windows)}
@@ -121,11 +123,11 @@ def _counts(
     for rule in rules.rules:
         if not isinstance(rule, SigmaCorrelationRule):
             continue
-        if not all(_is_about(each.rule, form) for each in rule.rules):
+        if not all(_is_about(each.rule, form) for each in rule.rules or ()):
             continue
         name = str(rule.name)
         windows[name] = correlation.made(rule)
-        for base in rule.rules:
+        for base in rule.rules or ():
             count = _count(form, rule, base, windows[name])
             found.setdefault(base.reference, []).append(count)
     yield from found.items()
@@ -136,7 +138,8 @@ def _count(form: Format, rule: SigmaCorrelationRule, base: Any, windows: Correla
     fields = [
         aliases[name].mapping[base] if name in aliases else name for name in rule.group_by or ()
     ]
-    field = rule.condition.fieldref if rule.condition else None
+    condition = rule.condition
+    field = condition.fieldref if isinstance(condition, SigmaCorrelationCondition) else None
     value = operator.attrgetter(_attribute(form, str(field))) if field else _nothing
     return Count(
         rule=str(rule.name),
