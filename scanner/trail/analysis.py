@@ -4,6 +4,7 @@ and subject."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,7 +14,7 @@ from scanner.trail.detections import rules as own
 from scanner.trail.detections.access import Access, Services, Use
 from scanner.trail.detections.history import History, Profile
 from scanner.trail.detections.interface import actor_of, address_of, by, store_of
-from scanner.trail.detections.versions import Versions
+from scanner.trail.detections.versions import Newest, Versions
 from scanner.trail.event import Action, Event, quoted
 from scanner.trail.formats.interface import Format
 from scanner.trail.formats.table import FORMATS
@@ -78,7 +79,11 @@ class Plan(msgspec.Struct):
     varying: tuple[Count, ...]
     use: Use | None
     reads: bool
+    newest: Newest
     profile: Profile | None
+
+
+_NO_SECRET = Newest(0, 0.0)
 
 
 class Analysis:
@@ -95,32 +100,23 @@ class Analysis:
         services = options.services
         self.access = Access(services, options.entries, self._report, self._forgot)
         self.history = History(options.learning, services, self._report, self._forgot)
-        self.versions = Versions(self._overlap, self._report)
+        self.versions = Versions(self._overlap, self._report, self._forgot)
         self.alerts: dict[tuple[str, str], Alert] = {}
         self.too_many = 0
         self.duplicates = 0
         self.first = 0.0
         """The time of the first event of this and of earlier runs."""
-        self.events = 0
         self.silences: list[tuple[Log, int, float, float]] = []
-        self._recent: set[str] = set()
-        self._older: set[str] = set()
+        self._recent: dict[str, None] = {}
         self._log: Log
         self.on_alert: Callable[[Alert], None] | None = None
         """Told of each new alert at once, for `--follow`."""
 
     def add(self, log: Log, event: Event) -> None:  # noqa: C901, PLR0912 - done for each event
         """Take one event. A repeated one is only counted."""
-        name = event.id
-        if name:
-            recent = self._recent
-            if name in recent or name in self._older:
-                self.duplicates += 1
-                return
-            recent.add(name)
-            if len(recent) >= MOST_RECENT:
-                self._older, self._recent = recent, set()
-        self.events += 1
+        if event.id and self._is_repeated(event.id):
+            self.duplicates += 1
+            return
         self._log = log
         call, time = event.call, event.time
         plan = call.plan
@@ -150,14 +146,32 @@ class Analysis:
             else:
                 self.access.wrote(use, event)
             if event.version:
-                self.versions.see(event)
+                if event.version != plan.newest.version:
+                    self.versions.see(plan.newest, event)
             elif event.is_old:
                 self.versions.see_previous(event)
-        if plan.profile is not None:
-            self.history.see(plan.profile, event)
+        profile = plan.profile
+        if profile is not None:
+            if time < profile.ends and event.address in profile.addresses:
+                profile.count += 1
+                if profile.count == profile.limit:
+                    self.history.see_rate(profile, event)
+            else:
+                self.history.see(profile, event)
         if event.is_raw:
             subject = f"{store_of(event.target)}?log={quoted(log.name)}"
             self._report(own.RAW_VALUES, subject, event, "the device has log_raw")
+
+    def _is_repeated(self, name: str) -> bool:
+        """Was there an event of this id among the last ones?"""
+        recent = self._recent
+        count = len(recent)
+        recent[name] = None
+        if len(recent) == count:
+            return True
+        if count >= 2 * MOST_RECENT:
+            self._recent = dict.fromkeys(islice(recent, MOST_RECENT, None))
+        return False
 
     def _forgot(self) -> None:
         """Some uses or profiles were forgotten: no plan may go on using them."""
@@ -183,6 +197,7 @@ class Analysis:
             varying=tuple(count for count in matched.counts if count.varies),
             use=use,
             reads=event.call.target.action is Action.READ,
+            newest=self.versions.of(event.call.target.id) if use else _NO_SECRET,
             profile=profile,
         )
         if not kind.rules.varies:
@@ -240,7 +255,7 @@ class Analysis:
         """What the next run must know, as plain data."""
         return {
             "first": self.first,
-            "recent": [*self._older, *self._recent][-MOST_RECENT:],
+            "recent": [*self._recent][-MOST_RECENT:],
             "last": {form.name: self._kinds[form.entry].last for form in FORMATS},
             "windows": {
                 rule: [*windows.saved()]
@@ -248,7 +263,9 @@ class Analysis:
                 for rule, windows in kind.rules.windows.items()
             },
             "profiles": dict(self.history.saved()),
-            "versions": self.versions.newest,
+            "versions": {
+                name: (each.version, each.since) for name, each in self.versions.secrets.items()
+            },
             "uses": [*self.access.pairs()],
             "rotated": self.access.rotated,
         }
@@ -256,15 +273,15 @@ class Analysis:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `saved` gave."""
         self.first = float(state["first"])
-        self._older = set(map(str, state["recent"]))
+        self._recent = dict.fromkeys(map(str, state["recent"]))
         for form in FORMATS:
             kind = self._kinds[form.entry]
             kind.last = float(state["last"].get(form.name, 0.0))
             for rule, windows in kind.rules.windows.items():
                 windows.restore(state["windows"].get(rule, []))
         self.history.restore(state["profiles"])
-        self.versions.newest = {
-            str(name): (int(version), float(time) if time is not None else float("inf"))
+        self.versions.secrets = {
+            str(name): Newest(int(version), float(time) if time is not None else float("inf"))
             for name, (version, time) in state["versions"].items()
         }
         self.access.restore(state["uses"], state["rotated"])

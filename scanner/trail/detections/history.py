@@ -29,7 +29,7 @@ class Profile:
     """What is known of one identity. `hours` has a bit for each hour of the day, in UTC."""
 
     __slots__ = (
-        *("addresses", "count", "day", "days", "first", "hour", "hours", "last", "limit"),
+        *("addresses", "count", "day", "days", "ends", "first", "hour", "hours", "last", "limit"),
         *("most", "networks", "service"),
     )
 
@@ -37,6 +37,7 @@ class Profile:
         self.first = first
         self.last = first
         self.hour = -1
+        self.ends = 0.0
         self.hours = 0
         self.day = -1
         self.days = 0
@@ -77,14 +78,14 @@ class History:
             self._begin_hour(profile, int(hour), event)
         profile.count += 1
         if profile.count == profile.limit:
-            self._report(
-                rules.UNUSUAL_RATE,
-                actor_of(event),
-                event,
-                f"over {profile.limit - 1:,} calls in an hour; the most was {profile.most:,}",
-            )
+            self.see_rate(profile, event)
         if event.address not in profile.addresses:
             self._new_address(profile, event)
+
+    def see_rate(self, profile: Profile, event: Event) -> None:
+        """The identity made more calls in this hour than it ever does."""
+        detail = f"over {profile.limit - 1:,} calls in an hour; the most was {profile.most:,}"
+        self._report(rules.UNUSUAL_RATE, actor_of(event), event, detail)
 
     def _made(self, actor: Actor, time: float) -> Profile:
         if len(self._profiles) >= MOST_PROFILES:
@@ -103,6 +104,7 @@ class History:
             self._report(rules.UNUSUAL_TIME, actor_of(event), event, said)
         profile.limit = max(_LEAST, _TIMES * profile.most) + 1 if has_learned else 0
         profile.hour, profile.count = hour, 0
+        profile.ends = (hour + 1.0) * _HOUR
         profile.hours |= 1 << here
         if hour // 24 > profile.day:
             profile.day = hour // 24
