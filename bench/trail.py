@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,13 +37,14 @@ def section() -> Section:
     peers.BUILD.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=peers.BUILD) as name:
         folder = Path(name)
+        subprocess.run(["git", "init", "--quiet", str(folder)], check=True)  # its own repository
         (folder / "keywatch.yaml").write_text(policy())
         lines = write(folder / "audit.log", calls=EVENTS, most=SIZE)
         timed = measured(ours.binary, Path(jq), folder)
         memory = measure.sampled(_trail(ours.binary, folder), times=1)
         write(folder / "audit.log", calls=EVENTS)
         found = findings(ours.binary, folder)
-        detected = [name for name in TRACES if fires(name, folder)]
+        detected = [name for name in TRACES if fires(name)]
     return Section(
         name="trail",
         title="Audit logs",
@@ -115,9 +117,9 @@ def findings(python: Path, folder: Path) -> int | None:
     return len(told["findings"]) + len(told["gaps"])
 
 
-def fires(rule: str, folder: Path) -> bool:
-    home = Path(tempfile.mkdtemp(dir=folder))
-    return rule in trails.trail(home, TRACES[rule][0]()).rules
+def fires(rule: str) -> bool:
+    with tempfile.TemporaryDirectory() as home:
+        return rule in trails.trail(Path(home), TRACES[rule][0]()).rules
 
 
 def judge(
