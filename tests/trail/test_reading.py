@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from scanner.errors import ConfigError, UsageError
+from scanner.report import saved, table
 from tests.support.audit_logs import (
     DENIED,
     START,
@@ -187,3 +188,16 @@ def test_the_same_log_gives_the_same_report(folder: Path) -> None:
     lines = [*normal_day(500, hours=1), *denials(10, 10**6)]
     first = trail(folder, lines)
     assert first.report == trail(folder, lines).report
+
+
+def test_all_reports_hold_the_findings_and_a_saved_run_gives_the_same(folder: Path) -> None:
+    formats = ("terminal", "sarif", "csv", "markdown", "prometheus", "junit")
+    reports = [f"--report={each}={folder / each}" for each in formats]
+    done = trail(folder, denials(10), *reports)
+    assert done.rules == {BURST}
+    for each in formats:
+        text = (folder / each).read_text()
+        assert BURST in text or "Many denied requests by one identity" in text, each
+    outcome, context = saved.read((folder / "report.json").read_bytes(), "report.json")
+    again = "".join(table.reporter("sarif")(outcome, context))
+    assert again == (folder / "sarif").read_text()
