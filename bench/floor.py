@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from scanner import cache
 from scanner.detect import detector
-from scanner.detect.prefilter import matcher, scopes
+from scanner.detect.prefilter import matcher
 from scanner.detect.rules import rulebook
+from scanner.file_types import scope_of
 
 _HEAD = 8192
 
@@ -27,7 +28,7 @@ def main(tree: str) -> None:
             data = file.read()
         size += len(data)
         if b"\0" not in data[:_HEAD]:  # keywatch does not scan binary files either
-            hits += len(ready.hits(data, scopes.scope_of(path)))
+            hits += len(ready.hits(data, scope_of(path)))
     print(f"{size} bytes, {hits} hits")
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from bench import machine, peers
 from bench.results import Demand, Section, Table
 from scanner.configuration import repository
-from scanner.policy.declarations.matching import Entries
+from scanner.policy.declarations.matching import SecretEntries
 from scanner.policy.live import rotation_age
 from scanner.records import Dated, Record, Rotation
 
@@ -95,7 +95,7 @@ def _judging(policy: list[str], records: list[Record]) -> Callable[[], None]:
     settings = repository.load(text.encode(), "keywatch.yaml", None)
 
     def work() -> None:
-        entries = Entries(settings.secrets, settings.classes)
+        entries = SecretEntries(settings.secrets, settings.classes)
         for record in records:
             rotation_age.judge(record, entries.match(record), NOW)
 

@@ -32,7 +32,7 @@ from scanner.detect.rules import rulebook
 from scanner.detect.values import likelihood
 from scanner.detect.values.features import Case, features
 from scanner.detect.values.likelihood import Model
-from scanner.detect.values.placeholders import stands_for_one
+from scanner.detect.values.placeholders import is_known_placeholder
 
 OUT = Path(__file__).resolve().parent.parent / "rules" / "likelihood.json"
 HELD_LINES = 1000
@@ -81,7 +81,7 @@ class Recorder:
         book.likelihood = Model(bias=0, weights={}, **_LEVELS)  # the one to be made
         self._detector = Detector(book, matcher_for(book, "auto", None))
         self._places: list[Place] = []
-        likelihood.weighed = self._record
+        likelihood.weigh = self._record
 
     def sight(self, path: str, text: str) -> Sighting:
         self._places.clear()
@@ -91,11 +91,17 @@ class Recorder:
         certain = tuple((place.line, place.end_line) for place in found)
         return Sighting(certain, tuple(self._places))
 
-    def _record(self, match: Match, path: str, data: bytes, book: likelihood.Known) -> Match | None:  # noqa: ARG002
+    def _record(
+        self,
+        match: Match,
+        path: str,
+        data: bytes,
+        book: likelihood.ValueKnowledge,  # noqa: ARG002
+    ) -> Match | None:
         case = likelihood.case_of(match, path, data)
         if case is None:
             return match
-        if not stands_for_one(case.value):
+        if not is_known_placeholder(case.value):
             first = data.count(b"\n", 0, match.start) + 1
             self._places.append(Place(first, first + match.value.count(b"\n"), case))
         return None
@@ -155,7 +161,7 @@ def guess(model: Model, row: Row, see: Seen) -> Guess:
     guesses = [Guess(0.0, row.is_certain)]
     for case in row.cases:
         chance = model.probability(see(case))
-        guesses.append(Guess(chance, row.is_certain or chance >= model.least(case)))
+        guesses.append(Guess(chance, row.is_certain or chance >= model.threshold(case)))
     return max(guesses, key=lambda each: (each.is_found, each.probability))
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scanner.detect.checks.checks import CHECKSUMS
 from scanner.model import RuleInfo
 
 CHECKSUM = "checksum"
@@ -20,12 +21,6 @@ MEANING: Mapping[str, str] = {
     NAME: "The value alone could be anything: only the name before it says what it is.",
     ID: "The same, but what says it is the id that belongs to it, a line or two away.",
 }
-CHECKSUMS = frozenset(
-    {"age", "azure-annotated-key", "azure-client-secret", "azure-devops-token", "azure-key"}
-    | {"base32-crc16", "base58check", "bech32", "github-token", "grafana-token", "matrix-token"}
-    | {"sanctum-token"}
-)
-"""The checks that refuse a value whose checksum is wrong."""
 _STRUCTURES = frozenset(
     {"discord-token", "encoded-json", "jwt", "pem", "pem-base64", "pem-encrypted", "pgp"}
     | {"supabase-service-role"}

@@ -1,7 +1,7 @@
-"""Ground: YAML and JSON documents with positions, checked by one of the published schemas.
+"""Ground: read YAML and JSON with line numbers, and validate it by a published schema.
 
-Every message names file, line and field, and the nearest valid name where a key is unknown or a
-value is none of those that may stand there.
+Each error message names the file, the line and the field. For an unknown key or value, it also
+names the nearest valid one.
 """
 
 from __future__ import annotations
@@ -17,10 +17,33 @@ _MAX_BYTES = 4_000_000
 _MAX_NODES = 200_000
 _MAX_DEPTH = 32
 _MAX_ERRORS = 100
-# What PyYAML's own constructors raise beside its errors, for `!!int ""` or `!!timestamp x`.
+# Errors that PyYAML's constructors raise beside YAMLError, for `!!int ""` or `!!timestamp x`.
 _UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueError, OverflowError)
-# A schema's pattern of addresses: `^(vault|aws)://…`.
+# The schemes in a schema's pattern for secret IDs, such as `^(vault|aws)://…`.
 _SCHEMES = re.compile(r"\^\(([\w|]+)\)://")
+# For each JSON type: what to call it, and an example.
+_TYPES = {
+    "object": ("a mapping", "key: value"),
+    "array": ("a list", "[first, second]"),
+    "string": ("text", '"text"'),
+    "integer": ("a whole number", "14"),
+    "number": ("a number", "1.5"),
+    "boolean": ("true or false", "true"),
+    "null": ("null", "null"),
+}
+# For each keyword of JSON Schema: what is wrong. {0} is the limit.
+_LIMITS = {
+    "pattern": "has the wrong format",
+    "const": "must be {0}",
+    "minimum": "must be at least {0}",
+    "maximum": "must be at most {0}",
+    "minLength": "is too short: the minimum is {0} characters",
+    "maxLength": "is too long: the maximum is {0} characters",
+    "minItems": "has too few items: the minimum is {0}",
+    "maxItems": "has too many items: the maximum is {0}",
+    "minProperties": "has too few keys: the minimum is {0}",
+    "maxProperties": "has too many keys: the maximum is {0}",
+}
 
 Field = tuple[str | int, ...]
 
@@ -33,13 +56,13 @@ class Document(NamedTuple):
     lines: Mapping[Field, int]
 
     def at(self, field: Field) -> str:
-        """`file:line` of a field, or of the nearest one around it."""
+        """`file:line` of a field, or of the nearest enclosing one that has a line."""
         while field and field not in self.lines:
             field = field[:-1]
         return f"{self.where}:{self.lines.get(field, 1)}"
 
     def part(self, *keys: str) -> Document:
-        """Only these keys of the document, with their lines."""
+        """A document with only these keys."""
         return Document({key: self.data[key] for key in keys}, self.where, self.lines)
 
     def error(self, field: Field, what: str, **more: str) -> ConfigError:
@@ -54,7 +77,7 @@ def rules_folder() -> str:
 
 
 def parse(data: bytes, where: str) -> Document:
-    """The YAML (or JSON) document in `data`. ConfigError where it is none, or holds a key twice."""
+    """Parse YAML or JSON. ConfigError if it is invalid, too large, or repeats a key."""
     import yaml
 
     if len(data) > _MAX_BYTES:
@@ -75,7 +98,7 @@ def parse(data: bytes, where: str) -> Document:
 
 
 def _loader(yaml: Any) -> Any:
-    """A safe loader that leaves dates alone: `until: 2027-01-31` is text, as in JSON."""
+    """A safe loader that reads dates as text, as JSON does: `until: 2027-01-31`."""
     base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     timestamp = "tag:yaml.org,2002:timestamp"
     resolvers = {
@@ -86,24 +109,24 @@ def _loader(yaml: Any) -> Any:
 
 
 def check(document: Document, schema: str) -> None:
-    """Hold `document` against rules/schema/<schema>. ConfigError with the first fault, by line."""
+    """Validate by the file rules/schema/<schema>. ConfigError for the first violation, by line."""
     with open(os.path.join(rules_folder(), "schema", schema), encoding="utf-8") as file:
         hold(document, file.read())
 
 
 def hold(document: Document, schema: str) -> None:
-    """Hold `document` against the text of a schema. ConfigError with the first fault, by line."""
+    """Validate by the text of a schema. ConfigError for the first violation, by line."""
     import json
     from itertools import islice
 
     import jsonschema
 
-    # In JSON Schema `$` is the end; in Python a last line end may follow it.
+    # In JSON Schema `$` matches only the end; in Python also before a final newline.
     validator = jsonschema.Draft202012Validator(json.loads(schema.replace('$"', r'\\Z"')))
     some = islice(validator.iter_errors(document.data), _MAX_ERRORS)
     errors = [jsonschema.exceptions.best_match([e]) for e in some]
     if errors:
-        # An unknown key first: what else is wrong around it often follows from it.
+        # Report unknown keys first, because other errors often follow from them.
         unknown = [e for e in errors if e.validator == "additionalProperties"]
         raise min(
             (_explain(e, document) for e in unknown or errors), key=lambda e: _line_of(e.where)
@@ -111,8 +134,11 @@ def hold(document: Document, schema: str) -> None:
 
 
 def _positions(node: Any, where: str) -> Iterator[tuple[Field, int]]:
-    """Each field's line. An alias may stand inside its own anchor, and many make much of little:
-    depth, number and size are bounded as if each were written out."""
+    """Yield each field and its line.
+
+    Aliases can be recursive or expand to huge documents, so depth, number and size are limited as
+    if every alias were written out.
+    """
     stack: list[tuple[Field, Any, int]] = [((), node, 1)]
     count = size = 0
     while stack:
@@ -123,9 +149,9 @@ def _positions(node: Any, where: str) -> Iterator[tuple[Field, int]]:
         size += len(node.value) if kind == "scalar" else 0
         if count > _MAX_NODES or size > _MAX_BYTES or len(field) > _MAX_DEPTH:
             raise ConfigError(
-                f"{where} holds too much",
-                why=f"over {_MAX_NODES:,} values or {_MAX_BYTES:,} bytes with each alias written "
-                f"out, or nested over {_MAX_DEPTH} deep",
+                f"{where} is too large",
+                why=f"with all aliases written out, it has more than {_MAX_NODES:,} values or "
+                f"{_MAX_BYTES:,} bytes, or is nested more than {_MAX_DEPTH} levels deep",
                 todo="make it smaller",
                 where=f"{where}:{line}",
             )
@@ -139,7 +165,7 @@ def _positions(node: Any, where: str) -> Iterator[tuple[Field, int]]:
             for key, child in node.value:
                 if key.value.__hash__ is None or key.value in seen:
                     raise ConfigError(
-                        f"the key {key.value!r} stands here twice"
+                        f"the key {key.value!r} appears twice"
                         if key.value.__hash__
                         else "a key must be a plain word",
                         where=f"{where}:{key.start_mark.line + 1}",
@@ -167,33 +193,44 @@ def _explain(error: Any, document: Document) -> ConfigError:
             field,
             f"{name}: must be one of {', '.join(known)}",
             todo=nearest(error.instance, known)
-            or (f"write {known[0]}" if len(known) == 1 else "write one of these words"),
+            or (f"write {known[0]}" if len(known) == 1 else f"for example: {known[0]}"),
         )
     if error.validator == "type":
-        return document.error(field, f"{name}: must be of type {error.validator_value}")
-    # Not jsonschema's own message: it quotes the value, which may be a secret.
+        return _wrong_type(error, document, field, name)
+    # jsonschema's own message is not used, because it quotes the value, which may be a secret.
+    problem = _LIMITS.get(error.validator, "has an invalid value").format(error.validator_value)
+    todo = _nearest_scheme(error) or error.schema.get("description", "")
+    return document.error(field, f"{name}: {problem}", todo=todo)
+
+
+def _wrong_type(error: Any, document: Document, field: Field, name: str) -> ConfigError:
+    wanted = error.validator_value
+    types = [_TYPES[each] for each in ([wanted] if isinstance(wanted, str) else wanted)]
+    what = " or ".join(words for words, _ in types)
+    todo = error.schema.get("description", "") if field else ""
     return document.error(
-        field,
-        f"{name}: must have {error.validator} {error.validator_value}",
-        todo=_nearest_scheme(error) or error.schema.get("description", ""),
+        field, f"{name}: must be {what}", todo=todo or f"for example: {types[0][1]}"
     )
 
 
 def _nearest_scheme(error: Any) -> str:
-    """What `nearest` says of an address's scheme, "" where the fault is about no address."""
+    """`did you mean X?` for the scheme of a secret ID. "" for other violations."""
     schemes = _SCHEMES.match(error.validator_value) if error.validator == "pattern" else None
     return nearest(error.instance.partition("://")[0], schemes[1].split("|")) if schemes else ""
 
 
 def unknown_name(document: Document, field: Field, name: object, known: list[str]) -> ConfigError:
-    """The error for a name that is not known, with the nearest one that is."""
+    """The error for an unknown key, with the nearest known one."""
     todo = nearest(name, known) or f"known here: {', '.join(known)}"
     return document.error(field, f"unknown key {name!r}", todo=todo)
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """`did you mean X?`, or "" where nothing is near. It never repeats the name, which may be a
-    secret, and compares only its beginning, since it may be hostile."""
+    """`did you mean X?`, or "" if no known name is similar.
+
+    The result never contains `name`, which may be a secret. Only the beginning of `name` is
+    compared, because it may be very long.
+    """
     import difflib
 
     beginnings = {each[:200]: each for each in known}

@@ -1,4 +1,4 @@
-"""Ground: the exit codes and the one hierarchy of errors. Imports nothing of keywatch.
+"""The exit codes and the hierarchy of errors. Imports nothing of keywatch.
 
 An error that a user can meet says three things: what happened, why, and what to do next. Only
 `scanner.cli` prints one and turns it into an exit code; every other layer raises it.
@@ -11,7 +11,7 @@ import errno
 
 
 class ExitCode(enum.IntEnum):
-    """What a run's exit code says, the same for every verb and report format."""
+    """The exit codes, the same for every command and report format."""
 
     CLEAN = 0
     FINDINGS = 1
@@ -25,7 +25,7 @@ class KeywatchError(Exception):
     """Something a user can act on.
 
     `what` is one sentence without a full stop; `why` and `todo` may be empty. `where` is
-    `file`, `file:line` or `file:line:column`, empty where no file is at fault.
+    `file`, `file:line` or `file:line:column`, or "" if no file is at fault.
     """
 
     exit_code = ExitCode.USAGE
@@ -49,17 +49,16 @@ _ADVICE = {
 
 
 def unreadable(name: str, error: OSError) -> UsageError:
-    """The error for a file that somebody named, or that steers a run, and that cannot be read."""
+    """The error for a named file, or a file that controls the run, that cannot be read."""
     todo = _ADVICE.get(error.errno or 0, "let the user who runs keywatch read it")
     return UsageError(f"{name} cannot be read", why=error.strerror or "", todo=todo)
 
 
 class ConfigError(KeywatchError):
-    """keywatch.yaml, a rule file or a baseline says something that cannot be used."""
+    """keywatch.yaml, a rule file or a baseline is invalid."""
 
 
 class OutputError(KeywatchError):
-    """A report, a baseline or another result could not be written: the run's result is not lost
-    silently, so it counts as incomplete."""
+    """A report, a baseline or another result could not be written, so the run is incomplete."""
 
     exit_code = ExitCode.INCOMPLETE

@@ -1,4 +1,4 @@
-"""Ground: who a finding is, from what stays the same when lines move (design law 9)."""
+"""Ground: stable IDs of findings, which do not change when lines move (design law 9)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from scanner.model import Finding
 
-try:  # Python's own, where it stands apart: hashlib would load OpenSSL first, for 2 ms
+try:  # Python's built-in SHA-256. hashlib would load OpenSSL, which takes 2 ms.
     from _sha2 import sha256  # from 3.12 on
 except ImportError:
     try:
@@ -17,11 +17,11 @@ except ImportError:
 
 
 def identify(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings with ordinals and fingerprints, in the order given.
+    """Set ordinals and fingerprints. The order of the findings stays the same.
 
-    A fingerprint is 32 hex digits of rule, path, context and ordinal; the value has no part in it.
-    Of a live secret, whose context is its id, the path has none either: it is only where that is
-    declared.
+    A fingerprint is 32 hex digits, computed from rule, path, context and ordinal, never from the
+    value. For a live secret the path is left out: the context is its id, and the path is only
+    the place where it is declared.
     """
     seen: Counter[tuple[str, str, str]] = Counter()
     out = []
@@ -35,7 +35,8 @@ def identify(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def of_past(finding: Finding, commit: str) -> Finding:
-    """A finding that only history has: another one may have its place in the file now."""
+    """A finding that exists only in git's history. Its fingerprint includes the commit, because
+    the file may now have another finding in the same place."""
     key = (finding.rule, finding.location.path, finding.context, str(finding.ordinal))
     return finding._replace(fingerprint=_fingerprint(*key, commit))
 

@@ -1,4 +1,4 @@
-"""Ground: path globs. `*` and `?` stay within a segment, `**` crosses segments."""
+"""Path globs: `*` and `?` stay within a segment, `**` crosses segments."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ _PIECE = re.compile(r"(?:(?<![^/])\*\*/)+|\*{2,}|\*|[^*]+")
 def to_regex(glob: str) -> str:
     """The regular expression for `glob`, to be matched from the start of a path.
 
-    `dir/` and a match of a folder cover everything below it, so an exclude of `third_party` means
-    what its writer meant. A glob without a slash matches at any depth, as in .gitignore.
+    `dir/` and a match of a folder cover everything below it, so that excluding `third_party` has
+    the expected effect. A glob without a slash matches at any depth, as in .gitignore.
 
-    A glob may come from a hostile repository. The earliest place of what follows a wildcard is as
-    good as any later one, so it stands in an atomic group: once left, it is not tried again, and
-    the time is a product of lengths, not a power of them.
+    A glob may come from a hostile repository. Each wildcard takes the earliest match of what
+    follows it and is never tried again (an atomic group), so the time is not exponential.
     """
     glob = glob.removeprefix("./")
     anywhere = "" if "/" in glob.rstrip("/") else "**/"

@@ -1,7 +1,4 @@
-"""The command line: words that others chose, made safe to repeat.
-
-A reason in keywatch.yaml, a key of it, an argument or a path may hold a secret, like any text.
-"""
+"""Mask secrets in texts that others wrote: a reason, a key, an argument or a path may hold one."""
 
 from __future__ import annotations
 
@@ -17,27 +14,22 @@ if TYPE_CHECKING:
     from scanner.policy.exceptions.allow_entries import AllowEntry
 
 Excused = TypeVar("Excused", "AllowEntry", "AcceptedGap")
-_SHORTEST = 8
+_SHORTEST = 8  # characters of the shortest secret that is recognised in a text
 
 
 def masked(text: str) -> str:
-    """`text` with every secret in it masked. A text that cannot be checked is left out."""
+    """`text` with every secret in it masked. A text that cannot be checked is replaced."""
     if len(text) < _SHORTEST:
         return text
     try:
-        said = _detector().names([text]).get(text)
+        named = _detector().names([text]).get(text)
     except Exception:  # noqa: BLE001 - an error on the way to an error message
         return "(left out: it could not be checked for secrets)"
-    return said.seen.path if said and said.seen else text
-
-
-def prepare() -> None:
-    """Load what `masked` needs, before it is needed."""
-    masked(" " * _SHORTEST)
+    return named.observation.path if named and named.observation else text
 
 
 def masked_id(name: str) -> str:
-    """The canonical id of a live secret. Of thousands, most begin alike: that is looked at once."""
+    """The canonical id of a live secret, masked. Most ids begin alike, so that part is cached."""
     *above, below = name.split("/", 5)
     return f"{_masked_once('/'.join(above))}/{masked(below)}" if above[4:] else masked(name)
 
@@ -46,7 +38,7 @@ _masked_once = functools.lru_cache(maxsize=1000)(masked)
 
 
 def masked_finding(finding: Finding) -> Finding:
-    """A finding whose names and paths are a repository's or a store's."""
+    """A finding with its names, paths and texts masked."""
     place, resource = finding.location, finding.resource
     name = masked_id(resource.id) if resource else masked(finding.context)
     return finding._replace(
@@ -58,7 +50,7 @@ def masked_finding(finding: Finding) -> Finding:
 
 
 def masked_terms(entry: Excused) -> Excused:
-    """An exception: its reason and owner are anybody's words."""
+    """An exception with its reason and owner masked."""
     return entry._replace(reason=masked(entry.reason), owner=masked(entry.owner))
 
 
@@ -77,4 +69,4 @@ def _detector() -> Detector:
 
     folder = cache.folder()
     book = rulebook.load(cache_folder=folder)
-    return Detector(book, matcher_for(book, "auto", folder))
+    return Detector(book, matcher_for(book, "auto", folder), edges=False)

@@ -1,11 +1,11 @@
-"""Ground: the nouns that every layer speaks. Frozen, without I/O, and without plaintext.
+"""The data types that all layers share. They are immutable and never contain plaintext.
 
-Paths are POSIX, relative to the scanned root, decoded with `surrogateescape`; a path that holds a
-secret is masked before it gets here. Lines and columns count from 1; columns count code points;
-`end_column` is the column after the last character.
+Paths are POSIX, relative to the scanned root, decoded with `surrogateescape`; secrets in paths are
+masked. Lines and columns count from 1; columns count code points; `end_column` is the column after
+the last character.
 
-Named tuples, made by keyword: on the hook's path a dataclass costs more to define than a file to
-scan (`dataclasses` alone imports for 6 ms).
+The types are named tuples, used by field name, because importing `dataclasses` takes 6 ms, a tenth
+of the benchmark `hook`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Confidence(enum.IntEnum):
 
 
 def archives_around(path: str) -> tuple[str, ...]:
-    """The archives that a member's path leads through, the innermost first; none for a file."""
+    """The archives around a member, the innermost first; none for a file."""
     around = []
     while MEMBER in path:
         path = path.rpartition(MEMBER)[0]
@@ -65,9 +65,18 @@ class Location(NamedTuple):
     end_line: int = 1
     end_column: int = 1
 
+    @classmethod
+    def parse(cls, text: str) -> Location:
+        """The first column of the line that `path:line` names."""
+        path, _, line = text.rpartition(":")
+        return cls(path=path, line=int(line), end_line=int(line))
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
 
 class RuleInfo(NamedTuple):
-    """What a rule tells people: the same words in `rules show`, SARIF and the terminal."""
+    """The texts of a rule, the same in `rules show`, SARIF and the terminal."""
 
     id: str
     title: str
@@ -87,9 +96,8 @@ class RuleInfo(NamedTuple):
 class DetectSecretsMatch(NamedTuple):
     """A secret as detect-secrets knows it: plugin type, its unsalted SHA-1, its line.
 
-    The hash is what `.secrets.baseline` holds. It goes there and nowhere else: no report shows it.
-    `identifies`: is the hash of the value itself? Of some types it is of a prefix or header alone,
-    which every other value of the kind has too.
+    The hash is written to `.secrets.baseline` and never to a report. `identifies` tells whether it
+    is the hash of the value itself. For some types it is the hash of a prefix that all values have.
     """
 
     kind: str
@@ -102,8 +110,8 @@ class DetectSecretsMatch(NamedTuple):
 
 
 class Appearance(NamedTuple):
-    """Where git's history first has a finding: a commit, its author and date (ISO 8601), "" where
-    that is not known. `present`: does the newest commit still have it?"""
+    """The first commit with a finding, its author and date (ISO 8601), "" if unknown. `present`
+    tells whether the newest commit still has it."""
 
     commit: str
     author: str = ""
@@ -112,18 +120,17 @@ class Appearance(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One place where one rule is broken.
+    """One place where one rule found a problem.
 
-    `context` is what stays the same when lines move (the name that the value is assigned to, or
-    ""); `ordinal` numbers the findings of one rule, path and context from 0, in the order of the
-    file. `fingerprint` is made of these alone, never of the value. `tag` is 16 bits of a salted
-    hash of the value (design law 10): for baselines and allow entries, never for a report.
-    `preview` is masked. `detect_secrets` holds detect-secrets' findings of the same value in this
-    place.
-    `since` is None where history was not looked at.
+    `context` stays the same when lines move: the name that the value is assigned to, or "".
+    `ordinal` numbers the findings of one rule, path and context from 0, in the order of the file.
+    The `fingerprint` is made of these, never of the value. `tag` is 16 bits of a salted hash of the
+    value, for baselines and allow entries and never for a report. `preview` is masked.
+    `detect_secrets` holds detect-secrets' findings of the same value. `since` is None if the
+    history was not scanned.
 
-    One about a live secret names it as `resource`, and its id is the context; the place is the line
-    that declares it, or the first one of the policy.
+    A finding about a live secret has a `resource`, whose id is its context. Its location is the
+    line that declares the secret, or the first line of the policy.
     """
 
     rule: str
@@ -147,11 +154,11 @@ class Finding(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """What it is about, as an exception names it: a live secret by its id, else a file."""
+        """What an exception names: the id of the live secret, or else the path."""
         return self.resource.id if self.resource else self.location.path
 
     def __repr__(self) -> str:
-        """Without tag and hashes: a log or a failing assertion is a report, too."""
+        """Without tag and hashes, which must not reach a log."""
         place = f"{self.location.path}:{self.location.line}:{self.location.column}"
         return f"Finding({self.rule} {place} {self.preview!r} {self.id})"
 
@@ -165,10 +172,10 @@ class CommentKind(enum.StrEnum):
 
 
 class AllowComment(NamedTuple):
-    """An exception written in a comment: it covers the line `covers` of its file.
+    """An exception in a comment, for the line `covers` of its file.
 
-    `problem` says what is wrong with the comment itself (no reason, a date that is none): such a
-    comment covers nothing. Foreign kinds carry no rule, reason, owner or end.
+    `problem` says what is wrong with the comment (no reason, an invalid date); such a comment has
+    no effect. Comments of other tools have no rule, reason, owner or end.
     """
 
     path: str
@@ -189,15 +196,21 @@ class GapKind(enum.StrEnum):
     ARCHIVE_DAMAGED = "archive-damaged"
     ARCHIVE_TOO_LARGE = "archive-too-large"
     CHANGED = "changed"
+    CLOCK_JUMP = "clock-jump"
+    CORRUPT_LINES = "corrupt-lines"
     EMPTY = "empty"
     ENGINE_NOT_READ = "engine-not-read"
     INTERNAL = "internal"
     LEFT_OUT = "left-out"
+    NOT_DECODED = "not-decoded"
+    MISSING_STRETCH = "missing-stretch"
+    NOT_KNOWABLE = "not-knowable"
     SELECTION = "selection"
     SHALLOW = "shallow"
     TOO_LARGE = "too-large"
     TOO_LARGE_FOR_EXACT = "too-large-for-exact"
     TOO_MANY_FINDINGS = "too-many-findings"
+    UNKNOWN_FORMAT = "unknown-format"
     UNREADABLE = "unreadable"
     VANISHED = "vanished"
     WORKER_LOST = "worker-lost"
@@ -226,6 +239,7 @@ class NoteKind(enum.StrEnum):
     CONSUMER_ON_OLD_VALUE = "consumer-on-old-value"
     DUPLICATE_POLICY = "duplicate-policy"
     DEGRADED = "degraded"
+    DUPLICATE_EVENTS = "duplicate-events"
     ENGINE_NOT_READ = "engine-not-read"
     EXCESS_RIGHT = "excess-right"
     EXCESS_UNKNOWN = "excess-unknown"
@@ -249,6 +263,8 @@ class NoteKind(enum.StrEnum):
     STANDBY = "standby"
     SUPERSEDED = "superseded"
     TOO_MANY_VARIABLES = "too-many-variables"
+    TRAIL = "trail"
+    UNANSWERED = "unanswered"
     UNCLASSIFIED = "unclassified"
     UNWRITTEN = "unwritten"
 
@@ -286,7 +302,7 @@ class Gap(NamedTuple):
 
 
 class Note(NamedTuple):
-    """Something worth knowing that fails nothing: a structure that did not parse, for example."""
+    """Something worth knowing that does not fail the run, such as a file that did not parse."""
 
     kind: str
     path: str
@@ -295,15 +311,14 @@ class Note(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """What a file says of another place: a variable that it uses or declares, or a file that it
-    names. Whether that is there, only the rest of the tree tells. Never a value."""
+    """A variable that a file uses or declares, or a file that it names. Never a value."""
 
     name: str
     location: Location
 
 
 class Observation(NamedTuple):
-    """All that detection saw in one file."""
+    """Everything that was found in one file."""
 
     path: str
     size: int
@@ -314,11 +329,9 @@ class Observation(NamedTuple):
 
 
 class Suppression(NamedTuple):
-    """One exception or debt in the register: who says so, why, until when, and what it covers.
+    """One exception or baseline entry in the list of all exceptions.
 
-    `by` is one of: comment, entry (keywatch.yaml), baseline, detect-secrets-baseline, pragma (a
-    foreign
-    comment), rule-disabled, accepted-gap. `where` is `file:line` of the exception itself.
+    `by` is one of SuppressedBy. `where` is `file:line` of the exception itself.
     """
 
     by: str
@@ -332,7 +345,7 @@ class Suppression(NamedTuple):
 
 
 class Suppressed(NamedTuple):
-    """A finding that an exception or a baseline covers."""
+    """A finding that is suppressed by an exception or a baseline."""
 
     finding: Finding
     suppression: Suppression
@@ -347,9 +360,11 @@ class Coverage(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """A judged run: what reporters print, and what the exit code is made of. `live` is what an
-    audit saw, None for other verbs; of a gap there, the path is a canonical id. `access` is the
-    matrix of an access review, None for other commands."""
+    """A judged run, from which reports and the exit code are made.
+
+    `live` holds the results of an audit, or None. In an audit, the path of a gap is a canonical id.
+    `access` is the matrix of an access review, or None.
+    """
 
     findings: tuple[Finding, ...]
     suppressed: tuple[Suppressed, ...] = ()

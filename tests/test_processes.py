@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 
 import pytest
 
-from scanner import pool, processes
-from tests.support.helpers import forks
+from scanner import pool
+from tests.support.helpers import forks, processors
 
 HERE = os.getpid()
 
@@ -30,8 +31,8 @@ def double(items: Sequence[str]) -> list[str]:
 
 @pytest.fixture
 def spawning(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pool as it is where processes do not fork."""
-    monkeypatch.setattr(processes, "forking", processes.spawning)
+    """Make the pool believe that it runs where it must not fork."""
+    monkeypatch.setattr(sys, "platform", "darwin")
 
 
 @pytest.mark.usefixtures("spawning")
@@ -56,28 +57,19 @@ class TestSpawned:
 
 
 class TestBatches:
-    def test_they_get_smaller_in_rounds_of_one_for_each_worker(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(pool, "_workers", lambda: 2)
-        sizes = pool._sizes(1000, most=400, share=0.5)
-        taken = [next(sizes) for _ in range(12)]
-        assert taken == [250, 250, 125, 125, 62, 62, 31, 31, 16, 16, 8, 8]
-        sizes = pool._sizes(10, most=4, share=0.9)
-        assert [next(sizes) for _ in range(6)] == [4, 4, 1, 1, 1, 1]
-
-    def test_from_the_second_round_on_at_most_half_of_what_is_left_is_taken(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(pool, "_workers", lambda: 2)
-        sizes = pool._sizes(1000, most=1000, share=0.8)
-        assert [next(sizes) for _ in range(6)] == [400, 400, 50, 50, 25, 25]
+    def test_they_get_smaller_and_hold_all_items(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        processors(monkeypatch, 2)
+        items = [*map(str, range(1000))]
+        batches = [*pool._batches(items, 400, 0.5)]
+        assert [*map(len, batches)][:6] == [250, 187, 140, 105, 79, 59]
+        assert [item for batch in batches for item in batch] == items
+        assert [*map(len, pool._batches(items[:10], 3, 0.9))] == [3, 3, 1, 1, 1, 1]
 
     @forks
     def test_where_there_is_one_processor_all_is_done_here_in_large_ones(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(pool, "_workers", lambda: 1)
+        processors(monkeypatch, 1)
         items, here = tuple(map(str, range(2000))), [os.getpid()]
         made: list[Sequence[object]] = []
         for result in pool.run(lambda: lambda some: [*some, os.getpid()], items, most=900):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from scanner.access.repository import Sources
 from scanner.access.request import ReviewRequest
 from scanner.audit import backends, environment, operator_config
-from scanner.configuration.operator import Entry
 from scanner.configuration.repository import NAME
 from scanner.console import Console
 from scanner.errors import KeywatchError
@@ -51,17 +50,17 @@ def collected(
     modules = backends.BACKENDS
     operator = operator_config.read(request.operator, console, tree.root, backends.options(modules))
     chosen = backends.chosen(operator.backends, request.backends)
-    environment.clear(console.environ)
+    environment.clear(console.environ, backends.variables(modules))
     result = Collected(found)
     vaults = [each for each in chosen if each.kind == "vault"]
     for number, entry in enumerate(sorted(chosen, key=lambda each: each.kind != "vault")):
-        settings = _settings(entry, request, console)
-        connected = backends.connected(settings, modules, now)
+        settings = backends.settings(entry, timeout=request.timeout, environ=console.environ)
+        backends.connected(settings, modules, now)  # UsageError if its library is not installed
         if entry.kind == "vault" and number:
             reason = f"only one Vault is reviewed at a time; use --backend {entry.name} for it"
             result.gaps.append(Gap(GapKind.SELECTION, f"vault://{entry.name}", reason))
         else:
-            _READ[entry.kind](result, connected, settings, request, now)
+            _READ[entry.kind](result, settings, request, now)
     if not vaults:
         result.notes.append(
             Note(NoteKind.NOT_AUDITED, NAME, "no Vault was read: policies are the repository's")
@@ -69,25 +68,13 @@ def collected(
     return result
 
 
-def _settings(entry: Entry, request: ReviewRequest, console: Console) -> Settings:
-    return Settings(
-        name=entry.name,
-        kind=entry.kind,
-        options=entry.options,
-        timeout=request.timeout,
-        environ=console.environ,
-    )
-
-
 # --- Vault
 
 
-def _vault(
-    result: Collected, connected: Any, settings: Settings, request: ReviewRequest, now: datetime
-) -> None:
+def _vault(result: Collected, settings: Settings, request: ReviewRequest, now: datetime) -> None:
     from scanner.inventory.vault import access
 
-    reader = access.opened(connected, settings.name, settings.options)
+    reader = access.Reader(settings)
     seen = reader.read()
     own = {name: result.sources.policies[name] for name in result.sources.own}
     live, unread = _parsed(seen, own, result)
@@ -253,7 +240,7 @@ def _cross_checked(reader: Reader, found: Sources, now: datetime) -> Iterator[Ga
                 yield Gap(GapKind.INTERNAL, path, reason)
 
 
-_Read = Callable[[Collected, Any, Settings, ReviewRequest, datetime], None]
+_Read = Callable[[Collected, Settings, ReviewRequest, datetime], None]
 
 
 # --- other stores
@@ -261,9 +248,8 @@ _Read = Callable[[Collected, Any, Settings, ReviewRequest, datetime], None]
 
 def _kubernetes(
     result: Collected,
-    connected: Any,  # noqa: ARG001 - the same arguments for every kind
     settings: Settings,
-    request: ReviewRequest,  # noqa: ARG001
+    request: ReviewRequest,  # noqa: ARG001 - the same arguments for every kind
     now: datetime,  # noqa: ARG001
 ) -> None:
     from scanner.inventory.kubernetes import access
@@ -284,9 +270,8 @@ def _kubernetes(
 
 def _aws(
     result: Collected,
-    connected: Any,  # noqa: ARG001 - the same arguments for every kind
     settings: Settings,
-    request: ReviewRequest,  # noqa: ARG001
+    request: ReviewRequest,  # noqa: ARG001 - the same arguments for every kind
     now: datetime,  # noqa: ARG001
 ) -> None:
     from scanner.inventory.aws import resource_policies
@@ -307,9 +292,8 @@ def _aws(
 
 def _azure(
     result: Collected,
-    connected: Any,  # noqa: ARG001 - the same arguments for every kind
     settings: Settings,
-    request: ReviewRequest,  # noqa: ARG001
+    request: ReviewRequest,  # noqa: ARG001 - the same arguments for every kind
     now: datetime,  # noqa: ARG001
 ) -> None:
     from scanner.inventory.azure import assignments

@@ -17,25 +17,26 @@ from scanner import __version__
 from scanner.console import Console, plain, show_error
 from scanner.errors import ExitCode, KeywatchError
 
-VERBS = {
+COMMANDS = {
     "scan": "find secrets in files, the index or standard input",
-    "baseline": "record today's findings as debt, and keep that record",
-    "allow": "write an exception with a reason, an owner and an end; list them all",
-    "fix": "write references in the place of literals in configuration files",
-    "explain": "say what looked at a line, and why each value on it was kept or refused",
+    "baseline": "accept the current findings, and keep that list up to date",
+    "allow": "write an exception with a reason, an owner and an end date; list all exceptions",
+    "fix": "replace literal secrets in configuration files by references",
+    "explain": "explain why each value on a line was reported or ignored",
     "rules": "list, explain and test the rules",
-    "policy": "check keywatch.yaml, configs/secrets and the repository's guard rails together",
-    "access": "say which service can read which secret, and what each really needs",
-    "audit": "judge the age of live secrets in Vault, Kubernetes, AWS and Azure by the policy",
-    "report": "write a saved run in other formats",
+    "policy": "check keywatch.yaml, configs/secrets, hooks and CI jobs together",
+    "access": "show which service can read which secret, and which it needs",
+    "audit": "check the age of live secrets in Vault, Kubernetes, AWS and Azure",
+    "trail": "find unauthorized access in the audit logs of Vault, AWS, Azure and Kubernetes",
+    "report": "convert a saved run to other formats",
     "init": "write a keywatch.yaml from what is in the repository",
-    "doctor": "look whether keywatch has all that it needs, and say what to do where not",
-    "hook": "what git and pre-commit run; install the hook",
+    "doctor": "check that keywatch has everything it needs",
+    "hook": "run as a git hook, or install the hook",
 }
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one verb. Every failure ends here, as a message and an exit code."""
+    """Run one command. Every failure ends here, as a message and an exit code."""
     console = Console.of_process()
     try:
         code = _until_exit(argv, console)
@@ -53,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _until_exit(argv: Sequence[str], console: Console) -> int:
-    """A SystemExit is argparse's (--help, or a usage message that it printed), or a signal's."""
+    """Run a command that may raise SystemExit: argparse does, and so do signal handlers."""
     try:
         return _dispatch(argv, console)
     except SystemExit as end:
@@ -61,11 +62,11 @@ def _until_exit(argv: Sequence[str], console: Console) -> int:
 
 
 def _dispatch(argv: Sequence[str], console: Console) -> int:
-    verb = argv[0] if argv else "--help"
-    if verb in VERBS:
-        module = importlib.import_module(f"scanner.cli.{verb}")
+    command = argv[0] if argv else "--help"
+    if command in COMMANDS:
+        module = importlib.import_module(f"scanner.cli.{command}")
         parser = Parser(
-            prog=f"keywatch {verb}",
+            prog=f"keywatch {command}",
             description=module.__doc__,
             allow_abbrev=False,
             formatter_class=formatter,
@@ -78,12 +79,12 @@ def _dispatch(argv: Sequence[str], console: Console) -> int:
 
 
 def formatter(prog: str) -> argparse.HelpFormatter:
-    """Of a fixed width: argparse measures the terminal for each argument, and imports shutil."""
+    """A formatter of fixed width. By default, argparse measures the terminal for each argument."""
     return argparse.RawDescriptionHelpFormatter(prog, width=100)
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with our exit code and the way to more help."""
+    """An ArgumentParser with our exit code and a hint to --help."""
 
     def error(self, message: str) -> NoReturn:
         help_is = f"{self.prog} --help shows what there is"
@@ -91,25 +92,27 @@ class Parser(argparse.ArgumentParser):
 
 
 def _top_parser() -> argparse.ArgumentParser:
-    width = max(map(len, VERBS)) + 2
+    width = max(map(len, COMMANDS)) + 2
     parser = Parser(
         prog="keywatch",
         description="Zero secrets in the repository, every exception accounted for.",
-        epilog="verbs:\n"
-        + "\n".join(f"  {verb:<{width}}{text}" for verb, text in VERBS.items())
-        + "\n\nkeywatch VERB --help says more. Exit codes: 0 clean, 1 findings, 2 usage or"
+        epilog="commands:\n"
+        + "\n".join(f"  {command:<{width}}{text}" for command, text in COMMANDS.items())
+        + "\n\nkeywatch COMMAND --help says more. Exit codes: 0 clean, 1 findings, 2 usage or"
         "\nconfiguration, 3 incomplete, 4 internal error, 130 interrupted.",
         formatter_class=formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"keywatch {__version__}")
-    parser.add_argument("verb", choices=tuple(VERBS), metavar="VERB", help="one of those below")
+    parser.add_argument("command", choices=tuple(COMMANDS), metavar="COMMAND", help="see below")
     return parser
 
 
 def show_internal_error(error: Exception, console: Console) -> None:
-    """What to report: the kind of error and its place in keywatch, never its text, which may hold
-    a line of a scanned file."""
+    """Print what to report: the kind of error and its place in keywatch.
+
+    The text of the error is not printed, because it may contain a line of a scanned file.
+    """
     frames = []
     trace = error.__traceback__
     while trace:

@@ -181,8 +181,7 @@ def _install(arguments: list[str], console: Console) -> int:
     for name, path in paths.items():
         python, isolated = shlex.quote(sys.executable), _isolated()
         script = _SCRIPT.format(python=python, isolated=isolated, name=name)
-        files.write_file(path, script.encode())
-        os.chmod(path, 0o755)  # noqa: S103 - git runs it as the user who commits
+        files.write_file(path, script.encode(), mode=0o755)
         console.write(f"{os.path.relpath(path, console.cwd)} now {_HOOKS[name]}\n")
     return ExitCode.CLEAN
 

@@ -7,7 +7,6 @@ untracked files that are not ignored.
 from __future__ import annotations
 
 import argparse
-from functools import partial
 
 from scanner.cli import arguments, output
 from scanner.cli.arguments import moment
@@ -62,7 +61,7 @@ def scan(
     silent_when_clean: bool = False,
 ) -> int:
     """Scan, judge and report. `now` is the text of --now."""
-    finished = scanning.run(request, console, partial(_load_what_follows, reports))
+    finished = scanning.run(request, console)
     if silent_when_clean and finished.result.is_clean and not reports.reports:
         return ExitCode.CLEAN  # nothing was found, so there is nothing to judge or to print
     time = moment(now)
@@ -79,15 +78,3 @@ def scan(
     return output.exit_code(
         outcome, fail_on, written=written, require_complete=reports.require_complete
     )
-
-
-def _load_what_follows(reports: OutputRequest) -> None:
-    """Load the modules that judge and report while worker processes scan."""
-    from scanner import masking
-    from scanner.policy import judge, rules, variables  # noqa: F401
-    from scanner.policy.live import rules as live_rules  # noqa: F401
-    from scanner.report import table
-
-    masking.prepare()
-    for name, _ in reports.reports:
-        table.reporter(name)

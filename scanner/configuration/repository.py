@@ -1,8 +1,7 @@
-"""keywatch.yaml -> a frozen Config, and configs/secrets/*.yaml -> declared secrets, each checked by
-its schema in rules/schema/.
+"""Read keywatch.yaml and configs/secrets/*.yaml, and check them by their schemas in rules/schema/.
 
-Stands between cli/ and the columns. A checked file is cached under the hash of its bytes, so that a
-hook with a warm cache parses no YAML.
+A checked file is cached under the hash of its bytes, so that a hook with a warm cache parses no
+YAML.
 """
 
 from __future__ import annotations
@@ -19,7 +18,13 @@ from scanner.document import Document
 from scanner.model import Confidence, Severity
 
 if TYPE_CHECKING:
-    from scanner.policy.declarations.model import Audit, Declared, SecretClass, SecretEntry, Service
+    from scanner.policy.declarations.model import (
+        Audit,
+        DeclaredSecret,
+        SecretClass,
+        SecretEntry,
+        Service,
+    )
     from scanner.policy.exceptions.accepted_gaps import AcceptedGap
     from scanner.policy.exceptions.allow_entries import AllowEntry
     from scanner.policy.exceptions.foreign_comments import LegacyPragmas
@@ -28,15 +33,14 @@ NAME = "keywatch.yaml"
 KEYWATCH_BASELINE = ".keywatch.baseline"
 SECRETS_BASELINE = ".secrets.baseline"
 
-_FORM = "2"  # of what is cached: counted up where it changes and the version does not
+_FORM = "2"  # version of the cached data: increase it when the data changes
 _UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
 class Config:
-    """What the repository asks for. None where it says nothing and the verb decides.
+    """The settings of a keywatch.yaml. None means that the command decides.
 
-    Values are made when asked for: the exceptions' own modules load only when there is something
-    to judge.
+    Values are made on demand, so that a clean hook does not import the modules of exceptions.
     """
 
     def __init__(self, data: Mapping[str, Any]) -> None:
@@ -71,7 +75,7 @@ class Config:
 
     @property
     def disable_rules(self) -> Mapping[str, str]:
-        """Ids of rules that are not run, and where each is switched off."""
+        """The ids of disabled rules, and the place where each is disabled."""
         said: Mapping[str, str] = self._scan.get("disable_rules", {})
         return said
 
@@ -99,7 +103,7 @@ class Config:
 
     @property
     def classes(self) -> Mapping[str, SecretClass]:
-        """By name: those of rules/policy.yaml, and the repository's own, which win."""
+        """The classes by name. The repository's own override those of rules/policy.yaml."""
         return {**default_classes(), **self.own_classes}
 
     @property
@@ -143,13 +147,14 @@ class Config:
                 needs=tuple(item["needs"]),
                 where=item["where"],
                 needs_where=tuple(item["needs_where"]),
+                sources=tuple(item.get("sources", ())),
             )
             for name, item in self._data.get("services", {}).items()
         )
 
 
 def load(data: bytes | None, where: str, cache_folder: str | None) -> Config:
-    """The Config of a keywatch.yaml, the defaults where there is none. ConfigError by line."""
+    """The Config of a keywatch.yaml; the defaults if `data` is None. ConfigError with the line."""
     if data is None:
         return Config({})
     if cache_folder is None:
@@ -159,7 +164,7 @@ def load(data: bytes | None, where: str, cache_folder: str | None) -> Config:
 
 
 def secret_classes(items: Mapping[str, Any]) -> dict[str, SecretClass]:
-    """The classes of a checked file, each with the place where it stands."""
+    """The classes of a checked file, each with its place in the file."""
     from scanner.policy.declarations.model import SecretClass, seconds
 
     return {
@@ -175,12 +180,12 @@ def secret_classes(items: Mapping[str, Any]) -> dict[str, SecretClass]:
 
 
 def default_classes() -> dict[str, SecretClass]:
-    """Those of rules/policy.yaml."""
+    """The classes of rules/policy.yaml."""
     return secret_classes(_default_policy()["classes"])
 
 
-def declared_secrets(data: bytes, where: str) -> tuple[Declared, ...]:
-    """What a file of configs/secrets declares. ConfigError by line."""
+def declared_secrets(data: bytes, where: str) -> tuple[DeclaredSecret, ...]:
+    """The secrets that a file of configs/secrets declares. ConfigError with the line."""
     from scanner.policy.declarations import secrets_files
 
     parsed = document.parse(data, where)
@@ -197,7 +202,7 @@ def _default_policy() -> Mapping[str, Any]:
 
 
 def _checked(data: bytes, where: str) -> bytes:
-    """The document as JSON, each item with the place where it stands."""
+    """The checked document as JSON, with the place of each item."""
     from datetime import date
 
     parsed = document.parse(data, where)
@@ -217,8 +222,8 @@ def _checked(data: bytes, where: str) -> bytes:
 
 
 def _place(parsed: Document) -> None:
-    """Tell the audit, each class, secret, service and disabled rule, and what findings name of it,
-    where it stands."""
+    """Add places to everything that findings refer to: the audit, classes, secrets, services and
+    disabled rules."""
     scan = parsed.data.get("scan", {})
     if "disable_rules" in scan:
         field = ("scan", "disable_rules")
@@ -242,7 +247,7 @@ def _place(parsed: Document) -> None:
 
 
 def _entry(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an AllowEntry: `kw-` only keeps other scanners from taking it for a key."""
+    """The fields of an AllowEntry. The prefix `kw-` keeps other scanners from reporting it."""
     return {
         **item,
         "fingerprint": item["fingerprint"].removeprefix("kw-"),

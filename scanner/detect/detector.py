@@ -17,14 +17,14 @@ from scanner import cache
 from scanner.detect.engine.chunks import Cursor, PieceHits, buffers
 from scanner.detect.prefilter import matcher
 from scanner.detect.prefilter.matcher import CONTENT, NAME, OWN, Hit, Matcher, Pattern
-from scanner.detect.prefilter.scopes import scope_of
 from scanner.detect.prefilter.variable_uses import USES
 from scanner.detect.rules.rulebook import Rulebook
+from scanner.file_types import endings, scope_of
 
 if TYPE_CHECKING:
     from scanner.detect.decoding.decoder import Decoder
     from scanner.detect.detect_secrets import DetectSecretsSettings
-    from scanner.detect.detect_secrets.found import Found
+    from scanner.detect.detect_secrets.found import FoundSecret
     from scanner.detect.engine.engine import Engine
     from scanner.detect.explain.trace import Trace
     from scanner.detect.prefilter.pattern_ids import Numbering
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 _MAX_FINDINGS = 10_000
 _HEAVY = 2 << 20  # bytes
 _MAX_MARKS = 1000  # of one text, since marks are kept in memory
-_DECODING_CUT = "it holds more encoded text than is decoded in one file; the rest was scanned as is"
-_YAML = (".yaml", ".yml", ".eyaml")  # escapes in YAML may hide text from the prefilter
+_DECODING_LIMIT = (
+    "it holds more encoded text than keywatch decodes in one file; the rest was not decoded"
+)
+_YAML = endings("yaml", "eyaml")  # escapes in YAML may hide text from the prefilter
 
 
 def matcher_for(
@@ -46,12 +48,14 @@ def matcher_for(
 ) -> Matcher:
     """Return the matcher for the rules and for the prefilters of these detect-secrets settings."""
     shipped = matcher.build(engine, lambda: patterns(book), book.shipped_key, cache_folder)
-    finders = settings.finders if settings else ()
-    if not (book.own_rules or finders):
+    active_plugins = settings.active_plugins if settings else ()
+    if not (book.own_rules or active_plugins):
         return shipped
-    key = cache.key(book.key, repr(finders))
+    key = cache.key(book.key, repr(active_plugins))
     own = matcher.build(engine, lambda: repository_patterns(book, settings), key, cache_folder)
-    return matcher.Joined(shipped, own, _scopes(book) if book.own_rules else {})
+    return matcher.CombinedMatcher(
+        first=shipped, second=own, scopes=_scopes(book) if book.own_rules else {}
+    )
 
 
 def patterns(book: Rulebook) -> dict[int, Pattern]:
@@ -83,7 +87,7 @@ def repository_patterns(
 
     found = dict(enumerate(map(_pattern, book.own_rules), OWN))
     first = numbering(len(book.rules))
-    found |= enumerate(encoded_patterns.further(book.own_rules), first.encoded)
+    found |= enumerate(encoded_patterns.literal_patterns(book.own_rules), first.encoded)
     if settings:
         from scanner.detect.detect_secrets import prefilters
 
@@ -122,18 +126,18 @@ SCOPES = (NAME, "any", "code", "config")
 """All scopes of the prefilter: one for the names of files, three for their contents."""
 
 
-class Named(NamedTuple):
-    """What the name of a file tells.
+class NameResult(NamedTuple):
+    """What was found in the name of a file.
 
-    seen: the secrets in the name; the path of this observation is masked.
-    called: the numbers of the rules that apply because of the name.
+    observation: the secrets in the name, or None. Its path is masked.
+    rules: the numbers of the rules that apply because of the name.
     """
 
-    seen: Observation | None = None
-    called: tuple[int, ...] = ()
+    observation: Observation | None = None
+    rules: tuple[int, ...] = ()
 
 
-NOTHING = Named()
+NO_NAME_RESULT = NameResult()
 
 
 Mark = int
@@ -165,7 +169,8 @@ class Detector:
     times its size in memory. A file that is too large for it becomes a Gap, and files that are
     `is_heavy` should be scanned by one process at a time.
 
-    `trace` is told why each value is reported or ignored.
+    `trace` is told why each value is reported or ignored. Without `edges`, values inside longer
+    words are found, too: for masking.
     """
 
     def __init__(
@@ -174,7 +179,10 @@ class Detector:
         matcher: Matcher,
         settings: DetectSecretsSettings | None = None,
         trace: Trace | None = None,
+        *,
+        edges: bool = True,
     ) -> None:
+        self._edges = edges
         self._book = book
         self._matcher = matcher
         self._settings = settings
@@ -184,11 +192,11 @@ class Detector:
         """Does a file of `size` bytes take much memory while it is scanned?"""
         return self._settings is not None and size > _HEAVY
 
-    def may_say(self, path: str, text: bytes) -> bool:
+    def has_candidate(self, path: str, text: bytes) -> bool:
         """Does a file, or a part of it, have a hit that may become a finding?"""
         if self._settings and path.endswith(_YAML):
             return True
-        return self._matcher.meets(text, scope_of(path), self._not_findings)
+        return self._matcher.has_hit(text, scope_of(path), self._not_findings)
 
     def marks(self, path: str, text: bytes, near: int) -> Counter[Mark] | None:
         """Count the marks of a file: each hit, hashed with `near` lines on both sides.
@@ -243,12 +251,12 @@ class Detector:
         path: str,
         chunks: Iterable[bytes],
         size: int = 0,
-        called: Sequence[int] | None = None,
+        name_rules: Sequence[int] | None = None,
         uses: Callable[[bytes], None] | None = None,
     ) -> Observation | None:
         """Scan one file, given in chunks. Return None if there is nothing to report.
 
-        called: the rule numbers that `names` gave for the path, if it was asked before.
+        name_rules: the rules that apply because of the name, if `names` was called for the path.
         uses: is called with the content of a file that may use variables, if it is in one piece.
         """
         findings: list[Finding] = []
@@ -257,11 +265,11 @@ class Detector:
         cursor = Cursor()
         is_whole = True
         degraded = ""
-        is_unread = False
+        is_unread = is_cut = False
         scope = scope_of(path)
         decoder: Decoder | None = None
-        if called is None:
-            called = self.names((path,)).get(path, NOTHING).called
+        if name_rules is None:
+            name_rules = self.names((path,)).get(path, NO_NAME_RESULT).rules
         for buffer in buffers(chunks):
             is_whole = is_whole and buffer.following == len(buffer.data)
             found = self._hits(buffer.data, scope)
@@ -269,31 +277,34 @@ class Detector:
                 uses(buffer.data)
             decoder = decoder or (self._decoder() if found.encoded else None)
             decoded = list(decoder.decode(buffer.data, found.encoded)) if decoder else ()
-            hits = [*found.rules, *((number, 0) for number in called)] if called else found.rules
-            detect_secrets: Sequence[Found] | None = ()
+            hits = [*found.rules, *((n, 0) for n in name_rules)] if name_rules else found.rules
+            detect_secrets: Sequence[FoundSecret] | None = ()
             if self._settings and is_whole:
                 detect_secrets = self._detect_secrets(path, buffer.data, hits)
                 is_unread = is_unread or detect_secrets is None
             if hits or detect_secrets or decoded:
-                all_hits = PieceHits(hits, decoded, detect_secrets or ())
+                all_hits = PieceHits(
+                    rules=hits, decoded=decoded, detect_secrets=detect_secrets or ()
+                )
                 result = self._engine.examine(path, buffer, all_hits, cursor)
                 findings += result.findings
                 comments += result.comments
                 notes += result.notes
                 degraded = degraded or result.degraded
+                is_cut = is_cut or result.cut
             if buffer.following < len(buffer.data):
                 cursor.move(buffer.data, buffer.following)
                 cursor = cursor.copy()  # the next piece counts its offsets from 0
         is_unread = is_unread or (bool(self._settings) and not is_whole)
-        # These notes come first, since the number of notes is limited.
-        if decoder and decoder.cut:
-            notes.insert(0, _degraded(path, _DECODING_CUT))
-        if degraded:
+        if degraded:  # the first note, since the number of notes is limited
             text = f"its structure was not parsed, only its lines were scanned: {degraded}"
             notes.insert(0, _degraded(path, text))
-        if not (findings or comments or is_unread or notes):
+        is_cut = is_cut or max(len(findings), len(comments)) > _MAX_FINDINGS
+        gaps = _gaps(
+            path, unread=is_unread, cut=is_cut, not_decoded=bool(decoder and decoder.is_truncated)
+        )
+        if not (findings or comments or notes or gaps):
             return None
-        gaps = _gaps(path, max(len(findings), len(comments)), unread=is_unread)
         observation = _observation(path, size, findings, comments, gaps)
         return observation._replace(notes=tuple(notes[:_MAX_FINDINGS]))
 
@@ -305,7 +316,7 @@ class Detector:
         first = self._numbering
         special = [hit for hit in hits if first.uses <= hit[0] < first.comments]
         if not special:
-            return _SortedHits(hits)
+            return _SortedHits(rules=hits)
         return _SortedHits(
             rules=[hit for hit in hits if not first.uses <= hit[0] < first.comments],
             uses_variables=any(number < first.encoded for number, _ in special),
@@ -323,7 +334,7 @@ class Detector:
 
         return Decoder(prefilter)
 
-    def names(self, paths: Sequence[str]) -> dict[str, Named]:
+    def names(self, paths: Sequence[str]) -> dict[str, NameResult]:
         """Search the paths for secrets, and for rules that apply because of a file's name.
 
         All paths are searched in one pass. The result has only those paths with something found.
@@ -336,26 +347,28 @@ class Detector:
         for index, to in self._matcher.hits(b"\n".join(encoded), NAME):
             number = bisect_right(starts, max(to - 1, 0)) - 1
             hits.setdefault(number, []).append((index, to - starts[number]))
-        results = {paths[number]: self._named(paths[number], own) for number, own in hits.items()}
-        return {path: result for path, result in results.items() if result != NOTHING}
+        results = {
+            paths[number]: self._name_result(paths[number], own) for number, own in hits.items()
+        }
+        return {path: result for path, result in results.items() if result != NO_NAME_RESULT}
 
-    def _named(self, path: str, hits: Sequence[Hit]) -> Named:
+    def _name_result(self, path: str, hits: Sequence[Hit]) -> NameResult:
         rules = self._book.rules
-        called = {index for index, _ in hits if index in rules and not rules[index].anchor}
-        within = [hit for hit in hits if hit[0] not in called]
+        by_name = {index for index, _ in hits if index in rules and not rules[index].anchor}
+        within = [hit for hit in hits if hit[0] not in by_name]
         shown, findings = self._engine.examine_name(path, within) if within else (path, [])
         observation = _observation(shown, 0, findings, [], ()) if findings else None
-        return Named(observation, tuple(sorted(called)))
+        return NameResult(observation=observation, rules=tuple(sorted(by_name)))
 
     def _detect_secrets(
         self, path: str, data: bytes, hits: Sequence[Hit]
-    ) -> Sequence[Found] | None:
+    ) -> Sequence[FoundSecret] | None:
         """Run the detect-secrets layer. Returns None if the file is too large for it."""
         if not hits and not path.endswith(_YAML):
             return ()
         from scanner.detect import detect_secrets
 
-        if len(hits) > detect_secrets.MOST_HITS:
+        if len(hits) > detect_secrets.MAX_HITS:
             return None
         assert self._settings is not None  # noqa: S101 - the caller checks it
         first = self._numbering.detect_secrets
@@ -370,7 +383,7 @@ class Detector:
     def _engine(self) -> Engine:
         from scanner.detect.engine.engine import Engine
 
-        return Engine(self._book, self._trace)
+        return Engine(self._book, self._trace, edges=self._edges)
 
 
 def _around(text: bytes, at: int, near: int) -> bytes:
@@ -407,12 +420,19 @@ def _degraded(path: str, text: str) -> Note:
     return Note(kind=NoteKind.DEGRADED, path=path, text=text)
 
 
-def _gaps(path: str, count: int, *, unread: bool) -> tuple[Gap, ...]:
+def _gaps(path: str, *, unread: bool, cut: bool, not_decoded: bool) -> tuple[Gap, ...]:
+    if not (unread or cut or not_decoded):
+        return ()
     from scanner.model import Gap, GapKind
 
     gaps = []
-    if count > _MAX_FINDINGS:
-        reason = f"{count} findings or allow comments; only the first {_MAX_FINDINGS} are reported"
+    if not_decoded:
+        gaps.append(Gap(kind=GapKind.NOT_DECODED, path=path, reason=_DECODING_LIMIT))
+    if cut:
+        reason = (
+            f"it has over {_MAX_FINDINGS} findings or allow comments, or too many"
+            " candidates of one rule; the others were not checked"
+        )
         gaps.append(Gap(kind=GapKind.TOO_MANY_FINDINGS, path=path, reason=reason))
     if unread:
         reason = "too large for the detect-secrets layer; keywatch's own rules scanned it"

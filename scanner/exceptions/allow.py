@@ -94,7 +94,7 @@ def _audited(report: str, console: Console, selection: Selection) -> Outcome:
     return Outcome(
         findings=tuple(each for each in found if each.id not in entries),
         suppressed=tuple(
-            Suppressed(finding=each, suppression=of_entry(entries[each.id]).said)
+            Suppressed(finding=each, suppression=of_entry(entries[each.id]).suppression)
             for each in found
             if each.id in entries
         ),

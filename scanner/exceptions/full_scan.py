@@ -61,7 +61,6 @@ def completeness(outcome: Outcome, console: Console) -> int:
         return ExitCode.CLEAN
     number = count(len(outcome.gaps), "place")
     console.error_line(
-        f"keywatch: incomplete: {number} could not be scanned and are not included;"
-        " keywatch scan lists them"
+        f"keywatch: incomplete: {number} could not be scanned; keywatch scan lists them"
     )
     return ExitCode.INCOMPLETE

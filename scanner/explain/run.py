@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from scanner import globs
 from scanner.console import Console
-from scanner.detect.detector import NOTHING
+from scanner.detect.detector import NO_NAME_RESULT
 from scanner.detect.explain.explainer import Explainer
-from scanner.detect.explain.model import Explained
+from scanner.detect.explain.model import Explanation
 from scanner.document import nearest
 from scanner.errors import UsageError
 from scanner.explain import text
@@ -100,10 +100,10 @@ def _explained(plan: ScanPlan, blob: Blob, line: Line, now: datetime) -> Answer:
     workers = plan.workers
     explainer = Explainer(workers.rulebook, line.line, line.column)
     detector = workers.detector(explainer)
-    name = detector.names((blob.path,)).get(blob.path, NOTHING)
-    shown = name.seen.path if name.seen else blob.path
+    name = detector.names((blob.path,)).get(blob.path, NO_NAME_RESULT)
+    shown = name.observation.path if name.observation else blob.path
     lines = _Lines(blob.chunks)
-    seen = detector.observe(shown, lines, blob.size, name.called)
+    seen = detector.observe(shown, lines, blob.size, name.rules)
     if line.line > lines.count:
         raise UsageError(
             f"{line.file} has no line {line.line:,}",
@@ -127,9 +127,9 @@ def _explained(plan: ScanPlan, blob: Blob, line: Line, now: datetime) -> Answer:
     )
 
 
-def _on_line(outcome: Outcome, line: Line, explained: Explained) -> Outcome:
+def _on_line(outcome: Outcome, line: Line, explained: Explanation) -> Outcome:
     """The part of an outcome that is about the line, or about the values at its column."""
-    considered = {(each.line, each.column) for each in explained.considered}
+    considered = {(each.line, each.column) for each in explained.values}
 
     def is_here(finding: Finding) -> bool:
         place = finding.location

@@ -1,4 +1,4 @@
-"""The command line: what `keywatch explain` prints. Names are a file's own, so they are hostile."""
+"""The text that `keywatch explain` prints. Names come from scanned files, so they are escaped."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from scanner.detect.explain.model import Considered, Explained, Fate, Weighed
-from scanner.detect.prefilter.scopes import scope_of
+from scanner.detect.explain.model import ExplainedValue, Explanation, ModelResult, Status
 from scanner.detect.rules.model import SHARED
 from scanner.detect.structure.file_kinds import file_kind
+from scanner.file_types import scope_of
 from scanner.model import Confidence, Finding, NoteKind, Outcome, Suppression
 from scanner.report.terminal.page import Page
 from scanner.report.text import count, for_log, shorten, visible
@@ -22,16 +22,16 @@ SKIPPED = {
     "too-large": "it is over max_file_size",
     "submodule": "it is a submodule",
     "symlink": "it is a link, and links are not followed",
-    "special": "it is no regular file",
-    "absent": "it is not there",
+    "special": "it is not a regular file",
+    "absent": "it does not exist",
 }
 _SCOPES = {"code": "code", "config": "configuration", "any": "code or configuration"}
 _FATES = {
-    Fate.KEPT: ("kept", "bold red"),
-    Fate.REFUSED: ("refused", "green"),
-    Fate.UNLIKELY: ("unlikely", "green"),
-    Fate.LOST: ("lost", "dim"),
-    Fate.PLACEHOLDER: ("note", "blue"),
+    Status.REPORTED: ("reported", "bold red"),
+    Status.IGNORED: ("ignored", "green"),
+    Status.UNLIKELY: ("unlikely", "green"),
+    Status.OVERRIDDEN: ("ignored", "dim"),
+    Status.PLACEHOLDER: ("note", "blue"),
 }
 _BY = {
     "comment": "an allow comment",
@@ -41,10 +41,10 @@ _BY = {
     "pragma": "a comment of another tool",
 }
 _INDENT = 12
-_FEATURES = 12  # that are shown one by one
-_NAME, _PROSE = 60, 400  # characters shown of a name and of a text
+_FEATURES = 12  # features with a line of their own
+_NAME, _PROSE = 60, 400  # characters shown of a name, and of a text
 _FINDINGS = 50
-_RULES = 20  # that are named of those that found nothing
+_RULES = 20  # rules named among those that found nothing
 
 
 class Answer(NamedTuple):
@@ -61,7 +61,7 @@ class Answer(NamedTuple):
     path: str = ""
     rules: Sequence[Rule] = ()
     disabled: tuple[str, ...] = ()
-    explained: Explained = Explained()
+    explained: Explanation = Explanation()
     outcome: Outcome = Outcome(findings=())
     least: Confidence = Confidence.LOW
     incomplete: bool = False
@@ -72,7 +72,7 @@ def text(answer: Answer, *, color: bool, width: int) -> str:
     place = f"{shorten(visible(answer.file), 4 * _NAME)}:{answer.line}"
     page.line((place + (f":{answer.column}" if answer.column else ""), "bold"))
     if answer.unread:
-        page.paragraph(f"nothing looked at it: {_said(answer.unread)}", indent=2)
+        page.paragraph(f"not scanned: {_said(answer.unread)}", indent=2)
     else:
         _file(answer, page)
         _values(answer.explained, page)
@@ -93,8 +93,8 @@ def _file(answer: Answer, page: Page) -> None:
     page.space()
 
 
-def _values(explained: Explained, page: Page) -> None:
-    for at, group in groupby(explained.considered, lambda each: (each.line, each.column)):
+def _values(explained: Explanation, page: Page) -> None:
+    for at, group in groupby(explained.values, lambda each: (each.line, each.column)):
         some = list(group)
         layers = "".join(f" in {layer}" for layer in some[0].layers)
         name = next((each.name for each in some if each.name), "")
@@ -107,24 +107,23 @@ def _values(explained: Explained, page: Page) -> None:
         for each in some:
             _fate(each, page)
         page.space()
-    if explained.more:
-        page.paragraph(f"… and {explained.more:,} more: name a column", indent=2)
+    if explained.omitted:
+        page.paragraph(f"… and {explained.omitted:,} more: name a column", indent=2)
         page.space()
 
 
-def _fate(each: Considered, page: Page) -> None:
-    word, style = _FATES[each.fate]
+def _fate(each: ExplainedValue, page: Page) -> None:
+    word, style = _FATES[each.status]
     page.line((f"  {word}".ljust(_INDENT), style), (each.rule, ""))
     if each.reason:
         page.paragraph(_said(each.reason), indent=_INDENT)
-    if each.weighed:
-        _weighed(each.weighed, page)
+    if each.model:
+        _weighed(each.model, page)
 
 
-def _weighed(weighed: Weighed, page: Page) -> None:
-    words = (
-        f"weighed: {weighed.probability:.2f} likely a secret; a finding from {weighed.least:.2f} on"
-    )
+def _weighed(weighed: ModelResult, page: Page) -> None:
+    least = weighed.threshold
+    words = f"weighed: {weighed.probability:.2f} likely a secret; a finding from {least:.2f} on"
     page.paragraph(words, indent=_INDENT)
     shown, rest = weighed.features[:_FEATURES], weighed.features[_FEATURES:]
     rows = [(weighed.bias, "to begin with"), *((weight, words) for words, weight in shown)]
@@ -136,19 +135,19 @@ def _weighed(weighed: Weighed, page: Page) -> None:
         )
 
 
-def _beside(explained: Explained, page: Page) -> None:
-    """What else looked at the line."""
+def _beside(explained: Explanation, page: Page) -> None:
+    """Settings, decoded text and other rules that concern the line."""
     for setting in explained.settings:
         name = _said(setting.name, _NAME)
         facts = [f"{setting.line}:{setting.column}", name, _said(setting.preview)]
         page.line(("  setting".ljust(_INDENT), "cyan"), ("  ".join(filter(None, facts)), ""))
-        page.paragraph(setting.words, indent=_INDENT)
+        page.paragraph(setting.reason, indent=_INDENT)
     for layers in explained.decoded:
         page.paragraph(
             f"text in {' in '.join(layers)}", indent=_INDENT, label=("  decoded", "cyan")
         )
     by_reason: dict[str, list[str]] = {}
-    for rule, reason in explained.looked:
+    for rule, reason in explained.rules:
         by_reason.setdefault(reason, []).append(rule)
     for reason, rules in by_reason.items():
         more = f" and {len(rules) - _RULES} more" if len(rules) > _RULES else ""
@@ -159,12 +158,12 @@ def _beside(explained: Explained, page: Page) -> None:
 
 
 def _result(answer: Answer, page: Page) -> None:
-    """What a scan says of the line."""
+    """What a scan reports about the line."""
     outcome, explained = answer.outcome, answer.explained
     for finding in outcome.findings[:_FINDINGS]:
         _finding(finding, "finding", "bold red", page)
         if finding.confidence < answer.least:
-            words = f"left out by keywatch.yaml: min_confidence is {answer.least.label}"
+            words = f"not reported: min_confidence in keywatch.yaml is {answer.least.label}"
             page.paragraph(words, indent=_INDENT)
     for each in outcome.suppressed[:_FINDINGS]:
         _finding(each.finding, "covered", "green", page)
@@ -174,12 +173,12 @@ def _result(answer: Answer, page: Page) -> None:
         page.paragraph(f"… and {more:,} more: name a column", indent=_INDENT)
     for note in outcome.notes:
         if note.kind == NoteKind.PLACEHOLDER:
-            continue  # it stands above
+            continue  # already shown with its value
         page.paragraph(_said(note.text), indent=_INDENT, label=("  note", "blue"))
-    if not (explained.considered or explained.looked or explained.settings):
-        page.paragraph("no rule looked at it: the line holds none of their anchors", indent=2)
+    if not (explained.values or explained.rules or explained.settings):
+        page.paragraph("no rule checked it: the line contains no rule's prefilter word", indent=2)
     if not (outcome.findings or outcome.suppressed):
-        page.paragraph("so there is no finding here", indent=2)
+        page.paragraph("there is no finding here", indent=2)
 
 
 def _finding(finding: Finding, word: str, style: str, page: Page) -> None:

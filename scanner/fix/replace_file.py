@@ -1,40 +1,42 @@
-"""The command line: a file of the tree, as it was read, becomes another, whole or not at all.
-
-A link is neither followed nor replaced, and what changed since it was read stays as it is.
-"""
+"""Replace a file of the scanned tree by its fixed version."""
 
 from __future__ import annotations
 
 import os
 import stat
 
+from scanner import files
 from scanner.errors import KeywatchError
 from scanner.inputs.folder import Folder
 
 
+class _ChangedError(Exception):
+    """The file is not what it was when it was read."""
+
+
 def replace(root: str, path: str, before: bytes | None, after: bytes) -> str:
-    """Write `after` in the place of `before` (None: no file), with the file's mode. Why it was not
-    done, "" where it was."""
+    """Replace the content `before` (None: there was no file) by `after`, and keep the file's mode.
+
+    Returns "", or why the file was not replaced: it is a link, is in a linked folder, has changed,
+    or cannot be written.
+    """
     target = os.path.join(os.path.realpath(root), *path.split("/"))
     if os.path.realpath(os.path.dirname(target)) != os.path.dirname(target):
-        return "its folder is a link"
-    beside = f"{target}.{os.urandom(6).hex()}.tmp"
+        return "its folder is a symbolic link"
+
+    def check() -> None:
+        if Folder(root, (), use_git=False).control(path) != before:
+            raise _ChangedError
+
     try:
         mode = None if before is None else os.lstat(target).st_mode
         if mode is not None and not stat.S_ISREG(mode):
-            return "it is a link, or no file"
-        with open(beside, "xb") as file:
-            if mode is not None:
-                os.chmod(beside, stat.S_IMODE(mode))
-            file.write(after)
-        if Folder(root, (), use_git=False).control(path) != before:
-            return "it changed in between: run it again"
-        os.replace(beside, target)
+            return "it is a symbolic link, or not a regular file"
+        files.replace(target, [after], mode=mode and stat.S_IMODE(mode), check=check)
+    except _ChangedError:
+        return "it changed in the meantime: run the command again"
     except KeywatchError as error:
         return error.why
     except OSError as error:
         return f"it could not be written ({error.strerror})"
-    finally:
-        if os.path.lexists(beside):
-            os.unlink(beside)
     return ""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from scanner.console import Console
 from scanner.detect import fixes
-from scanner.detect.fixes import Fixed, Hunk, Left, Names
+from scanner.detect.fixes import FixedFile, Hunk, Unfixed, VariableNames
 from scanner.errors import KeywatchError, OutputError
 from scanner.fix import replace_file
 from scanner.fix.text import File
@@ -35,7 +35,7 @@ class FixResult(NamedTuple):
     """
 
     files: Sequence[File]
-    left: Sequence[Left]
+    left: Sequence[Unfixed]
     revokes: Mapping[str, str]
     outcome: Outcome
 
@@ -63,7 +63,7 @@ def fix(
 
 def _sorted_out(
     plan: ScanPlan, outcome: Outcome, *, covered: bool
-) -> tuple[Mapping[str, list[Finding]], list[Left]]:
+) -> tuple[Mapping[str, list[Finding]], list[Unfixed]]:
     """Findings about values by file, and all other findings with their rule's advice."""
     infos = plan.workers.rulebook.infos
     hidden = [each.finding for each in outcome.suppressed] if covered else []
@@ -72,7 +72,7 @@ def _sorted_out(
     for finding in (*outcome.findings, *hidden):
         info = infos.get(finding.rule)  # the judge's own rules, and whole-tree ones, have none
         if info and info.fix and _is_no_value(info):
-            left.append(Left(finding, info.fix))
+            left.append(Unfixed(finding, info.fix))
         elif info:
             found.setdefault(finding.location.path, []).append(finding)
     return dict(sorted(found.items())), left
@@ -85,21 +85,23 @@ def _is_no_value(info: RuleInfo) -> bool:
     return True
 
 
-def _fixed(plan: ScanPlan, found: Mapping[str, Sequence[Finding]]) -> tuple[list[File], list[Left]]:
+def _fixed(
+    plan: ScanPlan, found: Mapping[str, Sequence[Finding]]
+) -> tuple[list[File], list[Unfixed]]:
     """The changed files, .env.example last, and the findings that stay."""
     root, max_size = plan.selection.source.root, plan.workers.max_size
     memory = _MemorySource(root)
     scan = plan.workers._replace(source=memory).scan_function()
     files: list[File] = []
-    left: list[Left] = []
-    variables = Names()
+    left: list[Unfixed] = []
+    variables = VariableNames()
     for path, findings in found.items():
         data, reason = _text(root, path, max_size)
         if data is None:
-            left += (Left(finding, reason) for finding in findings)
+            left += (Unfixed(finding, reason) for finding in findings)
             continue
         fixed = fixes.fix(path, data, findings, memory.observer(path, scan), variables)
-        left += fixed.left
+        left += fixed.unfixed
         if fixed.replaced:
             files.append(File(path, data, fixed))
     names = {each.variable for file in files for each in file.fixed.replaced}
@@ -170,18 +172,18 @@ def _example(root: str, names: set[str]) -> Iterator[File]:
     added = b"".join(f"{name}=".encode() + end for name in new)
     line = old.count(b"\n") + 1 + bool(first)
     hunk = Hunk(line=line, new_line=line, old=(), new=tuple(f"{name}=" for name in new))
-    yield File(EXAMPLE, before, Fixed(old + first + added, (hunk,), (), ()))
+    yield File(EXAMPLE, before, FixedFile(old + first + added, (hunk,), (), ()))
 
 
-def _written(root: str, files: Sequence[File]) -> tuple[list[File], list[Left]]:
+def _written(root: str, files: Sequence[File]) -> tuple[list[File], list[Unfixed]]:
     """Write the files. Returns those that were written, and the findings of the others."""
     done: list[File] = []
-    left: list[Left] = []
+    left: list[Unfixed] = []
     for file in files:
         reason = replace_file.replace(root, file.path, file.before, file.fixed.data)
         if not reason:
             done.append(file)
         elif file.path == EXAMPLE:
             raise OutputError(f"{EXAMPLE} was not written", why=reason, todo="add the names to it")
-        left += (Left(each.finding, reason) for each in file.fixed.replaced if reason)
+        left += (Unfixed(each.finding, reason) for each in file.fixed.replaced if reason)
     return done, left

@@ -1,5 +1,5 @@
-"""The command line: what `keywatch fix` prints: a diff with the values masked, what stays and why,
-what is left to do, and what to revoke."""
+"""The text that `keywatch fix` prints: a diff with masked values, the values that were not replaced
+and why, what else to do, and what to revoke."""
 
 from __future__ import annotations
 
@@ -9,46 +9,49 @@ from typing import TYPE_CHECKING, NamedTuple
 from scanner.report.text import count, for_log, shorten, visible
 
 if TYPE_CHECKING:
-    from scanner.detect.fixes import Fixed, Hunk, Left
+    from scanner.detect.fixes import FixedFile, Hunk, Unfixed
     from scanner.model import Finding
 
-_REVOKE = "Find out what the value opens, and revoke it there."
+_REVOKE = (
+    "Revoke the secret first, because forks, clones and CI caches keep it. Then remove it from the "
+    "file and from the history (git filter-repo --replace-text)."
+)
 _WIDEST = 300
 _PLACES = 20
 _RED, _GREEN, _CYAN, _BOLD = "31", "32", "36", "1"
 
 
 class File(NamedTuple):
-    """A file of the tree before and after its fixes. `before` is None where there is none yet."""
+    """A file before and after its fixes. `before` is None if the file does not exist yet."""
 
     path: str
     before: bytes | None
-    fixed: Fixed
+    fixed: FixedFile
 
 
 def nothing(covered: int) -> str:
-    """That there is nothing to fix, but for what exceptions and baselines cover."""
+    """The message if there is nothing to fix. `covered` is the number of hidden findings."""
     known = f"; {count(covered, 'finding')} covered, see --covered" if covered else ""
     return f"nothing to fix{known}\n"
 
 
 def text(
     files: Sequence[File],
-    left: Sequence[Left],
+    left: Sequence[Unfixed],
     revokes: Mapping[str, str],
     *,
     written: bool,
     color: bool,
 ) -> str:
-    """All of it. `revokes`: by rule, how its values are revoked."""
+    """The whole output. `revokes` maps each rule to its advice on revoking the value."""
     paint = _Paint(color=color)
     parts = [*(line for file in files for line in _diff(file, paint))]
     replaced = [each for file in files for each in file.fixed.replaced]
     parts += _listed("not fixed", _grouped((each.reason, each.finding) for each in left), paint)
     todo = _grouped((each.todo, each.finding) for each in replaced if each.todo)
-    parts += _listed("to do, too", todo, paint)
+    parts += _listed("also to do", todo, paint)
     if replaced:
-        title = "revoke the old values: git's history and every clone still hold them"
+        title = "revoke the old values, because git's history and every clone still contain them"
         revoke = ((revokes.get(each.finding.rule) or _REVOKE, each.finding) for each in replaced)
         parts += _listed(title, _grouped(revoke), paint)
         parts += ['  (docs/configuration.md, "Taking values out of configuration")', ""]
@@ -82,7 +85,7 @@ def _hunk(hunk: Hunk, paint: _Paint) -> Iterator[str]:
 
 
 def _range(line: int, lines: Sequence[str]) -> str:
-    """As `diff -U0` says it: no lines stand after the one before."""
+    """A range in the format of `diff -U0`. An empty range names the line before it."""
     if len(lines) == 1:
         return str(line)
     return f"{line if lines else line - 1},{len(lines)}"
@@ -96,7 +99,7 @@ def _grouped(pairs: Iterable[tuple[str, Finding]]) -> Mapping[str, list[Finding]
 
 
 def _listed(title: str, groups: Mapping[str, Sequence[Finding]], paint: _Paint) -> Iterator[str]:
-    """Each group's words once, and its places."""
+    """Each text once, with the locations of its findings."""
     if not groups:
         return
     yield paint(f"{title}:", _BOLD)
@@ -110,7 +113,7 @@ def _listed(title: str, groups: Mapping[str, Sequence[Finding]], paint: _Paint) 
     yield ""
 
 
-def _result(files: Sequence[File], left: Sequence[Left], *, written: bool) -> str:
+def _result(files: Sequence[File], left: Sequence[Unfixed], *, written: bool) -> str:
     replaced = sum(len(file.fixed.replaced) for file in files)
     changed = count(len(files), "file")
     did = f"{changed} changed" if written else f"{changed} would change; --write changes them"

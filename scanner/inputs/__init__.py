@@ -1,1 +1,1 @@
-"""Inputs: where bytes come from. Each source lists paths and reads them as Blob, Skip or Gap."""
+"""Sources of files. Each lists paths and reads them as a Blob, a Skip or a Gap."""

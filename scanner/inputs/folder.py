@@ -1,4 +1,4 @@
-"""Inputs: files on disk: what git tracks or does not ignore, or all there is."""
+"""Read files on disk: those that git tracks or does not ignore, or all files."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Folder:
 
     def __init__(self, root: str, only: Sequence[str], *, use_git: bool) -> None:
         self.root = root
-        self._below = os.path.join(root, "")  # joined for each path, it shows
+        self._below = os.path.join(root, "")  # os.path.join for each path would be slow
         self.whole_tree = not only
         self._only = tuple(only)
         self._use_git = use_git
         self._tracked: frozenset[str] = frozenset()
         self._linked = {"": False}
-        # Folders that were walked through are none; what git lists, or a person names, may be.
+        # Git may list a path behind a link, and a user may name one. _walk follows no links.
         self._may_be_linked = use_git or bool(only)
 
     def paths(self) -> Sequence[str]:
@@ -58,7 +58,9 @@ class Folder:
             if error.errno in (errno.ENOENT, errno.ENOTDIR):
                 if path in self._tracked:
                     return Skip(kind=SkipKind.ABSENT, path=path)
-                return Gap(kind=GapKind.VANISHED, path=path, reason="it was listed and is gone")
+                return Gap(
+                    kind=GapKind.VANISHED, path=path, reason="it was listed, but no longer exists"
+                )
             if error.errno in (errno.ELOOP, errno.EMLINK):
                 return Skip(kind=SkipKind.SYMLINK, path=path)
             if error.errno == errno.ENXIO:
@@ -120,7 +122,7 @@ class Folder:
         return text_encoding.blob(path, len(data), data, (data,))
 
     def _walk(self, folders: Sequence[str]) -> Iterator[str]:
-        """Every file, and every folder that cannot be looked into: reading it says why."""
+        """Every file, and every folder that cannot be opened, so that reading it becomes a Gap."""
         waiting = list(folders or (".",))
         while waiting:
             folder = waiting.pop()
@@ -143,13 +145,13 @@ class Folder:
         if folder in listed or any(path.startswith(prefix) for path in listed):
             return
         raise UsageError(
-            f"{self.root if folder == '.' else folder} holds no file to scan",
+            f"{self.root if folder == '.' else folder} contains no file to scan",
             why="it is empty, or git ignores all of it" if self._use_git else "it is empty",
             todo="name a file or folder that has some, or add --no-git",
         )
 
     def _in_link(self, folder: str) -> bool:
-        """Does a link stand between the root and this folder? An index may say so, a clone not."""
+        """Is the folder, or one above it, a link? A hostile index may contain such a path."""
         unknown = []
         while folder not in self._linked:
             unknown.append(folder)
@@ -170,7 +172,7 @@ def _skip(path: str, info: os.stat_result, most: int) -> Skip | None:
 
 
 def _read_steady(fd: int, info: os.stat_result) -> bytes | None:
-    """The file's bytes, read again once if it changed meanwhile; None if it changed again."""
+    """The file's bytes. If it changed meanwhile it is read again; None if it changed twice."""
     for again in (False, True):
         if again:
             os.lseek(fd, 0, os.SEEK_SET)

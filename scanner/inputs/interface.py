@@ -1,4 +1,4 @@
-"""Inputs: what every source of bytes looks like."""
+"""The interface of every source of files."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from scanner.errors import UsageError
 from scanner.model import Gap, GapKind, Skip
 
 CHUNK = 24 << 20
-"""Bytes read at a time; a file up to this size, the default limit included, is one piece."""
+"""Bytes read at once. A file of up to this size, such as the default limit, is one piece."""
 
 CONTROL_LIMIT = 64 << 20
-"""Bytes of the largest file that may steer a scan."""
+"""Bytes of the largest file that may control a scan."""
 
 
 def too_large(path: str) -> UsageError:
-    """The error for a file over CONTROL_LIMIT that steers a scan."""
+    """The error for a file over CONTROL_LIMIT that controls a scan."""
     return UsageError(
         f"{path} cannot be read",
         why=f"it is over {CONTROL_LIMIT:,} bytes",
@@ -26,15 +26,15 @@ def too_large(path: str) -> UsageError:
 
 
 def too_large_to_hold(path: str, most: int) -> Gap:
-    """For an archive that lies neither on disk nor within `most` bytes."""
-    reason = f"an archive that is no file on disk is held in memory, up to {most:,} bytes"
+    """The Gap for an archive of over `most` bytes that is not on disk."""
+    reason = f"an archive that is not a file on disk may have at most {most:,} bytes"
     return Gap(kind=GapKind.ARCHIVE_TOO_LARGE, path=path, reason=reason)
 
 
 class Blob(NamedTuple):
-    """A file's text in pieces, UTF-16 and UTF-32 as UTF-8. `size` is in bytes, as stored.
+    """A file's text in pieces; UTF-16 and UTF-32 are converted to UTF-8. `size` is in stored bytes.
 
-    Reading on may raise OSError: the file vanished, changed or cannot be read.
+    Taking a piece may raise OSError if the file has vanished or changed, or cannot be read.
     """
 
     path: str
@@ -43,7 +43,7 @@ class Blob(NamedTuple):
 
 
 class Source(Protocol):
-    """One input of a scan. It is listed once, and read in any worker process."""
+    """One input of a scan. It is listed once and read in any worker process."""
 
     root: str
     whole_tree: bool
@@ -52,13 +52,16 @@ class Source(Protocol):
         """The paths to read, sorted, each once."""
 
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
-        """One of `paths()`, or why it is not read: over `most` bytes, for example. Never raises
-        for a file's sake."""
+        """Read one of `paths()`. A Skip or a Gap says why it is not read, for example because it
+        is over `most` bytes. No file causes an exception."""
 
     def open(self, path: str, most: int) -> BufferedIOBase | Gap | None:
-        """The stored bytes of one of `paths()`, to move about in; None where `read` says what is
-        wrong with it, a Gap where it would take over `most` bytes of memory. Before `read`."""
+        """Open one of `paths()` as a file with `seek`. Call it before `read`.
+
+        None if it cannot be opened: then `read` says why. A Gap if it would take over `most` bytes
+        of memory.
+        """
 
     def control(self, path: str) -> bytes | None:
-        """A file that steers the scan (keywatch.yaml, a baseline) as this input has it; None where
-        there is none. UsageError where there is one that cannot be read."""
+        """Read a file that controls the scan, such as keywatch.yaml or a baseline. None if there is
+        none. UsageError if it cannot be read."""

@@ -1,4 +1,4 @@
-"""Inputs: find the repository that paths belong to."""
+"""Find the repository that paths belong to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs: one file's bytes from standard input, judged as if they lay at a given path."""
+"""Read one file from standard input, as if it were at a given path."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Stdin:
         self.whole_tree = False
         self._name = name
         self._stream = stream
-        self._start = b""  # what `open` has read
+        self._start = b""  # read by `open`
         self._folder = Folder(root, (), use_git=False)
 
     def paths(self) -> Sequence[str]:
@@ -38,7 +38,7 @@ class Stdin:
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
         try:
             data = self._start + self._stream.read(max(most + 1 - len(self._start), 0))
-        except (OSError, ValueError):  # it is closed, or for writing alone
+        except (OSError, ValueError):  # it is closed, or opened only for writing
             reason = "standard input cannot be read: pipe the file into it"
             return Gap(kind=GapKind.UNREADABLE, path=path, reason=reason)
         if len(data) > most:

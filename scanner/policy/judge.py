@@ -1,9 +1,10 @@
-"""Policy: the judge. Observations, exceptions, baselines and `now` in, an Outcome out.
+"""Policy: turn observations, exceptions, baselines and `now` into an Outcome.
 
-What may cover a finding, in this order: a comment, an entry of keywatch.yaml, a foreign allow
-comment, `.keywatch.baseline`, `.secrets.baseline`. A comment, an entry and a line of
-`.keywatch.baseline` cover one finding each. Only a run over the whole tree can say that an
-exception is unused; there an expired one covers nothing, elsewhere it still does, with a note.
+These can suppress a finding, in this order: a comment, an entry of keywatch.yaml, an allow comment
+of another tool, `.keywatch.baseline`, `.secrets.baseline`. A comment, an entry and a line of
+`.keywatch.baseline` suppress one finding each. Only a scan of the whole tree can report an unused
+exception. There, an expired exception has no effect; in other scans it still suppresses its
+finding, and a note says so.
 """
 
 from __future__ import annotations
@@ -29,10 +30,16 @@ from scanner.policy.exceptions import allow_entries, foreign_comments
 from scanner.policy.exceptions.accepted_gaps import AcceptedGap
 from scanner.policy.exceptions.allow_entries import AllowEntry
 from scanner.policy.exceptions.foreign_comments import LegacyPragmas
-from scanner.policy.judge_input import Docket, ExceptionSource, Part, Scope, in_order
+from scanner.policy.judge_input import (
+    ExceptionReport,
+    ExceptionSource,
+    FindingRegistry,
+    Scope,
+    in_order,
+)
 
 
-def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
+def judge(  # noqa: PLR0913 - everything that the outcome depends on, by name
     observations: Sequence[Observation],
     *,
     skips: Sequence[Skip] = (),
@@ -49,13 +56,12 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
     now: datetime,
     min_confidence: Confidence = Confidence.LOW,
 ) -> Outcome:
-    """What the run comes to, the same for any order of its observations.
+    """Judge a run. The order of the observations does not matter.
 
-    `detect_secrets_baseline` is None where the detect-secrets layer did not run. `standing` are
-    suppressions
-    that no finding meets, since what they switch off never ran (a rule, a plugin, a filter): they
-    go to the register as they are. `idle_rules` exist but did not run, so nothing that names one
-    is called unused. `now` is aware; days are those of UTC.
+    `detect_secrets_baseline` is None if the detect-secrets layer did not run. `standing` are
+    suppressions of whole rules, plugins or filters; they are only listed, because what they disable
+    did not run. `idle_rules` exist but did not run, so exceptions for them are never reported as
+    unused. `now` is timezone-aware; days are UTC days.
     """
     seen = sorted(observations, key=lambda each: each.path)
     all_gaps = sorted({*gaps, *(gap for each in seen for gap in each.gaps)}, key=_gap_order)
@@ -67,41 +73,45 @@ def judge(  # noqa: PLR0913 - all that a verdict depends on, by name
         unread=unread,
         unopened=unread | {skip.path for skip in skips},
     )
-    docket = Docket([finding for each in seen for finding in each.findings])
+    registry = FindingRegistry([finding for each in seen for finding in each.findings])
     comments = sorted((c for each in seen for c in each.comments), key=lambda c: (c.path, c.line))
-    exemptions = allow_entries.exemptions(comments, entries, docket, scope)
-    used = allow_entries.claim(docket, [e for e in exemptions if e.ends >= scope.today])
+    exemptions = allow_entries.exemptions(comments, entries, registry, scope)
+    used = allow_entries.assign(registry, [e for e in exemptions if e.ends >= scope.today])
     parts = [
-        Part(
+        ExceptionReport(
             notes=(*notes, *(note for each in seen for note in each.notes)),
             register=tuple(standing),
         ),
-        allow_entries.broken(comments),
-        foreign_comments.cover(docket, comments, legacy_pragmas, scope),
+        allow_entries.invalid_comments(comments),
+        foreign_comments.cover(registry, comments, legacy_pragmas, scope),
     ]
-    parts += (each.cover(docket, scope) for each in (baseline, detect_secrets_baseline) if each)
+    parts += (each.cover(registry, scope) for each in (baseline, detect_secrets_baseline) if each)
     ended = [e for e in exemptions if e.ends < scope.today]
-    lapsed = allow_entries.claim(docket, ended, cover=not whole_tree)
-    parts.append(allow_entries.account(exemptions, used, lapsed, scope))
+    lapsed = allow_entries.assign(registry, ended, cover=not whole_tree)
+    parts.append(allow_entries.report(exemptions, used, lapsed, scope))
     open_gaps, accepted = gap_policy.accept(all_gaps, accepted_gaps, scope)
     left_out = tuple(sorted(set(skips), key=lambda skip: (skip.path, skip.kind)))
-    return _verdict(docket, (*parts, accepted), min_confidence)._replace(
+    return _verdict(registry, (*parts, accepted), min_confidence)._replace(
         gaps=open_gaps,
         skips=left_out,
         coverage=_coverage(seen, left_out),
     )
 
 
-def _verdict(docket: Docket, parts: Sequence[Part], min_confidence: Confidence) -> Outcome:
+def _verdict(
+    registry: FindingRegistry, parts: Sequence[ExceptionReport], min_confidence: Confidence
+) -> Outcome:
     own = identify(sorted((f for part in parts for f in part.findings), key=in_order))
-    found = sorted((*(finding for _, finding in docket.open()), *own), key=in_order)
+    found = sorted((*(finding for _, finding in registry.open()), *own), key=in_order)
     shown = tuple(finding for finding in found if finding.confidence >= min_confidence)
     below = _below(len(found) - len(shown))
     return Outcome(
         findings=shown,
-        suppressed=docket.suppressed(),
+        suppressed=registry.suppressed(),
         notes=tuple(sorted((*(n for part in parts for n in part.notes), *below), key=_note_order)),
-        register=tuple(sorted((said for part in parts for said in part.register), key=_said_order)),
+        register=tuple(
+            sorted((said for part in parts for said in part.register), key=_suppression_order)
+        ),
     )
 
 
@@ -124,5 +134,5 @@ def _note_order(note: Note) -> tuple[str, int, str, str]:
     return note.path, note.line, note.kind, note.text
 
 
-def _said_order(said: Suppression) -> tuple[str, str, str, str]:
+def _suppression_order(said: Suppression) -> tuple[str, str, str, str]:
     return said.by, said.path, said.where, said.rule

@@ -1,4 +1,4 @@
-"""Policy: what lies before the judge: findings, what covers them, and how far the run goes."""
+"""Policy: findings of a run, the exceptions that apply to them, and the scope of the scan."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from scanner.model import Finding, Note, NoteKind, Suppressed, Suppression, arch
 
 
 class Scope(NamedTuple):
-    """How far the run can judge. `unread` are paths with a Gap, `unopened` those and what was
-    skipped: an archive among them may hold any member. `today` is a day of UTC."""
+    """What the run covers.
+
+    `unread` are paths with a Gap. `unopened` are these and the skipped paths; an archive among them
+    may contain any member. `today` is a UTC day.
+    """
 
     whole_tree: bool
     today: date
@@ -20,34 +23,34 @@ class Scope(NamedTuple):
     unread: Collection[str] = ()
     unopened: AbstractSet[str] = frozenset()
 
-    def knows(self, rule: str, path: str) -> bool:
-        """Whether "it covers nothing" is a fact here about what names this rule and this file."""
+    def can_judge(self, rule: str, path: str) -> bool:
+        """Whether the run can tell that an exception for this rule and file is unused."""
         if not self.whole_tree or rule in self.idle_rules or path in self.unread:
             return False
         return self.unopened.isdisjoint(archives_around(path))
 
-    def entered(self, said: Suppression, *, needed: bool) -> Suppression:
-        """The row of the register: `used` is false only for what is known to cover nothing."""
-        return said._replace(used=needed or not self.knows(said.rule, said.path))
+    def with_usage(self, said: Suppression, *, needed: bool) -> Suppression:
+        """Set `used`. It is false only if the exception is known to be unused."""
+        return said._replace(used=needed or not self.can_judge(said.rule, said.path))
 
 
-class Part(NamedTuple):
-    """What one kind of exception adds to the Outcome, beside what it covers."""
+class ExceptionReport(NamedTuple):
+    """The findings, notes and register rows that one kind of exception adds to the Outcome."""
 
     findings: tuple[Finding, ...] = ()
     notes: tuple[Note, ...] = ()
     register: tuple[Suppression, ...] = ()
 
 
-class Docket:
-    """The findings of a run, by number, and what covers each so far."""
+class FindingRegistry:
+    """The findings of a run, by number, and the suppression of each one that has one."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(sorted(findings, key=in_order))
         self._covered: dict[int, Suppression] = {}
 
     def open(self) -> Iterator[tuple[int, Finding]]:
-        """The findings that nothing covers yet."""
+        """The findings that are not suppressed yet, with their numbers."""
         return (pair for pair in enumerate(self.findings) if pair[0] not in self._covered)
 
     def cover(self, number: int, said: Suppression) -> None:
@@ -61,20 +64,20 @@ class Docket:
 
 
 class ExceptionSource(Protocol):
-    """A baseline, of either kind."""
+    """A baseline of keywatch or of detect-secrets."""
 
-    def cover(self, docket: Docket, scope: Scope) -> Part: ...
+    def cover(self, registry: FindingRegistry, scope: Scope) -> ExceptionReport: ...
 
 
 def stale_note(where: str, register: Iterable[Suppression]) -> tuple[Note, ...]:
-    """The note about entries of a baseline that cover nothing, none where there are none."""
+    """A note about baseline entries that match no finding. Empty if there are none."""
     stale = sum(not said.used for said in register)
     text = f"baseline entries that match no finding any more: {stale} (`keywatch baseline prune`)"
     return (Note(kind=NoteKind.STALE_BASELINE, path=where, text=text),) if stale else ()
 
 
 def in_order(finding: Finding) -> tuple[str, int, int, str, int, str, str, int]:
-    """By place, then by rule; the rest makes the order total."""
+    """A sort key: location first, then rule. The other fields make the order total."""
     place = finding.location
     return (
         place.path,

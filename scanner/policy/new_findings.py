@@ -1,4 +1,4 @@
-"""Policy: which findings of a file are new, given the lines that a change adds to it."""
+"""Policy: select the findings, comments and notes that a change adds to a file."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from scanner.model import AllowComment, Confidence, Finding, Location, Note
 
 Lines = Sequence[tuple[int, int]] | None
-"""The first and the last line of each block that is new; None where all of them are."""
+"""The first and last line of each added block. None if the whole file is new."""
 
 Known = Mapping[tuple[str, str, str], Confidence]
 
 
 def known(before: Iterable[Finding]) -> Known:
-    """What was found in the file before, and how sure that was."""
+    """The findings before the change, with their highest confidence."""
     found: dict[tuple[str, str, str], Confidence] = {}
     for each in before:
         found[_key(each)] = max(each.confidence, found.get(_key(each), Confidence.LOW))
@@ -21,15 +21,17 @@ def known(before: Iterable[Finding]) -> Known:
 
 
 def touches(place: Location, lines: Lines) -> bool:
-    """Does a place lie on a line that is new?"""
+    """Whether a location overlaps an added line."""
     if lines is None:
         return True
     return any(first <= place.end_line and place.line <= last for first, last in lines)
 
 
 def new_findings(findings: Iterable[Finding], lines: Lines, before: Known) -> tuple[Finding, ...]:
-    """Those that touch a new line, and those that the file had not before: because its path says
-    something else now, or the key of the value, or what stands around it."""
+    """The findings on added lines, and those that the file did not have before.
+
+    A change can cause the latter by a new path, a new key, or other text near the value.
+    """
     return tuple(
         each
         for each in findings
@@ -40,8 +42,11 @@ def new_findings(findings: Iterable[Finding], lines: Lines, before: Known) -> tu
 def comments(
     said: Iterable[AllowComment], lines: Lines
 ) -> tuple[tuple[AllowComment, ...], tuple[AllowComment, ...]]:
-    """The allow comments that count, and those that the change adds: they count for nothing, nor
-    does one whose line is another one now. What is wrong with one is said of a new one alone."""
+    """(comments that apply, comments that the change adds).
+
+    Added comments have no effect, and neither do comments whose covered line changed. An invalid
+    comment is kept only if it is new, so that it is reported once.
+    """
     kept, added = [], []
     for each in said:
         if not _touches_line(each.line, lines):
@@ -55,7 +60,7 @@ def comments(
 
 
 def notes(said: Iterable[Note], lines: Lines) -> tuple[Note, ...]:
-    """Those about the file, and about a new line."""
+    """The notes about the whole file or about added lines."""
     return tuple(each for each in said if not each.line or _touches_line(each.line, lines))
 
 

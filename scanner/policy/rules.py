@@ -50,10 +50,9 @@ def finding(rule: str, where: str, detail: str, context: str = "") -> Finding:
 
 def finding_of(rule: RuleInfo, where: str, detail: str, context: str) -> Finding:
     """A finding of any rule at `file:line`."""
-    path, _, line = where.rpartition(":")
     return Finding(
         rule=rule.id,
-        location=Location(path=path, line=int(line), end_line=int(line)),
+        location=Location.parse(where),
         severity=rule.severity,
         confidence=rule.confidence,
         context=context,

@@ -26,7 +26,7 @@ RULES: tuple[RuleInfo, ...] = (
         confidence=Confidence.MEDIUM,
         why="People keep setting the variable, so a valid secret stays in every environment "
         "although nothing needs it.",
-        fix="Remove it from the file, and revoke the value that it held.",
+        fix="Remove it from the file, and revoke its value.",
     ),
     RuleInfo(
         id="compose-secret-file-committed",
@@ -38,7 +38,8 @@ RULES: tuple[RuleInfo, ...] = (
         "clone the repository has the secret, and its history keeps it.",
         revoke="Find out what the value gives access to, and disable it there.",
         rotate="Issue a new value, and keep it in a file that git ignores or in a secret store.",
-        purge="Remove the file from the repository, and its history once the value is revoked.",
+        purge="Revoke the secret first, because forks, clones and CI caches keep it. Then remove "
+        "it from the file and from the history (git filter-repo --replace-text).",
         fix="Remove the file from git (git rm --cached) and add it to .gitignore, or use "
         "`environment:` or `external: true` instead.",
     ),

@@ -1,1 +1,1 @@
-"""Report: an Outcome -> text. One file per format, one line each in `table.FORMATS`."""
+"""Turn an Outcome into text. One file for each format, one line each in `table.FORMATS`."""

@@ -1,4 +1,4 @@
-"""Report: CSV, one row a thing, for a spreadsheet: what would be a formula there stays text."""
+"""CSV for spreadsheets. Cells that a spreadsheet would run as formulas stay text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scanner.report import summary, text
 from scanner.report.interface import ReportContext
 from scanner.report.order import by_place, gap_order, note_order, status_order, suppressed_order
 
-# `kind` is the rule of a finding, and of the other rows their own kind. Ages are in seconds.
+# `kind` is the rule of a finding, or the kind of another row. Ages are in seconds.
 COLUMNS = (
     *("row", "severity", "confidence", "kind", "title", "path", "line", "column"),
     *("preview", "context", "detail", "id", "fingerprint", "secret", "owner", "runbook", "as_of"),
@@ -22,8 +22,11 @@ Row = dict[str, str]
 
 
 def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
-    """A row for the run, then for each finding, suppressed finding, gap and note; of an audit, for
-    each live secret, too; of an access review, for each row of its matrix and each change."""
+    """A row for the run, then one for each finding, suppressed finding, gap and note.
+
+    In an audit, also one for each live secret; in an access review, one for each row of the matrix
+    and each change.
+    """
     yield _line(dict(zip(COLUMNS, COLUMNS, strict=True)))
     yield from map(_line, _rows(outcome, context))
 

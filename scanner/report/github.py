@@ -1,7 +1,7 @@
-"""Report: workflow commands of GitHub, which a runner turns into annotations.
+"""Workflow commands of GitHub, which a runner turns into annotations.
 
-Of each level a step shows ten annotations, and drops the others without a word; so where there are
-more, the gravest nine are here, and the tenth says how many are not.
+A step shows ten annotations of each level and silently drops the others. If there are more, the
+nine most severe are written, and the tenth says how many are missing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from scanner.model import Finding, Gap, Location, Note, Outcome, Severity
 from scanner.report import summary, text
 from scanner.report.interface import ReportContext, sentences
-from scanner.report.order import gap_order, gravest, note_order
+from scanner.report.order import gap_order, most_severe, note_order
 
 _SHOWN = 10
 _TITLE, _MESSAGE = 255, 4096  # characters; the runner cuts what is longer
@@ -26,7 +26,7 @@ Item = Finding | Gap | Note
 
 
 class _Annotation(NamedTuple):
-    """What a command says. Without a path it stands at the run; line 0 is the whole file."""
+    """The content of a command. Without a path it is about the run; line 0 is the whole file."""
 
     title: str
     words: str
@@ -34,9 +34,9 @@ class _Annotation(NamedTuple):
 
 
 def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
-    """A command for each of the gravest findings, gaps and notes, and the result as a last line."""
+    """Commands for the most severe findings, gaps and notes; the last line is the result."""
     items: list[Item] = [
-        *sorted(outcome.findings, key=gravest),
+        *sorted(outcome.findings, key=most_severe),
         *sorted(outcome.gaps, key=gap_order),
         *sorted(outcome.notes, key=note_order),
     ]
@@ -84,15 +84,15 @@ def _hidden(items: Sequence[Item], context: ReportContext) -> _Annotation:
 
 
 def _command(level: str, annotation: _Annotation, context: ReportContext) -> str:
-    title, words, place = annotation
-    said = {**_place(place, context), "title": text.shorten(text.visible(title), _TITLE)}
-    properties = ",".join(f"{name}={text.for_property(value)}" for name, value in said.items())
-    message = text.for_workflow(text.shorten(text.visible(words), _MESSAGE))
+    title = text.shorten(text.visible(annotation.title), _TITLE)
+    values = {**_place(annotation.place, context), "title": title}
+    properties = ",".join(f"{name}={text.for_property(value)}" for name, value in values.items())
+    message = text.for_workflow(text.shorten(text.visible(annotation.words), _MESSAGE))
     return f"::{level} {properties}::{message}\n"
 
 
 def _place(place: Location, context: ReportContext) -> dict[str, str]:
-    """The runner takes columns of one line alone, and no file of another scheme."""
+    """The properties of a place. The runner accepts columns only within one line."""
     if not place.path or text.is_live(place.path):
         return {}
     file = {"file": context.in_repository + place.path}

@@ -1,7 +1,7 @@
-"""Report: GitLab's secret detection report, as version 15.2.1 of its schema describes it.
+"""GitLab's secret detection report, in version 15.2.1 of its schema.
 
-Suppressed findings stay out, as GitLab makes a vulnerability of each. Where GitLab wants an extract
-of the source, which would hold the value, there is none.
+Suppressed findings are left out, because GitLab would make a vulnerability of each. The optional
+extract of the source is left out, because it would contain the value.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from scanner.report.interface import ReportContext, remedy, sentences
 from scanner.report.order import by_place, gap_order, note_order
 
 VERSION = "15.2.1"
-_NAME, _DESCRIPTION, _SOLUTION = 255, 10_000, 7000  # characters: all may be twice that, escaped
-_NO_COMMIT = "0000000"  # what GitLab's own analyzer says where it reads no history
+_NAME, _DESCRIPTION, _SOLUTION = 255, 10_000, 7000  # characters; escaping may double them
+_NO_COMMIT = "0000000"  # the value of GitLab's own analyzer for a scan without history
 _IDS = uuid.UUID("5a4b1c52-9a5e-4d0c-8f0b-6e3a1c7d2f94")
 _CWE = {
     "type": "cwe",
@@ -103,19 +103,19 @@ def _vulnerability(finding: Finding, context: ReportContext) -> Json:
 
 
 def _commit(finding: Finding) -> str:
-    """Of what is in history alone, whose lines are that commit's."""
+    """The commit of a finding that is only in the history: its line numbers refer to it."""
     since = finding.since
     return (since.commit if since and not since.present else "") or _NO_COMMIT
 
 
 def _identifier(rule: str) -> Json:
-    """GitLab wants a value, and a rule's id may be anybody's."""
+    """GitLab requires a value, and a user's rule may have any id."""
     name = text.visible(rule) or "-"
     return {"type": "keywatch_rule_id", "name": f"keywatch rule {name}", "value": name}
 
 
 def _links(rule: RuleInfo) -> list[Json]:
-    """GitLab takes an address of the web with something after its scheme."""
+    """GitLab only accepts web addresses."""
     source = rule.source
     if not source.startswith("https://") or source == "https://":
         return []

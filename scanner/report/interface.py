@@ -1,7 +1,7 @@
-"""Report: what a reporter is given and what it gives back.
+"""The interface of all reporters.
 
-A reporter is a pure function: no I/O, no clock, no environment. The same Outcome and the same
-context give the same text, byte for byte; the command line decides where the text goes.
+A reporter is a pure function: it uses no I/O, no clock and no environment. The same Outcome and the
+same context give the same text, byte for byte. The command line decides where the text goes.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from scanner.report.text import ended
 
 
 class ReportContext(NamedTuple):
-    """What a reporter must know beyond the Outcome.
+    """What a reporter must know in addition to the Outcome.
 
-    `rules` holds every rule that ran, by id. `now` is aware, in UTC. `command` is the command
-    line that repeats this run, quoted for a shell. `open_from` stands before a path so that it
-    opens from the current directory, `in_repository` so that it counts from the top of its
-    repository; each is "" or ends with a slash. `width` counts terminal cells. `analysis` is what
-    the verb does: results of one analysis replace none of another.
+    `rules` contains every rule that ran, by id. `now` is in UTC. `command` is the command line that
+    repeats this run, quoted for a shell. `open_from` is the path from the current folder to the
+    root, `in_repository` the path from the top of the repository to the root; each is "" or ends
+    with a slash. `width` counts terminal cells. `analysis` names the kind of run: results of one
+    analysis never replace those of another.
     """
 
     rules: Mapping[str, RuleInfo]
@@ -37,37 +37,36 @@ class ReportContext(NamedTuple):
     analysis: str = "scan"
 
     def rule(self, finding: Finding) -> RuleInfo:
-        """The finding's rule. One that nobody described still has its id for a title."""
+        """The finding's rule. The title of an unknown rule is its id."""
         return self.rules.get(finding.rule) or RuleInfo(
             id=finding.rule,
             title=finding.rule,
             severity=finding.severity,
             confidence=finding.confidence,
-            secret_class="",
-            why="",
-            revoke="",
-            rotate="",
-            purge="",
         )
 
 
 class Reporter(Protocol):
-    """One format: its text in pieces, in order, so that a long one is never held as a whole."""
+    """One format. It returns its text in pieces, so that a long report is never in memory."""
 
     def __call__(self, outcome: Outcome, context: ReportContext) -> Iterable[str]: ...
 
 
 def whose(finding: Finding) -> tuple[str, ...]:
-    """Who answers for a live secret, how it is rotated, and whether that is old news; in words."""
+    """Sentences on a live secret: its owner, its runbook, and whether the result is an old one."""
     if not finding.resource:
         return ()
-    _, owner, runbook, as_of = finding.resource
-    said = {"Not checked again since ": as_of, "Owner: ": owner, "Runbook: ": runbook}
-    return tuple(label + words for label, words in said.items() if words)
+    resource = finding.resource
+    labelled = {
+        "Not checked again since ": resource.as_of,
+        "Owner: ": resource.owner,
+        "Runbook: ": resource.runbook,
+    }
+    return tuple(label + words for label, words in labelled.items() if words)
 
 
 def sentences(finding: Finding, context: ReportContext) -> list[str]:
-    """What was found and how, what to do first, and whose it is; for a sink to make harmless."""
+    """What was found, what to do first, and who owns it. The reporter must escape the sentences."""
     rule = context.rule(finding)
     first = rule.title
     if finding.preview:
@@ -79,7 +78,7 @@ def sentences(finding: Finding, context: ReportContext) -> list[str]:
 
 
 def remedy(rule: RuleInfo) -> tuple[tuple[str, str], ...]:
-    """What to do after a leak, as (step, words), in the order in which to do it."""
+    """What to do after a leak, as (step, words) in order."""
     steps = (
         ("fix", rule.fix),
         ("revoke", rule.revoke),

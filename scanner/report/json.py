@@ -1,6 +1,6 @@
-"""Report: JSON, version 1, as rules/schema/report.schema.json describes it.
+"""JSON, version 1, as described in rules/schema/report.schema.json.
 
-It holds everything of the Outcome that may leave the machine: no tag, no hash of a value.
+It contains the whole Outcome except tags and hashes of values, which must not leave the machine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 
 def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
-    """The whole outcome, each list sorted by place, one entry a line."""
+    """The whole outcome. Each list is sorted by place and has one entry on each line."""
     document: Json = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "keywatch", "version": context.version},
@@ -50,7 +50,7 @@ def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
 
 
 def _lists(outcome: Outcome, context: ReportContext) -> Json:
-    """Each list is made while it is written."""
+    """The lists, whose items are made while they are written."""
     found = sorted(outcome.findings, key=by_place)
     hidden = sorted(outcome.suppressed, key=suppressed_order)
     return {
@@ -64,7 +64,7 @@ def _lists(outcome: Outcome, context: ReportContext) -> Json:
 
 
 def counts(outcome: Outcome) -> Json:
-    """What the lists of a report hold, in numbers."""
+    """The numbers of findings, suppressed findings and gaps."""
     severities = Counter(finding.severity for finding in outcome.findings)
     hidden = Counter(item.suppression.by for item in outcome.suppressed)
     return {
@@ -191,7 +191,7 @@ def _status(status: Status) -> Json:
 
 
 def _path(path: str) -> Json:
-    """A name that is no valid Unicode comes a second time, exact: its bytes, percent-encoded."""
+    """A path. If it is not valid Unicode, its percent-encoded bytes are added."""
     if text.storable(path) == path:
         return {"path": path}
     return {"path": path, "path_encoded": uris.relative(path)}

@@ -1,7 +1,7 @@
-"""Report: JSON as text that is safe wherever it is shown: ASCII, valid Unicode, stable.
+"""JSON as text that is safe in any log: ASCII and valid Unicode.
 
-A list has one item a line, so that reports compare well line by line and large ones are quick to
-write; `lists` says how many lists deep that holds.
+The outer lists, up to the depth `lists`, have one item on each line, so that reports are easy to
+compare and large ones are written piece by piece.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from typing import Any
 
 from scanner.report import text
 
-# Beside what is not ASCII: the start of a CI system's command, should a log show the report.
+# Anything that is not ASCII, and the start of a CI system's command, in case a log shows it.
 _UNSAFE = re.compile(r"[^ -~]|##")
 
 
 def pieces(value: Any, *, lists: int) -> Iterator[str]:
-    """`value` as JSON in pieces, ending with a newline; a lone surrogate stands as an escape in
-    words. An iterator in the place of a list that is so laid out is asked item by item."""
+    """`value` as JSON in pieces, ending with a newline.
+
+    A lone surrogate becomes the text of an escape. An outer list may be an iterator.
+    """
     yield from _layout(value, lists, "")
     yield "\n"
 

@@ -1,8 +1,8 @@
-"""Report: JUnit XML, as Jenkins' xunit plugin describes it in junit-10.xsd.
+"""JUnit XML, as described in junit-10.xsd of Jenkins' xunit plugin.
 
-A finding is a test that fails, or, below --fail-on or suppressed, one that is skipped; a gap is one
-that could not run. One more is there in every run: of a run without any test a reader says nothing,
-or that it failed.
+A finding is a failed test, or a skipped one if it is suppressed or below --fail-on. A gap is a test
+with an error. Every run also has one test that passes, because readers ignore or fail a run without
+tests.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _suppressed(item: Suppressed, context: ReportContext) -> str:
 
 
 def _test(finding: Finding, context: ReportContext, result: str, said: Mapping[str, object]) -> str:
-    """Readers tell tests apart by their names: the id is a finding's own, and stays."""
+    """Readers tell tests apart by their names, so that the name contains the finding ID."""
     rule, place = context.rule(finding), finding.location
     lines = [f"{place.path}:{place.line}:{place.column}", *sentences(finding, context)]
     lines += [f"{step.capitalize()}: {words}" for step, words in remedy(rule)]

@@ -1,4 +1,4 @@
-"""Report: the live secrets of an audit by class, in words and bars for people."""
+"""The live secrets of an audit by class, as words and bars for people."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from scanner.report.order import reach_order, status_order
 
 UNCLASSED = "no class"
 _LIMIT, _BEYOND = 10, 3
-"""Cells of a bar up to the limit, and past it."""
-# The worst first; what a report does not know goes before what it knows to be fine.
+"""Cells of a bar up to the limit, and after it."""
+# The worst first. An unknown verdict comes before those that are fine.
 _VERDICTS = ("never-rotated", "overdue", "undated", "grace", "due-soon")
 _FINE = ("ok", "")
 
 
 def by_class(live: Audited) -> list[tuple[str, list[Status]]]:
-    """(class, its secrets, the worst first) in the order of names; those without a class last."""
+    """(class, its secrets with the worst first), by name; secrets without a class come last."""
     ordered = sorted(live.secrets, key=lambda each: (not each.secret_class, each.secret_class))
     groups = groupby(ordered, key=lambda each: each.secret_class)
     return [(name or UNCLASSED, sorted(group, key=_worst)) for name, group in groups]
@@ -48,7 +48,7 @@ def said(verdict: str) -> str:
 
 
 def state(status: Status) -> str:
-    """`ok`, `overdue +1`: the verdict, or what else is wrong, and how much more is."""
+    """`ok`, `overdue +1`: the verdict or the first condition, and the number of other problems."""
     wrong = [*([] if status.verdict in _FINE else [status.verdict]), *status.conditions]
     if not wrong:
         return said(status.verdict)
@@ -60,7 +60,7 @@ def is_fine(status: Status) -> bool:
 
 
 def age(status: Status) -> str:
-    """`31d`, `≥ 31d`, `≤ 31d`, `12d to 31d`, or `?` where nothing is known."""
+    """`31d`, `≥ 31d`, `≤ 31d`, `12d to 31d`, or `?` if the age is unknown."""
     least, most = (
         None if bound is None else text.duration(bound)
         for bound in (status.youngest, status.oldest)
@@ -73,7 +73,7 @@ def age(status: Status) -> str:
 
 
 def bar(status: Status) -> str:
-    """The age beside the limit, which is the line: solid what is certain, shaded what may be."""
+    """A bar of the age with a line at the limit: solid up to the minimum, shaded to the maximum."""
     if not status.limit:
         return ""
     least = _cells(status.youngest or 0, status.limit)
@@ -83,7 +83,7 @@ def bar(status: Status) -> str:
 
 
 def _cells(seconds: int, limit: int) -> int:
-    """A part of a cell counts as one only past the limit: a full bar is never in time."""
+    """Seconds as cells, rounded down, but over the limit to at least one cell after the line."""
     whole = seconds * _LIMIT // limit
     return min(whole + (seconds > limit and whole == _LIMIT), _LIMIT + _BEYOND)
 
@@ -104,7 +104,7 @@ def _reached(reach: Reach) -> str:
 
 
 def changes(changed: Sequence[Change]) -> list[tuple[str, str, str]]:
-    """(how, id, what it was and is) of each change, the bad ones first."""
+    """(kind of change, id, before → after) of each change, the worst first."""
     order = ("worse", "new", "gone", "better")
     ordered = sorted(changed, key=lambda change: (order.index(change.how), change))
     return [

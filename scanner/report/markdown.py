@@ -1,4 +1,4 @@
-"""Report: Markdown, for a comment or a wiki page: tables, in whose cells what is hostile stays."""
+"""Markdown tables for a comment or a wiki page, with hostile text escaped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scanner.records import AccessMatrix, Audited, Status
 from scanner.report import live_summary, summary, text
 from scanner.report.access import matrix as access_matrix
 from scanner.report.interface import ReportContext, whose
-from scanner.report.order import gap_order, gravest
+from scanner.report.order import gap_order, most_severe
 
 _ROWS = 200  # of each table: a comment holds 65,536 characters
 _PROSE = 600  # characters shown of a cell
@@ -28,7 +28,7 @@ def _lines(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     yield from ("", " · ".join(map(text.for_markdown, facts)))
     if outcome.live:
         yield from _live(outcome.live)
-    found = sorted(outcome.findings, key=gravest)
+    found = sorted(outcome.findings, key=most_severe)
     head = ("Severity", "Finding", "Where", "Detail")
     yield from _table("Findings", head, [_finding(each, context) for each in found])
     if outcome.access:
@@ -75,7 +75,7 @@ def _class(name: str, secrets: Sequence[Status]) -> tuple[str, ...]:
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A heading and a table; nothing where there are no rows."""
+    """A heading and a table, or nothing without rows."""
     if not rows:
         return
     yield from ("", f"## {text.for_markdown(title)}", "")

@@ -1,4 +1,4 @@
-"""Report: the order of every list, down to its last field: no order of work shows in a report."""
+"""The order of every list. It depends on all fields, so that reports never depend on timing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def by_place(finding: Finding) -> Key:
     return (*span, *words, *rest, *(finding.resource or ()))
 
 
-def gravest(finding: Finding) -> Key:
+def most_severe(finding: Finding) -> Key:
     return (-finding.severity, -finding.confidence, *by_place(finding))
 
 

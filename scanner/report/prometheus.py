@@ -1,6 +1,6 @@
-"""Report: Prometheus text, for the textfile collector or a push gateway.
+"""Prometheus text, for the textfile collector or a push gateway.
 
-Times are Unix seconds. A secret whose age is known within bounds alone has a series for each bound.
+Times are Unix seconds. A secret whose age is only known within bounds has a series for each bound.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from scanner.records import Audited, Reach, Status
 from scanner.report import text
 from scanner.report.interface import ReportContext
 
-Sample = tuple[str, float]  # its labels as they stand between the braces, and its value
+Sample = tuple[str, float]  # the text between the braces, and the value
 Thing = TypeVar("Thing")
 _first = itemgetter(0)
 
 
 def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
-    """Every family with its samples in order; of what an audit saw, one sample for each secret."""
+    """Every metric with its samples in order. An audit has samples for each secret."""
     yield f"# complete: {str(outcome.complete).lower()}\n"
     yield from _run(outcome, context)
     if outcome.live:
@@ -117,8 +117,10 @@ def _reach(backends: Iterable[Reach]) -> Iterator[str]:
 def _each(
     named: list[tuple[str, Thing]], samples: Callable[[Thing], Iterable[Sample]]
 ) -> Iterator[Sample]:
-    """The samples of each thing, with its labels before their own, in the order of labels. Two of
-    the same labels would void the whole file: the greater stands."""
+    """The samples of each thing, sorted by labels; the labels of the thing come first.
+
+    If two samples have the same labels, the greater one is kept: both would make the file invalid.
+    """
     named.sort(key=_first)
     for labels, same in groupby(named, key=_first):
         kept: dict[str, float] = {}
@@ -129,7 +131,7 @@ def _each(
 
 
 def _family(name: str, words: str, samples: Iterable[Sample]) -> Iterator[str]:
-    """A gauge."""
+    """One metric of the type gauge."""
     name = f"keywatch_{name}"
     yield f"# HELP {name} {words}.\n# TYPE {name} gauge\n"
     for labels, number in samples:

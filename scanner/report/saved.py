@@ -1,7 +1,7 @@
-"""Report: a JSON report read back, as the outcome and the context that it was made from.
+"""Read a JSON report back as an outcome and a context.
 
-Other formats made from these are what the run itself would have written, byte for byte. The file
-may come from anywhere: each field is held to its type, and what is listed to what was counted.
+Reports that are made from these are the same, byte for byte, as those of the run itself. The file
+may come from anywhere: the type of each field is checked, and the lists must match the counts.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _STEPS = ("fix", "revoke", "rotate", "purge")
 
 
 def read(data: bytes, where: str) -> tuple[Outcome, ReportContext]:
-    """What the report in `data` was made from. ConfigError for what is none, or not whole."""
+    """Parse the report in `data`. ConfigError if it is not a complete report of keywatch."""
     document = _document(data, where)
     try:
         outcome, context = _outcome(document), _context(document)
@@ -60,26 +60,26 @@ def read(data: bytes, where: str) -> tuple[Outcome, ReportContext]:
         whole = False
     if not whole or document["complete"] is not outcome.complete:
         raise ConfigError(
-            f"{where} is no whole report of keywatch",
-            why="it was changed, or what it lists is not what it counts",
-            todo="have the run write it anew",
+            f"{where} is not a complete report of keywatch",
+            why="it was changed: its lists do not match its counts",
+            todo="run keywatch again to write it",
         )
     return outcome, context
 
 
 def _document(data: bytes, where: str) -> Any:
-    """The JSON object, of a version that is known."""
+    """The JSON object. ConfigError for another version or another file."""
     todo = "name the file that `--report json=FILE` wrote"
     try:
         document = json.loads(data)
         version, name = document["schema_version"], document["tool"]["name"]
     except json.JSONDecodeError as error:
         at = f"{where}:{error.lineno}"
-        raise ConfigError(f"{where} is no JSON, or was cut short", where=at, todo=todo) from None
+        raise ConfigError(f"{where} is not JSON, or was cut off", where=at, todo=todo) from None
     except _BROKEN:
         version, name = None, None
     if name != "keywatch" or not isinstance(version, int):
-        raise ConfigError(f"{where} is no JSON report of keywatch", todo=todo)
+        raise ConfigError(f"{where} is not a JSON report of keywatch", todo=todo)
     if version != SCHEMA_VERSION:
         raise ConfigError(
             f"{where} is a report of version {version}",
@@ -230,7 +230,7 @@ def _change(item: Any) -> Change:
 
 
 def _path(item: Any) -> str:
-    """The exact name, where `path` could not hold it."""
+    """The exact path, even if it is not valid Unicode."""
     shown = _text(item["path"])
     if "path_encoded" not in item:
         return shown
@@ -270,7 +270,7 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _time(value: Any) -> datetime:
-    """An aware time of our days. ValueError for any other."""
+    """A time with a time zone, between 1971 and 8999. ValueError for any other."""
     when = datetime.fromisoformat(value)
     if when.tzinfo is None or not 1970 < when.year < 9000:
         raise ValueError

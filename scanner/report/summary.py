@@ -1,4 +1,4 @@
-"""Report: a run in a few words, for people."""
+"""A run in a few words, for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scanner.report.order import note_order
 _NOTES = 3  # of each kind
 _PATH, _PROSE = 240, 1200  # characters shown of a path and of a text
 
-# What covers a finding -> how the count of such findings reads.
+# What suppresses a finding -> how the number of such findings is shown.
 _COVERED = {
     "baseline": "in the baseline",
     "detect-secrets-baseline": "in .secrets.baseline",
@@ -30,7 +30,7 @@ def severities(findings: Iterable[Finding]) -> str:
 
 
 def read(outcome: Outcome) -> list[str]:
-    """`214 files, 3.4 MB`; of an audit, what was read of each backend."""
+    """`214 files, 3.4 MB`; in an audit, what was read from each backend."""
     if outcome.live:
         from scanner.report import live_summary
 
@@ -55,7 +55,7 @@ def verdict(outcome: Outcome, fail_on: Severity) -> tuple[str, str]:
 
 
 def place(path: str, line: int, context: ReportContext) -> str:
-    """`path:line` as it opens from here; what looks like an option gets `./` before it."""
+    """`path:line` relative to the current folder, with `./` before a name like an option."""
     if not path:
         return ""
     if text.is_live(path):
@@ -65,7 +65,7 @@ def place(path: str, line: int, context: ReportContext) -> str:
 
 
 def notes(outcome: Outcome, context: ReportContext) -> list[tuple[str, str]]:
-    """(place, words) of the first few notes of each kind, and how many more there are."""
+    """(place, words) of the first notes of each kind, and the number of the others."""
     shown = []
     for kind, group in _notes_by_kind(outcome).items():
         shown += [
@@ -89,9 +89,9 @@ def _notes_by_kind(outcome: Outcome) -> dict[str, list[Note]]:
 
 
 def remarks(outcome: Outcome) -> list[str]:
-    """What else a reader must know, each a few words: suppressed, unexplained, skipped."""
+    """What else a reader must know: suppressed findings, unexplained pragmas, skipped files."""
     covered = Counter(sorted(item.suppression.by for item in outcome.suppressed))
-    covered.pop("pragma", None)  # these are the unexplained ones of _register
+    covered.pop("pragma", None)  # counted by _register as unexplained pragmas
     words = [f"{number:,} {_COVERED.get(by, text.visible(by))}" for by, number in covered.items()]
     return [*words, *_register(outcome), *_skipped(outcome)]
 

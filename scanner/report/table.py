@@ -1,4 +1,4 @@
-"""Report: the formats by name. Modules load when their format is asked for, not before."""
+"""The formats by name. The module of a format is imported when it is used."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def render(name: str, outcome: Outcome, context: ReportContext) -> str:
 
 
 def reporter(name: str) -> Reporter:
-    """What makes a report in the format `name`, a key of FORMATS."""
+    """The reporter of the format `name`, a key of FORMATS."""
     module, function = FORMATS[name]
     return cast("Reporter", getattr(importlib.import_module(module), function))

@@ -1,7 +1,7 @@
-"""Report: hostile text made harmless, and small words about numbers.
+"""Escape hostile text for each output format, and format numbers.
 
-Names, reasons and rule texts come from the scanned repository. Each sink has one function here,
-and every string of a report goes through the one of its sink.
+Names, reasons and rule texts come from the scanned repository. Each format has one function here,
+which every string of its reports must pass through.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from datetime import datetime
 
 _LONE = re.compile("[\ud800-\udfff]")
-# Python counts these as printable, and yet they show nothing: fillers, blanks, variation selectors.
+# Printable for Python, but invisible: fillers, blanks, variation selectors.
 _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
@@ -21,19 +21,19 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
 _SARIF = re.compile(r"([\\\[\]])")
 _XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 _PROPERTY = str.maketrans({":": "%3A", ",": "%2C"})
-# What a spreadsheet takes for the start of a formula, in its wide forms, too.
+# What a spreadsheet takes for the start of a formula, including full-width characters.
 _FORMULA = re.compile("\\s*[=+@\uff1d\uff0b\uff20\uff0d-]")
 
 
 def visible(text: str) -> str:
-    """One line for people: what does not print, or prints somewhere else, stands as an escape."""
+    """One line for people. Invisible characters and control characters become escapes."""
     if text.isprintable() and not _BLANK.search(text):
         return text
     return "".join(char if _shows(char) else _escape(char) for char in text)
 
 
 def storable(text: str) -> str:
-    """`text` as valid Unicode: bytes of a name that are no UTF-8 stand as an escape."""
+    """`text` as valid Unicode. Bytes of a name that are not UTF-8 become escapes."""
     return _LONE.sub(lambda match: _escape(match[0]), text)
 
 
@@ -84,7 +84,7 @@ def ended(words: str) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most `limit` characters: the middle goes, since names differ at their ends."""
+    """At most `limit` characters. The middle is cut out, because names differ at their ends."""
     if len(text) <= limit:
         return text
     head = (limit - 1) // 2
@@ -106,7 +106,7 @@ def size(number: int) -> str:
 
 
 def is_live(path: str) -> bool:
-    """Is it the canonical id of a live secret, or the beginning of one, and no file?"""
+    """Is it a canonical id of a live secret, or the beginning of one, and not a file?"""
     return "://" in path
 
 

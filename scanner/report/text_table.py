@@ -1,4 +1,4 @@
-"""The command line: plain tables of what a repository says, which may be hostile."""
+"""Plain text tables of values that may be hostile."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from scanner.report.text import shorten, visible
 
 _WIDEST = 60
-_WIDEST_LAST = 200  # nothing stands right of it
+_WIDEST_LAST = 200  # of the last column
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

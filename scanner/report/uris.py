@@ -1,4 +1,4 @@
-"""Report: names and addresses as URIs. Apart from `text`, since a clean run needs none."""
+"""Names and addresses as URIs. Not in `text`, because a clean run needs none of this."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ def relative(path: str) -> str:
 
 
 def path(uri: str) -> str:
-    """The path that `relative` made this of."""
+    """The path of a URI that `relative` made."""
     return unquote_to_bytes(uri).decode("utf-8", "surrogateescape")
 
 
 def web(address: str) -> str:
-    """An address as a valid URI: what may not stand in one is percent-encoded."""
+    """An address as a valid URI, with invalid characters percent-encoded."""
     return quote(_raw(address), safe=":/?#[]@!$&'()*+,;=%~")
 
 

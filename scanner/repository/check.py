@@ -17,7 +17,7 @@ from scanner.policy.repository import contradictions, guard_rails, rotation_chec
 from scanner.policy.repository.guard_rails import Hook
 from scanner.repository import rotation_sources
 from scanner.repository.policy_files import PolicyFiles
-from scanner.repository.rotation_sources import Seen
+from scanner.repository.rotation_sources import RotationSources
 from scanner.repository.tree import Tree
 
 
@@ -51,7 +51,7 @@ def no_policy() -> Note:
     return Note(kind=NoteKind.NO_POLICY, path="", text=text)
 
 
-def _guard_rails(tree: Tree, seen: Seen) -> list[Finding]:
+def _guard_rails(tree: Tree, seen: RotationSources) -> list[Finding]:
     hook = guard_rails.hook(seen.hooks.pop(guard_rails.PRE_COMMIT, None), seen.hooks.values())
     found = [hook if isinstance(hook, Finding) else _baseline(tree, hook)]
     found.append(guard_rails.ci(seen.jobs, seen.run))

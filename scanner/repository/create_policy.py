@@ -12,10 +12,10 @@ from scanner.console import Console
 from scanner.errors import KeywatchError, UsageError
 from scanner.masking import masked
 from scanner.model import Finding
-from scanner.policy.declarations.model import Declared
+from scanner.policy.declarations.model import DeclaredSecret
 from scanner.policy.repository import file_roles, guard_rails, new_policy, vault_hints
-from scanner.policy.repository.new_policy import Sights
-from scanner.policy.repository.vault_hints import Hint, Policy, Workload
+from scanner.policy.repository.new_policy import PolicyInput
+from scanner.policy.repository.vault_hints import ServiceSuggestion, VaultPolicy, Workload
 from scanner.report.text import count
 from scanner.repository import rotation_sources
 from scanner.repository.policy_files import declarations
@@ -49,7 +49,7 @@ def create(path: str, console: Console) -> list[str]:
         )
     secrets, faults = declarations(tree)
     hints = _Hints(tree)
-    seen = Sights(
+    seen = PolicyInput(
         classes=tuple(Config({}).classes.values()),
         secrets=[one for one in secrets if _is_safe(one.id)],
         services=[one for one in hints.services(secrets) if _may_stand(one)],
@@ -67,7 +67,7 @@ def _is_safe(name: str) -> bool:
     return name.isprintable() and len(name) <= _LONGEST and masked(name) == name
 
 
-def _may_stand(hint: Hint) -> bool:
+def _may_stand(hint: ServiceSuggestion) -> bool:
     return all(map(_is_safe, (hint.name, hint.vault_role, hint.path, *hint.policies)))
 
 
@@ -75,7 +75,7 @@ class _Hints:
     """What policies, roles and manifests say about services."""
 
     def __init__(self, tree: Tree) -> None:
-        self.policies: list[Policy] = []
+        self.policies: list[VaultPolicy] = []
         self.workloads: list[Workload] = []
         self.roles: dict[str, tuple[str, ...]] = {}
         for path in sorted(tree.paths):
@@ -87,11 +87,11 @@ class _Hints:
             elif file_roles.is_manifest(path):
                 self.workloads += vault_hints.workloads(tree.text(path) or "", path)
 
-    def services(self, secrets: list[Declared]) -> list[Hint]:
+    def services(self, secrets: list[DeclaredSecret]) -> list[ServiceSuggestion]:
         return vault_hints.services(self.policies, self.roles, self.workloads, secrets)
 
 
-def _found(tree: Tree, seen: Sights, faults: Iterable[KeywatchError]) -> Iterator[str]:
+def _found(tree: Tree, seen: PolicyInput, faults: Iterable[KeywatchError]) -> Iterator[str]:
     """What the file was made from, one line each."""
     languages = ", ".join(new_policy.languages(tree.paths)[:6])
     yield f"  found {count(len(tree.paths), 'file')}" + (f": {languages}" if languages else "")

@@ -11,7 +11,7 @@ from scanner.configuration.repository import Config
 from scanner.console import Console, show_error
 from scanner.errors import ConfigError, KeywatchError
 from scanner.model import Gap
-from scanner.policy.declarations.model import Declared
+from scanner.policy.declarations.model import DeclaredSecret
 from scanner.policy.repository import file_roles
 from scanner.repository.tree import Tree
 
@@ -23,7 +23,7 @@ class PolicyFiles(NamedTuple):
 
     config: Config
     exists: bool
-    secrets: Sequence[Declared]
+    secrets: Sequence[DeclaredSecret]
 
 
 def load(tree: Tree, console: Console) -> PolicyFiles | None:
@@ -66,12 +66,12 @@ def _check_rules(settings: Config, data: bytes | None) -> None:
         _ = rulebook.load(own, disabled=disabled, cache_folder=folder).own_rules
 
 
-def declarations(tree: Tree) -> tuple[list[Declared], list[KeywatchError]]:
+def declarations(tree: Tree) -> tuple[list[DeclaredSecret], list[KeywatchError]]:
     """The secrets that configs/secrets declares, and what is wrong with invalid files.
 
     A file that could not be read is added to the tree's gaps.
     """
-    secrets: list[Declared] = []
+    secrets: list[DeclaredSecret] = []
     faults: list[KeywatchError] = []
     for path in sorted(filter(file_roles.is_declaration, tree.paths)):
         data = tree.data(path)

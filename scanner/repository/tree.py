@@ -1,8 +1,7 @@
-"""The command line: a repository's own files as text, for the verbs that look at the repository
-itself and not for secrets in it.
+"""Read a repository's files as text, to check the repository itself.
 
-Files come from the same source as those of a scan: what git tracks, or does not ignore. No link is
-followed, nothing large is read, and what could not be read is kept as a Gap.
+The files are those of a scan: tracked by git, or untracked and not ignored. Links are not followed
+and large files are not read. A file that could not be read becomes a Gap.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from scanner.inputs.root import path_to_root
 from scanner.model import Coverage, Gap, GapKind, Skip
 
 MOST = 1 << 20
-"""Bytes of the largest script, manifest or workflow that is read."""
+"""The maximum size in bytes of a script, manifest or workflow."""
 
 
 class Tree:
-    """The repository around a folder, or the folder where it is in none."""
+    """The repository that contains a folder, or the folder itself if there is no repository."""
 
     def __init__(
         self, given: str, console: Console, *, use_git: bool = True, commit: str = ""
@@ -31,7 +30,7 @@ class Tree:
         """`commit`: the files as this commit has them; "" for those of the work tree."""
         place = os.path.realpath(os.path.join(console.cwd, given))
         if not os.path.isdir(place):
-            raise UsageError(f"{given} is no folder", todo="name a folder of the repository")
+            raise UsageError(f"{given} is not a folder", todo="name a folder of the repository")
         self.root = commands.top_of(place) or place
         self.open_from = path_to_root(console.cwd, self.root)
         in_git = use_git and os.path.lexists(os.path.join(self.root, ".git"))
@@ -51,11 +50,11 @@ class Tree:
         return Coverage(files=self._files, size=self._size, skipped=skipped)
 
     def control(self, path: str) -> bytes | None:
-        """A file that steers keywatch; None where there is none."""
+        """The bytes of a file that configures keywatch. None if it does not exist."""
         return self._source.control(path)
 
     def data(self, path: str, most: int = MOST) -> bytes | Skip | Gap:
-        """The bytes of one of `paths`, UTF-16 as UTF-8; or why they are not read."""
+        """The bytes of one of `paths`, with UTF-16 converted to UTF-8, or why it was not read."""
         got = self._source.read(path, most)
         if not isinstance(got, Blob):
             return got
@@ -68,7 +67,7 @@ class Tree:
         return data
 
     def text(self, path: str) -> str | None:
-        """The text of one of `paths`. None where it is not read, which is noted."""
+        """The text of one of `paths`. None if it was not read; then `skips` or `gaps` says why."""
         got = self.data(path)
         if isinstance(got, bytes):
             return got.decode(errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")

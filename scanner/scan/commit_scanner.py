@@ -1,8 +1,10 @@
-"""The command line: what commits add, one after the other. Joins git's versions of files, and
-detection.
+"""Scan what commits add. This is what each worker process of a history scan runs.
 
-Most of what a commit changes holds nothing to look at: one pass over it says so. Any other file is
-scanned as a whole, as that commit has it, and what is new in it is kept.
+Most changed files contain no candidate; the prefilter tells that in one pass over their text. Any
+other file is scanned as a whole, as the commit has it, and only new findings are kept.
+
+The benchmark `commits` is why a file is compared with its earlier version before it is scanned: the
+prefilter's candidates of both (its marks) tell that a change added none.
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from scanner.detect.detector import NO_MARKS, NOTHING, Mark, Named
-from scanner.detect.prefilter.scopes import scope_of
+from scanner.detect.detector import NO_MARKS, NO_NAME_RESULT, Mark, NameResult
 from scanner.detect.structure.file_kinds import file_kind
+from scanner.file_types import scope_of
 from scanner.inputs import text_encoding
 from scanner.inputs.git.blob_reader import Content, Contents
 from scanner.inputs.git.packs import Packs
@@ -25,17 +27,18 @@ from scanner.policy import new_findings
 from scanner.scan.result import ScanResult
 from scanner.scan.worker import WorkerConfig
 
-_NAMES = 20_000  # files of which it is kept what their names say
-_AT_ONCE = 1 << 16  # contents that are looked at file by file
-_MARKS = 50_000  # contents that are kept as marks, and marks of them
+_NAMES = 20_000  # paths whose findings are cached
+_AT_ONCE = 1 << 16  # versions that are sorted by path and read together
+_MARKS = 50_000  # cached versions and their marks, together
 Past = tuple[str, str, Finding]
-"""A finding as a commit added it: the commit, the file's own name (unmasked), the finding."""
+"""A finding that a commit added: the commit, the path (unmasked), the finding."""
 Moved = tuple[str, str, str]
-"""A commit that gave a file another path: the commit, the old path, the new one."""
+"""A renamed file: the commit, the old path, the new path."""
 
 
 class CommitResult:
-    """What was seen. `swept`: of the changes as a whole; `past`: of single commits."""
+    """What was found. `total` holds the results of the changes as a whole, `past` the findings of
+    single commits, `done` the number of scanned items."""
 
     def __init__(self) -> None:
         self.done = 0
@@ -45,7 +48,10 @@ class CommitResult:
         self.moved: list[Moved] = []
 
     def keep(self, item: str, path: str, seen: Observation) -> None:
-        """Of a single commit, only findings: what else its files say, newer ones may not."""
+        """Add what was found in a file.
+
+        Of a single commit only the findings count: newer commits may have changed the rest.
+        """
         if " " in item:
             marked = (each._replace(since=Appearance(item)) for each in seen.findings)
             self.total.observations.append(seen._replace(findings=tuple(marked)))
@@ -65,7 +71,7 @@ class CommitResult:
 
 
 class CommitWorkerConfig(NamedTuple):
-    """What a worker process needs. `packed`: of so many commits that packs are to be read here."""
+    """What a worker process needs. `packed`: there are so many commits that libgit2 reads packs."""
 
     root: str
     workers: WorkerConfig
@@ -77,7 +83,7 @@ class CommitWorkerConfig(NamedTuple):
 
 
 class _CommitScanner:
-    """Looks at what commits change, one after the other."""
+    """Scans what commits change."""
 
     def __init__(self, given: CommitWorkerConfig) -> None:
         self._given = given
@@ -86,7 +92,7 @@ class _CommitScanner:
         self._file = Stored(given.root, {}, contents=self._contents)
         self._files = given.workers._replace(source=self._file, alone=True).file_scanner()
         self._last = ("", ""), b"", b""  # path and id, text, bytes as stored
-        self._names: dict[str, Named] = {}
+        self._names: dict[str, NameResult] = {}
         self._marked: dict[tuple[str, str], Counter[Mark] | None] = {}
         self._room = _MARKS
 
@@ -95,7 +101,7 @@ class _CommitScanner:
         result.done = len(items)
         changed = self._changed(items, result)
         while found := [*islice(changed, _AT_ONCE)]:
-            found.sort(key=_path)  # file by file, as they are packed
+            found.sort(key=_path)  # git packs the versions of a file together
             contents = self._contents.each(
                 [version.oid for _, version in found], self._files.max_size
             )
@@ -104,7 +110,7 @@ class _CommitScanner:
         return result
 
     def _look_at(self, item: str, version: Version, data: Content, result: CommitResult) -> None:
-        """Scan what has something to look at that it had not before: most files have not."""
+        """Scan a version if it has a candidate that the file did not have before."""
         if isinstance(data, bytes) and not self._is_wanted(item, version.path):
             text = text_encoding.text(data)
             if text is not None and not self._has_new(version, text, data):
@@ -114,7 +120,7 @@ class _CommitScanner:
         self._scan(item, version, result)
 
     def _changed(self, items: Sequence[str], result: CommitResult) -> Iterator[tuple[str, Version]]:
-        """The contents that are to be read."""
+        """The versions that must be read. Gaps are added to the result."""
         for item, got in self._all(items):
             if isinstance(got, Gap):
                 result.total.gaps.append(got)
@@ -122,10 +128,10 @@ class _CommitScanner:
                 yield item, got
 
     def _all(self, items: Sequence[str]) -> Iterator[tuple[str, Version | Gap]]:
-        """A change is compared with all commits that it builds on."""
+        """What each item changes. A change as a whole is compared with all its merge bases."""
         several = [item for item in items if item.count(" ") > 1]
         others = [item for item in items if item.count(" ") < 2]
-        yield from self._versions.of(others, self._files.detector.prepare)
+        yield from self._versions.of(others)
         for item in several:
             yield from self._versions.since_all(item)
 
@@ -134,16 +140,16 @@ class _CommitScanner:
         if version.before and version.is_moved:
             result.moved.append((item, version.before[0][0], path))
         if (path, version.oid) in version.before:
-            return False  # it may be run now, or no more
+            return False  # only its mode has changed
         if self._files.excluded(path) or version.mode in NOT_TEXT:
             kind = NOT_TEXT.get(version.mode, "excluded")
-            shown = self._named(path).seen
+            shown = self._named(path).observation
             result.skips.add(Skip(kind=kind, path=shown.path if shown else path))
             return False
         return True
 
     def _has_new(self, version: Version, text: bytes, data: bytes) -> bool:
-        """Is there anything to look at that the file had not before?"""
+        """Does the version have a candidate that the file did not have before?"""
         new = self._differs(version, text, data)
         if new is None:
             self._contents.keep(version.oid, data)
@@ -151,15 +157,17 @@ class _CommitScanner:
         return self._adds(version, text) if new is None else new
 
     def _differs(self, version: Version, text: bytes, data: bytes) -> bool | None:
-        """The same by the one pass over the text alone, or over what differs where the last one was
-        a parent's; None where that does not tell. In a structured file any line may say what
-        another one means."""
-        path, _, oid, before = version
+        """Answer `_has_new` with one pass of the prefilter; None if that is not enough.
+
+        If the version before is a parent's, only the lines that differ are compared. In a
+        structured file that is not possible: any line may change what another one means.
+        """
+        path, oid, before = version.path, version.oid, version.before
         marks = self._files.detector.marks
         beside, last, last_data = self._last
         self._last = (path, oid), text, data
         if beside[0] != path or beside not in before or _is_structured(path):
-            return None if self._files.detector.may_say(path, text) else False
+            return None if self._files.detector.has_candidate(path, text) else False
         found = marks(path, differing(text, last), NEAR)
         if found is not None and not found:
             return False
@@ -169,11 +177,13 @@ class _CommitScanner:
             return None
         if found <= known:
             return False
-        return True if len(before) == 1 else None  # another parent may have had it
+        return True if len(before) == 1 else None  # another parent may have it
 
     def _are_new(self, marks: Counter[Mark] | None, version: Version) -> bool | None:
-        """Were some of a file's marks not there before? In structured files any line may say what
-        another one means."""
+        """Are some of the marks new? None if the marks cannot tell.
+
+        In a structured file any line may change what another one means.
+        """
         if marks is not None and not marks:
             return False
         if version.is_moved or file_kind(version.path).reader:
@@ -189,7 +199,7 @@ class _CommitScanner:
         return not marks <= known
 
     def _marks(self, path: str, oid: str, text: bytes | None = None) -> Counter[Mark] | None:
-        """What a content of a file marks; of one that is no text, nothing."""
+        """The marks of a version, from the cache if possible. Binary files have none."""
         key = path, oid
         if key not in self._marked:
             text = self._text(oid) if text is None else text
@@ -202,35 +212,38 @@ class _CommitScanner:
         return self._marked[key]
 
     def _adds(self, version: Version, text: bytes) -> bool:
-        """Is there anything to look at in the lines that no parent has, and near them?"""
+        """Is there a candidate in the lines that no parent has, or near them?"""
         near = around(text, added(text, [*self._before(version)]))
-        return self._files.detector.may_say(version.path, near)
+        return self._files.detector.has_candidate(version.path, near)
 
     def _is_wanted(self, item: str, path: str) -> bool:
-        """Is it looked at, whatever its bytes are? Its name says something; or it is structured, so
-        that any line may say what another one means, and a change as a whole is looked at."""
-        return self._named(path) != NOTHING or bool(" " in item and file_kind(path).reader)
+        """Must the file be scanned, whatever it contains?
+
+        Yes if its name is a finding, or if it is a structured file in a change as a whole: any
+        line may change what another one means.
+        """
+        return self._named(path) != NO_NAME_RESULT or bool(" " in item and file_kind(path).reader)
 
     def _before(self, version: Version) -> Iterator[bytes]:
-        """The texts that the parents have."""
+        """The file's texts in the parents."""
         texts = map(self._text, version.old_oids)
         return (text for text in texts if text is not None)
 
     def _text(self, oid: str) -> bytes | None:
-        """The content of a file as text; None where it is none."""
+        """The content of a file as text; None if it is binary."""
         return self._contents.text(oid, self._files.max_size)
 
-    def _named(self, path: str) -> Named:
+    def _named(self, path: str) -> NameResult:
         if path not in self._names:
             if len(self._names) >= _NAMES:
                 self._names.clear()
-            self._names[path] = self._files.detector.names((path,)).get(path, NOTHING)
+            self._names[path] = self._files.detector.names((path,)).get(path, NO_NAME_RESULT)
         return self._names[path]
 
     def _scan(self, item: str, version: Version, result: CommitResult) -> None:
-        """Scan the whole file, and keep what is new in it."""
+        """Scan the whole file and keep what is new in it."""
         got = self._seen(version.path, version.mode, version.oid)
-        name = self._named(version.path).seen
+        name = self._named(version.path).observation
         lines = self._lines(version) if got.observations or got.secret_files else ()
         for each in got.observations:
             if each != name:
@@ -246,12 +259,12 @@ class _CommitScanner:
             )
 
     def _lines(self, version: Version) -> Lines | None:
-        """The new lines; None where the file is no text, so that all of it is."""
+        """The new lines; None if the file is binary, so that all of it is new."""
         text = self._text(version.oid)
         return None if text is None else added(text, [*self._before(version)])
 
     def _new(self, seen: Observation, lines: new_findings.Lines, version: Version) -> Observation:
-        """What the change adds to what is seen of a file."""
+        """Reduce what was found in a file to what the change adds."""
         old: list[Finding] = []
         if not all(new_findings.touches(each.location, lines) for each in seen.findings):
             for path, oid in version.before:
@@ -270,13 +283,13 @@ class _CommitScanner:
         )
 
     def _seen(self, path: str, mode: str, oid: str) -> ScanResult:
-        """What there is to see in one content of a file."""
+        """Scan one version of a file."""
         self._file.entries = {path: Entry(mode, oid)}
         return self._files.scan((path,))
 
 
 def _is_structured(path: str) -> bool:
-    """The scope, which is asked at once, spares most files the question for a reader."""
+    """Is it a file that a structured reader parses? The scope answers faster for most files."""
     return scope_of(path) != "code" and bool(file_kind(path).reader)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scanner.errors import UsageError
 from scanner.inputs.folder import Folder
 from scanner.inputs.git import commands
-from scanner.inputs.git.stored import NOWHERE, Stored
+from scanner.inputs.git.stored import NO_COMMIT, Stored
 from scanner.inputs.interface import Source
 from scanner.scan.request import CommitSelection
 
@@ -41,7 +41,7 @@ def root_of(cwd: str) -> str:
     place = os.path.realpath(cwd)
     top = commands.top_of(place)
     if commands.is_bare(place):
-        if top and not commands.is_told(place):
+        if top and not commands.is_git_dir(place):
             raise UsageError(
                 f"{place} looks like a repository inside another repository",
                 todo=f"run the command in {top}, or set GIT_DIR={place}",
@@ -67,7 +67,7 @@ def chosen(request: ScanRequest, root: str) -> CommitSelection:
 
 def at(root: str, oid: str) -> Stored:
     """The files that control a scan, as a commit has them. With "" for a commit there are none."""
-    return Stored(root, {}, f"{oid or NOWHERE}:")
+    return Stored(root, {}, f"{oid or NO_COMMIT}:")
 
 
 def commit(root: str, name: str, given: str) -> str:

@@ -1,7 +1,4 @@
-"""The command line: which commit first had a finding, and whether it is still there.
-
-Joins git's commits and the findings of what they changed.
-"""
+"""Find out which commit first had a finding, and whether it is still there."""
 
 from __future__ import annotations
 
@@ -21,22 +18,22 @@ from scanner.model import Appearance, Finding, Observation
 from scanner.report.text import shorten
 from scanner.scan.plan import ScanPlan
 
-_GONE = "in history alone, revoke it"
+_GONE = "only in the history, revoke it"
 _MESSAGE = 1 << 20
-_NAME = 200  # characters of an author: a name is as long as its owner likes
+_NAME = 200  # characters of an author's name: git does not limit it
 _LATEST = 253_402_300_799  # seconds: the end of the year 9999
 _AUTHOR = re.compile(rb"^author (.*) ([0-9]{1,20}) [+-][0-9]+$", re.MULTILINE)
 
 
 class _Past(NamedTuple):
-    """A finding as a commit added it; `path` is the file's own name, unmasked."""
+    """A finding that a commit added; `path` is not masked."""
 
     commit: str
     path: str
     finding: Finding
 
 
-class Ages:
+class FirstSeen:
     """Which commit first had each finding."""
 
     def __init__(
@@ -61,31 +58,33 @@ class Ages:
                 self._first[_key(each.finding)] = each
 
     def dated(self, seen: Iterable[Observation]) -> Iterator[Observation]:
-        """What changes come to, each finding with its first commit."""
+        """The observations of changes as a whole, each finding with its first commit."""
         for each in seen:
             found = []
             for finding in each.findings:
                 first = self._first.pop(_key(finding), None)
                 trees = finding.since.commit if finding.since else ""
                 commit = first.commit if first else self._heads[trees]
-                found.append(_said(finding, self._appearance(commit, present=True)))
+                found.append(_with_history(finding, self._appearance(commit, present=True)))
             yield each._replace(findings=tuple(found))
 
     def rest(self) -> Iterator[Observation]:
-        """What only single commits add: gone; or still there, which a change as a whole says, but
-        nothing else where history is asked for."""
+        """The findings that only single commits add.
+
+        They are gone, or still there: a history, unlike a change, is not scanned as a whole.
+        """
         asked = self._plan.selection.commits
         wanted = asked is not None and asked.history is not None
-        there = _There(self._plan, {*self._heads.values()} - {""}, self._paths())
+        there = _Present(self._plan, {*self._heads.values()} - {""}, self._paths())
         present: dict[Hashable, Finding] = {}
         for past in sorted(self._first.values(), key=lambda each: -self._order[each.commit]):
             found = there.finding(past, self._trail(past))
             since = self._appearance(past.commit, present=found is not None)
             if found is None:
-                gone = _said(of_past(past.finding, past.commit), since)
+                gone = _with_history(of_past(past.finding, past.commit), since)
                 yield Observation(path=gone.location.path, size=0, findings=(gone,))
             else:
-                present.setdefault((found.location, found.rule), _said(found, since))
+                present.setdefault((found.location, found.rule), _with_history(found, since))
         for seen in there.observations if wanted else ():
             findings = (present.get((each.location, each.rule)) for each in seen.findings)
             yield seen._replace(findings=tuple(filter(None, findings)), notes=())
@@ -94,10 +93,10 @@ class Ages:
         return {path for past in self._first.values() for path in self._trail(past)}
 
     def _trail(self, past: _Past) -> Sequence[str]:
-        """The paths that the file of a finding has had since."""
+        """The paths that the file of a finding has had since then."""
         trail: dict[str, None] = {}
         waiting = [(-self._order[past.commit], past.path)]
-        while waiting:  # from the oldest on: what a path can lead to is then asked once
+        while waiting:  # from the oldest commit on, so that each path is followed only once
             number, path = heappop(waiting)
             if path not in trail:
                 trail[path] = None
@@ -116,8 +115,8 @@ class Ages:
         return Appearance(commit, author, when.replace("+00:00", "Z"), present)
 
 
-class _There:
-    """What the newest commits have of some files."""
+class _Present:
+    """The findings of the newest commits in some files."""
 
     def __init__(self, plan: ScanPlan, heads: Collection[str], paths: Collection[str]) -> None:
         self.observations: list[Observation] = []
@@ -131,7 +130,7 @@ class _There:
                     self._by_path[path] += seen.findings
 
     def finding(self, past: _Past, trail: Sequence[str]) -> Finding | None:
-        """What they have of a finding, in a file of that path or of one that it had since."""
+        """The same finding in one of the newest commits, under a path of `trail`; or None."""
         for path in trail:
             for each in self._by_path[path]:
                 if _is_same(past.finding, each):
@@ -140,20 +139,20 @@ class _There:
 
 
 def _key(finding: Finding) -> Hashable:
-    """What tells two findings apart, wherever in their file they stand."""
+    """Two findings with different keys are different, wherever in their file they are."""
     name = finding.context if finding.tag is None else ""
     return finding.rule, finding.location.path, finding.tag, finding.preview, name
 
 
 def _is_same(one: Finding, other: Finding) -> bool:
-    """Tags of files with other names say nothing of each other."""
+    """Are they the same finding? Tags are only comparable within one path."""
     if one.location.path == other.location.path:
         return _key(one) == _key(other)
     return (one.rule, one.context, one.preview) == (other.rule, other.context, other.preview)
 
 
-def _said(finding: Finding, since: Appearance) -> Finding:
-    """The finding with its history, in words too."""
+def _with_history(finding: Finding, since: Appearance) -> Finding:
+    """The finding with its history, which is also added to its detail."""
     words = [since.commit[:12]]
     words += [f"of {since.date[:10]} by {since.author}"] if since.date else []
     where = " ".join(words)

@@ -1,9 +1,8 @@
-"""The command line: what commits add, altogether. Joins what single commits add, where that came
-from, and the policy."""
+"""Scan commits: a history, a diff or a push."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import scanner
@@ -21,13 +20,13 @@ from scanner.scan.request import HistoryRequest
 from scanner.scan.result import ScanResult
 from scanner.scan.work_tree import preload
 
-_MANY = 3000  # commits that are worth the time in which libgit2 is loaded
-_TOGETHER = 25_000  # commits, at most, that a worker looks at file by file
-_FEW = 32  # commits that are not worth another process
+_MANY = 3000  # commits for which it is worth loading libgit2
+_TOGETHER = 25_000  # most commits in a batch, whose versions are sorted by path
+_FEW = 32  # commits for which another process is not worth its start
 
 
-def scan(plan: ScanPlan, console: Console, meanwhile: Callable[[], object]) -> ScanResult:
-    """What the commits add that the arguments mean."""
+def scan(plan: ScanPlan, console: Console) -> ScanResult:
+    """Scan what the selected commits add."""
     asked = plan.selection.commits
     assert asked is not None  # noqa: S101 - asked by the caller
     plan.workers.compile()
@@ -37,17 +36,17 @@ def scan(plan: ScanPlan, console: Console, meanwhile: Callable[[], object]) -> S
         name = _memory(plan, asked.history) if asked.history.since_last else ""
         changes = (_history(plan, asked.history, name),)
     result = CommitResult()
-    for seen in _walks(plan, console, changes, meanwhile):
+    for seen in _scanned(plan, console, changes):
         result.add(seen)
     total = result.total
     total.skips += result.skips
     total.gaps += (masked_gap(gap) for change in changes for gap in change.gaps)
     heads = {change.head for change in changes if change.head}
     if total.observations or result.past:
-        from scanner.scan.first_seen import Ages
+        from scanner.scan.first_seen import FirstSeen
 
-        ages = Ages(plan, changes, result.past, result.moved)
-        total.observations = [*ages.dated(total.observations), *ages.rest()]
+        first_seen = FirstSeen(plan, changes, result.past, result.moved)
+        total.observations = [*first_seen.dated(total.observations), *first_seen.rest()]
     if asked.is_trusted and any(_steers_otherwise(plan, head) for head in heads):
         from scanner.scan import weakening
 
@@ -60,7 +59,7 @@ def scan(plan: ScanPlan, console: Console, meanwhile: Callable[[], object]) -> S
 
 
 def _steers_otherwise(plan: ScanPlan, head: str) -> bool:
-    """Does a commit have other files that steer a scan than those that do?"""
+    """Does a commit change keywatch.yaml or a baseline?"""
     held, baselines = plan.selection.source, plan.baselines
     said = Stored(held.root, {}, f"{head}:")
     names = (plan.selection.config_path, baselines.own_name, baselines.detect_secrets_name)
@@ -68,7 +67,7 @@ def _steers_otherwise(plan: ScanPlan, head: str) -> bool:
 
 
 def _secret_files(plan: ScanPlan, heads: Iterable[str], total: ScanResult) -> Iterator[Observation]:
-    """Compose files name files of secrets: is one in the commit, too?"""
+    """Find files that a compose file uses as secrets and that are in the same commit."""
     from scanner.scan import variables
 
     for head in sorted(heads):
@@ -92,7 +91,10 @@ def _history(plan: ScanPlan, asked: HistoryRequest, name: str) -> Change:
 
 
 def _memory(plan: ScanPlan, asked: HistoryRequest) -> str:
-    """What names, in the cache, the commits that such a run has seen all that lies behind of."""
+    """The cache entry of --since-last: the tips of the commits that such a run has scanned.
+
+    It depends on everything that could change the result of a scan.
+    """
     selection, workers = plan.selection, plan.workers
     if selection.cache_folder is None:
         raise UsageError(
@@ -116,11 +118,9 @@ def _remember(plan: ScanPlan, name: str, changes: Sequence[Change]) -> None:
     cache.store(name, tips.encode(), plan.selection.cache_folder or "")
 
 
-def _walks(
-    plan: ScanPlan, console: Console, changes: Sequence[Change], meanwhile: Callable[[], object]
-) -> Iterator[CommitResult]:
-    """Look at all of it. What all commits of a change come to is last: it is the most."""
-    # The oldest first: what a commit puts in a file's place is what the next one changes.
+def _scanned(plan: ScanPlan, console: Console, changes: Sequence[Change]) -> Iterator[CommitResult]:
+    """Scan all commits, then each change as a whole, which is the most work."""
+    # The oldest first: the version that a commit adds is the one that the next commit changes.
     items = [*dict.fromkeys(commit for change in changes for commit in change.commits)][::-1]
     items += dict.fromkeys(change.trees for change in changes if change.trees)
     asked = plan.selection.commits
@@ -134,7 +134,7 @@ def _walks(
         preload(plan.workers)
         packs.load()
     progress, done = console.progress(len(items), "commits"), 0
-    for result in _results(config, items, meanwhile):
+    for result in _results(config, items):
         lost = CommitResult()
         if isinstance(result, pool.Lost):
             done += len(result.items)
@@ -152,16 +152,20 @@ def _walks(
 
 
 def _results(
-    config: CommitWorkerConfig, items: Sequence[str], meanwhile: Callable[[], object]
+    config: CommitWorkerConfig, items: Sequence[str]
 ) -> Iterator[CommitResult | pool.Lost]:
-    """What workers see. What one had when it ended too early is looked at once more, a few commits
-    at a time, and by git alone."""
+    """The results of the workers.
+
+    Commits whose worker ended too early are scanned again, a few at a time and without libgit2,
+    which a damaged pack may have crashed.
+    """
     if len(items) < _FEW:
         yield config.task()(items)
         return
-    share = 0.9 if config.packed else 0.5  # in few parts, more of a file is side by side
+    # Larger batches read more versions of a file together: see the benchmark `commits`.
+    share = 0.9 if config.packed else 0.5
     lost: list[str] = []
-    for result in pool.run(config.task, items, meanwhile, most=_TOGETHER, share=share):
+    for result in pool.run(config.task, items, most=_TOGETHER, share=share):
         if isinstance(result, pool.Lost):
             lost += result.items
         else:

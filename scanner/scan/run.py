@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import ChainMap
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import scanner
@@ -34,31 +33,25 @@ class FinishedScan(NamedTuple):
 
 
 def run(
-    request: ScanRequest,
-    console: Console,
-    meanwhile: Callable[[], object] = lambda: None,
-    *,
-    selection: Selection | None = None,
+    request: ScanRequest, console: Console, *, selection: Selection | None = None
 ) -> FinishedScan:
-    """Scan what the request means. `meanwhile` is called while worker processes scan.
+    """Scan what the request means.
 
     UsageError, ConfigError: the request, or a file that it depends on, is wrong.
     """
     plan = planning.make(request, console, selection)
-    return FinishedScan(plan, scan(plan, console, meanwhile))
+    return FinishedScan(plan, scan(plan, console))
 
 
-def scan(
-    plan: ScanPlan, console: Console, meanwhile: Callable[[], object] = lambda: None
-) -> ScanResult:
+def scan(plan: ScanPlan, console: Console) -> ScanResult:
     """Find what is in the files or commits of the plan."""
     if plan.selection.commits is None:
         from scanner.scan import work_tree
 
-        return work_tree.scan(plan, console, meanwhile)
+        return work_tree.scan(plan, console)
     from scanner.scan import history
 
-    return history.scan(plan, console, meanwhile)
+    return history.scan(plan, console)
 
 
 def judge(plan: ScanPlan, result: ScanResult, now: datetime) -> Outcome:
@@ -91,6 +84,7 @@ def judge(plan: ScanPlan, result: ScanResult, now: datetime) -> Outcome:
         idle_rules={
             *(*config.disable_rules, *not_run, *live_rules.BY_ID),
             *(each.kind for each in config.accept_gaps if "://" in each.path),
+            *(each.rule for each in config.allow if each.rule.startswith("trail-")),
         },
         whole_tree=selection.whole_tree,
         now=now,

@@ -1,8 +1,7 @@
-"""The command line: what files say of other places in the tree, and what the policy makes of it.
+"""Compare the environment variables that a tree uses with those that it declares.
 
-The examples of environments are read before the sweep, since their names are looked for in it. Once
-it is known which variables are used and not among them, files that may declare these are looked at
-once more; where there are none, nothing is.
+`.env.example` files are read before the scan, which then looks for their variables. After the scan,
+files that may declare the other used variables are searched, if there are any.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from scanner.model import Finding, Note, NoteKind, Observation, Reference
 
 
 class Tree(NamedTuple):
-    """The files of a run, as the sweep reads them, and the engine that searches them."""
+    """The scanned files, and the regular expression engine that searches them."""
 
     source: Source
     paths: Sequence[str]
@@ -29,7 +28,7 @@ class Tree(NamedTuple):
     engine: str
 
     def pieces(self, path: str) -> Iterator[bytes]:
-        """The text of a file; nothing of one that cannot be read, which the sweep says."""
+        """The text of a file in pieces. Nothing for an unreadable file: the scan reports it."""
         got = self.source.read(path, self.most)
         try:
             yield from got.chunks if isinstance(got, Blob) else ()
@@ -38,7 +37,7 @@ class Tree(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """The variables of the tree's `.env.example` and its like. `optional`: in comments."""
+    """The variables of files like `.env.example`. `optional`: those in comments."""
 
     listed: tuple[Reference, ...]
     optional: frozenset[str]
@@ -53,7 +52,7 @@ class Examples(NamedTuple):
 
 
 def examples(tree: Tree) -> Examples:
-    """What the examples of environments in the tree list."""
+    """Read the `.env.example` files of the tree."""
     paths = list(filter(collector.is_example, tree.paths))
     if not paths:
         return Examples((), frozenset())
@@ -73,7 +72,7 @@ def examples(tree: Tree) -> Examples:
 def judged(
     notes: Notes, tree: Tree, known: Examples | None, disabled: Collection[str]
 ) -> Iterator[Observation]:
-    """What the policy says of all that was noted. `known` is None where only a part was read."""
+    """The findings about everything that was collected. `known` is None for a partial scan."""
     from scanner.policy.variables import committed
 
     found = [*committed(notes.secret_files, frozenset(tree.paths))]
@@ -97,7 +96,7 @@ def _of_variables(notes: Notes, tree: Tree, known: Examples) -> Iterator[Finding
 
 
 def _declared(names: Sequence[str], tree: Tree) -> set[str]:
-    """Those of the names that a file of the tree declares."""
+    """The names that a file of the tree declares."""
     found: set[str] = set()
     results = pool.run(_Search(tree, names).task, tree.paths) if names else ()
     for result in results:
@@ -129,7 +128,7 @@ class _Search(NamedTuple):
 
 
 def _observations(found: Iterable[Finding]) -> Iterator[Observation]:
-    """The findings by file, with what may be a secret in their words masked."""
+    """The findings by file, with secrets in their texts masked."""
     from scanner.fingerprints import identify
 
     ordered = sorted(found, key=lambda each: (each.location, each.rule))

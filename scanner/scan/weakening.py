@@ -1,5 +1,4 @@
-"""The command line: how a change alters the policy that it is judged by. Joins the files that steer
-a scan, as two commits have them, and the policy."""
+"""Find out how a change weakens the policy: keywatch.yaml and the baselines of two commits."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from scanner.scan.plan import ScanPlan
 
 
 def observations(plan: ScanPlan, heads: set[str]) -> Iterator[Observation]:
-    """A finding for each entry that one of the commits `heads` loosens, by file."""
+    """A finding for each entry that one of the commits `heads` weakens, by file."""
     found = {each for head in heads for each in _found(plan, head)}
     ordered = sorted(found, key=lambda each: (each.location, each.detail))
     for path, group in groupby(ordered, key=lambda each: each.location.path):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scanner import globs, pool
 from scanner.detect.prefilter.matcher import NAME
-from scanner.detect.prefilter.scopes import scope_of
 from scanner.errors import UsageError
+from scanner.file_types import scope_of
 from scanner.masking import masked
 from scanner.model import Gap, GapKind
 from scanner.scan.result import ScanResult
@@ -21,16 +21,11 @@ if TYPE_CHECKING:
     from scanner.scan.worker import WorkerConfig
 
 
-_LARGE = 1000  # files, from which on workers scan from the start
+_LARGE = 1000  # files for which workers start at once
 
 
-def scan(
-    plan: ScanPlan, console: Console, meanwhile: Callable[[], object] = lambda: None
-) -> ScanResult:
-    """Scan every selected file. UsageError if all files that were named are excluded.
-
-    `meanwhile` is called once while worker processes scan.
-    """
+def scan(plan: ScanPlan, console: Console) -> ScanResult:
+    """Scan every selected file. UsageError if all files that were named are excluded."""
     paths = plan.selection.source.paths()
     _refuse_nothing(plan.selection, paths)
     if len(paths) >= _LARGE:
@@ -39,7 +34,7 @@ def scan(
     workers, examples = _with_variables(plan, paths)
     result = ScanResult()
     progress = console.progress(len(paths))
-    for part in pool.run(workers.scan_function, sorted(paths, key=_suffix), meanwhile):
+    for part in pool.run(workers.scan_function, sorted(paths, key=_suffix)):
         if isinstance(part, pool.Lost):
             reason = "the worker process that read it ended too early (out of memory?)"
             result.gaps += (

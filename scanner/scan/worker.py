@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache, globs, pool
-from scanner.detect.detector import NOTHING, SCOPES, Detector, Named, matcher_for
+from scanner.detect.detector import NO_NAME_RESULT, SCOPES, Detector, NameResult, matcher_for
 from scanner.detect.rules.rulebook import Rulebook
 from scanner.inputs.interface import Blob, Source
 from scanner.model import MEMBER, Gap, GapKind, Skip, SkipKind
@@ -69,7 +69,7 @@ class WorkerConfig(NamedTuple):
         Otherwise the first file of each scope would wait for its database alone.
         """
         folder, missing = self.cache_folder, self.detector().missing(SCOPES)
-        if folder is None or not missing or not cache.keeps(folder):
+        if folder is None or not missing or not cache.is_usable(folder):
             return
         wanted = sorted({*missing}.intersection(scopes()))
         if wanted[1:]:
@@ -101,7 +101,7 @@ class FileScanner(NamedTuple):
         names = self.detector.names(paths)
         may_be_heavy = self.detector.is_heavy(self.max_size) and not self.alone
         for path in paths:
-            name = names.get(path, NOTHING)
+            name = names.get(path, NO_NAME_RESULT)
             if self.excluded(path):
                 result.skips.append(Skip(kind=SkipKind.EXCLUDED, path=_shown(path, name)))
                 continue
@@ -112,16 +112,16 @@ class FileScanner(NamedTuple):
             if may_be_heavy and self._is_heavy(content):
                 result.heavy.append(path)
                 continue
-            if name.seen:
-                result.observations.append(name.seen)
-            self._scan_content(content, _shown(path, name), name.called, result)
+            if name.observation:
+                result.observations.append(name.observation)
+            self._scan_content(content, _shown(path, name), name.rules, result)
         return result
 
-    def _scan_archive(self, archives: Archives, path: str, name: Named) -> ScanResult:
+    def _scan_archive(self, archives: Archives, path: str, name: NameResult) -> ScanResult:
         """Scan a file that may be an archive. If a part of it is heavy, the whole file is."""
         result = ScanResult()
-        if name.seen:
-            result.observations.append(name.seen)
+        if name.observation:
+            result.observations.append(name.observation)
         shown = _shown(path, name)
         try:
             for content in archives.read(path):
@@ -130,7 +130,7 @@ class FileScanner(NamedTuple):
                     result.heavy.append(path)
                     break
                 if content.path == path:
-                    self._scan_content(content, shown, name.called, result)
+                    self._scan_content(content, shown, name.rules, result)
                 else:
                     inner = content._replace(path=shown + content.path[len(path) :])
                     self._scan_member(inner, result)
@@ -139,10 +139,10 @@ class FileScanner(NamedTuple):
         return result
 
     def _scan_member(self, content: Blob | Skip | Gap, result: ScanResult) -> None:
-        name = self.detector.names((content.path,)).get(content.path, NOTHING)
-        if name.seen:
-            result.observations.append(name.seen)
-        self._scan_content(content, _shown(content.path, name), name.called, result)
+        name = self.detector.names((content.path,)).get(content.path, NO_NAME_RESULT)
+        if name.observation:
+            result.observations.append(name.observation)
+        self._scan_content(content, _shown(content.path, name), name.rules, result)
 
     def _is_heavy(self, content: Blob | Skip | Gap) -> bool:
         if self.alone or not isinstance(content, Blob):
@@ -184,9 +184,9 @@ class FileScanner(NamedTuple):
             result.observations.append(observation)
 
 
-def _shown(path: str, name: Named) -> str:
+def _shown(path: str, name: NameResult) -> str:
     """The path with any secret in it masked."""
-    return name.seen.path if name.seen else path
+    return name.observation.path if name.observation else path
 
 
 def _archives(source: Source, max_size: int, excluded: Callable[[str], bool]) -> Archives:

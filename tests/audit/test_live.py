@@ -9,21 +9,21 @@ from typing import Any
 
 import pytest
 
-from scanner.audit import stores
+from scanner.audit import backends
 from scanner.configuration import repository as config
-from scanner.configuration.operator import Entry
+from scanner.configuration.operator import BackendConfig
 from scanner.console import Console
 from scanner.model import Finding, Gap, Note, Severity
-from scanner.policy.declarations.matching import Entries
-from scanner.policy.declarations.model import Declared
+from scanner.policy.declarations.matching import SecretEntries
+from scanner.policy.declarations.model import DeclaredSecret
 from scanner.policy.live import rotation_age
-from scanner.policy.live.comparison import Comparison, Placed, Repository, Store
+from scanner.policy.live.comparison import Comparison, LocatedSecret, RepositorySecrets, Store
 from scanner.policy.live.rotation_age import Condition
 from scanner.policy.repository import contradictions, manifests, rotation_check
 from scanner.records import Dated, Record
 from scanner.repository import rotation_sources
 from scanner.repository.tree import Tree
-from tests.support.helpers import grow
+from tests.support.helpers import write_files
 from tests.support.policy_trees import SOURCE
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -42,14 +42,14 @@ POLICY = "version: 1\nsecrets: [{match: 'vault://**/api-keys', class: api-key}]\
 
 
 def store(name: str, kind: str, **options: Any) -> Store:
-    return stores.store(Entry(name=name, kind=kind, options=options, where="operator.yaml:2"))
+    return backends.store(BackendConfig(name=name, kind=kind, options=options), backends.BACKENDS)
 
 
 def prod(**options: Any) -> Store:
     return store("prod", "vault", **{"address": ADDRESS, **options})
 
 
-def declared(*texts: str) -> tuple[Declared, ...]:
+def declared(*texts: str) -> tuple[DeclaredSecret, ...]:
     return tuple(
         one
         for number, text in enumerate(texts)
@@ -67,7 +67,7 @@ class Compared:
 
     def __init__(
         self,
-        repository: Repository,
+        repository: RepositorySecrets,
         all_stores: Iterable[Store],
         records: Iterable[Record],
         *,
@@ -75,13 +75,13 @@ class Compared:
         **environ: str,
     ) -> None:
         settings = config.load(policy.encode(), "keywatch.yaml", None)
-        entries = Entries(settings.secrets, settings.classes)
+        entries = SecretEntries(settings.secrets, settings.classes)
         self.comparison = Comparison(repository, [*all_stores], environ)
-        self.placed: dict[str, Placed] = {}
+        self.placed: dict[str, LocatedSecret] = {}
         for one in records:
             match = entries.match(one)
             judged = rotation_age.judge(one, match, NOW)
-            self.placed[one.id] = self.comparison.placed(judged, match)
+            self.placed[one.id] = self.comparison.locate(judged, match)
 
     def findings(self, *gaps: str) -> list[Finding]:
         return list(self.comparison.findings([Gap("denied", path, "") for path in gaps]))
@@ -98,7 +98,9 @@ class Compared:
 
 
 def of_vault(*records: Record) -> Compared:
-    return Compared(Repository(declared=declared(VAULT)), [prod()], records, VAULT_ADDR=ADDRESS)
+    return Compared(
+        RepositorySecrets(declared=declared(VAULT)), [prod()], records, VAULT_ADDR=ADDRESS
+    )
 
 
 # Missing, and hidden by a gap
@@ -147,7 +149,7 @@ def test_an_empty_store_without_a_gap_misses_all() -> None:
 @pytest.mark.parametrize(("option", "value"), [("mounts", "transit"), ("namespaces", "team")])
 def test_a_secret_outside_of_what_is_read_is_noted_and_not_missing(option: str, value: str) -> None:
     environ = {"VAULT_ADDR": ADDRESS}
-    repository = Repository(declared=declared(VAULT))
+    repository = RepositorySecrets(declared=declared(VAULT))
     found = Compared(repository, [prod(**{option: [value]})], [], **environ)
     assert found.said() == []
     assert list(found.comparison.notes()) == [
@@ -163,21 +165,21 @@ def test_a_secret_outside_of_what_is_read_is_noted_and_not_missing(option: str, 
 
 def test_by_default_a_vault_is_read_in_the_namespace_of_its_login() -> None:
     team = prod(auth={"method": "cert", "namespace": "team"})
-    repository = Repository(declared=declared(VAULT))
+    repository = RepositorySecrets(declared=declared(VAULT))
     found = Compared(repository, [team], [], VAULT_ADDR=ADDRESS)
     assert [note.kind for note in found.comparison.notes()] == ["not-audited"] * 2
 
 
 def test_a_secret_of_a_kind_of_store_that_nobody_audits_is_noted() -> None:
     text = "aws: {region: eu-central-1, secrets: [{name: app/x}]}"
-    found = Compared(Repository(declared=declared(text)), [prod()], [])
+    found = Compared(RepositorySecrets(declared=declared(text)), [prod()], [])
     assert found.said() == []
     assert [note.kind for note in found.comparison.notes()] == ["not-audited"]
 
 
 def test_a_path_with_a_variable_is_there_if_any_fits() -> None:
     text = "vault: {address: x, secrets: [{path: 'secret/data/${ENV}/db'}]}"
-    repository = Repository(declared=declared(text.replace("address: x", "address: '${X}'")))
+    repository = RepositorySecrets(declared=declared(text.replace("address: x", "address: '${X}'")))
     assert Compared(repository, [prod()], [record(DB)]).said() == []
     (missing,) = Compared(repository, [prod()], []).said()
     assert missing[2] == "vault://prod/-/secret/*/db"
@@ -185,7 +187,7 @@ def test_a_path_with_a_variable_is_there_if_any_fits() -> None:
 
 def test_what_a_ca_signs_is_kept_nowhere_and_so_never_missing() -> None:
     text = "vault: {address: '${X}', secrets: [{path: pki/issue/web}]}"
-    assert Compared(Repository(declared=declared(text)), [prod()], []).said() == []
+    assert Compared(RepositorySecrets(declared=declared(text)), [prod()], []).said() == []
 
 
 # Keys
@@ -242,10 +244,10 @@ def test_what_an_external_secret_reads_is_managed(source: str, name: str, known:
     )
     synced = [
         one
-        for one in manifests.external(manifests.parts(manifest))
-        if isinstance(one, manifests.Synced)
+        for one in manifests.external(manifests.split_documents(manifest))
+        if isinstance(one, manifests.SyncedSecret)
     ]
-    found = Compared(Repository(synced=synced), [prod()], [record(name)])
+    found = Compared(RepositorySecrets(synced=synced), [prod()], [record(name)])
     wanted = Condition.NOT_CONFIGURED if known else Condition.UNMANAGED
     assert found.conditions(name) == [wanted]
 
@@ -267,25 +269,29 @@ MANIFESTS = {
 @pytest.mark.parametrize("kind", MANIFESTS)
 def test_a_secret_that_a_manifest_makes_is_declared_by_it(tmp_path: Path, kind: str) -> None:
     files = {"deploy/app.yaml": f"# first\n---\nkind: {kind}\n{MANIFESTS[kind]}\n"}
-    tree = Tree(str(grow(tmp_path, files)), Console.of_process())
+    tree = Tree(str(write_files(tmp_path, files)), Console.of_process())
     made = rotation_sources.gather(tree, lambda _path: False).made
     cluster, name = store("eks", "kubernetes"), "k8s://eks/app/secret/tls"
-    there = Compared(Repository(made=made), [cluster], [record(name)])
+    there = Compared(RepositorySecrets(made=made), [cluster], [record(name)])
     assert there.placed[name].where == "deploy/app.yaml:2"
     assert there.said() == []
-    elsewhere = Compared(Repository(made=made), [cluster], [record("k8s://eks/app/secret/other")])
+    elsewhere = Compared(
+        RepositorySecrets(made=made), [cluster], [record("k8s://eks/app/secret/other")]
+    )
     assert elsewhere.said() == [("secret-missing", "deploy/app.yaml:2", name)]
 
 
-def made(text: str) -> list[Declared]:
-    return list(manifests.declared(manifests.parts(text), "deploy/app.yaml"))
+def made(text: str) -> list[DeclaredSecret]:
+    return list(manifests.declared(manifests.split_documents(text), "deploy/app.yaml"))
 
 
 def test_a_manifest_for_a_cluster_without_its_namespace_misses_nothing() -> None:
     one = made("kind: Secret\nmetadata: {name: tls, namespace: dev}\n")
     somewhere = made("kind: Secret\nmetadata: {name: tls}\n")
     records = [record("k8s://eks/app/secret/other")]
-    found = Compared(Repository(made=[*one, *somewhere]), [store("eks", "kubernetes")], records)
+    found = Compared(
+        RepositorySecrets(made=[*one, *somewhere]), [store("eks", "kubernetes")], records
+    )
     assert found.said() == []
 
 
@@ -298,7 +304,7 @@ def test_a_secret_of_a_manifest_and_of_configs_secrets_is_missing_once() -> None
     text = "kubernetes: {namespace: app, secrets: [{name: tls}]}"
     one = made("kind: Secret\nmetadata: {name: tls, namespace: app}\n")
     records = [record("k8s://eks/app/secret/other")]
-    repository = Repository(declared=declared(text), made=one)
+    repository = RepositorySecrets(declared=declared(text), made=one)
     found = Compared(repository, [store("eks", "kubernetes")], records)
     assert found.said() == [
         ("secret-missing", "configs/secrets/0.yaml:1", "k8s://eks/app/secret/tls")
@@ -310,7 +316,7 @@ def test_a_secret_of_a_manifest_and_of_configs_secrets_is_missing_once() -> None
 
 def address(said: str, *records: Record, **environ: str) -> Compared:
     text = VAULT.replace("${VAULT_ADDR}", said)
-    return Compared(Repository(declared=declared(text)), [prod()], records, **environ)
+    return Compared(RepositorySecrets(declared=declared(text)), [prod()], records, **environ)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +364,7 @@ def test_an_address_that_differs_is_found_as_it_is_written(said: str) -> None:
 
 def test_of_two_stores_the_one_at_the_address_counts() -> None:
     staging = store("staging", "vault", address="https://staging.example")
-    repository = Repository(declared=declared(VAULT))
+    repository = RepositorySecrets(declared=declared(VAULT))
     copies = [record(API_KEYS.replace("prod", "staging")), record(DB.replace("prod", "staging"))]
     found = Compared(repository, [prod(), staging], copies, VAULT_ADDR=ADDRESS)
     assert [context for _, _, context in found.said()] == [API_KEYS, DB]
@@ -372,7 +378,7 @@ def test_of_two_stores_the_one_at_the_address_counts() -> None:
 def test_the_vaults_of_azure_are_compared_by_their_addresses() -> None:
     text = "azure: {vault_url: 'https://prod.vault.azure.net', secrets: [{name: x}]}"
     at = {"vaults": ["https://prod.vault.azure.net/", "https://b.vault.azure.net"]}
-    repository = Repository(declared=declared(text))
+    repository = RepositorySecrets(declared=declared(text))
     there = Compared(
         repository, [store("main", "azure", **at)], [record("azure://main/prod/secret/x")]
     )
@@ -385,7 +391,7 @@ def test_the_vaults_of_azure_are_compared_by_their_addresses() -> None:
 
 
 def role(text: str, one: Store, **environ: str) -> list[tuple[str, str, str]]:
-    return Compared(Repository(declared=declared(text)), [one], [], **environ).said(
+    return Compared(RepositorySecrets(declared=declared(text)), [one], [], **environ).said(
         f"{one.scheme}://{one.name}"
     )
 
@@ -441,7 +447,7 @@ COPY = "vault://prod/-/secret/agentaskit/db-credentials"
 def of_source(tmp_path: Path, *records: Record) -> list[Finding]:
     """The source document's repository: its script rotates the database role, its configuration
     reads a copy in KV."""
-    tree = Tree(str(grow(tmp_path, SOURCE)), Console.of_process())
+    tree = Tree(str(write_files(tmp_path, SOURCE)), Console.of_process())
     settings = config.load(tree.control("keywatch.yaml"), "keywatch.yaml", None)
     name = "configs/secrets/vault.yaml"
     secrets = config.declared_secrets(tree.control(name) or b"", name)
@@ -449,7 +455,7 @@ def of_source(tmp_path: Path, *records: Record) -> list[Finding]:
     found = contradictions.matched(settings.secrets, secrets)
     roles = rotation_check.unwritten(secrets, seen.evidence, found, tree.paths)
     copies = {one: role for one, role in roles.items() if role}
-    repository = Repository(declared=secrets, copies=copies)
+    repository = RepositorySecrets(declared=secrets, copies=copies)
     return [
         each
         for each in Compared(repository, [prod()], records).findings("vault://prod")
@@ -464,8 +470,8 @@ def test_a_copy_in_kv_of_a_password_that_the_database_engine_rotates_is_stale(
     assert (found.location.path, found.location.line) == ("configs/secrets/vault.yaml", 9)
     assert found.detail == (
         "rotating the role agentaskit-db changes the password in the database, the last time on "
-        "2026-11-21 12:00 UTC; the copy at secret/data/agentaskit/db-credentials is written by "
-        "nothing here"
+        "2026-11-21 12:00 UTC, but nothing here updates the copy at "
+        "secret/data/agentaskit/db-credentials"
     )
 
 
@@ -473,7 +479,7 @@ def test_a_copy_of_a_role_that_no_store_dates_is_stale_by_what_the_repository_sa
     tmp_path: Path,
 ) -> None:
     (found,) = of_source(tmp_path, record(COPY, age=20))
-    assert "in the database; the copy at" in found.detail
+    assert "in the database, but nothing here updates the copy at" in found.detail
 
 
 def test_a_copy_that_is_newer_than_the_last_rotation_is_written_by_something(
@@ -507,7 +513,7 @@ def test_the_scope_of_a_vault_is_its_namespaces_and_mounts(
     options: Mapping[str, Any], path: str, reads: bool
 ) -> None:
     text = f"vault: {{address: '${{X}}', mounts: [team/kv], secrets: [{{path: {path}}}]}}"
-    found = Compared(Repository(declared=declared(text)), [prod(**options)], [])
+    found = Compared(RepositorySecrets(declared=declared(text)), [prod(**options)], [])
     assert bool(found.said()) is reads
 
 
@@ -517,7 +523,7 @@ def test_the_scope_of_a_vault_is_its_namespaces_and_mounts(
 )
 def test_a_namespace_with_all_below_it_is_read(said: str, reads: bool) -> None:
     text = "vault: {address: '${X}', namespace: team/a/b, secrets: [{path: secret/data/x}]}"
-    found = Compared(Repository(declared=declared(text)), [prod(namespaces=[said])], [])
+    found = Compared(RepositorySecrets(declared=declared(text)), [prod(namespaces=[said])], [])
     assert bool(found.said()) is reads
 
 
@@ -526,7 +532,7 @@ def test_the_scope_of_the_others_is_namespaces_regions_and_services() -> None:
         "aws: {region: eu-central-1, secrets: [{name: app/x}]}\n"
         "kubernetes: {namespace: app, secrets: [{name: tls}]}\n"
     )
-    repository = Repository(declared=declared(text))
+    repository = RepositorySecrets(declared=declared(text))
     read = [
         store("main", "aws", regions=["eu-central-1"], services=["secretsmanager"]),
         store("eks", "kubernetes", namespaces=["app"]),

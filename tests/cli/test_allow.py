@@ -111,7 +111,7 @@ def test_debt_may_become_an_exception(repo: Repository) -> None:
 
 @pytest.mark.parametrize(
     ("missing", "said"),
-    [("--reason", "no --reason"), ("--owner", "no --owner"), ("--until", "no --until")],
+    [("--reason", "needs --reason"), ("--owner", "needs --owner"), ("--until", "needs --until")],
 )
 def test_an_exception_without_its_terms_is_refused(
     repo: Repository, missing: str, said: str
@@ -154,7 +154,7 @@ def test_an_exception_cannot_be_allowed_by_another(repo: Repository) -> None:
     (one,) = ids(repo)
     result = repo.keywatch("allow", one, *TERMS, "--now", NOW)
     assert result.code == 2
-    assert "mend that exception" in result.err
+    assert "correct that exception" in result.err
 
 
 def test_an_expired_entry_can_be_renewed(repo: Repository) -> None:
@@ -177,7 +177,7 @@ def test_a_form_that_is_not_edited_is_left_as_it_is_with_the_item_to_paste(
     result = repo.keywatch("allow", one, *TERMS, "--now", NOW)
     assert result.code == 2
     assert repo.text("keywatch.yaml") == text
-    item = result.err.partition("by hand: ")[2].strip()
+    item = result.err.partition("add this item yourself: ")[2].strip()
     repo.write({"keywatch.yaml": f"version: 1\nallow:\n- {item}\n"})
     assert repo.findings() == []
 
@@ -330,7 +330,7 @@ def test_the_register_lists_every_exception_with_its_terms(full: Repository) -> 
             {"by": "pragma", "where": "c.py:1", "path": "c.py", "used": True},
             {"by": "rule-disabled", "where": "keywatch.yaml", "rule": "jwt", "used": True},
         ],
-        "debt": {".keywatch.baseline": 1},
+        "baselines": {".keywatch.baseline": 1},
     }
 
 
@@ -340,7 +340,7 @@ def test_the_register_for_people_says_the_same(full: Repository) -> None:
     assert shown[1].split() == ["2026-12-01", "7", "days", "@b", "generic-password", "b.py:1", "y"]
     assert shown[2].startswith("2027-01-31  68 days  @team")
     assert any("c.py:1" in line for line in shown[3:])
-    assert shown[-1] == "debt: 1 finding in .keywatch.baseline (keywatch baseline show)"
+    assert shown[-1] == "baselines: 1 finding in .keywatch.baseline (keywatch baseline show)"
 
 
 def test_what_ends_soon_can_be_asked_for(full: Repository) -> None:

@@ -155,7 +155,7 @@ def test_a_file_that_was_not_read_to_its_end_keeps_its_entries(repo: Repository)
     repo.write({"app.py": "".join(password(n) for n in range(100, 10_103))})
     result = repo.keywatch("baseline", "update")
     assert result.code == 3
-    assert "keywatch scan names the places" in result.err
+    assert "keywatch scan lists them" in result.err
     assert app in repo.text(FILE)
 
 
@@ -177,13 +177,13 @@ def test_a_record_is_never_written_through_a_link(repo: Repository, tmp_path: Pa
     assert outside.read_text() == "precious"
 
 
-def test_show_lists_the_debt_for_people_and_programs(repo: Repository) -> None:
+def test_show_lists_the_accepted_findings_for_people_and_programs(repo: Repository) -> None:
     repo.keywatch("baseline", "create")
     shown = repo.keywatch("baseline", "show").out
     assert "sub/other.py" in shown
-    assert "2 findings in the baseline" in shown
-    debt = json.loads(repo.keywatch("baseline", "show", "--json").out)["debt"]
-    assert debt[0] == {
+    assert "2 accepted findings" in shown
+    accepted = json.loads(repo.keywatch("baseline", "show", "--json").out)["baseline"]
+    assert accepted[0] == {
         "baseline": FILE,
         "path": "app.py",
         "rule": "generic-password",
@@ -191,8 +191,8 @@ def test_show_lists_the_debt_for_people_and_programs(repo: Repository) -> None:
     }
 
 
-def test_show_without_debt_says_so(repo: Repository) -> None:
-    assert repo.keywatch("baseline", "show").out == "0 findings in the baseline\n"
+def test_show_without_a_baseline_says_so(repo: Repository) -> None:
+    assert repo.keywatch("baseline", "show").out == "0 accepted findings\n"
 
 
 def test_what_a_hostile_record_says_is_shown_harmlessly(repo: Repository) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from scanner.detect.fixes import Fixed, Hunk
+from scanner.detect.fixes import FixedFile, Hunk
 from scanner.detect.fixes.site import NOT_SET
 from scanner.detect.rules.samples import expand
 from scanner.fix import text as fix_text
@@ -122,14 +122,16 @@ def test_a_diff_is_shown_and_what_to_revoke(repo: Repository) -> None:
         "@@ -0,0 +1 @@",
         "+DB_PASSWORD=",
     ]
-    assert "revoke the old values: git's history and every clone still hold them:" in lines
+    assert (
+        "revoke the old values, because git's history and every clone still contain them:" in lines
+    )
     assert "    app.yaml:2  password" in lines
     assert lines[-1] == "1 value in configuration · 2 files would change; --write changes them"
 
 
 def test_a_terminal_shows_it_in_colours() -> None:
     hunk = Hunk(line=1, new_line=1, old=("a: (9 characters)",), new=("a: ${A}",))
-    file = fix_text.File("a.yaml", b"", Fixed(b"", (hunk,), (), ()))
+    file = fix_text.File("a.yaml", b"", FixedFile(b"", (hunk,), (), ()))
     text = fix_text.text([file], [], {}, written=False, color=True)
     assert "\x1b[31m-a: (9 characters)\x1b[0m\n\x1b[32m+a: ${A}\x1b[0m\n" in text
 
@@ -162,19 +164,19 @@ def test_what_to_fix_must_be_said_and_lie_on_disk(repo: Repository) -> None:
 @pytest.mark.parametrize(
     ("path", "text", "reason"),
     [
-        (".env", "DB_PASSWORD=§\n", "a .env is where values belong"),
+        (".env", "DB_PASSWORD=§\n", "values belong in .env files"),
         ("prod.tfvars", 'db_password = "§"\n', "a tfvars file cannot reference a variable"),
-        ("app.py", 'password = "§"\n', "its file is no configuration"),
+        ("app.py", 'password = "§"\n', "its file is not a configuration file"),
         ("Makefile", "DB_PASSWORD = §\n", "make takes variables from the environment"),
         (
             "secret.yaml",
             "apiVersion: v1\nkind: Secret\nstringData:\n  password: §\n",
-            "a Secret holds values",
+            "a Secret manifest cannot reference a value",
         ),
         (
             "map.yaml",
             "apiVersion: v1\nkind: ConfigMap\ndata:\n  DB_PASSWORD: §\n",
-            "Kubernetes expands nothing here",
+            "Kubernetes expands no variables here",
         ),
         (
             "stack.yaml",
@@ -184,9 +186,9 @@ def test_what_to_fix_must_be_said_and_lie_on_disk(repo: Repository) -> None:
         ("Dockerfile", "FROM a\nRUN API_TOKEN=§ make\n", "a RUN step takes secrets from"),
         ("vars.yml.j2", "password: \"{{ '§' | b64encode }}\"\n", "it is part of an expression"),
         ("main.tf", 'locals {\n  password = coalesce(var.a, "§")\n}\n', "part of an expression"),
-        ("vault.hcl", 'storage "a" {\n  password = "§"\n}\n', "what reads this file knows no"),
+        ("vault.hcl", 'storage "a" {\n  password = "§"\n}\n', "this file expands no variables"),
         ("run.sh", "sh -c 'DB_PASSWORD=§ run'\n", "single quotes"),
-        ("a.yaml", "a: [\npassword: §\n", "the structure of its file was not read"),
+        ("a.yaml", "a: [\npassword: §\n", "its file could not be parsed"),
         ("c.yaml", "# password: §\na: 1\n", "it is not in the value of a setting"),
     ],
 )
@@ -210,7 +212,7 @@ def test_what_cannot_name_a_value_stays_and_says_why(
         ("initContainers: [{command: [sh, -c, 'mysql --password=§']}]", "write $(NAME) here"),
         (
             "containers: [{livenessProbe: {exec: {command: [mysqladmin, --password=§]}}}]",
-            "Kubernetes expands nothing here",
+            "Kubernetes expands no variables here",
         ),
     ],
 )
@@ -341,7 +343,7 @@ def test_a_file_in_utf_16_stays(repo: Repository) -> None:
     text = filled("password: §\n")[0].encode("utf-16")
     (repo.root / "a.yaml").write_bytes(text)
     left = fix(repo, "--write")
-    assert (left.code, "its file is not in UTF-8" in left.out) == (1, True)
+    assert (left.code, "the file is not in UTF-8" in left.out) == (1, True)
     assert (repo.root / "a.yaml").read_bytes() == text
 
 
@@ -390,7 +392,7 @@ def test_a_name_that_holds_a_secret_or_terminal_commands_is_shown_harmlessly(
     done = fix(repo, "--write")
     assert "\x1b" not in done.out
     assert not shows_a_part(done.out, [token[4:]])
-    assert "its file's name holds a secret" in done.out
+    assert "the file's name contains a secret" in done.out
 
 
 def test_a_hostile_key_makes_a_harmless_name(repo: Repository) -> None:

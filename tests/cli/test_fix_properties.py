@@ -29,9 +29,9 @@ def observer(path: str) -> Callable[[bytes], Sequence[Finding]]:
     return observe
 
 
-def fixed(path: str, data: bytes) -> fixes.Fixed:
+def fixed(path: str, data: bytes) -> fixes.FixedFile:
     observe = observer(path)
-    return fixes.fix(path, data, observe(data), observe, fixes.Names())
+    return fixes.fix(path, data, observe(data), observe, fixes.VariableNames())
 
 
 WORDS = st.sampled_from("alpha beta gamma delta host port user name items notes list".split())
@@ -80,7 +80,7 @@ def without(tree: Any, secrets: Sequence[str]) -> Any:
 def fixed_text(path: str, text: str, secrets: Sequence[str]) -> str:
     """The text after its fix. All but the secrets, and quotes around them, is as before."""
     done = fixed(path, text.encode())
-    assert not done.left
+    assert not done.unfixed
     after = done.data.decode()
     value = "|".join(map(re.escape, secrets))
     kept = re.split(rf"[\"']?(?:{value})[\"']?", text)

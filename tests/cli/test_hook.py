@@ -144,7 +144,7 @@ class TestInstall:
     def test_outside_a_repository_it_says_so(self, keywatch: Keywatch, tmp_path: Path) -> None:
         done = keywatch("hook", "install", cwd=tmp_path)
         assert done.returncode == 2
-        assert b"in no git repository" in done.stderr
+        assert b"is not in a git repository" in done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.helpers import Keywatch, git, grow, leak, repository
+from tests.support.helpers import Keywatch, git, leak, repository, write_files
 from tests.support.repositories import allowed, password
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +47,7 @@ class Remote:
         hook.chmod(0o755)
 
     def commit(self, files: dict[str, str | bytes], *removed: str) -> str:
-        grow(self.root, files)
+        write_files(self.root, files)
         for name in removed:
             git(self.root, "rm", "-q", "--", name)
         git(self.root, "add", "-A")
@@ -85,7 +85,7 @@ class TestPreReceive:
         said = remote.push(code=1)
         assert "app.py:1:10" in said
         assert added[:12] in said
-        assert "git rebase -i" in said
+        assert "git commit --amend" in said
         assert "ghp_" + leak()[14:30] not in said
         heads = git(remote.server, "rev-parse", "main", "HEAD").split()
         assert added not in heads
@@ -96,7 +96,7 @@ class TestPreReceive:
         remote.guard()
         remote.commit({"app.py": leak()})
         remote.commit({}, "app.py")
-        assert "in history alone, revoke it" in remote.push(code=1)
+        assert "only in the history, revoke it" in remote.push(code=1)
 
     def test_what_the_server_has_already_is_not_looked_at_again(self, remote: Remote) -> None:
         remote.commit({"app.py": leak()})
@@ -175,7 +175,7 @@ class TestPreReceive:
         remote.push()
         remote.guard("--trust nowhere")
         remote.commit({"app.py": leak(9)})
-        assert "--trust nowhere names no commit here" in remote.push(code=1)
+        assert "--trust nowhere is not a commit of this repository" in remote.push(code=1)
 
     def test_an_allow_comment_in_the_push_has_no_say(self, remote: Remote) -> None:
         remote.guard()
@@ -188,7 +188,7 @@ class TestPreReceive:
         command = remote.folder / "bin" / "keywatch"
         hook = (
             f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-            "from scanner.inputs import revisions\n"
+            "from scanner.inputs.git import revisions\n"
             f"def wait(*_, **__):\n    {fast.replace('; ', '; ')}\n"
             "revisions.of_push = wait\n"
             "from scanner.cli import main\nsys.exit(main(sys.argv[1:]))\n"
@@ -196,7 +196,7 @@ class TestPreReceive:
         (remote.folder / "slow.py").write_text(hook)
         command.write_text(f'#!/bin/sh\nexec {sys.executable} {remote.folder}/slow.py "$@"\n')
         remote.commit({"app.py": "x = 1\n"})
-        assert "did not end within 1 seconds" in remote.push(code=1)
+        assert "did not finish within 1 seconds" in remote.push(code=1)
 
     def test_gitlab_shows_what_begins_with_its_mark(self, remote: Remote) -> None:
         remote.guard()
@@ -227,10 +227,10 @@ class TestPreReceive:
 
     def test_a_tag_of_a_blob_is_not_let_in_unread(self, remote: Remote) -> None:
         remote.guard()
-        grow(remote.root, {"x": leak()})
+        write_files(remote.root, {"x": leak()})
         oid = git(remote.root, "hash-object", "-w", "x").strip()
         git(remote.root, "tag", "blob", oid)
-        assert "is no commit" in remote.push("blob", code=1)
+        assert "is not a commit" in remote.push("blob", code=1)
 
     def test_it_takes_no_paths_and_wants_gits_own_lines(
         self, remote: Remote, keywatch: Keywatch
@@ -258,7 +258,7 @@ class TestPrePush:
             ["git", "push", "origin", "other"], cwd=remote.root, capture_output=True, check=False
         )
         assert done.returncode == 1
-        assert b"in history alone" in done.stdout + done.stderr
+        assert b"only in the history" in done.stdout + done.stderr
         assert b"old.py" not in done.stdout
 
     def test_a_branch_that_adds_nothing_goes_with_another_one(
@@ -341,7 +341,7 @@ class TestCommitMessage:
         assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
     def test_what_a_verbose_commit_shows_below_it_is_not_of_it(self, repo: Path) -> None:
-        grow(repo, {"app.py": leak()})
+        write_files(repo, {"app.py": leak()})
         git(repo, "add", "-A")
         editor = 'sh -c \'echo words | cat - "$1" > "$1.new"; mv "$1.new" "$1"\' -'
         done = self.commit(repo, "--verbose", GIT_EDITOR=editor)

@@ -8,8 +8,8 @@ import pytest
 
 from scanner.detect.checks.checks import CHECKS, Candidate
 from scanner.detect.rules.samples import expand
-from scanner.detect.values.assignments import is_name
-from scanner.detect.values.placeholders import stands_for_one
+from scanner.detect.values.assignments import reads_as_identifier
+from scanner.detect.values.placeholders import is_known_placeholder
 from scanner.model import Confidence
 
 TOKEN = expand("{base62:24}", 0)
@@ -112,7 +112,7 @@ def test_numbered_words_under_the_name_key_are_a_name(value: str) -> None:
 
 @pytest.mark.parametrize("template", ["{hex:32}", "{base62:24}", "{base64url:40}"])
 def test_machine_made_values_do_not_read_as_names(template: str) -> None:
-    assert sum(is_name(expand(template, seed)) for seed in range(1000)) <= 5
+    assert sum(reads_as_identifier(expand(template, seed)) for seed in range(1000)) <= 5
 
 
 def test_groups_of_letters_and_digits_are_a_serial_number_not_a_name() -> None:
@@ -148,9 +148,9 @@ def test_the_next_item_of_a_list_is_not_the_value_of_a_key() -> None:
     ],
 )
 def test_an_example_of_a_manual_and_signs_in_their_order_stand_for_a_secret(value: str) -> None:
-    assert stands_for_one(value)
+    assert is_known_placeholder(value)
 
 
 @pytest.mark.parametrize("value", ["987-654-123", "abcdfghi", "1357-2468"])
 def test_signs_out_of_order_do_not(value: str) -> None:
-    assert not stands_for_one(value)
+    assert not is_known_placeholder(value)

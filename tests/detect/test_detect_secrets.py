@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import random
 import subprocess
@@ -13,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from scanner.detect import detect_secrets
-from scanner.detect.detect_secrets import DetectSecretsSettings, library
-from scanner.detect.detect_secrets.found import Found
+from scanner.detect.detect_secrets import DetectSecretsSettings, filters, library
+from scanner.detect.detect_secrets.found import FoundSecret
 from scanner.detect.prefilter import matcher
 from tests.support import detect_secrets_samples as samples
 
@@ -50,7 +51,7 @@ def scan(
     settings: DetectSecretsSettings = SETTINGS,
     *,
     numbered: bool = True,
-) -> tuple[Found, ...]:
+) -> tuple[FoundSecret, ...]:
     hits = sorted((end, number) for number, end in engine.hits(data))
     ends, numbers = [end for end, _ in hits], [number for _, number in hits]
     return detect_secrets.scan(name, data, ends, settings, numbers if numbered else None)
@@ -126,8 +127,8 @@ def test_addresses_are_found_where_the_filter_that_wants_letters_is_off(
     (tmp_path / "a.py").write_text("".join(f"x = '{a}'\n" for a in addresses(300)))
     off = "detect_secrets.filters.heuristic.is_not_alphanumeric_string"
     expected = of_detect_secrets(tmp_path, "--disable-filter", off)
-    filters = tuple(part for part in SETTINGS.filters if part.name != off)
-    settings = SETTINGS._replace(filters=filters)
+    kept = tuple(each for each in SETTINGS.filters if each.name != off)
+    settings = SETTINGS._replace(filters=kept)
     assert {kind for _, kind, _ in expected} == {"Public IP (ipv4)"}
     assert ours(ready("hyperscan", settings), tmp_path, settings) == expected
     assert not ours(hyperscan, tmp_path)
@@ -357,3 +358,18 @@ def test_the_twin_of_a_keyword_pattern_finds_what_the_pattern_finds() -> None:
 def lines(rng: random.Random, count: int) -> Iterator[str]:
     for _ in range(count):
         yield samples.code_line(rng)
+
+
+def test_the_copied_patterns_of_filters_are_those_of_detect_secrets() -> None:
+    heuristic = library.module("filters.heuristic")
+    assert heuristic._get_indirect_reference_regex() == filters.INDIRECT_REFERENCE
+    assert heuristic._get_swagger_regex().pattern == r".*swagger.*"
+    allowlist = library.module("filters.allowlist")
+    assert list(filters.COMMENTS) == allowlist._get_comment_tuples()
+    assert allowlist._get_file_to_index_dict() == {"yaml": 0}
+
+
+@pytest.mark.parametrize("name", sorted(filters.ARGUMENTS))
+def test_filters_take_the_arguments_that_they_are_given(name: str) -> None:
+    parameters = inspect.signature(library.filter_function(name)).parameters
+    assert tuple(parameters) == filters.ARGUMENTS[name]

@@ -12,7 +12,7 @@ import pytest
 
 from scanner.detect.detect_secrets import library
 from scanner.detect.detect_secrets.ini import ini_lines
-from scanner.detect.detect_secrets.yaml_lines import Lines, transformed, yaml_lines
+from scanner.detect.detect_secrets.yaml_lines import YamlLines, transformed, yaml_lines
 from scanner.detect.detect_secrets.yaml_texts import DoubtError, InvalidError, texts
 
 CRASHED = object()
@@ -143,7 +143,7 @@ class Writer:
         return "{" + ", ".join(f"{key}: {self.choice(*values)}" for key in "abd") + "}"
 
 
-def of_library(name: str, transformer: str, text: str) -> Any:
+def lines_of_library(name: str, transformer: str, text: str) -> Any:
     """Its lines; None where it refuses the text."""
     file = io.StringIO(text)
     file.name = "a"
@@ -165,7 +165,7 @@ def own_lines(text: str) -> Any:
     return list_of(lines)
 
 
-def list_of(lines: Lines) -> list[str]:
+def list_of(lines: YamlLines) -> list[str]:
     return [lines[index] for index in range(len(lines))]
 
 
@@ -183,7 +183,7 @@ def test_yaml_is_read_as_the_library_reads_it(make: Callable[[Writer], str], cou
         except DoubtError:
             seen["doubt"] += 1
             continue
-        expected = of_library("yaml", "YAMLTransformer", text)
+        expected = lines_of_library("yaml", "YAMLTransformer", text)
         if expected is not CRASHED:
             assert own == expected, text
             seen["lines" if own else "none"] += 1
@@ -194,7 +194,7 @@ def test_where_only_the_library_knows_it_is_asked() -> None:
     asked = 0
     for seed in range(1500):
         text = Writer(seed).document()
-        expected = of_library("yaml", "YAMLTransformer", text)
+        expected = lines_of_library("yaml", "YAMLTransformer", text)
         try:
             texts(text)
         except DoubtError:
@@ -241,18 +241,18 @@ def ini_text(rng: random.Random) -> str:
     return "\n".join(lines) + rng.choice(["", "\n"])
 
 
-@pytest.mark.parametrize("headless", [False, True])
-def test_ini_is_read_as_the_library_reads_it(*, headless: bool) -> None:
+@pytest.mark.parametrize("sectionless", [False, True])
+def test_ini_is_read_as_the_library_reads_it(*, sectionless: bool) -> None:
     allowlist = library.module("filters.allowlist")
     pragmas = [allowlist.get_allowlist_regexes((mark, ""), nextline=True) for mark in "#;"]
-    name = "EagerConfigFileTransformer" if headless else "ConfigFileTransformer"
+    name = "EagerConfigFileTransformer" if sectionless else "ConfigFileTransformer"
     rng = random.Random(11)
     read = 0
     for _ in range(6000):
         text = ini_text(rng)
         own = ini_lines(
-            text, lambda line: any(one.search(line) for one in pragmas), headless=headless
+            text, lambda line: any(one.search(line) for one in pragmas), sectionless=sectionless
         )
-        assert own == of_library("config", name, text), text
+        assert own == lines_of_library("config", name, text), text
         read += bool(own)
     assert read > 1000

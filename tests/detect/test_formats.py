@@ -11,7 +11,7 @@ import pytest
 
 from bench import formats
 from bench.published import Format, Published
-from docs.coverage import CHECKSUMS
+from scanner.detect.checks.checks import CHECKSUMS
 from scanner.detect.rules import samples
 from tests.support.helpers import Keywatch
 

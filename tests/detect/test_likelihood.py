@@ -12,8 +12,8 @@ from scanner.detect.rules import rulebook
 from scanner.detect.rules.samples import expand
 from scanner.detect.values import features, likelihood
 from scanner.detect.values.features import Case
-from scanner.detect.values.file_role import place_of
-from scanner.detect.values.placeholders import stands_for_one
+from scanner.detect.values.file_role import role_of
+from scanner.detect.values.placeholders import is_known_placeholder
 from scanner.model import Confidence, Finding
 from tests.support.helpers import Keywatch, detector, scan
 
@@ -80,12 +80,12 @@ def test_every_weight_is_of_a_feature_and_small_enough_to_print() -> None:
     "value", ["changeme", "<password>", "xxxxxxxx", "your-api-key", "__TOKEN__", "sk_live_"]
 )
 def test_a_placeholder_stands_for_a_secret(value: str) -> None:
-    assert stands_for_one(value)
+    assert is_known_placeholder(value)
 
 
 @pytest.mark.parametrize("value", ["sunshine", "admin123", "P@ssw0rd!", "letmein"])
 def test_a_weak_password_is_no_placeholder(value: str) -> None:
-    assert not stands_for_one(value)
+    assert not is_known_placeholder(value)
 
 
 def test_a_placeholder_is_a_note_and_fails_nothing(keywatch: Keywatch, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_published_example_is_a_note(keywatch: Keywatch, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("path", "place"),
+    ("path", "role"),
     [
         ("src/app.py", "other"),
         ("tests/test_app.py", "test"),
@@ -116,8 +116,8 @@ def test_a_published_example_is_a_note(keywatch: Keywatch, tmp_path: Path) -> No
         ("src/contest.py", "other"),
     ],
 )
-def test_a_path_says_what_a_file_is_for(path: str, place: str) -> None:
-    assert place_of(path) == place
+def test_a_path_says_what_a_file_is_for(path: str, role: str) -> None:
+    assert role_of(path) == role
 
 
 def test_a_test_lowers_the_confidence_of_a_shape_and_not_of_a_checksum() -> None:
@@ -132,4 +132,4 @@ def test_a_test_lowers_the_confidence_of_a_shape_and_not_of_a_checksum() -> None
 def test_a_model_weighs_only_what_a_name_or_a_place_calls_a_secret() -> None:
     from scanner.detect.checks.checks import CHECKS
 
-    assert set(CHECKS) >= likelihood.WEIGHED
+    assert set(CHECKS) >= likelihood.WEIGHED_CHECKS

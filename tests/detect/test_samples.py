@@ -40,9 +40,9 @@ def test_a_template_becomes_text_of_its_shape(template: str, shape: str) -> None
         ("key=}", "position 5"),
         ("key={hexx:32}", "unknown field 'hexx' at position 5"),
         ("key={hex}", "position 5 is not a length"),
-        ("key={hex:0}", "position 5 is not a range"),
-        ("key={hex:9-3}", "position 5 is not a range"),
-        ("key={azure:NOPE}", "position 5 knows no 'NOPE'"),
+        ("key={hex:0}", "position 5 is not a valid range"),
+        ("key={hex:9-3}", "position 5 is not a valid range"),
+        ("key={azure:NOPE}", "unknown argument 'NOPE' of 'azure' at position 5"),
     ],
 )
 def test_a_malformed_template_is_an_error_that_names_the_position(template: str, said: str) -> None:

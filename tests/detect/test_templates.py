@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.detect.values.config_values import flaw, is_sensitive, trimmed
-from scanner.detect.values.templates import Judged, Verdict, judge
+from scanner.detect.values.config_values import find_flaw, is_sensitive, trimmed
+from scanner.detect.values.templates import Judgement, Verdict, judge
 from tests.support import helpers
 
 VALUE = "".join(random.Random(3).choices(string.ascii_lowercase, k=9)) + "47"
@@ -272,8 +272,8 @@ def test_the_place_of_a_value_decides(file: str, rule: str, text: str, rules_of:
 
 @pytest.mark.parametrize("value", ["changeme", "${V:-changeme}", "<password>", "xxxxxxxx"])
 def test_a_placeholder_is_less_severe_and_no_pass(value: str, rules_of: Any) -> None:
-    severe = flaw("DB_PASSWORD", VALUE, sensitive=True)
-    found = flaw("DB_PASSWORD", value, sensitive=True)
+    severe = find_flaw("DB_PASSWORD", VALUE, sensitive=True)
+    found = find_flaw("DB_PASSWORD", value, sensitive=True)
     assert severe is not None
     if found is None:
         assert judge(value).verdict is Verdict.PLACEHOLDER
@@ -294,7 +294,7 @@ TEXTS = st.one_of(
 )
 
 
-def _holds(found: Judged, value: str) -> bool:
+def _holds(found: Judgement, value: str) -> bool:
     return 0 <= found.start <= found.end <= len(value)
 
 
@@ -305,7 +305,7 @@ def test_any_text_has_a_verdict_about_a_part_of_it(value: str, broken: bool) -> 
 
 @given(TEXTS)
 def test_what_keeps_a_setting_from_being_templated_lies_within_its_value(value: str) -> None:
-    found = flaw("db_password", value, sensitive=True, vague=True)
+    found = find_flaw("db_password", value, sensitive=True, vague=True)
     assert found is None or 0 <= found.start <= found.end <= len(value)
 
 
@@ -320,7 +320,7 @@ ENDLESS = [
 def test_a_hostile_value_takes_little_time(text: str) -> None:
     start = time.process_time()
     assert _holds(judge(text), text)
-    flaw("db_password", text, sensitive=True, vague=True)
+    find_flaw("db_password", text, sensitive=True, vague=True)
     is_sensitive(text)
     trimmed(text.encode(), b'"')
     trimmed(text.encode(), b"=")

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.detect.structure import Leaf, file_kind, structures
 from scanner.detect.structure.yaml_excerpt import excerpt
+from tests.support.calls import watched
 
 excerpt_module = import_module(
     "scanner.detect.structure.yaml_excerpt"
@@ -31,14 +31,14 @@ VALUES = st.recursive(
 )
 
 
-def leaves(data: bytes, *zones: tuple[int, int]) -> Iterator[tuple[int, Leaf]]:
-    """The values, with the number of their document."""
-    for number, each in enumerate(structures(KIND, data, zones)):
-        yield from ((number, leaf) for leaf in each.leaves if each.is_looked_at(leaf))
+def leaves(data: bytes, *ranges: tuple[int, int]) -> Iterator[tuple[int, Leaf]]:
+    """Yield the values, each with the number of its document."""
+    for number, each in enumerate(structures(KIND, data, ranges)):
+        yield from ((number, leaf) for leaf in each.leaves if each.is_in_range(leaf))
 
 
-def in_zone(data: bytes, leaf: Leaf) -> tuple[int, int]:
-    """The whole lines of a value, as an engine asks for them."""
+def whole_lines(data: bytes, leaf: Leaf) -> tuple[int, int]:
+    """Return the range of the whole lines of a value, as the engine requests it."""
     start = data.rfind(b"\n", 0, leaf.start) + 1
     end = data.find(b"\n", leaf.end)
     return start, len(data) if end < 0 else end
@@ -56,7 +56,9 @@ def test_a_value_read_around_its_line_is_the_one_of_the_whole_file(
     if not every:
         return
     _, leaf = data.draw(st.sampled_from(every))
-    near = [found for found in leaves(text, in_zone(text, leaf)) if found[1].start == leaf.start]
+    near = [
+        found for found in leaves(text, whole_lines(text, leaf)) if found[1].start == leaf.start
+    ]
     assert [one._replace(path=keys(one)) for _, one in near] == [leaf._replace(path=keys(leaf))]
 
 
@@ -84,37 +86,28 @@ def test_what_leads_to_a_line_is_kept_whatever_others_are_asked_for(
     text = "\n".join(lines).encode()
     ends = [len("\n".join(lines[: n + 1])) for n in range(len(lines))]
     wanted = data.draw(st.sets(st.integers(0, len(lines) - 1), min_size=1))
-    zones = [(ends[n] - len(lines[n]), ends[n]) for n in sorted(wanted)]
-    alone = set[int]().union(*(kept(text, [zone]) for zone in zones))
-    assert kept(text, zones) == alone
+    ranges = [(ends[n] - len(lines[n]), ends[n]) for n in sorted(wanted)]
+    alone = set[int]().union(*(kept(text, [each]) for each in ranges))
+    assert kept(text, ranges) == alone
 
 
-def kept(text: bytes, zones: list[tuple[int, int]]) -> set[int]:
-    """Where the lines begin, in the file, that an excerpt holds."""
-    some = excerpt(text, zones)
+def kept(text: bytes, ranges: list[tuple[int, int]]) -> set[int]:
+    """Return the offsets in the file of the lines that an excerpt holds."""
+    some = excerpt(text, ranges)
     found = set()
-    for start, end, origin in zip(
-        some.starts, [*some.starts[1:], len(some.data)], some.origins, strict=True
-    ):
+    ends = [*some.starts[1:], len(some.data)] if some.starts else []
+    for start, end, origin in zip(some.starts, ends, some.origins, strict=True):
         piece = some.data[start : end - 1]
         found |= {origin} | {origin + n + 1 for n, byte in enumerate(piece) if byte == 10}
     return found
 
 
-def test_a_long_list_is_gone_through_once_for_all_its_lines(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked: list[int] = []
-    measure = excerpt_module._indent
-
-    def indent(data: bytes, at: int) -> tuple[int, bool, bool]:
-        asked.append(at)
-        found: tuple[int, bool, bool] = measure(data, at)
-        return found
-
-    monkeypatch.setattr(excerpt_module, "_indent", indent)
+def test_a_long_list_is_read_only_once_for_all_its_lines() -> None:
+    calls: list[object] = []
     items = 500
     text = b"rules:\n" + b"  - id: x\n    named: y\n    z: 1\n" * items
     starts = [n for n in range(len(text)) if text.startswith(b"    named", n)]
-    excerpt(text, [(at, text.index(b"\n", at)) for at in starts])
-    assert len(asked) < 10 * items
+    ranges = [(at, text.index(b"\n", at)) for at in starts]
+    with watched(excerpt_module._indent, calls.append):
+        excerpt(text, ranges)
+    assert items < len(calls) < 10 * items

@@ -526,7 +526,7 @@ class TestExclude:
         write(repo, "sub/b.py", leak())
         seen = scan(keywatch, *named, "--exclude", "**", cwd=repo)
         assert (seen.code, seen.report) == (2, None)
-        assert "everything that was named is excluded" in seen.err
+        assert "every file that you named is excluded" in seen.err
         write(repo, "keywatch.yaml", "version: 1\nscan: {exclude: ['a.py', 'sub']}\n")
         assert scan(keywatch, *named, cwd=repo).code == (0 if named == (".",) else 2)
 
@@ -617,6 +617,38 @@ class TestEncodings:
         write(repo, "a.txt", b"\xff\xfe" + leak().encode("utf-16-le") + b"x")
         assert scan(keywatch, cwd=repo).places == [("a.txt", 1, 10)]
 
+    @pytest.mark.parametrize("bom", [b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0"])
+    def test_a_wrong_byte_order_mark_hides_nothing(
+        self, keywatch: Keywatch, repo: Path, bom: bytes
+    ) -> None:
+        stage(repo, "deploy.sh", bom + b"\n" + leak().encode() + "é\n".encode() + leak(8).encode())
+        for more in ((), ("--staged",)):
+            lines = [line for _, line, _ in scan(keywatch, *more, cwd=repo).places]
+            assert lines == [2, 4]
+
+    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+    def test_text_that_changes_its_encoding_hides_nothing(
+        self, keywatch: Keywatch, repo: Path, encoding: str
+    ) -> None:
+        wide = "# пароль and 日本 words\n" * 4000
+        data = (wide + leak()).encode(encoding) + leak(8).encode()
+        write(repo, "a.sh", data)
+        narrow = wide.encode() + leak().encode() + leak(8).encode(encoding)
+        write(repo, "b.sh", narrow + wide.encode() * 9)
+        stage(repo, "c.sh", narrow)
+        for more, paths in (((), ["a.sh", "b.sh", "c.sh"]), (("--staged",), ["c.sh"])):
+            found = [path for path, *_ in scan(keywatch, *more, cwd=repo).places]
+            assert found == sorted([*paths, *paths])
+
+    @pytest.mark.parametrize("text", [leak(), "#!/bin/sh\n" + leak()])
+    def test_a_zero_byte_does_not_make_a_script_binary(
+        self, keywatch: Keywatch, repo: Path, text: str
+    ) -> None:
+        write(repo, "a", b"\0" + (text * 3).encode())
+        write(repo, "b", text.encode() + b"\0" * (text.count("#!") * 20 + 1))
+        seen = scan(keywatch, cwd=repo)
+        assert (seen.skips, {path for path, *_ in seen.places}) == ([], {"a", "b"})
+
     @pytest.mark.parametrize("end", ["\n", "\r\n"])
     def test_lines_end_as_their_file_says(self, keywatch: Keywatch, repo: Path, end: str) -> None:
         write(repo, "a.txt", end.join(["one", "two", leak().strip(), "four"]))
@@ -682,7 +714,7 @@ class TestSelection:
         (repo / "empty").mkdir()
         seen = scan(keywatch, *more, "empty", cwd=repo)
         assert seen.code == 2
-        assert "empty holds no file to scan" in seen.err
+        assert "empty contains no file to scan" in seen.err
 
     def test_a_folder_outside_git_without_a_file_is_an_error(
         self, keywatch: Keywatch, tmp_path: Path

@@ -16,7 +16,7 @@ from scanner.configuration import repository
 from scanner.detect.rules import rulebook
 from scanner.errors import ConfigError
 from scanner.policy.declarations import model, secret_ids
-from scanner.policy.declarations.model import Declared, SecretClass
+from scanner.policy.declarations.model import DeclaredSecret, SecretClass
 
 DAY, HOUR, MINUTE = 86_400, 3_600, 60
 SCHEMA = Path(document.rules_folder()) / "schema" / "keywatch.schema.json"
@@ -24,7 +24,7 @@ DURATION = json.loads(SCHEMA.read_text())["$defs"]["duration"]["pattern"]
 COUNTS = st.none() | st.integers(0, 99_999)
 
 
-def declared(text: str) -> Declared:
+def declared(text: str) -> DeclaredSecret:
     (one,) = repository.declared_secrets(text.encode(), "x.yaml")
     return one
 
@@ -227,9 +227,9 @@ def fits_by_trying(glob: list[str], name: list[str]) -> bool:
 
 @given(glob=GLOBS, name=NAMES)
 def test_a_glob_fits_what_trying_every_way_finds(glob: list[str], name: list[str]) -> None:
-    assert secret_ids.fits(secret_ids.runs(glob), name) is fits_by_trying(glob, name)
+    assert secret_ids.fits(secret_ids.compile_glob(glob), name) is fits_by_trying(glob, name)
 
 
 def test_a_glob_of_many_wildcards_takes_no_time_for_it() -> None:
-    glob = secret_ids.runs(["**", "a"] * 200 + ["b"])
+    glob = secret_ids.compile_glob(["**", "a"] * 200 + ["b"])
     assert not secret_ids.fits(glob, ["a"] * 400)

@@ -16,7 +16,7 @@ from scanner.configuration import repository
 from scanner.model import Severity
 from scanner.policy.declarations.model import Match, SecretClass, SecretEntry
 from scanner.policy.live import rotation_age, rules
-from scanner.policy.live.rotation_age import Condition, Judged, Verdict
+from scanner.policy.live.rotation_age import Condition, JudgedSecret, Verdict
 from scanner.records import ENDLESS, Dated, Record, Rotation, Strength
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -42,13 +42,13 @@ def known(seconds: float) -> Dated:
     return Dated(earliest=ago(seconds), latest=ago(seconds), field="created_time")
 
 
-def judged(wanted: SecretClass | str = "api-key", **record: Any) -> Judged:
+def judged(wanted: SecretClass | str = "api-key", **record: Any) -> JudgedSecret:
     secret_class = CLASSES[wanted] if isinstance(wanted, str) else wanted
     one = Record(id="vault://prod/-/secret/app/api-keys", kind="kv-v2", **record)
     return rotation_age.judge(one, Match(entry=ENTRY, secret_class=secret_class), NOW)
 
 
-def conditions(one: Judged) -> list[Condition]:
+def conditions(one: JudgedSecret) -> list[Condition]:
     return [seen.condition for seen in one.conditions]
 
 

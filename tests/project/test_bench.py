@@ -211,7 +211,7 @@ def test_the_slower_of_both_hooks_is_judged_and_detect_secrets_where_it_has_work
         "detect-secrets-hook": took(0.3),
     }
     clean, candidate = (hook.judge(case, series) for case in (hook.CASES[0], hook.CASES[2]))
-    assert (clean.row()[1], clean.limit) == ("0.500", 0.75)
+    assert (clean.row()[1], clean.limit) == ("0.500", 0.85)
     assert (candidate.row()[1], candidate.limit) == ("0.100", 1.0)
     failed = hook.judge(hook.CASES[0], series | {"keywatch": took(0.001, good=False)})
     assert not failed.met

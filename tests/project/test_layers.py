@@ -23,7 +23,7 @@ GROUND = {"scanner"} | {
     f"scanner.{name}"
     for name in (
         *("errors", "model", "records", "fingerprints", "document", "cache", "globs", "pool"),
-        *("files", "processes"),
+        *("files", "file_types", "processes"),
     )
 }
 COLUMNS = ("inputs", "detect", "inventory", "policy", "report")
@@ -40,6 +40,8 @@ USE_CASES: dict[str, set[str]] = {
     "audit": {"repository"},
     "access": {"audit", "repository"},
     "doctor": {"audit", "repository", "scan"},
+    # It asks the stores of the operator config what they log.
+    "trail": {"audit", "repository"},
 }
 MAY_ALSO_IMPORT = {
     "configuration": {"policy"},
@@ -55,7 +57,7 @@ THIRD_PARTY = {
     "_sha2": ("scanner.fingerprints",),  # of Python 3.12
     "azure": ("scanner.inventory.azure",),
     "backports": ("scanner.inputs.archives.compression",),
-    "boto3": ("scanner.inventory.aws.access",),
+    "boto3": ("scanner.inventory.aws.accounts",),
     "botocore": ("scanner.inventory.aws",),
     "compression": ("scanner.inputs.archives.compression",),  # of Python 3.14
     "cronsim": ("scanner.inventory.vault.engines",),
@@ -65,7 +67,8 @@ THIRD_PARTY = {
     "hyperscan": ("scanner.detect.prefilter.matcher",),
     "isodate": ("scanner.inventory.azure.rotation",),
     "jsonschema": ("scanner.document",),
-    "kubernetes": ("scanner.inventory.kubernetes.http", "scanner.inventory.kubernetes.login"),
+    "kubernetes": ("scanner.inventory.kubernetes.api", "scanner.inventory.kubernetes.login"),
+    "msgspec": ("scanner.trail",),
     "platformdirs": ("scanner.cache",),
     "pygit2": ("scanner.inputs.git.packs",),
     "re2": (
@@ -74,9 +77,10 @@ THIRD_PARTY = {
         "scanner.detect.detect_secrets.linear_regex",
     ),
     "rich": ("scanner.report.terminal.page",),
+    "sigma": ("scanner.trail.analysis", "scanner.trail.sigma"),
     "tree_sitter": ("scanner.detect.structure.hcl_reader", "scanner.policy.access.hcl"),
     "tree_sitter_hcl": ("scanner.detect.structure.hcl_reader", "scanner.policy.access.hcl"),
-    "urllib3": ("scanner.inventory.kubernetes.http", "scanner.inventory.vault.http"),
+    "urllib3": ("scanner.inventory.http", "scanner.inventory.vault.api"),
     **{
         f"types_boto3_{name}": ("scanner.inventory.aws",)
         for name in ("iam", "kms", "secretsmanager", "ssm", "sts")

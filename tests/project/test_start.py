@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from scanner.detect.detect_secrets import DetectSecretsSettings, default_settings, empty_document
-from scanner.detect.detect_secrets.settings import EXCLUDE_LINE, Part, dumped, loaded
+from scanner.detect.detect_secrets.settings import EXCLUDE_LINE, Component, dumped, loaded
 from tests.support.archives import zipped
 from tests.support.helpers import Keywatch
 from tests.support.repositories import Repository, password
@@ -127,7 +127,7 @@ def test_a_baseline_that_switches_something_off_counts_at_once(repo: Repository)
 
 
 def test_settings_are_the_same_when_they_come_from_the_cache() -> None:
-    patterns = Part(EXCLUDE_LINE, (("pattern", ("one", "two")),))
+    patterns = Component(EXCLUDE_LINE, (("pattern", ("one", "two")),))
     settings = DetectSecretsSettings(default_settings().plugins, (patterns,), ".secrets.baseline")
     assert loaded(dumped(settings)) == settings
 

@@ -335,7 +335,7 @@ def test_what_was_carried_forward_twice_keeps_the_time_when_it_was_seen() -> Non
     ],
 )
 def test_what_is_no_sarif_log_of_keywatch_is_named(data: bytes) -> None:
-    with pytest.raises(ConfigError, match=r"old\.sarif is no SARIF log of keywatch"):
+    with pytest.raises(ConfigError, match=r"old\.sarif is not a SARIF log of keywatch"):
         carried_forward.findings(data, "old.sarif")
 
 

@@ -18,7 +18,7 @@ from tests.report.test_report_hostile import NAMES
 from tests.report.test_report_hostile import context as hostile_context
 from tests.report.test_report_hostile import outcome as hostile_outcome
 from tests.support import live_values
-from tests.support.helpers import NOW, Keywatch, grow, leak, repository
+from tests.support.helpers import NOW, Keywatch, leak, repository, write_files
 from tests.support.report_values import context, eventful, finding, outcome
 
 GONE = Appearance("5e" * 20, "Ann <ann@example.org>", "2026-11-20T08:00:00+01:00", present=False)
@@ -113,7 +113,7 @@ def _all() -> Outcome:
     ],
 )
 def test_a_report_that_was_changed_is_refused(data: bytes) -> None:
-    with pytest.raises(ConfigError, match=r"run\.json is no whole report of keywatch"):
+    with pytest.raises(ConfigError, match=r"run\.json is not a complete report of keywatch"):
         saved.read(data, "run.json")
 
 
@@ -132,14 +132,14 @@ def test_a_report_that_was_changed_is_refused(data: bytes) -> None:
     ],
 )
 def test_what_is_no_report_of_keywatch_is_named(data: bytes) -> None:
-    with pytest.raises(ConfigError, match=r"run\.json is no JSON report of keywatch"):
+    with pytest.raises(ConfigError, match=r"run\.json is not a JSON report of keywatch"):
         saved.read(data, "run.json")
 
 
 @pytest.mark.parametrize("length", [0, 1, 1000])
 def test_a_report_that_was_cut_short_is_named_with_its_line(length: int) -> None:
     data = render("json", eventful(), context()).encode()[:length]
-    with pytest.raises(ConfigError, match=r"is no JSON, or was cut short") as caught:
+    with pytest.raises(ConfigError, match=r"is not JSON, or was cut off") as caught:
         saved.read(data, "run.json")
     assert caught.value.where.startswith("run.json:")
 
@@ -156,7 +156,7 @@ def scanned(tmp_path_factory: pytest.TempPathFactory, keywatch: Keywatch) -> Pat
     root = tmp_path_factory.mktemp("saved")
     repo = repository(root / "repo")
     allowed = '# keywatch{} allow github-personal-access-token reason="a sample" owner=@qa until='
-    grow(
+    write_files(
         repo,
         {"api/a.py": leak(1), "b.py": leak(2).rstrip() + f"  {allowed.format(':')}2027-01-31\n"},
     )
@@ -189,7 +189,7 @@ def test_what_cannot_be_read_or_written_has_its_own_exit_code(
 ) -> None:
     bad = keywatch("report", "sarif", cwd=scanned)
     assert bad.returncode == 2
-    assert b"sarif is no JSON report of keywatch" in bad.stderr
+    assert b"sarif is not a JSON report of keywatch" in bad.stderr
     absent = keywatch("report", "absent.json", cwd=scanned)
     assert (absent.returncode, absent.stdout) == (2, b"")
     assert b"absent.json cannot be read" in absent.stderr

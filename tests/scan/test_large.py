@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from scanner.detect import detect_secrets
-from scanner.detect.detect_secrets.limits import MOST_LINES, MOST_OPTIONS, MOST_VALUES, Split
+from scanner.detect.detect_secrets.limits import MAX_LINES, MAX_OPTIONS, MAX_VALUES, SplitLines
 from tests.support.helpers import Keywatch, scan
 from tests.support.repositories import password
 
 SETTINGS = detect_secrets.default_settings()
-VALUES = "".join(f"k{n}: some words\n" for n in range(MOST_VALUES + 1))
-OPTIONS = "[part]\n" + "".join(f"k{n} = some words\n" for n in range(MOST_OPTIONS))
-BREAKS = "x\r" * (MOST_LINES + 1)
+VALUES = "".join(f"k{n}: some words\n" for n in range(MAX_VALUES + 1))
+OPTIONS = "[part]\n" + "".join(f"k{n} = some words\n" for n in range(MAX_OPTIONS))
+BREAKS = "x\r" * (MAX_LINES + 1)
 LARGE = {
     "values.yaml": VALUES,
-    "flow.yaml": "x: [" + "a, " * (MOST_VALUES + 1) + "]\n",
+    "flow.yaml": "x: [" + "a, " * (MAX_VALUES + 1) + "]\n",
     "options.ini": OPTIONS,
     "breaks.txt": BREAKS,
 }
@@ -51,5 +51,5 @@ def test_a_large_file_is_read_once_and_beside_no_other(keywatch: Keywatch, tmp_p
 
 @pytest.mark.parametrize("text", ["", "a", "\n", "a\nb", "a\n\nb\n", "é\n\U0001f600\n"])
 def test_a_split_text_has_the_lines_that_str_split_gives(text: str) -> None:
-    lines = Split(text)
+    lines = SplitLines(text)
     assert [lines[index] for index in range(len(lines))] == text.split("\n")

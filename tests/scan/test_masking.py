@@ -94,7 +94,7 @@ def test_a_reason_with_a_secret_is_refused(repo: Repository) -> None:
     terms = ("--owner", "@t", "--until", "2099-01-01")
     result = repo.keywatch("allow", "0123456789ab", "--reason", f"was {TOKEN}", *terms)
     assert result.code == 2
-    assert "--reason holds a secret" in result.err
+    assert "--reason contains a secret" in result.err
     assert TOKEN[4:] not in result.err
 
 

@@ -1,9 +1,9 @@
-"""Detection: Microsoft's identifiable keys, checked offline and made up for tests.
+"""Detect: check Microsoft's identifiable keys offline, and generate them for tests.
 
 Format and seeds: https://github.com/microsoft/security-utilities (IdentifiableSecrets.cs,
-IdentifiableMetadata.cs, CommonAnnotatedKey.cs), seen 2026-11-24. A key of n bytes is random data,
-a signature of four base64 characters, and the Marvin32 hash of all before it in its last four
-bytes; the seed tells the kind of key.
+IdentifiableMetadata.cs, CommonAnnotatedKey.cs), read 2026-11-24. A key consists of random data, a
+signature of four base64 characters, and in the last four bytes the Marvin32 hash of the rest. The
+seed of the hash depends on the kind of key.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TO_URL = bytes.maketrans(b"+/", b"-_")
 _SEND_LISTEN_MANAGE = (b"Send0000", b"Listen00", b"Manage00")
 _CLIENT_ALPHABET = ascii_lowercase + ascii_uppercase + "1234567890" + ".-_~"
 _DEVOPS_SEEDS = (0xE0B9692D, 0x1019F92E)
-# Where the checksum's bytes lie in the 32 bytes of a DevOps token, its lowest byte first.
+# The offsets of the checksum's bytes in the 32 bytes of a DevOps token, lowest byte first.
 _DEVOPS_CHECKSUM_PLACES = (22, 8, 7, 2)
 
 
@@ -38,7 +38,7 @@ class _Format(NamedTuple):
     seeds: tuple[bytes, ...]
 
 
-# By the four characters of the signature. A seed is eight letters, read as a big-endian number.
+# By the signature. A seed is eight characters, read as a big-endian number.
 _FORMATS: Mapping[bytes, _Format] = {
     b"+ASt": _Format(64, (b"Default0",)),
     b"ACDb": _Format(64, (b"MastRO00", b"MastRW00")),
@@ -58,7 +58,7 @@ _ANNOTATED_SEED = int.from_bytes(b"Default0", "big")
 
 
 def is_key(text: bytes) -> bool:
-    """Whether a base64 key (either alphabet) bears the checksum of its signature's service."""
+    """Does a base64 key (either alphabet) have the checksum of its signature's service?"""
     data = from_base64(text)
     signature = text.rstrip(b"=")[-10:-6].translate(TO_STANDARD)
     form = _FORMATS.get(signature)
@@ -69,19 +69,19 @@ def is_key(text: bytes) -> bool:
 
 
 def is_annotated_key(text: bytes) -> bool:
-    """Whether a common annotated key of 84 characters bears its own checksum."""
+    """Does a common annotated key of 84 characters have a valid checksum?"""
     body, checksum = text[:80], text[80:84].decode("ascii")
     return checksum == _annotated_checksum(body)
 
 
 def is_client_secret(text: bytes) -> bool:
-    """Whether an Entra ID client secret (`8Q~`) bears its own checksum."""
+    """Does an Entra ID client secret (`8Q~`) have a valid checksum?"""
     secret = text.decode("ascii")
     return with_client_checksum(secret[:-3]) == secret
 
 
 def is_devops_token(text: bytes) -> bool:
-    """Whether an Azure DevOps token of 52 base32 characters bears its own checksum."""
+    """Does an Azure DevOps token of 52 base32 characters have a valid checksum?"""
     number = 0
     for char in text.decode("ascii"):
         number = number << 5 | BASE32_LOWER.index(char)
@@ -91,7 +91,7 @@ def is_devops_token(text: bytes) -> bool:
 
 
 def make_key(signature: str, random_bytes: RandomBytes) -> str:
-    """A made-up key of the service with this signature. KeyError for an unknown one."""
+    """Return a made-up key with this signature. Raises KeyError for an unknown signature."""
     form = _FORMATS[signature.encode("ascii")]
     spare = (form.size - 7) * 8 % 6  # bits of the random part in the signature's first byte
     head = random_bytes(form.size - 8)
@@ -104,17 +104,17 @@ def make_key(signature: str, random_bytes: RandomBytes) -> str:
 
 
 def make_annotated_key(signature: str, random_bytes: RandomBytes) -> str:
-    """A made-up common annotated key of the service with this signature."""
+    """Return a made-up common annotated key with this signature."""
     while True:
         random_part = "".join(BASE62[byte % 62] for byte in random_bytes(52))
         body = f"{random_part}JQQJ99AKACAAAAAAAAAAAAAA{signature}"
         checksum = _annotated_checksum(body.encode("ascii"))
-        if checksum.isalnum():  # as the issuer does: a key with "+" or "/" is thrown away
+        if checksum.isalnum():  # the issuer, too, discards a key with "+" or "/"
             return body + checksum
 
 
 def make_devops_token(random_bytes: RandomBytes) -> str:
-    """A made-up Azure DevOps token of 52 characters."""
+    """Return a made-up Azure DevOps token of 52 characters."""
     data = bytearray(random_bytes(32))
     checksum = (_devops_crc(bytes(data)) ^ _DEVOPS_SEEDS[0]).to_bytes(4, "little")
     for at, byte in zip(_DEVOPS_CHECKSUM_PLACES, checksum, strict=True):
@@ -124,7 +124,7 @@ def make_devops_token(random_bytes: RandomBytes) -> str:
 
 
 def with_client_checksum(text: str) -> str:
-    """An Entra ID client secret with the three characters of its checksum put behind it."""
+    """Return an Entra ID client secret with the three characters of its checksum appended."""
     checksum = marvin32(text.encode("latin-1"), int.from_bytes(b"AadPwd00", "big"))
     return text + in_base(_CLIENT_ALPHABET, checksum)[:3]
 

@@ -1,7 +1,7 @@
-"""Detection: offline checks of what a pattern found, by the name that a rule's `check` gives.
+"""Detect: the offline checks that a rule's `check` names.
 
-A check knows what an issuer's format promises (a checksum, a decodable part, a whole frame) and
-refuses what does not keep it. None of them parses a key or asks anyone.
+A check rejects a match that does not have the issuer's format: a checksum, a decodable part or a
+complete PEM block. No check parses a key or uses the network.
 """
 
 from __future__ import annotations
@@ -34,24 +34,28 @@ from scanner.model import Confidence
 __all__ = ["CHECKS", "Candidate", "Check"]
 
 _ENCODED_JSON = re.compile(rb"eyJ[0-9A-Za-z+/_-]+")
-_FEWEST_DISTINCT = 8
-# How many characters crypt(3) and its kin write after the salt, by the mark of the method.
-_CRYPT = {b"1": 22, b"apr1": 22, b"5": 43, b"6": 86, b"y": 43, b"gy": 43}
-_CRYPT |= dict.fromkeys((b"2", b"2a", b"2b", b"2x", b"2y"), 53) | {b"P": 31, b"H": 31, b"S": 52}
+_MIN_DISTINCT = 8  # different bytes in a random value
+# The length of a crypt(3) hash after the salt, by the ID of the method.
+_HASH_LENGTHS = {b"1": 22, b"apr1": 22, b"5": 43, b"6": 86, b"y": 43, b"gy": 43}
+_HASH_LENGTHS |= dict.fromkeys((b"2", b"2a", b"2b", b"2x", b"2y"), 53) | {
+    b"P": 31,
+    b"H": 31,
+    b"S": 52,
+}
 _BASE32 = re.compile(rb"[A-Z2-7]+")
 _DIGIT = re.compile(rb"[0-9]")
 _LONG_TOKEN = 20
 _CASE_CHANGE = re.compile(rb"(?<=[a-z])[A-Z]|(?<=[A-Z])[a-z]")
-_NAME_LETTERS_A_CHANGE = 3
+_LETTERS_PER_CASE_CHANGE = 3  # in a name such as `camelCaseName`, at least
 
 
-def _sure(test: Callable[[Candidate], bool]) -> Check:
-    """A check that is sure of what it accepts."""
-    return _whole(lambda candidate: Confidence.HIGH if test(candidate) else None)
+def _certain(test: Callable[[Candidate], bool]) -> Check:
+    """Return a check that accepts with high confidence."""
+    return _without_errors(lambda candidate: Confidence.HIGH if test(candidate) else None)
 
 
-def _whole(check: Check) -> Check:
-    """A check that refuses what is not of its format: any rule may name it, a user's too."""
+def _without_errors(check: Check) -> Check:
+    """Return a check that rejects what it cannot parse, since any rule may name the check."""
 
     def checked(candidate: Candidate) -> Confidence | None:
         try:
@@ -62,22 +66,22 @@ def _whole(check: Check) -> Check:
     return checked
 
 
-def _late(module: str, name: str) -> Check:
-    """A check that few scans need: its module is loaded when it is asked for the first time."""
+def _lazy(module: str, name: str) -> Check:
+    """Return a check whose module is imported when it is first used, since few scans need it."""
 
     def check(candidate: Candidate) -> Confidence | None:
         found: Check = getattr(importlib.import_module(f"scanner.detect.{module}"), name)
         return found(candidate)
 
-    return _whole(check)
+    return _without_errors(check)
 
 
 def _looks_random(value: bytes) -> bool:
-    """Whether a value of 16 bytes and more could be machine-made, and is no documented sample."""
+    """Does a value of at least 16 bytes look random, and is it not a published sample?"""
     if is_sample(value):
         return False
     half = len(value) // 2
-    return len(set(value)) >= _FEWEST_DISTINCT and value[:half] != value[-half:]
+    return len(set(value)) >= _MIN_DISTINCT and value[:half] != value[-half:]
 
 
 def _random(candidate: Candidate) -> bool:
@@ -85,26 +89,25 @@ def _random(candidate: Candidate) -> bool:
 
 
 def _random_mixed(candidate: Candidate) -> bool:
-    """For short prefixes that names in code may follow.
+    """Does the value look random, and not like a name in code after a short prefix?
 
-    A token has digits among its letters, or changes between small and capital ones more often
-    than the words of a name do.
+    A token has digits, or changes between lower and upper case more often than a name does.
     """
     value = candidate.value
     changes = len(_CASE_CHANGE.findall(value))
-    mixed = _DIGIT.search(value) or changes * _NAME_LETTERS_A_CHANGE >= len(value)
+    mixed = _DIGIT.search(value) or changes * _LETTERS_PER_CASE_CHANGE >= len(value)
     return _random(candidate) and bool(mixed)
 
 
 def _random_named(candidate: Candidate) -> Confidence | None:
-    """For values that only the name beside them makes a secret."""
+    """Check a value that only its name marks as a secret."""
     return Confidence.MEDIUM if _looks_random(candidate.value) else None
 
 
 def _password_hash(candidate: Candidate) -> bool:
-    """The length is asked for here: counted in a pattern, each character of it is a state."""
+    """Check the length here: a count in the pattern would need a state for each character."""
     parts = candidate.value.replace(b"$$", b"$").split(b"$")
-    length = _CRYPT.get(parts[1]) if len(parts) > 1 else None
+    length = _HASH_LENGTHS.get(parts[1]) if len(parts) > 1 else None
     return _looks_random(candidate.value) and length in (None, len(parts[-1]))
 
 
@@ -114,8 +117,10 @@ def _github(candidate: Candidate) -> bool:
 
 
 def _gitlab(candidate: Candidate) -> bool:
-    """Classic tokens have no checksum, and of those that name a version between two dots none is
-    published; that of a routable one covers the instance's prefix too."""
+    """Check the checksum of a routable token, which has one dot and covers the instance's prefix.
+
+    Classic tokens have no checksum. That of tokens with two dots is not published.
+    """
     if candidate.value.count(b".") != 1:
         return _looks_random(candidate.value)
     before = candidate.line[: candidate.at].decode("latin-1")
@@ -128,8 +133,7 @@ def _gitlab(candidate: Candidate) -> bool:
 
 
 def _aws_key_id(candidate: Candidate) -> Confidence | None:
-    """The issuer writes ids in base32; what has another digit was changed by hand, and is mostly
-    near a real one."""
+    """AWS writes key IDs in base32. An ID with another digit was probably edited by hand."""
     if not _looks_random(candidate.value):
         return None
     return Confidence.HIGH if _BASE32.fullmatch(candidate.value[4:]) else Confidence.LOW
@@ -141,16 +145,16 @@ def _grafana(candidate: Candidate) -> bool:
 
 
 def _sanctum(candidate: Candidate) -> bool:
-    """Forty random characters and their CRC32, which covers no prefix of the application's own."""
+    """Check forty random characters and their CRC32, which does not cover the app's own prefix."""
     entropy = candidate.value.decode("ascii")[-48:]
     return crc32_hex(entropy[:-8]) == entropy[-8:]
 
 
 def _matrix(candidate: Candidate) -> bool:
-    """Synapse (`sy…`) and the Matrix Authentication Service (`m…`) write the CRC32 differently."""
+    """Check the CRC32. Synapse (`sy…`) and Matrix Authentication Service (`m…`) differ in it."""
     body, _, checksum = candidate.value.decode("ascii").rpartition("_")
-    made = crc32_base62 if body.startswith("sy") else crc32_base62_reversed
-    return made(body) == checksum
+    expected = crc32_base62 if body.startswith("sy") else crc32_base62_reversed
+    return expected(body) == checksum
 
 
 def _base58check(candidate: Candidate) -> bool:
@@ -158,7 +162,7 @@ def _base58check(candidate: Candidate) -> bool:
 
 
 def _base32_crc16(candidate: Candidate) -> bool:
-    """Base32 whose last two bytes are a CRC-16 of the rest (XMODEM's), the low byte first."""
+    """Check base32 whose last two bytes are the CRC-16 (XMODEM) of the rest, low byte first."""
     data = base64.b32decode(candidate.value + b"=" * (-len(candidate.value) % 8))
     return binascii.crc_hqx(data[:-2], 0) == int.from_bytes(data[-2:], "little")
 
@@ -170,20 +174,20 @@ def _bech32(candidate: Candidate) -> bool:
 
 
 def _azure_redis(candidate: Candidate) -> Confidence | None:
-    """The issuer changes some characters after the checksum is made: a wrong one may be real."""
+    """A key with a wrong checksum may be real: the issuer may change characters afterwards."""
     if not _looks_random(candidate.value):
         return None
     return Confidence.HIGH if azure_keys.is_key(candidate.value) else Confidence.MEDIUM
 
 
 def _discord(candidate: Candidate) -> bool:
-    """A bot token begins with its bot's id: 17 to 20 digits in base64."""
+    """A bot token begins with the ID of the bot: 17 to 20 digits in base64."""
     identifier = from_base64(candidate.value.split(b".")[0])
     return identifier.isdigit() and 17 <= len(identifier) <= 20
 
 
 def _encoded_json(candidate: Candidate) -> bool:
-    """Some part of the token is the base64 of a JSON object, alone or with a tail after `_`."""
+    """Is a part of the token, perhaps without a suffix after `_`, a JSON object in base64?"""
     for part in _ENCODED_JSON.findall(candidate.value):
         if _object(part) or _object(part.rpartition(b"_")[0]):
             return True
@@ -198,7 +202,7 @@ def _jwt(candidate: Candidate) -> bool:
 
 
 def _is_public(payload: dict[str, object]) -> bool:
-    """The sample of jwt.io, and what another rule reports or its issuer calls public."""
+    """Is it the sample of jwt.io, or a Supabase token, which is public or has its own rule?"""
     sample = payload.get("sub") == "1234567890" and "name" in payload
     return sample or payload.get("iss") == "supabase"
 
@@ -209,8 +213,11 @@ def _supabase(candidate: Candidate) -> bool:
 
 
 def _authorization(candidate: Candidate) -> Confidence | None:
-    """Basic is the base64 of a name, a colon and a password. What else is replayed as it stands: a
-    machine made it, or it would be a word of a manual."""
+    """Check the credentials of an Authorization header.
+
+    Basic has a name, a colon and a password in base64. Any other token must have a digit, or it may
+    be a word from a manual.
+    """
     value, before = candidate.value, candidate.line[: candidate.at].rstrip()
     if before[-5:].lower() == b"basic":
         login = from_base64(value).decode()
@@ -223,7 +230,7 @@ def _authorization(candidate: Candidate) -> Confidence | None:
 
 
 def _object(text: bytes) -> dict[str, object]:
-    """The JSON object in base64, or an empty one."""
+    """Return the JSON object in base64, or an empty one."""
     try:
         value = json.loads(from_base64(text))
     except (ValueError, RecursionError):
@@ -231,51 +238,71 @@ def _object(text: bytes) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-SEEK_RANDOM = frozenset(("random", "random-mixed", "random-named", "aws-key-id", "password-hash"))
-"""Checks that ask whether a machine made the value: what they refuse may be a manual's example."""
+REQUIRE_RANDOM = frozenset(
+    ("random", "random-mixed", "random-named", "aws-key-id", "password-hash")
+)
+"""Checks that require a random value. A value that they reject may be a published example."""
 
 CHECKS: Mapping[str, Check] = {
-    "age": _sure(_bech32),
-    "assigned-value": _whole(assigned_value),
-    "authorization": _whole(_authorization),
+    "age": _certain(_bech32),
+    "assigned-value": _without_errors(assigned_value),
+    "authorization": _without_errors(_authorization),
     "aws-key-id": _aws_key_id,
-    "azure-annotated-key": _sure(lambda found: azure_keys.is_annotated_key(found.value)),
-    "azure-client-secret": _sure(lambda found: azure_keys.is_client_secret(found.value)),
-    "azure-devops-token": _sure(lambda found: azure_keys.is_devops_token(found.value)),
-    "azure-key": _sure(lambda found: azure_keys.is_key(found.value)),
+    "azure-annotated-key": _certain(lambda found: azure_keys.is_annotated_key(found.value)),
+    "azure-client-secret": _certain(lambda found: azure_keys.is_client_secret(found.value)),
+    "azure-devops-token": _certain(lambda found: azure_keys.is_devops_token(found.value)),
+    "azure-key": _certain(lambda found: azure_keys.is_key(found.value)),
     "azure-redis-key": _azure_redis,
-    "base32-crc16": _sure(_base32_crc16),
-    "base58check": _sure(_base58check),
-    "bech32": _sure(_bech32),
-    "command-argument": _late("values.arguments", "command_argument"),
-    "command-setting": _late("values.arguments", "command_setting"),
-    "configured": _whole(configured),
-    "discord-token": _sure(_discord),
-    "encoded-json": _sure(_encoded_json),
-    "env-value": _late("values.dotenv", "env_value"),
-    "fallback": _late("values.fallbacks", "fallback"),
-    "github-token": _sure(_github),
-    "gitlab-token": _sure(_gitlab),
-    "grafana-token": _sure(_grafana),
-    "jwt": _sure(_jwt),
-    "kv-path": _late("values.store_paths", "kv_path"),
-    "kv-rotation": _late("values.store_paths", "kv_rotation"),
-    "machine-made": _sure(lambda found: is_random(found.value.decode("latin-1"))),
-    "manifest-value": _late("values.kubernetes_secrets", "manifest_value"),
-    "matrix-token": _sure(_matrix),
-    "password-hash": _sure(_password_hash),
-    "pem": _sure(lambda found: pem.is_private_key(found.value)),
-    "pem-base64": _sure(lambda found: pem.is_private_key(from_base64(found.value))),
-    "pem-encrypted": _sure(lambda found: pem.is_encrypted_key(found.value)),
-    "pgp": _sure(lambda found: pem.is_pgp_key(found.value)),
-    "placed": _late("values.fallbacks", "placed"),
-    "positional": _late("values.fallbacks", "positional"),
-    "random": _sure(_random),
-    "random-mixed": _sure(_random_mixed),
+    "base32-crc16": _certain(_base32_crc16),
+    "base58check": _certain(_base58check),
+    "bech32": _certain(_bech32),
+    "command-argument": _lazy("values.arguments", "command_argument"),
+    "command-setting": _lazy("values.arguments", "command_setting"),
+    "configured": _without_errors(configured),
+    "discord-token": _certain(_discord),
+    "encoded-json": _certain(_encoded_json),
+    "env-value": _lazy("values.dotenv", "env_value"),
+    "fallback": _lazy("values.fallbacks", "fallback"),
+    "github-token": _certain(_github),
+    "gitlab-token": _certain(_gitlab),
+    "grafana-token": _certain(_grafana),
+    "jwt": _certain(_jwt),
+    "kv-path": _lazy("values.store_paths", "kv_path"),
+    "kv-rotation": _lazy("values.store_paths", "kv_rotation"),
+    "machine-made": _certain(lambda found: is_random(found.value.decode("latin-1"))),
+    "manifest-value": _lazy("values.kubernetes_secrets", "manifest_value"),
+    "matrix-token": _certain(_matrix),
+    "password-hash": _certain(_password_hash),
+    "pem": _certain(lambda found: pem.is_private_key(found.value)),
+    "pem-base64": _certain(lambda found: pem.is_private_key(from_base64(found.value))),
+    "pem-encrypted": _certain(lambda found: pem.is_encrypted_key(found.value)),
+    "pgp": _certain(lambda found: pem.is_pgp_key(found.value)),
+    "placed": _lazy("values.fallbacks", "placed"),
+    "positional": _lazy("values.fallbacks", "positional"),
+    "random": _certain(_random),
+    "random-mixed": _certain(_random_mixed),
     "random-named": _random_named,
-    "remote-http": _late("values.store_paths", "remote_http"),
-    "sanctum-token": _sure(_sanctum),
-    "supabase-service-role": _sure(_supabase),
-    "url-password": _whole(url_password),
-    "vague-key": _whole(vague_key),
+    "remote-http": _lazy("values.store_paths", "remote_http"),
+    "sanctum-token": _certain(_sanctum),
+    "supabase-service-role": _certain(_supabase),
+    "url-password": _without_errors(url_password),
+    "vague-key": _without_errors(vague_key),
 }
+
+CHECKSUMS = frozenset(
+    {
+        "age",
+        "azure-annotated-key",
+        "azure-client-secret",
+        "azure-devops-token",
+        "azure-key",
+        "base32-crc16",
+        "base58check",
+        "bech32",
+        "github-token",
+        "grafana-token",
+        "matrix-token",
+        "sanctum-token",
+    }
+)
+"""The checks that refuse a value whose checksum is wrong."""

@@ -1,7 +1,6 @@
-"""Detection: encodings and issuers' checksums, for `verify` and for made-up samples alike.
+"""Detect: encodings and issuers' checksums, for checks and for made-up samples.
 
-Pure functions over text and bytes. Where each algorithm is published is said at the rule that
-uses it.
+The rule that uses an algorithm names its source.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _BECH32_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
 
 def from_base64(text: bytes) -> bytes:
-    """The bytes of base64 in either alphabet, padded or not; b"" for what is none."""
+    """Decode base64 in either alphabet, padded or not. Returns b"" if it is not base64."""
     bare = text.translate(TO_STANDARD).rstrip(b"=")
     try:
         return a2b_base64(bare + b"=" * (-len(bare) % 4))
@@ -32,7 +31,7 @@ def from_base64(text: bytes) -> bytes:
 
 
 def in_base(alphabet: str, number: int) -> str:
-    """`number` in the positional system of `alphabet`, without leading zeros ("" for zero)."""
+    """Write a number with the digits of `alphabet`, without leading zeros ("" for zero)."""
     text = ""
     while number:
         number, rest = divmod(number, len(alphabet))
@@ -41,34 +40,38 @@ def in_base(alphabet: str, number: int) -> str:
 
 
 def crc32_base62(text: str) -> str:
-    """GitHub's and npm's six last characters: CRC32 in base 62, padded with zeros."""
+    """Return the last six characters of a GitHub or npm token: CRC32 in base 62."""
     return in_base(BASE62, zlib.crc32(text.encode("ascii"))).rjust(6, "0")
 
 
 def crc32_base62_reversed(text: str) -> str:
-    """The six last characters of a Matrix Authentication Service token: the lowest digit first,
-    but for the zeros that pad them."""
+    """Return the last six characters of a Matrix Authentication Service token.
+
+    They are the CRC32 in base 62, lowest digit first, padded with zeros on the left.
+    """
     return in_base(BASE62, zlib.crc32(text.encode("ascii")))[::-1].rjust(6, "0")
 
 
 def crc32_hex(text: str) -> str:
-    """The eight last characters of a Laravel Sanctum token: CRC32 in hex."""
+    """Return the last eight characters of a Laravel Sanctum token: CRC32 in hex."""
     return f"{zlib.crc32(text.encode('ascii')):08x}"
 
 
 def crc32_base36(text: str) -> str:
-    """The seven last characters of a GitLab routable token: CRC32 in base 36."""
+    """Return the last seven characters of a routable GitLab token: CRC32 in base 36."""
     return in_base(BASE36, zlib.crc32(text.encode("ascii"))).rjust(7, "0")
 
 
 def crc32_hex_little(text: str) -> str:
-    """The eight last characters of a Grafana token: CRC32, its lowest byte first, in hex."""
+    """Return the last eight characters of a Grafana token: CRC32 in hex, lowest byte first."""
     return zlib.crc32(text.encode("ascii")).to_bytes(4, "little").hex()
 
 
 def from_base58check(text: str) -> bytes:
-    """What Bitcoin's Base58Check encodes, without its checksum: the first four bytes of the double
-    SHA-256. ValueError for what is none."""
+    """Decode Bitcoin's Base58Check, and remove the checksum.
+
+    The checksum is the first four bytes of the double SHA-256. Raises ValueError if it is wrong.
+    """
     number = 0
     for char in text:
         number = number * 58 + BASE58.index(char)
@@ -79,7 +82,7 @@ def from_base58check(text: str) -> bytes:
 
 
 def to_base58check(data: bytes) -> str:
-    """`data`, which does not begin with a zero, in Base58Check."""
+    """Encode `data`, which must not begin with a zero byte, in Base58Check."""
     return in_base(BASE58, int.from_bytes(data + _base58_checksum(data), "big"))
 
 
@@ -88,7 +91,7 @@ def _base58_checksum(data: bytes) -> bytes:
 
 
 def bech32_checksum(prefix: str, words: Sequence[int]) -> list[int]:
-    """The six 5-bit words that BIP 173 puts after `words` under the human-readable `prefix`."""
+    """Return the six 5-bit words of the BIP 173 checksum of `prefix` and `words`."""
     spread = [ord(char) >> 5 for char in prefix] + [0] + [ord(char) & 31 for char in prefix]
     total = _bech32_polymod([*spread, *words, 0, 0, 0, 0, 0, 0]) ^ 1
     return [(total >> 5 * (5 - place)) & 31 for place in range(6)]
@@ -105,7 +108,7 @@ def _bech32_polymod(words: Iterable[int]) -> int:
 
 
 def marvin32(data: bytes, seed: int) -> int:
-    """Microsoft's Marvin32 hash of `data` under a 64-bit `seed`, folded to 32 bits."""
+    """Return Microsoft's Marvin32 hash of `data` with a 64-bit `seed`, folded to 32 bits."""
     low, high = _marvin_state(data, seed)
     return low ^ high
 

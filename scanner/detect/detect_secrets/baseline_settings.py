@@ -1,7 +1,7 @@
-"""Detect: what a baseline says runs, read as hostile data.
+"""Detect: read which plugins and filters a baseline configures. It is untrusted input.
 
-Only names that detect-secrets 1.5.0 ships are known here; nothing else that a baseline names is
-looked up, imported or opened.
+Only plugins and filters that detect-secrets 1.5.0 ships are accepted. Nothing else that a baseline
+names is looked up, imported or opened.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from scanner.detect.detect_secrets.settings import (
     PLUGINS,
     VERIFICATION,
     WORDLIST,
+    Component,
     DetectSecretsSettings,
-    Part,
     default_settings,
     in_order,
 )
@@ -37,15 +37,20 @@ _MAX_PATTERN = 4000
 
 
 def settings_of(document: Mapping[str, Any], where: str) -> DetectSecretsSettings:
-    """The settings of a baseline in the 1.5 format. ConfigError for what is not known here."""
-    own = posixpath.basename(where.replace("\\", "/"))
-    filters = document.get("filters_used")
+    """Return the settings of a baseline in the format of 1.5. `where` is its file.
+
+    Raises ConfigError for an unknown plugin, filter or option.
+    """
+    plugins = (_plugin(entry, where) for entry in _entries(document, "plugins_used", where))
+    if document.get("filters_used") is None:
+        filters = default_settings().filters
+    else:
+        entries = _entries(document, "filters_used", where)
+        filters = in_order(_filter(entry, where) for entry in entries)
     return DetectSecretsSettings(
-        in_order(_plugin(entry, where) for entry in _entries(document, "plugins_used", where)),
-        default_settings().filters
-        if filters is None
-        else in_order(_filter(entry, where) for entry in _entries(document, "filters_used", where)),
-        own,
+        plugins=in_order(plugins),
+        filters=filters,
+        own_file=posixpath.basename(where.replace("\\", "/")),
     )
 
 
@@ -54,20 +59,20 @@ def _entries(document: Mapping[str, Any], key: str, where: str) -> Sequence[Mapp
     if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
         raise ConfigError(
             f"{key} of the baseline is not a list of objects",
-            todo="write the baseline anew: keywatch baseline create --detect-secrets exact",
+            todo="create the baseline again: keywatch baseline create --detect-secrets exact",
             where=where,
         )
     return entries
 
 
-def _plugin(entry: Mapping[str, Any], where: str) -> Part:
+def _plugin(entry: Mapping[str, Any], where: str) -> Component:
     name = str(entry.get("name"))
     if name not in PLUGINS or "path" in entry:
         raise ConfigError(
-            f"the baseline asks for the plugin {name[:200]!r}, which detect-secrets 1.5.0 "
+            f"the baseline uses the plugin {name[:200]!r}, which detect-secrets 1.5.0 "
             "does not ship",
-            why="a custom plugin is code of the scanned repository, and none of that is run",
-            todo="take it out of plugins_used; a keywatch rule (--rules FILE) can take its place",
+            why="a custom plugin is code of the scanned repository, and keywatch never runs it",
+            todo="remove it from plugins_used; a keywatch rule (--rules FILE) can replace it",
             where=where,
         )
     options = {key: value for key, value in entry.items() if key != "name"}
@@ -79,8 +84,8 @@ def _plugin(entry: Mapping[str, Any], where: str) -> Part:
     if merged.get("keyword_exclude"):
         _linear(f"keyword_exclude of {name}", merged["keyword_exclude"], where, re.IGNORECASE)
     elif "keyword_exclude" in merged:
-        merged["keyword_exclude"] = ""  # 0.x wrote null
-    return Part(name, tuple(merged.items()))
+        merged["keyword_exclude"] = ""  # versions 0.x write null
+    return Component(name, tuple(merged.items()))
 
 
 def _limit(name: str, value: Any, where: str) -> float:
@@ -94,19 +99,19 @@ def _limit(name: str, value: Any, where: str) -> float:
     return float(value)
 
 
-def _filter(entry: Mapping[str, Any], where: str) -> Part:
+def _filter(entry: Mapping[str, Any], where: str) -> Component:
     path = entry.get("path")
     check = _FILTERS.get(path) if isinstance(path, str) else None
     if path is None or check is None:
         raise ConfigError(
-            f"the baseline asks for the filter {str(path)[:200]!r}, which detect-secrets 1.5.0 "
+            f"the baseline uses the filter {str(path)[:200]!r}, which detect-secrets 1.5.0 "
             "does not ship",
-            why="a filter of one's own is code of the scanned repository, and none of that is run",
-            todo="take it out of filters_used",
+            why="a custom filter is code of the scanned repository, and keywatch never runs it",
+            todo="remove it from filters_used",
             where=where,
         )
     options = {key: value for key, value in entry.items() if key != "path"}
-    return Part(path, tuple(check(path, options, where).items()))
+    return Component(path, tuple(check(path, options, where).items()))
 
 
 _Options = dict[str, Any]
@@ -149,7 +154,7 @@ def _gibberish(path: str, options: _Options, where: str) -> _Options:
     problem = todo = ""
     if "model" in options:
         problem = "reads a model from a file of the scanned repository"
-        todo = "leave model and file_hash out: the model that detect-secrets ships is used"
+        todo = "remove model and file_hash, so that the model of detect-secrets is used"
     elif isinstance(limit, bool) or not isinstance(limit, int | float):
         problem, todo = "has a limit that is not a number", "write the default, 3.7"
     elif find_spec("gibberish_detector") is None:
@@ -162,8 +167,8 @@ def _gibberish(path: str, options: _Options, where: str) -> _Options:
 def _wordlist(path: str, options: _Options, where: str) -> _Options:
     raise ConfigError(
         f"the filter {path} reads the file {str(options.get('file_name'))[:200]!r}",
-        why="detection opens no file that a baseline names",
-        todo=f"put the words into {EXCLUDE_SECRET} as patterns, (?i)word",
+        why="keywatch opens no file that a baseline names",
+        todo=f"add the words to {EXCLUDE_SECRET} as patterns: (?i)word",
         where=where,
     )
 
@@ -183,20 +188,21 @@ def _known_options(what: str, options: _Options, known: Iterable[str], where: st
         if name not in known:
             raise ConfigError(
                 f"{what} has no option {name[:200]!r} in detect-secrets 1.5.0",
-                todo="take it out of the baseline",
+                todo="remove it from the baseline",
                 where=where,
             )
 
 
 def _linear(what: str, pattern: Any, where: str, flags: int = 0) -> None:
-    """Refuses a regular expression that the linear engine cannot run with the same meaning."""
+    """Raise ConfigError if the linear engine cannot run a pattern with the same meaning."""
     try:
-        text = isinstance(pattern, str) and len(pattern) <= _MAX_PATTERN
-        translate(pattern if text else "(", flags)
+        is_short_text = isinstance(pattern, str) and len(pattern) <= _MAX_PATTERN
+        translate(pattern if is_short_text else "(", flags)
     except UnsupportedError as error:
+        reason = error if is_short_text else "it is not a string, or too long"
         raise ConfigError(
             f"{what} has a regular expression that cannot be run safely: {str(pattern)[:200]!r}",
-            why=f"{error if text else 'it is no text, or too long'}; a baseline is hostile input",
+            why=f"{reason}; a baseline is untrusted input",
             todo="write it without look-around and back-references",
             where=where,
         ) from None

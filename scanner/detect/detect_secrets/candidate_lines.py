@@ -1,7 +1,7 @@
-"""Detect: from the places where prefilters matched to the lines that a plugin must see.
+"""Detect: choose the lines that plugins must see, from the offsets where prefilters matched.
 
-Most matches are of the entropy plugins' prefilters, for a text that is long enough. Whether it also
-has enough different characters is counted here, before anything of detect-secrets is loaded.
+Most prefilter matches are long texts for the entropy plugins. Here texts with too few different
+characters are dropped, before any module of detect-secrets is imported.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import string
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from scanner.detect.detect_secrets.plugin_patterns import Owner, owners
-from scanner.detect.detect_secrets.settings import LIMITS, DetectSecretsSettings, least_distinct
+from scanner.detect.detect_secrets.plugin_patterns import Usage, usages
+from scanner.detect.detect_secrets.settings import LIMITS, DetectSecretsSettings, min_distinct
 
 _WINDOW = 256
 _ALPHABETS = {
@@ -21,21 +21,24 @@ _ALPHABETS = {
 }
 
 
-class _Demand(NamedTuple):
-    """What a text must have: so many different bytes of those that `blanks` does not blank."""
+class _MinDistinct(NamedTuple):
+    """The minimum number of different characters that an entropy plugin needs.
 
-    blanks: bytes
+    alphabet: a translation table that replaces all other characters by spaces.
+    """
+
+    alphabet: bytes
     distinct: int
 
-    def met(self, data: bytes, end: int) -> bool:
-        """By the text that a match up to `end` is about."""
-        window = data[max(0, end - _WINDOW) : end].translate(self.blanks).rstrip(b" ")
+    def is_met(self, data: bytes, end: int) -> bool:
+        """Does the text of a match that ends at `end` have enough different characters?"""
+        window = data[max(0, end - _WINDOW) : end].translate(self.alphabet).rstrip(b" ")
         text = window[window.rfind(b" ") + 1 :]
         return len(text) == len(window) or len(set(text)) >= self.distinct
 
 
-Lines = dict[int, frozenset[str]]
-"""Line numbers, from 0 and rising, and the plugins whose prefilter matched there."""
+CandidateLines = dict[int, frozenset[str]]
+"""Sorted line numbers from 0, and the plugins whose prefilters matched in each line."""
 
 
 def lines(
@@ -45,15 +48,16 @@ def lines(
     settings: DetectSecretsSettings,
     *,
     ini: bool,
-) -> Lines:
-    """The lines that hold the last byte before each end.
+) -> CandidateLines:
+    """Return the lines that contain the last byte before each of `ends`, and their plugins.
 
-    `numbers[i]`: the prefilter of `ends[i]`. Where they are not given, any plugin may be meant.
-    `ini`: can the file be INI?
+    numbers: the number of the prefilter that matched at each end; None if unknown, then every
+        plugin counts.
+    ini: the file may be INI.
     """
-    found: Lines = {}
+    found: CandidateLines = {}
     at = line = 0
-    for end, plugins in _sound(data, ends, numbers, settings, ini=ini):
+    for end, plugins in _useful_hits(data, ends, numbers, settings, ini=ini):
         last = max(end - 1, 0)
         line += data.count(b"\n", at, last)
         at = last
@@ -61,7 +65,7 @@ def lines(
     return found
 
 
-def _sound(
+def _useful_hits(
     data: bytes,
     ends: Sequence[int],
     numbers: Sequence[int] | None,
@@ -69,32 +73,35 @@ def _sound(
     *,
     ini: bool,
 ) -> Iterator[tuple[int, frozenset[str]]]:
+    """Yield the ends of the hits that a plugin may find something at, and these plugins."""
     table = _table(settings)
     if numbers is None:
-        every = frozenset(part.name for part in settings.plugins)
+        every = frozenset(component.name for component in settings.plugins)
         yield from ((end, every) for end in ends)
         return
     for end, number in zip(ends, numbers, strict=True):
-        owner, demand = table[number]
-        if (ini or not owner.ini) and (demand is None or demand.met(data, end)):
-            yield end, owner.plugins
+        usage, minimum = table[number]
+        if (ini or not usage.ini) and (minimum is None or minimum.is_met(data, end)):
+            yield end, usage.plugins
 
 
 @functools.lru_cache(maxsize=4)
-def _table(settings: DetectSecretsSettings) -> tuple[tuple[Owner, _Demand | None], ...]:
-    demands = {
-        part.name: _demand(part.name, part.option("limit"))
-        for part in settings.plugins
-        if part.name in LIMITS
+def _table(settings: DetectSecretsSettings) -> tuple[tuple[Usage, _MinDistinct | None], ...]:
+    """Return the usage of each prefilter, and the minimum of those that one entropy plugin uses."""
+    minimums = {
+        component.name: _min_distinct(component.name, component.option("limit"))
+        for component in settings.plugins
+        if component.name in LIMITS
     }
     return tuple(
-        (owner, demands.get(next(iter(owner.plugins))) if len(owner.plugins) == 1 else None)
-        for owner in owners(settings)
+        (usage, minimums.get(next(iter(usage.plugins))) if len(usage.plugins) == 1 else None)
+        for usage in usages(settings)
     )
 
 
-def _demand(name: str, limit: float) -> _Demand:
-    own = _ALPHABETS[name].encode()
-    blanks = bytes(code if code in own else ord(" ") for code in range(256))
-    # A transformer's backslash may be one of them.
-    return _Demand(blanks, least_distinct(limit) - (b"\\"[0] in own))
+def _min_distinct(name: str, limit: float) -> _MinDistinct:
+    characters = _ALPHABETS[name].encode()
+    alphabet = bytes(code if code in characters else ord(" ") for code in range(256))
+    # A transformer may add a backslash, which then counts as one of the characters.
+    added = int(b"\\"[0] in characters)
+    return _MinDistinct(alphabet=alphabet, distinct=min_distinct(limit) - added)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Found(NamedTuple):
-    """A secret as detect-secrets knows it. It holds plaintext: it never leaves scanner.detect.
+class FoundSecret(NamedTuple):
+    """A secret that detect-secrets found. It holds plaintext and never leaves scanner.detect.
 
-    `line` is what detect-secrets reports, and where its audit looks. `start` and `end` are where
-    the value stands in the file's bytes, -1 where it does not stand there as such (an escape, a
-    text folded over lines).
+    kind: the type that a baseline records.
+    line: the line that detect-secrets reports and its audit opens.
+    start, end: the span of the value in the file's bytes; -1 if the file does not contain it
+        literally (an escape, or a text folded over lines).
     """
 
     kind: str
@@ -21,4 +22,4 @@ class Found(NamedTuple):
     end: int = -1
 
     def __repr__(self) -> str:
-        return f"Found(kind={self.kind!r}, line={self.line})"
+        return f"FoundSecret(kind={self.kind!r}, line={self.line})"

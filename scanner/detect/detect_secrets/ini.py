@@ -1,8 +1,8 @@
-"""Detect: what detect-secrets makes of INI files: each value as `key = "value"` on its line.
+"""Detect: transform INI files like detect-secrets: each value becomes `key = "value"` on its line.
 
-The same lines as its ConfigFileTransformer gives, in linear time: that one compiles a regular
-expression for every line, copies the rest of the file for every key, and lets interpolation grow
-without end.
+The lines are those of its ConfigFileTransformer, but in linear time. The library compiles a regular
+expression for each line, copies the rest of the file for each key, and does not limit the growth of
+interpolated values.
 """
 
 from __future__ import annotations
@@ -10,36 +10,41 @@ from __future__ import annotations
 import configparser
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from scanner.detect.detect_secrets.limits import MOST_OPTIONS, MOST_WIDE, demand
+from scanner.detect.detect_secrets.limits import MAX_NON_ASCII, MAX_OPTIONS, require_at_most
 
-# A line that makes the parser refuse the file, whatever stands before it.
-_NO_OPTION = re.compile(r"^(?![#;\[\s])[^=:\n]+$", re.MULTILINE)
-_FIRST = re.compile(r"^[^\S\n]*([^\s#;])", re.MULTILINE)
+# A line that the parser never accepts.
+_INVALID_LINE = re.compile(r"^(?![#;\[\s])[^=:\n]+$", re.MULTILINE)
+_FIRST_CHARACTER = re.compile(r"^[^\S\n]*([^\s#;])", re.MULTILINE)
 _COMMENT = re.compile(r"\s*[;#]")
 _TOKEN = re.compile(r"%(?:%|\(([^)]+)\)s)?")
-_MOST_EXPANDED = 5_000_000  # characters
-_MOST_DEFAULTS = 1_000_000  # over all sections
+_MAX_EXPANDED = 5_000_000  # characters
+_MAX_DEFAULTS = 1_000_000  # over all sections
 
 
-def ini_lines(text: str, is_pragma: Callable[[str], bool], *, headless: bool) -> list[str] | None:
-    """The transformed lines; None if the text is not INI.
+def ini_lines(
+    text: str, is_pragma: Callable[[str], bool], *, sectionless: bool
+) -> list[str] | None:
+    """Return the transformed lines; None if the text is not INI.
 
-    `headless`: options may stand before the first section. `is_pragma` knows the comments that
-    allow a secret in the next line; those are kept. TooLargeError for an INI file of many lines.
+    is_pragma: recognises a comment that allows a secret in the next line. Such comments are kept.
+    sectionless: options may come before the first section.
+
+    Raises TooLargeError for an INI file of too many lines.
     """
-    first = _FIRST.search(text)
-    headed = headless or (first and first.group(1) == "[")
-    if not headed or _NO_OPTION.search(text):
+    first = _FIRST_CHARACTER.search(text)
+    may_be_ini = sectionless or (first and first.group(1) == "[")
+    if not may_be_ini or _INVALID_LINE.search(text):
         return None
     if not text.isascii():
-        demand(len(text), MOST_WIDE)
+        require_at_most(len(text), MAX_NON_ASCII)
     lines: list[str] = []
     try:
-        for key, value, number in _values(text, is_pragma, headless=headless):
-            lines += [""] * (number - 1 - len(lines))
-            lines.append(value if is_pragma(value) else f'{key} = "{_escaped(value)}"')
+        for option in _options(text, is_pragma, sectionless=sectionless):
+            value = option.value
+            lines += [""] * (option.line - 1 - len(lines))
+            lines.append(value if is_pragma(value) else f'{option.key} = "{_escaped(value)}"')
     except configparser.Error:
         return None
     return lines
@@ -51,64 +56,72 @@ def _escaped(value: str) -> str:
     return value.replace('"', '\\"')
 
 
-def _values(
-    text: str, is_pragma: Callable[[str], bool], *, headless: bool
-) -> Iterator[tuple[str, str, int]]:
-    """(key, value, line) in the order of the parser."""
+class _Option(NamedTuple):
+    """One line of an option's value, and its number from 1."""
+
+    key: str
+    value: str
+    line: int
+
+
+def _options(
+    text: str, is_pragma: Callable[[str], bool], *, sectionless: bool
+) -> Iterator[_Option]:
+    """Yield the values of all options in the order of the parser."""
     parser = _Parser(interpolation=_Interpolation())
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # documented to be set so
-    parser.read_file(_lines(text, headless=headless))
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # the documented way
+    parser.read_file(_lines(text, sectionless=sectionless))
     sections = parser.sections()
-    if not sections or len(sections) * len(parser.defaults()) > _MOST_DEFAULTS:
+    if not sections or len(sections) * len(parser.defaults()) > _MAX_DEFAULTS:
         raise configparser.Error
-    places = _Places([line.strip() for line in text.split("\n")], is_pragma)
+    finder = _LineFinder([line.strip() for line in text.split("\n")], is_pragma)
     for section in parser:
         for key, values in parser.items(section):
-            for value, number in places.of(key, values):
+            for value, line in finder.find(key, values):
                 if value:
-                    yield key, value, number
+                    yield _Option(key=key, value=value, line=line)
 
 
-def _lines(text: str, *, headless: bool) -> Iterator[str]:
-    if headless:
+def _lines(text: str, *, sectionless: bool) -> Iterator[str]:
+    if sectionless:
         yield "[global]\n"
     at = count = 0
     while at < len(text):
         end = text.find("\n", at) + 1 or len(text)
         count += 1
-        demand(count, MOST_OPTIONS)
+        require_at_most(count, MAX_OPTIONS)
         yield text[at:end]
         at = end
 
 
-class _Places:
-    """Finds the lines of values; each search goes on where the last one ended."""
+class _LineFinder:
+    """Finds the lines of values. Each search begins where the last one ended."""
 
     def __init__(self, lines: list[str], is_pragma: Callable[[str], bool]) -> None:
         self._lines = lines
         self._is_pragma = is_pragma
         self._next = 0
 
-    def of(self, key: str, values: str) -> list[tuple[str, int]]:
-        """The values of one key with their lines, and the pragmas met on the way."""
+    def find(self, key: str, values: str) -> list[tuple[str, int]]:
+        """Return the values of a key and the pragmas between them, each with its line from 1."""
         wanted = values.splitlines()
         wanted[1:] = filter(None, wanted[1:])
         if not wanted:
             return []
         found: list[tuple[str, int]] = []
-        known = 0
+        count = 0
         for index in range(self._next, len(self._lines)):
             line = self._lines[index]
             if self._is_pragma(line):
                 found.append((line, index + 1))
             elif not line or _COMMENT.match(line):
                 continue
-            elif known == len(wanted):
+            elif count == len(wanted):
                 self._next = index
                 return found
-            elif known or _assigns(line, key, wanted[0]):
-                found.append((wanted[known], index + 1))
-                known += 1
+            elif count or _assigns(line, key, wanted[0]):
+                found.append((wanted[count], index + 1))
+                count += 1
         self._next = len(self._lines)
         return found
 
@@ -125,12 +138,12 @@ def _assigns(line: str, key: str, value: str) -> bool:
 
 
 class _Parser(configparser.ConfigParser):
-    # The parser's own pattern tries every length of the option at each run of spaces.
+    # The inherited pattern takes quadratic time on runs of spaces.
     OPTCRE = re.compile(r"(?P<option>[^=:]*)(?P<vi>=|:)\s*(?P<value>.*)$")
 
 
 class _Interpolation(configparser.Interpolation):
-    """ConfigParser's own `%(name)s`, with an end to its growth."""
+    """The `%(name)s` of ConfigParser, with a limit for the size of all values."""
 
     def __init__(self) -> None:
         self._expanded = 0
@@ -150,7 +163,7 @@ class _Interpolation(configparser.Interpolation):
                 raise configparser.Error
             inner = values[name] if name else "%"
             self._expanded += len(inner) + 1
-            if self._expanded > _MOST_EXPANDED:
+            if self._expanded > _MAX_EXPANDED:
                 raise configparser.Error
             yield value[at : token.start()]
             at = token.end()

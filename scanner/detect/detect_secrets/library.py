@@ -19,9 +19,9 @@ from typing import Any
 from scanner.errors import ConfigError
 
 _PACKAGE = "detect_secrets"
-# Packages that import far more than the module that is asked for.
-_PLACES = (_PACKAGE, f"{_PACKAGE}.filters")
-_STANDS_IN_FOR = "requests"
+# Packages whose __init__ would import far more than the requested module.
+_PACKAGES = (_PACKAGE, f"{_PACKAGE}.filters")
+_REPLACED = "requests"
 
 _PLUGIN_MODULES = {
     "ArtifactoryDetector": "artifactory",
@@ -55,44 +55,47 @@ _PLUGIN_MODULES = {
 
 
 class _NoNetwork(ModuleType):
-    """What detect-secrets sees as `requests`."""
+    """The stand-in that detect-secrets imports as `requests`."""
 
-    Response = object  # the type of a result, in a signature
+    Response = object  # an annotation uses it
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(f"{self.__name__}.{name}: detect-secrets may not use the network")
 
 
 def module(name: str) -> Any:
-    """The module `detect_secrets.<name>`, loaded without the package's own start."""
+    """Return the module `detect_secrets.<name>`. It is imported without the package's __init__.
+
+    Raises ConfigError if detect-secrets is not installed.
+    """
     full = f"{_PACKAGE}.{name}"
     if full not in sys.modules:
         with _without_network():
-            _places()
+            _add_packages()
             import_module(full)
     return sys.modules[full]
 
 
 def plugin(name: str, options: dict[str, Any]) -> Any:
-    """A plugin by the name of its class."""
+    """Create a plugin by the name of its class."""
     return getattr(module(f"plugins.{_PLUGIN_MODULES[name]}"), name)(**options)
 
 
 def filter_function(path: str) -> Callable[..., bool]:
-    """A filter by its import path, `detect_secrets.filters.<module>.<name>`."""
+    """Return a filter by its import path, `detect_secrets.filters.<module>.<name>`."""
     where, name = path.removeprefix(_PACKAGE + ".").rsplit(".", 1)
     function: Callable[..., bool] = getattr(module(where), name)
     return function
 
 
 def yaml_document(text: str) -> Any:
-    """What its own YAML parser gives: in place of a mapping's texts, mappings with `__line__`."""
+    """Parse YAML with the library. It replaces each text in a mapping by one with `__line__`."""
     return module("transformers.yaml").YAMLFileParser(io.StringIO(text)).json()
 
 
-def _places() -> None:
-    """The packages as places to load modules from, without what their __init__ imports."""
-    for name in _PLACES:
+def _add_packages() -> None:
+    """Add empty packages to sys.modules, so that their modules can be imported without __init__."""
+    for name in _PACKAGES:
         if name not in sys.modules:
             spec = find_spec(name)
             if spec is None:
@@ -105,16 +108,16 @@ def _places() -> None:
 
 @contextmanager
 def _without_network() -> Iterator[None]:
-    """While it lasts, whoever imports `requests` gets the stand-in."""
-    real = sys.modules.get(_STANDS_IN_FOR)
-    sys.modules[_STANDS_IN_FOR] = _STAND_IN
+    """While the context is open, `import requests` gives the stand-in."""
+    real = sys.modules.get(_REPLACED)
+    sys.modules[_REPLACED] = _STAND_IN
     try:
         yield
     finally:
         if real is None:
-            del sys.modules[_STANDS_IN_FOR]
+            del sys.modules[_REPLACED]
         else:
-            sys.modules[_STANDS_IN_FOR] = real
+            sys.modules[_REPLACED] = real
 
 
-_STAND_IN = _NoNetwork(_STANDS_IN_FOR)
+_STAND_IN = _NoNetwork(_REPLACED)

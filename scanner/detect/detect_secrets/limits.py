@@ -1,6 +1,6 @@
-"""Detect: how much of a file the detect-secrets layer holds in memory, at most.
+"""Detect: limits for the memory that the detect-secrets layer uses for one file.
 
-detect-secrets itself takes minutes, or hours, for a file that is too large here.
+detect-secrets takes minutes or hours for a file that exceeds them.
 """
 
 from __future__ import annotations
@@ -8,45 +8,45 @@ from __future__ import annotations
 from array import array
 from typing import AnyStr
 
-MOST_VALUES = 100_000
-"""Values of one YAML file: some 500 bytes each."""
+MAX_VALUES = 100_000
+"""Values of one YAML file. Each takes about 500 bytes."""
 
-MOST_OPTIONS = 50_000
-"""Lines of one INI file: some 1,000 bytes each."""
+MAX_OPTIONS = 50_000
+"""Lines of one INI file. Each takes about 1,000 bytes."""
 
-MOST_LINES = MOST_HITS = 300_000
-"""Lines that YAML is written in, and places in one file to look at."""
+MAX_LINES = MAX_HITS = 300_000
+"""Lines of one YAML file, and prefilter hits in one file."""
 
-MOST_WIDE = 8 << 20
-"""Characters of one text to transform that is not ASCII: they may take four bytes each."""
+MAX_NON_ASCII = 8 << 20
+"""Characters of one non-ASCII text that is transformed. Each may take four bytes."""
 
 
 class TooLargeError(Exception):
     """The layer would need too much memory for a file."""
 
 
-def demand(count: int, most: int) -> None:
-    """TooLargeError for more than `most`."""
+def require_at_most(count: int, most: int) -> None:
+    """Raise TooLargeError if `count` is over `most`."""
     if count > most:
         raise TooLargeError
 
 
-def places(needle: AnyStr, text: AnyStr) -> array[int]:
-    """Each place of a letter in a text."""
+def offsets_of(character: AnyStr, text: AnyStr) -> array[int]:
+    """Return the offsets of a character in a text."""
     found = array("I")
-    at = text.find(needle)
+    at = text.find(character)
     while at >= 0:
         found.append(at)
-        at = text.find(needle, at + 1)
+        at = text.find(character, at + 1)
     return found
 
 
-class Split:
-    """A text in its lines, as `str.split` gives them, at four bytes a line."""
+class SplitLines:
+    r"""The lines of a text, as `text.split("\n")` returns them, with only four bytes for each."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._ends = places("\n", text)
+        self._ends = offsets_of("\n", text)
         self._ends.append(len(text))
 
     def __len__(self) -> int:

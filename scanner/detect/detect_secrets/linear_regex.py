@@ -20,13 +20,13 @@ from typing import Any
 
 _SPACE = r"\t-\r\x1c-\x20"
 _WIDE_SPACE = r"\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
-# (for text in ASCII, for all text), as the inside of a character class.
+# The inside of a character class, for ASCII text and for any text.
 _CATEGORIES = {
     "CATEGORY_DIGIT": ("0-9", r"\p{Nd}"),
     "CATEGORY_SPACE": (_SPACE, _SPACE + _WIDE_SPACE),
     "CATEGORY_WORD": ("0-9A-Za-z_", r"\p{L}\p{N}_"),
 }
-_PLACES = {
+_ANCHORS = {
     "AT_BEGINNING": r"\A",
     "AT_BEGINNING_STRING": r"\A",
     "AT_END": r"(?:\n?\z)",
@@ -34,24 +34,24 @@ _PLACES = {
     "AT_BOUNDARY": r"\b",
     "AT_NON_BOUNDARY": r"\B",
 }
-_LINE_PLACES = {"AT_BEGINNING": "(?m:^)", "AT_END": "(?m:$)"}
+_LINE_ANCHORS = {"AT_BEGINNING": "(?m:^)", "AT_END": "(?m:$)"}
 
 
 class UnsupportedError(Exception):
-    """Why a pattern has no twin in the linear engine."""
+    """A pattern has no equivalent in RE2. The message says why."""
 
 
 class Linear:
-    """A pattern of `re` with `search` and `findall`, in linear time.
+    """A pattern of `re` that RE2 runs in linear time.
 
-    Word boundaries see letters of ASCII alone.
+    Word boundaries know only the letters of ASCII.
     """
 
     def __init__(self, pattern: str, flags: int = 0, *, relaxed: bool = False) -> None:
         self.pattern = pattern
         self._flags = flags
         self._relaxed = relaxed
-        self._narrow = self._compiled(wide=False)
+        self._ascii = self._compiled(wide=False)
 
     def search(self, text: str) -> Any:
         return self._for(text).search(text)
@@ -61,7 +61,7 @@ class Linear:
         return found
 
     def _for(self, text: str) -> Any:
-        return self._narrow if text.isascii() else self._wide
+        return self._ascii if text.isascii() else self._wide
 
     @functools.cached_property
     def _wide(self) -> Any:
@@ -73,7 +73,7 @@ class Linear:
 
 
 class Guarded:
-    """A pattern of `re` that runs only where it would match without its look-around."""
+    """A pattern of `re` that runs only on texts which it matches without its look-around."""
 
     def __init__(self, regex: re.Pattern[str]) -> None:
         self._regex = regex
@@ -84,7 +84,7 @@ class Guarded:
 
 
 def linear(regex: re.Pattern[str]) -> Any:
-    """`regex` in linear time, as far as the linear engine can express it."""
+    """Return a pattern with the same meaning: Linear, else Guarded, else `regex` itself."""
     for make in (lambda: Linear(regex.pattern, regex.flags), lambda: Guarded(regex)):
         with contextlib.suppress(UnsupportedError):
             return make()
@@ -92,10 +92,12 @@ def linear(regex: re.Pattern[str]) -> Any:
 
 
 def translate(pattern: str, flags: int = 0, *, wide: bool = False, relaxed: bool = False) -> str:
-    """The pattern in the syntax of RE2: for text in ASCII, or `wide` for any text.
+    """Translate a pattern of `re` to the syntax of RE2.
 
-    UnsupportedError if `re` refuses the pattern, or if no pattern of RE2 means the same. A
-    `relaxed` one has no look-around: it matches wherever the pattern does, and perhaps elsewhere.
+    wide: the result is for any text; otherwise only for ASCII text.
+    relaxed: leave out look-around, so that the result matches at least as often.
+
+    Raises UnsupportedError if the pattern is invalid, or if no pattern of RE2 means the same.
     """
     try:
         with warnings.catch_warnings():
@@ -121,18 +123,18 @@ def _engine(pattern: str) -> Any:
     try:
         return re2.compile(pattern, options)
     except re2.error as error:
-        raise UnsupportedError(f"the linear engine says {error.args[0]!r}") from None
+        raise UnsupportedError(f"RE2 rejects it: {error.args[0]!r}") from None
 
 
 class _Writer:
-    """Writes a parsed pattern of `re` for RE2."""
+    """Writes a parsed pattern of `re` in the syntax of RE2."""
 
     def __init__(self, *, wide: bool, relaxed: bool) -> None:
         self._wide = wide
         self._relaxed = relaxed
 
     def write(self, nodes: Iterable[Any], flags: int, outer: int) -> str:
-        """The text of `nodes` under `flags`, to stand in one that is written under `outer`."""
+        """Return the text of `nodes` with `flags`, for a surrounding pattern with flags `outer`."""
         text = "".join(self._node(str(kind), value, flags) for kind, value in nodes)
         if not (flags ^ outer) & re.IGNORECASE:
             return text
@@ -147,20 +149,20 @@ class _Writer:
         text: str = getattr(self, name)(value, flags)
         return text
 
-    def _any(self, _value: None, flags: int) -> str:
+    def _any_character(self, _value: None, flags: int) -> str:
         return "(?s:.)" if flags & re.DOTALL else r"[^\n]"
 
-    def _at(self, value: Any, flags: int) -> str:
-        return (_PLACES | (_LINE_PLACES if flags & re.MULTILINE else {}))[str(value)]
+    def _anchor(self, value: Any, flags: int) -> str:
+        return (_ANCHORS | (_LINE_ANCHORS if flags & re.MULTILINE else {}))[str(value)]
 
     def _branch(self, value: Any, flags: int) -> str:
         return "(?:" + "|".join(self.write(one, flags, flags) for one in value[1]) + ")"
 
-    def _not(self, code: int, flags: int) -> str:
-        return f"[^{_character(code)}{self._dotted(code, code, flags)}]"
+    def _not_literal(self, code: int, flags: int) -> str:
+        return f"[^{_character(code)}{self._dotted_letters(code, code, flags)}]"
 
     def _literal(self, code: int, flags: int) -> str:
-        dotted = self._dotted(code, code, flags)
+        dotted = self._dotted_letters(code, code, flags)
         return f"[{_character(code)}{dotted}]" if dotted else _character(code)
 
     def _class(self, items: Sequence[tuple[Any, Any]], flags: int) -> str:
@@ -175,16 +177,18 @@ class _Writer:
                 text += self._category(name, flags)
             else:
                 low, high = value if str(kind) == "RANGE" else (value, value)
-                text += f"{_character(low)}-{_character(high)}" + self._dotted(low, high, flags)
+                text += f"{_character(low)}-{_character(high)}" + self._dotted_letters(
+                    low, high, flags
+                )
         return f"[{'^' if negated else ''}{text}]"
 
     def _category(self, name: str, flags: int) -> str:
         if name not in _CATEGORIES:
-            raise UnsupportedError(r"it has \D, \S or \W beside other characters in a class")
+            raise UnsupportedError(r"it has \D, \S or \W next to other characters in a class")
         return _CATEGORIES[name][self._wide and not flags & re.ASCII]
 
-    def _dotted(self, low: int, high: int, flags: int) -> str:
-        """The two letters that `re` takes for an i and RE2 does not."""
+    def _dotted_letters(self, low: int, high: int, flags: int) -> str:
+        """Return the two letters that `re` treats as an i and RE2 does not; "" if not needed."""
         is_i = low <= ord("i") <= high or low <= ord("I") <= high
         apart = self._wide and flags & re.IGNORECASE and not flags & re.ASCII
         return r"\x{130}\x{131}" if is_i and apart else ""
@@ -194,7 +198,7 @@ class _Writer:
         text = self.write(inner, (flags | added) & ~removed, flags)
         return f"(?:{text})" if number is None else f"({text})"
 
-    def _lazy(self, value: Any, flags: int) -> str:
+    def _lazy_repeat(self, value: Any, flags: int) -> str:
         return self._repeat(value, flags) + "?"
 
     def _repeat(self, value: Any, flags: int) -> str:
@@ -206,14 +210,14 @@ class _Writer:
 
 
 _METHODS = {
-    "ANY": "_any",
-    "AT": "_at",
+    "ANY": "_any_character",
+    "AT": "_anchor",
     "BRANCH": "_branch",
     "IN": "_class",
     "LITERAL": "_literal",
     "MAX_REPEAT": "_repeat",
-    "MIN_REPEAT": "_lazy",
-    "NOT_LITERAL": "_not",
+    "MIN_REPEAT": "_lazy_repeat",
+    "NOT_LITERAL": "_not_literal",
     "SUBPATTERN": "_group",
 }
 

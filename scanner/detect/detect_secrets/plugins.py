@@ -1,113 +1,122 @@
-"""Detect: the plugins of detect-secrets on one line, in linear time.
+"""Detect: run the plugins of detect-secrets on one line, in linear time.
 
-Each is the library's own object with its own rules. What `re` would take quadratic time for on a
-hostile line, the linear engine finds: it runs a plugin's own patterns, and for the few that it
-cannot express it says where their match begins.
+Each is the library's plugin. Its patterns run in RE2, since `re` would take quadratic time for some
+on a hostile line. For patterns with back-references, RE2 finds the offset, and `re` matches there.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from scanner.detect.detect_secrets import library
 from scanner.detect.detect_secrets.linear_regex import Linear, UnsupportedError, linear
-from scanner.detect.detect_secrets.settings import PLUGINS, Part, least_distinct
+from scanner.detect.detect_secrets.settings import PLUGINS, Component, min_distinct
 
 
-class _Need(NamedTuple):
-    """What a line must be or hold for a plugin to find anything in it."""
+class _Requirement(NamedTuple):
+    """What a line needs for a plugin to find anything in it.
+
+    length: its minimum length.
+    exact, lower: it must contain one of `exact`, or its lower case one of `lower`.
+    """
 
     length: int
-    exact: tuple[str, ...]  # one of these words, as they are
-    lower: tuple[str, ...]  # or one of these in the line's lower case
+    exact: tuple[str, ...]
+    lower: tuple[str, ...]
 
-    def met(self, line: str, lowered: str) -> bool:
+    def is_met(self, line: str, lowered: str) -> bool:
         if len(line) < self.length:
             return False
-        for word in self.exact:  # no any(): this is asked for every line and plugin
-            if word in line:
-                return True
-        return bool(self.lower) and any(word in lowered for word in self.lower)
+        return any(word in line for word in self.exact) or any(
+            word in lowered for word in self.lower
+        )
 
 
-def _need(length: int, exact: str = "", lower: str = "") -> _Need:
-    return _Need(length, tuple(exact.split()), tuple(lower.split()))
+def _requirement(length: int, exact: str = "", lower: str = "") -> _Requirement:
+    return _Requirement(length=length, exact=tuple(exact.split()), lower=tuple(lower.split()))
 
 
-_NEEDS: Mapping[str, _Need] = {
-    "ArtifactoryDetector": _need(11, "AKC AP"),
-    "AWSKeyDetector": _need(20, "AKIA ASIA ABIA ACCA A3T", "aws"),
-    "AzureStorageKeyDetector": _need(99, "AccountKey="),
-    "Base64HighEntropyString": _need(3, "\" '"),
-    "BasicAuthDetector": _need(7, "://"),
-    "CloudantDetector": _need(29, "", "clou clk clp clt cl_ cl- clap"),
-    "DiscordBotTokenDetector": _need(59, "."),
-    "GitHubTokenDetector": _need(40, "ghp_ gho_ ghu_ ghs_ ghr_"),
-    "GitLabTokenDetector": _need(
+_REQUIREMENTS: Mapping[str, _Requirement] = {
+    "ArtifactoryDetector": _requirement(11, "AKC AP"),
+    "AWSKeyDetector": _requirement(20, "AKIA ASIA ABIA ACCA A3T", "aws"),
+    "AzureStorageKeyDetector": _requirement(99, "AccountKey="),
+    "Base64HighEntropyString": _requirement(3, "\" '"),
+    "BasicAuthDetector": _requirement(7, "://"),
+    "CloudantDetector": _requirement(29, "", "clou clk clp clt cl_ cl- clap"),
+    "DiscordBotTokenDetector": _requirement(59, "."),
+    "GitHubTokenDetector": _requirement(40, "ghp_ gho_ ghu_ ghs_ ghr_"),
+    "GitLabTokenDetector": _requirement(
         25, "glpat glrt gldt glft glsoat glcbt glimt glptt glagent gloas GR1348941"
     ),
-    "HexHighEntropyString": _need(3, "\" '"),
-    "IbmCloudIamDetector": _need(48, "", "key pwd pass token"),
-    "IbmCosHmacDetector": _need(58, "", "secret"),
-    "IPPublicDetector": _need(7, "."),
-    "JwtTokenDetector": _need(6, "eyJ"),
-    "KeywordDetector": _need(5, "", "key pass pwd secret contrase"),
-    "MailchimpDetector": _need(36, "-us"),
-    "NpmDetector": _need(20, "/:_authToken="),
-    "OpenAIDetector": _need(51, "T3BlbkFJ"),
-    "PrivateKeyDetector": _need(17, "BEGIN PuTTY"),
-    "PypiTokenDetector": _need(86, "pypi-AgE"),
-    "SendGridDetector": _need(69, "SG."),
-    "SlackDetector": _need(8, "", "xox hooks.slack.com"),
-    "SoftlayerDetector": _need(68, "", "softlayer slk slp slt sl_ sl- slap"),
-    "SquareOAuthDetector": _need(50, "sq0csp-"),
-    "StripeDetector": _need(32, "k_live_"),
-    "TelegramBotTokenDetector": _need(44, ":"),
-    "TwilioKeyDetector": _need(34, "AC SK"),
+    "HexHighEntropyString": _requirement(3, "\" '"),
+    "IbmCloudIamDetector": _requirement(48, "", "key pwd pass token"),
+    "IbmCosHmacDetector": _requirement(58, "", "secret"),
+    "IPPublicDetector": _requirement(7, "."),
+    "JwtTokenDetector": _requirement(6, "eyJ"),
+    "KeywordDetector": _requirement(5, "", "key pass pwd secret contrase"),
+    "MailchimpDetector": _requirement(36, "-us"),
+    "NpmDetector": _requirement(20, "/:_authToken="),
+    "OpenAIDetector": _requirement(51, "T3BlbkFJ"),
+    "PrivateKeyDetector": _requirement(17, "BEGIN PuTTY"),
+    "PypiTokenDetector": _requirement(86, "pypi-AgE"),
+    "SendGridDetector": _requirement(69, "SG."),
+    "SlackDetector": _requirement(8, "", "xox hooks.slack.com"),
+    "SoftlayerDetector": _requirement(68, "", "softlayer slk slp slt sl_ sl- slap"),
+    "SquareOAuthDetector": _requirement(50, "sq0csp-"),
+    "StripeDetector": _requirement(32, "k_live_"),
+    "TelegramBotTokenDetector": _requirement(44, ":"),
+    "TwilioKeyDetector": _requirement(34, "AC SK"),
 }
-_LONG = 500
+_LONG_LINE = 500
 _MANY_SPACES = re.compile(" {4,}")
 
 
 class Plugin:
-    """One plugin, loaded when the first line asks for it."""
+    """One plugin. The library's object is created for the first line that needs it."""
 
-    def __init__(self, part: Part) -> None:
-        self.name = part.name
-        self.kind = PLUGINS[part.name]
-        self.by_pattern = True  # as the library tells some filters
-        self._part = part
-        self._need = _NEEDS[part.name]
-        self._made: Any = None
+    def __init__(self, component: Component) -> None:
+        self.name = component.name
+        self.kind = PLUGINS[component.name]
+        self._component = component
+        self._requirement = _REQUIREMENTS[component.name]
+        self._library_plugin: Any = None
 
-    def wanted(self, line: str, lowered: str) -> bool:
-        """Can it find anything in a line of ASCII? `lowered`: the line in lower case."""
-        return self._need.met(line, lowered)
+    def may_match(self, line: str, lowered: str) -> bool:
+        """Can it find anything in an ASCII line? `lowered` is the line in lower case."""
+        return self._requirement.is_met(line, lowered)
 
     def secrets(self, path: str, line: str) -> Iterable[str]:
-        """The secrets that the plugin finds in a line."""
+        """Return the secrets that the plugin finds in a line."""
         return list(self._search(path, line))
 
     @property
-    def own(self) -> Any:
+    def library_plugin(self) -> Any:
         """The library's object."""
-        if self._made is None:
-            self._made = library.plugin(self._part.name, dict(self._part.options))
+        if self._library_plugin is None:
+            self._library_plugin = library.plugin(
+                self._component.name, dict(self._component.options)
+            )
             self._prepare()
-        return self._made
+        return self._library_plugin
 
     def _prepare(self) -> None:
-        self._made.denylist = [linear(regex) for regex in self._made.denylist]
+        """Replace the patterns of the library's object by linear ones."""
+        plugin = self._library_plugin
+        plugin.denylist = [linear(regex) for regex in plugin.denylist]
 
     def _search(self, _path: str, line: str) -> Iterable[str]:
-        found: Iterable[str] = self.own.analyze_string(line)
+        found: Iterable[str] = self.library_plugin.analyze_string(line)
         return found
 
 
 class _Spaced(Plugin):
-    """Its patterns allow three runs of spaces in a row. No secret of it holds a space."""
+    """Its patterns allow three runs of spaces in a row, and its secrets have no spaces.
+
+    So longer runs are shortened, which avoids their cost.
+    """
 
     def _search(self, path: str, line: str) -> Iterable[str]:
         return super()._search(path, _MANY_SPACES.sub("   ", line))
@@ -116,78 +125,81 @@ class _Spaced(Plugin):
 class _Jwt(Plugin):
     def _search(self, _path: str, line: str) -> Iterator[str]:
         try:
-            yield from self.own.analyze_string(line)
-        except RecursionError:  # a token of brackets; the library ends here
+            yield from self.library_plugin.analyze_string(line)
+        except RecursionError:  # a token of nested brackets; the library crashes on it
             return
 
 
 class _Entropy(Plugin):
-    """Measures only what has enough different characters to pass.
+    """Computes the entropy only of texts with enough different characters.
 
-    A match is made of quotes and the plugin's own characters, so runs of these are all that its
-    pattern needs to see; in a long line, RE2 finds those that are long enough.
+    A match consists of quotes and the plugin's characters. So in a long line, the plugin's pattern
+    runs only on the runs of these characters, which RE2 finds.
     """
 
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self.by_pattern = False
-        self._limit: float = part.option("limit")
-        self._least = least_distinct(self._limit)
+    def __init__(self, component: Component) -> None:
+        super().__init__(component)
+        self._limit: float = component.option("limit")
+        self._min_distinct = min_distinct(self._limit)
         self._runs: Any = None
 
     def _prepare(self) -> None:
-        inside = re.escape(self._made.charset)
-        self._runs = linear(re.compile(rf"[{inside}'\"]{{{min(self._least, 100)},}}"))
+        inside = re.escape(self._library_plugin.charset)
+        self._runs = linear(re.compile(rf"[{inside}'\"]{{{min(self._min_distinct, 100)},}}"))
 
     def _search(self, _path: str, line: str) -> Iterator[str]:
-        own = self.own
-        parts = self._runs.findall(line) if len(line) > _LONG else [line]
-        for text in (text for part in parts for text in own.analyze_string(part)):
-            enough = len(set(text)) >= self._least
-            if enough and own.calculate_shannon_entropy(text) > self._limit:
+        plugin = self.library_plugin  # it also prepares self._runs
+        runs = self._runs.findall(line) if len(line) > _LONG_LINE else [line]
+        for text in (text for run in runs for text in plugin.analyze_string(run)):
+            has_enough = len(set(text)) >= self._min_distinct
+            if has_enough and plugin.calculate_shannon_entropy(text) > self._limit:
                 yield text
 
 
 class _Keyword(Plugin):
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
-        self.by_pattern = False
+    """Runs the patterns of the file's type."""
 
     def _prepare(self) -> None:
-        excluded = self._part.option("keyword_exclude")
+        excluded = self._component.option("keyword_exclude")
         if excluded:
-            self._made.keyword_exclude = Linear(excluded, re.IGNORECASE)
-        self._types = library.module("util.filetype").determine_file_type
+            self._library_plugin.keyword_exclude = Linear(excluded, re.IGNORECASE)
+        self._type_of = library.module("util.filetype").determine_file_type
         self._library = library.module("plugins.keyword")
-        self._tables: dict[int, dict[_Anchored, int]] = {}
+        self._tables: dict[Any, dict[Any, int]] = {}  # by file type
 
     def _search(self, path: str, line: str) -> Iterable[str]:
-        own = self.own
-        table = self._library.REGEX_BY_FILETYPE.get(
-            self._types(path), self._library.QUOTES_REQUIRED_DENYLIST_REGEX_TO_GROUP
-        )
-        if id(table) not in self._tables:
-            self._tables[id(table)] = {
+        plugin = self.library_plugin  # it also prepares the other attributes
+        file_type = self._type_of(path)
+        if file_type not in self._tables:
+            table = self._library.REGEX_BY_FILETYPE.get(
+                file_type, self._library.QUOTES_REQUIRED_DENYLIST_REGEX_TO_GROUP
+            )
+            self._tables[file_type] = {
                 anchored(regex, self._library): group for regex, group in table.items()
             }
-        found: Iterable[str] = own.analyze_string(line, self._tables[id(table)])
+        found: Iterable[str] = plugin.analyze_string(line, self._tables[file_type])
         return found
 
 
 class _Anchored:
-    """A pattern with back-references: a twin finds where it matches, and it says what."""
+    """A pattern with back-references. A linear one finds the offset; `re` matches there."""
 
-    def __init__(self, regex: re.Pattern[str], twin: Linear) -> None:
+    def __init__(self, regex: re.Pattern[str], finder: Linear) -> None:
         self._regex = regex
-        self._twin = twin
+        self._finder = finder
 
     def search(self, text: str) -> re.Match[str] | None:
-        found = self._twin.search(text)
+        found = self._finder.search(text)
         return self._regex.match(text, found.start()) if found else None
 
 
+@functools.cache  # several file types share their patterns
 def anchored(regex: re.Pattern[str], keyword: Any) -> Any:
-    """The pattern with its quoted secret spelt out for each kind of quote."""
+    r"""Return an equal pattern that is searched in linear time; `regex` itself if there is none.
+
+    The linear pattern has an alternative for each kind of quote in place of the back-reference:
+    `(["'`])(secret)(\1)` becomes `"secret"|'secret'|`secret``.
+    """
     inside = r"""\w(?:[^\v'"]*[^\v,'"`])?"""
     quoted = {mark: f"{mark}{inside}{mark}" for mark in "'\"`"}
     every = "|".join(quoted.values())
@@ -205,7 +217,7 @@ def anchored(regex: re.Pattern[str], keyword: Any) -> Any:
         return regex
 
 
-_KINDS: Mapping[str, type[Plugin]] = {
+_CLASSES: Mapping[str, type[Plugin]] = {
     "Base64HighEntropyString": _Entropy,
     "CloudantDetector": _Spaced,
     "HexHighEntropyString": _Entropy,
@@ -217,5 +229,6 @@ _KINDS: Mapping[str, type[Plugin]] = {
 }
 
 
-def make(part: Part) -> Plugin:
-    return _KINDS.get(part.name, Plugin)(part)
+def create(component: Component) -> Plugin:
+    """Create a plugin."""
+    return _CLASSES.get(component.name, Plugin)(component)

@@ -1,5 +1,4 @@
-"""Detect: what people are told of detect-secrets' findings: rules/detect-secrets.yaml by rule
-id."""
+"""Detect: read the texts about detect-secrets' findings from rules/detect-secrets.yaml."""
 
 from __future__ import annotations
 
@@ -15,12 +14,12 @@ FILE = "rules/detect-secrets.yaml"
 
 
 def rule_id(kind: str) -> str:
-    """The rule id of a type of detect-secrets: `ds-secret-keyword` for "Secret Keyword"."""
+    """Return the rule id of a type of detect-secrets: `ds-secret-keyword` for "Secret Keyword"."""
     return "ds-" + re.sub(r"[^a-z0-9]+", "-", kind.lower()).strip("-")
 
 
 def infos(data: bytes) -> dict[str, RuleInfo]:
-    """The words of all 27 types by rule id, from the bytes of rules/detect-secrets.yaml."""
+    """Return the texts of all 27 types by rule id. `data` is the content of the file."""
     raw = document.parse(data, FILE).data
     by_kind = {one["type"]: {**raw["defaults"], **one} for one in raw["rules"]}
     return {rule_id(kind): _info(by_kind[kind]) for kind in PLUGINS.values()}

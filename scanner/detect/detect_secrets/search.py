@@ -1,4 +1,4 @@
-"""Detect: what detect-secrets finds in a file, from the places where a prefilter matched."""
+"""Detect: run detect-secrets on the lines of a file in which a prefilter matched."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from scanner.detect.detect_secrets import candidate_lines
-from scanner.detect.detect_secrets.found import Found
+from scanner.detect.detect_secrets.found import FoundSecret
 from scanner.detect.detect_secrets.ini import ini_lines
-from scanner.detect.detect_secrets.limits import MOST_LINES, Split, demand, places
+from scanner.detect.detect_secrets.limits import MAX_LINES, SplitLines, offsets_of, require_at_most
 from scanner.detect.detect_secrets.settings import ALLOWLIST, DetectSecretsSettings
 
 _YAML = (".yaml", ".yml", ".eyaml")
-# In double quotes, an escape that makes other text than what the prefilters see.
+# A double-quoted YAML text with an escape that may hide text from the prefilters: `: "\x41`.
 _ESCAPE = re.compile(
     rb'(?:^|[:,\[{?-])[ \t]*(?:[&!][^\s"]{0,100}[ \t]+){0,2}"(?:[^"\\]|\\[nrt"\\])*\\[^nrt"\\]',
     re.MULTILINE,
 )
-# A YAML file is INI, too, where a section comes first.
+# A YAML file that begins with a section may also be INI.
 _SECTION_FIRST = re.compile(rb"(?:\s*[#;][^\r\n]*[\r\n])*\s*\[")
 _ALIAS_AS_KEY = re.compile(rb"\*[^\s,\[\]{}]{1,200}[ \t]+:\s")
 _LINE_END = re.compile(rb"\r\n?|\n")
-_MOST_SEARCHED = 100_000_000
+_MAX_SEARCHED = 100_000_000  # bytes
+# The characters around a value that locate it best.
 _AROUND = (('"', '"'), ("'", "'"), ("`", "`"), (":", "@"))
 
 
-class _Lines(Protocol):
+class _LineSequence(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int, /) -> str: ...
 
 
 class _Candidates(NamedTuple):
-    """Lines as the plugins see them.
+    """The lines of a file, or of its transformation, with the plugins to run on them.
 
-    `plugins`: the numbers (from 0) of lines to look at, and the plugins that can find something
-    there, None for any. `extents`: the lines of the file (from 1) that a line was made of, where
-    it is not just itself.
+    plugins: for each line to search, numbered from 0, the plugins to run; None for all.
+    extents: for lines of a transformation, the first and last line of the file that they were made
+        from, numbered from 1; (0, 0) if unknown.
     """
 
-    lines: _Lines
+    lines: _LineSequence
     plugins: Mapping[int, frozenset[str] | None]
     extents: Mapping[int, tuple[int, int]] = {}
 
@@ -54,22 +55,23 @@ def scan(
     ends: Sequence[int],
     settings: DetectSecretsSettings,
     numbers: Sequence[int] | None = None,
-) -> tuple[Found, ...]:
-    """The findings of `detect-secrets scan --all-files -n` in one file, by kind and hash.
+) -> tuple[FoundSecret, ...]:
+    """Return the findings of `detect-secrets scan --all-files -n` in one file.
 
-    `ends`: where prefilters matched, as rising end offsets into `data`, the whole file;
-    `numbers[i]`: the number of the prefilter that matched at `ends[i]`, which spares most of the
-    work. A file that detect-secrets cannot read (not UTF-8) has no findings. TooLargeError for one
-    that would take too much memory.
+    data: the whole file. One that is not UTF-8 has no findings, as in detect-secrets.
+    ends: the sorted end offsets of the prefilters' matches.
+    numbers: the number of the prefilter for each of `ends`; without them, all plugins run.
+
+    Raises TooLargeError for a file that would take too much memory.
     """
-    path = path.encode(errors="surrogateescape").decode(errors="replace")  # as RE2 takes it
+    path = path.encode(errors="surrogateescape").decode(errors="replace")  # RE2 needs UTF-8
     is_yaml = path.endswith(_YAML)
     ini = bool(not is_yaml or _SECTION_FIRST.match(data))
     hit = candidate_lines.lines(data, ends, numbers, settings, ini=ini) if ends else {}
-    if not hit and not (is_yaml and _is_odd(data)):
+    if not hit and not (is_yaml and _may_hide_text(data)):
         return ()
-    checks = _checks(settings)
-    if checks.passed_over(path):
+    scanner = _line_scanner(settings)
+    if scanner.ignores_file(path):
         return ()
     try:
         text = data.decode()
@@ -77,50 +79,50 @@ def scan(
         return ()
     if "\r" in text:
         text = text.replace("\r\n", "\n")
-        if "\r" in text:  # breaks of lines that a matcher does not take for such
+        if "\r" in text:  # a line break for detect-secrets, but not for the prefilter
             text = text.replace("\r", "\n")
-            demand(text.count("\n"), MOST_LINES)
-            every = frozenset(part.name for part in settings.plugins)
+            require_at_most(text.count("\n"), MAX_LINES)
+            every = frozenset(component.name for component in settings.plugins)
             hit = dict.fromkeys(range(text.count("\n") + 1), every)
-    for candidates in _passes(path, text, hit, checks):
-        found = _search(path, candidates, checks)
+    for candidates in _readings(path, text, hit, scanner):
+        found = _search(path, candidates, scanner)
         if found:
-            places = _Places(data)
-            return tuple(places.located(one, extent) for one, extent in found)
+            locator = _Locator(data)
+            return tuple(locator.locate(secret, extent) for secret, extent in found)
     return ()
 
 
-def _is_odd(data: bytes) -> bool:
-    """Can this YAML hold texts that no prefilter sees?"""
+def _may_hide_text(data: bytes) -> bool:
+    """May this YAML contain texts that no prefilter sees?"""
     return bool(
         (b"\\" in data and _ESCAPE.search(data)) or (b"*" in data and _ALIAS_AS_KEY.search(data))
     )
 
 
-def _passes(
-    path: str, text: str, hit: candidate_lines.Lines, checks: _Checks
+def _readings(
+    path: str, text: str, hit: candidate_lines.CandidateLines, scanner: _LineScanner
 ) -> Iterator[_Candidates]:
-    """The readings of a file that detect-secrets tries until one has a secret."""
-    lines = ini_lines(text, checks.is_pragma, headless=False)
+    """Yield the readings of a file that detect-secrets tries until one has a secret."""
+    lines = ini_lines(text, scanner.is_pragma, sectionless=False)
     if lines:
-        yield _everywhere(lines, hit)
+        yield _all_lines(lines, hit)
     else:
         transformed = _yaml(text, hit) if path.endswith(_YAML) else None
-        yield transformed or _Candidates(Split(text), hit)
-    if checks.is_other(path):
-        lines = ini_lines(text, checks.is_pragma, headless=True)
+        yield transformed or _Candidates(lines=SplitLines(text), plugins=hit)
+    if scanner.has_unknown_type(path):
+        lines = ini_lines(text, scanner.is_pragma, sectionless=True)
         if lines:
-            yield _everywhere(lines, hit)
+            yield _all_lines(lines, hit)
 
 
-def _everywhere(lines: list[str], hit: candidate_lines.Lines) -> _Candidates:
-    """In INI, a value may stand far from its key: what matched anywhere may be in any line."""
+def _all_lines(lines: list[str], hit: candidate_lines.CandidateLines) -> _Candidates:
+    """Return all lines of INI with all plugins, since a value may be far from its key."""
     plugins = frozenset().union(*hit.values())
-    return _Candidates(lines, dict.fromkeys(range(len(lines)), plugins))
+    return _Candidates(lines=lines, plugins=dict.fromkeys(range(len(lines)), plugins))
 
 
-def _yaml(text: str, hit: candidate_lines.Lines) -> _Candidates | None:
-    """A YAML file as its transformer writes it; None if it is not one document, or has no text."""
+def _yaml(text: str, hit: candidate_lines.CandidateLines) -> _Candidates | None:
+    """Return the transformed lines of YAML; None if it is not one document, or has no text."""
     from scanner.detect.detect_secrets.yaml_lines import yaml_lines
 
     lines = yaml_lines(text)
@@ -132,83 +134,101 @@ def _yaml(text: str, hit: candidate_lines.Lines) -> _Candidates | None:
     for index, source in enumerate(lines.sources):
         if source:
             low = bisect_left(numbers, source.first - 1)
-            met = numbers[low : bisect_left(numbers, source.last, low)]
-            if met or source.escaped:
-                known = frozenset().union(*(hit[number] for number in met))
-                plugins[index] = None if source.escaped else known
+            hits = numbers[low : bisect_left(numbers, source.last, low)]
+            if hits or source.escaped:
+                matched = frozenset().union(*(hit[number] for number in hits))
+                plugins[index] = None if source.escaped else matched
                 extents[index] = source.first, source.last
-    return _Candidates(lines, plugins, extents)
+    return _Candidates(lines=lines, plugins=plugins, extents=extents)
 
 
-class _Checks:
-    """Plugins and filters of one configuration, loaded when the first file has a candidate."""
+class _Secret(NamedTuple):
+    """The type and the text of a secret in a line."""
+
+    kind: str
+    text: str
+
+
+class _LineScanner:
+    """Plugins and filters of one configuration, created for the first file with a candidate."""
 
     def __init__(self, settings: DetectSecretsSettings) -> None:
         from scanner.detect.detect_secrets import library, plugins
         from scanner.detect.detect_secrets.filters import Filters
         from scanner.detect.detect_secrets.linear_regex import linear
 
-        self._plugins = [plugins.make(part) for part in settings.plugins]
+        self._plugins = [plugins.create(component) for component in settings.plugins]
         self._filters = Filters(settings)
         self._types = library.module("util.filetype")
         allowlist = library.module(ALLOWLIST.split(".", 1)[1].rsplit(".", 1)[0])
         pragmas = [allowlist.get_allowlist_regexes((mark, ""), nextline=True) for mark in "#;"]
         self._pragmas = [linear(regex) for regex in pragmas]
 
-    def passed_over(self, path: str) -> bool:
-        return self._filters.hide("filename", filename=path)
+    def ignores_file(self, path: str) -> bool:
+        """Does a filter ignore the file?"""
+        return self._filters.ignore("filename", filename=path)
 
-    def is_other(self, path: str) -> bool:
-        """Of no known type: the kind of file that may be INI without a section."""
-        other: bool = self._types.determine_file_type(path) == self._types.FileType.OTHER
-        return other
+    def has_unknown_type(self, path: str) -> bool:
+        """Has the file no known type? Then detect-secrets also tries INI without a section."""
+        unknown: bool = self._types.determine_file_type(path) == self._types.FileType.OTHER
+        return unknown
 
     def is_pragma(self, line: str) -> bool:
+        """Is the line a comment that allows a secret in the next line?"""
         return "pragma" in line and any(regex.search(line) for regex in self._pragmas)
 
     def secrets(
         self, path: str, line: str, previous: str, names: frozenset[str] | None
-    ) -> Iterator[tuple[str, str]]:
-        """(kind, secret) of one line, by the plugins `names`, or any."""
+    ) -> Iterator[_Secret]:
+        """Yield the secrets of a line that no filter ignores.
+
+        `names` are the plugins to run; None for all. `previous` is the line before.
+        """
         lowered = line.lower() if line.isascii() else ""
         found = [
             (plugin, secret)
             for plugin in self._plugins
             if (names is None or plugin.name in names)
-            and (not lowered or plugin.wanted(line, lowered))
+            and (not lowered or plugin.may_match(line, lowered))
             for secret in plugin.secrets(path, line)
         ]
-        hidden = found and self._filters.hide("line", filename=path, line=line, previous=previous)
-        for plugin, secret in found if not hidden else ():
-            values = {"secret": secret, "line": line, "plugin": plugin.own}
-            if not self._filters.hide("secret", filename=path, **values):
-                yield plugin.kind, secret
+        if not found or self._filters.ignore("line", filename=path, line=line, previous=previous):
+            return
+        for plugin, secret in found:
+            values = {"secret": secret, "line": line, "plugin": plugin.library_plugin}
+            if not self._filters.ignore("secret", filename=path, **values):
+                yield _Secret(kind=plugin.kind, text=secret)
 
 
 @functools.lru_cache(maxsize=4)
-def _checks(settings: DetectSecretsSettings) -> _Checks:
-    return _Checks(settings)
+def _line_scanner(settings: DetectSecretsSettings) -> _LineScanner:
+    return _LineScanner(settings)
 
 
 _Extent = tuple[int, int]
 
 
-def _search(path: str, candidates: _Candidates, checks: _Checks) -> list[tuple[Found, _Extent]]:
-    """The first place of each secret, and the lines of the file that it is in."""
+def _search(
+    path: str, candidates: _Candidates, scanner: _LineScanner
+) -> list[tuple[FoundSecret, _Extent]]:
+    """Return the first occurrence of each secret, with the lines of the file that it is from."""
     hashed: Callable[[str], str] = _hash()
-    found: dict[tuple[str, str], tuple[Found, _Extent]] = {}
+    found: dict[tuple[str, str], tuple[FoundSecret, _Extent]] = {}
     for number, names in candidates.plugins.items():
         if number >= len(candidates.lines):
             continue
         line = candidates.lines[number].rstrip()
         previous = candidates.lines[number - 1] if number else ""
-        for kind, secret in checks.secrets(path, line, previous, names):
+        for secret in scanner.secrets(path, line, previous, names):
             try:
-                key = kind, hashed(secret)
-            except UnicodeEncodeError:  # half a surrogate pair, from an escape in YAML
+                digest = hashed(secret.text)
+            except UnicodeEncodeError:  # a YAML escape gives half a surrogate pair
                 continue
+            occurrence = FoundSecret(
+                kind=secret.kind, hashed_secret=digest, line=number + 1, secret=secret.text
+            )
             extent = candidates.extents.get(number, (number + 1, number + 1))
-            found.setdefault(key, (Found(*key, number + 1, secret), extent))
+            found.setdefault((secret.kind, digest), (occurrence, extent))
     return list(found.values())
 
 
@@ -220,8 +240,8 @@ def _hash() -> Callable[[str], str]:
     return function
 
 
-class _Places:
-    """Where values stand in the bytes of a file, for as many as that can be asked in short time."""
+class _Locator:
+    """Finds the offsets of values in a file. It stops after a limit, to bound the time."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -229,11 +249,12 @@ class _Places:
         if b"\r" in data:
             self._starts.extend(found.end() for found in _LINE_END.finditer(data))
         else:
-            self._starts.extend(at + 1 for at in places(b"\n", data))
+            self._starts.extend(at + 1 for at in offsets_of(b"\n", data))
         self._starts.append(len(data))
-        self._left = _MOST_SEARCHED
+        self._left = _MAX_SEARCHED
 
-    def located(self, found: Found, extent: _Extent) -> Found:
+    def locate(self, found: FoundSecret, extent: _Extent) -> FoundSecret:
+        """Return the finding with the span of its value, if the file's lines contain it."""
         first, last = extent if extent[0] else (1, len(self._starts))
         start = self._starts[min(first, len(self._starts)) - 1]
         end = self._starts[min(last, len(self._starts) - 1)]

@@ -1,4 +1,4 @@
-"""Detect: which plugins and filters of detect-secrets run, and with what options."""
+"""Detect: which plugins and filters of detect-secrets run, and with which options."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PLUGINS: Mapping[str, str] = {
     "TelegramBotTokenDetector": "Telegram Bot Token",
     "TwilioKeyDetector": "Twilio API Key",
 }
-"""Each plugin's class and the type that a baseline gives its findings."""
+"""Each plugin's class, and the type of its findings in a baseline."""
 
 LIMITS: Mapping[str, float] = {"Base64HighEntropyString": 4.5, "HexHighEntropyString": 3.0}
 DEFAULT_OPTIONS: Mapping[str, tuple[tuple[str, Any], ...]] = {
@@ -44,7 +44,7 @@ DEFAULT_OPTIONS: Mapping[str, tuple[tuple[str, Any], ...]] = {
 
 _HOME = "detect_secrets.filters."
 ALWAYS = (_HOME + "common.is_invalid_file", _HOME + "heuristic.is_non_text_file")
-"""Filters that run whatever a baseline says, and that none lists."""
+"""Filters that always run and that no baseline lists."""
 ALLOWLIST = _HOME + "allowlist.is_line_allowlisted"
 INDIRECT = _HOME + "heuristic.is_indirect_reference"
 NOT_ALPHANUMERIC = _HOME + "heuristic.is_not_alphanumeric_string"
@@ -74,89 +74,102 @@ EXCLUDE_FILE, EXCLUDE_LINE, EXCLUDE_SECRET = (
 )
 
 
-class Part(NamedTuple):
-    """A plugin (its class) or a filter (its import path) with its options, in their order."""
+class Component(NamedTuple):
+    """A plugin or a filter.
+
+    name: the plugin's class, or the filter's import path.
+    options: names and values, in the order of the baseline.
+    """
 
     name: str
     options: tuple[tuple[str, Any], ...] = ()
 
     def option(self, name: str) -> Any:
+        """Return the value of an option; None if it is not set."""
         return dict(self.options).get(name)
 
 
 class DetectSecretsSettings(NamedTuple):
-    """What runs: plugins and filters, each sorted as detect-secrets writes them.
+    """The plugins and filters that run, sorted in the order of detect-secrets.
 
-    `own_file` is the name of the baseline itself: a file of that name is not scanned.
+    own_file: the name of the baseline itself. Files of that name are not scanned.
     """
 
-    plugins: tuple[Part, ...]
-    filters: tuple[Part, ...]
+    plugins: tuple[Component, ...]
+    filters: tuple[Component, ...]
     own_file: str = ""
 
     @property
-    def finders(self) -> tuple[Part, ...]:
-        """The plugins that may find something: an address has no letters, and where a secret
-        without any is none, all are hidden."""
-        if not any(part.name == NOT_ALPHANUMERIC for part in self.filters):
+    def active_plugins(self) -> tuple[Component, ...]:
+        """The plugins that may find something.
+
+        IP addresses have no letters, so the filter that requires letters ignores all of them.
+        """
+        if not any(component.name == NOT_ALPHANUMERIC for component in self.filters):
             return self.plugins
-        return tuple(part for part in self.plugins if part.name != "IPPublicDetector")
+        return tuple(
+            component for component in self.plugins if component.name != "IPPublicDetector"
+        )
 
     @property
     def disabled_plugins(self) -> tuple[str, ...]:
-        """Plugins of the default that do not run."""
-        return tuple(sorted(set(PLUGINS) - {part.name for part in self.plugins}))
+        """Default plugins that do not run."""
+        return tuple(sorted(set(PLUGINS) - {component.name for component in self.plugins}))
 
     @property
     def extra_filters(self) -> tuple[str, ...]:
-        """Filters beyond the default: each hides findings. With its patterns, for people."""
+        """Filters beyond the default, which hide findings, with their options as text."""
         return tuple(
-            " ".join([part.name, *(f"{key}={value!r}" for key, value in part.options)])
-            for part in self.filters
-            if part.name not in {*DEFAULT_FILTERS, *ALWAYS, VERIFICATION}
-            and not (part.name == BASELINE_FILE and part.option("filename") == self.own_file)
+            " ".join([component.name, *(f"{key}={value!r}" for key, value in component.options)])
+            for component in self.filters
+            if component.name not in {*DEFAULT_FILTERS, *ALWAYS, VERIFICATION}
+            and not (
+                component.name == BASELINE_FILE and component.option("filename") == self.own_file
+            )
         ) + tuple(
             f"KeywordDetector {key}={value!r}"
-            for part in self.plugins
-            for key, value in part.options
+            for component in self.plugins
+            for key, value in component.options
             if key == "keyword_exclude" and value
         )
 
 
 def dumped(settings: DetectSecretsSettings) -> bytes:
-    """As JSON, for the cache."""
+    """Return the settings as JSON, for the cache."""
     import json
 
     return json.dumps(settings).encode()
 
 
 def loaded(data: bytes) -> DetectSecretsSettings:
-    """What was dumped."""
+    """Return the settings from the JSON of `dumped`."""
     import json
 
     plugins, filters, own_file = json.loads(data)
-    return DetectSecretsSettings(_parts(plugins), _parts(filters), own_file)
+    return DetectSecretsSettings(
+        plugins=_components(plugins), filters=_components(filters), own_file=own_file
+    )
 
 
-def _parts(rows: Sequence[tuple[str, Sequence[tuple[str, Any]]]]) -> tuple[Part, ...]:
+def _components(rows: Sequence[tuple[str, Sequence[tuple[str, Any]]]]) -> tuple[Component, ...]:
     return tuple(
-        Part(name, tuple((key, tuple(v) if isinstance(v, list) else v) for key, v in options))
+        Component(name, tuple((key, tuple(v) if isinstance(v, list) else v) for key, v in options))
         for name, options in rows
     )
 
 
 def default_settings() -> DetectSecretsSettings:
-    """All 27 plugins at their own limits and the filters of `detect-secrets scan -n`."""
-    plugins = (Part(name, DEFAULT_OPTIONS.get(name, ())) for name in PLUGINS)
+    """Return all 27 plugins with default limits, and the filters of `detect-secrets scan -n`."""
+    plugins = (Component(name, DEFAULT_OPTIONS.get(name, ())) for name in PLUGINS)
     return DetectSecretsSettings(
-        in_order(plugins), in_order(Part(path) for path in DEFAULT_FILTERS)
+        in_order(plugins), in_order(Component(path) for path in DEFAULT_FILTERS)
     )
 
 
-def least_distinct(limit: float) -> int:
-    """The least number of different characters that a text above `limit` bits has."""
+def min_distinct(limit: float) -> int:
+    """Return the minimum number of different characters of a text with an entropy over `limit`."""
     count = 1
-    while count < 300:  # 8 bits, the most that detect-secrets takes as a limit, are 257
+    while count < 300:  # the maximum limit of detect-secrets, 8 bits, needs 257 characters
         share = 1 / count
         if sum(-share * _log2(share) for _ in range(count)) > limit:
             break
@@ -167,9 +180,10 @@ def least_distinct(limit: float) -> int:
 def _log2(value: float) -> float:
     from math import log
 
-    return log(value, 2)  # noqa: FURB163 - as the plugins reckon, to the last bit
+    return log(value, 2)  # noqa: FURB163 - rounds like the plugins do
 
 
-def in_order(parts: Iterable[Part]) -> tuple[Part, ...]:
-    by_name = {part.name: part for part in parts}
-    return tuple(sorted(by_name.values(), key=lambda part: part.name.lower()))
+def in_order(components: Iterable[Component]) -> tuple[Component, ...]:
+    """Return the components sorted by name. The last one counts if a name occurs twice."""
+    by_name = {component.name: component for component in components}
+    return tuple(sorted(by_name.values(), key=lambda component: component.name.lower()))

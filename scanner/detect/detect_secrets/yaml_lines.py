@@ -1,4 +1,4 @@
-"""Detect: what detect-secrets makes of YAML files: each text of a mapping as `key: "value"`."""
+"""Detect: transform YAML files like detect-secrets: each text of a mapping is `key: "value"`."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from typing import Any
 import yaml
 
 from scanner.detect.detect_secrets import library
-from scanner.detect.detect_secrets.limits import MOST_LINES, MOST_WIDE, demand
-from scanner.detect.detect_secrets.yaml_texts import DoubtError, InvalidError, Text, texts
+from scanner.detect.detect_secrets.limits import MAX_LINES, MAX_NON_ASCII, require_at_most
+from scanner.detect.detect_secrets.yaml_texts import DoubtError, InvalidError, YamlText, texts
 
 _COMMENT = re.compile(r"(?<!\s)\s+#[\S ]*")
-# The library's loader reads some 100,000 characters a second, and copies what an alias names.
-_LARGEST_DOUBT = 1_000_000
-_MOST_COPIED = 100_000_000
-_LONGEST = 50_000_000
+# The library's loader reads about 100,000 characters a second, and copies the target of each alias.
+_MAX_SLOW_SIZE = 1_000_000
+_MAX_COPIED = 100_000_000
+_MAX_COMMENTS = 50_000_000
 _ALIAS = re.compile(r"[\s\[{,]\*[\w-]")
-# What PyYAML raises for a file that it does not take, or that it is not made for.
-_REFUSED = (
+# The exceptions that PyYAML raises for files that it cannot load.
+_LOAD_ERRORS = (
     *(yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError),
     *(TypeError, ValueError),
 )
 
 
-class Lines:
-    """Transformed lines, written when asked for; `sources[i]`: the value of line i, if any."""
+class YamlLines:
+    """The transformed lines. Each is made when it is read.
+
+    sources: the value of each line; None for an empty line.
+    """
 
     def __init__(self, source: list[str]) -> None:
-        self.sources: list[Text | None] = []
+        self.sources: list[YamlText | None] = []
         self._source = source
         self._comments: dict[int, str] = {}  # by line of the file
 
@@ -46,47 +49,53 @@ class Lines:
         return f'{item.key}: "{value}"{self.comment(item.line)}'
 
     def comment(self, line: int) -> str:
+        """Return the comment in a line of the file, numbered from 1."""
         if line not in self._comments:
             found = _COMMENT.search(self._source[line - 1].strip())
             self._comments[line] = found.group() if found else ""
         return self._comments[line]
 
 
-def yaml_lines(text: str) -> Lines | None:
-    """The lines that the library's transformer writes; None where it writes none.
+def yaml_lines(text: str) -> YamlLines | None:
+    """Return the lines of the library's transformer; None if it returns none.
 
-    None, too, where it would take hours or all memory: then the lines of the file are looked at.
+    Also None if it would take hours or too much memory; then plugins run on the file's own lines.
+    Raises TooLargeError for a text that is too large.
     """
     if not text.isascii():
-        demand(len(text), MOST_WIDE)
+        require_at_most(len(text), MAX_NON_ASCII)
     try:
         found = texts(text)
     except InvalidError:
         return None
     except DoubtError:
-        found = [] if _is_too_much(text) else of_library(text)
+        found = [] if _is_too_slow(text) else texts_of_library(text)
     return transformed(found, text) if found else None
 
 
-def _is_too_much(text: str) -> bool:
+def _is_too_slow(text: str) -> bool:
+    """Would the library's loader take too much time or memory?"""
     copied = len(_ALIAS.findall(text)) * len(text)
-    return len(text) > _LARGEST_DOUBT or copied > _MOST_COPIED
+    return len(text) > _MAX_SLOW_SIZE or copied > _MAX_COPIED
 
 
-def transformed(found: Iterable[Text], text: str) -> Lines | None:
-    """The lines that the transformer writes: each value at its own, or the next one free."""
-    demand(text.count("\n"), MOST_LINES)
-    lines = Lines(text.splitlines())
+def transformed(found: Iterable[YamlText], text: str) -> YamlLines | None:
+    """Return the transformed lines: each text in its own line, or in the next free one.
+
+    None if they would be too long.
+    """
+    require_at_most(text.count("\n"), MAX_LINES)
+    lines = YamlLines(text.splitlines())
     seen = set()
     size = line = 0
     for item in sorted(found, key=lambda one: one.line):
-        known = item.key, item.value, item.line
-        if known in seen:
+        identity = item.key, item.value, item.line
+        if identity in seen:
             continue
-        seen.add(known)
-        if item.line == line:  # one comment for many
+        seen.add(identity)
+        if item.line == line:  # each text of a line repeats its comment
             size += len(lines.comment(line))
-            if size > _LONGEST:
+            if size > _MAX_COMMENTS:
                 return None
         line = item.line
         lines.sources.extend([None] * (line - 1 - len(lines.sources)))
@@ -94,19 +103,24 @@ def transformed(found: Iterable[Text], text: str) -> Lines | None:
     return lines
 
 
-def of_library(text: str) -> list[Text]:
-    """All texts as the library's own parser finds them; none where it refuses the file."""
+def texts_of_library(text: str) -> list[YamlText]:
+    """Return the texts that the library's parser finds; none if it cannot parse the file."""
     last = len(text.splitlines())
     try:
-        found = list(_from_library(library.yaml_document(text)))
-    except _REFUSED:
+        found = list(_texts_below(library.yaml_document(text)))
+    except _LOAD_ERRORS:
         return []
-    sound = all(isinstance(part, str) for one in found for part in (one.key, one.value))
-    return found if sound and all(one.line <= last for one in found) else []
+    # The library may give other types than YamlText declares.
+    are_texts = all(isinstance(each, str) for one in found for each in (one.key, one.value))
+    is_valid = are_texts and all(one.line <= last for one in found)
+    return found if is_valid else []
 
 
-def _from_library(root: Any) -> Iterator[Text]:
-    """As `in_breadth`, over mappings that stand for texts; nothing is visited twice."""
+def _texts_below(root: Any) -> Iterator[YamlText]:
+    """Yield the texts of the library's document, in the order of `in_breadth`.
+
+    The library represents a text by a mapping with `__line__`. Nothing is visited twice.
+    """
     queue = deque([root])
     seen: set[int] = set()
     while queue:
@@ -118,6 +132,13 @@ def _from_library(root: Any) -> Iterator[Text]:
             value = item["__value__"]
             if isinstance(value, bytes):
                 value = base64.b64encode(value).decode()
-            yield Text(item["__original_key__"], value, item["__line__"], 0, 0, escaped=True)
+            yield YamlText(
+                key=item["__original_key__"],
+                value=value,
+                line=item["__line__"],
+                first=0,
+                last=0,
+                escaped=True,
+            )
         else:
             queue.extend(item.values() if isinstance(item, dict) else item)

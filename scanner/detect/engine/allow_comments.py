@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from scanner.file_types import endings
 from scanner.model import AllowComment, CommentKind
 
 ANCHORS = (
@@ -21,7 +22,7 @@ KEYWORDS = (("keywatch:",), ("pragma:",), ("gitleaks:allow",))
 _OURS = re.compile(r"keywatch:[ \t]*allow\b", re.IGNORECASE)
 _OPENERS = ("#", "//", "*", "--", ";", "%", "'")  # what may open a comment, or end its opening
 _REMARK = re.compile(r"\bREM$", re.IGNORECASE)
-_ALONE = " \t#/*-<!;%{'"  # only these stand before a comment that fills its line
+_BEFORE_LONE_COMMENT = " \t#/*-<!;%{'"  # only these stand before a comment that fills its line
 # `pragma: allowlist secret`, `pragma: whitelist nextline secret`
 _PRAGMA = re.compile(
     r"pragma:[ \t]?(?:allow|white)list[ -](?P<next>nextline[ -])?secret", re.IGNORECASE
@@ -31,12 +32,13 @@ _CLOSER = re.compile(r"(?:\*/(?:[ \t]*-?\}\})?|-->|#\})$")
 # ` RULE`, ` owner=@team`, ` reason="a sentence"`
 _WORD = re.compile(r"""[ \t]+(?:(?P<key>[a-z]+)=)?(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))""")
 _RULE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_MARKDOWN = endings("markdown")
 _FIELDS = ("reason", "owner", "until")
 
 
 def parse(line_text: str, path: str, line: int) -> AllowComment | None:
     """Return the allow comment in one line of a file; None if the line has none."""
-    markdown = path.lower().endswith((".md", ".markdown"))  # `#` is a heading there
+    markdown = path.lower().endswith(_MARKDOWN)  # `#` is a heading there
     for ours in _OURS.finditer(line_text):
         before = line_text[: ours.start()].rstrip(" \t")
         if before.endswith("<!--") if markdown else _opens_comment(before):
@@ -55,12 +57,12 @@ def _opens_comment(before: str) -> bool:
 
 
 def _parse_ours(before: str, rest: str, path: str, line: int) -> AllowComment:
-    alone = before.strip(_ALONE).upper() in ("", "REM")
+    is_alone = before.strip(_BEFORE_LONE_COMMENT).upper() in ("", "REM")
     rule, fields, problem = _fields(_CLOSER.sub("", rest.rstrip()))
     return AllowComment(
         path=path,
         line=line,
-        covers=line + 1 if alone else line,
+        covers=line + 1 if is_alone else line,
         kind=CommentKind.KEYWATCH,
         rule=rule if _RULE.fullmatch(rule) else "",
         reason=fields.get("reason", ""),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from scanner.detect.decoding.decoder import DecodedText
-    from scanner.detect.detect_secrets.found import Found
+    from scanner.detect.detect_secrets.found import FoundSecret
     from scanner.detect.prefilter.matcher import Hit
 
 _OVERLAP = 65536
@@ -40,7 +40,7 @@ class PieceHits(NamedTuple):
 
     rules: Sequence[Hit]
     decoded: Sequence[DecodedText] = ()
-    detect_secrets: Sequence[Found] = ()
+    detect_secrets: Sequence[FoundSecret] = ()
 
 
 class Cursor:

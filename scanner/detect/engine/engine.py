@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from scanner.detect.checks.checks import CHECKS, SEEK_RANDOM, Candidate
+from scanner.detect.checks.checks import CHECKS, CHECKSUMS, REQUIRE_RANDOM, Candidate
 from scanner.detect.engine import allow_comments, observations
 from scanner.detect.engine.assigned_name import name_of
 from scanner.detect.engine.chunks import Buffer, Cursor, PieceHits
@@ -25,20 +25,20 @@ from scanner.detect.engine.matches import (
     without_secret_names,
 )
 from scanner.detect.engine.windows import Window, line_start, window_around
-from scanner.detect.explain.trace import Choice, Refusal, Trace
+from scanner.detect.explain.trace import MatchSelection, Requirement, Trace
 from scanner.detect.prefilter.matcher import Hit
 from scanner.detect.prefilter.pattern_ids import numbering
 from scanner.detect.rules.model import Rule
 from scanner.detect.rules.rulebook import Rulebook
 from scanner.detect.structure.file_kinds import file_kind
 from scanner.detect.values import likelihood
-from scanner.detect.values.assignments import MAY_GO_ON, WRAP, continued, shannon
+from scanner.detect.values.assignments import JOINABLE_CHECKS, WRAP, joined_literals, shannon
 from scanner.detect.values.placeholders import is_sample
 from scanner.model import AllowComment, Confidence, Finding, Location, Note
 
 if TYPE_CHECKING:
     from scanner.detect.decoding.decoder import DecodedText
-    from scanner.detect.structure.config_detector import Compliance
+    from scanner.detect.structure.config_detector import ConfigDetector
 
 _AROUND_COMMENT = 1024  # bytes
 _BEFORE_SHARED = 128  # bytes: room for a name, an operator and the first bytes of the value
@@ -51,29 +51,44 @@ _MAX_MATCHES = 20_000  # of one rule in one piece, and comments: more than a rep
 _UNWRAPPED = bytes.maketrans(b"\r\n", WRAP * 2)
 # `"value"`, `b'value'`, `\"value\"`
 _QUOTED = re.compile(rb"""[rbuf@$]{0,2}(\\?["'`]).+\1""", re.DOTALL)
+# An escape sequence just before a value. Its last character is not part of the value: `\n`, `\x22`,
+# `\u0022`, `\u{22}`, `\033`, `%20`, `=3D`, `&quot;` and colours, as bytes or as `\e[1;31m`.
+_ESCAPE = re.compile(
+    rb"(?:\\(?:[abefnrtv]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|U[0-9A-Fa-f]{8}"
+    rb"|[0-7]{1,3})|%[0-9A-Fa-f]{2}|=3D|&\#?\w{1,8};"
+    rb"|(?:\x1b|\\(?:x1[bB]|033|e|u001[bB]))\[[0-9;]{0,15}[A-Za-z])\Z"
+)
+_LONGEST_ESCAPE = 24  # bytes
+
+_Item = TypeVar("_Item")
 
 
 class PieceResult(NamedTuple):
     """What was found in one piece of a file, sorted by position.
 
     degraded: why the structure of the file was not parsed; "" if it was, or has none.
+    cut: were there more candidates or comments than are judged?
     """
 
     findings: list[Finding]
     comments: list[AllowComment]
     notes: list[Note]
     degraded: str = ""
+    cut: bool = False
 
 
 class Engine:
     """Runs rules on any number of files. A rule is compiled when it is first needed.
 
-    `trace` is told why each value is reported or ignored.
+    `trace` is told why each value is reported or ignored. Without `edges`, a value is also found
+    inside a longer word: for masking, where too much is better than too little.
     """
 
-    def __init__(self, book: Rulebook, trace: Trace | None = None) -> None:
+    def __init__(self, book: Rulebook, trace: Trace | None = None, *, edges: bool = True) -> None:
         self._book = book
         self._trace = trace
+        self._has_edges = edges
+        self._cut = False
         self._rules = book.rules
         self._compiled: dict[tuple[str, int], _ExactPattern] = {}
         self._edges: dict[str, re.Pattern[bytes]] = {}
@@ -86,8 +101,9 @@ class Engine:
         cursor: Cursor,
     ) -> PieceResult:
         """Return the findings, comments and notes of one piece, which begins at `cursor`."""
+        self._cut = False
         if self._trace:
-            self._trace.begins(path, buffer, cursor)
+            self._trace.piece_started(path, buffer, cursor)
         plain, degraded = self._matches(path, buffer, hits.rules)
         found = with_decoded(plain, (self._decoded_matches(each, buffer) for each in hits.decoded))
         placeholders = [match for match in found if match.is_placeholder]
@@ -99,10 +115,17 @@ class Engine:
         comments = self._comments(path, buffer, hits.rules, found, cursor.copy())
         return PieceResult(
             findings=list(observations.findings(path, buffer.data, matches, cursor.copy())),
-            comments=list(islice(comments, _MAX_MATCHES)),
+            comments=self._limited(comments),
             notes=list(observations.notes(path, buffer.data, placeholders, cursor.copy())),
             degraded=degraded,
+            cut=self._cut,
         )
+
+    def _limited(self, found: Iterable[_Item]) -> list[_Item]:
+        """Return at most _MAX_MATCHES items, and remember if there were more."""
+        items = list(islice(found, _MAX_MATCHES + 1))
+        self._cut = self._cut or len(items) > _MAX_MATCHES
+        return items[:_MAX_MATCHES]
 
     def examine_name(self, path: str, hits: Sequence[Hit]) -> tuple[str, list[Finding]]:
         """Return the file's name with its secrets masked, and the findings of these secrets."""
@@ -139,16 +162,20 @@ class Engine:
                 self._add_candidates(rule, path, buffer.data, by_rule[index], candidates)
             else:
                 run = self._run(rule, path, buffer.data, sorted(by_rule[index]))
-                found += islice(run, 1 if rule.once else _MAX_MATCHES)
+                found += islice(run, 1) if rule.once else self._limited(run)
         degraded = ""
         if candidates:
             in_structure, degraded = self._in_structure(path, buffer, candidates)
             found += in_structure
         kept = without_secret_names(without_overlaps(found))
         if self._trace:
-            self._trace.chosen(Choice(path, buffer.data, by_rule, found, kept))
+            self._trace.matches_selected(
+                MatchSelection(
+                    path=path, data=buffer.data, hits=by_rule, found=found, selected=kept
+                )
+            )
         own = (match for match in kept if buffer.first <= match.start < buffer.last)
-        likely = (likelihood.weighed(match, path, buffer.data, self._book) for match in own)
+        likely = (likelihood.weigh(match, path, buffer.data, self._book) for match in own)
         return [match for match in likely if match is not None], degraded
 
     def _assign_shared_hits(self, by_rule: dict[int, list[int]], data: bytes) -> None:
@@ -167,7 +194,7 @@ class Engine:
         """
         text = Buffer(decoded.data, 0, len(decoded.data), 0)
         if self._trace:
-            self._trace.decoded(decoded)
+            self._trace.decoded_text_started(decoded)
         matches = []
         for match in self._matches("", text, decoded.hits)[0]:
             start, end = decoded.span(match.start, match.end)
@@ -189,7 +216,7 @@ class Engine:
             return
         if rule.needs and not linear(rule.needs).search(data):
             return
-        found = list(islice(self._run(rule, path, data, sorted(ends)), _MAX_MATCHES))
+        found = self._limited(self._run(rule, path, data, sorted(ends)))
         if found or not rule.pattern:
             candidates.setdefault(rule.group, []).extend(found)
 
@@ -204,18 +231,19 @@ class Engine:
 
         by_line = [match for group in candidates.values() for match in group]
         if buffer.first or buffer.following < len(buffer.data):
-            return self._compliance.by_line(path, by_line, buffer.data), "it is too large"
+            found = self._config_detector.detect_by_line(path, by_line, buffer.data)
+            return found, "it is too large"
         try:
-            found = self._compliance.examine(path, file_kind(path), buffer.data, candidates)
-            return list(islice(found, _MAX_MATCHES)), ""
+            matches = self._config_detector.detect(path, file_kind(path), buffer.data, candidates)
+            return self._limited(matches), ""
         except NotParsedError as error:
-            return self._compliance.by_line(path, by_line, buffer.data), str(error)
+            return self._config_detector.detect_by_line(path, by_line, buffer.data), str(error)
 
     @functools.cached_property
-    def _compliance(self) -> Compliance:
-        from scanner.detect.structure.config_detector import Compliance
+    def _config_detector(self) -> ConfigDetector:
+        from scanner.detect.structure.config_detector import ConfigDetector
 
-        return Compliance(self._book.config_rules)
+        return ConfigDetector(self._book.config_rules)
 
     def _run(self, rule: Rule, path: str, data: bytes, ends: Sequence[int]) -> Iterator[Match]:
         """Run the exact pattern of one rule on the windows around its hits."""
@@ -264,11 +292,11 @@ class Engine:
             if 0 <= start < end and at not in judged:
                 judged.add(at)
                 if self._touches(rule, data, at, window.low + end):
-                    self._refuse(rule, window, (start, end), Refusal.EDGES)
+                    self._trace_ignored(rule, window, (start, end), Requirement.EDGES)
                 else:
                     value = _Value(start, end)
-                    if rule.named and rule.check in MAY_GO_ON:
-                        value = _Value(start, end, *continued(path, data, window.low + end))
+                    if rule.named and rule.check in JOINABLE_CHECKS:
+                        value = _Value(start, end, *joined_literals(path, data, window.low + end))
                     found += self._judge(rule, path, window, exact.name_span(m), value)
         return found, window.covered
 
@@ -294,7 +322,7 @@ class Engine:
         text = window.text
         value = text[start:end] + found.more
         if rule.entropy and shannon(value) < rule.entropy:
-            self._refuse(rule, window, span, Refusal.ENTROPY)
+            self._trace_ignored(rule, window, span, Requirement.ENTROPY)
             return
         low, high = name_span
         line = text.rfind(b"\n", 0, low if rule.named else start) + 1
@@ -307,9 +335,9 @@ class Engine:
             after = text[end : line_end if line_end >= 0 else len(text)]
             whole = text[line:start].translate(_UNWRAPPED) + value + after
             confidence = CHECKS[rule.check](Candidate(value, name, whole, start - line, path))
-        is_example = confidence is None and rule.check in SEEK_RANDOM and is_sample(value)
+        is_example = confidence is None and rule.check in REQUIRE_RANDOM and is_sample(value)
         if confidence is None and not is_example:
-            self._refuse(rule, window, span, Refusal.CHECK, (low, high))
+            self._trace_ignored(rule, window, span, Requirement.CHECK, (low, high))
             return
         confidence = confidence or rule.confidence
         if not rule.named:  # a check of the format cannot know more than the format does
@@ -325,15 +353,15 @@ class Engine:
             is_placeholder=is_example,
         )
 
-    def _refuse(
+    def _trace_ignored(
         self,
         rule: Rule,
         window: Window,
         span: tuple[int, int],
-        why: Refusal,
+        failed: Requirement,
         name_span: tuple[int, int] = (0, 0),
     ) -> None:
-        """Tell the trace, if there is one, which demand of the rule the value does not meet."""
+        """Tell the trace, if there is one, which requirement of the rule the value fails."""
         if self._trace:
             (start, end), (low, high) = span, name_span
             match = Match(
@@ -345,16 +373,22 @@ class Engine:
                 name=window.text[low:high],
                 name_start=window.low + low,
             )
-            self._trace.refused(match, why)
+            self._trace.match_ignored(match, failed)
 
     def _touches(self, rule: Rule, data: bytes, start: int, end: int) -> bool:
-        """Is the character before or after the value one of the rule's `edges`?"""
-        if not rule.edges:
+        """Is the character before or after the value one of the rule's `edges`?
+
+        A checksum proves more than the characters around a value, so its rule has no edges.
+        """
+        if not (rule.edges and self._has_edges) or rule.check in CHECKSUMS:
             return False
         regex = self._edges.get(rule.edges)
         if regex is None:
             regex = self._edges[rule.edges] = re.compile(b"[" + rule.edges.encode() + b"]")
-        return bool((start and regex.match(data, start - 1)) or regex.match(data, end))
+        before = start and regex.match(data, start - 1)
+        if before and _ESCAPE.search(data, max(start - _LONGEST_ESCAPE, 0), start):
+            before = None
+        return bool(before or regex.match(data, end))
 
     def _exact(self, rule: Rule) -> _ExactPattern:
         key = rule.id, rule.lines

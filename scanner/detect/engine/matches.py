@@ -12,7 +12,7 @@ from scanner.detect.values.config_values import is_random
 from scanner.model import Confidence, DetectSecretsMatch, Severity
 
 if TYPE_CHECKING:
-    from scanner.detect.detect_secrets.found import Found
+    from scanner.detect.detect_secrets.found import FoundSecret
 
 # How much these checks know about a value. Every other rule knows more: it has a format of its own.
 _RANK_BY_CHECK = {
@@ -98,7 +98,7 @@ def without_secret_names(matches: Sequence[Match]) -> list[Match]:
 
 
 def merge_detect_secrets(
-    matches: Sequence[Match], found: Sequence[Found], data: bytes, rules: Mapping[str, Rule]
+    matches: Sequence[Match], found: Sequence[FoundSecret], data: bytes, rules: Mapping[str, Rule]
 ) -> list[Match]:
     """Merge our matches with those of detect-secrets: one match for each value.
 
@@ -108,7 +108,7 @@ def merge_detect_secrets(
     own = list(matches)
     starts = [match.start for match in own]
     lines = _line_starts(data) if any(each.start < 0 for each in found) else ()
-    theirs: dict[tuple[int, int, bytes], list[Found]] = {}
+    theirs: dict[tuple[int, int, bytes], list[FoundSecret]] = {}
     for each in found:
         value = each.secret.encode(errors="replace")
         at = _overlapping(own, starts, each.start, each.end)
@@ -123,7 +123,18 @@ def merge_detect_secrets(
     for (start, end, value), alike in theirs.items():
         rule = max((rules[each.kind] for each in alike), key=lambda r: (r.severity, r.confidence))
         detect_secrets = tuple(map(_known, alike))
-        own.append(Match(start, end, rule, value, rule.confidence, b"", start, detect_secrets))
+        own.append(
+            Match(
+                start=start,
+                end=end,
+                rule=rule,
+                value=value,
+                confidence=rule.confidence,
+                name=b"",
+                name_start=start,
+                detect_secrets=detect_secrets,
+            )
+        )
     return sorted(own, key=lambda m: (m.start, m.end, m.rule.id, m.value))
 
 
@@ -157,7 +168,7 @@ def _line_starts(data: bytes) -> Sequence[int]:
     return list(accumulate((len(line) + 1 for line in data.split(b"\n")), initial=0))
 
 
-def _span(lines: Sequence[int], found: Found) -> tuple[int, int]:
+def _span(lines: Sequence[int], found: FoundSecret) -> tuple[int, int]:
     """Return the span of the value; if it is not in the text as such, the start of its line."""
     if found.start >= 0:
         return found.start, found.end
@@ -165,5 +176,5 @@ def _span(lines: Sequence[int], found: Found) -> tuple[int, int]:
     return at, at
 
 
-def _known(found: Found) -> DetectSecretsMatch:
+def _known(found: FoundSecret) -> DetectSecretsMatch:
     return DetectSecretsMatch(kind=found.kind, hashed_secret=found.hashed_secret, line=found.line)

@@ -1,4 +1,4 @@
-"""Detect: the nouns of an explanation. No plaintext: values are previews, features are phrases."""
+"""Detect: the records of an explanation. They hold no plaintext: values are masked."""
 
 from __future__ import annotations
 
@@ -6,64 +6,77 @@ import enum
 from typing import NamedTuple
 
 
-class Fate(enum.StrEnum):
-    """What became of a value."""
+class Status(enum.StrEnum):
+    """What happened to a value that a rule's pattern matches.
 
-    KEPT = "kept"
-    REFUSED = "refused"
-    LOST = "lost"
+    REPORTED: it is a finding.
+    IGNORED: it does not meet a requirement of the rule.
+    OVERRIDDEN: a more specific rule matches the same text.
+    PLACEHOLDER: it is reported as a note.
+    UNLIKELY: the likelihood model says that it is not a secret.
+    """
+
+    REPORTED = "reported"
+    IGNORED = "ignored"
+    OVERRIDDEN = "overridden"
     PLACEHOLDER = "placeholder"
     UNLIKELY = "unlikely"
 
 
-class Weighed(NamedTuple):
-    """What the model made of a value. `features`: each that was seen, with its weight, the heaviest
-    first; with `bias` they make the probability. `least`: the one from which it is a finding."""
+class ModelResult(NamedTuple):
+    """How the likelihood model rated a value.
+
+    threshold: the probability from which a value is a finding.
+    features: each feature of the value with its weight, the heaviest first. Together with `bias`
+        they make up the probability.
+    """
 
     probability: float
-    least: float
+    threshold: float
     bias: float
     features: tuple[tuple[str, float], ...]
 
 
-class Considered(NamedTuple):
-    """A value that a rule's pattern matches, and its fate. `layers`: what it is encoded in, the
-    innermost first."""
+class ExplainedValue(NamedTuple):
+    """A value that a rule's pattern matches. `layers`: its encodings, the innermost first."""
 
     rule: str
     line: int
     column: int
     preview: str
     name: str
-    fate: Fate
+    status: Status
     reason: str
-    weighed: Weighed | None = None
+    model: ModelResult | None = None
     layers: tuple[str, ...] = ()
 
 
-class Looked(NamedTuple):
-    """A rule that the one pass called for, and why it has no value here."""
+class RuleWithoutValue(NamedTuple):
+    """A rule that was run because of a hit near the line, and why it has no value there."""
 
     rule: str
     reason: str
 
 
-class SettingSeen(NamedTuple):
-    """A value of a structured file, and what its name and its text say."""
+class ExplainedSetting(NamedTuple):
+    """A setting of a structured file. `reason`: what its name and its value are."""
 
     name: str
     line: int
     column: int
     preview: str
-    words: str
+    reason: str
 
 
-class Explained(NamedTuple):
-    """One line as detection saw it. `decoded`: what texts on it are encoded in, the innermost layer
-    first. `more`: how many values are left out."""
+class Explanation(NamedTuple):
+    """How one line was scanned.
 
-    considered: tuple[Considered, ...] = ()
-    looked: tuple[Looked, ...] = ()
-    settings: tuple[SettingSeen, ...] = ()
+    decoded: the encodings of each decoded text on the line, the innermost first.
+    omitted: how many values are left out.
+    """
+
+    values: tuple[ExplainedValue, ...] = ()
+    rules: tuple[RuleWithoutValue, ...] = ()
+    settings: tuple[ExplainedSetting, ...] = ()
     decoded: tuple[tuple[str, ...], ...] = ()
-    more: int = 0
+    omitted: int = 0

@@ -5,109 +5,109 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from scanner.detect.engine.candidate import Candidate
-from scanner.detect.explain.trace import Refusal
+from scanner.detect.explain.trace import Requirement
 from scanner.detect.rules.model import Rule
-from scanner.detect.values.assignments import why_unassigned
+from scanner.detect.values.assignments import why_ignored
 from scanner.detect.values.config_values import Flaw, is_sensitive
 from scanner.detect.values.templates import Verdict, judge
 
-_RANDOM = "a value that a machine made, and no example of a manual"
-_LITERAL = "a literal that can be a secret"
-_KEY = "a PEM frame with a key's bytes in it"
-DEMANDS: Mapping[str, str] = {
-    "age": "a Bech32 checksum that fits",
+_RANDOM = "a random value that is not a published example"
+_LITERAL = "a literal that may be a secret"
+_PEM_KEY = "a PEM block that contains a private key"
+REQUIRED: Mapping[str, str] = {
+    "age": "a valid Bech32 checksum",
     "assigned-value": _LITERAL,
-    "authorization": "a login in base64, or a token that a machine made",
+    "authorization": "a login in base64, or a random token",
     "aws-key-id": _RANDOM,
-    "azure-annotated-key": "the issuer's mark, and a checksum that fits",
-    "azure-client-secret": "the issuer's mark in its place",
+    "azure-annotated-key": "the issuer's signature and a valid checksum",
+    "azure-client-secret": "the issuer's signature and a valid checksum",
     "azure-devops-token": "the issuer's checksum",
-    "azure-key": "the issuer's mark, and a checksum that fits",
+    "azure-key": "the issuer's signature and a valid checksum",
     "azure-redis-key": _RANDOM,
-    "base32-crc16": "a CRC-16 at its end that fits",
-    "base58check": "a Base58Check checksum that fits",
-    "bech32": "a Bech32 checksum that fits",
-    "command-argument": f"{_LITERAL}, and no word of a usage text",
-    "command-setting": f"{_LITERAL}, under a name that holds one",
-    "configured": f"{_LITERAL}, under a name that holds one",
-    "discord-token": "the number of a bot in its first part",
+    "base32-crc16": "a valid CRC-16 at its end",
+    "base58check": "a valid Base58Check checksum",
+    "bech32": "a valid Bech32 checksum",
+    "command-argument": f"{_LITERAL} and is not a word from a usage text",
+    "command-setting": f"{_LITERAL}, and a name such as password or token",
+    "configured": f"{_LITERAL}, and a name such as password or token",
+    "discord-token": "the ID of a bot in its first part",
     "encoded-json": "a part that is JSON in base64",
-    "env-value": "a literal under a name that holds a secret, or one that a machine made",
-    "fallback": f"{_LITERAL}, under a name that holds one",
-    "github-token": "a CRC32 at its end that fits",
-    "gitlab-token": "what a machine made, or the checksum of a routable token",
-    "grafana-token": "a CRC32 at its end that fits",
-    "jwt": "a signed token with claims, and no public sample",
-    "kv-path": "a path of a KV store",
-    "kv-rotation": "a secret of a KV store that something rotates",
-    "machine-made": "a value that only a machine could have made",
-    "manifest-value": "a value that is no placeholder",
-    "matrix-token": "a CRC32 at its end that fits",
-    "pem": _KEY,
-    "pem-base64": _KEY,
-    "pem-encrypted": "a PEM frame with an encrypted key in it",
+    "env-value": "a literal with a name such as password or token, or a random literal",
+    "fallback": f"{_LITERAL}, and a name such as password or token",
+    "github-token": "a valid CRC32 at its end",
+    "gitlab-token": "a random value, or the checksum of a routable token",
+    "grafana-token": "a valid CRC32 at its end",
+    "jwt": "a signed token with claims that is not a public sample",
+    "kv-path": "a path in a KV store",
+    "kv-rotation": "a KV secret that is rotated",
+    "machine-made": "a random value",
+    "manifest-value": "a value that is not a placeholder",
+    "matrix-token": "a valid CRC32 at its end",
+    "pem": _PEM_KEY,
+    "pem-base64": _PEM_KEY,
+    "pem-encrypted": "a PEM block that contains an encrypted key",
     "pgp": "an armoured private key",
     "placed": _LITERAL,
-    "positional": f"{_LITERAL}, and no word",
-    "password-hash": "what a machine made, as long as its method writes it",
+    "positional": f"{_LITERAL} and is not a word",
+    "password-hash": "a random value with the length of its hash method",
     "random": _RANDOM,
-    "random-mixed": f"{_RANDOM}, with digits or changes of case",
+    "random-mixed": f"{_RANDOM}, with digits or mixed case",
     "random-named": _RANDOM,
-    "remote-http": "an address of another machine, without TLS",
-    "sanctum-token": "a CRC32 at its end that fits",
+    "remote-http": "the address of another machine, without TLS",
+    "sanctum-token": "a valid CRC32 at its end",
     "supabase-service-role": "the claims of a service role",
-    "url-password": f"{_LITERAL}, and no placeholder",
-    "vague-key": "a value that a machine made, under a name that may hold a secret",
+    "url-password": f"{_LITERAL} and is not a placeholder",
+    "vague-key": "a random value, and a name that may belong to a secret",
 }
-"""What each check asks for."""
-_OF_NAME_AND_TEXT = frozenset(("configured", "command-setting", "env-value", "fallback"))
-_OF_TEXT = frozenset(("command-argument", "placed", "positional", "url-password"))
-_REASONS: Mapping[str, Callable[[Candidate], str]] = {"assigned-value": why_unassigned}
-"""The checks that can say which of their demands is not met."""
+"""What each check requires."""
+_JUDGE_NAME_AND_VALUE = frozenset(("configured", "command-setting", "env-value", "fallback"))
+_JUDGE_VALUE = frozenset(("command-argument", "placed", "positional", "url-password"))
+_REASONS: Mapping[str, Callable[[Candidate], str]] = {"assigned-value": why_ignored}
+"""Checks that can tell which of their requirements is not met."""
 
 _VERDICTS = {
-    Verdict.EMPTY: "nothing",
+    Verdict.EMPTY: "empty",
     Verdict.REFERENCE: "a reference",
     Verdict.SAFE_DEFAULT: "a reference with a harmless default",
     Verdict.PLACEHOLDER: "a placeholder",
     Verdict.LITERAL: "a literal",
     Verdict.LITERAL_DEFAULT: "a reference with a literal as its default",
-    Verdict.MIXED: "a reference with a literal beside it",
-    Verdict.MALFORMED: "a template that nothing replaces",
-    Verdict.UNDECLARED: "a variable that nothing declares",
+    Verdict.MIXED: "a reference next to a literal",
+    Verdict.MALFORMED: "a malformed template",
+    Verdict.UNDECLARED: "an undeclared variable",
 }
 _LITERALS = frozenset((Verdict.LITERAL, Verdict.LITERAL_DEFAULT))
 
 
-def of_refusal(rule: Rule, why: Refusal, candidate: Candidate) -> str:
-    """Which demand of its rule a value does not meet."""
-    if why is Refusal.EDGES:
+def ignored(rule: Rule, failed: Requirement, candidate: Candidate) -> str:
+    """Return which requirement of its rule a value fails."""
+    if failed is Requirement.EDGES:
         return (
             "the character next to it could belong to the value, so this is part of a longer string"
         )
-    if why is Refusal.ENTROPY:
+    if failed is Requirement.ENTROPY:
         return f"its entropy is too low: the rule requires {rule.entropy:g} bits per character"
-    return f"the check {rule.check} requires {DEMANDS[rule.check]}{_more(rule.check, candidate)}"
+    return f"the check {rule.check} requires {REQUIRED[rule.check]}{_detail(rule.check, candidate)}"
 
 
-def _more(check: str, candidate: Candidate) -> str:
+def _detail(check: str, candidate: Candidate) -> str:
     if check in _REASONS:
         return f"; {_REASONS[check](candidate)}"
     name, value = candidate.name.decode("latin-1"), candidate.value.decode("latin-1")
-    if check in _OF_NAME_AND_TEXT:
-        return f"; {of_name_and_text(name, value)}"
-    return f"; it is {_VERDICTS[judge(value).verdict]}" if check in _OF_TEXT else ""
+    if check in _JUDGE_NAME_AND_VALUE:
+        return f"; {name_and_value(name, value)}"
+    return f"; it is {_VERDICTS[judge(value).verdict]}" if check in _JUDGE_VALUE else ""
 
 
-def of_setting(name: str, value: str, flaw: Flaw | None) -> str:
-    """What a setting's name and text say; `flaw`: what the rules on structure go by."""
-    said = of_name_and_text(name, value)
+def setting(name: str, value: str, flaw: Flaw | None) -> str:
+    """Describe the name and the value of a setting. `flaw`: what the structure rules report."""
+    description = name_and_value(name, value)
     if flaw is None and is_sensitive(name) and judge(value).verdict in _LITERALS:
-        return f"{said}, of a kind that is no secret: a word, a path, a number, a switch"
-    return said
+        return f"{description} that cannot be a secret, such as a word, path, number or switch"
+    return description
 
 
-def of_name_and_text(name: str, value: str) -> str:
-    """What a setting's name and text say."""
-    held = "a secret's" if is_sensitive(name) else "no secret's"
-    return f"its name is {held}, its value is {_VERDICTS[judge(value).verdict]}"
+def name_and_value(name: str, value: str) -> str:
+    """Describe the name and the value of a setting."""
+    kind = "suggests a secret" if is_sensitive(name) else "does not suggest a secret"
+    return f"its name {kind}, its value is {_VERDICTS[judge(value).verdict]}"

@@ -1,6 +1,6 @@
-"""Detect: who is told what becomes of each value that a rule looks at, where anybody asks.
+"""Detect: the interface through which the engine reports why a value is reported or ignored.
 
-A scan has no Trace, and pays nothing for it: what there is to tell is put together only for one.
+Only `keywatch explain` uses it. A scan passes no trace and does no work for one.
 """
 
 from __future__ import annotations
@@ -15,39 +15,42 @@ if TYPE_CHECKING:
     from scanner.detect.engine.matches import Match
 
 
-class Refusal(enum.Enum):
-    """Which demand of its rule a value does not meet."""
+class Requirement(enum.Enum):
+    """A requirement of a rule that a value may fail."""
 
     EDGES = enum.auto()
     ENTROPY = enum.auto()
     CHECK = enum.auto()
 
 
-class Choice(NamedTuple):
-    """All that the rules found in one text, and what is left where several share bytes. `ends`: by
-    the numbers of rules, the ends of their hits."""
+class MatchSelection(NamedTuple):
+    """All matches in one text, and those selected where several overlap.
+
+    hits: the end offsets of the hits, by the number of the rule.
+    """
 
     path: str
     data: bytes
-    ends: Mapping[int, Sequence[int]]
+    hits: Mapping[int, Sequence[int]]
     found: Sequence[Match]
-    kept: Sequence[Match]
+    selected: Sequence[Match]
 
 
 class Trace(Protocol):
-    """Is told of a file's pieces, in order. Offsets are those of the text that is looked at.
+    """Receives what happens to the pieces of a file, in order.
 
-    Before the first of them a file's name may be looked at.
+    Offsets are those of the text that is being scanned. The name of a file may be scanned before
+    its first piece.
     """
 
-    def begins(self, path: str, buffer: Buffer, place: Cursor) -> None:
-        """A piece of the file with hits is looked at, which begins at `place`."""
+    def piece_started(self, path: str, buffer: Buffer, cursor: Cursor) -> None:
+        """A piece with hits, which begins at `cursor`, is scanned next."""
 
-    def decoded(self, inner: DecodedText) -> None:
-        """A text is looked at that is encoded in the piece."""
+    def decoded_text_started(self, decoded: DecodedText) -> None:
+        """A text that is encoded in the piece is scanned next."""
 
-    def refused(self, match: Match, why: Refusal) -> None:
-        """A pattern matches, and its rule refuses the value."""
+    def match_ignored(self, match: Match, failed: Requirement) -> None:
+        """A pattern matches, but the value fails a requirement of the rule."""
 
-    def chosen(self, choice: Choice) -> None:
-        """The rules have looked at all of a text. What is kept of it is still to be weighed."""
+    def matches_selected(self, selection: MatchSelection) -> None:
+        """All rules have run on a text. The likelihood model still rates the selected matches."""

@@ -1,4 +1,4 @@
-"""Detect: a reference with a literal default -> the same without it."""
+"""Detect: remove the literal default of a reference."""
 
 from __future__ import annotations
 
@@ -9,46 +9,50 @@ from scanner.detect.fixes.site import NOT_SET, Edit, Site
 from scanner.detect.fixes.variable_names import styled
 
 _QUOTE = rb"""\\?["'`]"""
-# `${X:-lit`, `${X:lit`, `${env:X, 'lit`; a name in capitals ends before a dash.
+# `${X:-literal`, `${X:literal`, `${env:X, 'literal`. A name in capitals ends before a dash.
 _BRACED = re.compile(
     rb"\$\{(?P<resolver>[\w.]+:(?![-=?+]))?"
     rb"(?P<name>[A-Z_][A-Z0-9_]*(?![\w.\[])|[A-Za-z_][\w.\-]*(?:\[[^\[\]]*\])*)"
     rb"(?P<cut>(?P<operator>:?[-=]|:(?![?+])|,\s*)[^{}]*)\Z"
 )
-# The variable that an expression reads. GitHub sets its own token.
+# The variable of an expression: `ENV["X"]`, `getenv('X'`, `env "X"`, `secrets.X`. GITHUB_TOKEN is
+# left out, because GitHub sets it.
 _READ = re.compile(
     rb"""(?:(?:ENV\[|\bENV\.fetch\(|getenv\(|\benv[ (]|lookup\(.env.,)\s*\\?["']"""
     rb"""|(?<![\w.])secrets\.(?!GITHUB_TOKEN\b))([A-Z][A-Z0-9_]*)\b"""
 )
 _TO_BRACE = re.compile(rb"[^{}]*(?=\})")
-_REFUSES = frozenset(("compose", "shell", "env"))  # where `:?` ends a run
+_SUPPORTS_NOT_SET = frozenset(("compose", "shell", "env"))  # `${X:?…}` reports an error there
 
 
-class _Form(NamedTuple):
-    """What stands before a default, from the group `cut` on to be taken out, and what after."""
+class _DefaultSyntax(NamedTuple):
+    """Patterns of the text before and after a default.
+
+    The edit removes the group `cut` of `before`, the default, and the match of `after`.
+    """
 
     before: re.Pattern[bytes]
     after: re.Pattern[bytes]
 
 
-_FORMS = (
-    _Form(  # a || 'lit'
+_SYNTAXES = (
+    _DefaultSyntax(  # a || 'lit'
         re.compile(rb"(?P<cut>\s*(?:\|\||\?\?|\?:|\bor\b)\s*" + _QUOTE + rb")\Z"),
         re.compile(_QUOTE),
     ),
-    _Form(  # a | default('lit', true)
+    _DefaultSyntax(  # a | default('lit', true)
         re.compile(rb"(?P<cut>\s*\|\s*(?:default|d)\s*\(\s*" + _QUOTE + rb")\Z"),
         re.compile(_QUOTE + rb"(?:\s*,\s*\w+)?\s*\)"),
     ),
-    _Form(  # a | default "lit"
+    _DefaultSyntax(  # a | default "lit"
         re.compile(rb"(?P<cut>\s*\|\s*default\s+" + _QUOTE + rb")\Z"),
         re.compile(_QUOTE),
     ),
-    _Form(  # default "lit" a
+    _DefaultSyntax(  # default "lit" a
         re.compile(rb"(?P<cut>\bdefault\s+" + _QUOTE + rb")\Z"),
         re.compile(_QUOTE + rb"\s+(?=[.$(\w])"),
     ),
-    _Form(  # get("A", "lit")
+    _DefaultSyntax(  # get("A", "lit")
         re.compile(
             rb"\w\(\s*"
             + _QUOTE
@@ -64,25 +68,26 @@ _FORMS = (
 
 
 def without_default(site: Site) -> Edit | None:
-    """The edit that takes out the default that the secret is, or is in; None where it is none."""
-    return _of_braces(site) or next(filter(None, (_of_form(site, form) for form in _FORMS)), None)
+    """Return the edit that removes the default with the secret; None if it is in no default."""
+    edits = (_edit_by_syntax(site, syntax) for syntax in _SYNTAXES)
+    return _edit_braces(site) or next(filter(None, edits), None)
 
 
-def _of_braces(site: Site) -> Edit | None:
+def _edit_braces(site: Site) -> Edit | None:
     before = _BRACED.search(site.near)
     after = _TO_BRACE.match(site.data, site.end, site.leaf.end + 1)
     if not before or not after:
         return None
     name = before["name"].decode("latin-1")
     shell = not before["resolver"] and before["operator"] in {b":-", b"-", b":=", b"="}
-    text = NOT_SET.encode() if shell and site.kinds & _REFUSES else b""
+    text = NOT_SET.encode() if shell and site.kinds & _SUPPORTS_NOT_SET else b""
     start = site.start - len(site.near) + before.start("cut")
     return Edit(start, after.end(), text, name if styled(name) else "")
 
 
-def _of_form(site: Site, form: _Form) -> Edit | None:
-    before = form.before.search(site.near)
-    after = form.after.match(site.data, site.end, site.leaf.end + 1)
+def _edit_by_syntax(site: Site, syntax: _DefaultSyntax) -> Edit | None:
+    before = syntax.before.search(site.near)
+    after = syntax.after.match(site.data, site.end, site.leaf.end + 1)
     if not before or not after:
         return None
     read = _READ.findall(site.near)

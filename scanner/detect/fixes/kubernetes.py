@@ -1,4 +1,4 @@
-"""Detect: `name: X, value: …` of a container's environment -> `valueFrom.secretKeyRef`."""
+"""Detect: replace the `value` of a container's variable with `valueFrom.secretKeyRef`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VALUE_KEY = re.compile(
 
 
 def is_pair(site: Site) -> bool:
-    """Is it the `value` of a `name` in a list of environment variables?"""
+    """Is the secret the `value` beside a `name` in a list of environment variables?"""
     path = site.leaf.path
     keys = [part for part in path if isinstance(part, str)]
     in_env = any("env" in key.lower() for key in keys)
@@ -23,8 +23,10 @@ def is_pair(site: Site) -> bool:
 
 
 def is_argument(path: Path) -> bool:
-    """Is it a word of what a container runs? Kubernetes expands `$(NAME)` there; in a probe or a
-    hook it expands no value of a Secret."""
+    """Is the leaf an argument of a container's command?
+
+    Kubernetes expands `$(NAME)` there. In a probe or a hook it does not.
+    """
     match path:
         case (
             *_,
@@ -38,10 +40,11 @@ def is_argument(path: Path) -> bool:
 
 
 def secret_key_ref(site: Site) -> Edit:
+    """Return the edit for a pair. Raises UnfixableError if its `value` is written unusually."""
     low = max(site.data.rfind(b"\n", 0, site.leaf.start - 1) - 200, 0)
     key = _VALUE_KEY.search(site.data, low, site.leaf.start)
     if not key:
-        raise UnfixableError("its `value:` is written in a form that is not edited here")
+        raise UnfixableError("keywatch cannot edit this form of `value:`")
     owner = site.texts.get(("metadata", "name"), "")
     owner = owner if owner and _KUBERNETES_NAME.fullmatch(owner) else "app"
     names = {"name": f"{owner}-secrets", "key": site.name}
@@ -52,12 +55,12 @@ def secret_key_ref(site: Site) -> Edit:
     else:
         text = _block(site.data, key.start(), names)
     end = site.leaf.end + len(site.quote)
-    todo = f"put {site.name} into the Secret {names['name']}, or name the one that has it"
+    todo = f"add {site.name} to the Secret {names['name']}, or name the Secret that has it"
     return Edit(key.start(), end, text.encode("latin-1"), site.name, todo)
 
 
 def _block(data: bytes, at: int, names: Mapping[str, str]) -> str:
-    """`valueFrom` in lines of its own, as deep as the key that it stands for."""
+    """Return `valueFrom` as YAML lines with the indentation of the key that it replaces."""
     line = data.rfind(b"\n", 0, at) + 1
     end = "\r\n" if data.find(b"\r\n", line, line + 4096) >= 0 else "\n"
     deep = end + " " * (at - line)

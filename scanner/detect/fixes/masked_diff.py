@@ -1,4 +1,4 @@
-"""Detect: places in a text, and the lines of a change with every value in them masked."""
+"""Detect: apply edits to a text, and show the changed lines with every secret masked."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from typing import NamedTuple
 from scanner.detect import mask
 from scanner.detect.fixes.site import Edit
 
-_BEFORE, _AFTER = 160, 80  # bytes of a long line that are shown around what changes
+_BEFORE, _AFTER = 160, 80  # bytes of a long line that are shown around a change
 _HIDDEN = "…"
-_SHORTEST = 8  # bytes of a value whose copies are hidden: a short one is a word in names
+_MIN_COPY = 8  # bytes of a value whose copies are hidden: shorter ones may be parts of names
 
 
 class Hunk(NamedTuple):
-    """Lines that change: the number, from 1, of the first one before and after; masked texts."""
+    """Changed lines, masked.
+
+    line, new_line: the number of the first line, from 1, before and after the change.
+    """
 
     line: int
     new_line: int
@@ -25,7 +28,7 @@ class Hunk(NamedTuple):
 
 
 class Masked(NamedTuple):
-    """Bytes of a text that may not be shown, and what is shown instead."""
+    """A span of a text that must not be shown, and what is shown instead."""
 
     start: int
     end: int
@@ -33,7 +36,7 @@ class Masked(NamedTuple):
 
 
 def offsets(data: bytes, places: Iterable[tuple[int, int]]) -> Mapping[tuple[int, int], int]:
-    """The offset of each (line, column), as the places of findings are counted."""
+    """Return the offset of each (line, column), counted as in the locations of findings."""
     found = {}
     number, begin = 1, len(BOM_UTF8) if data.startswith(BOM_UTF8) else 0
     text, column, at = None, 1, begin
@@ -52,7 +55,7 @@ def offsets(data: bytes, places: Iterable[tuple[int, int]]) -> Mapping[tuple[int
 
 
 def applied(data: bytes, edits: Sequence[Edit]) -> tuple[bytes, list[tuple[int, int]]]:
-    """The text after edits that lie in order and apart, and where in it each one's own text is."""
+    """Apply sorted edits without overlaps. Return the new text, and the span of each edit in it."""
     out, spans, at, size = [], [], 0, 0
     for edit in edits:
         out += [data[at : edit.start], edit.text]
@@ -70,29 +73,29 @@ def hunks(
     spans: Sequence[tuple[int, int]],
     hidden: tuple[Sequence[Masked], Sequence[Masked]],
 ) -> tuple[Hunk, ...]:
-    """What changes, edits of one line together. `hidden`: what may not be shown of each text."""
-    was, now = _Curtain(old, hidden[0]), _Curtain(new, hidden[1])
+    """Return the changed lines. `hidden`: the spans of the old and the new text to mask."""
+    masked_old, masked_new = _MaskedText(old, hidden[0]), _MaskedText(new, hidden[1])
     made: list[Hunk] = []
     for low, high in _groups(old, edits):
         first, last = edits[low], edits[high - 1]
         before = _around(old, first.start, last.end)
         after = _around(new, spans[low][0], spans[high - 1][1])
-        if not last.text and old[last.end - 1 : last.end] == b"\n":  # lines that go altogether
+        if not last.text and old[last.end - 1 : last.end] == b"\n":  # whole lines were removed
             after = after[0], after[0]
-        values = was.values(*before)
+        values = masked_old.values(*before)
         made.append(
             Hunk(
                 line=old.count(b"\n", 0, first.start) + 1,
                 new_line=new.count(b"\n", 0, spans[low][0]) + 1,
-                old=was.shown(*before, values),
-                new=now.shown(*after, values),
+                old=masked_old.shown(*before, values),
+                new=masked_new.shown(*after, values),
             )
         )
     return tuple(made)
 
 
-class _Curtain:
-    """A text before which values are hidden."""
+class _MaskedText:
+    """A text whose secrets are hidden."""
 
     def __init__(self, data: bytes, hidden: Sequence[Masked]) -> None:
         self._data = data
@@ -105,12 +108,12 @@ class _Curtain:
         self._starts = [each.start for each in self._hidden]
 
     def values(self, start: int, end: int) -> list[bytes]:
-        """The values in a span that are long enough for a copy to be no chance."""
+        """Return the hidden values in a span that are long enough to hide copies of them, too."""
         found = (self._data[each.start : each.end] for each in self._in(start, end))
-        return [value for value in found if len(value) >= _SHORTEST]
+        return [value for value in found if len(value) >= _MIN_COPY]
 
     def shown(self, start: int, end: int, values: Sequence[bytes]) -> tuple[str, ...]:
-        """The lines of a span, without what is hidden and without copies of these values."""
+        """Return the lines of a span, with hidden spans and copies of `values` masked."""
         if start == end:
             return ()
         data, at = self._data, start
@@ -130,7 +133,7 @@ class _Curtain:
 
 
 def _groups(data: bytes, edits: Sequence[Edit]) -> Iterable[tuple[int, int]]:
-    """Runs of edits that share lines, as slices."""
+    """Group the edits that share lines; each group is a slice."""
     low = 0
     for index in range(1, len(edits) + 1):
         end = edits[index - 1].end
@@ -140,7 +143,7 @@ def _groups(data: bytes, edits: Sequence[Edit]) -> Iterable[tuple[int, int]]:
 
 
 def _around(data: bytes, start: int, end: int) -> tuple[int, int]:
-    """The lines that a span lies in; of long ones what is near."""
+    """Return the lines of a span, limited in length."""
     low = data.rfind(b"\n", 0, start) + 1
     at_end = end > start and data[end - 1 : end] == b"\n"
     high = end - 1 if at_end else data.find(b"\n", end)

@@ -1,7 +1,7 @@
-"""Detect: what to write in the place of a literal, in the syntax of the file that it stands in.
+"""Detect: write the reference that replaces a secret, in the syntax of its file.
 
-`edit` asks the first line of `_WAYS` that fits. A format that cannot name a value kept elsewhere
-refuses with the reason, and what to do by hand.
+`edit` uses the first writer in `_WRITERS` that applies to the file. A format that cannot reference
+a variable raises UnfixableError, which says what to do by hand.
 """
 
 from __future__ import annotations
@@ -16,30 +16,31 @@ from scanner.detect.fixes.site import NOT_SET, Edit, Site, UnfixableError
 from scanner.detect.fixes.variable_names import camel
 
 _QUOTED = re.compile(rb"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""")
-_EXPANDS = "what reads this file must expand the reference, as envsubst does"
+_EXPANDS = "the program that reads this file must expand the reference, or use envsubst"
+# Text that cannot be a plain scalar in YAML
 _NO_PLAIN = re.compile(rb"""[\[{%@`*&!|>'"#,?\-]|.*(?:: | #)""", re.DOTALL)
 _EXPRESSIONS = ((b"{{", b"}}"), (b"<%", b"%>"), (b"{%", b"%}"))
-_MOST_BEFORE = 4000  # bytes of a line in which quotes are looked for
+_MAX_BEFORE = 4000  # bytes of a line in which quotes are searched
 
 _Writer = Callable[[Site], Edit]
 
 
 def edit(site: Site) -> Edit:
-    """What to write instead. UnfixableError where nothing can stand there."""
+    """Return the edit that replaces a secret. Raises UnfixableError if there is none."""
     refuse(site)
     shortened = without_default(site)
     if shortened:
         return shortened
     if _in_expression(site):
-        raise UnfixableError("it is part of an expression: take it out by hand")
-    for condition, write in _WAYS:
+        raise UnfixableError("it is part of an expression: remove it by hand")
+    for condition, write in _WRITERS:
         if condition in site.kinds if isinstance(condition, str) else condition.search(site.path):
             return write(site)
     return _put(site, f"${{{site.name}}}", todo=_EXPANDS)
 
 
 def _in_expression(site: Site) -> bool:
-    """Is one open where the secret begins? Then a reference would stand inside another."""
+    """Is the secret inside an expression? A reference in an expression would not be valid."""
     before = site.before.rpartition(b"\n")[2] if site.leaf.style == "block" else site.before
     if before.count(b"${") > before.count(b"}") or before.rfind(b"#{") > before.rfind(b"}"):
         return True
@@ -47,13 +48,13 @@ def _in_expression(site: Site) -> bool:
 
 
 def _put(site: Site, reference: str, *, variable: str | None = None, todo: str = "") -> Edit:
-    """The reference in the place of the secret; a bare value gets quotes where it needs them."""
+    """Put the reference in the place of the secret, and quote a plain value if needed."""
     leaf, text = site.leaf, reference.encode()
     named = site.name if variable is None else variable
     new = site.before + text + site.after
     if leaf.style == "plain" and _wants_quotes(site, new):
         if re.search(rb'["\\\n]', new):
-            raise UnfixableError("its value would need quotes that it cannot have: do it by hand")
+            raise UnfixableError("its value cannot be quoted automatically: fix it by hand")
         return Edit(leaf.start, leaf.end, b'"' + new + b'"', named, todo)
     return Edit(site.start, site.end, text, named, todo)
 
@@ -64,7 +65,7 @@ def _wants_quotes(site: Site, new: bytes) -> bool:
     return "yaml" in site.kinds and (_NO_PLAIN.match(new) is not None or site.is_in_flow)
 
 
-# Each file's own syntax
+# The writers: one for each syntax
 
 
 def _shell_like(site: Site) -> Edit:
@@ -81,11 +82,11 @@ def _maven(site: Site) -> Edit:
 
 def _github(site: Site) -> Edit:
     if "inputs" in site.leaf.path and site.leaf.path[-1] == "default":
-        raise UnfixableError("the default of an input is there for all to read: take it out")
-    name = re.sub(r"^GITHUB_(?!TOKEN$)", "GH_", site.name)  # that beginning is GitHub's own
+        raise UnfixableError("everybody can read the default of an input: remove it")
+    name = re.sub(r"^GITHUB_(?!TOKEN$)", "GH_", site.name)  # GitHub reserves the prefix
     reference = f"${{{{ secrets.{name} }}}}"
     if name == "GITHUB_TOKEN":
-        todo = "GitHub sets GITHUB_TOKEN: give the job the permissions that it needs"
+        todo = "GitHub sets GITHUB_TOKEN: give the job the permissions it needs"
         return _put(site, reference, variable="", todo=todo)
     todo = f"set the repository's secret: gh secret set {name}"
     return _put(site, reference, variable=name, todo=todo)
@@ -93,20 +94,20 @@ def _github(site: Site) -> Edit:
 
 def _gitlab(site: Site) -> Edit:
     if site.before.rpartition(b"\n")[2].count(b"'") % 2:
-        raise UnfixableError("it stands in single quotes, where the shell expands nothing")
-    alone = site.is_whole and "\n" not in site.texts.get(site.leaf.path, "")
-    todo = f"make {site.name} a masked variable in Settings > CI/CD > Variables"
-    text = f"${site.name}" if alone else f"${{{site.name}}}"
+        raise UnfixableError("it is in single quotes, in which the shell expands no variables")
+    is_alone = site.is_whole and "\n" not in site.texts.get(site.leaf.path, "")
+    todo = f"add {site.name} as a masked variable in Settings > CI/CD > Variables"
+    text = f"${site.name}" if is_alone else f"${{{site.name}}}"
     return _put(site, text, todo=todo)
 
 
 def _azure_pipelines(site: Site) -> Edit:
-    todo = f"make {site.name} a secret variable of the pipeline"
+    todo = f"add {site.name} as a secret variable of the pipeline"
     return _put(site, f"$({site.name})", todo=todo)
 
 
 def _supervisor(site: Site) -> Edit:
-    todo = f"set {site.name} where supervisord is started"
+    todo = f"set {site.name} in the environment of supervisord"
     return _put(site, f"%(ENV_{site.name})s", todo=todo)
 
 
@@ -117,7 +118,7 @@ def _ansible(site: Site) -> Edit:
 
 def _jinja(site: Site) -> Edit:
     name = site.name.lower()
-    todo = f"give the template {name}, out of a vault or the environment"
+    todo = f"pass {name} to the template, from a vault or the environment"
     return _put(site, f"{{{{ {name} }}}}", variable="", todo=todo)
 
 
@@ -135,7 +136,7 @@ def _helm_template(site: Site) -> Edit:
         return secret_key_ref(site)
     name = camel(site.name)
     bare = site.leaf.style == "plain" and site.is_whole and not site.before
-    todo = f"give the chart {name}: with --set, or in a values file that is not committed"
+    todo = f"pass {name} to the chart with --set or an uncommitted values file"
     encoded = site.texts.get(("kind",)) == "Secret" and site.leaf.path[0] == "data"
     pipe = (" | b64enc" if encoded else "") + (" | quote" if bare else "")
     text = f"{{{{ .Values.{name}{pipe} }}}}"
@@ -156,7 +157,7 @@ def _helm_values(site: Site) -> Edit:
         site = site._replace(start=site.leaf.start, end=site.leaf.end)
     empty = b'""' if site.leaf.style == "plain" else b""
     key = ".".join(str(part) for part in site.leaf.path)
-    todo = f"give the chart {key}: with --set, or in a values file that is not committed"
+    todo = f"pass {key} to the chart with --set or an uncommitted values file"
     return Edit(site.start, site.end, empty, "", todo)
 
 
@@ -165,13 +166,16 @@ def _kubernetes(site: Site) -> Edit:
         return secret_key_ref(site)
     if site.texts.get(("kind",)) == "Secret":
         raise UnfixableError(
-            "a Secret holds values: write an ExternalSecret or a SealedSecret, or make it outside"
+            "a Secret manifest cannot reference a value: use an ExternalSecret or a SealedSecret, "
+            "or create the Secret outside the repository"
         )
-    if is_argument(site.leaf.path):  # no variable of the container is known to hold this value
+    if is_argument(site.leaf.path):  # which variable of the container has this value is unknown
         raise UnfixableError(
-            "declare an env variable from a Secret in this container, and write $(NAME) here"
+            "add an env variable from a Secret to this container, and write $(NAME) here"
         )
-    raise UnfixableError("Kubernetes expands nothing here: put it into a Secret, and name that")
+    raise UnfixableError(
+        "Kubernetes expands no variables here: move the value to a Secret and reference that"
+    )
 
 
 def _hcl(site: Site) -> Edit:
@@ -179,10 +183,10 @@ def _hcl(site: Site) -> Edit:
     if leaf.path[:1] == ("variable",):
         return _without_attribute(site)
     if leaf.path[:1] == ("terraform",):
-        raise UnfixableError("this block cannot name a variable: use -backend-config, or its file")
+        raise UnfixableError("this block cannot use variables: pass the value with -backend-config")
     if leaf.style == "fallback":
-        raise UnfixableError("it is part of an expression: take it out by hand")
-    todo = f'declare variable "{name}" {{ sensitive = true }}, unless there is one'
+        raise UnfixableError("it is part of an expression: remove it by hand")
+    todo = f'declare variable "{name}" {{ sensitive = true }} if it does not exist'
     if leaf.style == "block" or not site.is_whole:
         return _put(site, f"${{var.{name}}}", variable=f"TF_VAR_{name}", todo=todo)
     marks = len(site.quote)
@@ -193,19 +197,19 @@ def _hcl(site: Site) -> Edit:
 def _terraform_json(site: Site) -> Edit:
     name = site.name.lower()
     if "variable" in site.leaf.path:
-        raise UnfixableError("take the variable's default out by hand")
-    todo = f"declare the variable {name} as sensitive, unless there is one"
+        raise UnfixableError("remove the default of the variable by hand")
+    todo = f"declare the sensitive variable {name} if it does not exist"
     return _put(site, f"${{var.{name}}}", variable=f"TF_VAR_{name}", todo=todo)
 
 
 def _without_attribute(site: Site) -> Edit:
-    """The default of a variable, with its line if that holds nothing else: a comment keeps it."""
+    """Remove the default of a variable, and its line unless that holds something else."""
     leaf, data = site.leaf, site.data
     key = re.compile(rb'default[ \t]*=[ \t]*"?\Z').search(
         data, max(leaf.start - 200, 0), leaf.start
     )
-    if not key or len(leaf.path) != _OF_A_DEFAULT or leaf.style not in {"plain", "quoted"}:
-        raise UnfixableError("it is one of several values of a default: take it out by hand")
+    if not key or len(leaf.path) != _DEFAULT_DEPTH or leaf.style not in {"plain", "quoted"}:
+        raise UnfixableError("it is only a part of the default: remove it by hand")
     start, end = key.start(), leaf.end + len(site.quote)
     line = data.rfind(b"\n", 0, start) + 1
     rest = re.compile(rb"[ \t]*(?:(?P<newline>\r?\n)|(?=#|/))").match(data, end)
@@ -214,18 +218,20 @@ def _without_attribute(site: Site) -> Edit:
     return Edit(start, end, b"", f"TF_VAR_{leaf.path[1]}")
 
 
-_OF_A_DEFAULT = 3  # variable, its name, default
+_DEFAULT_DEPTH = 3  # the path of a default: "variable", its name, "default"
 
 
 def _terragrunt(site: Site) -> Edit:
     if site.leaf.style == "quoted" and site.is_whole:
         start, end = site.leaf.start - 1, site.leaf.end + 1
         return Edit(start, end, f'get_env("{site.name}")'.encode(), site.name)
-    raise UnfixableError("it is part of an expression: take it out by hand")
+    raise UnfixableError("it is part of an expression: remove it by hand")
 
 
 def _other_hcl(_site: Site) -> Edit:
-    raise UnfixableError("what reads this file knows no variables: keep it out of the repository")
+    raise UnfixableError(
+        "the program that reads this file expands no variables: keep it out of the repository"
+    )
 
 
 def _docker(site: Site) -> Edit:
@@ -233,19 +239,19 @@ def _docker(site: Site) -> Edit:
     word, name = leaf.path[0], str(leaf.path[-1])
     start, end = leaf.start - marks, leaf.end + marks
     if word == "ARG":
-        todo = f"give {name} to the step that needs it: RUN --mount=type=secret,id={name}"
+        todo = f"pass {name} to the step that needs it: RUN --mount=type=secret,id={name}"
         return Edit(start - 1, end, b"", name, todo)
     if word == "ENV":
-        begin = len(site.data[:start].rstrip(b" \t"))  # `ENV NAME value`, as it was written once
+        begin = len(site.data[:start].rstrip(b" \t"))  # the old form `ENV NAME value`
         sign = b"" if site.data[begin - 1 : begin] == b"=" else b"="
         more = site.data[end : end + 1] in {b" ", b"\t"}
-        todo = f"give {name} when the container is started"
+        todo = f"set {name} when the container is started"
         return Edit(begin, end, sign + (b'""' if more else b""), name, todo)
     if word == "RUN":
         raise UnfixableError(
             "a RUN step takes secrets from --mount=type=secret: rewrite it by hand"
         )
-    raise UnfixableError("a label is there for all to read: take it out")
+    raise UnfixableError("everybody can read a label: remove it")
 
 
 def _shell(site: Site) -> Edit:
@@ -259,17 +265,17 @@ def _powershell(site: Site) -> Edit:
 
 
 def _in_double_quotes(site: Site, quoted: str, bare: str) -> Edit:
-    """A reference where single quotes would keep it from being expanded."""
+    """Put a reference in double quotes, because it is not expanded in single quotes."""
     leaf = site.leaf
     start = leaf.start - len(site.quote)
-    line = site.data[max(site.data.rfind(b"\n", 0, start) + 1, start - _MOST_BEFORE) : start]
+    line = site.data[max(site.data.rfind(b"\n", 0, start) + 1, start - _MAX_BEFORE) : start]
     if b"'" in _QUOTED.sub(b"", line):
-        raise UnfixableError("it stands in single quotes, where the shell expands nothing")
+        raise UnfixableError("it is in single quotes, in which the shell expands no variables")
     if site.quote != b"'":
         return _put(site, quoted if site.quote or b'"' in _QUOTED.sub(b"", line) else bare)
     new = site.before + b"\0" + site.after
     if re.search(rb'["$`\\]', new):
-        raise UnfixableError("it stands in single quotes, where the shell expands nothing")
+        raise UnfixableError("it is in single quotes, in which the shell expands no variables")
     new = b'"' + new.replace(b"\0", quoted.encode()) + b'"'
     return Edit(leaf.start - 1, leaf.end + 1, new, site.name)
 
@@ -283,13 +289,13 @@ def _emptied(site: Site) -> Edit:
 
 
 def _env(site: Site) -> Edit:
-    reason = "a .env is where values belong: git rm --cached it, and name it in .gitignore"
+    reason = "values belong in .env files: git rm --cached the file and add it to .gitignore"
     raise UnfixableError(reason, site.name)
 
 
 _Condition = str | re.Pattern[str]
-# A kind of file, or a pattern of its path; the first that fits counts.
-_WAYS: tuple[tuple[_Condition, _Writer], ...] = (
+# The kind of a file, or a pattern of its path, and the writer. The first that applies is used.
+_WRITERS: tuple[tuple[_Condition, _Writer], ...] = (
     ("env-example", _emptied),
     (re.compile(r"(?:^|/)\.envrc$"), _shell),
     ("helm-values", _helm_values),

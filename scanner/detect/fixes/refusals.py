@@ -1,18 +1,19 @@
-"""Detect: files whose format cannot reference a secret, each with what to do instead."""
+"""Detect: formats that cannot reference a secret, each with what to do instead."""
 
 from __future__ import annotations
 
 import re
 
 from scanner.detect.fixes.site import Site, UnfixableError
+from scanner.file_types import suffixes
 
 
 def refuse(site: Site) -> None:
-    """UnfixableError where the file expands no reference, by its path or its first keys."""
+    """Raise UnfixableError if the file, by its path or top-level keys, expands no references."""
     for pattern, reason in _CANNOT:
         if pattern.search(site.path):
             raise UnfixableError(reason)
-    for top, reason in _CANNOT_UNDER.items():
+    for top, reason in _CANNOT_BY_KEY.items():
         if top in site.texts or site.leaf.path[:1] == top:
             raise UnfixableError(reason)
 
@@ -33,37 +34,37 @@ _CANNOT = tuple(
             "a tfvars file cannot reference a variable: remove the line and set TF_VAR_…",
         ),
         (
-            r"\.(?:sql|ddl|psql|dump|dmp)$",
+            rf"\.(?:{'|'.join(suffixes('sql'))})$",
             "SQL data cannot reference a secret: create the account during setup",
         ),
         (r"\.tfstate(?:\.|$)", "Terraform state stores plain values: keep it in a remote backend"),
-        (r"(?:^|/)action\.ya?ml$", "an action has no secrets of its own: make it an input"),
+        (r"(?:^|/)action\.ya?ml$", "an action has no secrets of its own: make the value an input"),
         (
             r"(?:^|/)kustomization\.ya?ml$",
-            "a generator's literals are values: let it read a file that is not committed",
+            "literals of a generator are plain values: let it read an uncommitted file",
         ),
         (
             r"(?:^|/)(?:GNU)?[Mm]akefile$|\.mk$",
-            "make takes variables from the environment: take the line out",
+            "make takes variables from the environment: remove the line",
         ),
         (r"\.(?:service|socket|timer)$", "systemd expands no variables here: use LoadCredential="),
         (
             r"(?:^|/)(?:\.circleci/config|\.travis|\.drone|\.woodpecker|bitbucket-pipelines|appveyor)\.ya?ml$",
-            "make it a secret variable of the CI system, and take the line out",
+            "add it as a secret variable of the CI system, and remove the line",
         ),
         (
             r"(?:^|/)gradle\.properties$",
-            "Gradle takes ORG_GRADLE_PROJECT_… from the environment: take the line out",
+            "Gradle takes ORG_GRADLE_PROJECT_… from the environment: remove the line",
         ),
         (
             r"(?:^|/)appsettings[\w.]*\.json$",
-            ".NET takes Section__Key from the environment: take the value out",
+            ".NET takes Section__Key from the environment: remove the value",
         ),
         (
             r"(?:^|/)airflow\.cfg$",
-            "Airflow takes AIRFLOW__SECTION__KEY from the environment: take the line out",
+            "Airflow takes AIRFLOW__SECTION__KEY from the environment: remove the line",
         ),
-        (r"(?:^|/)\.pypirc$", "its format knows no references: set TWINE_PASSWORD instead"),
+        (r"(?:^|/)\.pypirc$", "its format has no references: set TWINE_PASSWORD instead"),
         (_CLIENTS, _UNKNOWN),
         (
             r"(?:^|/)(?!templates/)[^/]*\.(?:tmpl|gotmpl|hbs|mustache|ejs|tftpl)$",
@@ -71,9 +72,9 @@ _CANNOT = tuple(
         ),
     )
 )
-# What a document is by its first keys.
-_CANNOT_UNDER = {
-    ("AWSTemplateFormatVersion",): "CloudFormation takes {{resolve:secretsmanager:…}} or a "
-    "parameter with NoEcho and without a default",
+# By a top-level key of the document.
+_CANNOT_BY_KEY = {
+    ("AWSTemplateFormatVersion",): "CloudFormation takes {{resolve:secretsmanager:…}}, or a "
+    "parameter with NoEcho and no default",
     ("containerDefinitions",): "ECS takes secrets from `secrets:` with valueFrom, not from here",
 }

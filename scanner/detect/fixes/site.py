@@ -1,4 +1,4 @@
-"""Detect: a secret in its place, and what may be done about it."""
+"""Detect: a secret with the file around it, and the edit that replaces it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from scanner.detect.structure import Leaf, Path
 
 NOT_SET = ":?not set"
-"""What ends a shell's reference to a variable that must be set."""
+"""The end of a shell reference to a variable that must be set: `${NAME:?not set}`."""
 
 _NEAR = 2000
 _ASSIGNED = re.compile(rb"[A-Za-z_][\w.\-]*[ \t]*=[ \t]*")
@@ -18,9 +18,9 @@ _IN_TEXT = re.compile(rb"://[^\s]*\Z|[?&;][\w .\-]*=\s*\Z")
 
 
 class UnfixableError(ValueError):
-    """Why a value stays, and what to do by hand. Says nothing of the value.
+    """Says why a value cannot be replaced, and what to do by hand. It holds no plaintext.
 
-    `variable`: a name that .env.example should have nevertheless, "" for none.
+    variable: a name to add to .env.example in spite of that; "" for none.
     """
 
     def __init__(self, reason: str, variable: str = "") -> None:
@@ -29,10 +29,12 @@ class UnfixableError(ValueError):
 
 
 class Site(NamedTuple):
-    """A secret: the leaf that holds it, its own bytes in that, and the file around it.
+    """A secret in a leaf of a structured file.
 
-    `texts` has the leaves of the document by their paths; `name` is the variable that may stand
-    for the secret, in capitals.
+    kinds: the kinds of the file and of the document.
+    texts: the texts of all leaves of the document, by path.
+    start, end: the span of the secret in `data`, the whole file.
+    name: the environment variable that may replace the secret.
     """
 
     path: str
@@ -46,12 +48,12 @@ class Site(NamedTuple):
 
     @property
     def before(self) -> bytes:
-        """What stands before the secret in its leaf."""
+        """The text before the secret in its leaf."""
         return self.data[self.leaf.start : self.start]
 
     @property
     def near(self) -> bytes:
-        """The end of that, in which to look for what the secret is a part of."""
+        """The last part of `before`, which shows what the secret belongs to."""
         return self.data[max(self.leaf.start, self.start - _NEAR) : self.start]
 
     @property
@@ -60,37 +62,40 @@ class Site(NamedTuple):
 
     @property
     def quote(self) -> bytes:
-        """The quote around the leaf, b"" where there is none."""
+        """The quote around the leaf; b"" if there is none."""
         mark = self.data[: self.leaf.start][-1:]
         return mark if mark in {b'"', b"'"} and self.data.startswith(mark, self.leaf.end) else b""
 
     @property
     def value_start(self) -> int:
-        """Where the value begins: in `NAME=value` of a list, right of the sign."""
+        """The start of the value: after the `=` if the leaf is a list item `NAME=value`."""
         in_list = bool(self.leaf.path) and isinstance(self.leaf.path[-1], int)
         found = _ASSIGNED.match(self.data, self.leaf.start, self.end) if in_list else None
         return found.end() if found else self.leaf.start
 
     @property
     def is_whole(self) -> bool:
-        """Is the secret all of the value?"""
+        """Is the secret the whole value?"""
         return self.start <= self.value_start and not self.after
 
     @property
     def is_in_flow(self) -> bool:
-        """Does it stand in brackets or braces? Then one of them, or a comma, follows it."""
+        """Is the leaf in brackets or braces? Then one of them, or a comma, follows it."""
         end = self.leaf.end + len(self.quote)
         return "json" in self.kinds or _FLOW_END.match(self.data, end) is not None
 
     @property
     def in_text(self) -> bool:
-        """Is it one part of several that say what they are, as the password in a URL?"""
+        """Is the secret a part of a larger text, such as the password in a URL?"""
         return _IN_TEXT.search(self.near) is not None
 
 
 class Edit(NamedTuple):
-    """Bytes to put in the place of others. `variable`: what they name, as .env.example has it.
-    `todo`: what is left to do by hand."""
+    """A replacement of bytes.
+
+    variable: the name to add to .env.example; "" for none.
+    todo: what the user must still do by hand; "" for nothing.
+    """
 
     start: int
     end: int

@@ -1,4 +1,4 @@
-"""Detect: what to call the variable that takes a value's place."""
+"""Detect: choose the name of the variable that replaces a value."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ _STYLED = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
 _SECRET = re.compile(r"(?i)pass|pwd|secret|token|key")
-_LONGEST = 60
-_SHARED_FROM = 10
-# Keys that say where a value stands in a format, not what it is for.
-_NOISE = frozenset(
+_MAX_LENGTH = 60
+_MIN_SHARED = 10  # bytes of a value from which equal values share a variable
+# Keys of a format that do not tell what a value is for.
+_GENERIC_KEYS = frozenset(
     "add appsettings args beans bean build c config configuration connectionstrings containers "
     "data default entry env environment global jobs key map name project properties property "
     "resource root run script server servers services setting settings spec stages steps "
     "stringdata string template value variable variables vars with".split()
 )
-# What the variables for the settings of a .npmrc are called everywhere.
+# The usual variables for the settings of a .npmrc.
 NPM = {"_authToken": "NPM_TOKEN", "_auth": "NPM_AUTH", "_password": "NPM_PASSWORD"}
-_PARTS = 3
-_TAKEN = frozenset("PWD OLDPWD PATH HOME USER LOGNAME SHELL TERM LANG HOSTNAME SECRET".split())
+_MAX_PARTS = 3  # keys in a name
+_RESERVED = frozenset("PWD OLDPWD PATH HOME USER LOGNAME SHELL TERM LANG HOSTNAME SECRET".split())
 
 
-class Names:
-    """The variables of a run: each stands for one value."""
+class VariableNames:
+    """The variables of a run. Each stands for one value, and only the hash of the value is kept."""
 
     def __init__(self) -> None:
         self._values: dict[str, bytes] = {}
         self._first: dict[bytes, str] = {}
 
     def free(self, wanted: str, value: bytes, *, share: bool) -> str:
-        """The name itself where it stands for no other value, else one with a number. `share`: the
-        one that the value has already, where it is long enough to be the same by no chance."""
+        """Return the name for a value, with a number if the name stands for another value.
+
+        share: if the value already has a variable and is not short, return that one.
+        """
         key = _digest(value)
-        if share and len(value) >= _SHARED_FROM and key in self._first:
+        if share and len(value) >= _MIN_SHARED and key in self._first:
             return self._first[key]
         name, number = wanted, 1
         while self._values.get(name, key) != key:
@@ -46,6 +48,7 @@ class Names:
         return name
 
     def take(self, name: str, value: bytes) -> None:
+        """Assign a name to a value."""
         self._values[name] = _digest(value)
         self._first.setdefault(_digest(value), name)
 
@@ -55,14 +58,18 @@ def _digest(value: bytes) -> bytes:
 
 
 def styled(name: str) -> bool:
-    """Is it written as environment variables are: DB_PASSWORD?"""
+    """Is the name written like an environment variable, such as DB_PASSWORD?"""
     return _STYLED.fullmatch(name) is not None
 
 
 def variable(context: str, keys: Sequence[str], *, in_url: bool = False) -> str:
-    """The name for a value: the one beside it, if it is a variable's; else made of its keys, the
-    last of which is `context` or leads to it. `in_url`: the value is a part of what they name."""
-    if in_url and not _SECRET.search(context):  # then it is the user's name, or the URL's
+    """Return the name of the variable for a value.
+
+    That is `context`, the name beside the value, if it is written like a variable. Otherwise the
+    name is built from the keys that lead to the value. `in_url`: the value is the password in a
+    URL, and the keys name the URL.
+    """
+    if in_url and not _SECRET.search(context):  # then it is the name of the user or of the URL
         last = keys[-1:] if keys and styled(keys[-1]) else keys
         return _joined([*last, "password"])
     if styled(context):
@@ -72,12 +79,12 @@ def variable(context: str, keys: Sequence[str], *, in_url: bool = False) -> str:
 
 
 def _joined(keys: Sequence[str]) -> str:
-    parts = [_upper(key) for key in keys if key.lstrip("@").lower() not in _NOISE]
-    name = "_".join(part for part in parts[-_PARTS:] if part) or "SECRET"
-    while len(name) > _LONGEST and "_" in name:
+    parts = [_upper(key) for key in keys if key.lstrip("@").lower() not in _GENERIC_KEYS]
+    name = "_".join(part for part in parts[-_MAX_PARTS:] if part) or "SECRET"
+    while len(name) > _MAX_LENGTH and "_" in name:
         name = name.partition("_")[2]
-    name = name[:_LONGEST]
-    return f"SECRET_{name}" if name in _TAKEN or name[0].isdigit() else name
+    name = name[:_MAX_LENGTH]
+    return f"SECRET_{name}" if name in _RESERVED or name[0].isdigit() else name
 
 
 def camel(name: str) -> str:

@@ -1,7 +1,8 @@
-"""Detect: the one pass over a file's bytes. Many patterns in, `(pattern number, end offset)` out.
+"""Detect: the prefilter. It searches a file for many patterns in one pass.
 
-`hyperscan` is the engine; `re` is its twin without compiled code: the oracle in tests, and the
-fallback where Hyperscan has no wheel. A hit says "look here", never "this is a secret".
+A hit is `(pattern number, end offset)`. It says where the engine should look, and does not mean
+that a secret is there. Hyperscan is the default matcher. The `re` matcher does the same without
+compiled code: tests compare the two, and it is the fallback if Hyperscan has no wheel.
 """
 
 from __future__ import annotations
@@ -16,27 +17,29 @@ from scanner.errors import ConfigError
 
 Hit = tuple[int, int]
 OWN = 1 << 15
-"""The number of the first rule that a repository brings; those that are shipped begin at 0."""
+"""The number of a repository's first own rule. The shipped rules begin at 0."""
 
 NAME, CONTENT = "name", "content"
-"""The scopes of what is looked for in the names of files alone, and of what never is."""
+"""Scopes: searched only in the names of files, and only in their contents."""
 
-# Of an expression's id the lower bits are the pattern's number, the upper ones its place in it:
-# expressions of one id are alternatives, which take the compiler twice the time.
+# The lower bits of an expression's ID are the number of its pattern; the upper bits make the IDs
+# unique. Hyperscan takes twice as long to compile several expressions with the same ID.
 _NUMBER_BITS = 16
 _NUMBER = (1 << _NUMBER_BITS) - 1
 
 
 class Pattern(NamedTuple):
-    """One thing to look for. `keywords`: lower-case literals, one of which is in every match.
+    """A pattern that the prefilter searches.
 
-    `once`: that it is there is all that is asked: one hit, for a match of the anchor itself.
-    `scope`: code or config, where it is for such files alone; NAME or CONTENT; no file is of any
-    other.
-    `in_code`: the anchor for code,
-    where that is another. `literals`, of four characters or more: their ends are the hits. Near
-    each is a match of the anchor, where only Hyperscan's twin looks for them: it has no other way
-    to look for thousands, to Hyperscan they are free.
+    anchor: a regular expression; each match is a hit.
+    keywords: lower-case literals; each match contains at least one of them.
+    once: report only one hit in a text, at a match of the anchor.
+    scope: "code" or "config" for a pattern that is searched only in such files, NAME, CONTENT, or
+        "" for all of them. A pattern with any other scope is never searched.
+    in_code: the anchor for code, if it differs.
+    literals: texts of at least four characters. If given, the hits are their ends. Hyperscan
+        searches thousands of literals at no cost. The `re` matcher cannot, so it searches them only
+        near matches of the anchor.
     """
 
     anchor: str
@@ -49,32 +52,34 @@ class Pattern(NamedTuple):
 
 
 class Matcher(Protocol):
-    """An engine that is ready for one set of patterns."""
+    """Searches texts for one set of patterns."""
 
     @property
     def name(self) -> str: ...
 
     def hits(self, data: bytes, scope: str = "") -> list[Hit]:
-        """Where to look, in no order: for each match of a pattern at least one hit in its lines.
+        """Return hits in any order: at least one in the lines of each match of a pattern.
 
-        `scope`: also the patterns that are for code, for config, or `any`, for both; or for names.
+        `scope` is "code", "config", "any" (the patterns of both) or NAME. Patterns without a scope
+        are always searched.
         """
 
-    def meets(self, data: bytes, scope: str, but: Container[int]) -> bool:
-        """Is there a hit of any pattern, but for those of these numbers?"""
+    def has_hit(self, data: bytes, scope: str, ignored: Container[int]) -> bool:
+        """Is there a hit of a pattern whose number is not in `ignored`?"""
 
     def missing(self, scopes: Iterable[str]) -> list[str]:
-        """Those of these scopes that take more than a second to be compiled, and are to be."""
+        """Return those scopes whose patterns must still be compiled, which takes over a second."""
 
 
-Numbered = Callable[[], Mapping[int, Pattern]]
-"""Makes the patterns, by the numbers that their hits have."""
+PatternSource = Callable[[], Mapping[int, Pattern]]
+"""Returns the patterns by number. It is called only if they are not in the cache."""
 
 
-def build(name: str, patterns: Numbered, key: str, cache_folder: str | None) -> Matcher:
-    """The engine `name` ("hyperscan", "re", or "auto": the first that is installed).
+def build(name: str, patterns: PatternSource, key: str, cache_folder: str | None) -> Matcher:
+    """Return the matcher `name`: "hyperscan", "re" or "auto" (Hyperscan if it is installed).
 
-    `key` names the patterns in the cache; they are only asked for where nothing is stored.
+    `key` identifies the patterns in the cache. Raises ConfigError if `name` is
+    "hyperscan" and it is not installed.
     """
     if name != "re":
         try:
@@ -83,25 +88,30 @@ def build(name: str, patterns: Numbered, key: str, cache_folder: str | None) -> 
             if name == "hyperscan":
                 raise ConfigError(
                     "the matcher hyperscan is not installed",
-                    todo="pip install hyperscan, or leave --matcher out to use the slower twin",
+                    todo="pip install hyperscan, or omit --matcher to use the slower re matcher",
                 ) from None
         else:
-            cached = _Cached(patterns, key, cache_folder)
+            cached = _CachedPatterns(patterns=patterns, key=key, folder=cache_folder)
 
-            def has(scope: str) -> bool:
-                name = _database(hyperscan, key, scope)
+            def is_compiled(scope: str) -> bool:
+                name = _database_name(hyperscan, key, scope)
                 return cache_folder is not None and cache.has(name, cache_folder)
 
-            return _Scoped("hyperscan", lambda scope: _Hyperscan(hyperscan, cached, scope), has)
-    return _Scoped("re", lambda scope: _Twin(_of_scope(patterns(), scope)))
+            def make(scope: str) -> _Hyperscan:
+                return _Hyperscan(hyperscan, cached, scope)
+
+            return _ScopedMatcher("hyperscan", make, is_compiled)
+    return _ScopedMatcher("re", lambda scope: _ReMatcher(_of_scope(patterns(), scope)))
 
 
-class Joined(NamedTuple):
-    """An engine of patterns that stay the same, and one of those that a repository asks for.
+class CombinedMatcher(NamedTuple):
+    """Combines the matcher of the shipped patterns with that of a repository's own patterns.
 
-    Apart, another set of those compiles nothing but them, and the two passes take no longer than
-    one. `scopes`: those of the second, by number, where they have one; none is for names alone, or
-    has another anchor in code.
+    They are separate because the shipped patterns then need not be compiled again for each
+    repository. Two passes take no longer than one.
+
+    scopes: the scopes of the second matcher's patterns, by number. None of these patterns is for
+        names, or has `in_code`.
     """
 
     first: Matcher
@@ -113,23 +123,24 @@ class Joined(NamedTuple):
         return self.first.name
 
     def hits(self, data: bytes, scope: str = "") -> list[Hit]:
-        return self.first.hits(data, scope) + self._further(data, scope)
+        return self.first.hits(data, scope) + self._hits_of_second(data, scope)
 
-    def meets(self, data: bytes, scope: str, but: Container[int]) -> bool:
-        if self.first.meets(data, scope, but):
+    def has_hit(self, data: bytes, scope: str, ignored: Container[int]) -> bool:
+        if self.first.has_hit(data, scope, ignored):
             return True
-        return any(number not in but for number, _ in self._further(data, scope))
+        return any(number not in ignored for number, _ in self._hits_of_second(data, scope))
 
     def missing(self, scopes: Iterable[str]) -> list[str]:
         return self.first.missing(scopes)
 
-    def _further(self, data: bytes, scope: str) -> list[Hit]:
-        wanted, of = _wanted(scope), self.scopes.get
-        return [hit for hit in self.second.hits(data, "any") if of(hit[0], "") in wanted]
+    def _hits_of_second(self, data: bytes, scope: str) -> list[Hit]:
+        wanted = _wanted(scope)
+        hits = self.second.hits(data, "any")
+        return [(number, to) for number, to in hits if self.scopes.get(number, "") in wanted]
 
 
 def _of_scope(patterns: Mapping[int, Pattern], scope: str) -> list[tuple[int, Pattern]]:
-    """The patterns for a scope, with their numbers."""
+    """Return the patterns for a scope, with their numbers."""
     wanted = _wanted(scope)
     return [
         (number, each._replace(anchor=each.in_code) if each.in_code and scope == "code" else each)
@@ -139,56 +150,62 @@ def _of_scope(patterns: Mapping[int, Pattern], scope: str) -> list[tuple[int, Pa
 
 
 def _wanted(scope: str) -> set[str]:
+    """Return the scopes of the patterns that are searched in a file of this scope."""
     wanted = {"code", "config"} if scope == "any" else {scope}
     return wanted | ({""} if scope == NAME else {"", CONTENT})
 
 
 class _Engine(Protocol):
+    """Searches texts of one scope."""
+
     def hits(self, data: bytes) -> list[Hit]: ...
-    def meets(self, data: bytes, but: Container[int]) -> bool: ...
+    def has_hit(self, data: bytes, ignored: Container[int]) -> bool: ...
 
 
-class _Scoped:
-    """An engine for each scope, made when the first file of it comes."""
+class _ScopedMatcher:
+    """A matcher with one engine for each scope, made when it is first needed."""
 
     def __init__(
         self,
         name: str,
         make: Callable[[str], _Engine],
-        has: Callable[[str], bool] = lambda _scope: True,
+        is_compiled: Callable[[str], bool] = lambda _scope: True,
     ) -> None:
         self.name = name
         self._make = make
-        self._has = has
-        self._made: dict[str, _Engine] = {}
+        self._is_compiled = is_compiled
+        self._engines: dict[str, _Engine] = {}
 
     def hits(self, data: bytes, scope: str = "") -> list[Hit]:
         return self._engine(scope).hits(data)
 
-    def meets(self, data: bytes, scope: str, but: Container[int]) -> bool:
-        return self._engine(scope).meets(data, but)
+    def has_hit(self, data: bytes, scope: str, ignored: Container[int]) -> bool:
+        return self._engine(scope).has_hit(data, ignored)
 
     def missing(self, scopes: Iterable[str]) -> list[str]:
-        return [scope for scope in scopes if scope not in self._made and not self._has(scope)]
+        not_loaded = (scope for scope in scopes if scope not in self._engines)
+        return [scope for scope in not_loaded if not self._is_compiled(scope)]
 
     def _engine(self, scope: str) -> _Engine:
-        engine = self._made.get(scope)
+        engine = self._engines.get(scope)
         if engine is None:
-            engine = self._made[scope] = self._make(scope)
+            engine = self._engines[scope] = self._make(scope)
         return engine
 
 
-class _Cached(NamedTuple):
-    """What is compiled, and where the result is kept (None: nowhere)."""
+class _CachedPatterns(NamedTuple):
+    """Patterns, their cache key, and the cache folder (None: do not cache)."""
 
-    patterns: Numbered
+    patterns: PatternSource
     key: str
     folder: str | None
 
 
-class _Numbers(dict[int, int]):
-    """The pattern's number by an expression's id, one object for all hits of a pattern: a text may
-    have millions."""
+class _PatternNumbers(dict[int, int]):
+    """Maps the ID of an expression to the number of its pattern.
+
+    All hits of a pattern share one int object, because a text may have millions of hits.
+    """
 
     def __missing__(self, expression: int) -> int:
         number = self[expression] = expression & _NUMBER
@@ -196,25 +213,29 @@ class _Numbers(dict[int, int]):
 
 
 class _Hyperscan:
-    def __init__(self, engine: Any, cached: _Cached, scope: str) -> None:
+    """Searches with a compiled Hyperscan database, which is kept in the cache."""
+
+    def __init__(self, engine: Any, cached: _CachedPatterns, scope: str) -> None:
         self._engine = engine
         self._patterns = cached.patterns
         self._scope = scope
-        self._numbers = _Numbers()
-        self._db = self._load(_database(engine, cached.key, scope), cached.folder)
+        self._numbers = _PatternNumbers()
+        self._db = self._load(_database_name(engine, cached.key, scope), cached.folder)
         self._scratch = engine.Scratch(self._db)
         self._db.scratch = self._scratch
 
     def hits(self, data: bytes) -> list[Hit]:
         found: list[Hit] = []
-        of = self._numbers
-        self._db.scan(data, lambda i, _from, to, _flags, _context: found.append((of[i], to)))
+        numbers = self._numbers
+        self._db.scan(
+            data, lambda number, _from, to, _flags, _context: found.append((numbers[number], to))
+        )
         return found
 
-    def meets(self, data: bytes, but: Container[int]) -> bool:
-        of = self._numbers
-        try:  # the first hit ends it
-            self._db.scan(data, lambda i, *_: of[i] not in but)
+    def has_hit(self, data: bytes, ignored: Container[int]) -> bool:
+        numbers = self._numbers
+        try:  # a callback that returns True stops the scan
+            self._db.scan(data, lambda number, *_: numbers[number] not in ignored)
         except self._engine.ScanTerminated:
             return True
         return False
@@ -226,7 +247,7 @@ class _Hyperscan:
         data = cache.cached(name, lambda: self._engine.dumpb(self._compile()), cache_folder)
         try:
             return self._engine.loadb(data, mode)
-        except self._engine.error:  # another engine's or processor's, under our name
+        except self._engine.error:  # it was compiled by another version or for another processor
             database = self._compile()
             cache.store(name, self._engine.dumpb(database), cache_folder)
             return database
@@ -236,17 +257,21 @@ class _Hyperscan:
         flags = hs.HS_FLAG_MULTILINE | hs.HS_FLAG_ALLOWEMPTY
         database = hs.Database(mode=hs.HS_MODE_BLOCK)
         patterns = [
-            (number | place << _NUMBER_BITS, expression.encode(), p)
-            for number, p in _of_scope(self._patterns(), self._scope)
-            for place, expression in enumerate([*map(re.escape, p.literals)] or [p.anchor])
+            (number | place << _NUMBER_BITS, expression.encode(), pattern)
+            for number, pattern in _of_scope(self._patterns(), self._scope)
+            for place, expression in enumerate(
+                [*map(re.escape, pattern.literals)] or [pattern.anchor]
+            )
         ]
         try:
             database.compile(
                 expressions=[expression for _, expression, _ in patterns],
-                ids=[number for number, _, _ in patterns],
+                ids=[expression_id for expression_id, _, _ in patterns],
                 flags=[
-                    flags | hs.HS_FLAG_CASELESS * p.ignore_case | hs.HS_FLAG_SINGLEMATCH * p.once
-                    for _, _, p in patterns
+                    flags
+                    | hs.HS_FLAG_CASELESS * pattern.ignore_case
+                    | hs.HS_FLAG_SINGLEMATCH * pattern.once
+                    for _, _, pattern in patterns
                 ],
             )
         except hs.error as error:
@@ -258,15 +283,18 @@ class _Hyperscan:
         return database
 
 
-def _database(engine: Any, key: str, scope: str) -> str:
-    """What is compiled, by the name of its file. Engine version and processor features are in it: a
-    compiled database fits no others."""
+def _database_name(engine: Any, key: str, scope: str) -> str:
+    """Return the file name of a compiled database in the cache.
+
+    It depends on the version of Hyperscan and on the processor, as the database does.
+    """
     platform = cache.key(f"{engine.__version__} {_processor()}")[:16]
     return f"database-{key}-{scope or 'every'}-{platform}.hs"
 
 
 @functools.cache
 def _processor() -> str:
+    """Return a text that differs between processors with different features."""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
             for line in file:
@@ -279,12 +307,14 @@ def _processor() -> str:
     return f"{platform.machine()} {platform.processor()}"
 
 
-class _Twin:
+class _ReMatcher:
+    """Searches with `re`. It reports the same lines as Hyperscan, in more time."""
+
     def __init__(self, patterns: Sequence[tuple[int, Pattern]]) -> None:
         self._by_keyword: dict[bytes, list[int]] = {}
         self._by_regex: list[tuple[int, re.Pattern[bytes]]] = []
         self._once: dict[int, re.Pattern[bytes]] = {}
-        self._spelled: list[tuple[int, re.Pattern[bytes], _Spelling]] = []
+        self._by_literals: list[tuple[int, re.Pattern[bytes], _LiteralsByHead]] = []
         for index, pattern in patterns:
             for keyword in pattern.keywords:
                 self._by_keyword.setdefault(keyword.encode(), []).append(index)
@@ -293,7 +323,7 @@ class _Twin:
                 self._once[index] = re.compile(pattern.anchor.encode(), flags)
             elif pattern.literals:
                 anchor = re.compile(pattern.anchor.encode(), flags)
-                self._spelled.append((index, anchor, _spelling(pattern.literals)))
+                self._by_literals.append((index, anchor, _by_head(pattern.literals)))
             elif not pattern.keywords:
                 self._by_regex.append((index, re.compile(pattern.anchor.encode(), flags)))
 
@@ -306,47 +336,48 @@ class _Twin:
             for index in indexes
         ]
         found += [(i, m.end()) for i, regex in self._by_regex for m in regex.finditer(data)]
-        for index, anchor, spelling in self._spelled:
+        for index, anchor, literals in self._by_literals:
             text = lowered if anchor.flags & re.IGNORECASE else data
-            found += [(index, to) for to in _spelled(spelling, anchor, text)]
-        return self._without_more(found, data) if self._once else found
+            found += [(index, to) for to in _literal_ends(literals, anchor, text)]
+        return self._with_single_hits(found, data) if self._once else found
 
-    def meets(self, data: bytes, but: Container[int]) -> bool:
-        return any(number not in but for number, _ in self.hits(data))
+    def has_hit(self, data: bytes, ignored: Container[int]) -> bool:
+        return any(number not in ignored for number, _ in self.hits(data))
 
-    def _without_more(self, found: list[Hit], data: bytes) -> list[Hit]:
-        """Of what is asked for once, one hit each, and only where the anchor itself matches."""
-        met = {index for index, _ in found if index in self._once}
-        single = [(i, m.end()) for i in met if (m := self._once[i].search(data))]
+    def _with_single_hits(self, found: list[Hit], data: bytes) -> list[Hit]:
+        """Replace the hits of each pattern with `once` by the first match of its anchor."""
+        indexes = {index for index, _ in found if index in self._once}
+        single = [(i, m.end()) for i in indexes if (m := self._once[i].search(data))]
         return [hit for hit in found if hit[0] not in self._once] + single
 
 
-_Spelling = dict[bytes, list[bytes]]
-_HEAD = 4  # characters of a literal that tell which ones it may be
-_NEAR = 128  # characters
+_LiteralsByHead = dict[bytes, list[bytes]]
+_HEAD = 4  # bytes: the literals are indexed by their head
+_NEAR = 128  # bytes around a match of the anchor in which literals are searched
 
 
-def _spelling(literals: Sequence[str]) -> _Spelling:
-    """The literals by their first characters."""
-    by_head: _Spelling = {}
+def _by_head(literals: Sequence[str]) -> _LiteralsByHead:
+    by_head: _LiteralsByHead = {}
     for literal in map(str.encode, literals):
         by_head.setdefault(literal[:_HEAD], []).append(literal)
     return by_head
 
 
-def _spelled(spelling: _Spelling, anchor: re.Pattern[bytes], text: bytes) -> Iterator[int]:
-    """Where literals near a match of the anchor end."""
+def _literal_ends(
+    by_head: _LiteralsByHead, anchor: re.Pattern[bytes], text: bytes
+) -> Iterator[int]:
+    """Return the ends of the literals near the matches of the anchor."""
     reached = 0
     for m in anchor.finditer(text):
         for at in range(max(reached, m.start() - _NEAR), m.end() + _NEAR):
-            for literal in spelling.get(text[at : at + _HEAD], ()):
+            for literal in by_head.get(text[at : at + _HEAD], ()):
                 if text.startswith(literal, at):
                     yield at + len(literal)
         reached = max(reached, m.end() + _NEAR)
 
 
 def _places(needle: bytes, text: bytes) -> Sequence[int]:
-    """Each place of `needle`; of several in one line at most one in 256 bytes."""
+    """Return where `needle` begins: at most one offset for each line, or for 256 bytes of it."""
     places = []
     at = text.find(needle)
     while at >= 0:

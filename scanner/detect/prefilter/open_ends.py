@@ -1,24 +1,26 @@
-"""Detect: a pattern without its open end, for the one pass over a file.
+"""Detect: cut the open end of a pattern for the prefilter.
 
-Hyperscan reports every possible end of a match. `ghp_[0-9A-Za-z]{36,255}` would be reported up to
-220 times for one token, and `key=.+` once for each byte that follows. The stem ends at the
-shortest match, so it is found wherever the pattern is, and once.
+Hyperscan reports every possible end of a match: up to 220 hits for one token that matches
+`ghp_[0-9A-Za-z]{36,255}`, and one hit for each byte after `key=` for `key=.+`. The cut pattern,
+`ghp_[0-9A-Za-z]{36}`, ends at the shortest match. It is found wherever the pattern is, but once.
 """
 
 from __future__ import annotations
 
 import re
 
+# `*`, `+`, `?`, `{3}`, `{3,}`, `{3,9}`, each possibly lazy or possessive
 _QUANTIFIER = re.compile(r"(?:\*|\+|\?|\{(\d+)(,\d*)?\})[?+]?")
+# The opening of a group: `(`, `(?:`, `(?i:`, `(?P<name>`
 _GROUP = re.compile(r"\((?:\?(?:P<\w+>|[a-zA-Z]*(?:-[a-zA-Z]+)?:))?")
 
 _Item = tuple[str, str]  # an atom and its quantifier, as text
 
 
-def stem(pattern: str) -> str:
-    """A pattern that matches a prefix of every match of `pattern`.
+def without_open_end(pattern: str) -> str:
+    """Return a pattern that matches a prefix of every match of `pattern`.
 
-    ValueError where nothing would be left, or the pattern is not balanced.
+    Raises ValueError if nothing would be left, or if a parenthesis is not closed.
     """
     branches = [_cut(_items(branch)) for branch in alternatives(pattern)]
     if not all(branches):
@@ -27,7 +29,7 @@ def stem(pattern: str) -> str:
 
 
 def alternatives(pattern: str) -> list[str]:
-    """The alternatives at the top level."""
+    """Split a pattern at its top-level `|`."""
     depth, i, start, out = 0, 0, 0, []
     while i < len(pattern):
         char = pattern[i]
@@ -54,7 +56,7 @@ def _items(branch: str) -> list[_Item]:
 
 
 def _atom_end(text: str, i: int) -> int:
-    """Where the atom that starts at `i` ends: an escape, a class, a group or one character."""
+    """Return the end of the atom at `i`: an escape, a class, a group or one character."""
     if text[i] == "\\":
         return i + (4 if text[i + 1 : i + 2] == "x" and text[i + 2 : i + 3] != "{" else 2)
     if text[i] == "[":
@@ -81,7 +83,7 @@ def _atom_end(text: str, i: int) -> int:
 
 
 def _cut(items: list[_Item]) -> str:
-    """The text of the items with the last ones cut to the least that they must match."""
+    """Join the items, with the last ones reduced to the least that they must match."""
     items = list(items)
     while items:
         atom, quantifier = items.pop()
@@ -100,7 +102,7 @@ def _cut(items: list[_Item]) -> str:
 
 
 def _cut_group(atom: str) -> str:
-    """The group cut in each of its branches; "" where one of them may match nothing."""
+    """Cut each branch of a group. Returns "" if one of the branches may match nothing."""
     opening = _GROUP.match(atom)
     if opening is None:
         return atom

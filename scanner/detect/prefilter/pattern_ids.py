@@ -1,19 +1,20 @@
-"""Detect: the numbers of what the one pass looks for, in any repository: rules from 0 on, then uses
-of variables, what is encoded, comments, and the prefilters of the detect-secrets layer. What a
-repository's own rules look for begins at matcher.OWN.
+"""Detect: the numbers of the prefilter's patterns.
+
+The order is: shipped rules (from 0), variable uses, encoded text, allow comments, and the
+prefilters of the detect-secrets layer. A repository's own rules begin at `matcher.OWN`.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from scanner.detect.decoding.encoded_patterns import KINDS
+from scanner.detect.decoding.encoded_patterns import ENCODINGS
 from scanner.detect.engine.allow_comments import ANCHORS
 from scanner.detect.prefilter.variable_uses import USES
 
 
 class Numbering(NamedTuple):
-    """Where each begins; the one before ends there. Before `uses` there are only rules."""
+    """The first number of each kind of pattern after the rules, in ascending order."""
 
     uses: int
     encoded: int
@@ -22,8 +23,8 @@ class Numbering(NamedTuple):
 
 
 def numbering(rules: int) -> Numbering:
-    """For so many shipped rules."""
+    """Return the numbering for this number of shipped rules."""
     encoded = rules + len(USES)
-    comments = encoded + len(KINDS)
+    comments = encoded + len(ENCODINGS)
     detect_secrets = comments + len(ANCHORS)
     return Numbering(uses=rules, encoded=encoded, comments=comments, detect_secrets=detect_secrets)

@@ -1,6 +1,6 @@
-"""Detect: rule files -> the tables that a rulebook reads, as JSON.
+"""Detect: compile rule files to the JSON tables that a rulebook reads.
 
-Runs where no table is cached: what it imports, a warm start does not pay for.
+This module is imported only if no table is cached, so its imports do not slow down a warm start.
 """
 
 from __future__ import annotations
@@ -21,33 +21,32 @@ from scanner.detect.structure import value_paths
 from scanner.model import Confidence, RuleInfo, Severity
 
 _PURGE = (
-    "Take it out of the file, then out of the history (git filter-repo --replace-text) once it is "
-    "revoked; forks, clones and CI caches keep it, so revoking comes first."
+    "Revoke the secret first, because forks, clones and CI caches keep it. Then remove it from the "
+    "file and from the history (git filter-repo --replace-text)."
 )
 _EDGES = "0-9A-Za-z_"
-_CLASS = re.compile(r"(?:[^\[\]\\]|\\.)*")  # what stands between the brackets of one
-_MOST_MEMORY = 256 << 10
-_MOST_GROUPS = 20
-# Between a name and its value: the rest of the name, closing quotes, an operator (a type may stand
-# before a plain `=`). Open repeats, not counted ones: RE2 builds a state for each count.
+_CLASS = re.compile(r"(?:[^\[\]\\]|\\.)*")  # the text between the brackets of a character class
+_MAX_MEMORY = 256 << 10  # bytes that a pattern of a repository may take
+_MAX_GROUPS = 20
+# Matches the text between a name and its value: the rest of the name, closing quotes, an operator,
+# such as `_v2"] := `, `: ` or `: str = `. It uses `*` instead of counts, because RE2 builds a state
+# for each count.
 _ASSIGNMENT = (
     r"""[\w.\-]*["'`\])\\]*[ \t]*(?:(?::[ \t]*[\w<>\[\]?.*]+[ \t]*)?=+"""
     r"""|=>|:=|->|<-|\|\|=|\?\?=|!=+|:|,|\(|>)[ \t]*"""
 )
 _QUOTES = r"""(?:[rbuf@$]{0,2}\\?["'`]{1,3})?"""
-# A value of any shape and of some length, with its quotes where it has some: the engine takes them
-# off.
+# A value of at least n characters, with its quotes if it has any. The engine removes them.
 _LITERAL = (
     r"""\\?(?P<secret>[rbuf@]{0,2}"[^"\r\n]{%(n)d,}"|[rbuf@]{0,2}'[^'\r\n]{%(n)d,}'"""
     r"""|`[^`\r\n]{%(n)d,}`|[^\s"'`,;<>\\]{%(n)d,})"""
 )
-# What formats are made of that only a name gives away, and the fewest characters of one.
-_OF_A_FORMAT = r"[\w.~+/:=\-]{20}"
-# In code only what has quotes is a literal: two of three assignments there have none.
+# The first 20 characters of a value in a vendor format that only the name identifies.
+_VENDOR_VALUE = r"[\w.~+/:=\-]{20}"
+# In code only a quoted value is a literal. Two of three assignments in code have no quotes.
 _QUOTED_ANCHOR = r"""\\?[rbuf@]{0,2}(?:"[^"\r\n]{%(n)d}|'[^'\r\n]{%(n)d}|`[^`\r\n]{%(n)d})"""
 _LITERAL_ANCHOR = rf"(?:{_QUOTED_ANCHOR}|" + r"""\\?[^\s"'`,;<>\\]{%(n)d})"""
-# In code a literal may stand in brackets or on the line after its name, or be a line in a string of
-# several.
+# In code a literal may be in brackets, on the line after its name, or one of several lines.
 _BEFORE_WRAPPED = r"""[\w.\-]*["'`\])]*[ \t]*(?:(?::[ \t]*[\w<>\[\]?.*]+[ \t]*)?=|:=|=>|:)[ \t]*"""
 _LONG_QUOTES = r"""(?:"{3}|'{3}|`)"""
 _OPEN, _BREAK = r"\(?[ \t]*", r"\\?\r?\n[ \t]*"
@@ -64,36 +63,40 @@ _WRAPPED_ANCHOR = (
 
 
 def _no_short_word(no: str) -> str:
-    """The beginning of a value that only machines make, without the characters `no` of a class: a
-    short word is none, as in `"output_token": "NextToken"`."""
+    """Return a pattern for the start of a value that cannot be a short word.
+
+    `no`: the characters that the value may not contain. A short word is not generated, as in
+    `"output_token": "NextToken"`.
+    """
     sign, any_sign = f"[^A-Za-z{no}]", f"[^{no}]"
     return f"(?:[A-Za-z]{{12}}|[A-Za-z]{{5,11}}{sign}|[A-Za-z]{{0,4}}{sign}{any_sign})"
 
 
-_MADE_QUOTED = "|".join(quote + _no_short_word(rf"{quote}\r\n") for quote in "\"'`")
-_MADE_QUOTED_ANCHOR = rf"\\?[rbuf@]{{0,2}}(?:{_MADE_QUOTED})"
-_MADE_BARE = _no_short_word(r"""\s"'`,;<>\\""")
-_MADE_ANCHOR = rf"(?:{_MADE_QUOTED_ANCHOR}|\\?{_MADE_BARE})"
+_GENERATED_QUOTED = "|".join(quote + _no_short_word(rf"{quote}\r\n") for quote in "\"'`")
+_GENERATED_QUOTED_ANCHOR = rf"\\?[rbuf@]{{0,2}}(?:{_GENERATED_QUOTED})"
+_GENERATED_BARE = _no_short_word(r"""\s"'`,;<>\\""")
+_GENERATED_ANCHOR = rf"(?:{_GENERATED_QUOTED_ANCHOR}|\\?{_GENERATED_BARE})"
 
 
 def shipped(sources: Sequence[RuleFile]) -> dict[str, bytes]:
-    """The tables of what comes with keywatch: rules, and the kinds of the detect-secrets layer."""
+    """Compile the rules that come with keywatch, and the types of the detect-secrets layer."""
     from scanner.detect.detect_secrets.rule_texts import FILE, rule_id
-    from scanner.detect.detect_secrets.rule_texts import infos as words
+    from scanner.detect.detect_secrets.rule_texts import infos as detect_secrets_infos
     from scanner.detect.detect_secrets.settings import PLUGINS
 
     with open(os.path.join(document.rules_folder(), os.path.basename(FILE)), "rb") as file:
-        described = words(file.read())
+        described = detect_secrets_infos(file.read())
     tables = compiled(sources)
     kinds = {kind: _without_pattern(described[rule_id(kind)]) for kind in PLUGINS.values()}
-    theirs = _words({name: info._asdict() for name, info in described.items()})
-    return tables | {"words": tables["words"] + b"\n" + theirs, "detect_secrets": _json(kinds)}
+    texts = _info_table({name: info._asdict() for name, info in described.items()})
+    return tables | {"words": tables["words"] + b"\n" + texts, "detect_secrets": _json(kinds)}
 
 
 def compiled(sources: Sequence[RuleFile], known: Collection[str] = ()) -> dict[str, bytes]:
-    """The tables of a rulebook by name. ConfigError (file, line, field) for a bad rule.
+    """Return the tables of a rulebook by name.
 
-    `known`: ids of rules that there are beside these.
+    `known`: the IDs of rules that already exist. Raises ConfigError (file, line, field) for an
+    invalid rule.
     """
     rules: dict[str, dict[str, Any]] = {}
     config: dict[str, dict[str, Any]] = {}
@@ -107,43 +110,45 @@ def compiled(sources: Sequence[RuleFile], known: Collection[str] = ()) -> dict[s
         shared = _candidates(parsed, shipped=source.shipped)
         rules |= shared
         for index, own in enumerate(parsed.data["rules"]):
-            of_file = {key: parsed.data.get(key, "") for key in ("vendor", "scope")}
-            raw = {**of_file, "purge": _PURGE, **defaults, **own}
+            file_fields = {key: parsed.data.get(key, "") for key in ("vendor", "scope")}
+            raw = {**file_fields, "purge": _PURGE, **defaults, **own}
             field = ("rules", index)
             if raw["id"] in infos or raw["id"] in known:
                 raise parsed.error(
                     (*field, "id"),
-                    f"the rule {raw['id']!r} exists already",
-                    todo="give it another id; disable_rules switches the old one off",
+                    f"the rule {raw['id']!r} already exists",
+                    todo="use another ID; disable_rules turns off the existing rule",
                 )
             if "where" in raw:
                 row = config_rules.row(raw, parsed, field, source.where if shared else raw["id"])
                 for place, pattern in config_rules.patterns(row):
-                    _demand_linear(pattern, parsed, (*field, place), shipped=source.shipped)
-                _demand_check(row["check"], parsed, (*field, "check"))
+                    _require_linear(pattern, parsed, (*field, place), shipped=source.shipped)
+                _require_check(row["check"], parsed, (*field, "check"))
                 config[raw["id"]] = row
                 if not shared:
-                    rules[raw["id"]] = _of_its_own(raw, row, parsed, field)
+                    rules[raw["id"]] = _structure_row(raw, row, parsed, field)
             else:
                 rules[raw["id"]] = row = _table_row(raw, parsed, field, shipped=source.shipped)
                 if source.shipped and row["named"] and "pattern" not in raw:
                     rules[f"{raw['id']}, wrapped"] = row | _wrapped(raw)
             infos[raw["id"]] = _info_row(raw, parsed, field)
-    rows = [*rules.values(), *_together(rules.values())]
+    rows = [*rules.values(), *_shared_anchor_row(rules.values())]
     return {
         "rules": b"\n".join(map(_json, rows)),
         "config": _json(list(config.values())),
-        "words": _words(infos),
+        "words": _info_table(infos),
     }
 
 
-def _words(infos: Mapping[str, dict[str, Any]]) -> bytes:
+def _info_table(infos: Mapping[str, dict[str, Any]]) -> bytes:
     return b"\n".join(name.encode() + b"\t" + _json(row) for name, row in infos.items())
 
 
-def _together(rules: Collection[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The row that looks for all formats that only a name gives away, where there are any: apart,
-    each of these dozens costs the one pass as much as all of them together."""
+def _shared_anchor_row(rules: Collection[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Return one row with the anchor of all vendor formats that only the name identifies, if any.
+
+    In the prefilter, each such anchor of its own would cost as much as this one for all of them.
+    """
     shared = [(number, row) for number, row in enumerate(rules) if row["scope"] == SHARED]
     if shared:
         names = "|".join(row.pop("names") for _, row in shared)
@@ -151,7 +156,7 @@ def _together(rules: Collection[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             "id": SHARED,
             "severity": Severity.HIGH,
             "confidence": Confidence.HIGH,
-            "anchor": f"(?i:{names}){_ASSIGNMENT}{_QUOTES}{_OF_A_FORMAT}",
+            "anchor": f"(?i:{names}){_ASSIGNMENT}{_QUOTES}{_VENDOR_VALUE}",
             "keywords": (words := sorted({word for _, row in shared for word in row["keywords"]})),
             "named": True,
             "group": "",
@@ -163,27 +168,29 @@ def _together(rules: Collection[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _candidates(parsed: document.Document, *, shipped: bool) -> dict[str, dict[str, Any]]:
-    """The rows of what the rules of a file look for together."""
+    """Return the rows that find candidates for all structure rules of a file."""
     rows = {}
     for index, own in enumerate(parsed.data.get("candidates", ())):
         field = ("candidates", index)
         if not shipped:
-            raise parsed.error(field, "candidates: only rules that come with keywatch share them")
+            raise parsed.error(
+                field, "candidates: only the rules that come with keywatch may have this field"
+            )
         raw = {"id": f"{parsed.where}#{index}", "edges": "", "scope": "config", **own}
         rows[raw["id"]] = _table_row(raw, parsed, field, shipped=True) | {"group": parsed.where}
     return rows
 
 
-def _of_its_own(
+def _structure_row(
     raw: dict[str, Any], row: dict[str, Any], parsed: document.Document, field: Any
 ) -> dict[str, Any]:
-    """The row by which one rule on structure is looked for: the last key that its path names."""
+    """Return the row that finds candidates for one structure rule: the last key in its path."""
     keys = [value_paths.last_key(value_paths.parse(place["path"])) for place in row["selectors"]]
     if min(map(len, keys)) < 2 and "keywords" not in raw:
         raise parsed.error(
             (*field, "where"),
-            "where: no key of two letters or more is named, so every file would be parsed",
-            todo="name the last key in the path, or give keywords",
+            "where: the path has no key of two or more letters, so every file would be parsed",
+            todo="end the path with a key, or add keywords",
         )
     words = raw.get("keywords") or sorted({key.lower() for key in keys})
     return {
@@ -199,7 +206,7 @@ def _of_its_own(
 
 
 def _without_pattern(info: RuleInfo) -> dict[str, Any]:
-    """A rule whose findings come from elsewhere."""
+    """Return the row of a rule whose findings come from detect-secrets."""
     return {"id": info.id, "severity": info.severity, "confidence": info.confidence}
 
 
@@ -213,36 +220,36 @@ def _table_row(
     if "anchor" in raw and not shipped:
         raise parsed.error(
             (*field, "anchor"),
-            "anchor: a rule of your own is looked for by its keywords",
-            todo="leave the anchor out",
+            "anchor: only the rules that come with keywatch may have this field",
+            todo="remove the anchor, and add keywords",
         )
     if "keywords" not in raw and not shipped:
         raise parsed.error(
             field,
             f"{raw['id']}: keywords is missing",
-            why="a rule of your own is looked for by its keywords",
-            todo="give literals, one of which is in every match",
+            why="the prefilter finds a rule of your own by its keywords",
+            todo="add literals, such as [acme_], one of which is in every match",
         )
     if "min_length" in raw and ("pattern" in raw or "named" not in raw):
         raise parsed.error(
             (*field, "min_length"),
-            "min_length: it is for a rule that has named: and no pattern",
-            why="a pattern says itself how long its values are",
-            todo="leave it out, and count in the pattern: {12,}",
+            "min_length: only a rule with named and without pattern may have this field",
+            why="a pattern sets the length of its values itself",
+            todo="remove min_length, and use a count in the pattern, such as {12,}",
         )
     try:
         pattern, anchor, in_code = _patterns(raw, shipped=shipped)
     except ValueError as error:
         raise parsed.error((*field, "pattern"), f"pattern: {error}", todo="add an anchor") from None
     if pattern:
-        _demand_linear(pattern, parsed, (*field, "pattern"), shipped=shipped)
+        _require_linear(pattern, parsed, (*field, "pattern"), shipped=shipped)
     for name in ("files", "value", "needs", "beside"):
         if name in raw:
-            _demand_linear(raw[name], parsed, (*field, name), shipped=shipped)
+            _require_linear(raw[name], parsed, (*field, name), shipped=shipped)
     edges = raw.get("edges", _EDGES).removeprefix("[").removesuffix("]")
-    _demand_class(edges, parsed, (*field, "edges"))
-    _demand_check(raw.get("check", ""), parsed, (*field, "check"))
-    of_a_name = shipped and raw.get("vendor") and {"named", "pattern"} <= raw.keys()
+    _require_character_class(edges, parsed, (*field, "edges"))
+    _require_check(raw.get("check", ""), parsed, (*field, "check"))
+    shares_anchor = shipped and raw.get("vendor") and {"named", "pattern"} <= raw.keys()
     return {
         "id": raw["id"],
         "severity": Severity[raw.get("severity", "high").upper()],
@@ -260,8 +267,8 @@ def _table_row(
         "files": raw.get("files", ""),
         "lines": raw.get("lines", 1),
         "once": raw.get("once", False),
-        "scope": SHARED if of_a_name else raw.get("scope", ""),
-        **({"names": raw["named"]} if of_a_name else {}),
+        "scope": SHARED if shares_anchor else raw.get("scope", ""),
+        **({"names": raw["named"]} if shares_anchor else {}),
         "value": raw.get("value", ""),
         "needs": raw.get("needs", ""),
         "beside": raw.get("beside", ""),
@@ -270,16 +277,16 @@ def _table_row(
 
 
 def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str, str]:
-    """The exact pattern and the anchor of a rule, and the one for code, "" where that is no other.
-    ValueError where the pattern has no stem.
+    """Return a rule's exact pattern, its anchor, and its anchor for code ("" if it is the same).
 
-    A shipped rule that names its files and no anchor has none: their paths alone call for it.
-    Of a rule that a repository brings, Hyperscan sees the keywords alone: a short pattern can keep
-    its compiler busy for minutes (`a?` 900 times: seven).
+    A shipped rule with `files` and no anchor is run on these files without a hit. The anchor of a
+    repository's own rule consists of only its keywords, because a hostile pattern can keep
+    Hyperscan's compiler busy for minutes (`a?` 900 times: seven minutes). Raises ValueError if no
+    anchor can be derived from the pattern.
     """
     pattern, anchor, in_code = raw.get("pattern", ""), raw.get("anchor", raw.get("beside", "")), ""
     if "named" in raw:
-        made = raw.get("named_by_machines", "")
+        generated = raw.get("named_by_machines", "")
         before = _any_name(raw) + _ASSIGNMENT
         if pattern:
             secret = pattern if "(?P<secret>" in pattern else f"(?P<secret>{pattern})"
@@ -290,14 +297,14 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str, str]:
             by_people = f"(?i:{raw['named']}){_ASSIGNMENT}"
             anchor = by_people + _LITERAL_ANCHOR % shortest
             in_code = by_people + _QUOTED_ANCHOR % shortest
-            if made:
-                by_machines = f"(?i:{made}){_ASSIGNMENT}"
-                anchor += f"|{by_machines}{_MADE_ANCHOR}"
-                in_code += f"|{by_machines}{_MADE_QUOTED_ANCHOR}"
+            if generated:
+                by_machines = f"(?i:{generated}){_ASSIGNMENT}"
+                anchor += f"|{by_machines}{_GENERATED_ANCHOR}"
+                in_code += f"|{by_machines}{_GENERATED_QUOTED_ANCHOR}"
     if not shipped:
         return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})", ""
     by_path = "files" in raw and not anchor
-    return pattern, "" if by_path else anchor or open_ends.stem(pattern), in_code
+    return pattern, "" if by_path else anchor or open_ends.without_open_end(pattern), in_code
 
 
 def _any_name(raw: dict[str, Any]) -> str:
@@ -305,7 +312,7 @@ def _any_name(raw: dict[str, Any]) -> str:
 
 
 def _wrapped(raw: dict[str, Any]) -> dict[str, Any]:
-    """What is another in the row of a rule on any value of a name, for lines that are wrapped."""
+    """Return the fields that differ in the row for a value on the line after its name."""
     name = _any_name(raw)
     shortest = {"n": raw.get("min_length", 4)}
     return {
@@ -321,7 +328,9 @@ def _info_row(raw: dict[str, Any], parsed: document.Document, field: Any) -> dic
     needed = ("why", "fix") if "fix" in raw else ("class", "why", "revoke", "rotate")
     missing = [name for name in needed if name not in raw]
     if missing:
-        text = f"{raw['id']}: {', '.join(missing)} {_is(missing)} missing, here and in defaults"
+        text = (
+            f"{raw['id']}: {', '.join(missing)} {_is(missing)} missing in the rule and in defaults"
+        )
         raise parsed.error(field, text)
     source = raw.get("source", {})
     revoked = "revoke" in raw
@@ -350,8 +359,11 @@ def _prose(text: str) -> str:
     return " ".join(text.split())
 
 
-def _demand_linear(pattern: str, parsed: document.Document, field: Any, *, shipped: bool) -> None:
-    """A pattern must compile in the linear engine: a rule may come from a hostile repository."""
+def _require_linear(pattern: str, parsed: document.Document, field: Any, *, shipped: bool) -> None:
+    """Raise ConfigError unless the pattern compiles in the linear engine, and needs some text.
+
+    A rule may come from a hostile repository.
+    """
     try:
         import re2
     except ImportError:  # no wheel for this platform: shipped patterns were tested elsewhere
@@ -364,41 +376,41 @@ def _demand_linear(pattern: str, parsed: document.Document, field: Any, *, shipp
         return
     options = linear_regex.options(re2)
     if not shipped:
-        options.max_mem = _MOST_MEMORY
+        options.max_mem = _MAX_MEMORY
     try:
         compiled = re2.compile(pattern.encode(), options)
     except (re2.error, OverflowError) as error:
-        said = error.args[0] if error.args else ""
+        message = error.args[0] if error.args else ""
         raise parsed.error(
             field,
             f"{field[-1]}: does not compile in the linear engine",
-            why=mask.text(said)[:200] if isinstance(said, bytes) else str(error)[:200],
-            todo="RE2 syntax: no lookaround, no backreference, counts to 1000, no more than some "
-            "10,000 states",
+            why=mask.text(message)[:200] if isinstance(message, bytes) else str(error)[:200],
+            todo="use RE2 syntax: no lookaround, no backreferences, counts up to 1000, and at most "
+            "about 10,000 states",
         ) from None
     if compiled.search(b""):
-        raise parsed.error(field, f"{field[-1]}: matches where there is nothing")
-    if compiled.groups > _MOST_GROUPS:
+        raise parsed.error(field, f"{field[-1]}: the pattern matches the empty text")
+    if compiled.groups > _MAX_GROUPS:
         raise parsed.error(
-            field, f"{field[-1]}: has over {_MOST_GROUPS} groups", todo="write (?:…) for (…)"
+            field, f"{field[-1]}: has over {_MAX_GROUPS} groups", todo="write (?:…) instead of (…)"
         )
 
 
-def _demand_class(edges: str, parsed: document.Document, field: Any) -> None:
-    why = "" if _CLASS.fullmatch(edges) else "a bracket in it needs a backslash"
+def _require_character_class(edges: str, parsed: document.Document, field: Any) -> None:
+    why = "" if _CLASS.fullmatch(edges) else "write a backslash before each bracket"
     try:
         re.compile(f"[{edges}]".encode() if edges else b"")
     except re.error as error:
         why = error.msg
     if why:
         raise parsed.error(
-            field, "edges: is not a character class", why=why, todo="as in 0-9A-Za-z_"
+            field, "edges: not a character class", why=why, todo="write it as in 0-9A-Za-z_"
         )
 
 
-def _demand_check(name: str, parsed: document.Document, field: Any) -> None:
+def _require_check(name: str, parsed: document.Document, field: Any) -> None:
     from scanner.detect.checks.checks import CHECKS
 
     if name and name not in CHECKS:
-        known = document.nearest(name, CHECKS) or f"known here: {', '.join(sorted(CHECKS))}"
-        raise parsed.error(field, f"check: there is no check {name!r}", todo=known)
+        known = document.nearest(name, CHECKS) or f"the checks are: {', '.join(sorted(CHECKS))}"
+        raise parsed.error(field, f"check: unknown check {name!r}", todo=known)

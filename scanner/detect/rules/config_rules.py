@@ -1,4 +1,4 @@
-"""Detect: rule files' rules on structure (`where: …`) -> rows of the rule table."""
+"""Detect: compile the structure rules of rule files (`where: …`) to rows of the rule table."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from scanner import document
 from scanner.detect.structure import KINDS, value_paths
 from scanner.model import Confidence, Severity
 
-# `require: reference` flags whatever else a value can be.
+# `require: reference` reports each value with one of these verdicts.
 NO_REFERENCE = ("literal", "literal-default", "mixed-literal", "malformed", "placeholder")
 
 
 def row(raw: dict[str, Any], parsed: document.Document, field: Any, group: str) -> dict[str, Any]:
-    """The row of one rule. ConfigError (file, line, field) where its path cannot be read."""
+    """Return the row of one rule. Raises ConfigError (file, line, field) for an invalid path."""
     places = raw["where"] if isinstance(raw["where"], list) else [raw["where"]]
     return {
         "id": raw["id"],
@@ -30,7 +30,7 @@ def row(raw: dict[str, Any], parsed: document.Document, field: Any, group: str) 
 
 
 def patterns(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every pattern of a row, with the field that it stands in."""
+    """Return each pattern of a row, with the name of its field."""
     if row["pattern"]:
         yield "pattern", row["pattern"]
     for place in row["selectors"]:
@@ -46,7 +46,7 @@ def _selector(place: dict[str, Any], parsed: document.Document, field: Any) -> d
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         raise parsed.error(
             field,
-            f"where.kind: there is no kind {unknown[0]!r}",
+            f"where.kind: unknown kind {unknown[0]!r}",
             todo=document.nearest(unknown[0], KINDS) or f"the kinds are {', '.join(sorted(KINDS))}",
         )
     try:

@@ -1,6 +1,6 @@
-"""Detect: the proof that a rule carries with it: its examples are found, its negatives are not.
+"""Detect: test that a rule finds its examples, and does not find its negative examples.
 
-Examples are templates, expanded with a seed, so that no file holds a token-shaped literal.
+Examples are templates that are expanded with a seed, so no rule file holds a literal token.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _SEEDS = (1, 2, 3)
 def prove(
     source: RuleFile, cache_folder: str | None, *, shipped: bool = False, engine: str = "auto"
 ) -> tuple[list[str], int]:
-    """What is wrong with the rules of one file, as `file:line: …`, and how many examples ran.
+    """Return the faults of the rules in one file, as `file:line: …`, and how many examples ran.
 
-    They run among all rules, as they will in a scan. `shipped`: the file is one of ours already.
-    ConfigError (file, line, field) for a bad rule.
+    All rules run on each example, as in a scan. `shipped`: the file came with keywatch. Raises
+    ConfigError (file, line, field) for an invalid rule.
     """
     book = rulebook.load(() if shipped else (source,), cache_folder=cache_folder)
-    _ = book.own_rules  # a file that is no rule file is an error before its examples are read
+    _ = book.own_rules  # raises ConfigError if the file is not a rule file
     ready = Detector(book, matcher_for(book, engine, cache_folder))
     parsed = document.parse(source.data, source.where)
     faults: list[str] = []
@@ -41,9 +41,9 @@ def prove(
 
 
 def _fault(detector: Detector, rule: Mapping[str, Any], template: Any, *, wanted: int) -> str:
-    """What is wrong with one example (`wanted` 1) or negative (0); "" for nothing."""
+    """Return what is wrong with one example (`wanted` is 1) or negative example (0), or ""."""
     if isinstance(template, str) and "where" in rule:
-        return "an example of a rule on structure is {file: …, text: …}"
+        return "an example of a structure rule must have the form {file: …, text: …}"
     example = {"file": "example", "text": template} if isinstance(template, str) else template
     file, words = example["file"], rule.get("keywords", [""])
     for seed in _SEEDS:
@@ -51,12 +51,12 @@ def _fault(detector: Detector, rule: Mapping[str, Any], template: Any, *, wanted
             text = samples.expand(example["text"], seed)
         except ValueError as error:
             return f"the template is malformed: {error}"
-        seen = detector.observe(file, (text.encode(),))
-        found = [finding.rule for finding in seen.findings] if seen else []
+        observation = detector.observe(file, (text.encode(),))
+        found = [finding.rule for finding in observation.findings] if observation else []
         if found.count(rule["id"]) != wanted:
             others = f" (found instead: {', '.join(found)})" if found and wanted else ""
             verb = "is found" if rule["id"] in found else "is not found"
-            return f"the {'example' if wanted else 'negative'} {verb}{others}"
+            return f"the {'example' if wanted else 'negative example'} {verb}{others}"
         if wanted and not any(keyword in text.lower() for keyword in words):
-            return "the example holds none of the rule's keywords"
+            return "the example contains none of the rule's keywords"
     return ""

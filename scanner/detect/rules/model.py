@@ -1,4 +1,4 @@
-"""Detect: the nouns of a rulebook: rule files, and the rules that are made of them."""
+"""Detect: rule files, and the rules that are compiled from them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from scanner.errors import ConfigError
 from scanner.model import Confidence, RuleInfo, Severity
 
 SHARED = "shared"
-"""The scope of rules that have their anchor together, and the id of the rule that has it."""
+"""The scope of the rules that share one anchor, and the ID of the row with this anchor."""
 
 
 class RuleFile(NamedTuple):
-    """A rule file: its name for messages and its bytes. `part`: the document holds more than
-    rules, as keywatch.yaml does. `shipped`: it came with keywatch, so its rules are trusted."""
+    """A rule file.
+
+    where: its name, for messages.
+    part: the rules are one part of the document, as in keywatch.yaml.
+    shipped: it came with keywatch, so its rules are trusted.
+    """
 
     where: str
     data: bytes
@@ -26,16 +30,24 @@ class RuleFile(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What the engine needs of one rule. `pattern` may hold the group `secret`.
+    """A rule that the engine runs on lines of text.
 
-    `files`: a pattern of the paths that it is for, "" for all. `group`: what it finds are
-    candidates for the ConfigRules of this group, "" where they are findings. `lines`: over how many
-    a match may go. `once`: the first finding in a file is enough. `scope`: code or config, where
-    it is for such files alone. `value`: what a value is, from its first character on, of which the
-    pattern gives no more. `needs`: what else must stand in a file for its candidates to count.
-    `beside`: what must stand within `lines` of a value.
-    `anchor_in_code`: what is looked for in code, where that is less. `shares`: the keywords of the
-    rules of scope SHARED, whose anchor this is, and for each the numbers of those that have it.
+    pattern: the exact pattern; its group `secret`, if it has one, is the value.
+    anchor: the pattern of the prefilter; "" if the names of files alone select the rule.
+    anchor_in_code: the anchor for code, if it differs.
+    keywords: lower-case literals; each match of the anchor contains at least one.
+    edges: a character class; the value may not touch one of these characters.
+    named: the pattern begins with the name of the value.
+    files: a pattern of the paths that the rule applies to; "" for all.
+    group: its matches are candidates for the ConfigRules of this group; "" if they are findings.
+    lines: the number of lines that a match may span.
+    scope: "code" or "config" if the rule is for such files only; SHARED if it shares an anchor.
+    once: report only the first finding in a file.
+    value: a pattern of the whole value, if `pattern` matches only its start.
+    needs: a pattern that the file must contain for its candidates to count.
+    beside: a pattern that must match within `lines` of the value.
+    shares: for the row SHARED, the keywords of the rules that share its anchor, each with the
+        numbers of these rules.
     """
 
     id: str
@@ -63,8 +75,13 @@ class Rule(NamedTuple):
 
 
 class ValueSelector(NamedTuple):
-    """Values of files of one of these kinds (empty for all), under a path as where.py reads it (""
-    for any), whose name holds a secret (`secret`) or matches a pattern ("" for any)."""
+    """Selects values of structured files.
+
+    kinds: the kinds of files; empty for all.
+    path: the path of the value, in the syntax of value_paths; "" for any.
+    secret: only values whose name suggests a secret.
+    name: a pattern of the name; "" for any.
+    """
 
     kinds: tuple[str, ...]
     path: str
@@ -76,7 +93,7 @@ class ConfigRule(NamedTuple):
     """A rule on values of structured files, which runs if a file has a candidate of its group.
 
     selectors: which values; one selector must match.
-    flag: verdicts of templates.py; empty if the pattern alone decides.
+    flag: the verdicts of `values.templates` to report; empty if only the pattern decides.
     pattern, check: conditions on the value.
     once: report one finding a file.
     """
@@ -93,6 +110,7 @@ class ConfigRule(NamedTuple):
 
 
 def config_rule(row: dict[str, Any]) -> ConfigRule:
+    """Return the structure rule of a row in the table."""
     row["severity"] = Severity(row["severity"])
     row["confidence"] = Confidence(row["confidence"])
     selectors = tuple(
@@ -102,6 +120,7 @@ def config_rule(row: dict[str, Any]) -> ConfigRule:
 
 
 def rule(row: dict[str, Any]) -> Rule:
+    """Return the rule of a row in the table."""
     row["severity"] = Severity(row["severity"])
     row["confidence"] = Confidence(row["confidence"])
     row["keywords"] = tuple(row.get("keywords", ()))
@@ -110,27 +129,27 @@ def rule(row: dict[str, Any]) -> Rule:
 
 
 class Rules:
-    """The rules by their numbers, each made when asked for: of hundreds a run meets some dozens.
+    """The rules by number. Each is parsed when it is first needed, since a run needs few of them.
 
-    `table`: a line of JSON for each that is shipped: its length is their count. `own`: the others,
-    which begin at OWN.
+    table: one line of JSON for each shipped rule. The length is their number.
+    own: the repository's own rules, whose numbers begin at OWN.
     """
 
     def __init__(self, table: bytes, own: Sequence[Rule] = ()) -> None:
         self._rows = table.splitlines()
-        self._made = dict(enumerate(own, OWN))
+        self._parsed = dict(enumerate(own, OWN))
 
     def __getitem__(self, number: int) -> Rule:
-        made = self._made.get(number)
-        if made is None:
-            made = self._made[number] = rule(json.loads(self._rows[number]))
-        return made
+        parsed = self._parsed.get(number)
+        if parsed is None:
+            parsed = self._parsed[number] = rule(json.loads(self._rows[number]))
+        return parsed
 
     def __contains__(self, number: object) -> bool:
         return isinstance(number, int) and (number < len(self._rows) or number >= OWN)
 
     def __iter__(self) -> Iterator[Rule]:
-        """Those that are shipped."""
+        """Iterate over the shipped rules."""
         return map(self.__getitem__, range(len(self)))
 
     def __len__(self) -> int:
@@ -138,20 +157,20 @@ class Rules:
 
 
 class Infos(Mapping[str, RuleInfo]):
-    """RuleInfo by rule id, each made when asked for: a run needs those of its findings alone.
+    """The RuleInfo of each rule ID. Each is parsed when it is first needed.
 
-    `table`: for each rule a line of its id, a tab, and a JSON object.
+    table: one line for each rule: its ID, a tab, and a JSON object.
     """
 
     def __init__(self, table: bytes) -> None:
-        parted = (line.partition(b"\t") for line in table.split(b"\n"))
-        self._rows = {name.decode(): row for name, _, row in parted}
-        self._made: dict[str, RuleInfo] = {}
+        lines = (line.partition(b"\t") for line in table.split(b"\n"))
+        self._rows = {name.decode(): row for name, _, row in lines}
+        self._parsed: dict[str, RuleInfo] = {}
 
     def __getitem__(self, rule: str) -> RuleInfo:
-        if rule not in self._made:
-            self._made[rule] = _info(json.loads(self._rows[rule]))
-        return self._made[rule]
+        if rule not in self._parsed:
+            self._parsed[rule] = _info(json.loads(self._rows[rule]))
+        return self._parsed[rule]
 
     def __contains__(self, rule: object) -> bool:
         return rule in self._rows
@@ -170,6 +189,6 @@ def _info(row: dict[str, Any]) -> RuleInfo:
 
 
 def rule_error(rule: str, known: Sequence[str], where: str = "") -> ConfigError:
-    """The error for a rule id that does not exist, with the nearest one that does."""
-    todo = nearest(rule, known) or "keywatch rules list shows all"
+    """Return the error for an unknown rule ID, with the nearest ID that exists."""
+    todo = nearest(rule, known) or "keywatch rules list shows all rules"
     return ConfigError(f"there is no rule {rule!r}", todo=todo, where=where)

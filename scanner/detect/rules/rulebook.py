@@ -1,7 +1,7 @@
-"""Detect: rule files -> the rule table that the engine runs, and the words that reports print.
+"""Detect: the rules of a run, and the texts about them, compiled from rule files.
 
-Both are cached as JSON under a hash of every rule file, and the hash is kept until one of the files
-changes: a warm start parses no YAML, and reads no rule file.
+The compiled tables are cached as JSON under a hash of all rule files. The hash is also cached until
+one of the files changes. So a warm start reads no rule file and parses no YAML.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from scanner.model import RuleInfo
 
 Compiler = Callable[[], Mapping[str, bytes]]
-"""Makes tables, by name."""
+"""Returns the tables by name."""
 
 
 class Rulebook:
-    """The rules of a run and their words, read from the cache when they are asked for: a clean run
-    asks for none. `own`: the tables of the rules that a repository brings, where it brings some.
+    """The rules of a run, and the texts about them. They are loaded when they are first needed.
 
-    `shipped_key` names what is compiled from the shipped rules alone, `key` what is from all.
+    own: the tables of the repository's own rules, if it has any.
+    shipped_key: the cache key of what is compiled from only the shipped rules.
+    key: the cache key of what is compiled from all rules.
     """
 
     def __init__(
@@ -56,13 +57,13 @@ class Rulebook:
 
     @property
     def active(self) -> tuple[Rule, ...]:
-        """All rules on lines that are run."""
+        """The rules on lines that are not disabled."""
         every = (*self.rules, *self.own_rules)
         return tuple(rule for rule in every if rule.id not in self.disabled)
 
     @functools.cached_property
     def detect_secrets_rules(self) -> Mapping[str, Rule]:
-        """The rule of each kind of finding that detect-secrets has."""
+        """The rule of each detect-secrets type."""
         import json
 
         from scanner.detect.rules.model import rule
@@ -73,7 +74,7 @@ class Rulebook:
 
     @functools.cached_property
     def config_rules(self) -> tuple[ConfigRule, ...]:
-        """The rules on structured files, without the disabled."""
+        """The structure rules that are not disabled."""
         import json
 
         from scanner.detect.rules.model import config_rule
@@ -84,12 +85,12 @@ class Rulebook:
 
     @functools.cached_property
     def groups(self) -> frozenset[str]:
-        """Those whose candidates some rule on structure judges."""
+        """The groups of the structure rules."""
         return frozenset(rule.group for rule in self.config_rules)
 
     @functools.cached_property
     def infos(self) -> Mapping[str, RuleInfo]:
-        """What people are told of each rule that there is, whether it is run or not."""
+        """The texts about each rule, including disabled ones."""
         from scanner.detect.rules.model import Infos
 
         own = b"\n" + self._own("words") if self._own else b""
@@ -97,7 +98,7 @@ class Rulebook:
 
     @functools.cached_property
     def likelihood(self) -> Model:
-        """By what values are weighed that only a name or a place calls secrets."""
+        """The model that rates values that only their name or position marks as secrets."""
         import json
 
         from scanner.detect.values.likelihood import Model
@@ -107,18 +108,20 @@ class Rulebook:
 
     @functools.cached_property
     def published(self) -> frozenset[str]:
-        """SHA-256 of secrets that someone publishes as examples."""
+        """The SHA-256 hashes of secrets that are published as examples."""
         lines = _read(os.path.join(document.rules_folder(), "published-examples.txt")).splitlines()
         return frozenset(line[:64].decode() for line in lines if not line.startswith(b"#"))
 
 
 def shipped() -> tuple[RuleFile, ...]:
-    """The rule files that come with keywatch, sorted by name."""
+    """Return the rule files that come with keywatch, sorted by name."""
     from scanner.detect.rules.model import RuleFile
 
     root = os.path.dirname(document.rules_folder())
     return tuple(
-        RuleFile(os.path.relpath(path, root).replace(os.sep, "/"), _read(path), shipped=True)
+        RuleFile(
+            where=os.path.relpath(path, root).replace(os.sep, "/"), data=_read(path), shipped=True
+        )
         for path in _rule_files()
     )
 
@@ -129,18 +132,20 @@ def load(
     disabled: Mapping[str, str] = MappingProxyType({}),
     cache_folder: str | None = None,
 ) -> Rulebook:
-    """The shipped rules and `extra` ones, without the `disabled` (by id, and where that is said).
+    """Return the rulebook of the shipped and the `extra` rules.
 
-    ConfigError for a disabled rule that there is not, and (file, line, field) for a bad one, once
-    its table is asked for.
+    disabled: for each ID of a disabled rule, where it is disabled.
+
+    Raises ConfigError if a disabled rule does not exist. An invalid rule raises ConfigError (file,
+    line, field) when its table is first needed.
     """
-    from_us = _Tables(_compile_shipped, _shipped_key(cache_folder), cache_folder)
+    shipped_tables = _Tables(_compile_shipped, _shipped_key(cache_folder), cache_folder)
     own = None
     if extra:
         parts = (part for source in extra for part in (source.where, source.data))
-        compiler = functools.partial(_compile_own, extra, from_us)
-        own = _Tables(compiler, cache.key(from_us.key, *parts), cache_folder)
-    book = Rulebook(from_us, own, frozenset(disabled))
+        compiler = functools.partial(_compile_own, extra, shipped_tables)
+        own = _Tables(compiler, cache.key(shipped_tables.key, *parts), cache_folder)
+    book = Rulebook(shipped_tables, own, frozenset(disabled))
     for rule, place in disabled.items():
         if rule not in book.infos:
             from scanner.detect.rules.model import rule_error
@@ -150,25 +155,25 @@ def load(
 
 
 def _shipped_key(cache_folder: str | None) -> str:
-    """A hash of all that comes with keywatch and makes tables and patterns.
+    """Return a hash of the shipped files on which tables and patterns depend.
 
-    The cache keeps it beside what the file system says of these files: as long as none was written,
-    moved or replaced, none is read.
+    It is cached with the metadata of these files. They are read only if the metadata changes.
     """
     files = [*_rule_files(), *_code()]
-    seen = "\n".join((scanner.__version__, *map(_seen, files))).encode(errors="surrogateescape")
+    metadata = "\n".join((scanner.__version__, *map(_metadata, files)))
+    now = metadata.encode(errors="surrogateescape")
     name = f"shipped-{cache.key(files[0])}.key"
-    known = cache.load(name, cache_folder) if cache_folder else None
-    before, _, key = (known or b"").rpartition(b"\n")
-    if known and before == seen:
+    cached = cache.load(name, cache_folder) if cache_folder else None
+    before, _, key = (cached or b"").rpartition(b"\n")
+    if cached and before == now:
         return key.decode()
-    made = cache.key(scanner.__version__, *map(_read, files))
+    new_key = cache.key(scanner.__version__, *map(_read, files))
     if cache_folder:
-        cache.store(name, seen + b"\n" + made.encode(), cache_folder)
-    return made
+        cache.store(name, now + b"\n" + new_key.encode(), cache_folder)
+    return new_key
 
 
-def _seen(path: str) -> str:
+def _metadata(path: str) -> str:
     info = os.stat(path)
     times = info.st_mtime_ns, info.st_ctime_ns
     return f"{path} {info.st_dev} {info.st_ino} {info.st_size} {times}"
@@ -182,7 +187,7 @@ def _rule_files() -> Iterator[str]:
 
 
 def _code() -> Iterator[str]:
-    """What turns rule files into tables and patterns: a change of it is a change of them."""
+    """Return the files of the code that compiles tables and patterns, which depend on it."""
     yield os.path.join(document.rules_folder(), "detect-secrets.yaml")
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for name in (
@@ -195,11 +200,11 @@ def _code() -> Iterator[str]:
 
 
 class _Tables:
-    """Tables by name: from the cache, or compiled from rule files."""
+    """Returns tables by name, from the cache or compiled from rule files."""
 
-    def __init__(self, compiled: Compiler, key: str, folder: str | None) -> None:
+    def __init__(self, compiler: Compiler, key: str, folder: str | None) -> None:
         self.key = key
-        self._compile = compiled
+        self._compile = compiler
         self._folder = folder
         self._compiled: Mapping[str, bytes] = {}
 
@@ -221,7 +226,7 @@ def _compile_shipped() -> Mapping[str, bytes]:
 
 
 def _compile_own(sources: Sequence[RuleFile], shipped: _Tables) -> Mapping[str, bytes]:
-    """The rules of a repository have other ids than the shipped."""
+    """Compile the rules of a repository, whose IDs must differ from those of the shipped rules."""
     from scanner.detect.rules import compiler as rule_tables
     from scanner.detect.rules.model import Infos
 

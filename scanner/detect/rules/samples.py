@@ -1,9 +1,8 @@
-"""Detection: made-up credentials for a rule's own tests, built from templates at run time.
+"""Detect: generate made-up credentials from templates, for the examples of rules.
 
 A rule file may not hold a literal that looks like a token, so its examples are templates such as
-`ghp_{base62:30}{crc32}`. `expand` turns one into text; the same seed gives the same text. A brace
-is written by doubling it. A field is `{kind}`, `{kind:argument}`, and for an alphabet the argument
-is a length or a range of lengths: `{hex:32}`, `{base62:20-40}`.
+`ghp_{base62:30}{crc32}`. A field is `{kind}` or `{kind:argument}`. The argument of an alphabet is a
+length or a range of lengths: `{hex:32}`, `{base62:20-40}`. Write a literal brace twice.
 """
 
 from __future__ import annotations
@@ -57,7 +56,10 @@ _OPENSSH_MAGIC = b"openssh-key-v1\0"
 
 
 def expand(template: str, seed: int) -> str:
-    """The text of a template. ValueError names the position (from 1) of what is malformed."""
+    """Return the text of a template. The same seed gives the same text.
+
+    Raises ValueError with the position (from 1) of a malformed field.
+    """
     source = random.Random(f"{seed}/{template}")  # noqa: S311 - samples, not secrets
     text, done = "", 0
     for field in _FIELD.finditer(template):
@@ -76,9 +78,9 @@ def _field(field: re.Match[str], before: str, source: random.Random) -> str:
     if kind in _KINDS:
         return _special(kind, argument, position, before, source)
     if kind is None:
-        raise ValueError(f"a single brace at position {position}: double it, or close the field")
+        raise ValueError(f"single brace at position {position}: write it twice, or close the field")
     known = ", ".join(sorted((*_ALPHABETS, *_KINDS)))
-    raise ValueError(f"unknown field {kind!r} at position {position}: known are {known}")
+    raise ValueError(f"unknown field {kind!r} at position {position}; the fields are {known}")
 
 
 def _characters(alphabet: str, argument: str, position: int, source: random.Random) -> str:
@@ -88,7 +90,7 @@ def _characters(alphabet: str, argument: str, position: int, source: random.Rand
     least = int(length["least"])
     most = int(length["most"] or least)
     if not 0 < least <= most:
-        raise ValueError(f"{argument!r} at position {position} is not a range that can be met")
+        raise ValueError(f"{argument!r} at position {position} is not a valid range")
     return "".join(source.choices(alphabet, k=source.randint(least, most)))
 
 
@@ -96,7 +98,9 @@ def _special(kind: str, argument: str, position: int, before: str, source: rando
     try:
         return _KINDS[kind](argument, before, source)
     except KeyError:
-        raise ValueError(f"{kind!r} at position {position} knows no {argument!r}") from None
+        raise ValueError(
+            f"unknown argument {argument!r} of {kind!r} at position {position}"
+        ) from None
 
 
 def _base64(data: bytes) -> str:
@@ -116,18 +120,18 @@ def _uuid(_argument: str, _before: str, source: random.Random) -> str:
 
 
 def _basic(_argument: str, _before: str, source: random.Random) -> str:
-    """What Basic authorization sends."""
+    """The credentials of Basic authorization."""
     return _base64(f"ci:{''.join(source.choices(_ALPHABETS['alnum'], k=14))}".encode())
 
 
 def _base32_crc16(argument: str, _before: str, source: random.Random) -> str:
-    """The argument is the bytes, in hex, that stand before 32 random ones."""
+    """Base32 with a CRC-16. The argument, in hex, is put before 32 random bytes."""
     data = bytes.fromhex(argument) + source.randbytes(32)
     return b32encode(data + crc_hqx(data, 0).to_bytes(2, "little")).decode("ascii").rstrip("=")
 
 
 def _base58check(argument: str, _before: str, source: random.Random) -> str:
-    """`version|length|tail`: the bytes of a version in hex, as many random ones, a tail in hex."""
+    """The argument is `version|length|tail`: version and tail in hex, with random bytes between."""
     version, length, tail = argument.split("|")
     return to_base58check(
         bytes.fromhex(version) + source.randbytes(int(length)) + bytes.fromhex(tail)
@@ -135,33 +139,32 @@ def _base58check(argument: str, _before: str, source: random.Random) -> str:
 
 
 def _crc32(_argument: str, before: str, _source: random.Random) -> str:
-    """GitHub's and npm's: base-62 CRC32 of the letters and digits that stand before it."""
+    """The checksum of GitHub and npm: base-62 CRC32 of the letters and digits before it."""
     token = _TOKEN_END.search(before)
     covered = token[0] if token else ""
     return crc32_base62(covered)
 
 
 def _crc32_hex(_argument: str, before: str, _source: random.Random) -> str:
-    """Laravel Sanctum's: CRC32 of the forty characters that stand before it."""
+    """The checksum of Laravel Sanctum: CRC32 of the forty characters before it."""
     return crc32_hex(before[-40:])
 
 
 def _matrix(argument: str, before: str, _source: random.Random) -> str:
-    """The checksum of a Matrix token, of what stands before it but for the `_` that joins them.
-    The argument is `synapse` or `mas`."""
+    """The checksum of a Matrix token, without the `_` before it: `synapse` or `mas`."""
     token = _ROUTABLE_END.search(before)
-    made = {"synapse": crc32_base62, "mas": crc32_base62_reversed}[argument]
-    return made(token[0].removesuffix("_") if token else "")
+    checksum = {"synapse": crc32_base62, "mas": crc32_base62_reversed}[argument]
+    return checksum(token[0].removesuffix("_") if token else "")
 
 
 def _grafana(_argument: str, before: str, _source: random.Random) -> str:
-    """Grafana's checksum of the whole token before it, but for the `_` that joins them."""
+    """The checksum of a Grafana token, without the `_` before it."""
     token = _ROUTABLE_END.search(before)
     return crc32_hex_little(token[0].removesuffix("_") if token else "")
 
 
 def _gitlab(_argument: str, before: str, source: random.Random) -> str:
-    """The part of a GitLab routable token that follows its prefix."""
+    """The part of a routable GitLab token after its prefix."""
     prefix = _ROUTABLE_END.search(before)
     user = source.randint(1, 9_999_999)
     payload = _base64url(b"o:1\nu:%x" % user + source.randbytes(16) + b"\x10")
@@ -178,7 +181,7 @@ def _jwt(argument: str, _before: str, source: random.Random) -> str:
 
 
 def _json(argument: str, _before: str, source: random.Random) -> str:
-    """A base64 JSON object; the argument is `name,name=value`, the values made up if not given."""
+    """A base64 JSON object; the argument is `name,name=value`, random if not given."""
     parts = (part.partition("=") for part in argument.split(","))
     return _json64({name: value or source.randbytes(15).hex() for name, _, value in parts})
 
@@ -197,18 +200,18 @@ def _repeat(argument: str, _before: str, _source: random.Random) -> str:
 
 
 def _frame(argument: str, _before: str, _source: random.Random) -> str:
-    """`LABEL|text`: the text in a PEM frame, for frames that hold no key."""
+    """The argument is `LABEL|text`: a PEM block with the text instead of a key."""
     label, _, text = argument.partition("|")
     return f"-----BEGIN {label}-----\n{text}\n-----END {label}-----"
 
 
 def _snowflake(_argument: str, _before: str, source: random.Random) -> str:
-    """Discord's first part of a bot token: the base64 of the bot's numeric id."""
+    """The first part of a Discord bot token: the base64 of the bot's numeric ID."""
     return _base64url(str(source.randint(10**17, 10**18 - 1)).encode("ascii"))
 
 
 def _pem(argument: str, _before: str, source: random.Random) -> str:
-    """A PEM frame with the label of the argument around a random body of a key's length."""
+    """A PEM block with the given label, and a random body of the length of a key."""
     return "\n".join(_pem_lines(argument, source))
 
 
@@ -232,19 +235,19 @@ def _body(data: bytes) -> list[str]:
 
 
 def _key_lines(_argument: str, _before: str, source: random.Random) -> str:
-    """The base64 lines of a key alone, for frames that a template writes itself."""
+    """The base64 lines of a key, without the PEM header and footer."""
     return "\n".join(_body(source.randbytes(1192)))
 
 
 def _age(_argument: str, _before: str, source: random.Random) -> str:
-    """What follows `AGE-SECRET-KEY-1`: 32 random bytes in bech32, with their checksum."""
+    """The part after `AGE-SECRET-KEY-1`: 32 random bytes in Bech32, with a checksum."""
     data = [source.randrange(32) for _ in range(51)] + [source.choice((0, 16))]
     words = data + bech32_checksum("age-secret-key-", data)
     return "".join(BECH32[word] for word in words).upper()
 
 
 def _bech32(argument: str, _before: str, source: random.Random) -> str:
-    """`prefix|words`: the prefix, `1`, as many random 5-bit words, and their checksum."""
+    """The argument is `prefix|number`: the prefix, `1`, random 5-bit words, and a checksum."""
     prefix, _, length = argument.partition("|")
     data = [source.randrange(32) for _ in range(int(length))]
     return f"{prefix}1" + "".join(BECH32[word] for word in data + bech32_checksum(prefix, data))

@@ -1,7 +1,7 @@
-"""Detect: a structured file -> its values, with the keys that lead to each and where it stands.
+"""Detect: parse structured files into values with their paths and offsets.
 
-`structures` is read only where the one pass found a candidate. A file that its reader does not
-take raises NotParsedError: its lines were scanned, which is a note (degraded), never a pass.
+The engine calls `structures` only for files in which the prefilter found a candidate. A file that
+does not parse raises NotParsedError. The engine then judges its lines and adds a note.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ __all__ = [
     "structures",
 ]
 
-_HOLDERS = frozenset(("yaml", "json", "hcl", "toml"))
+_MAY_NEST = frozenset(("yaml", "json", "hcl", "toml"))
 _Read = Callable[..., Iterator[Structure]]
-_Zones = Sequence[tuple[int, int]]
-# The module and the function of each reader, loaded with the first file that needs it.
+_LineRanges = Sequence[tuple[int, int]]
+# The module and the function of each reader. It is imported with the first file that needs it.
 READERS = {
     "yaml": ("yaml_reader", "read_yaml"),
     "json": ("json_reader", "read_json"),
@@ -48,46 +48,47 @@ READERS = {
 
 
 def structures(
-    kind: FileKind, data: bytes, zones: Sequence[tuple[int, int]] = ()
+    kind: FileKind, data: bytes, ranges: Sequence[tuple[int, int]] = ()
 ) -> Iterator[Structure]:
-    """The documents of a file whose kind has a reader. NotParsedError where it does not parse.
+    """Yield the documents of a file whose kind has a reader, each followed by those nested in it.
 
-    `zones`: the stretches of whole lines that are asked for, in order; all where there are none. Of
-    YAML, JSON and shell only these and what leads to them are parsed. After each document come
-    those that stand in its values.
+    ranges: sorted ranges of whole lines; empty for the whole file. If they are given, only these
+        lines and the lines that their paths need are parsed in YAML, JSON and shell.
+
+    Raises NotParsedError if the file does not parse.
     """
-    if data.startswith(BOM_UTF8):  # no part of the first key
+    if data.startswith(BOM_UTF8):  # it does not belong to the first key
         data = data.replace(BOM_UTF8, b"\n" * len(BOM_UTF8), 1)
     read = _reader(kind.reader)
-    some = _SOME.get(kind.reader)
-    found = some(read, data, zones) if zones and some else None
-    for each in found or list(read(data)):
-        looked_at = each._replace(zones=zones)
-        yield looked_at
-        if kind.reader in _HOLDERS:
-            leaves = [leaf for leaf in each.leaves if looked_at.is_looked_at(leaf)]
-            yield from (inner._replace(zones=zones) for inner in nested(leaves, data, _reader))
+    read_part = _PARTIAL_READERS.get(kind.reader)
+    documents = read_part(read, data, ranges) if ranges and read_part else None
+    for document in documents or list(read(data)):
+        limited = document._replace(ranges=ranges)
+        yield limited
+        if kind.reader in _MAY_NEST:
+            leaves = [leaf for leaf in document.leaves if limited.is_in_range(leaf)]
+            yield from (inner._replace(ranges=ranges) for inner in nested(leaves, data, _reader))
 
 
-def _of_zones(read: _Read, data: bytes, zones: _Zones) -> list[Structure] | None:
-    """The documents around some zones; None where all of it must be read."""
+def _read_ranges(read: _Read, data: bytes, ranges: _LineRanges) -> list[Structure] | None:
+    """Return the documents in some ranges; None if the whole file must be parsed."""
     try:
-        return list(read(data, zones))
+        return list(read(data, ranges))
     except NotParsedError:
         return None
 
 
-def _of_yaml(read: _Read, data: bytes, zones: _Zones) -> list[Structure] | None:
-    """The documents of an excerpt; None where it does not parse without the rest."""
-    some = excerpt(data, zones)
+def _read_excerpt(read: _Read, data: bytes, ranges: _LineRanges) -> list[Structure] | None:
+    """Return the documents of a YAML excerpt; None if the whole file must be parsed."""
+    part = excerpt(data, ranges)
     try:
-        found = list(read(some.data))
+        documents = list(read(part.data))
     except NotParsedError:
         return None
-    return [each._replace(leaves=tuple(map(some.in_file, each.leaves))) for each in found]
+    return [each._replace(leaves=tuple(map(part.in_file, each.leaves))) for each in documents]
 
 
-_SOME = {"json": _of_zones, "shell": _of_zones, "yaml": _of_yaml}
+_PARTIAL_READERS = {"json": _read_ranges, "shell": _read_ranges, "yaml": _read_excerpt}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Detect: Dockerfiles -> leaves, of every stage."""
+"""Detect: read the variables of all stages of a Dockerfile."""
 
 from __future__ import annotations
 
@@ -8,57 +8,65 @@ from collections.abc import Iterator
 from scanner.detect.structure.leaf import Leaf, Structure
 from scanner.detect.structure.line_reader import read_shell
 
-# An instruction with its continued lines; comments may stand between them.
+# An instruction with its continued lines and the comments between them: `RUN a \`, `  && b`.
 _INSTRUCTION = re.compile(
     rb"^[ \t]*(?P<word>[A-Za-z]+)[ \t]+"
     rb"(?P<rest>(?:[^\n\\]|\\[^\n]|\\[ \t]*\r?\n(?:[ \t]*#[^\n]*\n)*)*)",
     re.MULTILINE,
 )
-_PAIR = re.compile(
+# `NAME="two words"`, `NAME='x'`, `NAME=${X:-y}`.
+_ASSIGNMENT = re.compile(
     rb"""(?P<key>[A-Za-z_]\w*)=(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}\n]{0,300}\}|\\.|[^\s\\])*)""",
     re.DOTALL,
 )
-_OLD_PAIR = re.compile(rb"(?P<key>[A-Za-z_]\w*)[ \t]+(?P<value>[^\n]*)")
-_HERE = re.compile(rb"<<-?[ \t]*[\"']?(\w+)[\"']?")
+# The older form `ENV NAME value`.
+_OLD_ASSIGNMENT = re.compile(rb"(?P<key>[A-Za-z_]\w*)[ \t]+(?P<value>[^\n]*)")
+_HERE_DOCUMENT = re.compile(rb"<<-?[ \t]*[\"']?(\w+)[\"']?")
 
 
 def read_docker(data: bytes) -> Iterator[Structure]:
-    """`ENV.NAME`, `ARG.NAME`, and what RUN assigns."""
+    """Yield one document with `ENV.NAME`, `ARG.NAME`, `LABEL.NAME` and `RUN.NAME`."""
     leaves: list[Leaf] = []
     at = 0
     while found := _INSTRUCTION.search(data, at):
         word, (start, at) = found["word"].upper().decode(), found.span("rest")
         if word in {"ENV", "ARG", "LABEL"}:
-            leaves += _pairs(data, word, start, at)
+            leaves += _assignments(data, word, start, at)
         elif word == "RUN":
-            at = _text_end(data, start, at)
-            leaves += _assigned(data, start, at)
-    yield Structure(tuple(leaves))
+            at = _end_of_run(data, start, at)
+            leaves += _shell_assignments(data, start, at)
+    yield Structure(leaves=tuple(leaves))
 
 
-def _text_end(data: bytes, start: int, end: int) -> int:
-    """Where RUN ends: after its here-document, if it has one, which may be the rest of the file."""
-    here = _HERE.search(data, start, end)
+def _end_of_run(data: bytes, start: int, end: int) -> int:
+    """Return the end of RUN, including its here-document. One that does not end is the rest."""
+    here = _HERE_DOCUMENT.search(data, start, end)
     if not here:
         return end
     close = re.compile(rb"^" + here[1] + rb"\s*$", re.MULTILINE).search(data, end)
     return close.start() if close else len(data)
 
 
-def _pairs(data: bytes, word: str, start: int, end: int) -> Iterator[Leaf]:
-    pairs = list(_PAIR.finditer(data, start, end))
-    if not pairs and word == "ENV":
-        pairs = [m for m in [_OLD_PAIR.match(data, start, end)] if m]
-    for pair in pairs:
-        low, high = pair.span("value")
-        quoted = high - low > 1 and pair["value"][:1] in {b'"', b"'"}
-        key = pair["key"].decode()
-        yield Leaf((word, key), low + quoted, high - quoted, "quoted" if quoted else "plain")
+def _assignments(data: bytes, word: str, start: int, end: int) -> Iterator[Leaf]:
+    found = list(_ASSIGNMENT.finditer(data, start, end))
+    if not found and word == "ENV":
+        old = _OLD_ASSIGNMENT.match(data, start, end)
+        found = [old] if old else []
+    for match in found:
+        low, high = match.span("value")
+        quoted = high - low > 1 and match["value"][:1] in {b'"', b"'"}
+        key = match["key"].decode()
+        yield Leaf(
+            path=(word, key),
+            start=low + quoted,
+            end=high - quoted,
+            style="quoted" if quoted else "plain",
+        )
 
 
-def _assigned(data: bytes, start: int, end: int) -> Iterator[Leaf]:
-    for one in read_shell(data[start:end]):
-        for leaf in one.leaves:
+def _shell_assignments(data: bytes, start: int, end: int) -> Iterator[Leaf]:
+    for document in read_shell(data[start:end]):
+        for leaf in document.leaves:
             yield leaf._replace(
                 path=("RUN", *leaf.path), start=leaf.start + start, end=leaf.end + start
             )

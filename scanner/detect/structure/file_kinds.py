@@ -1,7 +1,7 @@
-"""Detect: what kind of file a path names, and which reader knows its structure.
+"""Detect: choose the kinds and the reader of a file by its path.
 
-A kind is a word that rules write in `where: {kind: …}`. A file may be of several: a compose file is
-YAML, too. What only the content tells (a Kubernetes manifest) is added when a document is read.
+Rules name kinds in `where: {kind: …}`. A file may have several kinds: a compose file is also YAML.
+Kinds that only the content shows, such as a Kubernetes manifest, are added when a document is read.
 """
 
 from __future__ import annotations
@@ -12,20 +12,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from scanner.detect.structure.leaf import Leaf
+from scanner.file_types import FILE_TYPES
 
-_READERS = {
-    "yaml": "yaml yml eyaml",
-    "json": "json jsonc json5 tfstate webmanifest",
-    "toml": "toml",
-    "ini": "ini cfg conf cnf properties rc desktop service",
-    "env": "env envrc",
-    "hcl": "tf tfvars hcl nomad tofu",
-    "xml": "xml config csproj props targets plist",
-    "dockerfile": "dockerfile containerfile",
-    "sql": "sql ddl psql dump dmp",
-    "shell": "sh bash zsh ksh mk bat cmd ps1",
-}
-_BY_SUFFIX = {suffix: reader for reader, text in _READERS.items() for suffix in text.split()}
+_BY_SUFFIX = {suffix: each.reader for each in FILE_TYPES if each.reader for suffix in each.suffixes}
 _BY_NAME = {
     "dockerfile": "dockerfile",
     "containerfile": "dockerfile",
@@ -50,14 +39,17 @@ _BY_NAME = {
     ".remote-sync.json": "json",
     "composer.lock": "json",
 }
-# What a template of a file is called, before or after the file's own suffix.
-_AROUND = re.compile(
+# Suffixes of templates and copies: `app.yaml.j2`, `.env.example`.
+_COPY_SUFFIX = re.compile(
     r"\.(?:j2|jinja2?|tpl|tmpl|gotmpl|erb|ejs|mustache|hbs|template|tftpl|example|sample|dist"
     r"|default|defaults|orig|bak|backup|old|in)$"
 )
+# `config.example.yaml`, `.env-sample`, `app.yaml.dist`.
 _EXAMPLE = re.compile(r"(?:^|[._-])(?:example|sample|template|dist|defaults?)(?:$|[._-])")
+# Generated files that are not parsed: `Cargo.lock`, `package-lock.json`, `app.min.js`.
 _LOCKED = re.compile(r"(?:^|[.-])lock(?:$|\.)|^package-lock\.json$|\.min\.|^go\.sum$")
-# Kinds by the path: each with words, one of which is in all such paths, since every file is asked.
+# Kinds by the path. Each row has a kind, words and a pattern. Paths without any of the words are
+# rejected before the slower pattern runs, since this is done for every file.
 _BY_PATH = [
     (kind, words.split(), pattern)
     for kind, words, pattern in (
@@ -108,28 +100,32 @@ _BY_PATH = [
         ("tfstate", ".tfstate", r"\.tfstate(?:\.backup)?$"),
     )
 ]
-# What only the content, or several of these, tell.
+# Kinds that the content shows, or another kind implies.
 _BY_CONTENT = ("kubernetes", "compose", "ansible", "terraform")
 PATH_KINDS = frozenset(kind for kind, _, _ in _BY_PATH) - set(_BY_CONTENT)
-KINDS = frozenset((*_READERS, *_BY_CONTENT, *PATH_KINDS))
+KINDS = frozenset((*_BY_SUFFIX.values(), *_BY_CONTENT, *PATH_KINDS))
 
 
 class FileKind(NamedTuple):
-    """`reader`: the format, a key of READERS in structure/__init__.py, "" where none reads it.
-    `kinds`: all that rules may call the file. `example`: it shows what to fill in."""
+    """What a path says about a file.
+
+    reader: a key of READERS in structure/__init__.py; "" if no reader can parse the file.
+    kinds: the kinds that rules may select.
+    example: the file is an example with values to fill in.
+    """
 
     reader: str
     kinds: frozenset[str]
     example: bool
 
 
-@lru_cache(maxsize=256)  # each rule that is met in a file asks
+@lru_cache(maxsize=256)  # several rules ask for the same file
 def file_kind(path: str) -> FileKind:
-    """The kind of the file at a path, by its name alone."""
+    """Return the kind of the file at a path. Only the path is used."""
     name = path.rpartition("/")[2].lower()
     bare = name
-    while bare not in _BY_NAME and (cut := _AROUND.sub("", bare)) and cut != bare:
-        bare = cut
+    while bare not in _BY_NAME and (shorter := _COPY_SUFFIX.sub("", bare)) and shorter != bare:
+        bare = shorter
     reader = "" if _LOCKED.search(name) else _reader(bare)
     kinds = {reader} if reader else set()
     if reader == "hcl" and not bare.endswith((".hcl", ".nomad")):
@@ -142,7 +138,7 @@ def file_kind(path: str) -> FileKind:
     }
     if "env-example" in kinds and not (example and reader == "env"):
         kinds.discard("env-example")
-    return FileKind(reader, frozenset(kinds), example)
+    return FileKind(reader=reader, kinds=frozenset(kinds), example=example)
 
 
 def _reader(name: str) -> str:
@@ -156,7 +152,7 @@ def _reader(name: str) -> str:
 
 
 def content_kinds(leaves: Sequence[Leaf]) -> frozenset[str]:
-    """What a document is by its own first keys."""
+    """Return the kinds that the top keys of a document show."""
     top = {leaf.path[0]: leaf for leaf in leaves if leaf.path and isinstance(leaf.path[0], str)}
     kinds = set()
     if "apiVersion" in top and "kind" in top:

@@ -1,6 +1,6 @@
-"""Detect: templates in a file that another parser reads -> filler of the same length.
+"""Detect: replace templates in a file by filler of the same length, so that a parser accepts it.
 
-All of it is linear: a closing mark that is missing once is missing for good.
+Every function takes linear time: once a closing delimiter is missing, it is not searched again.
 """
 
 from __future__ import annotations
@@ -8,25 +8,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-_NO_BREAK = re.compile(rb"[^\n]")
-_REST = re.compile(rb"[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z)")
+_EXCEPT_NEWLINE = re.compile(rb"[^\n]")
+_BLANK_REST = re.compile(rb"[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z)")
 
 _Span = tuple[int, int]
-Marks = Mapping[bytes, bytes]
-ERB: Marks = {b"<%": b"%>"}
+Delimiters = Mapping[bytes, bytes]
+"""The closing delimiter for each opening delimiter of a template."""
+ERB: Delimiters = {b"<%": b"%>"}
 
 
-def spans(data: bytes, marks: Marks) -> Iterator[_Span]:
-    """Where templates stand, in order. `marks`: what closes each opening."""
-    openings = re.compile(b"|".join(map(re.escape, marks)))
+def spans(data: bytes, delimiters: Delimiters) -> Iterator[_Span]:
+    """Yield the spans of templates, in order."""
+    openings = re.compile(b"|".join(map(re.escape, delimiters)))
     missing: set[bytes] = set()
     at = 0
     while found := openings.search(data, at):
-        close = marks[found[0]]
+        close = delimiters[found[0]]
         end = -1 if close in missing else data.find(close, found.end())
         if end < 0:
             missing.add(close)
-            if len(missing) == len(set(marks.values())):
+            if len(missing) == len(set(delimiters.values())):
                 return
             at = found.start() + 1
         else:
@@ -34,47 +35,47 @@ def spans(data: bytes, marks: Marks) -> Iterator[_Span]:
             yield found.start(), at
 
 
-def filled(data: bytes, marks: Marks, by: bytes) -> bytes:
-    """The data with each template written over."""
-    return _over(data, spans(data, marks), by)
+def filled(data: bytes, delimiters: Delimiters, by: bytes) -> bytes:
+    """Return the data with each template replaced by the byte `by`, except line breaks."""
+    return _fill_spans(data, spans(data, delimiters), by)
 
 
 def filled_matches(pattern: re.Pattern[bytes], data: bytes, by: bytes) -> bytes:
-    """The data with each match written over."""
-    return pattern.sub(lambda match: written_over(match[0], by), data)
+    """Return the data with each match replaced by the byte `by`, except line breaks."""
+    return pattern.sub(lambda match: filler_for(match[0], by), data)
 
 
-def without_lines(data: bytes, marks: Marks) -> bytes:
-    """The data with blanks for the templates that have their lines to themselves."""
+def without_lines(data: bytes, delimiters: Delimiters) -> bytes:
+    """Return the data with spaces in place of templates on lines that hold only templates."""
     blank: list[_Span] = []
-    line: list[_Span] = []  # the templates so far, if there is nothing else
+    line: list[_Span] = []  # the templates of the line so far, if there is no other text
     reached = 0
-    for start, end in spans(data, marks):
+    for start, end in spans(data, delimiters):
         if start < reached:
-            continue  # in a comment that is blank now
+            continue  # it is in a comment that is part of the last span
         _, broken, gap = data[reached:start].rpartition(b"\n")
         is_first = broken or not reached or data[reached - 1] == 0x0A
         line = [] if broken or gap.strip() else line
         if gap.strip() or not (line or is_first):
             reached = end
             continue
-        rest = _REST.match(data, end)
+        rest = _BLANK_REST.match(data, end)
         reached = rest.end() if rest else end
         line.append((start, reached))
         if rest:
             blank += line
             line = []
-    return _over(data, blank, b" ")
+    return _fill_spans(data, blank, b" ")
 
 
-def written_over(text: bytes, by: bytes) -> bytes:
-    """A text of the same length and lines."""
-    return _NO_BREAK.sub(by, text)
+def filler_for(text: bytes, by: bytes) -> bytes:
+    """Return a text of the same length and line breaks that consists of the byte `by`."""
+    return _EXCEPT_NEWLINE.sub(by, text)
 
 
-def _over(data: bytes, found: Iterable[_Span], by: bytes) -> bytes:
-    parts, done = [], 0
+def _fill_spans(data: bytes, found: Iterable[_Span], by: bytes) -> bytes:
+    parts, last = [], 0
     for start, end in found:
-        parts += [data[done:start], written_over(data[start:end], by)]
-        done = end
-    return b"".join([*parts, data[done:]])
+        parts += [data[last:start], filler_for(data[start:end], by)]
+        last = end
+    return b"".join([*parts, data[last:]])

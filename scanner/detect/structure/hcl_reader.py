@@ -1,4 +1,4 @@
-"""Detect: HCL and Terraform -> leaves, by the tree-sitter grammar."""
+"""Detect: read HCL and Terraform with the tree-sitter grammar."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import Any
 
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
 
-_LARGEST = 2_000_000
-# The grammar takes time with the square of what does not parse: the sum of the squares of all
-# statements' lengths is bounded.
-_MOST_WORK = 30_000**2
-_DEEPEST = 200
+_MAX_SIZE = 2_000_000
+# The grammar needs quadratic time for text that does not parse. So statements are parsed one by
+# one, and the sum of the squares of their lengths is limited.
+_MAX_SQUARED_LENGTHS = 30_000**2
+_MAX_DEPTH = 200
 _STRINGS = frozenset(("template_expr", "string_lit", "quoted_template", "heredoc_template"))
 _NUMBERS = frozenset(("numeric_lit", "bool_lit", "null_lit"))
 _WRAPPERS = frozenset(("expression", "collection_value", "literal_value"))
-# Functions whose strings are the value, or stand in for one that is not set.
+# Strings, comments, brackets, beginnings of here-documents, line breaks.
 _TOKEN = re.compile(
     rb'"(?:[^"\\\n]|\\.)*"?|/\*.*?(?:\*/|\Z)|(?:\#|//)[^\n]*|(?P<open>[\[{(])|(?P<close>[\]})])'
     rb"|<<[-~]?(?P<here>\w+)[ \t]*\r?\n|(?P<end>\n)",
     re.DOTALL,
 )
-_GIVING = frozenset(
+# Functions that return one of their arguments, maybe encoded.
+_RETURNS_ARGUMENT = frozenset(
     ("coalesce", "try", "lookup", "sensitive", "base64encode", "nonsensitive", "tostring")
 )
 
@@ -37,9 +38,9 @@ def _parser() -> Any:
 
 
 def read_hcl(data: bytes) -> Iterator[Structure]:
-    """One document. NotParsedError where it is no HCL at all."""
-    parts = list(_statements(data)) if len(data) <= _LARGEST else []
-    if not parts or sum((end - start) ** 2 for start, end in parts) > _MOST_WORK:
+    """Yield one document. Raises NotParsedError if no statement is valid HCL."""
+    parts = list(_statements(data)) if len(data) <= _MAX_SIZE else []
+    if not parts or sum((end - start) ** 2 for start, end in parts) > _MAX_SQUARED_LENGTHS:
         raise NotParsedError("it is too large")
     leaves: list[Leaf] = []
     valid = 0
@@ -50,11 +51,11 @@ def read_hcl(data: bytes) -> Iterator[Structure]:
         leaves += (f._replace(start=f.start + start, end=f.end + start) for f in found)
     if not valid:
         raise NotParsedError("it is not valid HCL")
-    yield Structure(tuple(leaves))
+    yield Structure(leaves=tuple(leaves))
 
 
 def _statements(data: bytes) -> Iterator[tuple[int, int]]:
-    """The lines that lie in no bracket, with all that is in the brackets that they open."""
+    """Yield the spans of the top-level statements, each with the brackets that it opens."""
     start = at = depth = 0
     while found := _TOKEN.search(data, at):
         at = found.end()
@@ -72,7 +73,7 @@ def _statements(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _body(node: Any, path: Path, depth: int) -> Iterator[Leaf]:
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         raise NotParsedError("it is nested too deeply")
     for child in node.named_children if node.type in {"body", "ERROR"} else [node]:
         if child.type == "block":
@@ -90,21 +91,21 @@ def _body(node: Any, path: Path, depth: int) -> Iterator[Leaf]:
 
 
 def _value(node: Any, path: Path, depth: int, style: str = "") -> Iterator[Leaf]:
-    """The leaves of an expression. Of calls and conditions, the strings that they may give."""
-    if depth > _DEEPEST:
+    """Yield the leaves of an expression. For calls and conditions: the strings they may return."""
+    if depth > _MAX_DEPTH:
         raise NotParsedError("it is nested too deeply")
     kind = node.type
     if kind in _STRINGS:
         yield _string(node.named_children[0] if kind == "template_expr" else node, path, style)
     elif kind in _NUMBERS:
-        yield Leaf(path, node.start_byte, node.end_byte)
+        yield Leaf(path=path, start=node.start_byte, end=node.end_byte)
     else:
-        for inner, more, inner_style in _inside(node):
+        for inner, more, inner_style in _inner_expressions(node):
             yield from _value(inner, (*path, *more), depth + 1, inner_style or style)
 
 
-def _inside(node: Any) -> Iterator[tuple[Any, Path, str]]:
-    """The expressions in one, with what each adds to the path, and its style."""
+def _inner_expressions(node: Any) -> Iterator[tuple[Any, Path, str]]:
+    """Yield the expressions inside one, with the path that each adds, and its style."""
     children = node.named_children
     if node.type == "object":
         for element in (each for each in children if each.type == "object_elem"):
@@ -114,10 +115,10 @@ def _inside(node: Any) -> Iterator[tuple[Any, Path, str]]:
         yield from ((item, (index,), "") for index, item in enumerate(items))
     elif node.type == "function_call":
         arguments = [a for c in children for a in c.named_children if a.type == "expression"]
-        if _text(children[0]) in _GIVING:
-            given = arguments[2:] if _text(children[0]) == "lookup" else arguments
-            yield from ((each, (), "fallback") for each in given)
-        else:  # `jsonencode({…})`: the values in it are those of the file
+        if _text(children[0]) in _RETURNS_ARGUMENT:
+            returned = arguments[2:] if _text(children[0]) == "lookup" else arguments
+            yield from ((each, (), "fallback") for each in returned)
+        else:  # `jsonencode({…})`: the collection holds values
             yield from ((a, (), "") for a in arguments if _is_collection(a))
     elif node.type == "conditional":
         yield from ((branch, (), "fallback") for branch in children[1:])
@@ -137,8 +138,8 @@ def _string(node: Any, path: Path, style: str) -> Leaf:
         ]
         if parts:
             start, end = parts[0].start_byte, parts[-1].end_byte
-        return Leaf(path, start, end, style or "block")
-    return Leaf(path, start + 1, max(start + 1, end - 1), style or "quoted")
+        return Leaf(path=path, start=start, end=end, style=style or "block")
+    return Leaf(path=path, start=start + 1, end=max(start + 1, end - 1), style=style or "quoted")
 
 
 def _text(node: Any) -> str:

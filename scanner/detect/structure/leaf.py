@@ -1,4 +1,4 @@
-"""Detect: one value of a structured file, and where it stands."""
+"""Detect: the values of a structured file, with their paths and offsets."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 Path = tuple[str | int, ...]
-MOST_LEAVES = 50_000
-"""Of one document: what has more is data, not settings."""
-DEEPEST = 100
+MAX_LEAVES = 50_000
+"""Values of one document. A file with more holds data, not settings."""
+MAX_DEPTH = 100
+"""Levels of nesting in one document."""
 
 
 class Leaf(NamedTuple):
-    """A value: the keys and indexes that lead to it, and its bytes without quotes.
+    """A value.
 
-    `style` is how it is written: plain, quoted, block (lines of their own), or fallback (what an
-    expression gives where its reference is not set). `tag` is its YAML tag, "" for none.
+    path: the keys and indexes that lead to it.
+    start, end: its span in the file, without quotes.
+    style: "plain", "quoted", "block" (a YAML block or here-document), or "fallback" (the default
+        in an expression).
+    tag: its YAML tag; "" if there is none.
     """
 
     path: Path
@@ -27,24 +31,26 @@ class Leaf(NamedTuple):
 
 
 class Structure(NamedTuple):
-    """The values of one document of a file, in their order. `kinds`: what the content tells.
+    """One document of a file.
 
-    `zones`: the stretches of the file that are looked at, all of it where there are none. What lies
-    outside was read as far as the paths need it.
+    leaves: its values, in their order.
+    kinds: the kinds that its content shows, such as "kubernetes".
+    ranges: the ranges of the file whose values count; empty for the whole file. Leaves outside are
+        only those that paths need.
     """
 
     leaves: tuple[Leaf, ...]
     kinds: frozenset[str] = frozenset()
-    zones: Sequence[tuple[int, int]] = ()
+    ranges: Sequence[tuple[int, int]] = ()
 
-    def is_looked_at(self, leaf: Leaf) -> bool:
-        """Does the value lie in a zone?"""
-        if not self.zones:
+    def is_in_range(self, leaf: Leaf) -> bool:
+        """Does the value overlap one of the ranges?"""
+        if not self.ranges:
             return True
-        at = bisect_right(self.zones, (leaf.start, leaf.start)) - 1
-        near = self.zones[max(at, 0) : at + 2]
+        at = bisect_right(self.ranges, (leaf.start, leaf.start)) - 1
+        near = self.ranges[max(at, 0) : at + 2]
         return any(start <= leaf.end and leaf.start <= end for start, end in near)
 
 
 class NotParsedError(ValueError):
-    """The file does not parse: its lines are all there is. Says nothing of its content."""
+    """The file does not parse. The message contains nothing of the file's content."""

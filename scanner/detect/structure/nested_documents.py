@@ -1,6 +1,6 @@
-"""Detect: files and scripts that are values of another file, as documents of their own.
+"""Detect: read files and scripts that are values of another file.
 
-A ConfigMap holds whole files, a workflow whole scripts. What is assigned in them counts as much.
+A ConfigMap holds whole files, a workflow holds scripts. Their settings count like any other.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from scanner.detect.structure.file_kinds import file_kind
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Structure
 
-_SCRIPT = re.compile(
+# Keys whose values are scripts: `run`, `before_script`, `userData`, `ExecStart`.
+_SCRIPT_KEY = re.compile(
     r"(?i)^(?:run|scripts?|commands?|cmd|args?|entrypoint|shell|bash|sh|pwsh|powershell|exec|inline"
     r"|inline_?script|user_?data|(?:before|after|pre|post)_?\w*|execstart\w*|healthcheck|test)$"
 )
-_ASSIGNS = re.compile(rb"[A-Za-z_\]\"']\s*[:?+]?[=:]")
+_HAS_ASSIGNMENT = re.compile(rb"[A-Za-z_\]\"']\s*[:?+]?[=:]")
+# `{"key": …}` or `[{"key": …}]`, maybe with escaped quotes.
 _JSON = re.compile(rb"""\s*(?:\{\s*|\[\s*(?:\{\s*)?)\\?"[^"\\]+\\?"\s*:[^\x00]*[}\]]\s*\Z""")
-_LARGEST = 200_000
+_MAX_SIZE = 200_000
 
 
 def nested(
@@ -25,17 +27,20 @@ def nested(
     data: bytes,
     read: Callable[[str], Callable[[bytes], Iterator[Structure]]],
 ) -> Iterator[Structure]:
-    """The documents within the values of one. `read`: gives the reader of a format."""
+    """Yield the documents nested in these values of `data`. `read` returns the reader of a format.
+
+    Values that do not parse have none.
+    """
     for leaf in leaves:
         text = data[leaf.start : leaf.end]
         format_name = _format(leaf, text)
-        if format_name and len(text) <= _LARGEST and _ASSIGNS.search(text):
+        if format_name and len(text) <= _MAX_SIZE and _HAS_ASSIGNMENT.search(text):
             start = data.rfind(b"\n", 0, leaf.start) + 1 if leaf.style == "block" else leaf.start
-            yield from _moved(read(format_name), data, start, leaf.end)
+            yield from _read_span(read(format_name), data, start, leaf.end)
 
 
 def _format(leaf: Leaf, text: bytes) -> str:
-    """How a value is read, "" for one that is no file and no script."""
+    """Return the format of a value, a key of READERS; "" if it is neither a file nor a script."""
     keys = [part for part in leaf.path if isinstance(part, str)]
     if not keys:
         return ""
@@ -44,17 +49,17 @@ def _format(leaf: Leaf, text: bytes) -> str:
     is_file = leaf.style == "block" or text[:1] == b"{"
     if is_file and "." in keys[-1] and (reader := file_kind(keys[-1]).reader):
         return reader
-    if _JSON.match(text):  # an answer that a test replays, a policy, a message
+    if _JSON.match(text):  # a recorded response, a policy or a message
         return "json"
-    return "shell" if any(_SCRIPT.match(key) for key in keys[-2:]) else ""
+    return "shell" if any(_SCRIPT_KEY.match(key) for key in keys[-2:]) else ""
 
 
-def _moved(
+def _read_span(
     read: Callable[[bytes], Iterator[Structure]], data: bytes, start: int, end: int
 ) -> Iterator[Structure]:
-    """The documents of a part of the data, at their places in all of it."""
+    """Yield the documents in a span of the data, with offsets in the whole data."""
     text = data[start:end]
-    if b'\\"' in text and b"\\\\" not in text:  # JSON in a JSON string: each place stays
+    if b'\\"' in text and b"\\\\" not in text:  # JSON in a JSON string; keep all offsets
         text = text.replace(b'\\"', b' "')
     try:
         found = list(read(text))

@@ -1,24 +1,27 @@
-"""Detect: SQL -> leaves: the rows of INSERT and of PostgreSQL's COPY, each value by its column.
+"""Detect: read the rows of INSERT and of PostgreSQL's COPY, each value under its column.
 
-Only rows are read, of statements that name their columns: without the schema nobody can say what
-the others hold. Of an expression (`crypt('…', gen_salt('bf'))`) the first string is the value.
+Statements that do not name their columns are ignored, since the schema is unknown. The value of an
+expression (`crypt('…', gen_salt('bf'))`) is its first string.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from scanner.detect.structure.leaf import MOST_LEAVES, Leaf, NotParsedError, Structure
+from scanner.detect.structure.leaf import MAX_LEAVES, Leaf, NotParsedError, Structure
 
-_LARGEST = 4_000_000
+_MAX_SIZE = 4_000_000
 _NAME = rb"(?:[\w.$]++|\"[^\"\n]*\"|`[^`\n]*`|\[[^\]\n]*\])+"
-_HEAD = re.compile(
+# `INSERT INTO users (name, password) VALUES`, `COPY users (name, password) FROM stdin;`.
+_STATEMENT = re.compile(
     rb"\b(?:(?:insert(?:\s+(?:ignore|low_priority|delayed))?|replace)\s+into|copy)\s+"
     rb"(?P<table>" + _NAME + rb")\s*\((?P<columns>[^()]{1,8000})\)\s*"
     rb"(?:(?:overriding\s+\w+\s+value\s+)?(?P<values>values)\b|from\s+stdin\b[^;\n]*;[^\n]*\n)",
     re.IGNORECASE,
 )
+# White space, a comment, psql's `:'variable'`, a string, a sign, a quoted name, a word.
 _TOKEN = re.compile(
     rb"\s+|--[^\n]*|/\*.*?\*/|:'[^']*'|(?P<quote>')(?P<string>(?:[^'\\]++|\\.|'')*+)'|(?P<mark>[(),;])"
     rb"|\"[^\"]*\"|`[^`]*`|[^\s'\"`(),;]+|.",
@@ -28,32 +31,43 @@ _QUOTES = b' \t\r\n"`[]'
 
 
 def read_sql(data: bytes) -> Iterator[Structure]:
-    """One document for each statement with rows; NotParsedError for a file of too many."""
-    if len(data) > _LARGEST:
+    """Yield a document for each statement with rows. Raises NotParsedError if it is too large."""
+    if len(data) > _MAX_SIZE:
         raise NotParsedError("it is too large")
     at = count = 0
-    while head := _HEAD.search(data, at):
-        columns = [_text(column) for column in head["columns"].split(b",")]
-        table = _text(head["table"].rpartition(b".")[2])
-        rows = _tuples if head["values"] else _lines
+    while statement := _STATEMENT.search(data, at):
+        columns = [_text(column) for column in statement["columns"].split(b",")]
+        table = _text(statement["table"].rpartition(b".")[2])
+        rows = _insert_values if statement["values"] else _copy_values
         leaves = []
-        for row, column, start, end in rows(data, head.end()):
-            at = end
-            if column < len(columns) and data[start:end] != rb"\N":
-                leaves.append(Leaf((table, row, columns[column]), start, end, "quoted"))
+        for value in rows(data, statement.end()):
+            at = value.end
+            is_null = data[value.start : value.end] == rb"\N"
+            if value.column < len(columns) and not is_null:
+                path = (table, value.row, columns[value.column])
+                leaves.append(Leaf(path=path, start=value.start, end=value.end, style="quoted"))
         count += len(leaves)
-        if count > MOST_LEAVES:
+        if count > MAX_LEAVES:
             raise NotParsedError("it has too many values")
-        at = max(at, head.end())
-        yield Structure(tuple(leaves))
+        at = max(at, statement.end())
+        yield Structure(leaves=tuple(leaves))
+
+
+class _Value(NamedTuple):
+    """The row and column of a value, and its span in the data."""
+
+    row: int
+    column: int
+    start: int
+    end: int
 
 
 def _text(name: bytes) -> str:
     return name.strip(_QUOTES).decode("latin-1")
 
 
-def _tuples(data: bytes, at: int) -> Iterator[tuple[int, int, int, int]]:
-    """(row, column, start, end) of the first string in each value after VALUES."""
+def _insert_values(data: bytes, at: int) -> Iterator[_Value]:
+    """Yield the first string of each value after VALUES, which ends before `at`."""
     row = column = depth = 0
     is_new = True
     for token in _TOKEN.finditer(data, at):
@@ -68,14 +82,15 @@ def _tuples(data: bytes, at: int) -> Iterator[tuple[int, int, int, int]]:
         elif mark == b",":
             column, is_new = (column + 1, True) if depth == 1 else (column, is_new)
         elif token["quote"] and depth and is_new:
-            yield row, column, *token.span("string")
+            start, end = token.span("string")
+            yield _Value(row=row, column=column, start=start, end=end)
             is_new = False
         elif depth <= 0 and not token[0].isspace() and not token[0].startswith((b"--", b"/*")):
-            return  # the end, ON CONFLICT, RETURNING
+            return  # the end of the rows: `;`, ON CONFLICT, RETURNING
 
 
-def _lines(data: bytes, at: int) -> Iterator[tuple[int, int, int, int]]:
-    """The same of the lines after COPY … FROM stdin, up to the one that ends them."""
+def _copy_values(data: bytes, at: int) -> Iterator[_Value]:
+    r"""Yield the values of the lines after COPY … FROM stdin, which begin at `at`, up to `\.`."""
     row = 0
     while 0 <= at < len(data):
         end = data.find(b"\n", at)
@@ -84,6 +99,6 @@ def _lines(data: bytes, at: int) -> Iterator[tuple[int, int, int, int]]:
             return
         start = at
         for column, value in enumerate(data[at:end].rstrip(b"\r").split(b"\t")):
-            yield row, column, start, start + len(value)
+            yield _Value(row=row, column=column, start=start, end=start + len(value))
             start += len(value) + 1
         at, row = end + 1, row + 1

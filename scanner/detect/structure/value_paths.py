@@ -1,10 +1,9 @@
-"""Detect: paths to values, as rules write them: `spec.containers[*].env[?name=~/PASS/].value`.
+"""Detect: paths that rules use to select values: `spec.containers[*].env[?name=~/PASS/].value`.
 
-Keys are parted by dots (one with a dot stands in quotes), `*` is any one key, `**` any number of
-them. `[*]` is any item, `[3]` the fourth, `[?key=text]` and `[?key=~/pattern/]` an item, or at the
-very beginning the document, of which a value says so; `[!key]` and `[!key=text]` one of which none
-does. An index that a path does not name is
-passed over, so `containers.env.value` means the same as with `[*]`.
+Dots separate keys; a key with a dot is quoted. `*` is any key, `**` any number of keys. `[*]` is
+any item, `[3]` the fourth item. `[?key=text]` and `[?key=~/pattern/]` select an item with such a
+value, `[!key]` and `[!key=text]` an item without it; at the beginning of a path they select the
+document. Indexes may be omitted: `containers.env.value` means the same as with `[*]`.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 
 from scanner.detect.structure import Leaf, Path
 
+# `.key`, `."quoted.key"`, `[*]`, `[3]`, `[?name=X]`, `[?name=~/X/i]`, `[!name]`.
 _STEP = re.compile(
     r"""(?:^|\.)(?:"(?P<quoted>[^"]*)"|(?P<key>[^.\[\]"]+))|\[(?P<index>\*|\d+)\]"""
     r"""|\[(?P<test>[?!])(?P<field>[^=~\]]+)"""
@@ -25,7 +25,14 @@ ValueOf = Callable[[Path], str | None]
 
 
 class Step(NamedTuple):
-    """One step of a path: a key, an index, or a test on what stands beside."""
+    """One step of a path: a key, an index, or a test of a sibling.
+
+    key: the key, maybe with `*`.
+    item: an index, or `*`.
+    field: the keys of the tested sibling.
+    text, pattern: what the sibling must equal or match.
+    absent: the test is negated.
+    """
 
     key: str = ""
     item: str = ""
@@ -35,11 +42,11 @@ class Step(NamedTuple):
     absent: bool = False
 
 
-_MOST_OPEN = 2  # `**` in one path: each multiplies the ways in which it may match
+_MAX_DOUBLE_STARS = 2  # each multiplies the time of a match
 
 
 def parse(path: str) -> tuple[Step, ...]:
-    """The steps of a path. ValueError says what is wrong, and where (from 1)."""
+    """Return the steps of a path. Raises ValueError with the reason and the position, from 1."""
     steps: list[Step] = []
     at = 0
     while at < len(path):
@@ -53,67 +60,81 @@ def parse(path: str) -> tuple[Step, ...]:
             flag = "(?i)" if found["flag"] else ""
             pattern = flag + found["pattern"].replace(r"\/", "/") if found["pattern"] else ""
             fields, text = tuple(found["field"].split(".")), found["text"]
-            steps.append(Step("", "", fields, text, pattern, found["test"] == "!"))
+            steps.append(
+                Step(
+                    field=fields,
+                    text=text,
+                    pattern=pattern,
+                    absent=found["test"] == "!",
+                )
+            )
         else:
             steps.append(Step(key=found["key"] or found["quoted"] or ""))
-    if sum(step.key == "**" for step in steps) > _MOST_OPEN:
-        raise ValueError(f"holds more than {_MOST_OPEN} of `**`")
+    if sum(step.key == "**" for step in steps) > _MAX_DOUBLE_STARS:
+        raise ValueError(f"holds more than {_MAX_DOUBLE_STARS} of `**`")
     return tuple(steps)
 
 
 def last_key(steps: Sequence[Step]) -> str:
-    """The last key that a path names itself, "" for none: where it matches, the file holds it."""
+    """Return the last literal key of a path; "" if there is none.
+
+    Every document in which the path matches contains this key.
+    """
     return next((s.key for s in reversed(steps) if s.key and "*" not in s.key), "")
 
 
 class Matcher(NamedTuple):
-    """Says whether a path is one of those that the steps describe. `compiled`: a linear pattern."""
+    """Matches paths against steps. `compiled` returns the compiled linear pattern of a text."""
 
     steps: tuple[Step, ...]
     compiled: Callable[[str], Any]
 
     def matches(self, path: Path, value_of: ValueOf) -> bool:
-        """Is it one? `value_of`: the text at a path. Linear in the path for each step."""
-        places = {0}
-        for wanted in self.steps:
-            places = {to for at in places for to in self._after(wanted, path, at, value_of)}
-        return any(all(isinstance(part, int) for part in path[at:]) for at in places)
+        """Do the steps describe the path? Takes linear time in the path for each step.
 
-    def _after(self, wanted: Step, path: Path, at: int, value_of: ValueOf) -> Iterable[int]:
-        """Where a path goes on after a step that begins at one of its parts."""
-        if wanted.key == "**":
+        `value_of` returns the text at a path of the document.
+        """
+        offsets = {0}
+        for step in self.steps:
+            offsets = {end for at in offsets for end in self._ends(step, path, at, value_of)}
+        return any(all(isinstance(part, int) for part in path[at:]) for at in offsets)
+
+    def _ends(self, step: Step, path: Path, at: int, value_of: ValueOf) -> Iterable[int]:
+        """Return the offsets in the path at which a step that begins at `at` may end."""
+        if step.key == "**":
             return range(at, len(path) + 1)
-        if wanted.field:
+        if step.field:
             at += at < len(path) and isinstance(path[at], int)
-            return [at] if self._says(wanted, value_of((*path[:at], *wanted.field))) else []
-        while not wanted.item and at < len(path) and isinstance(path[at], int):
+            return [at] if self._passes(step, value_of((*path[:at], *step.field))) else []
+        while not step.item and at < len(path) and isinstance(path[at], int):
             at += 1
-        is_this = at < len(path) and (_is_index(wanted, path[at]) or _is_key(wanted, path[at]))
+        is_this = at < len(path) and (_is_index(step, path[at]) or _is_key(step, path[at]))
         return [at + 1] if is_this else []
 
-    def _says(self, wanted: Step, text: str | None) -> bool:
+    def _passes(self, step: Step, text: str | None) -> bool:
+        """Does the text of the sibling, None if there is none, pass the step's test?"""
         if text is None:
-            said = False
-        elif wanted.pattern:
-            said = bool(self.compiled(wanted.pattern).search(text.encode("latin-1")))
+            is_match = False
+        elif step.pattern:
+            is_match = bool(self.compiled(step.pattern).search(text.encode("latin-1")))
         else:
-            said = wanted.text is None or text == wanted.text
-        return said is not wanted.absent
+            is_match = step.text is None or text == step.text
+        return is_match is not step.absent
 
 
-def _is_index(wanted: Step, part: str | int) -> bool:
-    return isinstance(part, int) and wanted.item in {"*", str(part)}
+def _is_index(step: Step, part: str | int) -> bool:
+    return isinstance(part, int) and step.item in {"*", str(part)}
 
 
-def _is_key(wanted: Step, part: str | int) -> bool:
-    if isinstance(part, int) or wanted.item:
+def _is_key(step: Step, part: str | int) -> bool:
+    if isinstance(part, int) or step.item:
         return False
-    head, star, tail = wanted.key.partition("*")
+    head, star, tail = step.key.partition("*")
     if not star:
-        return wanted.key == part
+        return step.key == part
     return len(part) >= len(head) + len(tail) and part.startswith(head) and part.endswith(tail)
 
 
 def values(leaves: Sequence[Leaf], data: bytes) -> Mapping[Path, str]:
-    """The text of each leaf by its path."""
+    """Return the text of each leaf by its path. The last one counts if a path occurs twice."""
     return {leaf.path: data[leaf.start : leaf.end].decode("latin-1") for leaf in leaves}

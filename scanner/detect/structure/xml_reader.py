@@ -1,4 +1,4 @@
-"""Detect: XML -> leaves, by expat. Entities and declarations are filler, so nothing expands."""
+"""Detect: read XML with expat. Filler replaces entities and declarations, so nothing expands."""
 
 from __future__ import annotations
 
@@ -11,30 +11,35 @@ from xml.parsers import expat
 from scanner.detect.structure.filler import filled
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
 
-_ASCII = bytes(b if b in b"\t\n\r" or 32 <= b < 127 else 120 for b in range(256))
+_MASK_NON_ASCII = bytes(b if b in b"\t\n\r" or 32 <= b < 127 else 120 for b in range(256))
 _DECLARATIONS = {b"<!" + word: b">" for word in (b"ENTITY", b"ELEMENT", b"ATTLIST", b"NOTATION")}
 _FILLER = {b"<%": b"%>", b"<?": b"?>", **_DECLARATIONS}
 _TEMPLATES = {b"{{": b"}}"}
 _ATTRIBUTE = re.compile(rb"""([\w.:\-]+)\s*=\s*(["'])(.*?)\2""", re.DOTALL)
-_LARGEST = 5_000_000
-_DEEPEST = 100
+_MAX_SIZE = 5_000_000
+_MAX_DEPTH = 100
 
 
 def read_xml(data: bytes) -> Iterator[Structure]:
-    """Texts by their elements (each followed by its number among its siblings), `@name` for an
-    attribute. NotParsedError where expat refuses it."""
-    if len(data) > _LARGEST:
+    """Yield one document. Raises NotParsedError if it is not well-formed.
+
+    A path has each element's name and its index among its siblings. The last part of the path of an
+    attribute is `@name`.
+    """
+    if len(data) > _MAX_SIZE:
         raise NotParsedError("it is too large")
     masked = filled(filled(data, _TEMPLATES, b"x"), _FILLER, b" ")
-    reader = _Reader(data, masked.translate(_ASCII).replace(b"&", b"x"))
+    reader = _Reader(data, masked.translate(_MASK_NON_ASCII).replace(b"&", b"x"))
     try:
         reader.parser.Parse(reader.masked, 1)
     except expat.ExpatError:
         raise NotParsedError("it is not well-formed XML") from None
-    yield Structure(tuple(reader.leaves))
+    yield Structure(leaves=tuple(reader.leaves))
 
 
 class _Reader:
+    """Collects leaves from the events of expat. `masked` is the data with filler."""
+
     def __init__(self, data: bytes, masked: bytes) -> None:
         self.masked = masked
         self.leaves: list[Leaf] = []
@@ -48,16 +53,18 @@ class _Reader:
         self.parser.CharacterDataHandler = self._characters
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if len(self._path) > 2 * _DEEPEST:
+        if len(self._path) > 2 * _MAX_DEPTH:
             raise NotParsedError("it is nested too deeply")
         self._path = (*self._path, name, self._counts[-1])
         self._counts[-1] += 1
         self._counts.append(0)
         self._text = None
-        begun = self.parser.CurrentByteIndex + 1 + len(name)
-        for found in islice(_ATTRIBUTE.finditer(self.masked, begun), len(attributes)):
+        after_name = self.parser.CurrentByteIndex + 1 + len(name)
+        for found in islice(_ATTRIBUTE.finditer(self.masked, after_name), len(attributes)):
             key = "@" + found[1].decode("ascii")
-            self.leaves.append(Leaf((*self._path, key), *found.span(3), "quoted"))
+            start, end = found.span(3)
+            leaf = Leaf(path=(*self._path, key), start=start, end=end, style="quoted")
+            self.leaves.append(leaf)
 
     def _characters(self, text: str) -> None:
         start = self.parser.CurrentByteIndex
@@ -69,7 +76,9 @@ class _Reader:
             text = self._data[start:end]
             start += len(text) - len(text.lstrip())
             if text.strip():
-                self.leaves.append(Leaf(self._path, start, start + len(text.strip()), "plain"))
+                self.leaves.append(
+                    Leaf(path=self._path, start=start, end=start + len(text.strip()), style="plain")
+                )
         self._text = None
         self._path = self._path[:-2]
         self._counts.pop()

@@ -1,6 +1,6 @@
-"""Detect: YAML without the lines that do not matter, so that a large file costs no full parse.
+"""Detect: reduce a YAML file to the lines that some values need, since a full parse is slow.
 
-Indentation alone says which lines lead to one.
+Indentation shows which lines are the parents of a line.
 """
 
 from __future__ import annotations
@@ -12,37 +12,43 @@ from typing import NamedTuple
 
 from scanner.detect.structure.leaf import Leaf
 
+# Indentation, dashes of items, and the first character of the text: `  - name`.
 _LINE = re.compile(rb"(?P<indent>[ \t]*)(?P<item>(?:-[ \t]+)*-?)(?P<text>[^\r\n]?)")
-_BREAK = re.compile(rb"^---[^\n]*", re.MULTILINE)
-_MOST_AFTER = 100  # lines of one value
+_DOCUMENT_START = re.compile(rb"^---[^\n]*", re.MULTILINE)
+_MAX_LINES_AFTER = 100  # lines of one value
 
 
 class Excerpt(NamedTuple):
-    """Lines of a file. `starts`: where each stretch of them begins in `data`; `origins`: where in
-    the file."""
+    """Lines of a file.
+
+    starts: the offsets in `data` at which each run of adjacent lines begins.
+    origins: the offsets of the same runs in the file.
+    """
 
     data: bytes
     starts: Sequence[int]
     origins: Sequence[int]
 
     def in_file(self, leaf: Leaf) -> Leaf:
-        """A leaf of the excerpt, where it stands in the file."""
+        """Return a leaf of the excerpt with its offsets in the file."""
         return leaf._replace(start=self._origin(leaf.start), end=self._origin(leaf.end))
 
     def _origin(self, at: int) -> int:
-        stretch = bisect_right(self.starts, at) - 1
-        return self.origins[stretch] + at - self.starts[stretch]
+        run = bisect_right(self.starts, at) - 1
+        return self.origins[run] + at - self.starts[run]
 
 
-def excerpt(data: bytes, zones: Sequence[tuple[int, int]]) -> Excerpt:
-    """The file with only the zones (whole lines, in order), what belongs to them, and the lines
-    above that lead to each."""
-    kept = set(zones)
-    met: set[int] = set()
-    for start, end in zones:
-        kept.update(_above(data, start, met))
-        kept.update(_after(data, start, end))
-    kept.update(found.span() for found in _BREAK.finditer(data))
+def excerpt(data: bytes, ranges: Sequence[tuple[int, int]]) -> Excerpt:
+    """Return the lines of the ranges, their children, and their parents.
+
+    `ranges` are sorted ranges of whole lines.
+    """
+    kept = set(ranges)
+    visited: set[int] = set()
+    for start, end in ranges:
+        kept.update(_parents(data, start, visited))
+        kept.update(_children(data, start, end))
+    kept.update(found.span() for found in _DOCUMENT_START.finditer(data))
     parts: list[bytes] = []
     starts: list[int] = []
     origins: list[int] = []
@@ -56,11 +62,11 @@ def excerpt(data: bytes, zones: Sequence[tuple[int, int]]) -> Excerpt:
         parts.append(data[start:high] + b"\n")
         size += high - start + 1
         reached = high
-    return Excerpt(b"".join(parts), starts, origins)
+    return Excerpt(data=b"".join(parts), starts=starts, origins=origins)
 
 
 def _indent(data: bytes, at: int) -> tuple[int, bool, bool]:
-    """How far the line at `at` is indented, whether it begins an item, and whether it has text."""
+    """Return the indentation of a line, whether it begins an item, and whether it has text."""
     found = _LINE.match(data, at)
     assert found is not None  # noqa: S101 - every part of it may be empty
     text, end = found["text"], found.end("text")
@@ -69,38 +75,38 @@ def _indent(data: bytes, at: int) -> tuple[int, bool, bool]:
     return len(found["indent"]), bool(found["item"]), has_text
 
 
-def _above(data: bytes, start: int, met: set[int]) -> Iterator[tuple[int, int]]:
-    """The lines before one that it stands under, the nearest first.
+def _parents(data: bytes, start: int, visited: set[int]) -> Iterator[tuple[int, int]]:
+    """Yield the spans of the lines that are the parents of one, the nearest first.
 
-    `met`: where lines begin whose own were asked for before. What leads to one of these leads to
-    its neighbours too: a list of any length is gone through once.
+    `visited` holds the offsets of lines whose parents are known, and is updated. A line has the
+    same parents as its neighbours, so that a list of any length is read only once.
     """
     indent, is_item, _ = _indent(data, start)
-    met.add(start)
+    visited.add(start)
     end = start - 1
     while end > 0 and (indent or is_item):
         low = data.rfind(b"\n", 0, end) + 1
         if data.startswith(b"---", low):
             return
         own, own_item, has_text = _indent(data, low)
-        if low in met and (own, own_item) == (indent, is_item):
+        if low in visited and (own, own_item) == (indent, is_item):
             return
-        leads = own < indent or (own == indent and is_item and not own_item)
-        if has_text and leads:
+        is_parent = own < indent or (own == indent and is_item and not own_item)
+        if has_text and is_parent:
             yield low, end
-            if low in met:
+            if low in visited:
                 return
-            met.add(low)
+            visited.add(low)
             indent, is_item = own, own_item
         end = low - 1
 
 
-def _after(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The lines that follow and belong to the last one of a zone: deeper, or beside it."""
+def _children(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the spans of the lines after a range that belong to its last line or its mapping."""
     last = data.rfind(b"\n", start, end) + 1 or start
     indent, is_item, _ = _indent(data, last)
-    indent += is_item  # what follows an item's first line is deeper than its dash
-    for _ in range(_MOST_AFTER):
+    indent += is_item  # the other lines of an item are deeper than its dash
+    for _ in range(_MAX_LINES_AFTER):
         low = end + 1
         if low >= len(data):
             return

@@ -1,6 +1,6 @@
-"""Detect: is the value that a sensitive name is given a real secret?
+"""Detect: decide whether a value assigned to a sensitive name can be a secret.
 
-`assigned_value` judges one candidate of rules/secrets/generic.yaml: what stands right of
+`assigned_value` is the check of the rules in rules/secrets/generic.yaml. The right side of
 `password =` is more often a reference, a type, a label or a call than a password.
 """
 
@@ -12,21 +12,22 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from scanner.detect.prefilter.scopes import scope_of, suffix_of
 from scanner.detect.values.placeholders import is_placeholder
 from scanner.detect.values.templates import Verdict, judge
+from scanner.file_types import scope_of, suffix_of, suffixes
 from scanner.model import Confidence
 
 if TYPE_CHECKING:
     from scanner.detect.engine.candidate import Candidate
 
-# Beside code, files in which an unquoted right side is an expression or prose, not a literal.
-_LIKE_CODE = frozenset(
+# Suffixes of files that `scope_of` does not call code, but in which an unquoted right side is an
+# expression or prose.
+_BARE_WORD_IS_CODE = frozenset(
     "groovy kts el vim ps1 psm1 sql txt adoc ipynb jinja j2 tmpl erb"
     " tf tofu tfvars hcl nomad tpl gotmpl".split()
 )
-# Last words of a name that say it holds something about the secret, not the secret.
-_ABOUT = frozenset(
+# A name that ends with one of these words holds data about a secret: `password_url`, `token_ttl`.
+_METADATA_WORDS = frozenset(
     "url uri path file filename dir directory name names field fields label type kind length len"
     " size min max count regex pattern policy policies rule rules reset prompt placeholder message"
     " msg error errors title text help hint description desc env var variable ref reference arn"
@@ -40,31 +41,38 @@ _ABOUT = frozenset(
     " protocol hasher baseline algo hashing authority issuer parameter parameters param params"
     " scope scopes list used usage usages encryption security html htm get since".split()
 )
-# Words anywhere in a name that make it another thing: `hashed_secret`, `public_key_token`.
-_NO_SECRET = frozenset(
+# A name with one of these words anywhere holds no secret: `hashed_secret`, `public_key_token`.
+_NON_SECRET_WORDS = frozenset(
     "public hash hashed digest checksum fingerprint csrf xsrf next from existing".split()
 )
-# Tokens that say where in a list one is, or that a request comes a second time.
-_OF_A_REQUEST = re.compile(
+# Names of tokens that mark a page of a list or a repeated request: `nextPageToken`,
+# `idempotency_token`.
+_REQUEST_TOKEN = re.compile(
     r"(?i)(?:prev(?:ious)?|page|pagination|paging|continuation|cursor|input|output|sync|resume"
     r"|idempotency|client_?request|lifecycle_?action)[_-]?tokens?$"
 )
-_SENSITIVE = re.compile(
+# Matches inside a name: `db_password`, `apiKey`, `oauth-key`.
+_SENSITIVE_WORD = re.compile(
     r"passw(?:or)?d|pass(?:phrase|code)|secret|token|credential|auth|api[_-]?key"
     r"|(?:access|private|signing|encryption|master|account|consumer|cipher|session|shared|aes|jwt"
     r"|hmac|oauth|crypto|secret)[_-]?key",
     re.IGNORECASE,
 )
-# Under which key of a store the password is, as `existingSecretPasswordKey` of charts says it.
+# Names that hold the key of an entry in a Kubernetes Secret: `existingSecretPasswordKey`.
 _PASSWORD_KEY = re.compile(r"(?i)(?:passw(?:or)?d|pwd|pass)[_-]?key$")
-# Whole words only: `bypass` and `compass` are none.
-_SHORT = re.compile(
+# `pass` and `pwd` must be whole words, so that `bypass` and `compass` do not match.
+_SHORT_SENSITIVE_WORD = re.compile(
     r"(?:db|user|my|admin|root|sql|mysql|smtp|ftp|ldap|mail|http|auth|api)?(?:pass|pwd)",
     re.IGNORECASE,
 )
-_MOST_AFTER_SHORT = 3  # words: PASS_FOR_ADMIN, but not HEATING_PASS_APC_ZONE_CONTROL_ZONE
-_WORD_GOES_ON = re.compile(r"[a-z](?!s(?![a-z]))[a-z]|[A-Z](?!S(?![A-Z]))[A-Z]")
+_MAX_WORDS_AFTER_SHORT = 3  # words: PASS_FOR_ADMIN, but not HEATING_PASS_APC_ZONE_CONTROL_ZONE
+# Matches from the last letter of a sensitive word if the word goes on: the `n` of `token` in
+# `tokenizer`, but not in `tokens`.
+_WORD_CONTINUES = re.compile(r"[a-z](?!s(?![a-z]))[a-z]|[A-Z](?!S(?![A-Z]))[A-Z]")
+# The words and numbers of a name: `dbPass_V2` has `db`, `Pass`, `V`, `2`.
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+# References to a variable or a secret store. An example for each line: `${DB_PASS}`; `%DB_PASS%`;
+# `@param(`; `vault:secret/db`; `process.env.X`; `secrets.DB`; `%s:%s`; `var.db_password`.
 _REFERENCE = re.compile(
     r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_]|\$[A-Z_]{3}|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
     r"|^(?:%[A-Za-z_][\w.]*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
@@ -75,46 +83,56 @@ _REFERENCE = re.compile(
     r"|%[dsrxf](?![0-9A-Za-z]).*%[dsrxf](?![0-9A-Za-z])"
     r"|\bvar\.\w|secretKeyRef|valueFrom|resolve:|KeyVault\(|ENC\[|\$ANSIBLE_VAULT"
 )
-_CODE_SHAPE = re.compile(
+# Expressions of code, and rules for values. An example for each line: `get_secret(`; `self.token`;
+# `(?i)[a-z]+` and `required|min:8`.
+_CODE = re.compile(
     r"^[\w.$:]+\(|^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){2,}$|^!{1,2}[A-Za-z]{2,}(?:\s|$)"
     r"|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
     r"|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+|^[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,.]+)?)+$"
 )
-_PATHLIKE = re.compile(
+# Paths and file names: `/run/secrets/db`, `application/json`, `server.key`, `example.com/a/b`.
+_PATH = re.compile(
     r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$|(?:application|text|image)/)"
     r"|^[\w\-]+(?:\.[\w\-]+)*\.(?:pem|key|crt|cer|jks|p12|pfx|pub|json|ya?ml|toml|ini|txt|csv"
     r"|conf|env|enc"
     r"|py|js|ts|rb|php|erb|html?|md|properties|kdbx|gpg|asc)$|^[\w\-]+(?:\.[\w\-]+)+/[\w./\-]+$"
 )
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_RUN = re.compile(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]{0,4}|[0-9]{1,4}")
-_SPOKEN = re.compile(r"(?i)(?=.*[aeiouy])(?!.*[b-df-hj-np-tv-xz]{4})[a-z]{5,}")
-_LEAST_RUN, _LEAST_SPOKEN = 3.5, 0.4  # characters of a run on average, share of long words
-# Only machines make these, so a short word is something else, and so are words in camel case.
-_MACHINE_MADE = re.compile(r"(?i)(?:token|api[_.-]?key)(?!.*(?:secret|credential|key))")
-_SHORT_WORD = 12
+_WORD_OR_NUMBER = re.compile(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]{0,4}|[0-9]{1,4}")
+# A word of five or more letters that has a vowel and no four consonants in a row: `pressure`.
+_PRONOUNCEABLE = re.compile(r"(?i)(?=.*[aeiouy])(?!.*[b-df-hj-np-tv-xz]{4})[a-z]{5,}")
+_MIN_AVERAGE_LENGTH = 3.5  # characters of a word or number
+_MIN_PRONOUNCEABLE = 0.4  # share of the value's characters that are in pronounceable words
+# Values under these names are generated, so a short word or camel case is not one of them.
+_GENERATED_VALUE = re.compile(r"(?i)(?:token|api[_.-]?key)(?!.*(?:secret|credential|key))")
+_MIN_GENERATED_WORD = 12
+# `#a0b1c2`, `dark #a0b1c2ff blue`.
 _COLOUR = re.compile(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)*")
 _DECIMAL = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
-_LONGEST, _FEWEST_DISTINCT = 1024, 2
+_MAX_LENGTH = 1024
+_TOO_FEW_DISTINCT = 2  # characters: `xxxxxxxx` and `1010101010` are no secrets
 _DIGIT = re.compile(r"[0-9]")
 _ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}")
 _QUOTES = (b'"', b"'", b"`")
-_LONG_QUOTES = (b'"""', b"'''", b"`")
-_OPERATOR = rb"[ \t]*(?:\\?\r?\n[ \t]*)?[+.&](?:[ \t]*\r?\n)?[ \t]*"
-_NEXT = rb"""[rbu@]{0,2}(["'`])([^"'`\r\n\\]{1,200})(?=\2)"""
-_PIECE = re.compile(rb"""(["'`])""" + _OPERATOR + _NEXT)
-_PIECE_BESIDE = re.compile(
-    rb"""(["'`])(?:""" + _OPERATOR + rb"|[ \t]+|[ \t]*\\?\r?\n[ \t]+)" + _NEXT
+_RAW_QUOTES = (b'"""', b"'''", b"`")
+_JOIN_OPERATOR = rb"[ \t]*(?:\\?\r?\n[ \t]*)?[+.&](?:[ \t]*\r?\n)?[ \t]*"
+_NEXT_LITERAL = rb"""[rbu@]{0,2}(["'`])([^"'`\r\n\\]{1,200})(?=\2)"""
+# Matches from the closing quote of a literal on: `" + "next`.
+_JOINED_LITERAL = re.compile(rb"""(["'`])""" + _JOIN_OPERATOR + _NEXT_LITERAL)
+# The same in languages that join adjacent literals: `" "next`.
+_ADJACENT_LITERAL = re.compile(
+    rb"""(["'`])(?:""" + _JOIN_OPERATOR + rb"|[ \t]+|[ \t]*\\?\r?\n[ \t]+)" + _NEXT_LITERAL
 )
-_JOINED_BESIDE = frozenset("py pyi pyw rb c cc cpp cxx h hpp m mm".split())
+_JOINS_ADJACENT_LITERALS = frozenset(suffixes("python", "ruby", "c", "objective-c"))
 WRAP = b"\v"
-"""White space that stands for a line break between a name and its value."""
-MAY_GO_ON = frozenset(("assigned-value", "vague-key"))
-"""The checks whose values may be written as several literals."""
-_BARE_AFTER = (b"=", b":", b">")
-_LITERAL_IN_PART = frozenset((Verdict.MIXED, Verdict.LITERAL_DEFAULT))
+"""White space that replaces a line break between a name and its value."""
+JOINABLE_CHECKS = frozenset(("assigned-value", "vague-key"))
+"""The checks whose values may be written as several joined literals."""
+_BARE_VALUE_AFTER = (b"=", b":", b">")
+_PARTLY_LITERAL = frozenset((Verdict.MIXED, Verdict.LITERAL_DEFAULT))
 _PROMPT = re.compile(r"^[A-Za-z][A-Za-z ]*[:?]\s*$")
-_TRANSLATIONS = re.compile(
+# `locales/de.json`, `app/i18n/en.yml`, `de.po`, `res/strings.xml`.
+_TRANSLATION_FILE = re.compile(
     r"(?:^|/)(?:locales?|i18n|l10n|lang|languages?|translations?|messages)(?:/|[._-])"
     r"|\.(?:po|pot|xlf|xliff|resx|strings|arb)$|(?:^|/)strings\.(?:xml|json)$",
     re.IGNORECASE,
@@ -122,167 +140,191 @@ _TRANSLATIONS = re.compile(
 
 
 def shannon(value: bytes) -> float:
-    """Shannon entropy of the value's own characters, in bits per character."""
+    """Return the Shannon entropy of the value's characters, in bits per character."""
     total = len(value)
     return -sum(n / total * math.log2(n / total) for n in Counter(value).values()) if total else 0.0
 
 
 def assigned_value(candidate: Candidate) -> Confidence | None:
-    """Can the value given to a sensitive name be a secret? How likely that is, is weighed later.
+    """A check: the value assigned to a sensitive name can be a secret.
 
-    An unquoted value counts only where it is a literal: in configuration and shell, not in code.
+    The likelihood model decides later how likely it is. An unquoted value counts only in
+    configuration and shell files, since in code it is not a literal.
     """
-    return None if why_unassigned(candidate) else Confidence.MEDIUM
+    return None if why_ignored(candidate) else Confidence.MEDIUM
 
 
-def why_unassigned(candidate: Candidate) -> str:  # noqa: PLR0911 - a reason for each
-    """Why the value given to a name can be no secret; "" where it can."""
+def why_ignored(candidate: Candidate) -> str:  # noqa: PLR0911 - a reason for each
+    """Return why the value assigned to a name cannot be a secret; "" if it can be one."""
     value = candidate.value.decode("latin-1")
     name = candidate.name.decode("latin-1")
     if not is_literal(candidate):
-        return "it is no literal"
-    if len(value) > _LONGEST:
+        return "it is not a literal"
+    if len(value) > _MAX_LENGTH:
         return "it is too long"
-    if not holds_a_secret(name):
-        return "its name is no secret's"
+    if not names_a_secret(name):
+        return "its name does not say that it holds a secret"
     if _REFERENCE.search(value):
         return "it is a reference"
-    if _CODE_SHAPE.search(value):
+    if _CODE.search(value):
         return "it is code"
-    if _URL.match(value) or _PATHLIKE.search(value):
+    if _URL.match(value) or _PATH.search(value):
         return "it is an address or a path"
-    if is_measure(value):
+    if is_number_or_colour(value):
         return "it is a number or a colour"
-    if is_foreign_text(value) or _is_prose(value, candidate.path):
-        return "it is words for people"
-    if _names_something(name, value):
-        return "it is the name of something"
-    return "" if len(set(value)) > _FEWEST_DISTINCT else "its characters are too few"
+    if is_non_latin_text(value) or _is_prose(value, candidate.path):
+        return "it is a text for people"
+    if _is_identifier(name, value):
+        return "it is an identifier"
+    return "" if len(set(value)) > _TOO_FEW_DISTINCT else "it has too few different characters"
 
 
-def _names_something(name: str, value: str) -> bool:
-    """A secret, `NextToken` or `mypassword`, or anything else where only machines make values."""
-    if value.isalpha() and _SENSITIVE.search(value):
+def _is_identifier(name: str, value: str) -> bool:
+    """Is the value an identifier, such as `mypassword`?
+
+    Under a name whose values are generated, any identifier or short word counts.
+    """
+    if value.isalpha() and _SENSITIVE_WORD.search(value):
         return True
-    if not value.isalnum() or not _MACHINE_MADE.search(name):
+    if not value.isalnum() or not _GENERATED_VALUE.search(name):
         return False
-    return is_name(value) or (value.isalpha() and len(value) < _SHORT_WORD)
+    return reads_as_identifier(value) or (value.isalpha() and len(value) < _MIN_GENERATED_WORD)
 
 
 def url_password(candidate: Candidate) -> Confidence | None:
-    """The password part of a URL: anything that is not wholly a reference, and no placeholder."""
+    """A check: the password of a URL is at least partly literal and no placeholder."""
     value = candidate.value.decode("latin-1")
-    if is_placeholder(value) or len(set(value)) < 3 or _is_digest(candidate):
+    if is_placeholder(value) or len(set(value)) < 3 or _is_image_digest(candidate):
         return None
-    if _REFERENCE.search(value) and judge(value).verdict not in _LITERAL_IN_PART:
+    if _REFERENCE.search(value) and judge(value).verdict not in _PARTLY_LITERAL:
         return None
     return Confidence.MEDIUM if len(value) < 8 or value.isalpha() else Confidence.HIGH
 
 
-def is_foreign_text(value: str) -> bool:
-    """A text for people in an alphabet that no password field of a program asks for."""
+def is_non_latin_text(value: str) -> bool:
+    """Is it a text without any ASCII letter or digit, such as a label in Chinese?"""
     text = value.encode("latin-1", "replace").decode(errors="replace")
     return not text.isascii() and not any(char.isascii() and char.isalnum() for char in text)
 
 
-def is_measure(value: str) -> bool:
-    """A number with a point, a colour: no secret, even under the name of one."""
+def is_number_or_colour(value: str) -> bool:
+    """Is it a decimal number or a colour? Neither is a secret, even under a sensitive name."""
     return bool(_DECIMAL.fullmatch(value) or _COLOUR.fullmatch(value))
 
 
-def is_name(value: str) -> bool:
-    """Numbered words, joined or in camel case: `Sensor4/airPressure`. Chance changes more often
-    between small letters, capitals and digits, and what it makes cannot be spoken."""
+def reads_as_identifier(value: str) -> bool:
+    """Does it consist of words and numbers, joined or in camel case: `Sensor4/airPressure`?
+
+    A random value changes more often between small letters, capitals and digits, and cannot be
+    pronounced.
+    """
     if value.endswith("=") or (value.isalnum() and (value.islower() or value.isupper())):
         return False
-    runs = _RUN.findall(value)
-    spoken = sum(len(word[0]) for word in map(_SPOKEN.match, runs) if word)
-    return len(value) >= _LEAST_RUN * len(runs) and spoken >= _LEAST_SPOKEN * len(value)
+    parts = _WORD_OR_NUMBER.findall(value)
+    pronounceable = sum(len(word[0]) for word in map(_PRONOUNCEABLE.match, parts) if word)
+    is_long = len(value) >= _MIN_AVERAGE_LENGTH * len(parts)
+    return is_long and pronounceable >= _MIN_PRONOUNCEABLE * len(value)
 
 
-def says_about(name: str) -> bool:
-    """Does its last word make it something about a secret, not the secret: `key_id`?"""
-    return bool(_ABOUT.intersection(word.lower() for word in words_of(name)[-1:]))
+def names_metadata(name: str) -> bool:
+    """Does the name's last word say that it holds data about a secret: `key_id`?"""
+    return bool(_METADATA_WORDS.intersection(word.lower() for word in split_name(name)[-1:]))
 
 
-def words_of(name: str) -> list[str]:
-    """The words and numbers of a name, joined or in camel case."""
+def split_name(name: str) -> list[str]:
+    """Return the words and numbers of a name, which may be joined or in camel case."""
     return _WORDS.findall(name)
 
 
-@lru_cache(maxsize=1024)  # the same names come again and again
-def holds_a_secret(name: str) -> bool:
-    """False for `password_reset_url`, `tokenizer`, `passing`: the sensitive word must stand as a
-    word, and no word after the last one may say that the value is only about it."""
+@lru_cache(maxsize=1024)  # files repeat their names
+def names_a_secret(name: str) -> bool:
+    """Does the name say that its value is a secret?
+
+    It must have a sensitive word as a whole word, which `tokenizer` and `passing` have not. No word
+    after it may say that the value is data about a secret, as in `password_reset_url`.
+    """
     words = [word.lower() for word in _WORDS.findall(name)]
-    places = sorted(
-        [m.end() for m in _SENSITIVE.finditer(name) if not _WORD_GOES_ON.match(name, m.end() - 1)]
+    word_ends = sorted(
+        [
+            m.end()
+            for m in _SENSITIVE_WORD.finditer(name)
+            if not _WORD_CONTINUES.match(name, m.end() - 1)
+        ]
         + [
             m.end()
             for m in _WORDS.finditer(name)
-            if _SHORT.fullmatch(m[0]) and len(_WORDS.findall(name, m.end())) <= _MOST_AFTER_SHORT
+            if _SHORT_SENSITIVE_WORD.fullmatch(m[0])
+            and len(_WORDS.findall(name, m.end())) <= _MAX_WORDS_AFTER_SHORT
         ]
     )
-    after = [word.lower() for word in _WORDS.findall(name[places[-1] :])] if places else words
-    if not places or _ABOUT.intersection(after or words[-1:]):
+    if not word_ends:
+        return False
+    after = [word.lower() for word in _WORDS.findall(name[word_ends[-1] :])]
+    if _METADATA_WORDS.intersection(after or words[-1:]):
         return False
     if after == ["key"] and _PASSWORD_KEY.search(name):
         return False
-    return not (_NO_SECRET.intersection(words) or _OF_A_REQUEST.search(name))
+    return not (_NON_SECRET_WORDS.intersection(words) or _REQUEST_TOKEN.search(name))
 
 
 def is_literal(candidate: Candidate) -> bool:
-    """Quoted; or bare after `=`, `:` or a tag in a language whose bare words are values."""
+    """Is the value a literal: quoted, or a bare word in a language that has bare values?"""
     before = candidate.line[: candidate.at]
-    if is_no_string(candidate):
+    if is_not_a_string(candidate):
         return False
-    if before.rstrip().endswith(_LONG_QUOTES):
+    if before.rstrip().endswith(_RAW_QUOTES):
         return True
     if before[-1:] in _QUOTES:
         is_item = before[:-1].rstrip(b"\\ \t").endswith(b",")
-        return not is_item or _is_pair(candidate, before)
+        return not is_item or _is_only_pair(candidate, before)
     last = before.rstrip()[-1:]
     if WRAP in before or (last == b">" and b"</" not in candidate.line[len(before) :]):
         return False
-    if scope_of(candidate.path) == "code" or suffix_of(candidate.path) in _LIKE_CODE:
+    if scope_of(candidate.path) == "code" or suffix_of(candidate.path) in _BARE_WORD_IS_CODE:
         return False
-    return last in _BARE_AFTER
+    return last in _BARE_VALUE_AFTER
 
 
-def continued(path: str, data: bytes, end: int) -> tuple[bytes, int]:
-    """What the literals hold that are joined to the one that ends at `end`, and where the last of
-    them ends, 0 where there is none: `"…" + "…"`, or in some languages one beside the other."""
+def joined_literals(path: str, data: bytes, end: int) -> tuple[bytes, int]:
+    """Return the text of the literals joined to the one that ends at `end`, and their end.
+
+    They are joined by an operator, or in some languages stand side by side. (b"", 0) if there is
+    none.
+    """
     if scope_of(path) != "code":
         return b"", 0
-    piece = _PIECE_BESIDE if suffix_of(path) in _JOINED_BESIDE else _PIECE
+    joins_adjacent = suffix_of(path) in _JOINS_ADJACENT_LITERALS
+    pattern = _ADJACENT_LITERAL if joins_adjacent else _JOINED_LITERAL
     text = b""
-    while len(text) < _LONGEST and (m := piece.match(data, end)):
+    while len(text) < _MAX_LENGTH and (m := pattern.match(data, end)):
         text, end = text + m[3], m.end(3)
     return text, end if text else 0
 
 
-def is_no_string(candidate: Candidate) -> bool:
-    """For Python no backquote begins a string: a comment has it. After an arrow stands a type."""
+def is_not_a_string(candidate: Candidate) -> bool:
+    """Is it Python text after a backquote, which only comments have, or a type after `->`?"""
     before = candidate.line[: candidate.at]
-    other = before.endswith(b"`") or before[:-1].rstrip().endswith(b"->")
-    return other and suffix_of(candidate.path) in {"py", "pyi"}
+    is_other = before.endswith(b"`") or before[:-1].rstrip().endswith(b"->")
+    return is_other and suffix_of(candidate.path) in {"py", "pyi"}
 
 
-def _is_pair(candidate: Candidate, before: bytes) -> bool:
-    """Name and value are all the arguments of a call: `header("X-Token", "…")`. In a longer list,
-    and after a plural, the value is just the next item."""
+def _is_only_pair(candidate: Candidate, before: bytes) -> bool:
+    """Are name and value the only arguments of a call: `header("X-Token", "…")`?
+
+    In a longer list, and after a plural, the value is just the next item.
+    """
     if candidate.name.endswith(b"s"):
         return False
     start = before[: before.rfind(candidate.name)]
     if candidate.name.islower() and not start.endswith(_QUOTES):
-        return False  # `check(secret, "…")`: a variable beside it
+        return False  # `check(secret, "…")`: the name is a variable
     start = start.rstrip(b"\"'` \t\\")
     after = candidate.line[len(before) + len(candidate.value) :].lstrip(b"\"'` \t\\")
     return start.endswith(b"(") and after.startswith(b")")
 
 
 def _is_prose(value: str, path: str) -> bool:
-    """Words for people: a sentence, or any word without a digit in a file of translations."""
+    """Is it a prompt, a sentence, or any text without digits in a file of translations?"""
     if _PROMPT.match(value):
         return True
     digits = _DIGIT.search(value)
@@ -291,18 +333,21 @@ def _is_prose(value: str, path: str) -> bool:
     )
 
 
-def _is_digest(candidate: Candidate) -> bool:
-    """`docker://image:tag@sha256:…` holds a tag, not a password."""
+def _is_image_digest(candidate: Candidate) -> bool:
+    """Is it the tag of an image: `docker://image:tag@sha256:…`?"""
     return candidate.line.startswith(b"@sha", candidate.at + len(candidate.value))
 
 
 def reads_as_words(value: str) -> bool:
-    """May it be a text for people, in a file of such texts? Each character is a byte of it."""
+    """Can a value in a file of translations be a text for people?
+
+    Each character of `value` is one byte of the file.
+    """
     plain = _ESCAPE.sub("\xe9", value)
     return not _DIGIT.search(plain) or " " in plain.strip() or not plain.isascii()
 
 
 @lru_cache(maxsize=64)  # a file has many values
 def is_translation(path: str) -> bool:
-    """Does the file hold texts for people, by their keys?"""
-    return bool(_TRANSLATIONS.search(path))
+    """Does the path say that the file holds translations?"""
+    return bool(_TRANSLATION_FILE.search(path))

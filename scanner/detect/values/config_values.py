@@ -1,7 +1,7 @@
-"""Detect: what a sensitive name of a configuration file holds, judged by name and value.
+"""Detect: judge settings of configuration files by their name and value.
 
-In code, what stands right of `password =` must look like a secret. In configuration the place says
-so: any literal is one, unless its shape says that it is something else (a name, a path, a number).
+In code, the value of `password` must look like a secret. In configuration, any literal is one
+unless its shape shows that it is something else, such as a name, a path or a number.
 """
 
 from __future__ import annotations
@@ -12,101 +12,124 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.values.assignments import (
-    holds_a_secret,
-    is_foreign_text,
     is_literal,
-    is_measure,
-    is_name,
-    says_about,
+    is_non_latin_text,
+    is_number_or_colour,
+    names_a_secret,
+    names_metadata,
+    reads_as_identifier,
     shannon,
-    words_of,
+    split_name,
 )
 from scanner.detect.values.placeholders import is_dummy, is_placeholder
-from scanner.detect.values.templates import Judged, Verdict, judge, may_refer
+from scanner.detect.values.templates import Judgement, Verdict, judge, may_refer
 from scanner.model import Confidence, Severity
 
 if TYPE_CHECKING:
     from scanner.detect.engine.candidate import Candidate
 
-# Names that only configuration uses, beside those that mean a secret everywhere.
-_MORE = re.compile(
+# Names of secrets that only configuration files use: `requirepass`, `db_pw`, `jwt_key`.
+_CONFIG_SECRET_NAME = re.compile(
     r"(?i)(?:^|[_\-.:/@])(?:requirepass|masterauth|(?:bind|root|user|admin|db)?pw|psk|_?auth|pat|passwort"
     r"|sas|sasl|hmac|secret_?key_?base|(?:session|shared|pre_?shared|hmac|license|service|storage|auth"
     r"|ssh|client|cookie|deploy|crypt|cipher|aes|jwt|fernet|webhook|app|consumer|identity|signature"
     r"|subscription|host|primary|secondary)_?key(?:_?data)?|contrase[nñ]a)$"
 )
-# First words of names that say whether, or where, there is a secret.
-_WHETHER = re.compile(
+# Names that begin with one of these words hold a switch or a reference: `usePassword`,
+# `existingSecret`. `proxy_pass` is an address.
+_SWITCH_PREFIX = re.compile(
     r"^(?i:(?:proxy|fastcgi|uwsgi|scgi|grpc)_pass$|existing|use|enable|enabled|has|is|no|allow|require|required|show|hide|with|disable|skip"
     r"|update|change|reset|confirm|forgot|load|generate|create|auto|randomize|min|max|validate|num"
     r"|total|mount|expose|automount|forbid|default"
     r"|rotate|refresh)(?:[_\-.]|$|(?=[A-Z][a-z]))"
 )
-_KEY_OF = re.compile(
+# Names that hold the key of an entry in a store: `passwordKey`, `secret-Key`.
+_NAMES_STORE_KEY = re.compile(
     r"(?:[Pp]assword|[Ss]ecret|[Tt]oken|[Uu]ser(?:[Nn]ame)?|[Cc]redentials?)[-_]?Key$"
 )
-_IS_PASSWORD = re.compile(
+# `db_password`, `MYSQL_PWD`, `psk`, `bindpw`, `secret_key_base`.
+_PASSWORD_NAME = re.compile(
     r"(?i)pass|pwd|(?:^|[_\-.])p(?:w|sk)$|[a-z]pw$|requirepass|masterauth|secret_?key_?base"
 )
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
-_NO_VALUE = re.compile(
+# Switches, sources of nsswitch.conf, encodings: `true`, `required`, `ldap`, `utf-8`.
+_SWITCH_VALUE = re.compile(
     r"(?i)^(?:true|false|yes|no|on|off|null|none|enabled?|disabled?|required|optional|always|never|auto|on_create"
     r"|absent|present|omit|ldap|files|sss|compat|systemd|winbind|nis"
     r"|utf-?(?:8|16|32)(?:-?[bl]e)?|us-ascii|ascii|latin-?1|iso-8859-\d{1,2})$"
 )
+# A number, maybe with a unit: `30s`, `512Mi`, `1_000`.
 _NUMBER = re.compile(r"^[+-]?\d[\d_.,:]*\s?(?:[smhdw]|ms|min|[KMG]i?B?|%)?$")
-_ELSEWHERE = re.compile(
+# `/etc/key`, `C:\keys`, `rule:admin`, `-p secret`, `a/b/c text`, `org/image@1`, `.foo.bar`; or a
+# value with the suffix of a file.
+_PATH_OR_FLAG = re.compile(
     r"^(?:~?/|\.{1,2}/|[A-Za-z]:\\|[\w.-]+:/|(?:rule|role):|--?\w+ "
     r"|[\w.-]+(?:/[\w.-]+){2,}\s|[\w.-]+/[\w.-]+@\d|\.[\w-]+\.[\w.-]+$)"
     r"|\.(?:pem|key|crt|cert|json|ya?ml|txt|conf|jks|p12|pfx|pub"
     r"|sh|env|gpg|asc|html?|js|py|log|pl|rb|php|so|exe|jar|xml|ini|cfg|properties|db|sock|service)$"
 )
-_RELATIVE = re.compile(r"^[\w.-]+/[\w./-]+$")
+_RELATIVE_PATH = re.compile(r"^[\w.-]+/[\w./-]+$")
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]*:(?://|$)")
 _UUID = re.compile(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
 _WORDS = re.compile(r"^[A-Za-z]+(?:[-_.:, ](?:[A-Za-z]+|v?\d{1,9}))*$")
-_TOKEN = re.compile(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
-_TYPES = re.compile(
+_TOKEN_CHARACTERS = re.compile(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
+# Types, algorithms and methods of authentication: `string`, `kubernetes.io/tls`, `sha256`, `oidc`.
+_TYPE_NAME = re.compile(
     r"(?i)^(?:string|str|number|bool|boolean|int|integer|object|map|list|any|bytes|char|text|varchar.*|secret|bearer"
     r"|basic|digest|opaque|kubernetes\.io/[\w.-]+|(?:rs|hs|es|ps)\d{3}|aes\S*|rsa\S*|ed25519|sha\d+|md5|scram-\S*"
     r"|plain|oauth2?|jwt|token|api[_-]?key|header|cookie|query|ldap|saml|oidc|approle|kubernetes|userpass|cert"
     r"|iam|gcp|aws|azure|github|native|htpasswd|trust|peer|ident)$"
 )
-_PUBLIC = re.compile(
+# `ssh-rsa AAAA…`, `-----BEGIN CERTIFICATE`, `age1…`, `pk_live_…`.
+_PUBLIC_KEY = re.compile(
     r"^(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S+|-----BEGIN (?:PUBLIC KEY|CERTIFICATE)|age1|pk_)"
 )
-_HALF = re.compile(rb"\$\w+\}")
+_UNOPENED_REFERENCE = re.compile(rb"\$\w+\}")
 _COMMENT = re.compile(rb"(?<![ \t])[ \t]+(?:#|//|;)[^\n]*$")
-_PASSING = {Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT, Verdict.PLACEHOLDER}
-_CLOSING = {quote: re.compile(rb"(?<!\\)" + quote) for quote in (b'"', b"'", b"`")}
-_EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}|<%[^<\n]*?%>")
-# Names that hold a secret where their value is a random one.
-_VAGUE = re.compile(
+_ALLOWED_VERDICTS = {Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT, Verdict.PLACEHOLDER}
+_CLOSING_QUOTE = {quote: re.compile(rb"(?<!\\)" + quote) for quote in (b'"', b"'", b"`")}
+_TEMPLATE_EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}|<%[^<\n]*?%>")
+# Names that may hold a secret. They do if the value is random.
+_VAGUE_NAME = re.compile(
     r"(?i)[a-z0-9_\-.]key$|^(?:login|sonar\.login|seed|salt|pin|pepper|key\d?|auth|pass|result)$"
 )
-_NO_KEY = re.compile(
+# Keys that are not secret: `public_key`, `cacheKey`, `primary_key`, `i18n.key`.
+_NON_SECRET_KEY = re.compile(
     r"(?i)public|pub_?key|apt|gpg|pgp|keyring|repo|cache|hash|partition|sort|primary|foreign|index|group|routing|object|s3|idempot|lookup"
     r"|translation|i18n|feature|config|registry|unique|dedup|image|fingerprint|finger|gpg_?key|site"
     r"|topology|label|annotation|search|item|row|map|json|data|event|message|sitekey|publishable|client"
     r"|websocket"
 )
-_BEFORE_KEY = re.compile(r"(?i)^.*(?=key|signature|verifier|salt|seed|nonce)")
-_OF_KEY = re.compile(r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|hmac|sso|saml")
-_BESIDE_IT = frozenset(
+# The text before the last `key`, `salt` or a similar word.
+_UP_TO_KEY = re.compile(r"(?i)^.*(?=key|signature|verifier|salt|seed|nonce)")
+# Parents under which `key` may be secret: `jwt`, `encryption`, `session`.
+_SECRET_KEY_PARENT = re.compile(
+    r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|hmac|sso|saml"
+)
+_DESCRIPTIVE_NAMES = frozenset(
     ("name", "namespace", "id", "type", "kind", "path", "version", "description")
 )
-_PATTERN = re.compile(r"\(\?[=!:<]|^\^.*\$$")
+_REGULAR_EXPRESSION = re.compile(r"\(\?[=!:<]|^\^.*\$$")
 _LONG_HEX = re.compile(r"(?:[0-9a-f]{2}){16,}|(?:[0-9A-F]{2}){16,}")
-_LONGEST_KEY = 256
+_MAX_KEY_LENGTH = 256
 _QUOTES = (b'"', b"'", b"`")
-_MIXED = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?!.*(?:[a-z]{6}|[A-Z]{6})).{20}")
-_HOLDER = re.compile(
+# 20 characters with small letters, capitals and digits, and no word of six letters.
+_MIXED_CASE_AND_DIGITS = re.compile(
+    r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?!.*(?:[a-z]{6}|[A-Z]{6})).{20}"
+)
+# Parents of secrets: `api_keys`, `tokens`, `db-credentials`.
+_SECRETS_PARENT = re.compile(
     r"(?i)(?:^|[_\-a-z])(?:api_?keys?|tokens|secrets|passwords|credentials|oauth)$"
 )
 
 
 class Flaw(NamedTuple):
-    """What is wrong with a value: where in it, how sure, and less severe than its rule says?"""
+    """What is wrong with a setting's value.
+
+    start, end: the span of the wrong text in the value.
+    confidence: how sure it is that the text is a secret.
+    severity: replaces the severity of the rule.
+    """
 
     verdict: Verdict
     start: int
@@ -115,43 +138,43 @@ class Flaw(NamedTuple):
     severity: Severity | None = None
 
 
-@lru_cache(maxsize=1024)  # a repository has few names for its settings, and many settings
+@lru_cache(maxsize=1024)  # many settings of a repository have the same few names
 def is_sensitive(name: str) -> bool:
     """Does a setting of this name hold a secret?"""
     last = re.split(r"[/:]", name)[-1] if "/" in name else name
-    if _WHETHER.match(last) or name.startswith("checksum/"):
+    if _SWITCH_PREFIX.match(last) or name.startswith("checksum/"):
         return False
-    return holds_a_secret(last) or bool(_MORE.search(last))
+    return names_a_secret(last) or bool(_CONFIG_SECRET_NAME.search(last))
 
 
 def is_vague(name: str, keys: Sequence[str]) -> bool:
-    """May a setting hold a secret, by its own name or by a key above it?"""
-    if _VAGUE.search(name) and not _NO_KEY.search(name):
+    """May a setting hold a secret, by its own name or by one of the keys above it?"""
+    if _VAGUE_NAME.search(name) and not _NON_SECRET_KEY.search(name):
         return True
     if name.lower() == "key":
-        return any(_OF_KEY.search(key) for key in keys[:-1])
-    return name not in _BESIDE_IT and any(_HOLDER.search(key) for key in keys[:-1])
+        return any(_SECRET_KEY_PARENT.search(key) for key in keys[:-1])
+    return name not in _DESCRIPTIVE_NAMES and any(_SECRETS_PARENT.search(key) for key in keys[:-1])
 
 
 def vague_key(candidate: Candidate) -> Confidence | None:
     """A check: a random value under a name that may mean a secret."""
     name, value = candidate.name.decode("latin-1"), candidate.value.decode("latin-1")
-    from_key_on = words_of(_BEFORE_KEY.sub("", name, count=1))
-    if not name or _NO_KEY.search(name) or any(map(says_about, from_key_on)):
+    from_key_on = split_name(_UP_TO_KEY.sub("", name, count=1))
+    if not name or _NON_SECRET_KEY.search(name) or any(map(names_metadata, from_key_on)):
         return None
     if not is_literal(candidate) or not _is_quoted(candidate):
-        return None  # the next item of a list, an expression
-    made = is_random(value) or _LONG_HEX.fullmatch(value) or _MIXED.match(value)
-    return Confidence.MEDIUM if made and not is_name(value) else None
+        return None  # it is the next item of a list, or an expression
+    random = is_random(value) or _LONG_HEX.fullmatch(value) or _MIXED_CASE_AND_DIGITS.match(value)
+    return Confidence.MEDIUM if random and not reads_as_identifier(value) else None
 
 
 def _is_quoted(candidate: Candidate) -> bool:
     after = candidate.at + len(candidate.value)
-    return len(candidate.value) <= _LONGEST_KEY and candidate.line[after : after + 1] in _QUOTES
+    return len(candidate.value) <= _MAX_KEY_LENGTH and candidate.line[after : after + 1] in _QUOTES
 
 
 def configured(candidate: Candidate) -> Confidence | None:
-    """A check: may this line of a configuration file hold a value that is not templated?"""
+    """A check: the value of this line in a configuration file is not a proper reference."""
     name = candidate.name.decode("latin-1")
     value = trimmed(candidate.value, candidate.line[: candidate.at]).decode("latin-1")
     return _confidence(name, value)
@@ -161,50 +184,59 @@ def configured(candidate: Candidate) -> Confidence | None:
 def _confidence(name: str, value: str) -> Confidence | None:
     sensitive = is_sensitive(name)
     vague = not sensitive and is_vague(name, ())
-    found = flaw(name, value, sensitive=sensitive, vague=vague)
+    found = find_flaw(name, value, sensitive=sensitive, vague=vague)
     return found.confidence if found else None
 
 
 def trimmed(value: bytes, before: bytes) -> bytes:
-    """The value at the end of a line, without closing quote, comment, comma or bracket."""
-    closing = _CLOSING.get(before[-1:])
+    """Return a value without what follows it: closing quote, comment, comma or bracket.
+
+    `value` reaches to the end of the line. `before` is the text before it in the line.
+    """
+    closing = _CLOSING_QUOTE.get(before[-1:])
     if closing:
-        inner = _EXPRESSION.sub(lambda m: b"x" * len(m[0]), value)
+        inner = _TEMPLATE_EXPRESSION.sub(lambda m: b"x" * len(m[0]), value)
         end = closing.search(inner)
         return value[: end.start()] if end else value
     value = _COMMENT.sub(b"", value).rstrip(b" \t\r,;")
-    if _HALF.fullmatch(value) and b"{" not in before:
+    if _UNOPENED_REFERENCE.fullmatch(value) and b"{" not in before:
         return value  # `$VAR}`
     return value if b"{" in value else value.rstrip(b"]})")
 
 
-def flaw(
+def find_flaw(
     name: str, value: str, *, sensitive: bool, vague: bool = False, example: bool = False
 ) -> Flaw | None:
-    """What keeps the value of a setting from being properly templated; None for nothing.
+    """Return what is wrong with the value of a setting; None if it is a proper reference.
 
-    `sensitive`: the name holds a secret. `vague`: it may, then a random literal counts. For another
-    name only the defaults of variables that do count. `example`: the file shows what to fill in,
-    so a placeholder is what belongs there.
+    sensitive: the name means a secret. Any literal counts.
+    vague: the name may mean a secret. A random literal counts.
+    example: the file is an example, so a placeholder is correct.
+
+    Under any other name, only the default of a variable with a sensitive name counts.
     """
     if not (sensitive or vague or may_refer(value)):
-        return None  # so say most settings, and at once
+        return None  # this holds for most settings and avoids `judge`
     judged = judge(value, broken=sensitive)
     verdict, text = judged.verdict, value[judged.start : judged.end]
     if verdict is Verdict.LITERAL_DEFAULT:
         holder = judged.variable if is_sensitive(judged.variable) else name
         if not sensitive and holder == name:
             return None
-        return _of_text(judged, holder, text, example=example)
+        return _literal_flaw(judged, holder, text, example=example)
     if vague and not sensitive and verdict is Verdict.LITERAL and is_random(text):
-        return Flaw(verdict, judged.start, judged.end, Confidence.MEDIUM)
-    if not sensitive or verdict in _PASSING:
+        return Flaw(
+            verdict=verdict, start=judged.start, end=judged.end, confidence=Confidence.MEDIUM
+        )
+    if not sensitive or verdict in _ALLOWED_VERDICTS:
         return None
-    whole = Flaw(verdict, judged.start, judged.end, Confidence.MEDIUM)
-    return _of_text(judged, name, text, example=example) if verdict is Verdict.LITERAL else whole
+    whole = Flaw(verdict=verdict, start=judged.start, end=judged.end, confidence=Confidence.MEDIUM)
+    return (
+        _literal_flaw(judged, name, text, example=example) if verdict is Verdict.LITERAL else whole
+    )
 
 
-def _of_text(judged: Judged, name: str, text: str, *, example: bool) -> Flaw | None:
+def _literal_flaw(judged: Judgement, name: str, text: str, *, example: bool) -> Flaw | None:
     confidence = strength(name, text)
     if confidence is None:
         return None
@@ -212,62 +244,62 @@ def _of_text(judged: Judged, name: str, text: str, *, example: bool) -> Flaw | N
     if low and example:
         return None
     return Flaw(
-        judged.verdict,
-        judged.start,
-        judged.end,
-        Confidence.LOW if low and judged.verdict is Verdict.LITERAL else confidence,
-        Severity.LOW if low else None,
+        verdict=judged.verdict,
+        start=judged.start,
+        end=judged.end,
+        confidence=Confidence.LOW if low and judged.verdict is Verdict.LITERAL else confidence,
+        severity=Severity.LOW if low else None,
     )
 
 
 def strength(name: str, value: str) -> Confidence | None:
-    """Can the literal of a sensitive setting be its secret, and how surely? None for no."""
+    """Return the confidence that the literal of a sensitive setting is a secret; None if not."""
     value = value.strip()
-    password = bool(_IS_PASSWORD.search(name))
-    if _is_no_secret(value) or (not password and (_is_no_token(value) or len(value) < 6)):
+    password = bool(_PASSWORD_NAME.search(name))
+    if _is_not_a_secret(value) or (not password and (_is_number_or_type(value) or len(value) < 6)):
         return None
     if _VARIABLE.fullmatch(value) and not _VARIABLE.fullmatch(name):
-        return None  # the name of a variable
+        return None  # it is the name of a variable
     in_words = _WORDS.match(value) is not None
-    if in_words and _is_name_of_one(name, value, password=password):
+    if in_words and _is_name_in_store(name, value, password=password):
         return None
-    long = len(value) > 15 and not in_words
-    sure = long and shannon(value.encode("latin-1", "replace")) > 3.5
-    return Confidence.HIGH if sure else Confidence.MEDIUM
+    is_long = len(value) > 15 and not in_words
+    is_sure = is_long and shannon(value.encode("latin-1", "replace")) > 3.5
+    return Confidence.HIGH if is_sure else Confidence.MEDIUM
 
 
-def _is_name_of_one(name: str, value: str, *, password: bool) -> bool:
-    """Words that say where in a store the secret is, as `existingSecret` of charts has them."""
+def _is_name_in_store(name: str, value: str, *, password: bool) -> bool:
+    """Are these words the name of a secret in a store, such as the value of `existingSecret`?"""
     joined = not value.isalnum()
-    if _KEY_OF.search(name):
+    if _NAMES_STORE_KEY.search(name):
         return joined or len(value) < 20
     return joined and not password and not is_placeholder(value)
 
 
-def is_words(value: str) -> bool:
-    """Words with nothing else, joined or not, of any alphabet."""
+def reads_as_words_only(value: str) -> bool:
+    """Does the value consist of words, joined or not, or hold non-ASCII characters?"""
     return _WORDS.match(value) is not None or not value.isascii()
 
 
-def _is_no_secret(value: str) -> bool:
-    """A switch, a place, an address, a public key, words for people."""
-    if len(value) < 3 or (value.isdigit() and len(value) < 4) or _PUBLIC.match(value):
+def _is_not_a_secret(value: str) -> bool:
+    """Is it a switch, a path, an address, a public key or a text for people?"""
+    if len(value) < 3 or (value.isdigit() and len(value) < 4) or _PUBLIC_KEY.match(value):
         return True
-    if is_measure(value) or is_foreign_text(value) or _PATTERN.search(value):
+    if is_number_or_colour(value) or is_non_latin_text(value) or _REGULAR_EXPRESSION.search(value):
         return True
-    is_switch = _NO_VALUE.match(value) is not None
-    return is_switch or _is_place(value) or _is_prose(value) or _is_address(value)
+    is_switch = _SWITCH_VALUE.match(value) is not None
+    return is_switch or _is_path_or_flag(value) or _is_prose(value) or _is_address(value)
 
 
-def _is_place(value: str) -> bool:
-    """A path, as base64 with a slash in it is none."""
-    relative = _RELATIVE.match(value) and not is_random(value)
-    return bool(relative or _ELSEWHERE.search(value))
+def _is_path_or_flag(value: str) -> bool:
+    """Is it a path or a flag? Base64 with a slash in it is not a relative path."""
+    relative = _RELATIVE_PATH.match(value) and not is_random(value)
+    return bool(relative or _PATH_OR_FLAG.search(value))
 
 
 def is_random(value: str) -> bool:
-    """Could only a machine have made it? Then a vague name is enough for a secret."""
-    if len(value) < 16 or not _TOKEN.match(value) or _UUID.match(value):
+    """Is the value random? Then a vague name is enough to call it a secret."""
+    if len(value) < 16 or not _TOKEN_CHARACTERS.match(value) or _UUID.match(value):
         return False
     if not re.search(r"[A-Za-z]", value):
         return False
@@ -278,12 +310,12 @@ def _is_address(value: str) -> bool:
     return bool(_URL.match(value)) and "@" not in value
 
 
-def _is_no_token(value: str) -> bool:
-    """A number, a type: what only a password may be."""
-    return bool(_NUMBER.match(value) or _UUID.match(value) or _TYPES.match(value))
+def _is_number_or_type(value: str) -> bool:
+    """Is it a number, a UUID or a type? A password may be one; a token may not."""
+    return bool(_NUMBER.match(value) or _UUID.match(value) or _TYPE_NAME.match(value))
 
 
 def _is_prose(value: str) -> bool:
-    """Words for people."""
+    """Does it have four or more words, most of them of letters only?"""
     words = value.split()
     return len(words) > 3 and sum(word.isalpha() for word in words) * 2 > len(words)

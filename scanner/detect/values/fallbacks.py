@@ -1,8 +1,7 @@
-"""Detect: is what code uses in place of a secret that is not set a literal of its own?
+"""Detect: judge literals of code that are a secret by their position.
 
-`fallback` judges a literal beside the name that is read (`getenv("DB_PASSWORD", "…")`),
-`positional` one in a place that only a password can have (`login(user, "…")`), `placed` one in a
-file of a format that says so.
+`fallback` judges the default of a variable (`getenv("DB_PASSWORD", "…")`), `positional` an argument
+that must be a password (`login(user, "…")`), `placed` a field of a file format for credentials.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scanner.detect.values.assignments import is_no_string, shannon
-from scanner.detect.values.config_values import flaw, is_sensitive, is_vague, strength
+from scanner.detect.values.assignments import is_not_a_string, shannon
+from scanner.detect.values.config_values import find_flaw, is_sensitive, is_vague, strength
 from scanner.detect.values.placeholders import is_dummy, is_placeholder
 from scanner.detect.values.templates import Verdict, judge
 from scanner.model import Confidence
@@ -19,87 +18,92 @@ from scanner.model import Confidence
 if TYPE_CHECKING:
     from scanner.detect.engine.candidate import Candidate
 
-# Last words of names that code reads and that say something about a secret.
-_ABOUT = re.compile(
+# Last words of names of variables that hold data about a secret: `AUTH_DOMAIN`, `token_method`.
+_METADATA_NAME = re.compile(
     r"(?i)(?:domain|realm|backend|mode|method|role|user(?:_?name)?|login|email|group|namespace|bucket"
     r"|port|topic|queue|cookie|engine|driver|class|kind|plugin|module|handler|status|state|parameter"
     r"|attribute|property|claims?|source|target|subject|tenant|region|zone|prompt|map|mapping|schema"
     r"|cmd|command|script|scheme|preference|color|visible|hidden|shown|authentication|separator|delimiter|charset|chars|rounds|iterations|bits|table|cache)s?$"
 )
-_PARTS = re.compile(r"[:.\-]")
-# What shows that the text is compared, looked for or a part of another, not used as it is.
-_GOES_ON = re.compile(
+_SEPARATOR = re.compile(r"[:.\-]")
+# Text after a literal that is compared, searched or joined, not used as it is: `" in x`, `" == x`,
+# `" + x`, `".format(`.
+_USED_IN_EXPRESSION = re.compile(
     rb"""["'`]?\s*(?:(?:not\s+)?in\b|[=!]=|is\b|[%<>+]|\.[ \t]"""
     rb"""|\.(?:format|join|replace|split|test|includes)\b)"""
 )
-# A call that sets or checks a variable is no fallback; nor is the next argument of a call around
-# the one that reads it, unless it is the last.
-_SETS = re.compile(
+# A call that sets or checks a variable: `putenv(`, `assert_equal(`. Its argument is not a default.
+_SETS_OR_CHECKS = re.compile(
     rb"(?i)(?:set_?env\w{0,40}|putenv|SetEnvironmentVariable"
     rb"|(?:assert|cleanse|sensitive|mask|redact|valid|compare|require|expect|parametri[sz]e)\w{0,40})"
     rb"[ \t]{0,4}\("
 )
+# `f(getenv("NAME"), "…"`: the literal is a default only if it is the last argument.
 _AFTER_CALL = re.compile(rb"""["'`]\)[ \t]*,[ \t]*(?:\w+[ \t]*=[ \t]*)?["'`]$""")
-_LAST = re.compile(rb"""["'`][ \t]*\)""")
-_SHORTEST, _LONGEST = 4, 2000
-_BEFORE = 200  # bytes before a value in which its call stands
-_IS_CODE = re.compile(
+_LAST_ARGUMENT = re.compile(rb"""["'`][ \t]*\)""")
+_MIN_LENGTH, _MAX_LENGTH = 4, 2000
+_BYTES_BEFORE = 200  # of the line before a value that may hold its call
+# `%s`, `f(x)`, `a.b#c`, `a, b`, `two words`, `1.2.3`, `word.`
+_CODE_OR_TEXT = re.compile(
     r"^%\w+|^[\w.\-]+\(.*\)$|^[A-Za-z.]+[#:/][A-Za-z]+$|,\s|\s.*\s.*\s"
     r"|^\D*\s\D*$|^[\d.]+(?:\\x00)?$|^[A-Za-z]+[.,]$"
 )
 _IN_WORDS = re.compile(r"\s|^[a-z]+(?:[-_.][a-z]+)+$")
-_EMAIL = re.compile(r"^[\w.+-]+@[\w-]+\.[\w.-]+$")  # what anonymous users give
+_EMAIL = re.compile(r"^[\w.+-]+@[\w-]+\.[\w.-]+$")  # anonymous users log in with an address
 _SALT = re.compile(r"(?i)salt$")
-# Phrases that people write for a secret: `dev-secret-key`, `my session secret`.
+# Phrases that people use as a secret: `dev-secret-key`, `my session secret`.
 _PHRASE = re.compile(
     r"^(?=.*(?:secret|passw|insecure|keyboard|super|change|unsafe))[a-z]+(?:[-_ ][a-z0-9]+){1,4}$"
 )
-_HOLDS_PHRASE = re.compile(
+# Names whose values may be a phrase: `SESSION_SECRET`, `jwt_key`.
+_PHRASE_NAME = re.compile(
     r"(?i)(?:secret|pass(?:word|phrase)?|(?:secret|signing|session|jwt|app)_?key)$"
 )
 
 
 def fallback(candidate: Candidate) -> Confidence | None:
-    """A check: does the name hold a secret, and is the value a literal that can be one?"""
+    """A check: the variable holds a secret, and its default is a literal that can be one."""
     at, end = candidate.at, candidate.at + len(candidate.value)
-    before = candidate.line[max(at - _BEFORE, 0) : at]
-    if _GOES_ON.match(candidate.line, end) or _SETS.search(before) or is_no_string(candidate):
+    before = candidate.line[max(at - _BYTES_BEFORE, 0) : at]
+    if _USED_IN_EXPRESSION.match(candidate.line, end) or _SETS_OR_CHECKS.search(before):
         return None
-    if _AFTER_CALL.search(before) and not _LAST.match(candidate.line, end):
+    if is_not_a_string(candidate):
+        return None
+    if _AFTER_CALL.search(before) and not _LAST_ARGUMENT.match(candidate.line, end):
         return None
     return literal(candidate.name.decode("latin-1"), candidate.value.decode("latin-1"))
 
 
 def literal(name: str, value: str) -> Confidence | None:
-    """How likely a text of code is the secret that its name holds."""
-    whole = _PARTS.sub("_", name.strip("-_.:"))
-    last = _PARTS.split(name)[-1]
+    """Return the confidence that a literal of code is the secret of this name; None if not."""
+    whole = _SEPARATOR.sub("_", name.strip("-_.:"))
+    last = _SEPARATOR.split(name)[-1]
     name = last if is_sensitive(last) else whole
-    if _ABOUT.search(name) or not _SHORTEST <= len(value) <= _LONGEST:
+    if _METADATA_NAME.search(name) or not _MIN_LENGTH <= len(value) <= _MAX_LENGTH:
         return None
-    if _HOLDS_PHRASE.search(name) and _PHRASE.match(value):
+    if _PHRASE_NAME.search(name) and _PHRASE.match(value):
         return Confidence.LOW
-    if _IS_CODE.search(value):
+    if _CODE_OR_TEXT.search(value):
         return None
     vague = is_vague(name, ()) or bool(_SALT.search(name))
-    found = flaw(name, value, sensitive=is_sensitive(name), vague=vague)
+    found = find_flaw(name, value, sensitive=is_sensitive(name), vague=vague)
     if found:
         return found.confidence if found.verdict is Verdict.LITERAL else None
-    return Confidence.MEDIUM if vague and _is_noise(value) else None
+    return Confidence.MEDIUM if vague and _is_random_text(value) else None
 
 
-def _is_noise(value: str) -> bool:
-    """Long and of all kinds of characters, as WordPress makes its keys."""
+def _is_random_text(value: str) -> bool:
+    """Is it long and of all kinds of characters, like the keys that WordPress generates?"""
     kinds = [re.search(kind, value) for kind in (r"[a-z]", r"[A-Z]", r"\d", r"[^\w\s]")]
     return len(value) > 31 and all(kinds) and shannon(value.encode("latin-1")) > 4.5
 
 
 def positional(candidate: Candidate) -> Confidence | None:
-    """A check: can the value be a password, whatever stands beside it? No word of a manual can."""
+    """A check: the argument can be a password, and is not a word of a manual."""
     value = candidate.value.decode("latin-1")
-    if not _SHORTEST <= len(value) <= _LONGEST:
+    if not _MIN_LENGTH <= len(value) <= _MAX_LENGTH:
         return None
-    if _IN_WORDS.search(value) or _IS_CODE.search(value):
+    if _IN_WORDS.search(value) or _CODE_OR_TEXT.search(value):
         return None
     if judge(value).verdict is not Verdict.LITERAL or is_placeholder(value) or is_dummy(value):
         return None
@@ -107,10 +111,14 @@ def positional(candidate: Candidate) -> Confidence | None:
 
 
 def placed(candidate: Candidate) -> Confidence | None:
-    """A check: a value that its place alone makes a secret: any literal, unless it is a path, an
-    address or a switch. What manuals show may still be in use."""
+    """A check: the field is for a secret, and its value is not a path, an address or a switch.
+
+    A placeholder counts with low confidence, since it may be in use.
+    """
     value = candidate.value.decode("latin-1")
     if judge(value).verdict is not Verdict.LITERAL or _EMAIL.match(value):
         return None
-    sure = strength("password", value)
-    return sure and (Confidence.LOW if is_placeholder(value) or is_dummy(value) else sure)
+    confidence = strength("password", value)
+    if confidence and (is_placeholder(value) or is_dummy(value)):
+        return Confidence.LOW
+    return confidence

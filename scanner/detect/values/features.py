@@ -1,7 +1,7 @@
-"""Detect: what can be seen of a value, its name and its place: what likelihood.py weighs.
+"""Detect: describe a value, its name and its surroundings by the features that the model weighs.
 
-Each is a short phrase that holds or does not, so that people can be told what was seen. None says
-how much a value reads like a word: people take words for passwords.
+A feature is a short phrase, so that `keywatch explain` can print it. No feature measures how much a
+value resembles a word, since people use words as passwords.
 """
 
 from __future__ import annotations
@@ -12,15 +12,25 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from scanner.detect.prefilter.scopes import scope_of, suffix_of
-from scanner.detect.values.assignments import holds_a_secret, is_translation, says_about, shannon
-from scanner.detect.values.file_role import place_of
+from scanner.detect.values.assignments import (
+    is_translation,
+    names_a_secret,
+    names_metadata,
+    shannon,
+)
+from scanner.detect.values.file_role import role_of
 from scanner.detect.values.placeholders import is_dummy
+from scanner.file_types import scope_of, suffix_of, suffixes
 
 
 class Case(NamedTuple):
-    """A value that may be a secret: the name beside it, the line before and after it, the path of
-    its file, and by which check it was found. It holds plaintext."""
+    """A value that may be a secret. It holds plaintext.
+
+    name: the name that it is assigned to.
+    before, after: the text of the line around it.
+    path: the file.
+    check: the name of the check that accepted it.
+    """
 
     name: str
     value: str
@@ -30,8 +40,8 @@ class Case(NamedTuple):
     check: str
 
 
-# Regular expressions are few here, since each costs a start of keywatch more than what it looks at.
-_KINDS = (
+# Most features use string methods, since compiling more patterns would slow down each start.
+_NAME_KINDS = (
     ("password", ("pass", "pwd", "contrase")),
     ("token", ("token", "bearer", "jwt")),
     ("secret", ("secret",)),
@@ -39,17 +49,17 @@ _KINDS = (
     ("authorization", ("auth", "login", "signature", "verifier")),
     ("credential", ("cred",)),
 )
-_WORDS_ALONE = frozenset(
+_SECRET_WORDS = frozenset(
     "password passwd pass pwd passphrase secret token key auth credential credentials".split()
 )
 _LENGTHS = (4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 64, 128)
-_LONGER = 999
+_OVER_LENGTHS = 999  # stands for any greater length
 _HEXADECIMAL = frozenset(string.hexdigits)
 _BASE64 = frozenset(string.ascii_letters + string.digits + "+/_-")
 _DIGITS = frozenset(string.digits)
 _LETTERS_THEN_DIGITS = re.compile(r"[A-Za-z]+\d{1,4}")
 _CAMEL = re.compile(r"[A-Za-z][a-z]+(?:[A-Z][a-z]+)+")
-_FORMS = tuple(
+_SHAPES = tuple(
     (f"value: {text}", re.compile(pattern, re.DOTALL))
     for text, pattern in (
         ("begins or ends with a bracket", r"[\[({<].*|.*[\])}>]"),
@@ -60,15 +70,15 @@ _FORMS = tuple(
         ("marked to be replaced", r"(?:__|@@|%%?|##?|~~|!!).+(?:__|@@|%%?|##?|~~|!!)"),
     )
 )
-# The word for a password, where it is the text of a form.
-_NAMES_IT = re.compile(
+# The word for a password in many languages, as it is used in labels of forms.
+_PASSWORD_IN_LANGUAGES = re.compile(
     r"passwor[dt]s?|passphrases?|palavra-passe|kennw\S{1,2}rt\w*|mots? de passe|contrase\S{1,3}as?"
     r"|clave|senhas?"
     r"|wachtwoord\w*|has\S{1,3}[oa]\b|l\S{1,3}senord\w*|salasana\w*|adgangskode\w*|jelsz\S{1,3}\w*"
     r"|hesl[oa]\b|parol[aey]?\b|\S{1,4}ifre\w*|passord\w*|lozink\w+|geslo|parole|credentials?"
 )
-# Words that sentences have and passphrases have not.
-_OF_SENTENCES = frozenset(
+# Words that sentences use and passphrases rarely do.
+_SENTENCE_WORDS = frozenset(
     "a an the your you is are was be must should can cannot not no yes to of for in on at with by"
     " or and if please enter type again this that it has have been new old current confirm repeat"
     " minimum maximum least most characters chars digits letters must required todo set"
@@ -88,46 +98,55 @@ _STATES = frozenset(
     " default custom static dynamic nonempty notempty unset missing unknown invalid valid empty"
     " encrypted hashed plaintext masked sensitive always never both active inactive pending".split()
 )
+# `aes-256-gcm`, `hmac_sha`, `bcrypt`, `rs256`.
 _ALGORITHM = re.compile(
     r"(?:aes|des|3des|rc4|rsa|ecdsa|hmac|sha|hs|rs|es|ps|md|argon|bcrypt|scrypt|pbkdf|chacha"
     r"|ed25519|crypt|blowfish|twofish|basic|bearer|digest|oauth|jwt|opaque|scram|ldap|saml|ntlm)"
     r"(?:[-_]?(?:\d+|cbc|gcm|ctr|ecb|sha|hmac|poly\d+|id|i|d|auth|with))*"
 )
-_OF_TYPES = re.compile(r"[!?*&]|[\[(<].*[\])>]|^(?:std::|system\.|java\.lang\.|ns|core)")
-_GENERIC = re.compile(r"[A-Za-z][\w.:]*<.*>[?!]?|[A-Za-z][\w.]*\[\]|[A-Za-z][\w:]*[*&]|NS[A-Z]\w+")
-_RULE = re.compile(
+# The parts of a type around its name: `?`, `[int]`, `std::`.
+_TYPE_DECORATION = re.compile(r"[!?*&]|[\[(<].*[\])>]|^(?:std::|system\.|java\.lang\.|ns|core)")
+# `List<String>`, `string[]`, `char*`, `NSString`.
+_GENERIC_TYPE = re.compile(
+    r"[A-Za-z][\w.:]*<.*>[?!]?|[A-Za-z][\w.]*\[\]|[A-Za-z][\w:]*[*&]|NS[A-Z]\w+"
+)
+# `required|min:8`, `len(12)`, `^[a-z]+$`, `.{8,}`.
+_VALIDATION_RULE = re.compile(
     r"(?:^|[|,;\s])(?:min|max|required|confirmed|string|len|size|pattern|regex)[a-z_]{0,7}"
     r"(?:[:=(]\s*\d+\)?|[<>]=?\s*\d+|[|,]|$)|^\^|\{\d+,\d*\}|\(\?|\[[a-z]-[a-z]|\\[dwSs]"
 )
-_WORDS = (
+_WORD_GROUPS = (
     (
         "names a secret",
         "passw passphrase secret token apikey api_key api-key credential".split(),
     ),
     (
-        "speaks of a test or an example",
+        "mentions a test or an example",
         "test example sample dummy fake foo bar demo mock invalid wrong valid correct your some my-"
         " my_ new old default todo change here xxx".split(),
     ),
-    ("counts up", "1234 2345 3456 abcd bcde aaaa 0000 1111".split()),
+    ("is a sequence", "1234 2345 3456 abcd bcde aaaa 0000 1111".split()),
 )
-_SIGNS = tuple(
+_CHARACTER_GROUPS = tuple(
     (f"value: {text}", frozenset(signs))
     for text, signs in (
-        ("holds a bracket or an operator", "()[]{}|<>"),
-        ("holds punctuation of passwords", "!@#$%^&*?"),
-        ("holds a slash", "/\\"),
-        ("holds a comma or semicolon", ",;"),
+        ("contains a bracket or an operator", "()[]{}|<>"),
+        ("contains punctuation used in passwords", "!@#$%^&*?"),
+        ("contains a slash", "/\\"),
+        ("contains a comma or semicolon", ",;"),
     )
 )
-_HASHES = ("$1$", "$2", "$5$", "$6$", "$argon", "{ssha", "pbkdf2", "md5", "sha")
-_DOCUMENT = frozenset("md markdown rst adoc txt html htm tex".split())
+_HASH_PREFIXES = ("$1$", "$2", "$5$", "$6$", "$argon", "{ssha", "pbkdf2", "md5", "sha")
+_DOCUMENT_SUFFIXES = frozenset(
+    suffixes("markdown", "restructuredtext", "asciidoc", "text", "latex", "html")
+)
 _QUOTES = frozenset("\"'`")
-_COMMENTS = ("#", "//", "/*", "*", ";", "--", "<!--", "%", "REM")
-_BESIDE = re.compile(
+_COMMENT_STARTS = ("#", "//", "/*", "*", ";", "--", "<!--", "%", "REM")
+# `user: bob`, `"host": "db1"`, `client_id=1`.
+_USER_OR_SERVER = re.compile(
     r"(?i)(?:user|login|email|account|host|server|database|client_?id)\w{0,30}[\"']?\s*(?:[:=,]|=>)"
 )
-_BEFORE = (
+_SIGNS_BEFORE = (
     ("an arrow", ("=>", "->", "<-")),
     ("a comparison", ("==", "!=", "~")),
     ("an equals sign", ("=",)),
@@ -139,71 +158,79 @@ _BEFORE = (
 
 
 def features(case: Case) -> Iterator[str]:
-    """All that holds of a case."""
-    kind, made, alone = _without_place(case.name, case.value)
+    """Yield the features of a case."""
+    kind, composition, own_features = _of_name_and_value(case.name, case.value)
     yield f"found by {case.check}"
-    yield from alone
-    yield from _of_path(case, kind, made)
-    yield from _of_line(case)
+    yield from own_features
+    yield from _path_features(case, kind, composition)
+    yield from _line_features(case)
 
 
-@lru_cache(maxsize=2048)  # files repeat their settings, and repositories their files
-def _without_place(name: str, value: str) -> tuple[str, str, tuple[str, ...]]:
-    """What the name means, what the value is made of, and the features of the two."""
-    kind, made = _kind(name.lower()), _made_of(value)
-    both = f"name: {kind}, value: {made}"
-    return kind, made, (both, *_of_name(name, kind), *_of_value(name.lower(), value, made))
+@lru_cache(maxsize=2048)  # repositories repeat files and settings
+def _of_name_and_value(name: str, value: str) -> tuple[str, str, tuple[str, ...]]:
+    """Return the kind of the name, the composition of the value, and the features of both."""
+    kind, composition = _name_kind(name.lower()), _composition(value)
+    both = f"name: {kind}, value: {composition}"
+    return (
+        kind,
+        composition,
+        (both, *_name_features(name, kind), *_value_features(name.lower(), value, composition)),
+    )
 
 
-def _kind(name: str) -> str:
+def _name_kind(name: str) -> str:
     if name == "pw" or name.endswith(("_pw", "-pw", ".pw")):
         return "password"
-    meant = (kind for kind, words in _KINDS if any(word in name for word in words))
+    meant = (kind for kind, words in _NAME_KINDS if any(word in name for word in words))
     return next(meant, "other")
 
 
-def _made_of(value: str) -> str:
-    """What kinds of characters, in what order."""
+def _composition(value: str) -> str:
+    """Describe which kinds of characters the value consists of, and in which order."""
     if not value.isascii():
-        return "beyond ASCII" if _DIGITS.intersection(value) else "words beyond ASCII"
+        return (
+            "with non-ASCII characters"
+            if _DIGITS.intersection(value)
+            else "words with non-ASCII characters"
+        )
     if value.isalpha():
-        return _of_letters(value)
+        return _letters_composition(value)
     if value.isalnum():
-        return _of_letters_and_digits(value)
+        return _alphanumeric_composition(value)
     if any(char.isspace() for char in value):
         return "text with spaces" if _DIGITS.intersection(value) else "words with spaces"
-    return _joined(value)
+    return _punctuated_composition(value)
 
 
-def _of_letters_and_digits(value: str) -> str:
+def _alphanumeric_composition(value: str) -> str:
     if value.isdigit():
-        return "digits alone"
-    if len(value) >= 8 and _HEXADECIMAL.issuperset(value) and not _is_mixed(value):
+        return "digits only"
+    if len(value) >= 8 and _HEXADECIMAL.issuperset(value) and not _is_mixed_case(value):
         return "hexadecimal"
     if _LETTERS_THEN_DIGITS.fullmatch(value):
         return "letters, then digits"
-    return "letters and digits" if _is_mixed(value) else "letters of one case and digits"
+    return "letters and digits" if _is_mixed_case(value) else "single-case letters and digits"
 
 
-def _of_letters(value: str) -> str:
+def _letters_composition(value: str) -> str:
     if value.islower():
-        return "small letters alone"
+        return "lowercase letters"
     if value.isupper():
-        return "capital letters alone"
+        return "uppercase letters"
     if value[1:].islower():
         return "a capitalised word"
-    return "words in camel case" if _CAMEL.fullmatch(value) else "letters of both cases"
+    return "words in camel case" if _CAMEL.fullmatch(value) else "mixed-case letters"
 
 
-def _is_mixed(value: str) -> bool:
+def _is_mixed_case(value: str) -> bool:
     return not (value.islower() or value.isupper())
 
 
-def _joined(value: str) -> str:
-    """What stands between the punctuation of a value."""
+def _punctuated_composition(value: str) -> str:
+    """Describe the parts between the punctuation of a value."""
     parts = value.replace("-", "_").split("_")
     if all(map(str.isalpha, parts)):
-        return "a name in capitals" if value.isupper() else "words joined by - or _"
+        return "an uppercase name" if value.isupper() else "words joined by - or _"
     if all(map(str.isidentifier, value.replace("->", ".").replace("::", ".").split("."))):
         return "words joined by dots"
     if all(map(str.isalnum, value.replace(".", "_").replace("-", "_").split("_"))):
@@ -213,44 +240,46 @@ def _joined(value: str) -> str:
     return "with punctuation"
 
 
-def _of_name(name: str, kind: str) -> Iterator[str]:
+def _name_features(name: str, kind: str) -> Iterator[str]:
     yield f"name: {kind}"
-    if name.lower() in _WORDS_ALONE:
-        yield f"name: the word alone, {kind}"
+    if name.lower() in _SECRET_WORDS:
+        yield f"name: only the word, {kind}"
     if name.isupper():
-        yield "name: in capitals"
+        yield "name: uppercase"
     if "_" in name or "-" in name:
         yield "name: words joined"
 
 
-def _of_value(name: str, value: str, made: str) -> Iterator[str]:
-    length = next((most for most in _LENGTHS if len(value) <= most), _LONGER)
-    yield f"value: {made}"
+def _value_features(name: str, value: str, composition: str) -> Iterator[str]:
+    length = next((most for most in _LENGTHS if len(value) <= most), _OVER_LENGTHS)
+    yield f"value: {composition}"
     yield f"value: at most {length} characters"
-    yield f"value: {made}, at most {length} characters"
+    yield f"value: {composition}, at most {length} characters"
     yield f"entropy: {int(shannon(value.encode('latin-1', 'replace')) * 2) / 2}"
     yield f"characters: {int(len(set(value)) / max(len(value), 1) * 5) * 20} % of them differ"
     lower = value.lower()
-    for text, words in _WORDS:
+    for text, words in _WORD_GROUPS:
         if any(word in lower for word in words):
             yield f"value: {text}"
-    yield from _of_words(value, lower)
+    yield from _word_features(value, lower)
     if not value.isalnum():
-        yield from _of_signs(value)
+        yield from _punctuation_features(value)
     plain = lower.strip("-_ .:<>[]")
     if plain and (plain in name or name.strip("-_ ") in plain):
-        yield "value: is or holds its own name"
+        yield "value: is or contains its own name"
     if is_dummy(value):
-        yield "value: a word of tests and manuals"
+        yield "value: a word used in tests and manuals"
 
 
-def _of_words(value: str, lower: str) -> Iterator[str]:
-    """Does it read as a text for people, a type, a state: words that have a use of their own?"""
+def _word_features(value: str, lower: str) -> Iterator[str]:
+    """Yield the features of a label, a sentence, a type, a state, an algorithm or a name."""
     words = lower.replace("?", " ").replace(".", " ").replace(",", " ").replace(":", " ").split()
-    if _NAMES_IT.search(lower):
-        whole = _NAMES_IT.sub("", lower).strip(" :?.!*") == ""
-        yield "value: the word for a password" if whole else "value: holds the word for a password"
-    if len(words) > 1 and not _OF_SENTENCES.isdisjoint(words):
+    if _PASSWORD_IN_LANGUAGES.search(lower):
+        whole = _PASSWORD_IN_LANGUAGES.sub("", lower).strip(" :?.!*") == ""
+        yield (
+            "value: the word for a password" if whole else "value: contains the word for a password"
+        )
+    if len(words) > 1 and not _SENTENCE_WORDS.isdisjoint(words):
         yield "value: a sentence"
     if _is_type(value, lower):
         yield "value: a type"
@@ -258,60 +287,60 @@ def _of_words(value: str, lower: str) -> Iterator[str]:
         yield "value: a state"
     if _ALGORITHM.fullmatch(lower):
         yield "value: an algorithm"
-    if says_about(value):
-        yield "value: says something about a secret"
-    elif " " not in value and holds_a_secret(value):
+    if names_metadata(value):
+        yield "value: describes a secret"
+    elif " " not in value and names_a_secret(value):
         yield "value: the name of a secret"
 
 
 def _is_type(value: str, lower: str) -> bool:
     parts = lower.strip("[]!").split("|")
-    named = all(_OF_TYPES.sub("", part.strip()) in _TYPES for part in parts)
-    return named or bool(_GENERIC.fullmatch(value))
+    named = all(_TYPE_DECORATION.sub("", part.strip()) in _TYPES for part in parts)
+    return named or bool(_GENERIC_TYPE.fullmatch(value))
 
 
-def _of_signs(value: str) -> Iterator[str]:
-    for text, signs in _SIGNS:
+def _punctuation_features(value: str) -> Iterator[str]:
+    for text, signs in _CHARACTER_GROUPS:
         if not signs.isdisjoint(value):
             yield text
-    for text, pattern in _FORMS:
+    for text, pattern in _SHAPES:
         if pattern.fullmatch(value):
             yield text
-    if value.lower().startswith(_HASHES):
+    if value.lower().startswith(_HASH_PREFIXES):
         yield "value: the hash of a password"
-    if _RULE.search(value):
-        yield "value: a rule for values"
+    if _VALIDATION_RULE.search(value):
+        yield "value: a validation rule"
 
 
-def _of_path(case: Case, kind: str, made: str) -> Iterator[str]:
+def _path_features(case: Case, kind: str, composition: str) -> Iterator[str]:
     path = case.path
-    scope = "documents" if suffix_of(path) in _DOCUMENT else scope_of(path)
-    place = place_of(path)
+    scope = "documents" if suffix_of(path) in _DOCUMENT_SUFFIXES else scope_of(path)
+    role = role_of(path)
     written = "quoted" if case.before[-1:] in _QUOTES else "bare"
     yield f"file: {scope}"
     yield f"file: {scope}, {written}"
-    yield f"file: {scope}, {written}, value: {made}"
-    yield f"path: {place}"
-    yield f"path: {place}, name: {kind}"
-    yield f"path: {place}, value: {made}"
+    yield f"file: {scope}, {written}, value: {composition}"
+    yield f"path: {role}"
+    yield f"path: {role}, name: {kind}"
+    yield f"path: {role}, value: {composition}"
     if is_translation(path):
-        yield "path: texts for people"
+        yield "path: translations"
 
 
-def _of_line(case: Case) -> Iterator[str]:
+def _line_features(case: Case) -> Iterator[str]:
     before, after = case.before, case.after
     head = before.rstrip("\"'`rbuf@\\").rstrip()
-    sign = next((text for text, signs in _BEFORE if head.endswith(signs)), "something else")
+    sign = next((text for text, signs in _SIGNS_BEFORE if head.endswith(signs)), "something else")
     yield f"before: {sign}"
-    if before.lstrip().startswith(_COMMENTS):
+    if before.lstrip().startswith(_COMMENT_STARTS):
         yield "line: a comment"
-    if _BESIDE.search(before) or _BESIDE.search(after):
-        yield "line: names a user or a server, too"
+    if _USER_OR_SERVER.search(before) or _USER_OR_SERVER.search(after):
+        yield "line: also names a user or a server"
     quote = before[-1:] if before[-1:] in _QUOTES else ""
-    yield f"after: {_after(after.removeprefix(quote))}"
+    yield f"after: {_text_after(after.removeprefix(quote))}"
 
 
-def _after(rest: str) -> str:
+def _text_after(rest: str) -> str:
     text = rest.strip()
     if not text:
         return "nothing"

@@ -1,12 +1,12 @@
-"""Detect: what a file is for, by its path. In a test or a manual fewer secrets are real."""
+"""Detect: tell from a path what a file is for. Fewer secrets are real in tests and manuals."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
-ELSEWHERE = "other"
-_PLACES = (
+OTHER = "other"
+_ROLES = (
     (
         "vendored",
         re.compile(
@@ -38,6 +38,6 @@ _PLACES = (
 
 
 @lru_cache(maxsize=64)  # a file has many values
-def place_of(path: str) -> str:
-    """vendored, generated, test, example, or ELSEWHERE."""
-    return next((place for place, pattern in _PLACES if pattern.search(path)), ELSEWHERE)
+def role_of(path: str) -> str:
+    """Return "vendored", "generated", "test", "example" or OTHER."""
+    return next((role for role, pattern in _ROLES if pattern.search(path)), OTHER)

@@ -1,4 +1,4 @@
-"""Detect: what stands where a secret goes, and is known to be none."""
+"""Detect: recognise placeholders, samples and dummy values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 from itertools import pairwise
 
-_WORDS = frozenset(
+_PLACEHOLDER_WORDS = frozenset(
     "password passwort passwd pass pwd secret secrets changeme change_me changeit change-me"
     " replaceme replace_me replace-me test tests testing tester tested root user username example"
     " sample dummy fake placeholder foo bar baz foobar qux abc abcd abcde abcdef asdf todo tbd"
@@ -15,7 +15,10 @@ _WORDS = frozenset(
     " yourtoken string value text key pass123 pass1234 test123 test1234 test12345 test123456"
     " notsecret not-a-secret anonymous public".split()
 )
-_SHAPES = re.compile(
+# A whole value. An example for each line: `xxxx`, `12345`; `__TOKEN__`, `<password>`; `your-key`;
+# `yourpassword`; `please-change-me`; `example-key`; `key-here`; `sk_live_xxxx`, `sk_live_`;
+# `abcxxxxxxdef`, which is masked in its middle.
+_PLACEHOLDER_SHAPE = re.compile(
     r"(?i)x{3,}|\*{3,}|\.{3,}|-{3,}|_{3,}|#{3,}|(.)\1{3,}|0?1234?5?6?7?8?9?0?|(?:987)?654321"
     r"|(?:__|@@|%%|##|\*\*).+(?:__|@@|%%|##|\*\*)|<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}"
     r"|(?:your|my|some|the|insert|enter|put|add|set|use|fill)[-_ ].*"
@@ -23,17 +26,19 @@ _SHAPES = re.compile(
     r"|(?:please[-_ ]?)?(?:change|replace|update)[-_ ]?(?:me|it|this)[-_ a-z]*[.!]?"
     r"|(?:example|sample|dummy|fake|placeholder|redacted|removed|replace[-_ ]with)[-_ ].*"
     r"|.*[-_ ](?:example|sample|placeholder|here|goes[-_ ]here)|.*\bexample\b.*|.*\.\.\.$"
-    r"|.*(?:x{4}|[-_]x{3,}|\*{4})|[\w-]{2,12}[-_]"  # `sk_live_xxxx`, `sk_live_`
-    r"|.*(?:x{6}|\*{6}).*"  # masked in its middle
+    r"|.*(?:x{4}|[-_]x{3,}|\*{4})|[\w-]{2,12}[-_]"
+    r"|.*(?:x{6}|\*{6}).*"
 )
-_FEWEST = 6  # signs in order that are no chance
-# In a value of a format: `ghp_xxxxxxxx…`, the keys of manuals.
-_SAME_SIX = re.compile(rb"(.)\1{5}", re.DOTALL)
-_OF_SAMPLES = re.compile(
+_MIN_SEQUENCE = 6  # fewer characters may be in order by chance
+# In a value that has a format of its own: `ghp_xxxxxxxx…`, the example keys of manuals.
+_SIX_EQUAL = re.compile(rb"(.)\1{5}", re.DOTALL)
+# In the lower case of such a value.
+_SAMPLE_WORD = re.compile(
     rb"example|placeholder|changeme|change[_-]me|redacted|dummy|sample|replace|insert|"
     rb"your[_-]|deadbeef|012345|123456|234567|abcdef|fedcba|654321|qwerty"
 )
-# In a value of a name: what it may be a part of.
+# In a value that only its name calls a secret. The first group must match the whole value; the rest
+# may match a part of it.
 _PLACEHOLDER = re.compile(
     r"^(?:x{3,}|\*{3,}|\.{3,}|-{3,}|_{3,}|0{4,}|1234?5?6?7?8?9?0?|abc(?:123|def)?|foo|bar|baz|qux"
     r"|todo|tbd|none|null|nil|undefined|true|false|yes|no|on|off|required|optional|string|str|bytes"
@@ -48,7 +53,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _LEET = str.maketrans("@$013457", "asoleast")
-_DUMMIES = frozenset(
+_DUMMY_WORDS = frozenset(
     "password passwort pass passwd pwd secret secrets supersecret topsecret letmein letmeinz hunter"
     " test testing tests tester admin administrator root user username guest demo welcome qwerty"
     " abc foo bar foobar changeit default newpassword oldpassword mypassword testpassword token"
@@ -57,32 +62,36 @@ _DUMMIES = frozenset(
 
 
 def is_sample(value: bytes) -> bool:
-    """Does a value that a machine should have made hold what only a sample does?"""
-    return bool(_OF_SAMPLES.search(value.lower()) or _SAME_SIX.search(value))
+    """Does a value that should be random contain a word or a repetition of samples?"""
+    return bool(_SAMPLE_WORD.search(value.lower()) or _SIX_EQUAL.search(value))
 
 
-def stands_for_one(value: str) -> bool:
-    """Is it a plain placeholder, or a word that everyone knows from tests and manuals?"""
+def is_known_placeholder(value: str) -> bool:
+    """Is the whole value a placeholder, a sequence, or a common word of tests and manuals?"""
     plain = value.strip().lower()
-    if "EXAMPLE" in value:  # as the manuals of AWS write into each of their keys
+    if "EXAMPLE" in value:  # the keys in the manuals of AWS contain it
         return True
-    return plain in _WORDS or bool(_SHAPES.fullmatch(plain)) or _counts_up(plain)
+    return (
+        plain in _PLACEHOLDER_WORDS
+        or bool(_PLACEHOLDER_SHAPE.fullmatch(plain))
+        or _is_sequence(plain)
+    )
 
 
-def _counts_up(value: str) -> bool:
-    """Letters or digits in their order: `123-456-789`, `ijklmnop`."""
-    signs = [ord(char) for char in value if char.isalnum()]
-    steps = {after - before for before, after in pairwise(signs)}
-    return len(signs) >= _FEWEST and steps == {1}
+def _is_sequence(value: str) -> bool:
+    """Are its letters and digits in order: `123-456-789`, `ijklmnop`?"""
+    codes = [ord(char) for char in value if char.isalnum()]
+    steps = {after - before for before, after in pairwise(codes)}
+    return len(codes) >= _MIN_SEQUENCE and steps == {1}
 
 
 def is_dummy(value: str) -> bool:
-    """A word that only tests and manuals use, however it is dressed up: `P@ssw0rd1`, `lètmein`."""
+    """Is it a common word of tests and manuals, also in a variant: `P@ssw0rd1`, `lètmein`?"""
     plain = unicodedata.normalize("NFKD", value.encode("latin-1").decode(errors="replace"))
     letters = plain.encode("ascii", "ignore").decode().lower().rstrip("0123456789!.?_- ")
-    return letters.translate(_LEET) in _DUMMIES
+    return letters.translate(_LEET) in _DUMMY_WORDS
 
 
 def is_placeholder(value: str) -> bool:
-    """Does the value stand for one to be filled in, or for nothing?"""
+    """Does the value contain a placeholder, or is it a word that means nothing or a type?"""
     return bool(_PLACEHOLDER.search(value))

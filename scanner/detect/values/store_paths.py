@@ -1,7 +1,7 @@
-"""Detect: addresses of secret stores, and paths in them, as configuration and scripts write them.
+"""Detect: check addresses of secret stores, and paths in them, in configuration and scripts.
 
-A KV version 2 engine is read under `MOUNT/data/…`. `vault kv`, External Secrets and others put that
-part in themselves; where the path is the API's own, it must be written.
+The API of a KV version 2 engine reads secrets under `MOUNT/data/…`. `vault kv`, External Secrets
+and others insert `data/`; a path that goes to the API must contain it.
 """
 
 from __future__ import annotations
@@ -14,42 +14,48 @@ from scanner.model import Confidence
 if TYPE_CHECKING:
     from scanner.detect.engine.candidate import Candidate
 
-_KV = re.compile(r"/?(?:secrets?|kv(?:[-_]?v?2)?)/")
-_ENDPOINTS = re.compile(r"(?:data|metadata|delete|undelete|destroy|config|subkeys)\*?$|[*+]|[${<%]")
-_LOCAL = re.compile(
+_KV_MOUNT = re.compile(r"/?(?:secrets?|kv(?:[-_]?v?2)?)/")
+# A path whose next part belongs to the API, or is a pattern or a variable.
+_API_PART = re.compile(r"(?:data|metadata|delete|undelete|destroy|config|subkeys)\*?$|[*+]|[${<%]")
+# `http://localhost:8200`, `http://127.0.0.1/`, `http://[::1]`.
+_LOCAL_ADDRESS = re.compile(
     r"(?i)http://(?:[^/@\s]*@)?(?:localhost|[\w.\-]+\.localhost|127(?:\.\d+){3}|0\.0\.0\.0|\[::1?\])"
     r"(?:[:/?#\"'\s]|$)"
 )
-_DECLARED = re.compile(r"(?:^|/)configs/secrets/")
-# Where nothing before the path says what it is, what follows does: a policy in JSON, or a line of
-# the secrets that a workflow's step asks for.
-_AFTER = re.compile(
+_SECRETS_FILE = re.compile(r"(?:^|/)configs/secrets/")
+# If there is no text before the path, the text after it must show that it is one: a policy in JSON
+# (`": {"capabilities`), or the input of a workflow's step (` password | DB_PASSWORD`).
+_AFTER_PATH = re.compile(
     rb"""["'][ \t]*:[ \t]*\{[ \t]*(?:["'](?:capabilities|policy)|$)|[ \t]+\S+[ \t]*\|[ \t]*\w"""
 )
 
 
 def remote_http(candidate: Candidate) -> Confidence | None:
-    """A check: an address of another host, without TLS."""
-    is_local = _LOCAL.match(candidate.value.decode("latin-1"))
+    """A check: the address uses plain HTTP and is not local."""
+    is_local = _LOCAL_ADDRESS.match(candidate.value.decode("latin-1"))
     return None if is_local else Confidence.HIGH
 
 
 def kv_path(candidate: Candidate) -> Confidence | None:
-    """A check: a path below a KV version 2 mount that lacks the API's own part."""
+    """A check: the path below a KV version 2 mount lacks `data/` or another part of the API."""
     path = candidate.value.decode("latin-1")
     before = candidate.line[: candidate.at].strip(b" \t\"'-{,")
-    if not before and not _AFTER.match(candidate.line, candidate.at + len(candidate.value)):
+    if not before and not _AFTER_PATH.match(candidate.line, candidate.at + len(candidate.value)):
         return None
-    if before.endswith(b":") and b"path" in before[-6:] and not _DECLARED.search(candidate.path):
+    if (
+        before.endswith(b":")
+        and b"path" in before[-6:]
+        and not _SECRETS_FILE.search(candidate.path)
+    ):
         return None
-    mount = _KV.match(path)
+    mount = _KV_MOUNT.match(path)
     below = path[mount.end() :] if mount else ""
-    return Confidence.MEDIUM if below and not _ENDPOINTS.match(below.partition("/")[0]) else None
+    return Confidence.MEDIUM if below and not _API_PART.match(below.partition("/")[0]) else None
 
 
 def kv_rotation(candidate: Candidate) -> Confidence | None:
-    """A check: a path of a KV engine, below which `rotate` is only one more secret."""
+    """A check: the path is in a KV engine, which takes `rotate` for the name of a secret."""
     path = candidate.value.decode("latin-1")
-    by_kv = re.search(rb"\bkv[ \t]+(?:put|patch)\b", candidate.line[: candidate.at])
-    is_kv = by_kv or _KV.match(path) or "data" in path.strip("/").split("/")[1:2]
+    by_command = re.search(rb"\bkv[ \t]+(?:put|patch)\b", candidate.line[: candidate.at])
+    is_kv = by_command or _KV_MOUNT.match(path) or "data" in path.strip("/").split("/")[1:2]
     return Confidence.HIGH if is_kv else None

@@ -1,8 +1,7 @@
-"""Detect: is a value a reference, and what in it is a literal?
+"""Detect: decide whether a value is a reference, and which part of it is a literal.
 
-One table, `_FORMS`, holds every syntax that names a value kept elsewhere. `judge` cuts a value
-into references and text; it passes only if the whole of it is a reference, or nothing secret is
-left in its text and in what stands for a variable that is not set.
+The table `_SYNTAXES` holds every syntax of a reference. `judge` splits a value into references and
+text. A value is a reference if neither the text nor the default of a variable can be secret.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import NamedTuple
 
 
 class Verdict(enum.StrEnum):
-    """What a value is. The last six are what rules may flag; UNDECLARED only its document tells."""
+    """What a value is. Rules may flag the last six. UNDECLARED needs the rest of the document."""
 
     EMPTY = "empty"
     REFERENCE = "reference"
@@ -27,8 +26,8 @@ class Verdict(enum.StrEnum):
     UNDECLARED = "undeclared"
 
 
-class Judged(NamedTuple):
-    """A verdict, and where in the value the text that it is about stands."""
+class Judgement(NamedTuple):
+    """A verdict, the span of the judged text in the value, and the variable of a default."""
 
     verdict: Verdict
     start: int = 0
@@ -37,13 +36,15 @@ class Judged(NamedTuple):
 
 
 class _Default(NamedTuple):
+    """The span of a default in the value, and the variable that it is for."""
+
     start: int
     end: int
     variable: str
 
 
-class _Piece(NamedTuple):
-    """A reference, from `start` to `end`, and what is used where it is not set."""
+class _Reference(NamedTuple):
+    """The span of a reference in the value, and its defaults."""
 
     start: int
     end: int
@@ -52,32 +53,40 @@ class _Piece(NamedTuple):
 
 
 _NAME = r"[A-Za-z_][\w.\-]*"
-# `${env:X}`: the word before the colon names what resolves it (Serverless, OmegaConf, log4j …).
-_RESOLVERS = (
+# `${env:X}`: the word before the colon names the resolver (Serverless, OmegaConf, log4j …).
+_RESOLVER = (
     r"(?:env|ssm|self|opt|file|sys|vault|cf|s3|param|aws|secret|secrets|secretsmanager|azure|gcp|sops"
     r"|oc\.env|oc\.decode|oc\.select|strToBool|kv|keyvault|akv|output|expr|docker|k8s|var|localenv|op"
     r"|environment|variables|inputs|config|configmap|profile|stage|git|credstash)"
 )
-_BODY = re.compile(
-    rf"(?P<resolver>{_RESOLVERS}:)?(?P<name>[!#]?(?:[A-Z_][A-Z0-9_]*(?![\w.\[])|{_NAME}(?:\[[^\]]*\])*))"
+# The beginning of `${…}`: the variable and the operator after it, `env:NAME:-`.
+_BRACED = re.compile(
+    rf"(?P<resolver>{_RESOLVER}:)?(?P<name>[!#]?(?:[A-Z_][A-Z0-9_]*(?![\w.\[])|{_NAME}(?:\[[^\]]*\])*))"
     r"(?:(?P<alt>:?\+)|(?P<error>:?\?)|(?P<dash>:?[-=])|(?P<comma>,\s*)|(?P<colon>:)"
     r"|(?P<shell>[/%#^@]|,,|:\d))?"
 )
+# A string of an expression, in one of four kinds of quotes.
 _STRING = re.compile(
     r"'((?:[^'\\]|\\.|'')*)'|\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`|\\\"((?:[^\"\\])*)\\\""
 )
-# Inside an expression, what introduces a value for when the reference is not set. `named`: the
-# first string after it is the variable's name.
-_FALLBACKS = re.compile(
+# Operators and functions of an expression that a default follows. `named`: the first string after
+# it is the variable's name, as in `getenv("NAME", "default")`.
+_FALLBACK = re.compile(
     r"\|\|=?|\?\?|\?:|\b(?P<named>getenv|get_env|env_var|envOrDefault|fetch|environ\.get|keyOrDefault)\b"
     r"|\|\s*(?:default|d)\b|\b(?:default|coalesce|ternary|or|else)\b"
 )
+# An expression that is only a string, maybe with filters: `{{ "literal" | quote }}`.
 _LITERAL_EXPRESSION = re.compile(
     r"""\s*-?\s*(?:'[^']*'|"[^"]*"|\\"[^"\\]*\\"|`[^`]*`)\s*(?:\|[^|]*)*-?\s*"""
 )
-_WORD = re.compile(rf"(?:\.|\bvar\.|\bsecrets\.|\bvars\.|\benv\.|\bENV\W+|['\"])?({_NAME})")
-# The whole value names a place in a secret store, a file or the environment.
-_ELSEWHERE = re.compile(
+# A name in an expression: `.Values.password`, `var.token`, `ENV["NAME`.
+_VARIABLE_NAME = re.compile(
+    rf"(?:\.|\bvar\.|\bsecrets\.|\bvars\.|\benv\.|\bENV\W+|['\"])?({_NAME})"
+)
+# A whole value that names a secret in a store, a file or a variable. An example for each line:
+# `vault:secret/db`; `op://vault/item`; `gcp-sm://x`; `kms://key`; `env:NAME`; an ARN; `getenv(`;
+# `/run/secrets/db`; a sealed secret; `ENC[`; `var.password`; `random_password.db`.
+_STORE_OR_FILE = re.compile(
     r"(?:vault|bao):\S|ref\+\w+://|(?:op|secret|sm|gcpsm|gcp-?sm|awssm|aws-?sm|awsssm|azurekv|akv|keyvault"
     r"|azure-?kv|vault|bws|doppler|infisical|pass|gopass|keyring|keychain|env|exec|cmd|ssm|kms|sops"
     r"|secretsmanager|berglas|chamber|lastpass|bitwarden|k8s|kubernetes|secrets?|file|conjur)://?\S"
@@ -90,12 +99,20 @@ _ELSEWHERE = re.compile(
     r"|(?:var|local|data|module|each|self|ephemeral|resource|path|count|terraform|random_password|aws_\w+|azurerm_\w+|google_\w+|vault_\w+"
     r"|random_\w+|tls_\w+)\.\w[\w.\[\]*\"-]*$",
 )
-_CRYPT = re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|gy|md5|sha1|apr1|argon2\w*|pbkdf2[\w-]*|scrypt)[$,]")
+# `$2b$12$…`, `$argon2id$…`: a literal, although it begins like a variable.
+_PASSWORD_HASH = re.compile(
+    r"\$(?:1|2[abxy]?|5|6|7|y|gy|md5|sha1|apr1|argon2\w*|pbkdf2[\w-]*|scrypt)[$,]"
+)
 
 
-class _Form(NamedTuple):
-    """A syntax: how it begins, what ends it (a pattern may do both, `close` is "" then), and
-    whether what is inside is an expression, or only says where the value is (`resolved`)."""
+class _Syntax(NamedTuple):
+    """A syntax of references.
+
+    opening: a pattern for its beginning, or for all of it.
+    close: the text that ends it; "" if `opening` matches all of it.
+    expression: its body is an expression, which may hold defaults.
+    resolved: its body is only the address of the value.
+    """
 
     opening: str
     close: str = ""
@@ -103,115 +120,130 @@ class _Form(NamedTuple):
     resolved: bool = False
 
 
-_FORMS = (
-    _Form(r"\$\{\{", "}}", expression=True),  # GitHub, Azure pipelines
-    _Form(r"\{\{", "}}", expression=True),  # Helm, Go, Jinja, Handlebars
-    _Form(r"<%[=-]?", "%>", expression=True),  # ERB, EJS
-    _Form(r"\{%", "%}", expression=True),
-    _Form(r"#\{", "}", expression=True),  # Ruby, SpEL, Octopus
-    _Form(r"\$\(", ")"),  # Kubernetes, Make, a command
-    _Form(r"\$\[\[", "]]"),  # Azure, GitLab inputs
-    _Form(r"\[\[", "]]"),
-    _Form(r"[%@$]\{", "}"),  # Logstash, Apache, Jenkins
-    _Form(r"\?\{", "}", resolved=True),  # Kapitan
-    _Form(r"\$__\w+\{", "}"),  # Grafana
-    _Form(r"\$\$?[A-Za-z_]\w*"),
-    _Form(r"`[^`\n]+`"),  # a command
-    _Form(r"%\([\w.]+\)[sd]"),  # Python's configparser
-    _Form(r"%~?[A-Za-z_][\w.]*%|!\w+!|@[A-Z_][A-Z0-9_.]*@|__[A-Z][A-Z0-9_]*__"),
-    _Form(r"%[sdqvr](?![\w%])|\$\[\w[\w.]*\]"),
-    _Form(r"\{(?:[a-z_][\w.:\-]*|[A-Z]+:\d+)\}"),  # a format's field
+_SYNTAXES = (
+    _Syntax(opening=r"\$\{\{", close="}}", expression=True),  # GitHub, Azure pipelines
+    _Syntax(opening=r"\{\{", close="}}", expression=True),  # Helm, Go, Jinja, Handlebars
+    _Syntax(opening=r"<%[=-]?", close="%>", expression=True),  # ERB, EJS
+    _Syntax(opening=r"\{%", close="%}", expression=True),
+    _Syntax(opening=r"#\{", close="}", expression=True),  # Ruby, SpEL, Octopus
+    _Syntax(opening=r"\$\(", close=")"),  # Kubernetes, Make, a command
+    _Syntax(opening=r"\$\[\[", close="]]"),  # Azure, GitLab inputs
+    _Syntax(opening=r"\[\[", close="]]"),
+    _Syntax(opening=r"[%@$]\{", close="}"),  # Logstash, Apache, Jenkins
+    _Syntax(opening=r"\?\{", close="}", resolved=True),  # Kapitan
+    _Syntax(opening=r"\$__\w+\{", close="}"),  # Grafana
+    _Syntax(opening=r"\$\$?[A-Za-z_]\w*"),
+    _Syntax(opening=r"`[^`\n]+`"),  # a command
+    _Syntax(opening=r"%\([\w.]+\)[sd]"),  # Python's configparser
+    _Syntax(opening=r"%~?[A-Za-z_][\w.]*%|!\w+!|@[A-Z_][A-Z0-9_.]*@|__[A-Z][A-Z0-9_]*__"),
+    _Syntax(opening=r"%[sdqvr](?![\w%])|\$\[\w[\w.]*\]"),
+    _Syntax(opening=r"\{(?:[a-z_][\w.:\-]*|[A-Z]+:\d+)\}"),  # a format's field
 )
-_OPENINGS = re.compile("|".join(f"({form.opening})" for form in _FORMS))  # its group says which
-# What a template looks like that nothing will replace.
-_BROKEN = re.compile(
+_OPENINGS = re.compile(
+    "|".join(f"({syntax.opening})" for syntax in _SYNTAXES)
+)  # the number of its group is the syntax
+# Templates with an error, so that nothing replaces them: `$ {NAME}`, `$NAME}`, `{NAME}`, `${`,
+# `NAME}`, `%NAME`, `$[name`.
+_BROKEN_TEMPLATE = re.compile(
     r"\$ \{\s*[A-Za-z_]\w*\s*\}|(?<![\w{$])\$[A-Za-z_]\w*\}|^\{[A-Z][A-Z0-9_]*\}$|\{\s*\}$"
     r"|^\$\w+\s+\}$|^\$\{?$|^\{\{\s*$|^[A-Z][A-Z0-9_]*\}$|^%[A-Z][A-Z0-9_]+$|^\$\[\w+$"
 )
-# Words around a reference that are no part of a secret: `Bearer ${T}`, `${APP}-auth`.
-_NAMING = re.compile(
+# Words around a reference that are not part of a secret: `Bearer ${T}`, `${APP}-auth`.
+_AFFIX = re.compile(
     r"(?:[A-Za-z]+[-_./: ])+|(?:[-_./ ](?:[A-Za-z]+|v?\d)|:(?:[A-Za-z]+|\d{1,5}))+"
     r"|[^\w]*|/[\w./\-]*|[\w.\-]*/|--?[\w\-]+[ =]"
 )
-_AROUND = re.compile(
+# Words before a token: `Bearer`, `Basic`.
+_AUTH_SCHEME = re.compile(
     r"(?:bearer|basic|token|apikey|api-key|key|digest|negotiate|v\d)\s*$", re.IGNORECASE
 )
-_CONNECTION = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+_URL_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+# The password of a URL: `postgres://user:PASSWORD@`.
 _USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#\s]*?:([^/?#\s]*)@")
-_PARAMETER = re.compile(
+# The secret of a list: `Password=SECRET;`, `?token=SECRET`.
+_SECRET_PARAMETER = re.compile(
     r"(?i)(?:^|[?&;\s,])(?:password|passwd|pwd|secret|token|api_?key|access_?key|account_?key"
     r"|sharedaccesskey|sig|client_?secret)\s*=\s*([^;&\s]*)"
 )
-_LARGEST = 20_000  # characters of one value that are looked at
-_DEEPEST = 8
+_MAX_LENGTH = 20_000  # characters of a value that are judged
+_MAX_DEPTH = 8  # of defaults inside defaults
 
 
-def judge(value: str, *, broken: bool = True) -> Judged:
-    """The verdict on one value as it is written, without its quotes.
+def judge(value: str, *, broken: bool = True) -> Judgement:
+    """Judge a value as it is written, with or without its quotes.
 
-    `broken`: may `{VAR}`, `${ VAR }` and their like stand for a template that nothing replaces?
+    broken: report templates with an error, such as `{VAR}` and `${ VAR }`, as MALFORMED.
     """
-    return _judge(value[:_LARGEST], 0, broken=broken)
+    return _judge(value[:_MAX_LENGTH], 0, broken=broken)
 
 
 def may_refer(value: str) -> bool:
-    """Does anything in it look like the beginning of a reference?"""
+    """Does the value contain something like the beginning of a reference?"""
     return _OPENINGS.search(value) is not None
 
 
-def _judge(value: str, depth: int, *, broken: bool = False) -> Judged:
-    start, end = _stripped(value)
+def _judge(value: str, depth: int, *, broken: bool = False) -> Judgement:
+    start, end = _unquoted_span(value)
     inner = value[start:end]
-    is_word = inner.isalnum()  # as most are: without a sign, no template
-    if broken and not is_word and (wrong := _broken(inner)):
-        return Judged(Verdict.MALFORMED, start + wrong.start(), start + wrong.end())
-    known = next((verdict for verdict, is_one in _WHOLE if is_one(inner)), None)
+    is_word = inner.isalnum()  # a template has other characters
+    if broken and not is_word and (wrong := _broken_template(inner)):
+        return Judgement(
+            verdict=Verdict.MALFORMED, start=start + wrong.start(), end=start + wrong.end()
+        )
+    known = next((verdict for verdict, matches in _WHOLE_VALUES if matches(inner)), None)
     if known or is_word:
-        return Judged(known or Verdict.LITERAL, start, end)
-    pieces = list(_pieces(value))
-    if not pieces:
-        return Judged(Verdict.LITERAL, start, end)
-    if unclosed := next((piece for piece in pieces if piece.malformed), None):
+        return Judgement(verdict=known or Verdict.LITERAL, start=start, end=end)
+    references = list(_references(value))
+    if not references:
+        return Judgement(verdict=Verdict.LITERAL, start=start, end=end)
+    if unclosed := next((reference for reference in references if reference.malformed), None):
         verdict = Verdict.MALFORMED if broken else Verdict.LITERAL
-        return Judged(verdict, unclosed.start, unclosed.end)
-    if not all(value[p.start] == "{" != value[p.start + 1] for p in pieces) and (
-        left := _left(value, pieces)
-    ):
-        return Judged(Verdict.MIXED, *left)
-    return _defaults(value, pieces, depth)
+        return Judgement(verdict=verdict, start=unclosed.start, end=unclosed.end)
+    if not all(_is_format_field(value, reference) for reference in references):
+        literal = _literal_outside(value, references)
+        if literal:
+            start, end = literal
+            return Judgement(verdict=Verdict.MIXED, start=start, end=end)
+    return _literal_default(value, references, depth)
 
 
-def _broken(text: str) -> re.Match[str] | None:
-    """A template that nothing will replace; `$B}` is none where it ends `${A:-$B}`."""
-    for wrong in _BROKEN.finditer(text):
+def _is_format_field(value: str, reference: _Reference) -> bool:
+    """Is it `{name}`, which begins with one brace?"""
+    return value[reference.start] == "{" and value[reference.start + 1] != "{"
+
+
+def _broken_template(text: str) -> re.Match[str] | None:
+    """Return the first broken template. In `${A:-$B}`, the end `$B}` is not one."""
+    for wrong in _BROKEN_TEMPLATE.finditer(text):
         before = text[: wrong.start()]
         if before.count("{") <= before.count("}") or not wrong[0].endswith("}"):
             return wrong
     return None
 
 
-_EMPTY = frozenset(
+_EMPTY_VALUES = frozenset(
     ("", "null", "~", "None", "nil", "none", "undefined", "[]", "{}", '""', "''", "NULL")
 )
-_TO_FILL_IN = re.compile(
+# `<password>`, `[token]`, `...`, `***`, `abcxxxx`.
+_PLACEHOLDER = re.compile(
     r"^(?:<[^<>%]*>|\[[^\[\]]*\]|\.{3,}|\*{2,}|-+|_+|#+|\?+)$|\.\.\.$|\*{3,}|x{4,}|X{4,}"
 )
-# What a whole value may be, the first that it is.
-# Most references are of this kind, and are known at once.
-_PLAIN = re.compile(
+# Most references look like `{{ .Values.name | quote }}` or `${NAME}`; this finds them fast.
+_COMMON_REFERENCE = re.compile(
     r"\{\{-?\s*[.$]?[\w.]+\s*(?:\|\s*(?:quote|squote|b64enc|trim|toString|n?indent \d+)\s*)*-?\}\}"
     r"|\$\{\w+\}"
 )
-_WHOLE: tuple[tuple[Verdict, Callable[[str], object]], ...] = (
-    (Verdict.EMPTY, _EMPTY.__contains__),
-    (Verdict.REFERENCE, _PLAIN.fullmatch),
-    (Verdict.LITERAL, _CRYPT.match),
-    (Verdict.REFERENCE, _ELSEWHERE.match),
-    (Verdict.PLACEHOLDER, _TO_FILL_IN.search),
+# The first that matches is the verdict on the whole value.
+_WHOLE_VALUES: tuple[tuple[Verdict, Callable[[str], object]], ...] = (
+    (Verdict.EMPTY, _EMPTY_VALUES.__contains__),
+    (Verdict.REFERENCE, _COMMON_REFERENCE.fullmatch),
+    (Verdict.LITERAL, _PASSWORD_HASH.match),
+    (Verdict.REFERENCE, _STORE_OR_FILE.match),
+    (Verdict.PLACEHOLDER, _PLACEHOLDER.search),
 )
 
 
-def _stripped(value: str) -> tuple[int, int]:
+def _unquoted_span(value: str) -> tuple[int, int]:
     start = len(value) - len(value.lstrip())
     end = max(len(value.rstrip()), start)
     if end - start > 1 and value[start] == value[end - 1] and value[start] in "\"'":
@@ -219,68 +251,79 @@ def _stripped(value: str) -> tuple[int, int]:
     return start, end
 
 
-def _defaults(value: str, pieces: list[_Piece], depth: int) -> Judged:
-    """The first default that is a literal; else whether there are any."""
+def _literal_default(value: str, references: list[_Reference], depth: int) -> Judgement:
+    """Return the first default that is a literal; else SAFE_DEFAULT, or REFERENCE without any."""
     safe = Verdict.REFERENCE
-    for piece in pieces:
-        for default in piece.defaults:
+    for reference in references:
+        for default in reference.defaults:
             text = value[default.start : default.end]
-            inner = _judge(text, depth + 1) if depth < _DEEPEST else Judged(Verdict.LITERAL)
+            inner = (
+                _judge(text, depth + 1)
+                if depth < _MAX_DEPTH
+                else Judgement(verdict=Verdict.LITERAL)
+            )
             if inner.verdict not in {Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT}:
                 at = default.start + inner.start
                 end = default.start + (inner.end or len(text))
-                return Judged(Verdict.LITERAL_DEFAULT, at, end, inner.variable or default.variable)
+                return Judgement(
+                    verdict=Verdict.LITERAL_DEFAULT,
+                    start=at,
+                    end=end,
+                    variable=inner.variable or default.variable,
+                )
             safe = Verdict.SAFE_DEFAULT
-    return Judged(safe, pieces[0].start, pieces[-1].end)
+    return Judgement(verdict=safe, start=references[0].start, end=references[-1].end)
 
 
-def _left(value: str, pieces: list[_Piece]) -> tuple[int, int] | None:
-    """Where text is left outside the references that may be a secret's.
+def _literal_outside(value: str, references: list[_Reference]) -> tuple[int, int] | None:
+    """Return the span of text outside the references that may be part of a secret.
 
-    In a URL and in `key=value;` lists only what stands for the password counts.
+    In a URL and in `key=value;` lists, only the password counts.
     """
-    kept = list(value)
-    for piece in pieces:
-        kept[piece.start : piece.end] = "\0" * (piece.end - piece.start)
-    text = "".join(kept)
+    characters = list(value)
+    for reference in references:
+        characters[reference.start : reference.end] = "\0" * (reference.end - reference.start)
+    text = "".join(characters)
     secrets = [m.span(1) for m in _USERINFO.finditer(text)]
-    secrets += [m.span(1) for m in _PARAMETER.finditer(text)]
-    if not secrets and not _CONNECTION.search(text):
+    secrets += [m.span(1) for m in _SECRET_PARAMETER.finditer(text)]
+    if not secrets and not _URL_SCHEME.search(text):
         secrets = [(0, len(text))]
     for start, end in secrets:
         for m in re.finditer(r"[^\0]+", text[start:end]):
             found = m[0]
-            if not _NAMING.fullmatch(found) and not _AROUND.match(found.strip(" :\"'\\")):
+            if not _AFFIX.fullmatch(found) and not _AUTH_SCHEME.match(found.strip(" :\"'\\")):
                 return start + m.start(), start + m.end()
     return None
 
 
-def _pieces(value: str) -> Iterator[_Piece]:
+def _references(value: str) -> Iterator[_Reference]:
     at = 0
     while opening := _OPENINGS.search(value, at):
-        piece = _piece(value, opening)
-        yield piece
-        at = max(piece.end, opening.end())
+        reference = _reference(value, opening)
+        yield reference
+        at = max(reference.end, opening.end())
 
 
-def _piece(value: str, opening: re.Match[str]) -> _Piece:
-    form, start = _FORMS[(opening.lastindex or 1) - 1], opening.start()
-    if not form.close:
-        return _Piece(start, opening.end())
-    end = _closing(value, opening.end(), opening[0], form.close)
-    if end < 0:  # a command may go on in the next line
-        return _Piece(start, len(value), malformed=form.close in {"}", "}}", "%>"})
+def _reference(value: str, opening: re.Match[str]) -> _Reference:
+    syntax, start = _SYNTAXES[(opening.lastindex or 1) - 1], opening.start()
+    if not syntax.close:
+        return _Reference(start=start, end=opening.end())
+    end = _closing_at(value, opening.end(), opening[0], syntax.close)
+    if end < 0:  # a command may continue in the next line
+        return _Reference(start=start, end=len(value), malformed=syntax.close in {"}", "}}", "%>"})
     body, inside = value[opening.end() : end], opening.end()
-    whole = end + len(form.close)
-    if form.expression:
-        return _Piece(start, whole, tuple(_of_expression(body, inside)))
-    if form.close == "}" and not form.resolved:
-        return _braced(value, start, inside, end)
-    return _Piece(start, whole, malformed=not body.strip())
+    whole = end + len(syntax.close)
+    if syntax.expression:
+        return _Reference(
+            start=start, end=whole, defaults=tuple(_expression_defaults(body, inside))
+        )
+    if syntax.close == "}" and not syntax.resolved:
+        return _braced_reference(value, start, inside, end)
+    return _Reference(start=start, end=whole, malformed=not body.strip())
 
 
-def _closing(value: str, at: int, opening: str, close: str) -> int:
-    """Where the closing mark of a form stands; -1 where it is missing. Forms nest."""
+def _closing_at(value: str, at: int, opening: str, close: str) -> int:
+    """Return the offset of the text that closes a reference; -1 if there is none. They may nest."""
     depth, first = 0, opening[-len(close) :] if len(close) > 1 else opening[-1]
     while at < len(value):
         if value.startswith(close, at):
@@ -296,39 +339,43 @@ def _closing(value: str, at: int, opening: str, close: str) -> int:
     return -1
 
 
-def _braced(value: str, start: int, inside: int, end: int) -> _Piece:
-    """`${…}`: shell, compose, Spring, HCL, JavaScript, resolvers."""
+def _braced_reference(value: str, start: int, inside: int, end: int) -> _Reference:
+    """Return the reference `${…}` of shell, Compose, Spring, HCL, JavaScript or a resolver."""
     body = value[inside:end]
-    name = _BODY.match(body)
+    name = _BRACED.match(body)
     if not body.strip() or (body != body.strip() and re.fullmatch(r"\s*[A-Z_][A-Z0-9_]*\s*", body)):
-        return _Piece(start, end + 1, malformed=True)
+        return _Reference(start=start, end=end + 1, malformed=True)
     if not name:
-        return _Piece(start, end + 1, tuple(_of_expression(body, inside)))
+        return _Reference(
+            start=start, end=end + 1, defaults=tuple(_expression_defaults(body, inside))
+        )
     variable, kind, rest = name["name"], name.lastgroup, inside + name.end()
     if kind in {"alt", "dash", "colon"} or (
         kind == "comma" and (name["resolver"] or "." not in variable)
     ):
-        return _Piece(start, end + 1, (_Default(rest, end, variable),))
+        return _Reference(
+            start=start, end=end + 1, defaults=(_Default(start=rest, end=end, variable=variable),)
+        )
     if kind in {"error", "shell"} or name.end() == len(body):
-        return _Piece(start, end + 1)
-    return _Piece(start, end + 1, tuple(_of_expression(body, inside)))
+        return _Reference(start=start, end=end + 1)
+    return _Reference(start=start, end=end + 1, defaults=tuple(_expression_defaults(body, inside)))
 
 
-def _of_expression(body: str, inside: int) -> Iterator[_Default]:
-    """The strings that an expression gives where its reference is not set; or all of it is one."""
+def _expression_defaults(body: str, inside: int) -> Iterator[_Default]:
+    """Yield the default strings of an expression, or the only string that it consists of."""
     if _LITERAL_EXPRESSION.fullmatch(body):
         if found := _STRING.search(body):
             yield _default(found, inside, "")
         return
-    for fallback in _FALLBACKS.finditer(body):
-        word = _variable(body, fallback)
-        strings = _own_strings(body, fallback)
+    for fallback in _FALLBACK.finditer(body):
+        word = _variable_of(body, fallback)
+        strings = _fallback_strings(body, fallback)
         for found in strings[1:] if fallback["named"] else strings:
             yield _default(found, inside, word)
 
 
-def _own_strings(body: str, fallback: re.Match[str]) -> list[re.Match[str]]:
-    """The strings that the fallback gives: no argument of another call, no part of a sum."""
+def _fallback_strings(body: str, fallback: re.Match[str]) -> list[re.Match[str]]:
+    """Return the default strings: not the arguments of another call, nor operands of `+` or `~`."""
     at = fallback.end()
     called = fallback[0][-1:].isalnum() and body[at:].lstrip()[:1] == "("
     deepest = 1 if called or body[at:].lstrip()[:1] in {"(", "{"} else 0
@@ -344,14 +391,16 @@ def _own_strings(body: str, fallback: re.Match[str]) -> list[re.Match[str]]:
 
 def _default(found: re.Match[str], inside: int, word: str) -> _Default:
     start, end = found.span(found.lastindex or 0)
-    return _Default(inside + start, inside + end, word)
+    return _Default(start=inside + start, end=inside + end, variable=word)
 
 
-def _variable(body: str, fallback: re.Match[str]) -> str:
-    """The name that the fallback is for: right of a function's name, else left of the operator."""
+def _variable_of(body: str, fallback: re.Match[str]) -> str:
+    """Return the variable of a default: the function's first argument, or left of the operator."""
     if fallback["named"]:
         found = _STRING.search(body, fallback.end())
         return next((g for g in found.groups() if g), "") if found else ""
     before = body[: fallback.start()].rstrip(" |")
-    words = _WORD.findall(before) or _WORD.findall(_STRING.sub("", body[fallback.end() :]))
+    words = _VARIABLE_NAME.findall(before) or _VARIABLE_NAME.findall(
+        _STRING.sub("", body[fallback.end() :])
+    )
     return str(words[-1]).rpartition(".")[2] if words else ""

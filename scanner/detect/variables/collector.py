@@ -1,7 +1,7 @@
-"""Detect: looks at the files of a run as they pass, for what only the whole tree can judge.
+"""Detect: collect variables from the files of a run, for checks that need the whole tree.
 
-Uses of variables come from the one pass for secrets; what reads their names (references.py) loads
-where there are some. A pass of its own goes over a tree whose `.env.example` lists names.
+The prefilter for secrets also finds the uses of variables. `names` is imported only for a file that
+uses some. If a `.env.example` lists names, a second pass searches the files for these names.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from typing import Protocol
 from scanner.detect.prefilter import matcher
 from scanner.detect.prefilter.matcher import Pattern
 from scanner.detect.structure.file_kinds import file_kind
+from scanner.file_types import endings
 from scanner.model import Reference
 
 MOST = 500
-"""Variables that one tree is searched for: the engine needs half a millisecond for each."""
+"""How many variables are searched in a tree. The matcher needs half a millisecond for each."""
 ENV_FILE = "env_file"
-"""The mention that says: all variables of a file go somewhere, used there or not."""
+"""A mention in `Notes.mentioned`: some file passes on all variables of an env file."""
 
 _CONFIGURATION = frozenset(("yaml", "json", "toml", "ini", "env", "xml"))
-_PROSE = (".md", ".markdown", ".rst", ".adoc", ".txt")
-_LARGEST = 4 << 20  # bytes of a file that variables are looked for in
-_LONGEST = 200  # bytes of a name that may be cut in two
+_PROSE = endings("markdown", "restructuredtext", "asciidoc", "text")
+_MAX_SIZE = 4 << 20  # bytes of a file whose variables are read
+_OVERLAP = 200  # bytes of the previous chunk, since a name may span two chunks
 _ENV_FILE = Pattern(
     r"env_file|--env-file|EnvironmentFile=|envFrom:",
     keywords=("env_file", "--env-file", "environmentfile=", "envfrom:"),
@@ -32,8 +33,12 @@ _ENV_FILE = Pattern(
 
 
 class Notes(Protocol):
-    """Where it is noted what files said: the variables that they need, the secret files that they
-    name, and which of the names that were asked for they mention."""
+    """Collects what files contain.
+
+    uses: the variables that they need.
+    secret_files: the secret files that they name.
+    mentioned: those of the searched names that they mention.
+    """
 
     uses: list[Reference]
     secret_files: list[Reference]
@@ -41,20 +46,23 @@ class Notes(Protocol):
 
 
 class Watcher:
-    """Looks at files as they pass: at compose files alone where `names` is None, since the rest is
-    of use only where the whole tree passes. `names`: variables to look for, `MOST` at most."""
+    """Reads files while they are scanned.
+
+    names: variables to search, at most `MOST`. If it is None, the run does not cover the whole
+        tree, and only compose files are read.
+    """
 
     def __init__(self, names: Sequence[str] | None, engine: str) -> None:
         self._whole_tree = names is not None
         self._matcher = None
         if names:
-            self._asked = (*names, *sorted({p for name in names if (p := prefix(name))}))
-            looked_for = (_ENV_FILE, *map(_mention, self._asked))
-            # Kept nowhere: it is good for one tree alone, and the cache would grow with each.
-            self._matcher = matcher.build(engine, lambda: dict(enumerate(looked_for)), "", None)
+            self._names = (*names, *sorted({p for name in names if (p := prefix(name))}))
+            patterns = (_ENV_FILE, *map(_mention, self._names))
+            # It is not cached, because it is useful for this tree only.
+            self._matcher = matcher.build(engine, lambda: dict(enumerate(patterns)), "", None)
 
     def over(self, path: str, shown: str, chunks: Iterable[bytes], notes: Notes) -> Iterable[bytes]:
-        """The chunks, as they are. `shown` is the path with what must not be shown masked."""
+        """Return the chunks unchanged, and read them. `shown` is the path with secrets masked."""
         if is_compose(path) or self._matcher:
             return self._over(path, shown, chunks, notes)
         return chunks
@@ -68,31 +76,32 @@ class Watcher:
                 from scanner.detect.variables.names import secret_files
 
                 notes.secret_files += secret_files(path, shown, chunk)
-                self._note_uses(path, shown, notes, chunk)  # a bare `$V` is one here alone
+                self._note_uses(
+                    path, shown, notes, chunk
+                )  # only in compose files, a bare `$NAME` is a use
             if self._matcher:
                 hits = self._matcher.hits(before + chunk)
-                asked = (ENV_FILE, *self._asked)
-                met = {asked[index] for index, _ in hits}
-                notes.mentioned |= _used(met, path, before + chunk) if met else met
-            before = chunk[-_LONGEST:]
+                searched = (ENV_FILE, *self._names)
+                found = {searched[index] for index, _ in hits}
+                notes.mentioned |= _used(found, path, before + chunk) if found else found
+            before = chunk[-_OVERLAP:]
             yield chunk
 
     def uses(self, path: str, shown: str, notes: Notes, data: bytes) -> None:
-        """Note the variables that a file needs; the one pass met a use in it (uses.py)."""
-        if not is_compose(path):  # there `over` looked for them
+        """Note the variables that a file needs. The prefilter found a use in it."""
+        if not is_compose(path):  # `over` already did this for compose files
             self._note_uses(path, shown, notes, data)
 
     def _note_uses(self, path: str, shown: str, notes: Notes, data: bytes) -> None:
         kind = file_kind(path)
-        if self._whole_tree and kind.reader in _CONFIGURATION and len(data) <= _LARGEST:
+        if self._whole_tree and kind.reader in _CONFIGURATION and len(data) <= _MAX_SIZE:
             from scanner.detect.variables.names import uses
 
             notes.uses += uses(shown, kind, data)
 
 
 def _used(names: set[str], path: str, data: bytes) -> set[str]:
-    """Those of the names in a file that it uses: not in words for people, and not where it gives a
-    variable its value."""
+    """Return those of the names that a file uses. Prose does not count, nor do assignments."""
     if path.lower().endswith(_PROSE):
         return set()
     if file_kind(path).reader == "env":
@@ -101,23 +110,27 @@ def _used(names: set[str], path: str, data: bytes) -> set[str]:
 
 
 def is_compose(path: str) -> bool:
+    """Is it a Docker Compose file? The substring test is fast for the other files."""
     return ("compose" in path or "stack" in path) and "compose" in file_kind(path).kinds
 
 
 def is_example(path: str) -> bool:
-    """Is it one of the files that list variables: `.env.example` and its like?"""
+    """Is it a file that lists variables, such as `.env.example`?"""
     return "env" in path.rpartition("/")[2] and "env-example" in file_kind(path).kinds
 
 
 def prefix(name: str) -> str:
-    """What a settings class or a framework may put before the names of its fields: `APP_`."""
+    """Return the prefix of a name, such as `APP_`, which a settings class may add to its fields."""
     head, mark, _ = name.partition("_")
     return f"{head}_" if head and mark else ""
 
 
 def _mention(name: str) -> Pattern:
-    """How code names a variable: in any case, its words parted or not, after the `ENV_` of
-    supervisord, too; a prefix within quotes."""
+    """Return a pattern for a variable in code.
+
+    `APP_TOKEN` also matches `appToken`, `app.token` and supervisord's `ENV_APP_TOKEN`. The prefix
+    `APP_` matches only in quotes, such as `env_prefix="APP_"`.
+    """
     words = [re.escape(word) for word in name.split("_") if word] or [name]
     anchor = rf"\b(?:ENV_)?{'[._:-]{0,2}'.join(words)}\b"
     if name.endswith("_"):

@@ -1,8 +1,8 @@
-"""Detect: what a file takes from elsewhere in the tree: variables, and files that hold a secret.
+"""Detect: the variables and the secret files that a file needs from elsewhere in the tree.
 
-Whether it is there, only the whole tree tells, so a file gives names alone, never a value, and the
-policy judges them. Names are looked for as text, not by structure: a template, a script in a
-manifest or a file that does not parse declares a variable as well as any other.
+The policy checks whether they exist, which needs the whole tree. A file contributes only names, and
+no values. Names are searched in the text, not in the parsed structure: a template, a script in a
+manifest, or a file that does not parse may also declare a variable.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from scanner.detect.engine.chunks import Cursor
 from scanner.detect.prefilter import matcher
 from scanner.detect.prefilter.matcher import Pattern
 from scanner.detect.structure import FileKind, NotParsedError, file_kind, structures
-from scanner.detect.values.assignments import holds_a_secret, is_translation
+from scanner.detect.values.assignments import is_translation, names_a_secret
 from scanner.model import Location, Reference
 
-_LONGEST_LINE = 8192
-_LONGEST = 200  # characters before and after a name that say what it is there
-_MOST_USES = 5_000  # references in one file
-_MOST = 300  # names of one file
-_MOST_PLACES = 100  # of one name in one file
+_MAX_LINE = 8192
+_CONTEXT = 200  # bytes before and after a name that tell how it is used
+_MAX_USES = 5_000  # references in one file
+_MAX_NAMES = 300  # of one file
+_MAX_OCCURRENCES = 100  # of one name in one file
 
-# Where names are made up, CI sets them, or the program that fills in the template does: a use there
-# asks for no declaration.
-_APART = re.compile(
+# Files whose variables need no declaration: tests and documents use made-up names, CI systems and
+# template renderers set their own. Examples: tests/a.yaml, .github/workflows/ci.yml, values.yaml.j2
+_EXCLUDED_PATHS = re.compile(
     r"(?:^|/)(?:tests?|testing|testdata|fixtures?|specs?|__tests__|molecule|examples?|samples?|docs?"
     r"|snapshots?|release-?notes?|change-?logs?|node_modules|vendor|third_party|crds?|\.github"
     r"|\.gitlab|\.circleci|\.buildkite|\.cloudbuild|\.woodpecker|\.azure-?pipelines)/"
@@ -36,8 +36,9 @@ _APART = re.compile(
     r"\.ya?ml$|[._-](?:example|sample)(?:[._-][^/]*)?$|\.schema\.json$"
     r"|\.(?:in|tmpl|gotmpl|template|tpl|tftpl|j2|jinja2?|mustache|hbs)$"
 )
-_OTHER_KINDS = frozenset(("github-workflow", "gitlab-ci", "ansible"))
-_GIVEN = re.compile(
+_EXCLUDED_KINDS = frozenset(("github-workflow", "gitlab-ci", "ansible"))
+# Variables that a shell, a CI system or another program sets: HOME, GITHUB_SHA, BUILD_ID
+_PREDEFINED = re.compile(
     r"(?:ANSIBLE|APACHE|BASH|BITBUCKET|BUILDKITE|CI|CIRCLE|CMAKE|CODEBUILD|DRONE|GITHUB|GITLAB"
     r"|JENKINS|LC|MOLECULE|READTHEDOCS|RUNNER|TRAVIS|XDG|KUBERNETES_SERVICE)_\w*"
     r"|HOME|PATH|PWD|OLDPWD|USER|USERNAME|LOGNAME|SHELL|HOSTNAME|LANG|TERM|TMPDIR|TEMP|TMP|DISPLAY"
@@ -48,8 +49,9 @@ _GIVEN = re.compile(
     r"|MAIN_?PID|NOTIFY_SOCKET|(?:CONSOLE|FILE)_LOG_PATTERN"
 )
 _NAME = rb"(?:[A-Z][A-Z0-9_]{1,100}|TF_VAR_\w{1,100})"
-# A reference without a default: one with a default needs no declaration. Each form begins with one
-# character, so that nothing is tried where none of them stands.
+# A reference without a default, since one with a default needs no declaration: `${NAME}`,
+# `${NAME:?message}`, `$(NAME)`, `{{ env "NAME" }}`, `<%= ENV["NAME"] %>`. Each form begins with one
+# fixed character, which makes the search fast.
 _USE = re.compile(
     rb"\$(?<![$\\]\$)\{(?:env:)?(?P<braced>%(n)s)(?::?\?[^}\n]{0,200})?\}"
     rb"|\$(?<!\$\$)\((?P<manifest>%(n)s)\)"
@@ -58,14 +60,15 @@ _USE = re.compile(
     rb"|<%%=?[^%%\n]{0,60}?\bENV(?:\.fetch\(|\[)[\"'](?P<ruby>%(n)s)[\"'][\])][ \t]{0,3}-?%%>"
     % {b"n": _NAME}
 )
-_BARE_USE = re.compile(rb"\$(?<!\$\$)(?P<bare>%s)\b" % _NAME)  # of compose
+_BARE_USE = re.compile(rb"\$(?<!\$\$)(?P<bare>%s)\b" % _NAME)  # only in compose files
 _MANIFEST = re.compile(rb"^apiVersion:[^\n]*$", re.MULTILINE)
 _DEFINITION = re.compile(rb"^kind:[ \t]*CustomResourceDefinition\b", re.MULTILINE)
 _IN_COMMENT = re.compile(rb"(?:^|\s)(?:#|//|;|<!--)")
 _IN_PROSE = re.compile(
     rb"(?i)\b(?:description|documentation|docs?|help|summary|comment|notes?|text)[\"']?[ \t]*[:=]"
 )
-# What stands before or after a name that is declared there.
+# The text after, or before, a name that is declared: `NAME=`, `NAME:`, `name: NAME`, `export NAME`,
+# `--env NAME`, `secrets.NAME`.
 _ASSIGNED = re.compile(rb"[\"']?[ \t]*(?:[:?+]?=(?!=)|:(?![\w/?+:=-]))[ \t]*[\"']?")
 _BEFORE = re.compile(
     rb"(?:\b(?:name|key|variable|secretKey|envVar|env|id)\b[\"']?[ \t]*[:=][ \t]*[\"']?"
@@ -73,7 +76,7 @@ _BEFORE = re.compile(
     rb"|(?:^|\s)(?:-e|--env|--build-arg)[ \t=]+[\"']?"
     rb"|\b(?:secrets|vars|inputs)\.|<)$"
 )
-_ITEMS = (  # of a list: what stands before and after one
+_ITEMS = (  # the text before and after an item of a list: `- NAME`, `[NAME, NAME]`
     (re.compile(rb"^[ \t]*-[ \t]+[\"']?$"), re.compile(rb"[\"']?[ \t]*(?:[\r\n#]|$)")),
     (re.compile(rb"(?:(?<![\w)\]])\[|,)[ \t]*[\"']?$"), re.compile(rb"[\"']?[ \t]*[,\]]")),
 )
@@ -86,7 +89,7 @@ _FILE_LINE = re.compile(rb"^[ \t]+file:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 
 
 def of_example(path: str, data: bytes) -> tuple[list[Reference], set[str]]:
-    """The variables that an example of an environment gives, and those that it has in comments."""
+    """Return the variables of an example file, and the names of those that are commented out."""
     active: dict[str, Reference] = {}
     optional: set[str] = set()
     place = Cursor()
@@ -100,12 +103,13 @@ def of_example(path: str, data: bytes) -> tuple[list[Reference], set[str]]:
 
 
 def may_declare(path: str) -> bool:
+    """May a file with this path declare variables?"""
     kind = file_kind(path)
     return bool(kind.reader or kind.kinds)
 
 
 class Declarations:
-    """Looks for what declares some variables: gives them a value, passes them on, asks for them."""
+    """Finds declarations of some variables: where they are set, passed on or required."""
 
     def __init__(self, names: Sequence[str], engine: str) -> None:
         self._names = names
@@ -113,18 +117,18 @@ class Declarations:
         self._matcher = matcher.build(engine, lambda: dict(enumerate(words)), "", None)
 
     def of(self, path: str, data: bytes) -> set[str]:
-        """The variables that a file declares."""
-        there = [self._names[index] for index, _ in self._matcher.hits(data)]
-        return declared(there, data) | _terraform(self._names, path, data)
+        """Return the variables that a file declares."""
+        present = [self._names[index] for index, _ in self._matcher.hits(data)]
+        return declared(present, data) | _terraform(self._names, path, data)
 
 
 def declared(names: Iterable[str], data: bytes) -> set[str]:
-    """Those of the names that a file declares."""
+    """Return those of the names that a file declares."""
     return {name for name in names if _declares(name.encode(), data)}
 
 
 def _terraform(names: Iterable[str], path: str, data: bytes) -> set[str]:
-    """Those that are variables of Terraform, which TF_VAR_name sets in whatever case."""
+    """Return the names of Terraform variables. TF_VAR_name sets them, in any letter case."""
     if file_kind(path).reader != "hcl":
         return set()
     there = {name.decode().upper() for name in _TERRAFORM.findall(data)}
@@ -133,7 +137,7 @@ def _terraform(names: Iterable[str], path: str, data: bytes) -> set[str]:
 
 def _declares(name: bytes, data: bytes) -> bool:
     at = data.find(name)
-    for _ in range(_MOST_PLACES):
+    for _ in range(_MAX_OCCURRENCES):
         if at < 0:
             return False
         if _is_declaration(name, data, at):
@@ -143,7 +147,7 @@ def _declares(name: bytes, data: bytes) -> bool:
 
 
 def _is_declaration(name: bytes, data: bytes, at: int) -> bool:
-    before, after = _before(data, at), data[at + len(name) : at + len(name) + _LONGEST]
+    before, after = _before(data, at), data[at + len(name) : at + len(name) + _CONTEXT]
     if _touches(before[-1:]) or _touches(after[:1]) or _IN_COMMENT.search(before):
         return False
     if _REFERENCE.search(before):
@@ -159,15 +163,17 @@ def _touches(byte: bytes) -> bool:
     return byte.isalnum() or byte in {b"_", b"-"}
 
 
-def _is_apart(path: str, kind: FileKind) -> bool:
-    return bool(kind.kinds & _OTHER_KINDS or _APART.search(path)) or is_translation(path)
+def _is_excluded(path: str, kind: FileKind) -> bool:
+    return bool(kind.kinds & _EXCLUDED_KINDS or _EXCLUDED_PATHS.search(path)) or is_translation(
+        path
+    )
 
 
 def uses(path: str, kind: FileKind, data: bytes) -> Iterator[Reference]:
-    """The variables that a file needs and does not declare, each at its first place."""
+    """Return the variables that a file needs and does not declare, each where it is first used."""
     found: dict[str, tuple[int, int]] = {}
-    for name, span in () if _is_apart(path, kind) else _needed(kind, data):
-        if len(found) < _MOST:
+    for name, span in () if _is_excluded(path, kind) else _needed(kind, data):
+        if len(found) < _MAX_NAMES:
             found.setdefault(name, span)
     there = declared(found, data)
     place = Cursor()
@@ -177,35 +183,35 @@ def uses(path: str, kind: FileKind, data: bytes) -> Iterator[Reference]:
 
 
 def _needed(kind: FileKind, data: bytes) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Each reference without a default to a variable that no shell or CI system sets."""
+    """Return each reference without a default to a variable that is not predefined."""
     is_manifest = "helm-template" in kind.kinds or _MANIFEST.search(data)
     if is_manifest and _DEFINITION.search(data):
         return
     bare = _BARE_USE.finditer(data) if "compose" in kind.kinds else iter(())
-    for match in islice(chain(_USE.finditer(data), bare), _MOST_USES):
+    for match in islice(chain(_USE.finditer(data), bare), _MAX_USES):
         group = str(match.lastgroup)
         name = match[group].decode()
         applies = group != "manifest" or is_manifest
-        if applies and not _is_given(name) and not _is_prose(kind, data, match.start()):
+        if applies and not _is_predefined(name) and not _is_prose(kind, data, match.start()):
             yield name, match.span(group)
 
 
-def _is_given(name: str) -> bool:
-    """Is it set by a shell or a CI system, or a word that may be anything?"""
-    return bool(_GIVEN.fullmatch(name)) or ("_" not in name and not holds_a_secret(name))
+def _is_predefined(name: str) -> bool:
+    """Is the name predefined, or a single word that does not suggest a secret?"""
+    return bool(_PREDEFINED.fullmatch(name)) or ("_" not in name and not names_a_secret(name))
 
 
 def _is_prose(kind: FileKind, data: bytes, at: int) -> bool:
-    """Does it stand in a comment, or in words for people?"""
+    """Is the offset in a comment or in prose?"""
     before = _before(data, at)
     in_comment = kind.reader != "json" and _IN_COMMENT.search(before)
-    start = data.rfind(b"\n", max(0, at - _LONGEST_LINE), at) + 1  # a text may be long
+    start = data.rfind(b"\n", max(0, at - _MAX_LINE), at) + 1  # prose may have long lines
     return bool(in_comment or _IN_PROSE.search(before) or _IN_PROSE.search(data, start, start + 99))
 
 
 def _before(data: bytes, at: int) -> bytes:
-    """What stands before a place, in its line."""
-    low = max(0, at - _LONGEST)
+    """Return the text before an offset, in its line."""
+    low = max(0, at - _CONTEXT)
     return data[data.rfind(b"\n", low, at) + 1 or low : at]
 
 
@@ -217,7 +223,7 @@ def _at(name: str, path: str, data: bytes, span: tuple[int, int], place: Cursor)
 
 
 def secret_files(path: str, shown: str, data: bytes) -> Iterator[Reference]:
-    """The files that the secrets of a compose file are read from, as paths from the root."""
+    """Return the files from which a compose file reads its secrets, as paths from the root."""
     place = Cursor()
     for start, end in sorted(_spans(path, data)):
         text = data[start:end].decode(errors="surrogateescape")

@@ -1,1 +1,1 @@
-"""Inputs: members of archives and compressed files."""
+"""Read the members of archives and compressed files."""

@@ -1,7 +1,7 @@
-"""Inputs: the members of archives, as if they lay in a folder named after the archive.
+"""Read the members of archives, as if they were in a folder named after the archive.
 
-Nothing is unpacked to disk, and a member's name is never used but as a label. What comes out of one
-file, whatever is nested in it, is bounded in bytes, members, depth and memory.
+Nothing is unpacked to disk, and a member's name is only used as a label. Bytes, members, depth and
+memory are limited for each file, including all archives nested in it.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from scanner.inputs.interface import CHUNK, Blob, Source
 from scanner.model import MEMBER, Gap, GapKind, Skip, SkipKind
 
 DEPTH = 5
-"""Archives within archives."""
+"""Most archives within each other."""
 MEMBERS = 200_000
-"""Members of one file, those of nested archives included."""
+"""Most members of one file, including those of nested archives."""
 RATIO, FLOOR, CEILING = 100, 32 << 20, 4 << 30
-"""One file may grow to RATIO times its size, to FLOOR bytes in any case, to CEILING in none."""
+"""One file may unpack to RATIO times its size, but at least FLOOR and at most CEILING bytes."""
 MEMORY = 144 << 20
-"""Bytes that one file may take. A nested zip is held, a decompressor has a window: each gets half
-of what those around it leave; a zip's list of members gets a third."""
+"""Bytes of memory for one file. A nested zip and a decompressor's window each get half of what the
+archives around them leave; a zip's list of members gets a third."""
 HELD = MEMORY // 2
-"""Bytes of the largest archive that is held in memory: one in git's index, for example."""
+"""Bytes of the largest archive that is kept in memory, such as one from git's index."""
 
 
 Found = Blob | Skip | Gap
 
 
 class Archives(NamedTuple):
-    """The files of a Source, and what is in those that are archives.
+    """Reads the files of a Source, and the members of those that are archives.
 
-    `most`: bytes of the largest member that is read; `excluded` is asked about each.
+    `most` is the size of the largest member that is read; `excluded` tells which paths are not.
     """
 
     source: Source
@@ -44,7 +44,7 @@ class Archives(NamedTuple):
     excluded: Callable[[str], bool]
 
     def read(self, path: str) -> Iterator[Found]:
-        """One of the source's paths: its members where it is an archive, else itself."""
+        """Read a path of the source: its members if it is an archive, or else the file itself."""
         file = self.source.open(path, HELD)
         if isinstance(file, Gap):
             yield file if compression.by_name(path) else self.source.read(path, self.most)
@@ -58,17 +58,17 @@ class Archives(NamedTuple):
             if kind:
                 size = file.seek(0, SEEK_END)
                 file.seek(0)
-                yield from _Walk(self, _Budget(size)).opened(path, kind, file)
-        if not kind or _is_text(head):  # both, where text is before a zip or looks like a mark
+                yield from _ArchiveReader(self, _Budget(size)).members_of(path, kind, file)
+        if not kind or _is_text(head):  # a script with a zip behind it is scanned as both
             yield self.source.read(path, self.most)
 
 
 class _Bomb(Exception):  # noqa: N818 - it becomes a Gap
-    """A file is not read on: more comes out of it than it is allowed."""
+    """More comes out of a file than its limits allow, so the rest is not read."""
 
 
 class _Budget:
-    """What may still come out of a file of so many bytes."""
+    """The bytes and members that may still come out of one file."""
 
     def __init__(self, size: int) -> None:
         self._allowed = self._left = min(CEILING, max(FLOOR, RATIO * size))
@@ -80,23 +80,23 @@ class _Budget:
             raise _Bomb(f"more than {self._allowed:,} bytes come out of it")
 
     def count(self, name: str) -> None:
-        """One member more. Its name may be repeated in a report."""
+        """Count one member. Its name counts as well, because a report may repeat it."""
         self._members -= 1
         if self._members < 0:
             raise _Bomb(f"it has more than {MEMBERS:,} members")
         self.spend(len(name))
 
 
-class _Walk:
-    """The way through one file and what is nested in it."""
+class _ArchiveReader:
+    """Reads one file and all archives nested in it."""
 
     def __init__(self, archives: Archives, budget: _Budget) -> None:
         self._most = archives.most
         self._excluded = archives.excluded
         self._budget = budget
 
-    def opened(self, path: str, kind: str, file: BufferedIOBase) -> Iterator[Found]:
-        """The members of the outermost archive; what cannot be read is a Gap."""
+    def members_of(self, path: str, kind: str, file: BufferedIOBase) -> Iterator[Found]:
+        """The members of the outermost archive. What cannot be read becomes a Gap."""
         try:
             yield from _guarded(path, self._archive(path, kind, file, 1, MEMORY))
         except _Bomb as bomb:
@@ -107,7 +107,7 @@ class _Walk:
         self, path: str, kind: str, file: Reader, depth: int, memory: int
     ) -> Iterator[Found]:
         if depth > DEPTH:
-            raise Refused("archive-too-deep", f"it lies in {DEPTH} other archives")
+            raise Refused("archive-too-deep", f"it is nested in {DEPTH} other archives")
         if kind == "sevenzip":
             reason = "keywatch does not open 7z: unpack it, and scan the folder"
             raise Refused("archive-unsupported", reason)
@@ -141,7 +141,7 @@ class _Walk:
     def _content(self, path: str, member: Member, depth: int, memory: int) -> Iterator[Found]:
         reader = member.open()
         head = reader.read(text_encoding.HEAD)
-        body: Reader = _Again(head, reader)
+        body: Reader = _Rewound(head, reader)
         if compression.by_name(path) == "zip":
             body, memory = zips.held(body, memory)
         kind = _kind(path, head, body)
@@ -170,7 +170,7 @@ class _Walk:
                 yield _gap(path, error)
 
     def _pieces(self, data: bytes, body: Reader) -> Iterator[bytes]:
-        """A member that is read while it is looked at. OSError where that goes wrong."""
+        """The rest of a member, read while it is scanned. OSError if it cannot be read."""
         size = 0
         while data:
             size += len(data)
@@ -183,8 +183,8 @@ class _Walk:
                 raise OSError(errno.EIO, _gap("", error).reason) from None
 
 
-class _Again:
-    """A reader of which the beginning has been read."""
+class _Rewound:
+    """A reader whose first bytes were read and are given again."""
 
     def __init__(self, head: bytes, rest: Reader) -> None:
         self._head = head
@@ -196,16 +196,19 @@ class _Again:
 
 
 def _kind(path: str, head: bytes, file: Reader) -> str:
-    """The format of a file, "" for none. Its mark says it; of one without, its name, but only where
-    it is no text: a pointer of git-lfs is called like what it stands for."""
+    """The archive format of a file, or "".
+
+    Its first bytes tell, or else its name, unless it is text: a pointer of Git LFS has the name of
+    the archive that it stands for.
+    """
     kind = compression.mark(head)
-    if kind and not (kind == "tar" and _is_text(head)):  # that mark may stand in any text
+    if kind and not (kind == "tar" and _is_text(head)):  # the mark of tar may occur in a text
         return kind
     promised = compression.by_name(path)
     if not _is_text(head):
         return promised
-    # Text may stand before a zip: a script that runs it.
-    return promised if promised == "zip" and zips.is_one(file) else ""
+    # A zip may begin with text: the script that runs it.
+    return promised if promised == "zip" and zips.is_zip(file) else ""
 
 
 def _is_text(head: bytes) -> bool:
@@ -213,13 +216,13 @@ def _is_text(head: bytes) -> bool:
 
 
 def _label(holder: str, name: str) -> str:
-    """Where a member stands. Its name leads nowhere: neither up, nor to the root."""
+    """The path of a member in reports, without `..` and leading slashes."""
     parts = [part for part in name.split("/") if part not in ("", ".", "..")]
     return f"{holder}{MEMBER}{'/'.join(parts) or 'unnamed'}"
 
 
 def _gap(path: str, error: Exception) -> Gap:
-    """A library's own words may quote the file, so they are not repeated."""
+    """The Gap for an error. A library's message may quote the file, so it is not repeated."""
     if isinstance(error, Refused):
         return Gap(kind=error.kind, path=path, reason=error.reason)
     reason = f"it is damaged, or takes too much memory ({type(error).__name__})"
@@ -229,22 +232,22 @@ def _gap(path: str, error: Exception) -> Gap:
 def _too_large(path: str, member: Member) -> Skip | Gap:
     if member.ratio() <= RATIO:
         return Skip(kind=SkipKind.TOO_LARGE, path=path)
-    reason = f"it is over max_file_size, and over {RATIO} times what is stored of it"
+    reason = f"it is over max_file_size, and over {RATIO} times its stored size"
     return Gap(kind=GapKind.ARCHIVE_BOMB, path=path, reason=reason)
 
 
 def _guarded(path: str, found: Iterator[Found]) -> Iterator[Found]:
-    """What is found, and a Gap where an error ends it."""
+    """What is found, and a Gap if an error ends it."""
     try:
         yield from found
     except _Bomb:
         raise
-    except Exception as error:  # noqa: BLE001 - what libraries raise on hostile bytes has no end
+    except Exception as error:  # noqa: BLE001 - libraries raise any error for hostile bytes
         yield _gap(path, error)
 
 
 def _as_much(body: Reader, most: int) -> tuple[bytes, Exception | None]:
-    """`most` bytes, or those before the end or the damage."""
+    """Read `most` bytes, or those before the end or an error."""
     data = BytesIO()
     try:
         while most and (piece := body.read(min(most, PIECE))):
@@ -257,10 +260,10 @@ def _as_much(body: Reader, most: int) -> tuple[bytes, Exception | None]:
 
 
 def _of_one(path: str, file: compression.Unpacked) -> Iterator[Member]:
-    """The file that was compressed; the members of a tar that was, as if it were none."""
+    """The members of a compressed tar, or the one file that was compressed."""
     name = compression.inner_name(path)
     head = file.read(text_encoding.HEAD)
-    body = _Again(head, file)
+    body = _Rewound(head, file)
     if _kind(name, head, body) == "tar":
         yield from tar.members(body)
     else:

@@ -1,7 +1,6 @@
-"""Inputs: which archive or compression a file is of, and compressed streams read forwards.
+"""Recognise archive and compression formats, and read compressed streams from front to back.
 
-Whatever the stream, few bytes are held at a time, and its decompressor takes no more memory than it
-is allowed.
+Only a few bytes are kept in memory, and the memory of each decompressor is limited.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 HEAD = 512
-"""How much of a file is looked at for the mark of its format."""
+"""Bytes at the start of a file that tell its format."""
 
 WINDOWED = ("xz", "zstd")
-"""Formats of which the file says how much memory its decompressor takes."""
+"""Formats in which the file decides how much memory its decompressor takes."""
 
 PIECE = 1 << 16
-"""Bytes that are unpacked at a time."""
+"""Bytes that are unpacked at once."""
 
 _MARKS = re.compile(
     rb"(?P<zip>PK(?:\x03\x04|\x05\x06|\x07\x08))|(?P<gzip>\x1f\x8b\x08)|(?P<xz>\xfd7zXZ\x00)"
     rb"|(?P<bzip2>BZh[1-9](?:1AY&SY|\x17rE8P\x90))"
-    # A frame that decompressors pass over may come first.
+    # The second mark is of a frame that decompressors skip, which may come first.
     rb"|(?P<zstd>\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18)|(?P<sevenzip>7z\xbc\xaf\x27\x1c)"
     rb"|(?P<tar>.{257}ustar)",
     re.DOTALL,
@@ -47,7 +46,7 @@ _SINGLE = ("gz", "bz2", "xz", "zst")
 
 
 class Refused(Exception):  # noqa: N818 - it becomes a Gap of the same kind
-    """An archive, or a member, that is not read: a Gap's kind and reason."""
+    """An archive or a member is not read. `kind` and `reason` are those of the Gap."""
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)
@@ -56,15 +55,15 @@ class Refused(Exception):  # noqa: N818 - it becomes a Gap of the same kind
 
 
 class Reader(Protocol):
-    """Bytes from the front to the back: `read` gives as many as asked for, fewer at the end and
-    before what is damaged."""
+    """Reads from front to back. `read` returns fewer bytes than asked for only at the end or before
+    damage."""
 
     def read(self, most: int, /) -> bytes: ...
 
 
 class Member(NamedTuple):
-    """Something in an archive. `size` is None where only reading it tells; `left_out` is empty, a
-    Skip's kind, or `folder`; `ratio` is what it grows by when it is unpacked."""
+    """A member of an archive. `size` is None if it is unknown before reading. `left_out` is "", a
+    kind of Skip, or `folder`. `ratio` is its unpacked size divided by its stored size."""
 
     name: str
     size: int | None
@@ -74,7 +73,7 @@ class Member(NamedTuple):
 
 
 class Engine(Protocol):
-    """One of the decompressors of the standard library, for one stream."""
+    """A decompressor of the standard library."""
 
     @property
     def eof(self) -> bool: ...
@@ -86,18 +85,18 @@ class Engine(Protocol):
 
 
 def mark(head: bytes) -> str:
-    """The format that the first bytes say, "" for none."""
+    """The format according to the first bytes, or ""."""
     found = _MARKS.match(head)
     return (found and found.lastgroup) or ""
 
 
 def by_name(path: str) -> str:
-    """The format that a file's name promises, "" for none."""
+    """The format according to the name, or ""."""
     return _NAMES.get(_suffix(path), "")
 
 
 def inner_name(path: str) -> str:
-    """What one compressed file is called when it is unpacked: `a` for `x/a.gz`."""
+    """The name of the unpacked file: `a` for `x/a.gz`."""
     name = path.rpartition("/")[2]
     return name.rpartition(".")[0] if _suffix(name) in _SINGLE else name
 
@@ -107,8 +106,10 @@ def _suffix(path: str) -> str:
 
 
 def engine(kind: str, memory: int) -> Callable[[], Engine]:
-    """What makes a decompressor; one of WINDOWED takes `memory` bytes at most. Refused where there
-    is none."""
+    """A function that makes a decompressor. One of WINDOWED takes at most `memory` bytes.
+
+    Refused if its library is not installed.
+    """
     if kind == "zstd":
         return _zstd(memory)
     if kind == "xz":
@@ -117,10 +118,11 @@ def engine(kind: str, memory: int) -> Callable[[], Engine]:
 
 
 class Unpacked:
-    """What a compressed stream holds, one part after the other where it has several.
+    """Reads a compressed file, which may consist of several streams.
 
-    `spend` is told how many bytes came out, before anyone sees them. What comes before damage is
-    given; then the engine's own error is raised, EOFError where the stream is cut off.
+    `spend` is called with the number of bytes that came out, before they are returned. Bytes before
+    damage are returned; the next read raises the decompressor's error, or EOFError if the file is
+    cut off.
     """
 
     def __init__(
@@ -169,7 +171,7 @@ class Unpacked:
         return b""
 
     def _more_follows(self) -> bool:
-        """Does another stream begin where one ended? Padding of zeros may lie between them."""
+        """Does another stream follow? There may be zero bytes between them."""
         rest = self._engine.unused_data.lstrip(b"\0")
         while not rest:
             piece = self._fetch()
@@ -187,7 +189,7 @@ class Unpacked:
 
 
 class _Gzip:
-    """zlib's decompressor with the manners of the others."""
+    """zlib's decompressor with the interface of the others."""
 
     def __init__(self) -> None:
         self._engine = zlib.decompressobj(wbits=31)
@@ -215,7 +217,7 @@ def _zstd(memory: int) -> Callable[[], Engine]:
         else:
             from backports import zstd
     except ImportError:
-        reason = "it is of zstd, which needs a library: pip install 'keywatch[archives]'"
+        reason = "zstd needs a library: pip install 'keywatch[archives]'"
         raise Refused("archive-unsupported", reason) from None
     options = {int(zstd.DecompressionParameter.window_log_max): memory.bit_length() - 1}
     return lambda: zstd.ZstdDecompressor(options=options)

@@ -1,7 +1,7 @@
-"""Inputs: the members of a tar as it passes, front to back, in constant memory.
+"""Read the members of a tar from front to back, in constant memory.
 
-`tarfile` reads a block here, and no more: it keeps every member, reads headers of any size into
-memory, calls itself for each of them, and takes a damaged header in the middle for the end.
+`tarfile` only parses single blocks here. As a reader it keeps every member, reads headers of any
+size into memory, recurses for each of them, and takes a damaged header for the end of the file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from scanner.inputs.archives.compression import PIECE, Member, Reader
 
 _BLOCK = 512
-_HEADER = 1 << 20  # bytes of a header that says something of the next member
+_LONGEST_HEADER = 1 << 20  # bytes of a header that extends the header of the next member
 _LEFT_OUT = {
     **dict.fromkeys((tarfile.SYMTYPE, tarfile.LNKTYPE), "symlink"),
     **dict.fromkeys((tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE), "special"),
@@ -21,11 +21,11 @@ _LEFT_OUT = {
 }
 _PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
 _EXTENDING = (*_PAX, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
-_SPARSE_MORE, _SPARSE_NEXT = 482, 504  # offsets: does a block with more of the map follow?
+_SPARSE_MORE, _SPARSE_NEXT = 482, 504  # offsets of the flag that another block of the map follows
 
 
 class _Body:
-    """The bytes of one member. EOFError where the tar ends within it."""
+    """Reads one member. EOFError if the tar ends within it."""
 
     def __init__(self, file: Reader, size: int) -> None:
         self._file = file
@@ -42,13 +42,13 @@ class _Body:
         return data
 
     def skip(self) -> None:
-        """Go to its end."""
+        """Read the rest."""
         while self._left:
             self.read(PIECE)
 
 
-class _Said(NamedTuple):
-    """What headers before a member say of it."""
+class _Extended(NamedTuple):
+    """Values from extension headers, which replace those of the next member's own header."""
 
     name: bytes | None = None
     size: int | None = None
@@ -56,12 +56,12 @@ class _Said(NamedTuple):
 
 
 def members(file: Reader) -> Iterator[Member]:
-    """Each member; its body is good until the next one is asked for. EOFError, ValueError,
-    IndexError or tarfile.TarError where it is damaged.
+    """Each member, whose body must be read before the next member is taken.
 
-    Blocks of zeros end a tar, but another one may follow in the same file.
+    EOFError, ValueError, IndexError or tarfile.TarError if the tar is damaged. Blocks of zeros end
+    a tar, but another one may follow in the same file.
     """
-    said = _Said()
+    extended = _Extended()
     while block := file.read(_BLOCK):
         if block.count(0) == len(block):
             continue
@@ -71,34 +71,36 @@ def members(file: Reader) -> Iterator[Member]:
         if info.type in _EXTENDING:
             data = _header(file, info.size)
             if info.type in _PAX:
-                said = _records(data, said)
+                extended = _records(data, extended)
             elif info.type == tarfile.GNUTYPE_LONGNAME:
-                said = said._replace(name=data.partition(b"\0")[0])
+                extended = extended._replace(name=data.partition(b"\0")[0])
             continue
         left_out = _LEFT_OUT.get(info.type, "")
-        size = 0 if left_out else info.size if said.size is None else said.size
+        size = 0 if left_out else info.size if extended.size is None else extended.size
         if info.type == tarfile.GNUTYPE_SPARSE:
             _pass_map(file, more=block[_SPARSE_MORE])
-        name = info.name if said.name is None else said.name.decode("utf-8", "surrogateescape")
+        name = info.name
+        if extended.name is not None:
+            name = extended.name.decode("utf-8", "surrogateescape")
         body, padding = _Body(file, size), -size % _BLOCK
-        if said.has_map and not left_out:
+        if extended.has_map and not left_out:
             _pass_map_within(body)
         yield Member(name, size, left_out, body.opened)
         body.skip()
         file.read(padding)
-        said = _Said()
+        extended = _Extended()
 
 
 def _header(file: Reader, size: int) -> bytes:
-    if size > _HEADER:
+    if size > _LONGEST_HEADER:
         raise ValueError("a header that is too long")
     data = file.read(size)
-    file.read(-size % _BLOCK)  # less than it says: reading on tells
+    file.read(-size % _BLOCK)  # if the file ends here, the next read notices it
     return data
 
 
-def _records(data: bytes, said: _Said) -> _Said:
-    """Lines of pax, as `27 path=some/long/name`: the number is the length of the whole line."""
+def _records(data: bytes, extended: _Extended) -> _Extended:
+    """Parse pax records like `27 path=some/long/name`, which begin with their whole length."""
     at = 0
     while at < len(data) and data[at]:
         digits = data[at : at + 20].partition(b" ")[0]
@@ -106,14 +108,14 @@ def _records(data: bytes, said: _Said) -> _Said:
         if not len(digits) < length <= len(data) - at:
             raise ValueError("a record of a wrong length")
         key, _, value = data[at + len(digits) + 1 : at + length - 1].partition(b"=")
-        if key == (b"GNU.sparse.name" if said.has_map else b"path"):
-            said = said._replace(name=value)
+        if key == (b"GNU.sparse.name" if extended.has_map else b"path"):
+            extended = extended._replace(name=value)
         elif key == b"size":
-            said = said._replace(size=_natural(value))
+            extended = extended._replace(size=_natural(value))
         elif key == b"GNU.sparse.major":
-            said = said._replace(has_map=value == b"1")
+            extended = extended._replace(has_map=value == b"1")
         at += length
-    return said
+    return extended
 
 
 def _natural(text: bytes) -> int:
@@ -124,14 +126,13 @@ def _natural(text: bytes) -> int:
 
 
 def _pass_map(file: Reader, more: int) -> None:
-    """Of a file with holes, as GNU's tar stored it at first: the rest of the map stands before the
-    member."""
+    """Skip the rest of the map of a sparse file in GNU's old format, which precedes the member."""
     while more:
         more = file.read(_BLOCK)[_SPARSE_NEXT]
 
 
 def _pass_map_within(body: _Body) -> None:
-    """Of a file with holes, as pax stores it: the map, a number on each line, begins the member."""
+    """Skip the map of a sparse file in pax format: lines of numbers at the start of the member."""
     block = body.read(_BLOCK)
     lines = 1 + 2 * _natural(block.partition(b"\n")[0])
     seen = block.count(b"\n")

@@ -1,4 +1,4 @@
-"""Inputs: the members of a zip, by the standard library, which is kept from taking much memory."""
+"""Read the members of a zip with the standard library, in limited memory."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from zipfile import ZipFile, ZipInfo, is_zipfile
 from scanner.inputs.archives.compression import PIECE, Member, Reader, Refused
 
 LISTED = 6
-"""Bytes of memory for each byte of a zip's list of members."""
+"""Bytes of memory that zipfile takes for each byte of a zip's list of members."""
 
-_LARGEST_READ = 1 << 20  # bytes of a zip that are read at once, beside that list
+_LARGEST_READ = 1 << 20  # bytes that zipfile reads at once, except for that list
 _ENCRYPTED = 0x1
 _UNIX = 3
-_METHODS = (0, 8, 12, 14)  # what the standard library unpacks: stored, deflate, bzip2, LZMA
+_METHODS = (0, 8, 12, 14)  # supported by zipfile: stored, deflate, bzip2, LZMA
 
 
 def members(file: BufferedIOBase, most: int, spend: Callable[[int], None]) -> Iterator[Member]:
-    """Each member, where their list has `most` bytes at most; `spend` is told what comes out."""
-    with ZipFile(_as_file(_Listed(file, most))) as archive:
+    """Each member. `spend` is called with the number of unpacked bytes.
+
+    Refused if the list of members has more than `most` bytes.
+    """
+    with ZipFile(_as_file(_LimitedFile(file, most))) as archive:
         for info in archive.infolist():
             yield Member(
                 name=info.filename.replace("\\", "/"),  # some write the separator of Windows
@@ -33,8 +36,8 @@ def members(file: BufferedIOBase, most: int, spend: Callable[[int], None]) -> It
             )
 
 
-def is_one(file: Reader) -> bool:
-    """Is it a zip, whatever stands before it? Only a file to move about in tells."""
+def is_zip(file: Reader) -> bool:
+    """Is it a zip, even if other data precedes it? False for a file without `seek`."""
     if not isinstance(file, BufferedIOBase):
         return False
     found = is_zipfile(_as_file(file))
@@ -43,9 +46,11 @@ def is_one(file: Reader) -> bool:
 
 
 def held(file: Reader, memory: int) -> tuple[BufferedIOBase, int]:
-    """A zip as a file to move about in, and what is left of the memory: its list of members stands
-    at its end, so one that comes out of another archive is held. Refused where that takes more
-    than half."""
+    """A zip as a file with `seek`, and the rest of `memory`.
+
+    A zip within another archive is read into memory, because its list of members is at its end.
+    Refused if that takes more than half of `memory`.
+    """
     if isinstance(file, BufferedIOBase):
         return file, memory
     data, most = BytesIO(), memory // 2
@@ -59,7 +64,7 @@ def held(file: Reader, memory: int) -> tuple[BufferedIOBase, int]:
 
 
 def _as_file(file: object) -> IO[bytes]:
-    """zipfile asks for no more than `read`, `seek`, `tell` and `seekable`."""
+    """zipfile only needs `read`, `seek`, `tell` and `seekable`."""
     return cast("IO[bytes]", file)
 
 
@@ -86,7 +91,7 @@ def _opened(archive: ZipFile, info: ZipInfo, spend: Callable[[int], None]) -> Re
 
 
 class _Spending:
-    """A reader of what comes out of a zip, a little at once."""
+    """Reads a member in small pieces and reports their sizes to `spend`."""
 
     def __init__(self, file: Reader, spend: Callable[[int], None]) -> None:
         self._file = file
@@ -101,9 +106,11 @@ class _Spending:
         return b"".join(pieces)
 
 
-class _Listed:
-    """A zip that refuses to read a list of members of more than `most` bytes. Nothing else of it is
-    read at once in such a length."""
+class _LimitedFile:
+    """A zip file that refuses to read a list of members of more than `most` bytes.
+
+    zipfile reads nothing else of that size at once.
+    """
 
     def __init__(self, file: BufferedIOBase, most: int) -> None:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable

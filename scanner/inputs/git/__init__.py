@@ -1,1 +1,1 @@
-"""Inputs: files and commits that git stores."""
+"""Files and commits that git stores."""

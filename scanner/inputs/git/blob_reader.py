@@ -1,4 +1,4 @@
-"""Inputs: the bytes of blobs by their ids, read ahead and kept for a while."""
+"""Read blobs by their ids, in large requests and with a small cache."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from scanner.inputs.git import commands
 from scanner.inputs.git.packs import Packs
 
 Content = bytes | int | None
-"""The bytes of a blob; its size where that is over what is asked for; None where there is none."""
+"""The bytes of a blob, its size if that is over the limit, or None if there is no such blob."""
 
-_AHEAD = 250  # contents that are asked for at once
-_ROOM = 8 << 20  # bytes of contents that are kept
+_AHEAD = 250  # blobs of one request
+_ROOM = 8 << 20  # bytes of the cache
 
 
 class Contents:
-    """Those that are wanted one after the other are asked for ahead. `packs`: where most of them
-    are likely to be, None where they are not worth the time."""
+    """Reads the blobs of a repository. `packs` is used first, if it is given."""
 
     def __init__(self, root: str, packs: Packs | None) -> None:
         self._packs = packs
@@ -31,7 +30,7 @@ class Contents:
         self._stream.close()
 
     def each(self, oids: Sequence[str], most: int) -> Iterator[Content]:
-        """What there is of each of these. All are to be taken before it is asked again."""
+        """Read these blobs in order. Take all of them before the next call."""
         for first in range(0, len(oids), _AHEAD):
             some, packs = oids[first : first + _AHEAD], self._packs
             packed = {oid for oid in some if packs.has(oid, most)} if packs else set()
@@ -44,7 +43,7 @@ class Contents:
                 yield from (data for _ in copies)
 
     def read(self, oid: str, most: int, _kind: object = b"blob", /) -> Content:
-        """What there is of a blob."""
+        """Read one blob."""
         if oid not in self._kept:
             packs = self._packs
             data = packs.read(oid) if packs and packs.has(oid, most) else None
@@ -52,12 +51,12 @@ class Contents:
         return self._kept[oid]
 
     def text(self, oid: str, most: int) -> bytes | None:
-        """The bytes of one that is a text; None where it is none."""
+        """A blob as text; None if it is binary or not there."""
         data = self.read(oid, most)
         return text_encoding.text(data) if isinstance(data, bytes) else None
 
     def keep(self, oid: str, data: Content) -> None:
-        """It is read next."""
+        """Cache a blob that will be read again soon."""
         if self._size > _ROOM:
             self._kept.clear()
             self._size = 0

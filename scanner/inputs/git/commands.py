@@ -1,4 +1,4 @@
-"""Inputs: git's plumbing, asked so that a hostile repository's configuration runs nothing."""
+"""Run git commands, so that the configuration of a hostile repository cannot execute anything."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import IO, TYPE_CHECKING
 from scanner.errors import UsageError
 
 if TYPE_CHECKING:
-    import subprocess  # loaded late: a folder without git needs none
+    import subprocess  # imported late, because a folder without git does not need it
 
-# Whatever the repository's own config says: no program of its choice, no network.
+# These override the repository's own config: no program of its choice, no network.
 _NEUTRAL = (
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
     "core.pager=cat",
     "core.alternateRefsCommand=false",
-    "core.commitGraph=false",  # a file that may say anything of commits
+    "core.commitGraph=false",  # an untrusted file that could hide commits
     "diff.external=",
-    "diff.renameLimit=1000",  # git's own: without one, a commit takes as long as it likes
+    "diff.renameLimit=1000",  # git's default: without a limit, a commit could take hours
     "log.showSignature=false",  # it would run gpg.program
     "protocol.allow=never",
     "submodule.recurse=false",
@@ -30,25 +30,25 @@ _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_LAZY_FETCH": "1",
-    "GIT_FLUSH": "0",  # what it says is taken in large pieces, not commit by commit
+    "GIT_FLUSH": "0",  # git need not flush its output after each commit
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_LITERAL_PATHSPECS": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",  # a commit holds the object itself, not what stands in for it
-    "GIT_GRAFT_FILE": os.devnull,  # and has the parents that it names
+    "GIT_NO_REPLACE_OBJECTS": "1",  # read the objects themselves, not their replacements
+    "GIT_GRAFT_FILE": os.devnull,  # and the parents that a commit names
     "LC_ALL": "C",
 }
-# A hook's variables name the repository that it runs in; it may scan another one.
+# In a hook, these variables name the hook's repository, but another one may be scanned.
 _DROPPED = {
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_TRACE"),
     *("GIT_ATTR_SOURCE", "GIT_SHALLOW_FILE", "GIT_REPLACE_REF_BASE"),
 }
-# Where a server keeps what is pushed until its hooks let it in.
+# Where a server keeps pushed objects until its hooks accept them.
 _QUARANTINE = {"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"}
 _PATIENCE = 600
 _BUFFER = 1 << 18
-_AHEAD = 500  # names: fewer bytes than a pipe holds, so that nobody waits for the other
+_AHEAD = 500  # names that fit into a pipe, so that both sides never wait for each other
 _UNOPENED = re.compile(rb"(?ms)^warning: could not open directory '(.*?)/': [^'\n]*$")
-_SUFFIX = re.compile(r"[~^:]|@\{")  # what git puts behind the name of a ref
+_SUFFIX = re.compile(r"[~^:]|@\{")  # the end of a ref's name, as in main~2 or main@{1}
 _BROKEN = re.compile(rb"(?m)^warning: ignoring broken ref (.*)$")
 
 
@@ -64,27 +64,27 @@ def top_of(path: str) -> str | None:
 
 
 def is_bare(path: str) -> bool:
-    """Does the folder itself look like a repository without a work tree, as those on servers do?"""
+    """Does the folder look like a bare repository, as on a server?"""
     parts = ("HEAD", "objects", "refs")
     there, *rest = (os.path.lexists(os.path.join(path, part)) for part in (".git", *parts))
     return all(rest) and not there
 
 
-def is_told(root: str) -> bool:
-    """Does the environment name this repository? Git's does in a server's hook, where it says too
-    where what is pushed lies; GitLab's says no more than these two."""
+def is_git_dir(root: str) -> bool:
+    """Does GIT_DIR name this repository? Git and GitLab set it in the hooks of a server, together
+    with the folder of the pushed objects."""
     place = os.environ.get("GIT_DIR")
     return place is not None and os.path.realpath(place) == root
 
 
 def run(root: str, *arguments: str, fed: bytes = b"") -> bytes:
-    """What a git command prints, with `fed` as its standard input. UsageError with git's own words
-    where it fails."""
+    """The output of a git command, with `fed` as its standard input. UsageError with git's own
+    message if it fails."""
     return _finish(root, _start(root, arguments, feeds=bool(fed)), arguments[0], fed)[0]
 
 
 def run_briefly(root: str, most: int, *arguments: str) -> bytes | None:
-    """The same; None where it prints more than `most` bytes."""
+    """Like `run`, but None if the output is over `most` bytes."""
     process = _start(root, arguments)
     said = process.stdout.read(most + 1) if process.stdout else b""
     if len(said) > most:
@@ -95,7 +95,7 @@ def run_briefly(root: str, most: int, *arguments: str) -> bytes | None:
 
 
 def refs(root: str) -> Iterator[tuple[str, str]]:
-    """The id and the name of each ref; "" for the id of one that git cannot read."""
+    """The id and the name of each ref. The id of a broken ref is ""."""
     process = _start(root, ("for-each-ref", "--format=%(objectname) %(refname)"))
     out, err = _finish(root, process, "for-each-ref")
     for line in os.fsdecode(out).split("\n")[:-1]:
@@ -105,17 +105,17 @@ def refs(root: str) -> Iterator[tuple[str, str]]:
 
 
 def ask(root: str, *arguments: str) -> str | None:
-    """The line that a git command prints, None where it says no."""
+    """The line that a git command prints, or None if it fails."""
     process = _start(root, arguments)
     out, _ = process.communicate()
     return None if process.returncode else os.fsdecode(out).strip()
 
 
 def listed(root: str, folders: Sequence[str]) -> Iterator[tuple[bool, str]]:
-    """(tracked?, path) of each file that git tracks, or does not ignore; of all or in `folders`.
+    """(is tracked, path) of each file that git tracks or does not ignore, in `folders` or anywhere.
 
-    Also of each folder that git could not look into, so that it is missed by whoever reads it. The
-    index is the repository's own, not the one of a commit that is being made.
+    A folder that git could not open is listed like a file, so that reading it becomes a Gap. The
+    index is the repository's own, not the one that a running `git commit` uses.
     """
     process = _start(
         root,
@@ -134,8 +134,8 @@ def has_head(root: str) -> bool:
 
 
 def hooks_folder(root: str) -> str:
-    """Where git looks for hooks, from `root`: core.hooksPath of the user's or the repository's own
-    configuration (the last one that is not our own command line's), else the default."""
+    """The folder of git's hooks, relative to `root`: core.hooksPath of the user or the repository
+    (not the one on our own command lines), or else the default."""
     said = run(root, "config", "--show-origin", "--type=path", "--get-all", "core.hooksPath")
     paths = [line.partition("\t") for line in os.fsdecode(said).splitlines()]
     own = [path for origin, _, path in paths if not origin.startswith("command line:")]
@@ -144,14 +144,14 @@ def hooks_folder(root: str) -> str:
 
 
 def objects_folder(root: str) -> str:
-    """Where the repository's own objects lie."""
+    """The folder of the repository's own objects."""
     said = ask(root, "rev-parse", "--git-path", "objects")
     return os.path.join(root, said or ".git/objects")
 
 
-class Helper:
-    """A git process that answers what it is asked: one for each of ours, since a worker must not
-    share its parent's pipe."""
+class GitProcess:
+    """A git process that answers requests. A forked worker starts its own, because it must not
+    share its parent's pipes."""
 
     def __init__(self, root: str, *arguments: str) -> None:
         self._root = root
@@ -160,7 +160,7 @@ class Helper:
         self._owner = 0
 
     def pipes(self) -> tuple[IO[bytes], IO[bytes]]:
-        """Where it is asked, and where it answers."""
+        """The pipes for requests and for answers."""
         if self._process is None or self._owner != os.getpid():
             self._process = _start(self._root, self._arguments, answers=True)
             self._owner = os.getpid()
@@ -170,37 +170,37 @@ class Helper:
         return asked, answers
 
     def close(self) -> None:
-        """End it. The next question starts another."""
+        """End the process. The next request starts another one."""
         process, self._process = self._process, None
         if process and self._owner == os.getpid():
             process.kill()
             process.communicate()
 
 
-class Objects(Helper):
+class Objects(GitProcess):
     """One `git cat-file --batch`: contents by object name or `:path` in the index."""
 
     def __init__(self, root: str) -> None:
         super().__init__(root, "cat-file", "--batch")
 
     def read(self, name: str, most: int, kind: bytes = b"blob") -> bytes | int | None:
-        """The bytes of an object of this kind; its size where that is over `most`; None where there
-        is no such object."""
+        """The bytes of an object of this kind, its size if that is over `most`, or None if there is
+        no such object."""
         answers = self._ask([name])
         return self._content(answers, most, kind) if answers else None
 
     def read_all(self, names: Sequence[str], most: int) -> Iterator[bytes | int | None]:
-        """The same for many blobs. All are to be taken before anything else is asked."""
+        """Like `read` for many blobs. Take all results before the next request."""
         for first in range(0, len(names), _AHEAD):
             some = names[first : first + _AHEAD]
             answers = self._ask(some)
             for number in range(1, len(some) + 1):
                 yield self._content(answers, most, b"blob") if answers else None
-                if self._process is None:  # it ended at this one, which is damaged
+                if self._process is None:  # git ended because this object is damaged
                     answers = self._ask(some[number:])
 
     def id(self, name: str) -> str | None:
-        """The id of the object that a name means, as `HEAD^{commit}`; None where it means none."""
+        """The id of the object that a name such as `HEAD^{commit}` means, or None."""
         answers = self._ask([name])
         header = self._header(answers) if answers else None
         if header is None or answers is None:
@@ -209,8 +209,11 @@ class Objects(Helper):
         return header[0].decode()
 
     def commit(self, name: str) -> str | None:
-        """The id of the commit that a name means, None where it means none. UsageError where it is
-        the name of several: git would take a tag, which more people may push, for the branch."""
+        """The id of the commit that a name means, or None.
+
+        UsageError if the name is ambiguous: git would prefer a tag, which more people may push, to
+        the branch.
+        """
         ref = _SUFFIX.split(name)[0]
         places = () if ref == "HEAD" else ("refs/", "refs/tags/", "refs/heads/", "refs/remotes/")
         if len({self.id(f"{place}{ref}^{{commit}}") for place in places} - {None}) > 1:
@@ -221,7 +224,7 @@ class Objects(Helper):
         return self.id(f"{name}^{{commit}}")
 
     def _ask(self, names: Sequence[str]) -> IO[bytes] | None:
-        """Where the answers come from."""
+        """Send a request; returns the pipe of the answers, or None if git is gone."""
         if any("\n" in name for name in names):
             return None
         try:
@@ -234,7 +237,7 @@ class Objects(Helper):
         return answers
 
     def _header(self, answers: IO[bytes]) -> tuple[bytes, bytes, int] | None:
-        """An object's id, kind and size; its bytes and a line end come next."""
+        """An object's id, kind and size. Its bytes and a newline follow in the pipe."""
         line = answers.readline()
         if not line:
             self.close()
@@ -260,7 +263,7 @@ class Objects(Helper):
 
 @functools.cache
 def objects(root: str) -> Objects:
-    """One for all questions about a repository that are answered at once."""
+    """One shared process for single requests about a repository."""
     return Objects(root)
 
 
@@ -303,16 +306,16 @@ def _start(
     answers: bool = False,
     without: str = "",
 ) -> subprocess.Popen[bytes]:
-    """`feeds`: it reads its standard input; `answers`: and answers each line of it."""
+    """`feeds`: the command reads its standard input. `answers`: it also answers each line."""
     import subprocess
 
     options = [part for setting in _NEUTRAL for part in ("-c", setting)]
-    dropped = {*_DROPPED, without, *(() if is_told(root) else _QUARANTINE)}
+    dropped = {*_DROPPED, without, *(() if is_git_dir(root) else _QUARANTINE)}
     environment = {k: v for k, v in os.environ.items() if k not in dropped} | _ENVIRONMENT
     return subprocess.Popen(
         [_program(), *options, *arguments],
         cwd=root,
-        # The repository is this folder's or none: not one further up, if this one is broken.
+        # If the repository is broken, git must not use another one in a parent folder.
         env=environment | {"GIT_CEILING_DIRECTORIES": os.path.dirname(root)},
         bufsize=_BUFFER if answers else -1,
         stdin=subprocess.PIPE if feeds or answers else subprocess.DEVNULL,
@@ -322,7 +325,7 @@ def _start(
 
 
 def _program() -> str:
-    """git's absolute path: never one from the scanned tree or a relative entry of PATH."""
+    """The absolute path of git, never from the scanned tree or a relative entry of PATH."""
     suffix = ".exe" if os.name == "nt" else ""
     for folder in os.get_exec_path():
         path = os.path.join(folder, "git" + suffix)

@@ -1,4 +1,4 @@
-"""Inputs: what a commit would hold: the bytes in git's index, whatever the work tree says."""
+"""Read the staged files: what a commit would contain, whatever the work tree contains."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ _DIFF = (
 class Index(Stored):
     """The staged files of the repository at `root`.
 
-    With `named` files it holds those of them that are staged; a folder stands for what is staged in
-    it. `or_work_tree`: of the others it holds the work tree's bytes, for a hook whose framework
-    names all files.
+    `named` limits them to files and folders. With `or_work_tree`, a named file that is not staged
+    is read from the work tree, because the pre-commit framework may name all files.
     """
 
     def __init__(
@@ -61,13 +60,13 @@ class Index(Stored):
         return self._folder.open(path, most)
 
     def names(self, path: str) -> bool:
-        """Costs a process, so git is only asked where the work tree has such a file."""
+        """Git is only asked if the work tree has such a file, because that starts a process."""
         there = os.path.lexists(os.path.join(self.root, path))
         return there and bool(commands.run(self.root, "ls-files", "--stage", "--", path))
 
 
 def _staged(root: str) -> Mapping[str, Entry]:
-    """By path what differs from the last commit and is not deleted."""
+    """The files by path that differ from the last commit and are not deleted."""
     try:
         out = commands.run(root, *_DIFF)
     except UsageError:

@@ -1,4 +1,4 @@
-"""Inputs: which commits are meant: those of a range, of a push, or all there are."""
+"""Find the commits of a range, a push or the whole history."""
 
 from __future__ import annotations
 
@@ -16,24 +16,23 @@ _EMPTY = {  # the tree without files, by the length of an id
     40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
 }
-_AT_ONCE = 1000  # ids on a command line
+_AT_ONCE = 1000  # ids on one command line
 
 
-class _Listed(NamedTuple):
-    """Commits, newest first and each before its parents; and the parents that are not among
-    them."""
+class _CommitList(NamedTuple):
+    """Commits, newest first and each before its parents. `boundary`: parents outside the list."""
 
     commits: tuple[str, ...]
     boundary: tuple[str, ...]
 
 
 class Change(NamedTuple):
-    """Commits, and what they come to.
+    """Commits to scan one by one and as a whole.
 
-    `head` is the newest and `base` one that they build on, each "" where there is none. `trees`:
-    the ids of the trees of all that they build on, and of `head`, as `Versions` takes them; ""
-    where what they come to is not to be looked at. `commits` are those to be looked at one by one,
-    newest first. `tips` lead to all of them; `gaps` are those that are not here.
+    `head` is the newest commit and `base` one that they build on, or "". `trees` holds the ids of
+    the trees of all merge bases and of `head`, separated by spaces, or "" if the change is not
+    scanned as a whole. `commits` are those to scan one by one, newest first. All are reachable from
+    `tips`. `gaps` describe commits that cannot be read.
     """
 
     head: str = ""
@@ -45,8 +44,10 @@ class Change(NamedTuple):
 
 
 def of_diff(root: str, said: str) -> Change:
-    """What HEAD adds to BASE since both were one: BASE, BASE..HEAD or BASE...HEAD. UsageError where
-    that cannot be told."""
+    """The commits on HEAD since it branched from BASE, for BASE, BASE..HEAD or BASE...HEAD.
+
+    UsageError if there is no common commit.
+    """
     objects = commands.objects(root)
     base, head = (_commit(objects, root, name) for name in _ends(said))
     listed = _listed(root, (head, f"^{base}"))
@@ -65,12 +66,14 @@ def of_diff(root: str, said: str) -> Change:
 
 
 def of_push(root: str, new: str, old: str, known: str) -> Change:
-    """What the object `new` adds in the place of `old` to what is there: that is what `known`, an
-    option of git rev-list, leads to."""
+    """The commits that a push adds when it moves a ref from `old` to `new`.
+
+    `known` is the option of git rev-list for the refs whose commits are already there.
+    """
     objects = commands.objects(root)
     head = objects.id(f"{new}^{{commit}}")
     if head is None:
-        reason = f"{new[:12]} is no commit, so it was not looked into"
+        reason = f"{new[:12]} is not a commit, so it was not scanned"
         return Change(gaps=(Gap(kind=GapKind.UNREADABLE, path="", reason=reason),))
     without = [f"^{old}"] if old.strip("0") else []
     listed = _listed(root, (head, *without), "--ignore-missing", "--not", known, "--not")
@@ -87,8 +90,9 @@ def of_history(
     notes: bool,
     seen: Sequence[str] = (),
 ) -> Change:
-    """A range, the commits that one name leads to, or with "" those that all refs do; without what
-    the commits `seen` lead to. Where git cannot walk to all of those, all that can be read."""
+    """The commits of a range, the ancestors of one name, or with "" those of all refs; without the
+    ancestors of `seen`. If the history is damaged, all commits that can be read.
+    """
     objects = commands.objects(root)
     gaps: list[Gap] = []
     base = ""
@@ -113,12 +117,12 @@ def of_history(
     except UsageError as error:
         if said:
             raise
-        reason = f"git cannot walk through all commits: {error.why} (git fsck); all that are whole"
-        gaps.append(Gap(kind=GapKind.UNREADABLE, path="", reason=f"{reason} were looked at"))
-        listed = _whole(root)
+        reason = f"git cannot list all commits: {error.why} (git fsck); only those that can be read"
+        gaps.append(Gap(kind=GapKind.UNREADABLE, path="", reason=f"{reason} were scanned"))
+        listed = _all_readable(root)
     cut = cut_at(root).intersection(listed.commits)
     if cut:
-        reason = f"the clone is shallow: {len(cut)} commits begin without their parents. {_FETCH}"
+        reason = f"the clone is shallow: {len(cut)} commits lack their parents. {_FETCH}"
         gaps.append(Gap(kind=GapKind.SHALLOW, path="", reason=reason))
     return Change(
         head=head,
@@ -130,7 +134,7 @@ def of_history(
 
 
 def cut_at(root: str) -> frozenset[str]:
-    """The commits whose parents a shallow clone leaves out."""
+    """The commits whose parents are missing in a shallow clone."""
     inside = os.path.join(root, ".git")
     place = os.path.join(inside, "shallow")
     if not os.path.isdir(inside):
@@ -143,8 +147,10 @@ def cut_at(root: str) -> frozenset[str]:
 
 
 def _on_mainline(root: str, branch: str, start: str) -> str:
-    """The newest commit of a branch's first-parent line that `start` holds, "" for none. What was
-    merged into it may have had another policy in between, which nobody agreed to."""
+    """The newest first-parent commit of a branch that `start` contains, or "".
+
+    Other parents may have had another policy, which nobody has approved.
+    """
     if start == branch:
         return start
     said = commands.run(root, "rev-list", "--first-parent", "--boundary", branch, f"^{start}")
@@ -152,7 +158,7 @@ def _on_mainline(root: str, branch: str, start: str) -> str:
 
 
 def _ends(said: str) -> tuple[str, str]:
-    """The two names of BASE..HEAD or BASE...HEAD; HEAD where one is left out."""
+    """The two names of BASE..HEAD or BASE...HEAD; a missing one means HEAD."""
     base, _, head = said.partition("..")
     return base or "HEAD", head.removeprefix(".") or "HEAD"
 
@@ -170,25 +176,25 @@ def _commit(objects: Objects, root: str, name: str) -> str:
     raise UsageError(f"{name} names no commit here", todo=todo)
 
 
-def _listed(root: str, revisions: Sequence[str], *arguments: str) -> _Listed:
+def _listed(root: str, revisions: Sequence[str], *arguments: str) -> _CommitList:
     order = ("rev-list", "--date-order", "--boundary")
     fed = "".join(f"{each}\n" for each in revisions).encode()
     ids = commands.run(root, *order, *arguments, "--stdin", fed=fed).decode().splitlines()
-    return _Listed(
+    return _CommitList(
         commits=tuple(each for each in ids if each[0] != "-"),
         boundary=tuple(each[1:] for each in ids if each[0] == "-"),
     )
 
 
-def _whole(root: str) -> _Listed:
-    """The commits that can be read, whatever leads to them."""
+def _all_readable(root: str) -> _CommitList:
+    """All commits that can be read, reachable or not."""
     asked = ("cat-file", "--batch-all-objects", "--batch-check=%(objecttype) %(objectname)")
     kinds = (line.split(" ") for line in commands.run(root, *asked).decode().splitlines())
     return _listed(root, [name for kind, name in kinds if kind == "commit"], "--no-walk")
 
 
 def _refs(root: str, *, stashes: bool, notes: bool) -> Iterator[tuple[str, str]]:
-    """The id and the name of each ref; of a stash, of all that it holds."""
+    """The id and the name of each ref, and of each entry of the stash."""
     left_out = (*(() if stashes else ("refs/stash",)), *(() if notes else ("refs/notes/",)))
     yield from (each for each in commands.refs(root) if not each[1].startswith(left_out))
     kept = commands.ask(root, "reflog", "show", "--format=%H", "refs/stash") if stashes else None
@@ -196,8 +202,7 @@ def _refs(root: str, *, stashes: bool, notes: bool) -> Iterator[tuple[str, str]]
 
 
 def _starts(root: str, boundary: Sequence[str]) -> tuple[str, ...]:
-    """The parents that are not among the commits of a range, without those that others lead to: its
-    merge bases."""
+    """The merge bases of a range: its boundary without commits that are ancestors of others."""
     kept: tuple[str, ...] = ()
     for first in range(0, len(boundary), _AT_ONCE):
         some = (*kept, *boundary[first : first + _AT_ONCE])
@@ -206,8 +211,8 @@ def _starts(root: str, boundary: Sequence[str]) -> tuple[str, ...]:
     return kept
 
 
-def _change(objects: Objects, head: str, starts: tuple[str, ...], listed: _Listed) -> Change:
-    """The newest commit is not looked at by itself: it adds nothing that all do not come to."""
+def _change(objects: Objects, head: str, starts: tuple[str, ...], listed: _CommitList) -> Change:
+    """The newest commit is not scanned by itself: the change as a whole contains what it adds."""
     trees = [objects.id(f"{each}^{{tree}}") or each for each in (*starts, head)]
     return Change(
         head=head,

@@ -1,4 +1,4 @@
-"""Inputs: files as git has stored them: in its index, in a commit."""
+"""Read files from git's objects: those of the index or of a commit."""
 
 from __future__ import annotations
 
@@ -14,31 +14,34 @@ from scanner.model import Gap, GapKind, Skip, SkipKind
 
 NOT_TEXT = {"160000": "submodule", "120000": "symlink"}
 MOST_LISTED = 1 << 26
-"""Bytes that git says of the files of a commit, half a million of them: a few objects can name any
-number."""
-_UNMERGED = "000000"  # no mode yet: a merge left several versions, of which none is staged
+"""Most bytes of git's list of the files of a commit, enough for half a million files. A few hostile
+objects can name any number."""
+_UNMERGED = "000000"  # a merge conflict: no version is staged yet
 
 
 class Entry(NamedTuple):
-    """A file's mode, "" where it is not known, and the id of its content."""
+    """A file's mode ("" if unknown) and blob id."""
 
     mode: str
     oid: str
 
 
-NOWHERE = "0" * 40
-"""The id of no commit: nothing steers a scan there."""
+NO_COMMIT = "0" * 40
+"""The id of no commit, in which there is no file."""
 
 
 class Contents(Protocol):
-    """What gives the bytes of an object, its size where that is over `most`, or None."""
+    """Reads an object: its bytes, its size if that is over `most`, or None."""
 
     def read(self, name: str, most: int, kind: bytes = b"blob", /) -> bytes | int | None: ...
 
 
 class Stored:
-    """The files of `entries`, read from git's objects. `whence` stands before the path of a file
-    that steers the scan: `:` for the index, `COMMIT:` for a commit."""
+    """The files of `entries`, read from git's objects.
+
+    `whence` is git's prefix for files that control the scan: `:` for the index, `COMMIT:` for a
+    commit.
+    """
 
     whole_tree = False
 
@@ -56,14 +59,15 @@ class Stored:
 
     @property
     def is_of_commit(self) -> bool:
-        """Do the files of a commit steer the scan, not those of the index?"""
+        """Is the scan controlled by files of a commit, not of the index?"""
         return self._whence != ":"
 
     def paths(self) -> Sequence[str]:
         return sorted(self.entries)
 
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
-        mode, oid = self.entries[path]
+        entry = self.entries[path]
+        mode, oid = entry.mode, entry.oid
         if mode in NOT_TEXT:
             return Skip(kind=NOT_TEXT[mode], path=path)
         if mode == _UNMERGED:
@@ -78,7 +82,8 @@ class Stored:
         return text_encoding.blob(path, len(data), data, (data,))
 
     def open(self, path: str, most: int) -> BufferedIOBase | Gap | None:
-        mode, oid = self.entries[path]
+        entry = self.entries[path]
+        mode, oid = entry.mode, entry.oid
         data = None if mode in (*NOT_TEXT, _UNMERGED) else self._contents.read(oid, most)
         if isinstance(data, int):
             return too_large_to_hold(path, most)
@@ -97,17 +102,17 @@ class Stored:
         return data
 
     def names(self, path: str) -> bool:
-        """Should there be such a file, although it cannot be read?"""
+        """Is there such a file, even if it cannot be read?"""
         folder, _, name = path.rpartition("/")
         tree = self._contents.read(self._whence + folder, CONTROL_LIMIT, b"tree")
         return isinstance(tree, bytes) and b" %b\0" % name.encode(errors="surrogateescape") in tree
 
 
 def of_commit(root: str, oid: str) -> Stored:
-    """All files of a commit. UsageError where they are too many to list."""
+    """All files of a commit. UsageError if there are too many to list."""
     said = commands.run_briefly(root, MOST_LISTED, "ls-tree", "-r", "-z", "--full-tree", oid)
     if said is None:
-        todo = "leave it out of what is scanned: such a tree is made to fill a machine's memory"
+        todo = "do not scan it: such a commit is made to exhaust memory"
         raise UsageError(f"commit {oid[:12]} has more files than keywatch can list", todo=todo)
     entries = {}
     for entry in said.split(b"\0"):

@@ -1,10 +1,10 @@
-"""Inputs: which contents commits give to which files, and which lines of one are new."""
+"""Find the versions of files that commits add, and which lines of a version are new."""
 
 from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from scanner.inputs.git import commands
@@ -16,19 +16,22 @@ Lines = tuple[tuple[int, int], ...]
 
 _ARGUMENTS = ("diff-tree", "--stdin", "-z", "-r", "--root", "--always", "--raw", "--no-abbrev")
 _NO_FILE = "000000"
-_NO_TEXT = {*NOT_TEXT, _NO_FILE}  # modes of a parent that has no such file
-_AHEAD = 250  # items that are asked for at once: fewer bytes than a pipe holds
+_NO_TEXT = {*NOT_TEXT, _NO_FILE}  # modes of parents that have no text file at this path
+_AHEAD = 250  # items of one request, which fits into a pipe
 _PIECE = 1 << 16
-_MOST_SAME = 1 << 17  # paths and ids
+_MOST_SAME = 1 << 17  # cached strings: paths and ids
 _STEP = 128
-_REACH = 512  # bytes: more than there are in what a rule skips on its way to other lines
+_REACH = 512  # bytes: more than a rule skips between two lines that belong together
 NEAR = 3
-"""Lines on both sides of a line that may say what it means: the name of a value above it."""
+"""Lines above and below a line that may belong to it, such as the name of a value."""
 
 
 class Version(NamedTuple):
-    """A file as a commit has it, where no parent has the same. `before`: its path and the id of its
-    content in each parent that has it; in a merge it has the same path in all."""
+    """A file in a commit that differs from every parent.
+
+    `before` holds its path and blob id in each parent that has it; in a merge the path is the same
+    in all.
+    """
 
     path: str
     mode: str
@@ -41,12 +44,12 @@ class Version(NamedTuple):
 
     @property
     def is_moved(self) -> bool:
-        """Has it a path that it had not before?"""
+        """Was the file renamed, or is it new?"""
         return self.path not in dict(self.before)
 
 
 def added(text: bytes, before: Sequence[bytes]) -> Lines:
-    """The lines of a text that none before has, apart from those that it begins and ends with."""
+    """The lines of a text that no earlier text has, without the common beginning and end."""
     start, tail = _same_ends(text, before[0]) if len(before) == 1 else (0, 0)
     known: set[bytes] = set()
     known.update(*(each[start : len(each) - tail].split(b"\n") for each in before))
@@ -62,8 +65,7 @@ def added(text: bytes, before: Sequence[bytes]) -> Lines:
 
 
 def differing(text: bytes, before: bytes) -> bytes:
-    """From the first to the last line that two texts do not share, and those near them: `_REACH`
-    bytes and `NEAR` lines."""
+    """The part of `text` that differs from `before`, and `_REACH` bytes and `NEAR` lines around."""
     start, tail = _same_ends(text, before, _STEP)
     low, high = max(start - _REACH, 0), len(text) - tail + _REACH
     for _ in range(NEAR + 1):
@@ -73,7 +75,7 @@ def differing(text: bytes, before: bytes) -> bytes:
 
 
 def _same_ends(text: bytes, before: bytes, step: int = 1) -> tuple[int, int]:
-    """How many bytes of whole lines both begin with, and end with; fewer by up to `step`."""
+    """The sizes of the common beginning and end, in whole lines, less by up to `step` bytes."""
     size, old = len(text), len(before)
     most = min(size, old)
     start, more = 0, 1 << most.bit_length() >> 1
@@ -95,17 +97,17 @@ def _same_ends(text: bytes, before: bytes, step: int = 1) -> tuple[int, int]:
 
 
 def around(text: bytes, lines: Lines) -> bytes:
-    """These lines and those near them."""
+    """These lines, and `NEAR` lines around them."""
     every = text.split(b"\n")
     return b"\n".join(b"\n".join(every[max(a - 1 - NEAR, 0) : b + NEAR]) for a, b in lines)
 
 
 class Versions:
-    """What any number of commits change."""
+    """Lists the files that commits change."""
 
     def __init__(self, root: str) -> None:
-        # Git is slow to look for renames in a merge, and few other commits can have some. What it
-        # has read for a commit serves it for the next one, whether that is a merge or not.
+        # Looking for renames is slow, and only a commit that adds and removes files can have any. A
+        # process keeps what it has read, so each of the two is used for all commits.
         self._plain = _Differences(root, renames=False)
         self._renamed = _Differences(root, renames=True)
 
@@ -113,24 +115,22 @@ class Versions:
         self._plain.close()
         self._renamed.close()
 
-    def of(
-        self, items: Sequence[str], meanwhile: Callable[[], object] = lambda: None
-    ) -> Iterator[tuple[str, Version | Gap]]:
-        """What each item changes: a commit, or the second of two trees in the first. A Gap stands
-        for what git cannot tell."""
+    def of(self, items: Sequence[str]) -> Iterator[tuple[str, Version | Gap]]:
+        """What each item changes. An item is a commit, or the ids of two trees. A Gap stands for
+        what git cannot read."""
         commits = [item for item in items if " " not in item]
         others = [item for item in items if " " in item]
-        for item, got in self._plain.of(commits, meanwhile):
+        for item, got in self._plain.of(commits):
             if got:
                 yield item, got
             else:
                 others.append(item)
-        for item, got in self._renamed.of(others, meanwhile):
+        for item, got in self._renamed.of(others):
             if got:
                 yield item, got
 
     def since_all(self, item: str) -> Iterator[tuple[str, Version | Gap]]:
-        """What the last of several trees has that none of the others does."""
+        """The versions in the last of several trees that differ from all others."""
         *before, after = item.split()
         found: dict[str, list[Version]] = defaultdict(list)
         for tree in before:
@@ -145,51 +145,44 @@ class Versions:
                 yield item, one._replace(before=all_before)
 
 
-class _Differences(commands.Helper):
-    """One `git diff-tree`. Where it looks for no renames, None stands for what a commit changes
-    that may have some, or is too much."""
+class _Differences(commands.GitProcess):
+    """One `git diff-tree`. Without renames, it answers None for a commit that may have renames or
+    changes too many files."""
 
     def __init__(self, root: str, *, renames: bool) -> None:
         how = ("-M", "--diff-filter=d") if renames else ("--no-renames",)
         super().__init__(root, *_ARGUMENTS, "-c", *how)
         self._finds_renames = renames
         self._same: dict[str, str] = {}
-        self._end = b". %b\n" % os.urandom(8).hex().encode()  # names no object: it is answered so
+        self._end = b". %b\n" % os.urandom(8).hex().encode()  # not an object: git repeats the line
 
-    def of(
-        self, items: Sequence[str], meanwhile: Callable[[], object] = lambda: None
-    ) -> Iterator[tuple[str, Version | Gap | None]]:
+    def of(self, items: Sequence[str]) -> Iterator[tuple[str, Version | Gap | None]]:
         for first in range(0, len(items), _AHEAD):
-            yield from self._some(items[first : first + _AHEAD], meanwhile)
+            yield from self._some(items[first : first + _AHEAD])
 
-    def _some(
-        self, items: Sequence[str], meanwhile: Callable[[], object]
-    ) -> Iterator[tuple[str, Version | Gap | None]]:
+    def _some(self, items: Sequence[str]) -> Iterator[tuple[str, Version | Gap | None]]:
         try:
-            answers = self._answers(items, meanwhile)
-        except (OSError, EOFError) as error:  # git ends where an object is missing or damaged
+            answers = self._answers(items)
+        except (OSError, EOFError) as error:  # git ends if an object is missing or damaged
             self.close()
             too_many = isinstance(error, _TooManyError)
             if too_many and not self._finds_renames and len(items) == 1:
-                yield items[0], None  # without the files that it removes, it may be less
+                yield items[0], None  # the other process leaves out removed files
             elif len(items) == 1:
                 yield items[0], _gap(items[0], too_many=too_many)
             else:
                 for item in items:
-                    yield from self._some((item,), meanwhile)
+                    yield from self._some((item,))
             return
         for item in items:
             if item not in answers:
                 yield item, _gap(item)
             yield from ((item, version) for version in answers.get(item, ()))
 
-    def _answers(
-        self, items: Sequence[str], meanwhile: Callable[[], object]
-    ) -> Mapping[str, Sequence[Version | None]]:
+    def _answers(self, items: Sequence[str]) -> Mapping[str, Sequence[Version | None]]:
         asked, answers = self.pipes()
         asked.write("".join(f"{item}\n" for item in items).encode() + self._end)
         asked.flush()
-        meanwhile()
         said = bytearray()
         while not said.endswith(self._end):
             piece = os.read(answers.fileno(), _PIECE)
@@ -205,10 +198,12 @@ class _Differences(commands.Helper):
 
 
 def _parsed(said: bytes, same: dict[str, str]) -> tuple[dict[str, list[Version | None]], set[str]]:
-    """The versions by commit, or by two trees; and which of these add files and remove others. Most
-    paths and ids come again and again: those in `same` take their room once.
-    Names are of any bytes, and end with a zero; what is said of trees begins with a line, and is no
-    more than that where they are the same."""
+    """Parse the output of git diff-tree: the versions by item, and the items that may have renames,
+    because they add and remove files.
+
+    Most paths and ids repeat, so that `same` keeps one copy of each. Fields end with a zero byte;
+    each item starts with a line.
+    """
     found: dict[str, list[Version | None]] = {}
     adds, removes, kept = set(), set(), same.setdefault
     parts = iter(said.decode(errors="surrogateescape").split("\0"))
@@ -243,13 +238,13 @@ def _parsed(said: bytes, same: dict[str, str]) -> tuple[dict[str, list[Version |
 
 
 class _TooManyError(OSError):
-    """Git says more of a commit than there is room for."""
+    """The list of changed files is too large."""
 
 
 def _gap(item: str, *, too_many: bool = False) -> Gap:
     what = "what the whole range changes" if " " in item else f"what commit {item[:12]} changes"
     if too_many:
-        reason = f"{what} is not looked at: it is more files than keywatch can list"
+        reason = f"{what} was not scanned: it has more files than keywatch can list"
         return Gap(kind=GapKind.UNREADABLE, path="", reason=reason)
     reason = (
         f"git cannot tell {what}: an object is damaged (git fsck names it), or missing because the "

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from scanner.inventory.aws.access import Access, Account
-from scanner.inventory.aws.errors import FAULTS, explain
+from scanner.inventory.aws.accounts import Account, Accounts
+from scanner.inventory.aws.errors import FAILURES, explain
+from scanner.inventory.errors import gap
 from scanner.inventory.interface import Settings
-from scanner.inventory.listing import gap, segment
+from scanner.inventory.listing import id_part
 from scanner.inventory.threads import in_order
 from scanner.model import Gap, GapKind
 
@@ -39,71 +40,73 @@ Item = ResourcePolicy | Simulated | Gap
 
 def read(settings: Settings) -> Iterator[Item]:
     """Everything of all accounts and regions. Raises nothing: what cannot be read is a Gap."""
-    access = Access(settings)
-    for account in in_order(access.accounts()):
+    accounts = Accounts(settings)
+    for account in in_order(accounts.log_ins()):
         if isinstance(account, Gap):
             yield account
         else:
-            yield from _account(access, account, settings)
+            yield from _account(accounts, account, settings)
 
 
-def _account(access: Access, account: Account, settings: Settings) -> Iterator[Item]:
+def _account(accounts: Accounts, account: Account, settings: Settings) -> Iterator[Item]:
     number = account.path.rpartition("/")[2]
     secrets: list[tuple[str, str]] = []
     for region in settings.options["regions"]:
         place = f"{account.path}/{region}"
-        for item in _secrets(access, account, region, place, number):
+        for item in _secrets(accounts, account, region, place, number):
             if isinstance(item, tuple) and not isinstance(item, (ResourcePolicy, Gap)):
                 secrets.append(item)
             else:
                 yield item
-        yield from _keys(access, account, region, place, number)
-    yield from _simulations(access, account, settings.options["regions"][0], secrets)
+        yield from _keys(accounts, account, region, place, number)
+    yield from _simulations(accounts, account, settings.options["regions"][0], secrets)
 
 
 def _secrets(
-    access: Access, account: Account, region: str, place: str, number: str
+    accounts: Accounts, account: Account, region: str, place: str, number: str
 ) -> Iterator[Any]:
     try:
-        client = access.client(account.session, "secretsmanager", region)
+        client = accounts.client(account.session, "secretsmanager", region)
         pages = client.get_paginator("list_secrets").paginate()
         for secret in (one for page in pages for one in page["SecretList"]):
-            name = f"{place}/secretsmanager/{segment(secret['Name'])}"
+            name = f"{place}/secretsmanager/{id_part(secret['Name'])}"
             yield (secret["ARN"], name)
             try:
                 said = client.get_resource_policy(SecretId=secret["ARN"])
                 yield ResourcePolicy(name, number, said.get("ResourcePolicy", ""))
-            except FAULTS as error:
+            except FAILURES as error:
                 yield gap(name, explain(error))
-    except FAULTS as error:
+    except FAILURES as error:
         yield gap(f"{place}/secretsmanager", explain(error))
 
 
-def _keys(access: Access, account: Account, region: str, place: str, number: str) -> Iterator[Item]:
+def _keys(
+    accounts: Accounts, account: Account, region: str, place: str, number: str
+) -> Iterator[Item]:
     try:
-        client = access.client(account.session, "kms", region)
+        client = accounts.client(account.session, "kms", region)
         for key in (
             one for page in client.get_paginator("list_keys").paginate() for one in page["Keys"]
         ):
-            name = f"{place}/kms/{segment(key['KeyId'])}"
+            name = f"{place}/kms/{id_part(key['KeyId'])}"
             try:
                 said = client.get_key_policy(KeyId=key["KeyId"], PolicyName="default")
                 yield ResourcePolicy(name, number, said.get("Policy", ""))
-            except FAULTS as error:
+            except FAILURES as error:
                 yield gap(name, explain(error))
-    except FAULTS as error:
+    except FAILURES as error:
         yield gap(f"{place}/kms", explain(error))
 
 
 def _simulations(
-    access: Access, account: Account, region: str, secrets: Sequence[tuple[str, str]]
+    accounts: Accounts, account: Account, region: str, secrets: Sequence[tuple[str, str]]
 ) -> Iterator[Item]:
     """One Gap if IAM does not simulate: that no principal may read a secret is then not known."""
     if not secrets:
         return
     place = f"{account.path}/global/iam"
     try:
-        client = access.client(account.session, "iam", region)
+        client = accounts.client(account.session, "iam", region)
         arns = []
         for listing, key in (("list_roles", "Roles"), ("list_users", "Users")):
             pages = client.get_paginator(listing).paginate()
@@ -114,7 +117,7 @@ def _simulations(
         for arn in arns[:_MOST]:
             if ":role/aws-service-role/" not in arn:
                 yield from _simulated(client, arn, secrets)
-    except FAULTS as error:
+    except FAILURES as error:
         yield gap(place, explain(error))
 
 

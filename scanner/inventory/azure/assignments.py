@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 from azure.core.rest import HttpRequest
 
-from scanner.inventory.azure.access import Access
-from scanner.inventory.azure.errors import FAULTS, explain
+from scanner.inventory.azure.clients import Clients
+from scanner.inventory.azure.errors import FAILURES, explain
 from scanner.inventory.azure.required_permissions import vault_name
+from scanner.inventory.errors import GONE, ReadError, gap
 from scanner.inventory.interface import Settings
-from scanner.inventory.listing import GONE, Trouble, gap, segment
+from scanner.inventory.listing import id_part
 from scanner.model import Gap, GapKind
 
 _SUBSCRIPTIONS = "2022-12-01"
@@ -80,22 +81,22 @@ class _Manager:
 def read(settings: Settings) -> Iterator[Assignment | Gap]:
     """The rights on each vault that the settings name. Raises nothing: what cannot be read is a
     Gap."""
-    access = Access(settings)
+    clients = Clients(settings)
     for url in settings.options["vaults"]:
-        place = f"azure://{settings.name}/{segment(vault_name(url))}"
+        place = f"azure://{settings.name}/{id_part(vault_name(url))}"
         try:
-            manager = _Manager(access.manager(url))
+            manager = _Manager(clients.manager(url))
             found = _found(manager, url)
             if found is None:
                 reason = "no subscription that this identity may list has a vault of this name"
                 yield Gap(kind=GapKind.SELECTION, path=place, reason=reason)
             else:
                 yield from _rights(manager, found, place)
-        except FAULTS as error:
-            trouble = explain(error)
-            if trouble.kind == GONE:
-                trouble = Trouble("unreadable", "Azure Resource Manager does not know it")
-            yield gap(place, trouble)
+        except FAILURES as error:
+            failure = explain(error)
+            if failure.kind == GONE:
+                failure = ReadError("unreadable", "Azure Resource Manager does not know it")
+            yield gap(place, failure)
 
 
 def _found(manager: _Manager, url: str) -> Mapping[str, Any] | None:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from scanner.inventory.errors import ReadError, gap
 from scanner.inventory.interface import Settings
 from scanner.inventory.kubernetes import login
-from scanner.inventory.kubernetes.fields import each, fields, is_plain, text
-from scanner.inventory.kubernetes.http import UnreadError, Wire
+from scanner.inventory.kubernetes.api import KubernetesApi, ends_reading
+from scanner.inventory.kubernetes.json_fields import each, fields, is_plain, text
 from scanner.model import Gap
 
 _GROUP = "apis/rbac.authorization.k8s.io/v1"
@@ -64,22 +65,21 @@ def read(settings: Settings) -> Rbac:
     gaps: list[Gap] = []
     try:
         configuration = login.configuration(settings.options, settings.environ)
-        wire = Wire(configuration, settings.timeout)
+        api = KubernetesApi(configuration, settings.timeout)
         for resource, namespace in _lists(settings.options.get("namespaces", ())):
             take: Callable[[object], None] = (
                 partial(_add_role, roles) if resource.endswith("roles") else partial(_add, bindings)
             )
             below = f"namespaces/{namespace}/{resource}" if namespace else resource
             try:
-                for item in wire.items(f"/{_GROUP}/{below}"):
+                for item in api.items(f"/{_GROUP}/{below}"):
                     take(item)
-            except UnreadError as error:
-                if error.final:
+            except ReadError as error:
+                if ends_reading(error):
                     raise
-                place = f"{root}/{namespace or '*'}/{resource}"
-                gaps.append(Gap(kind=error.kind, path=place, reason=error.reason))
-    except UnreadError as error:
-        gaps.append(Gap(kind=error.kind, path=root, reason=error.reason))
+                gaps.append(gap(f"{root}/{namespace or '*'}/{resource}", error))
+    except ReadError as error:
+        gaps.append(gap(root, error))
     return Rbac(tuple(roles), tuple(bindings), tuple(gaps))
 
 

@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from scanner.inventory.vault.backend import Vault
-from scanner.inventory.vault.errors import Trouble, gap, readable
-from scanner.inventory.vault.mount import canonical
+from scanner.inventory.errors import ReadError, gap
+from scanner.inventory.interface import Settings
+from scanner.inventory.vault import login
+from scanner.inventory.vault.backend import connect
+from scanner.inventory.vault.hvac_client import hvac_client
+from scanner.inventory.vault.mounts import canonical
 from scanner.inventory.vault.options import home, namespaces
+from scanner.inventory.vault.parsing import parsing
 from scanner.model import Gap, GapKind
 
 # Where each auth method keeps its roles: the folder that is listed and read.
@@ -78,23 +82,23 @@ class Access(NamedTuple):
 
 
 class Reader:
-    """Reads one Vault. Raises nothing: what cannot be read is a Gap."""
+    """Reads the Vault of the settings. Raises nothing: what cannot be read is a Gap."""
 
-    def __init__(self, backend: Vault, name: str, options: Mapping[str, Any]) -> None:
-        self._backend = backend
-        self._name = name
-        self._options = options
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._name = settings.name
+        self._options = settings.options
         self._gaps: list[Gap] = []
         self._adapter: Any = None  # hvac's, once the login has worked
 
     def read(self) -> Access:
+        space = home(self._options)
         try:
-            session = self._backend.session()
-        except Trouble as error:
+            with parsing():
+                self._adapter = self._logged_in(space)
+        except ReadError as error:
             found = gap(canonical(self._name), error)
             return Access(self._name, (), (), (), (found,), lists_policies=False)
-        space = home(self._options)
-        self._adapter = session.client(space).adapter
         if any(deep or name != space for name, deep in namespaces(self._options)):
             reason = "only the namespace of the login is reviewed"
             self._gaps.append(Gap(GapKind.SELECTION, self._id(), reason))
@@ -126,7 +130,7 @@ class Reader:
         }
         found: dict[str, Sequence[str]] = {}
         try:
-            with readable():
+            with parsing():
                 auth = adapter.post("/v1/auth/token/create", json=asked)["auth"]
                 try:
                     for start in range(0, len(paths), _PATHS):
@@ -138,10 +142,18 @@ class Reader:
                     adapter.post(
                         "/v1/auth/token/revoke-accessor", json={"accessor": auth["accessor"]}
                     )
-        except Trouble as error:
+        except ReadError as error:
             self._gaps.append(gap(self._id("sys/capabilities"), error))
             return None
         return found
+
+    def _logged_in(self, namespace: str) -> Any:
+        """hvac's adapter with a token. ReadError if the login fails."""
+        api = connect(self._settings, connections=1)
+        token = login.token(hvac_client(api, namespace=namespace), self._settings)
+        client = hvac_client(api, token, namespace)
+        login.check_token(client)
+        return client.adapter
 
     @property
     def gaps(self) -> Sequence[Gap]:
@@ -154,9 +166,9 @@ class Reader:
     def _ask(self, path: str, run: Callable[[str], Any]) -> Any:
         """The answer, or None where it is a Gap. What does not exist is an empty answer."""
         try:
-            with readable():
+            with parsing():
                 return run(f"/v1/{quote(path)}")
-        except Trouble as error:
+        except ReadError as error:
             if error.kind == "absent":
                 return {}
             self._gaps.append(gap(self._id(path), error))
@@ -271,8 +283,3 @@ def _texts(said: Any) -> dict[str, str]:
     return (
         {str(key): str(value) for key, value in said.items()} if isinstance(said, Mapping) else {}
     )
-
-
-def opened(backend: Any, name: str, options: Mapping[str, Any]) -> Reader:
-    """A reader of a connected Vault."""
-    return Reader(backend, name, options)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from scanner.policy.declarations.model import Declared, SecretEntry
+from scanner.policy.declarations.model import DeclaredSecret, SecretEntry
 
 READ, WRITE, DELETE = "read", "write", "delete"
 Actions = Mapping[str, str]
@@ -37,7 +37,7 @@ class Secret(NamedTuple):
 
 
 def secrets(
-    declared: Iterable[Sequence[Declared]], classes: Mapping[Declared, SecretEntry]
+    declared: Iterable[Sequence[DeclaredSecret]], classes: Mapping[DeclaredSecret, SecretEntry]
 ) -> Iterator[Secret]:
     """The secrets of Vault among the declarations, which are grouped by secret. A secret without
     an entry has the class ""."""
@@ -48,7 +48,7 @@ def secrets(
             yield secret(first, entry.secret_class if entry else "")
 
 
-def secret(one: Declared, secret_class: str) -> Secret:
+def secret(one: DeclaredSecret, secret_class: str) -> Secret:
     said = _VARIABLE.sub("+", one.said.strip("/"))
     said = "/".join("+" if "+" in part and "${" in one.said else part for part in said.split("/"))
     mount, kind, needed, endpoints = _engine(said)

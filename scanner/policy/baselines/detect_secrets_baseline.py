@@ -1,7 +1,7 @@
-"""Policy: `.secrets.baseline`, the file of detect-secrets, and what it covers.
+"""Policy: suppress findings that `.secrets.baseline`, the baseline of detect-secrets, lists.
 
-The document comes from a scanned repository, so nothing about its shape is taken for granted.
-Settings in it are not judged here: only `detect/` knows detect-secrets.
+The file comes from a scanned repository, so its format is checked. Its settings are handled in
+`detect/`, the only package that knows detect-secrets.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
 from scanner.model import Finding, SuppressedBy, Suppression
-from scanner.policy.judge_input import Docket, Part, Scope, stale_note
+from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope, stale_note
 
 FILE = ".secrets.baseline"
 _TYPES = {
@@ -30,33 +30,33 @@ Key = tuple[str, str, str]
 
 
 class DetectSecretsBaseline(NamedTuple):
-    """Each entry's label by (path, type, hash): True, False, or None for one not yet audited.
+    """The label of each entry by (path, type, hash): True, False, or None if not audited.
 
-    Every label covers, as it does in detect-secrets: even a real secret there is known debt.
+    As in detect-secrets, an entry suppresses its findings whatever its label.
     """
 
     where: str
     labels: Mapping[Key, bool | None]
 
     def knows(self, finding: Finding) -> bool:
-        """Are all of a finding's matches in the file, one of them by its own hash?
+        """Whether the file lists all detect-secrets matches of a finding.
 
-        A new value has new hashes, but where detect-secrets hashes a prefix (GitHub's tokens) or a
-        header (private keys): such an entry alone covers nothing that keywatch itself finds.
-        One entry covers every place of its value in the file.
+        At least one match must have a hash of the whole value. For GitHub tokens and private keys
+        detect-secrets hashes only a prefix or a header, which a new value has too. An entry
+        suppresses every occurrence of its value in the file.
         """
         identified = any(match.identifies for match in finding.detect_secrets)
         return identified and all(key in self.labels for key in _keys(finding))
 
-    def cover(self, docket: Docket, scope: Scope) -> Part:
-        """Cover the open findings that the file knows. Entries that match nothing are stale."""
-        for number, finding in docket.open():
+    def cover(self, registry: FindingRegistry, scope: Scope) -> ExceptionReport:
+        """Suppress the open findings that the file lists. Entries that match none are stale."""
+        for number, finding in registry.open():
             if self.knows(finding):
-                docket.cover(number, self._said(next(_keys(finding))))
-        used = {key for each in docket.findings for key in _keys(each) if key in self.labels}
+                registry.cover(number, self._said(next(_keys(finding))))
+        used = {key for each in registry.findings for key in _keys(each) if key in self.labels}
         keys = sorted(self.labels if scope.whole_tree else used)
-        register = tuple(scope.entered(self._said(key), needed=key in used) for key in keys)
-        return Part(register=register, notes=stale_note(self.where, register))
+        register = tuple(scope.with_usage(self._said(key), needed=key in used) for key in keys)
+        return ExceptionReport(register=register, notes=stale_note(self.where, register))
 
     def _said(self, key: Key) -> Suppression:
         path, kind, _hash = key
@@ -71,7 +71,7 @@ class DetectSecretsBaseline(NamedTuple):
 
 
 def parse(document: object, where: str) -> DetectSecretsBaseline:
-    """What a document in the format of detect-secrets 1.x covers. ConfigError for a bad shape."""
+    """Parse a baseline in the format of detect-secrets 1.x. ConfigError if it is invalid."""
     labels: dict[Key, bool | None] = {}
     for name, rows in results(document, where).items():
         path = normal(name)
@@ -82,7 +82,7 @@ def parse(document: object, where: str) -> DetectSecretsBaseline:
 
 
 def results(document: object, where: str) -> Mapping[str, Sequence[Row]]:
-    """The rows by file name, each checked. ConfigError for a bad shape."""
+    """The validated rows by file name. ConfigError if the format is wrong."""
     found = document.get("results") if isinstance(document, dict) else None
     if not isinstance(found, dict):
         raise _error(where, "it has no `results`")
@@ -93,12 +93,12 @@ def results(document: object, where: str) -> Mapping[str, Sequence[Row]]:
 
 
 def normal(path: str) -> str:
-    """A file name of a baseline as keywatch spells it: Windows wrote backslashes."""
+    """Normalize a file name of a baseline. Baselines from Windows contain backslashes."""
     return posixpath.normpath(path.replace("\\", "/"))
 
 
 def belongs(row: Row, name: str) -> bool:
-    """detect-secrets compares the row's own file name too: where it differs, nothing matches."""
+    """Whether a row's own file name matches. detect-secrets ignores rows where it differs."""
     return normal(row.get("filename", name)) == normal(name)
 
 
@@ -117,7 +117,7 @@ def _keys(finding: Finding) -> Iterator[Key]:
 
 def _error(where: str, what: str) -> ConfigError:
     return ConfigError(
-        f"the baseline cannot be used: {what}",
+        f"the baseline is invalid: {what}",
         where=where,
-        todo=f"restore it from git, or write it anew: detect-secrets scan > {FILE}",
+        todo=f"restore it from git, or create it again: detect-secrets scan > {FILE}",
     )

@@ -1,7 +1,7 @@
-"""Policy: the three-way merge of two `.secrets.baseline` that come from one.
+"""Policy: three-way merge of `.secrets.baseline` files.
 
-Entries are a set, settings are looked up by name, and a line number or a date is of no account: two
-sides that did different things never conflict. What is left are two words on the same thing.
+Entries are merged as a set and settings by name; line numbers and dates never conflict. A conflict
+remains only if both sides changed the same label or setting differently.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from scanner.policy.baselines.detect_secrets_update import in_order
 _ABSENT: Any = object()
 _LISTS = {"plugins_used": "name", "filters_used": "path"}
 
-Clash = Callable[[Any, Any, Any, Any], Any]  # what, base, ours, theirs -> what stands
+Clash = Callable[[Any, Any, Any, Any], Any]  # (key, base, ours, theirs) -> the merged value
 
 
 def merge(
     base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The merged document, and one line for each thing that a person must decide.
+    """The merged document, and one line for each conflict.
 
-    `base` may be {}: both sides made the file. What one side removed is gone, even where the other
-    changed it: if its secret is still there, the next scan reports it. Two different labels of one
-    entry are a conflict: it is left unlabelled, so that the next audit asks. Of two different
-    settings ours stays. ConfigError where the results of a side are not what they should be.
+    `base` is {} if both sides created the file. An entry that one side removed is removed, even if
+    the other side changed it; if the secret still exists, the next scan reports it. If the labels
+    of an entry differ, it gets none, so that the next audit asks for it. If a setting differs, ours
+    is kept. ConfigError if the results of a side are invalid.
     """
     conflicts: list[str] = []
 
@@ -46,7 +46,7 @@ def merge(
 
 
 def _maps(clash: Clash, *sides: Mapping[Any, Any]) -> dict[Any, Any]:
-    """The three-way merge of base, ours and theirs; `clash` settles what both sides changed."""
+    """Merge base, ours and theirs. `clash` decides values that both sides changed."""
     merged = {}
     for key in {**sides[1], **sides[2]}:
         old, mine, other = (side.get(key, _ABSENT) for side in sides)

@@ -1,6 +1,6 @@
-"""Policy: `.secrets.baseline` renewed: what a scan adds to the file and takes out of it.
+"""Policy: update `.secrets.baseline` after a scan.
 
-Entries without a change keep their bytes, so that a diff shows what happened and nothing else.
+Unchanged entries keep their bytes, so that a diff shows only what changed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def update(
     now: datetime,
     add: bool = True,
 ) -> dict[str, Any]:
-    """The document with what `found` says about the files that were `scanned`.
+    """The document, updated with the matches in the files that were `scanned`.
 
-    Entries still there keep their bytes; only a line that is wrong is put right, since `audit`
-    looks at that line alone. Vanished ones go, new ones come where `add`. Without a change the
-    result equals `document`, with its `generated_at`.
+    Existing entries change only if their line is wrong, because `detect-secrets audit` reads only
+    that line. Entries without a match are removed, and new ones are added if `add`. If nothing
+    changed, the result equals `document`, including `generated_at`.
     """
     old = document["results"]
     slim = not any("line_number" in row for rows in old.values() for row in rows)
@@ -53,17 +53,17 @@ def update(
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:
-    """Rows as detect-secrets sorts those of one file."""
+    """Sort the rows of one file as detect-secrets does."""
     return sorted(
         rows, key=lambda row: (row.get("line_number") or 0, row["hashed_secret"], row["type"])
     )
 
 
 def render(document: Mapping[str, Any], like: bytes = b"") -> bytes:
-    """The file of a document: as detect-secrets writes it, or as the file `like` was written.
+    """The bytes of a document, in the JSON style of the file `like` or of detect-secrets.
 
-    A formatter may have been over `like`: whichever of the common styles gives back its very
-    bytes is kept, so that entries without a change stay the same.
+    A formatter may have changed `like`. The common style that reproduces its bytes is used, so that
+    unchanged entries stay the same.
     """
     before = json.loads(like) if like else None
     style = next((s for s in _STYLES if like and _dump(before, s) == like), _PLAIN)
@@ -129,7 +129,7 @@ def _row(kind: str, name: str, hashed: str, line: int) -> Row:
 
 
 def _at(row: Row, lines: Sequence[int]) -> Row:
-    """The row, at a line where its secret stands."""
+    """The row, with a line number that contains its secret."""
     tracked = row.get("line_number")
     return {**row, "line_number": min(lines)} if tracked and tracked not in lines else row
 

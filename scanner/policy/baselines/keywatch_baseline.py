@@ -1,8 +1,8 @@
-"""Policy: `.keywatch.baseline`, the findings that a repository has agreed to live with for now.
+"""Policy: `.keywatch.baseline`, the findings that a repository accepts for now.
 
-JSON Lines: a first line that says what the file is, then one finding a line, sorted, so that git's
-union merge of two of them is again one. An entry names the rule, the file, the name beside the
-value, and 16 bits of a salted hash of it: no line number, no date, nothing that identifies a value.
+The file is in JSON Lines format: a header, then one finding per line, sorted, so that a union merge
+of two baselines is a valid baseline. An entry has the rule, the file, the name of the value, and 16
+bits of a salted hash of it. It has no line number and no date, and does not identify the value.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
 from scanner.model import Finding, SuppressedBy, Suppression
-from scanner.policy.judge_input import Docket, Part, Scope, stale_note
+from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope, stale_note
 from scanner.policy.rules import OWN_RULES
 
 FILE = ".keywatch.baseline"
@@ -29,7 +29,7 @@ Key = tuple[str, str, str | int]
 
 
 class BaselineEntry(NamedTuple):
-    """One finding that is debt. `copy` counts, from 0, those that are alike in all the rest.
+    """One accepted finding. `copy` numbers, from 0, the entries that are otherwise identical.
 
     `tag` is -1 for a finding without a value.
     """
@@ -46,26 +46,26 @@ class BaselineEntry(NamedTuple):
 
 
 class Baseline(NamedTuple):
-    """The entries of one file, in its order, and the line of each."""
+    """The entries of one file, in the order of the file, and their line numbers."""
 
     where: str
     entries: tuple[BaselineEntry, ...] = ()
     lines: tuple[int, ...] = ()
 
-    def cover(self, docket: Docket, scope: Scope) -> Part:
-        """Let each entry cover one open finding that it names. What is left over is stale."""
+    def cover(self, registry: FindingRegistry, scope: Scope) -> ExceptionReport:
+        """Let each entry suppress one matching open finding. Entries without one are stale."""
         waiting: defaultdict[Key, deque[int]] = defaultdict(deque)
         for place, entry in enumerate(self.entries):
             waiting[entry.key].append(place)
         used = set()
-        for number, finding in docket.open():
+        for number, finding in registry.open():
             queue = waiting.get(key_of(finding))
             if queue:
                 used.add(queue[0])
-                docket.cover(number, self._said(queue.popleft()))
+                registry.cover(number, self._said(queue.popleft()))
         places = range(len(self.entries)) if scope.whole_tree else sorted(used)
-        register = tuple(scope.entered(self._said(each), needed=each in used) for each in places)
-        return Part(register=register, notes=stale_note(self.where, register))
+        register = tuple(scope.with_usage(self._said(each), needed=each in used) for each in places)
+        return ExceptionReport(register=register, notes=stale_note(self.where, register))
 
     def _said(self, place: int) -> Suppression:
         entry = self.entries[place]
@@ -74,16 +74,16 @@ class Baseline(NamedTuple):
 
 
 def key_of(finding: Finding) -> Key:
-    """What a finding and its entry have in common: rule, file and value.
+    """The key that a finding shares with its entry: file, rule and tag of the value.
 
-    Neither the line nor the name beside the value is part of it: moved or renamed, it is the same
-    debt. Where there is no value, the name stands for it.
+    The line and the name are not part of it, so a finding may be moved or renamed. A finding
+    without a value has the name instead of the tag.
     """
     return _key(finding.location.path, finding.rule, finding.context, _tag(finding))
 
 
 def entries_of(findings: Iterable[Finding]) -> tuple[BaselineEntry, ...]:
-    """The sorted entries that cover exactly these findings, except the judge's own."""
+    """The sorted entries for these findings, except findings about exceptions."""
     alike: Counter[tuple[str, str, str, int]] = Counter()
     entries = []
     for finding in findings:
@@ -98,9 +98,9 @@ def entries_of(findings: Iterable[Finding]) -> tuple[BaselineEntry, ...]:
 
 
 def parse(data: bytes, where: str) -> Baseline:
-    """The baseline in `data`. ConfigError, with file and line, for anything that is not one.
+    """Parse a baseline. ConfigError, with file and line, if it is invalid.
 
-    Order and repeated lines are of no account: a union merge leaves them.
+    The order and repeated lines are ignored, because a union merge produces them.
     """
     rows: dict[BaselineEntry, int] = {}
     known = False
@@ -111,19 +111,21 @@ def parse(data: bytes, where: str) -> Baseline:
             if _HEADER not in row:
                 rows.setdefault(_entry(row, f"{where}:{number}"), number)
             elif row != {_HEADER: VERSION}:
-                raise _error(f"{where}:{number}", "this version of the format is not known here")
+                raise _error(
+                    f"{where}:{number}", "this version of keywatch does not know the format version"
+                )
     if not known:
         raise _error(f"{where}:1", f'the line {{"{_HEADER}":{VERSION}}} is missing')
     return Baseline(where=where, entries=tuple(rows), lines=tuple(rows.values()))
 
 
 def is_one(data: bytes) -> bool:
-    """Does `data` say of itself that it is such a file?"""
+    """Whether `data` contains the header of a keywatch baseline."""
     return re.search(rb'(?m)^\s*\{\s*"' + _HEADER.encode(), data) is not None
 
 
 def render(entries: Iterable[BaselineEntry]) -> bytes:
-    """The file that holds these entries: the same bytes for the same set."""
+    """The bytes of a baseline. The same set of entries always gives the same bytes."""
     rows: list[dict[str, Any]] = [{_HEADER: VERSION}, *map(_fields, sorted(set(entries)))]
     return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows).encode()
 
@@ -133,13 +135,13 @@ def merge(
     ours: Sequence[BaselineEntry],
     theirs: Sequence[BaselineEntry],
 ) -> tuple[BaselineEntry, ...]:
-    """Both sides' additions, without either side's removals: there is never a conflict."""
+    """The additions of both sides, without the removals of either. There are no conflicts."""
     gone = set(base) - (set(ours) & set(theirs))
     return tuple(sorted((set(ours) | set(theirs)) - gone))
 
 
 def _fields(entry: BaselineEntry) -> dict[str, Any]:
-    # Short keys: scanners take `"some-password","longer-word"` for an assignment.
+    # Keys are short, because scanners take `"some-password","longer-word"` for an assignment.
     row: dict[str, Any] = {"path": entry.path, "rule": entry.rule, "name": entry.name}
     if entry.tag >= 0:
         row["tag"] = entry.tag
@@ -167,9 +169,9 @@ def _row(line: bytes, where: str) -> dict[str, Any]:
 def _entry(row: dict[str, Any], where: str) -> BaselineEntry:
     for name, value in row.items():
         if type(value) is not _FIELDS.get(name):
-            raise _error(where, f"the field {name!r} is unknown, or its value is of a wrong type")
+            raise _error(where, f"the field {name!r} is unknown or has a value of the wrong type")
     if row.get("tag", 0) not in _TAGS:
-        raise _error(where, f"the field 'tag' is not from 0 to {_TAGS[-1]}")
+        raise _error(where, f"the field 'tag' must be from 0 to {_TAGS[-1]}")
     try:
         return BaselineEntry(**{"tag": -1, **row})
     except TypeError:
@@ -178,7 +180,7 @@ def _entry(row: dict[str, Any], where: str) -> BaselineEntry:
 
 def _error(where: str, what: str) -> ConfigError:
     return ConfigError(
-        f"the baseline cannot be used: {what}",
+        f"the baseline is invalid: {what}",
         where=where,
         todo="restore it from git, or delete it and run: keywatch baseline create",
     )

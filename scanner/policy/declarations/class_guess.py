@@ -1,13 +1,13 @@
-"""Policy: what a secret's name says about its class."""
+"""Policy: guess the class of a secret from its name."""
 
 from __future__ import annotations
 
 import re
 
-from scanner.policy.declarations.model import Declared
+from scanner.policy.declarations.model import DeclaredSecret
 
 _WORD = re.compile(r"[a-z0-9]+")
-# The first class that has a word of the name is its class.
+# The first class with a word that is in the name wins.
 _WORDS = {
     "jwt-signing-key": "jwt jwks signing sign signer",
     "encryption-key": "encryption encrypt crypto cipher aes kms transit dek kek master unseal",
@@ -17,8 +17,8 @@ _WORDS = {
 DEFAULT = "api-key"
 
 
-def secret_class(one: Declared) -> str:
-    """The class that the name speaks for, first by its last part; api-key where it says nothing."""
+def secret_class(one: DeclaredSecret) -> str:
+    """The class for the last part of the name, its key, or its whole name; otherwise api-key."""
     return _of(one.said.rpartition("/")[2]) or _of(one.key) or _of(one.said) or DEFAULT
 
 

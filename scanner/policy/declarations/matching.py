@@ -1,9 +1,9 @@
-"""Policy: which entry of `secrets` a live secret falls under: the most specific one.
+"""Policy: find the entry of `secrets` that applies to a live secret: the most specific one.
 
-An entry is the more specific, the more it writes out in full: parts of the canonical id, a key, and
-each tag count one. Where two are equal, parts that are written in part (`db-*`) decide, then the
-number of parts that are no `**`. Of those that are still equal the one with the shortest period
-holds, and the secret counts as not configured: nobody decided between their classes.
+Each part of the canonical id without a wildcard, a key, and each tag add one to the specificity. If
+two entries are equal, parts with some fixed text (`db-*`) decide, then the number of parts other
+than `**`. If they are still equal, the entry with the shortest period applies; if their classes
+differ, the secret also counts as not configured.
 """
 
 from __future__ import annotations
@@ -25,9 +25,12 @@ Word = str | tuple[str, str]
 T = TypeVar("T")
 
 
-class Shelf(Generic[T]):
-    """Things in their order, each under the rarest of the words that a secret has which it is
-    about: a secret is held against few of them."""
+class WordIndex(Generic[T]):
+    """An index from words to items, so that a secret is compared with few of them.
+
+    `words` returns the words that a secret must have to match an item. Each item is stored under
+    its rarest word.
+    """
 
     def __init__(self, things: Iterable[T], words: Callable[[T], Sequence[Word]]) -> None:
         self._things = list(things)
@@ -43,16 +46,15 @@ class Shelf(Generic[T]):
 
 
 class Specificity(NamedTuple):
-    """How much an entry says: compared in this order."""
+    """How specific an entry is. The fields are compared in this order."""
 
     whole: int
     partly: int
     parts: int
 
 
-class Rule(NamedTuple):
-    """An entry, ready to be asked. `words` are the parts of an id and the tags that each secret
-    has which it fits."""
+class EntryMatcher(NamedTuple):
+    """A compiled entry. `words` are the id parts and tags that every matching secret has."""
 
     match: Match
     pattern: Pattern | None
@@ -60,26 +62,26 @@ class Rule(NamedTuple):
     words: tuple[Word, ...]
 
     def fits(self, record: Record, scheme: str, segments: Sequence[str]) -> bool:
-        if self.pattern and not self.pattern.takes(scheme, segments, record.keys):
+        if self.pattern and not self.pattern.matches(scheme, segments, record.keys):
             return False
         return all(record.tags.get(key) == value for key, value in self.match.entry.tags)
 
 
-class Entries:
-    """All entries, ready to be asked."""
+class SecretEntries:
+    """All entries, compiled for matching."""
 
     def __init__(self, entries: Sequence[SecretEntry], classes: Mapping[str, SecretClass]) -> None:
         rules = sorted((_rule(entry, classes) for entry in entries), key=_order)
-        self._shelf = Shelf(rules, lambda rule: rule.words)
+        self._index = WordIndex(rules, lambda rule: rule.words)
 
-    def fitting(self, record: Record) -> list[Rule]:
-        """Those that the secret falls under, the one that holds first."""
+    def fitting(self, record: Record) -> list[EntryMatcher]:
+        """The matching entries, the most specific first."""
         scheme, segments = secret_ids.split(record.id)
-        rules = self._shelf.of([*segments, *record.tags.items()])
+        rules = self._index.of([*segments, *record.tags.items()])
         return [rule for rule in rules if rule.fits(record, scheme, segments)]
 
     def match(self, record: Record) -> Match | None:
-        """The entry that holds, None where no entry is about the secret."""
+        """The entry that applies. None if no entry matches the secret."""
         found = self.fitting(record)
         if len(found) < 2:
             return found[0].match if found else None
@@ -101,9 +103,9 @@ def specificity(entry: SecretEntry) -> Specificity:
     )
 
 
-def _rule(entry: SecretEntry, classes: Mapping[str, SecretClass]) -> Rule:
+def _rule(entry: SecretEntry, classes: Mapping[str, SecretClass]) -> EntryMatcher:
     pattern = secret_ids.pattern(entry.match) if entry.match else None
-    return Rule(
+    return EntryMatcher(
         match=Match(entry=entry, secret_class=classes.get(entry.secret_class)),
         pattern=pattern,
         specificity=specificity(entry),
@@ -111,7 +113,7 @@ def _rule(entry: SecretEntry, classes: Mapping[str, SecretClass]) -> Rule:
     )
 
 
-def _order(rule: Rule) -> tuple[float, ...]:
+def _order(rule: EntryMatcher) -> tuple[float, ...]:
     secret_class = rule.match.secret_class
     period = secret_class.rotate_every if secret_class else math.inf
     return (*(-count for count in rule.specificity), period)

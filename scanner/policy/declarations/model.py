@@ -1,4 +1,4 @@
-"""Policy: what keywatch.yaml and configs/secrets say: classes, secrets, services, declarations."""
+"""Policy: the types for classes, secrets and services in keywatch.yaml and configs/secrets."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import NamedTuple
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-"""A variable of the environment, as the operator's file and configs/secrets write it."""
+"""An environment variable in the operator config or configs/secrets: `${VAULT_ADDR}`."""
+# 90d, 1h30m, P90D
 _COUNTED = re.compile(r"([0-9]+)([a-z])", re.IGNORECASE)
 
 
 class SecretClass(NamedTuple):
-    """How often secrets of one kind are rotated, how late that may be, and how long the old one may
-    stay valid after it: seconds."""
+    """The limits of a secret class, in seconds.
+
+    `rotate_every` is the rotation period, `grace` how late a rotation may be, and `overlap` how
+    long the old value may stay valid after a rotation.
+    """
 
     name: str
     rotate_every: int
@@ -23,9 +27,9 @@ class SecretClass(NamedTuple):
 
 
 class SecretEntry(NamedTuple):
-    """An entry of `secrets`: which secrets it is about, and whose they are.
+    """An entry of `secrets` in keywatch.yaml: the secrets that it matches, their class and owner.
 
-    It is about those that the glob `match` takes, "" for all, and that have all of `tags`.
+    It matches the secrets whose id matches the glob `match` ("" for all) and that have all `tags`.
     `runbook` is a file of the repository or an https address. Each `…where` is `file:line`.
     """
 
@@ -40,7 +44,7 @@ class SecretEntry(NamedTuple):
 
     @property
     def said(self) -> str:
-        """What it asks for, as people write it."""
+        """The glob and the tags, as text for people."""
         tags = ", ".join(f"{key}={value}" for key, value in self.tags)
         return " with ".join(filter(None, (self.match, tags)))
 
@@ -53,9 +57,12 @@ class Audit(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The entry of `secrets` that a live secret falls under: the operator's, without a place, where
-    the repository has none. The class is None where the entry names one that there is not. `rival`
-    says as much of the secret, and names another class."""
+    """The entry of `secrets` that applies to a live secret.
+
+    If the repository has none, it is the entry of the operator config, whose `where` is "".
+    `secret_class` is None if the entry names an unknown class. `rival` is an equally specific entry
+    that names a different class.
+    """
 
     entry: SecretEntry
     secret_class: SecretClass | None
@@ -63,8 +70,9 @@ class Match(NamedTuple):
 
 
 class Service(NamedTuple):
-    """A service and the classes of secrets that it needs; `*` is all of them.
+    """A service and the classes of secrets that it needs; `*` means all classes.
 
+    `sources` are the networks that it calls from; empty if keywatch.yaml does not say.
     `needs_where` holds one `file:line` for each of `needs`.
     """
 
@@ -74,11 +82,14 @@ class Service(NamedTuple):
     needs: tuple[str, ...]
     where: str
     needs_where: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
 
-class Form(NamedTuple):
-    """What a file of configs/secrets says of one store, as it is written there: its address, and as
-    whom the application logs in. Both are "" where it does not say. Each `…where` is `file:line`.
+class StoreReference(NamedTuple):
+    """The store that a file of configs/secrets names, as it is written there.
+
+    `address` is the store's address and `identity` the role with which the application logs in.
+    Both are "" if the file does not say. Each `…where` is `file:line`.
     """
 
     scheme: str
@@ -88,13 +99,13 @@ class Form(NamedTuple):
     identity_where: str = ""
 
 
-class Declared(NamedTuple):
-    """A secret that a file of configs/secrets declares, or a manifest.
+class DeclaredSecret(NamedTuple):
+    """A secret that configs/secrets or a manifest declares.
 
-    `segments` are those of its canonical id after `scheme://`; None stands for what the file does
-    not say: the backend, and what only an environment variable knows. `key` is "" for all keys.
-    `name` is what commands call it, in parts; `store` tells two stores of one kind apart; `said` is
-    the name as it was written.
+    `segments` are the parts of its canonical id after `scheme://`. A part is None if the file does
+    not say it: the backend, or the value of an environment variable. `key` is "" for all keys.
+    `name` is the name that commands use, in parts. `store` distinguishes stores of one kind. `said`
+    is the name as the file writes it.
     """
 
     scheme: str
@@ -104,32 +115,32 @@ class Declared(NamedTuple):
     store: str
     said: str
     where: str = ""
-    form: Form = Form(scheme="")
+    form: StoreReference = StoreReference(scheme="")
 
     @property
     def id(self) -> str:
-        """The canonical id, `*` for what is not known."""
+        """The canonical id, with `*` for unknown parts."""
         return f"{self.scheme}://" + "/".join(part or "*" for part in self.segments)
 
 
 def seconds(period: str) -> int:
-    """`90d`, `1h30m` or `P90D` in seconds; the schema has checked its form."""
+    """Convert `90d`, `1h30m` or `P90D` to seconds. The schema has checked the format."""
     return sum(int(count) * _UNITS[unit.lower()] for count, unit in _COUNTED.findall(period))
 
 
 def period(seconds: int) -> str:
-    """Seconds as people write them: `90d`, `24h`, `1h30m`."""
+    """Format seconds for people: `90d`, `24h`, `1h30m`."""
     return "".join(_parts(seconds)) or "0s"
 
 
 def about(seconds: int) -> str:
-    """The same, rounded down: days to the hour, hours to the minute."""
+    """Like `period`, rounded down: days to full hours, hours to full minutes."""
     fine = 3_600 if seconds >= 172_800 else 60 if seconds >= 3_600 else 1
     return period(seconds - seconds % fine)
 
 
 def _parts(seconds: int) -> list[str]:
-    """A day is 24 hours, as the policy calls it."""
+    """The units of a period. One day stays `24h`, as policies usually write it."""
     out, rest = [], seconds
     for unit, least in (("d", 172_800), ("h", 3_600), ("m", 60), ("s", 1)):
         if rest >= least:

@@ -1,7 +1,7 @@
-"""Policy: canonical ids of secrets, and the globs that match them.
+"""Policy: canonical ids of secrets, and globs that match them.
 
-`*` stands for any characters within a part, `**` as a whole part for any number of parts. What a
-declaration does not say fits whatever stands in its place.
+`*` matches any characters within a part. `**` as a whole part matches any number of parts. A part
+of a declared secret that is unknown (None) matches every glob.
 """
 
 from __future__ import annotations
@@ -10,32 +10,31 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from scanner import globs
-from scanner.policy.declarations.model import Declared
+from scanner.policy.declarations.model import DeclaredSecret
 
 SCHEMES = ("vault", "k8s", "aws", "azure")
 DEEP = "**"
-Part = Callable[[str], bool]
-Glob = tuple[tuple[Part, ...], ...]
-"""The runs of parts between each `**` and the next."""
+PartMatcher = Callable[[str], bool]
+Glob = tuple[tuple[PartMatcher, ...], ...]
+"""The parts of a glob, split at each `**`."""
 
 
 class Pattern(NamedTuple):
-    """A `match:` of keywatch.yaml, ready to be asked. `words` are the parts of it without a
-    wildcard: an id that it takes has each of them."""
+    """A compiled `match:` of keywatch.yaml. `words` are its parts without wildcards."""
 
     scheme: str
     glob: Glob
-    key: Part | None
+    key: PartMatcher | None
     words: tuple[str, ...]
 
-    def fits(self, declared: Declared) -> bool:
+    def fits(self, declared: DeclaredSecret) -> bool:
         keys = (declared.key,) if declared.key else None
-        return self.takes(declared.scheme, declared.segments, keys)
+        return self.matches(declared.scheme, declared.segments, keys)
 
-    def takes(
+    def matches(
         self, scheme: str, segments: Sequence[str | None], keys: Iterable[str] | None
     ) -> bool:
-        """Is it about the secret, or about one of its keys? None: they are not known."""
+        """Whether the pattern matches the secret or one of its keys (None: keys unknown)."""
         return (
             scheme == self.scheme
             and fits(self.glob, segments)
@@ -44,15 +43,15 @@ class Pattern(NamedTuple):
 
 
 def pattern(match: str) -> Pattern:
-    """The Pattern of `vault://*/*/secret/app/**#key`; without `#` it takes every key."""
+    """Compile a glob such as `vault://*/*/secret/app/**#key`. Without `#` it matches all keys."""
     address, has_key, key = match.partition("#")
     scheme, path = split(address)
     words = tuple(part for part in path if not has_wildcard(part))
-    return Pattern(scheme, runs(path), _part(key) if has_key else None, words)
+    return Pattern(scheme, compile_glob(path), _part(key) if has_key else None, words)
 
 
 def split(address: str) -> tuple[str, list[str]]:
-    """The scheme and the parts of a canonical id, or of a glob of one."""
+    """The scheme and the parts of a canonical id or of a glob."""
     scheme, _, path = address.partition("://")
     return scheme, path.strip("/").split("/")
 
@@ -61,9 +60,9 @@ def has_wildcard(part: str) -> bool:
     return "*" in part or "?" in part
 
 
-def runs(path: Iterable[str]) -> Glob:
-    """The parts of a glob as functions, each of which says whether it fits a part of a name."""
-    found: list[list[Part]] = [[]]
+def compile_glob(path: Iterable[str]) -> Glob:
+    """Compile the parts of a glob into functions that match one part of a name."""
+    found: list[list[PartMatcher]] = [[]]
     for part in path:
         if part == DEEP:
             found.append([])
@@ -72,7 +71,7 @@ def runs(path: Iterable[str]) -> Glob:
     return tuple(map(tuple, found))
 
 
-def _part(glob: str) -> Part:
+def _part(glob: str) -> PartMatcher:
     if glob == "*":
         return _anything
     return globs.matcher([glob]) if has_wildcard(glob) else glob.__eq__
@@ -83,18 +82,21 @@ def _anything(_part: str) -> bool:
 
 
 def fits(glob: Glob, name: Sequence[str | None]) -> bool:
-    """Does the whole glob fit the whole name? The first place of a run is as good as any later
-    one, so this takes the product of their lengths at most."""
+    """Whether the glob matches the whole name.
+
+    Each run is placed at its first match. This never needs backtracking, so the time is at most
+    the product of both lengths.
+    """
     head, *rest = glob
     if not rest:
-        return len(head) == len(name) and _lies(head, name, 0)
+        return len(head) == len(name) and _matches_at(head, name, 0)
     *middle, tail = rest
     at, end = len(head), len(name) - len(tail)
-    if at > end or not (_lies(tail, name, end) and _lies(head, name, 0)):
+    if at > end or not (_matches_at(tail, name, end) and _matches_at(head, name, 0)):
         return False
     for run in middle:
         last = end - len(run)
-        while at <= last and not _lies(run, name, at):
+        while at <= last and not _matches_at(run, name, at):
             at += 1
         if at > last:
             return False
@@ -102,7 +104,7 @@ def fits(glob: Glob, name: Sequence[str | None]) -> bool:
     return True
 
 
-def _lies(run: Sequence[Part], name: Sequence[str | None], at: int) -> bool:
+def _matches_at(run: Sequence[PartMatcher], name: Sequence[str | None], at: int) -> bool:
     for one, part in zip(run, name[at : at + len(run)], strict=True):
         if part is not None and not one(part):
             return False

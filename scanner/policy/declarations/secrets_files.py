@@ -1,4 +1,4 @@
-"""Policy: a checked file of configs/secrets -> the secrets that it declares, by canonical id."""
+"""Policy: read the secrets that a valid file of configs/secrets declares."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scanner.document import Document
-from scanner.policy.declarations.model import Declared, Form
+from scanner.policy.declarations.model import DeclaredSecret, StoreReference
 
 _FOLDERS = {"static-creds": "static-roles", "creds": "roles"}
 _ISSUED = re.compile(r"\A(?!.*/data/).+/(?:static-creds|creds)/[^/]+\Z")
@@ -20,24 +20,24 @@ Said = Mapping[str, Any]
 _SCHEMES = {"vault": "vault", "aws": "aws", "azure": "azure", "kubernetes": "k8s"}
 
 
-def declared(document: Document) -> tuple[Declared, ...]:
-    """Every secret of the file, in its order."""
-    found: list[Declared] = []
+def declared(document: Document) -> tuple[DeclaredSecret, ...]:
+    """The secrets of a file that passed the schema, in the order of the file."""
+    found: list[DeclaredSecret] = []
     for name, read in _FORMS.items():
         form = document.data.get(name)
         for index, item in enumerate(form["secrets"] if form else ()):
             where = document.at((name, "secrets", index))
-            found.append(read(form, item)._replace(where=where, form=_form(document, name)))
+            found.append(read(form, item)._replace(where=where, form=_reference(document, name)))
     return tuple(found)
 
 
-def _form(document: Document, name: str) -> Form:
-    """Contexts and regions are no addresses: a context is another one on each machine."""
+def _reference(document: Document, name: str) -> StoreReference:
+    """The store of a section. Contexts and regions are not addresses: they differ by machine."""
     said = document.data[name]
     auth = said.get("auth", {})
     address = next((key for key in ("address", "vault_url") if key in said), "")
     role = auth.get("role", auth.get("client_id", ""))
-    return Form(
+    return StoreReference(
         scheme=_SCHEMES[name],
         address=said.get(address, ""),
         identity=vault_identity(auth) if name == "vault" else role,
@@ -47,16 +47,18 @@ def _form(document: Document, name: str) -> Form:
 
 
 def vault_identity(auth: Mapping[str, str]) -> str:
-    """As whom a section `auth` logs in to Vault, "" where a credential alone says that. The
-    operator's file calls it the same."""
+    """The mount and role with which a section `auth` logs in to Vault.
+
+    "" if the section names no role. The operator config uses the same format.
+    """
     role = auth.get("role", auth.get("role_id", ""))
     return f"{auth.get('mount', auth['method'])} {role}" if role else ""
 
 
 def of_vault_path(path: str, mounts: Sequence[str] = ()) -> tuple[str, str]:
-    """(mount, path under it as in a canonical id) of a path of Vault's API.
+    """Split a path of Vault's API into (mount, path below it as in a canonical id).
 
-    The longest of `mounts` that begins the path is its mount, else its first part is.
+    The mount is the longest of `mounts` that the path starts with, or else its first part.
     """
     path = path.strip("/")
     named = [one.strip("/") for one in mounts if path.startswith(one.strip("/") + "/")]
@@ -70,26 +72,26 @@ def of_vault_path(path: str, mounts: Sequence[str] = ()) -> tuple[str, str]:
     return mount, rest
 
 
-def is_issued(one: Declared) -> bool:
-    """Does an engine of Vault make the value, and a new one in time, whatever anybody does?"""
+def is_issued(one: DeclaredSecret) -> bool:
+    """Whether a Vault engine issues the value and renews it by itself."""
     return one.scheme == "vault" and bool(_ISSUED.search(one.said))
 
 
-def is_listed(one: Declared) -> bool:
-    """Does its store keep it under this name? What a CA of Vault signs is kept nowhere."""
+def is_listed(one: DeclaredSecret) -> bool:
+    """Whether the store lists the secret. Vault does not store what its CA signs."""
     return one.scheme != "vault" or not _SIGNED.search(one.said)
 
 
 def known(part: str) -> str | None:
-    """A part of a name; None where a variable stands in it."""
+    """A part of a name, or None if it contains a variable."""
     return None if _VARIABLE.search(part) else part
 
 
-def _vault(form: Said, item: Said) -> Declared:
+def _vault(form: Said, item: Said) -> DeclaredSecret:
     mount, path = of_vault_path(item["path"], form.get("mounts", ()))
     namespace = form.get("namespace", "-").strip("/").replace("/", "%2F")
     below = tuple(map(known, path.replace("#", "%23").split("/")))
-    return Declared(
+    return DeclaredSecret(
         scheme="vault",
         segments=(None, known(namespace), known(mount.replace("/", "%2F")), *below),
         key=item.get("key", ""),
@@ -99,14 +101,14 @@ def _vault(form: Said, item: Said) -> Declared:
     )
 
 
-def _aws(form: Said, item: Said) -> Declared:
+def _aws(form: Said, item: Said) -> DeclaredSecret:
     region, account = form["region"], form.get("account", _UNKNOWN)
     said, service = item.get("name", ""), item.get("service", "secretsmanager")
     if "arn" in item:
         said = item["arn"]
         _, _, service, region, account, _ = said.split(":", 5)
     path = tuple(map(known, name_of(said).split("/")))
-    return Declared(
+    return DeclaredSecret(
         scheme="aws",
         segments=(None, known(account or _UNKNOWN), known(region or _UNKNOWN), service, *path),
         key=item.get("key", ""),
@@ -117,17 +119,16 @@ def _aws(form: Said, item: Said) -> Declared:
 
 
 def name_of(secret: str) -> str:
-    """The name of a secret of AWS, given by its name or its ARN: `…:secret:app/db-AbCdEf` is
-    app/db."""
+    """The name of an AWS secret, given its name or ARN: `…:secret:app/db-AbCdEf` is `app/db`."""
     resource = secret.split(":", 5)[-1]
     if resource.startswith("secret:"):
         resource = _ARN_SUFFIX.sub("", resource.removeprefix("secret:"))
     return resource.removeprefix("parameter/").strip("/")
 
 
-def _azure(form: Said, item: Said) -> Declared:
+def _azure(form: Said, item: Said) -> DeclaredSecret:
     host = _VAULT_HOST.match(form["vault_url"])
-    return Declared(
+    return DeclaredSecret(
         scheme="azure",
         segments=(None, host[1] if host else None, item.get("kind", "secret"), item["name"]),
         key="",
@@ -137,9 +138,9 @@ def _azure(form: Said, item: Said) -> Declared:
     )
 
 
-def _kubernetes(form: Said, item: Said) -> Declared:
+def _kubernetes(form: Said, item: Said) -> DeclaredSecret:
     namespace = item.get("namespace", form["namespace"])
-    return Declared(
+    return DeclaredSecret(
         scheme="k8s",
         segments=(None, known(namespace), "secret", item["name"]),
         key=item.get("key", ""),
@@ -149,7 +150,7 @@ def _kubernetes(form: Said, item: Said) -> Declared:
     )
 
 
-_FORMS: Mapping[str, Callable[[Said, Said], Declared]] = {
+_FORMS: Mapping[str, Callable[[Said, Said], DeclaredSecret]] = {
     "vault": _vault,
     "aws": _aws,
     "azure": _azure,
@@ -157,9 +158,9 @@ _FORMS: Mapping[str, Callable[[Said, Said], Declared]] = {
 }
 
 
-def by_secret(secrets: Sequence[Declared]) -> Iterator[tuple[Declared, ...]]:
-    """The declarations of each secret together, whatever their keys; in the order of the first."""
-    groups: dict[tuple[str, str], list[Declared]] = {}
+def by_secret(secrets: Sequence[DeclaredSecret]) -> Iterator[tuple[DeclaredSecret, ...]]:
+    """Group declarations by secret, ignoring keys. The groups keep the order of the file."""
+    groups: dict[tuple[str, str], list[DeclaredSecret]] = {}
     for one in secrets:
         groups.setdefault((one.store, one.id), []).append(one)
     return (tuple(group) for group in groups.values())

@@ -1,4 +1,4 @@
-"""Policy: what may stay unchecked. A Gap that the policy accepts, until a day, is not one."""
+"""Policy: accept gaps that keywatch.yaml lists, until their end date."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from scanner import globs
 from scanner.model import Gap, Note, NoteKind, SuppressedBy, Suppression
-from scanner.policy.exceptions.allow_entries import Exemption, account, end_of
-from scanner.policy.judge_input import Part, Scope
+from scanner.policy.exceptions.allow_entries import Exemption, end_of, report
+from scanner.policy.judge_input import ExceptionReport, Scope
 
 
 class AcceptedGap(NamedTuple):
-    """A kind of Gap that is accepted below a path glob, until the end of a day."""
+    """A kind of Gap that is accepted for paths that match a glob, until the end of a day."""
 
     kind: str
     path: str
@@ -24,11 +24,10 @@ class AcceptedGap(NamedTuple):
 
 def accept(
     gaps: Sequence[Gap], accepted: Sequence[AcceptedGap], scope: Scope
-) -> tuple[tuple[Gap, ...], Part]:
-    """The gaps that stay, and what is to be said of the acceptances.
+) -> tuple[tuple[Gap, ...], ExceptionReport]:
+    """The gaps that are not accepted, and the report about the accepted ones.
 
-    Past its end an acceptance is void in every kind of run: what was not read cannot pass with a
-    warning.
+    An expired acceptance has no effect in any kind of run.
     """
     covers = {_exemption(one): _covered(gaps, one) for one in accepted}
     used = [each for each, covered in covers.items() if covered and each.ends >= scope.today]
@@ -37,9 +36,11 @@ def accept(
     lapsed = [
         each for each, covered in covers.items() if each not in used and {*covered} & {*open_gaps}
     ]
-    part = account(covers, used, lapsed, scope)
+    part = report(covers, used, lapsed, scope)
     notes = tuple(_note(gap, each) for gap, each in passed.items())
-    return open_gaps, Part(findings=part.findings, notes=part.notes + notes, register=part.register)
+    return open_gaps, ExceptionReport(
+        findings=part.findings, notes=part.notes + notes, register=part.register
+    )
 
 
 def _exemption(one: AcceptedGap) -> Exemption:
@@ -52,7 +53,7 @@ def _exemption(one: AcceptedGap) -> Exemption:
         owner=one.owner,
         until=one.until,
     )
-    return Exemption(said=said, ends=end_of(one.until))
+    return Exemption(suppression=said, ends=end_of(one.until))
 
 
 def _covered(gaps: Sequence[Gap], one: AcceptedGap) -> list[Gap]:
@@ -61,5 +62,5 @@ def _covered(gaps: Sequence[Gap], one: AcceptedGap) -> list[Gap]:
 
 
 def _note(gap: Gap, exemption: Exemption) -> Note:
-    text = f"{gap.kind}: {gap.reason}; accepted until {exemption.said.until}"
+    text = f"{gap.kind}: {gap.reason}; accepted until {exemption.suppression.until}"
     return Note(kind=NoteKind.GAP_ACCEPTED, path=gap.path, text=text)

@@ -1,4 +1,4 @@
-"""Policy: exceptions with a reason, an owner and an end, and which finding each one covers."""
+"""Policy: match exceptions (comments and entries of keywatch.yaml) with findings."""
 
 from __future__ import annotations
 
@@ -7,23 +7,30 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from scanner.model import AllowComment, CommentKind, Finding, Note, SuppressedBy, Suppression
+from scanner.model import (
+    AllowComment,
+    CommentKind,
+    Finding,
+    Location,
+    Note,
+    SuppressedBy,
+    Suppression,
+)
 from scanner.policy import rules
-from scanner.policy.judge_input import Docket, Part, Scope
+from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope
 
 ANNOUNCE = timedelta(days=14)
 ID = 12
-"""How many characters of a fingerprint name a finding: an entry may hold more."""
+"""Length of a finding ID: the first characters of the fingerprint."""
 
 
 class AllowEntry(NamedTuple):
     """One item of `allow:` in keywatch.yaml; `where` is its `file:line`, `until` an ISO date.
 
-    `fingerprint` may be shortened to its first `ID` characters.
-
-    It covers one finding of `rule` in `path` whose value still has the `tag`: the one with its
-    fingerprint, else one that was renumbered or renamed and holds the same value. Of a live secret,
-    `path` is its canonical id, and there is no tag.
+    It suppresses one finding of `rule` in `path` whose value still has the `tag`: the one with this
+    fingerprint, or else one with the same value that was moved or renamed. `fingerprint` may be
+    shortened to its first `ID` characters. For a live secret, `path` is its canonical id and `tag`
+    is None.
     """
 
     fingerprint: str
@@ -37,9 +44,9 @@ class AllowEntry(NamedTuple):
 
 
 class Exemption(NamedTuple):
-    """A comment or an entry, whichever. `line` is the line that a comment covers, else 0."""
+    """An exception from a comment or an entry. `line` is the line that a comment covers, or 0."""
 
-    said: Suppression
+    suppression: Suppression
     ends: date
     line: int = 0
     finding_id: str = ""
@@ -47,17 +54,17 @@ class Exemption(NamedTuple):
 
     @property
     def place(self) -> tuple[str, int]:
-        path, _, line = self.said.where.rpartition(":")
-        return path, int(line)
+        location = Location.parse(self.suppression.where)
+        return location.path, location.line
 
 
 def end_of(until: str) -> date:
-    """The last day on which an exception holds, in UTC. ValueError for what is no date."""
+    """The last UTC day on which an exception is valid. ValueError if it is not a date."""
     return date.fromisoformat(until)
 
 
 def of_comment(comment: AllowComment) -> Exemption:
-    """A keywatch comment without a problem, as an exemption."""
+    """The exemption for a valid keywatch comment."""
     said = Suppression(
         by=SuppressedBy.COMMENT,
         where=f"{comment.path}:{comment.line}",
@@ -67,11 +74,11 @@ def of_comment(comment: AllowComment) -> Exemption:
         owner=comment.owner,
         until=comment.until,
     )
-    return Exemption(said=said, ends=end_of(comment.until), line=comment.covers)
+    return Exemption(suppression=said, ends=end_of(comment.until), line=comment.covers)
 
 
 def of_entry(entry: AllowEntry) -> Exemption:
-    """An entry of keywatch.yaml, as an exemption."""
+    """The exemption for an entry of keywatch.yaml."""
     said = Suppression(
         by=SuppressedBy.ENTRY,
         where=entry.where,
@@ -82,7 +89,7 @@ def of_entry(entry: AllowEntry) -> Exemption:
         until=entry.until,
     )
     return Exemption(
-        said=said,
+        suppression=said,
         ends=end_of(entry.until),
         finding_id=entry.fingerprint[:ID],
         tag=entry.tag,
@@ -90,10 +97,13 @@ def of_entry(entry: AllowEntry) -> Exemption:
 
 
 def exemptions(
-    comments: Iterable[AllowComment], entries: Iterable[AllowEntry], docket: Docket, scope: Scope
+    comments: Iterable[AllowComment],
+    entries: Iterable[AllowEntry],
+    registry: FindingRegistry,
+    scope: Scope,
 ) -> tuple[Exemption, ...]:
-    """All that may cover a finding of this run; only a whole tree concerns every entry."""
-    subjects = {finding.subject for finding in docket.findings}
+    """The exemptions that apply to this run. Only a scan of the whole tree uses every entry."""
+    subjects = {finding.subject for finding in registry.findings}
     return (
         *(of_comment(c) for c in comments if is_ours(c) and not c.problem),
         *(of_entry(e) for e in entries if scope.whole_tree or e.path in subjects),
@@ -104,9 +114,9 @@ def is_ours(comment: AllowComment) -> bool:
     return comment.kind is CommentKind.KEYWATCH
 
 
-def broken(comments: Iterable[AllowComment]) -> Part:
-    """Comments that were meant as exceptions and are none."""
-    return Part(
+def invalid_comments(comments: Iterable[AllowComment]) -> ExceptionReport:
+    """Findings about invalid keywatch comments."""
+    return ExceptionReport(
         findings=tuple(
             rules.finding(rules.INVALID, f"{c.path}:{c.line}", c.problem)
             for c in comments
@@ -115,63 +125,63 @@ def broken(comments: Iterable[AllowComment]) -> Part:
     )
 
 
-def claim(
-    docket: Docket, exemptions: Sequence[Exemption], *, cover: bool = True
+def assign(
+    registry: FindingRegistry, exemptions: Sequence[Exemption], *, cover: bool = True
 ) -> frozenset[Exemption]:
-    """Give each exemption one open finding; the exemptions that got one.
+    """Assign one open finding to each exemption. Returns the exemptions that got one.
 
-    Three rounds, so that one that fits loosely never takes a finding from one that fits exactly:
-    comments by line, entries by fingerprint, and the entries left over by value.
+    There are three rounds, so that exact matches come first: comments by line, entries by
+    fingerprint, and the remaining entries by value.
     """
     taken: dict[int, Exemption] = {}
-    _match(docket, taken, [e for e in exemptions if e.line], _lines, _line)
-    left = _match(docket, taken, [e for e in exemptions if not e.line], _identity, _named)
-    _match(docket, taken, [e for e in left if e.tag is not None], _values, _value)
+    _match(registry, taken, [e for e in exemptions if e.line], _lines, _line)
+    left = _match(registry, taken, [e for e in exemptions if not e.line], _identity, _named)
+    _match(registry, taken, [e for e in left if e.tag is not None], _values, _value)
     for number, exemption in taken.items() if cover else ():
-        docket.cover(number, exemption.said)
+        registry.cover(number, exemption.suppression)
     return frozenset(taken.values())
 
 
-def account(
+def report(
     exemptions: Iterable[Exemption],
     used: Collection[Exemption],
     lapsed: Collection[Exemption],
     scope: Scope,
-) -> Part:
-    """What is to be said: expired, unused, about to end.
+) -> ExceptionReport:
+    """Report expired and unused exceptions, and those that end soon.
 
-    `lapsed` are past their end, and something is still there that they would cover.
+    `lapsed` are expired exceptions whose finding still exists.
     """
     findings, notes, register = [], [], []
     for exemption in exemptions:
-        said = exemption.said
+        said = exemption.suppression
         needed = exemption in used or exemption in lapsed
         if needed or scope.whole_tree:
-            register.append(scope.entered(said, needed=needed))
+            register.append(scope.with_usage(said, needed=needed))
         if exemption in lapsed and scope.whole_tree:
             findings.append(_finding(rules.EXPIRED, exemption, _ended(exemption)))
         elif exemption in lapsed:
             notes.append(_note("allow-expired", exemption, _ended(exemption)))
         elif exemption in used and exemption.ends - scope.today <= ANNOUNCE:
             notes.append(_note("allow-ending", exemption, _ending(exemption, scope.today)))
-        elif not needed and scope.knows(said.rule, said.path):
-            findings.append(_finding(rules.UNUSED, exemption, "it covers nothing"))
-    return Part(findings=tuple(findings), notes=tuple(notes), register=tuple(register))
+        elif not needed and scope.can_judge(said.rule, said.path):
+            findings.append(_finding(rules.UNUSED, exemption, "it matches no finding"))
+    return ExceptionReport(findings=tuple(findings), notes=tuple(notes), register=tuple(register))
 
 
 Key = tuple[str, str, str | int | None, int | None]
 
 
 def _match(
-    docket: Docket,
+    registry: FindingRegistry,
     taken: dict[int, Exemption],
     exemptions: Sequence[Exemption],
     keys: Callable[[Finding], Iterable[Key]],
     key: Callable[[Exemption], Key],
 ) -> list[Exemption]:
-    """Give each exemption the first free finding under its key. The exemptions that got none."""
+    """Assign the first free finding with the same key. Returns the exemptions without one."""
     waiting: defaultdict[Key, deque[int]] = defaultdict(deque)
-    for number, finding in docket.open() if exemptions else ():
+    for number, finding in registry.open() if exemptions else ():
         for each in keys(finding):
             waiting[each].append(number)
     left = []
@@ -193,7 +203,7 @@ def _lines(finding: Finding) -> Iterator[Key]:
 
 
 def _line(exemption: Exemption) -> Key:
-    return exemption.said.path, exemption.said.rule, exemption.line, None
+    return exemption.suppression.path, exemption.suppression.rule, exemption.line, None
 
 
 def _identity(finding: Finding) -> tuple[Key]:
@@ -201,7 +211,12 @@ def _identity(finding: Finding) -> tuple[Key]:
 
 
 def _named(exemption: Exemption) -> Key:
-    return exemption.said.path, exemption.said.rule, exemption.finding_id, exemption.tag
+    return (
+        exemption.suppression.path,
+        exemption.suppression.rule,
+        exemption.finding_id,
+        exemption.tag,
+    )
 
 
 def _values(finding: Finding) -> tuple[Key]:
@@ -209,11 +224,11 @@ def _values(finding: Finding) -> tuple[Key]:
 
 
 def _value(exemption: Exemption) -> Key:
-    return exemption.said.path, exemption.said.rule, None, exemption.tag
+    return exemption.suppression.path, exemption.suppression.rule, None, exemption.tag
 
 
 def _finding(rule: str, exemption: Exemption, detail: str) -> Finding:
-    return rules.finding(rule, exemption.said.where, detail, exemption.finding_id)
+    return rules.finding(rule, exemption.suppression.where, detail, exemption.finding_id)
 
 
 def _note(kind: str, exemption: Exemption, text: str) -> Note:
@@ -222,12 +237,12 @@ def _note(kind: str, exemption: Exemption, text: str) -> Note:
 
 
 def _ended(exemption: Exemption) -> str:
-    said = exemption.said
+    said = exemption.suppression
     return f"the exception for {said.rule} ended on {said.until} (owner {said.owner})"
 
 
 def _ending(exemption: Exemption, today: date) -> str:
-    said, days = exemption.said, (exemption.ends - today).days
+    said, days = exemption.suppression, (exemption.ends - today).days
     return (
-        f"the exception for {said.rule} ends on {said.until}, {days} days away (owner {said.owner})"
+        f"the exception for {said.rule} ends on {said.until}, in {days} days (owner {said.owner})"
     )

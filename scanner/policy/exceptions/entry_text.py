@@ -1,4 +1,4 @@
-"""Policy: an entry put into the text of keywatch.yaml, which keeps its comments and its form."""
+"""Policy: add an entry to the text of keywatch.yaml without changing the rest of the text."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _NOTHING = re.compile(r"\s*(?:#.*)?$")
 
 
 def with_entry(text: str, entry: AllowEntry) -> str | None:
-    """The text with `entry` as the last item of `allow:`; None where it is written in a form that
-    is not edited here (a list on one line, a quoted key).
+    """The text with `entry` as the last item of `allow:`.
 
-    The caller parses the result: what it means is checked, not how it was made.
+    None if `allow` has a form that cannot be edited (a list on one line, a quoted key). The caller
+    must parse the result and check that it contains the entry.
     """
     newline = "\r\n" if "\r\n" in text else "\n"
     lines = _LINE.findall(text if not text or text.endswith("\n") else text + newline)
@@ -38,9 +38,9 @@ def with_entry(text: str, entry: AllowEntry) -> str | None:
 
 
 def fields(entry: AllowEntry) -> dict[str, str]:
-    """What an item says, in the order in which it is written."""
+    """The fields of an item, in the order in which they are written."""
     values = {
-        # Bare, it would look like a key to other scanners.
+        # Without the prefix, other scanners would take it for a key.
         "fingerprint": f"kw-{entry.fingerprint}",
         "rule": entry.rule,
         "path": entry.path,
@@ -57,7 +57,7 @@ def on_one_line(entry: AllowEntry) -> str:
 
 
 def _quoted(value: str) -> str:
-    """Quoted, so that none turns into a number; what does not print is escaped as YAML does it."""
+    """The value in quotes, so that YAML reads a string. Unprintable characters are escaped."""
     text = json.dumps(value, ensure_ascii=False)
     return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in text)
 

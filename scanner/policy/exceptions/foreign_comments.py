@@ -1,4 +1,4 @@
-"""Policy: allow comments of other tools: no rule, no reason, no end. They cover a whole line."""
+"""Policy: allow comments of other tools. They name no rule and suppress a whole line."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 from scanner.model import AllowComment, Note, NoteKind, SuppressedBy, Suppression
 from scanner.policy.exceptions.allow_entries import is_ours
-from scanner.policy.judge_input import Docket, Part, Scope
+from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope
 
 
 class LegacyPragmas(enum.StrEnum):
-    """What such a comment is worth: it covers, it covers with a note, it covers nothing."""
+    """Whether such a comment suppresses findings, does so with a note, or has no effect."""
 
     ALLOW = "allow"
     WARN = "warn"
@@ -20,27 +20,27 @@ class LegacyPragmas(enum.StrEnum):
 
 
 def cover(
-    docket: Docket, comments: Iterable[AllowComment], worth: LegacyPragmas, scope: Scope
-) -> Part:
-    """Cover every open finding on a line that has one."""
+    registry: FindingRegistry, comments: Iterable[AllowComment], worth: LegacyPragmas, scope: Scope
+) -> ExceptionReport:
+    """Suppress every open finding on a line with such a comment."""
     foreign = [c for c in comments if not is_ours(c)]
     said = {(c.path, c.covers): _said(c) for c in foreign}
     hits: Counter[tuple[str, int]] = Counter()
-    for number, finding in docket.open() if said and worth is not LegacyPragmas.REFUSE else ():
+    for number, finding in registry.open() if said and worth is not LegacyPragmas.REFUSE else ():
         place = finding.location
         at = next(
             (p for p in ((place.path, place.line), (place.path, place.end_line)) if p in said), None
         )
         if at:
-            docket.cover(number, said[at])
+            registry.cover(number, said[at])
             hits[at] += 1
     register = tuple(
-        scope.entered(_said(c), needed=(c.path, c.covers) in hits)
+        scope.with_usage(_said(c), needed=(c.path, c.covers) in hits)
         for c in foreign
         if scope.whole_tree or (c.path, c.covers) in hits
     )
     notes = (_note(hits.total()),) if hits and worth is LegacyPragmas.WARN else ()
-    return Part(notes=notes, register=register)
+    return ExceptionReport(notes=notes, register=register)
 
 
 def _said(comment: AllowComment) -> Suppression:
@@ -50,7 +50,7 @@ def _said(comment: AllowComment) -> Suppression:
 
 def _note(findings: int) -> Note:
     text = (
-        f"allow comments of other tools cover {findings} of the findings without a reason, an "
-        "owner or an end: `keywatch allow list` names them"
+        f"allow comments of other tools suppress {findings} of the findings without a reason, an "
+        "owner or an end date: `keywatch allow list` lists them"
     )
     return Note(kind=NoteKind.LEGACY_PRAGMAS, path="", text=text)

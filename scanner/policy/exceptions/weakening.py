@@ -33,13 +33,13 @@ _ENTRIES = {  # what tells two entries apart
 
 
 def of_comment(said: AllowComment) -> Finding:
-    """An allow comment that a change adds."""
+    """A finding about an allow comment that a change adds."""
     what = said.rule if said.kind is CommentKind.KEYWATCH else f"all rules, of {said.kind.value}"
     return _finding(f"{said.path}:{said.line}", f"the allow comment for {what}", said.rule)
 
 
 def of_settings(held: Data, said: Document) -> Iterator[Finding]:
-    """What keywatch.yaml says now and did not: excludes, settings, exceptions and rules."""
+    """Findings about new excludes, exceptions, looser settings and changed rules."""
     yield from _of_scan(held.get("scan", {}), said, said.data.get("scan", {}))
     for section, (words, names) in _ENTRIES.items():
         known = {_key(each, names): each["until"] for each in held.get(section, ())}
@@ -78,7 +78,7 @@ def of_size(held: int, now: int, where: str) -> Iterator[Finding]:
 
 
 def of_classes(held: Classes, said: Classes) -> Iterator[Finding]:
-    """Classes that give a secret more time than before."""
+    """Findings about classes that allow more time than before."""
     for name, mine in said.items():
         more = longer(mine, held[name], "it was") if name in held else ""
         if more:
@@ -88,8 +88,10 @@ def of_classes(held: Classes, said: Classes) -> Iterator[Finding]:
 def of_secrets(
     held: Sequence[SecretEntry], said: Sequence[SecretEntry], classes: Classes, where: str
 ) -> Iterator[Finding]:
-    """Entries of `secrets` that are gone, that give more time, or that take secrets from such as
-    give less: the narrower one holds."""
+    """Findings about entries of `secrets` that were removed or that allow more time.
+
+    A new entry counts if it is more specific than an old entry that allows less time.
+    """
     now = {(each.match, each.tags): each for each in said}
     for old in held:
         new = now.get((old.match, old.tags))
@@ -118,7 +120,7 @@ def _more_time(classes: Classes, old: SecretEntry, new: SecretEntry) -> str:
 
 
 def of_baseline(held: Baseline | None, said: Baseline) -> Iterator[Finding]:
-    """Entries of `.keywatch.baseline` that were not there."""
+    """Findings about new entries of `.keywatch.baseline`."""
     known = Counter(each.key for each in held.entries) if held else Counter()
     for entry, line in zip(said.entries, said.lines, strict=True):
         known[entry.key] -= 1
@@ -130,7 +132,7 @@ def of_baseline(held: Baseline | None, said: Baseline) -> Iterator[Finding]:
 def of_detect_secrets(
     held: DetectSecretsBaseline | None, said: DetectSecretsBaseline | None
 ) -> Iterator[Finding]:
-    """Entries of `.secrets.baseline` that were not there, and those that are called false now."""
+    """Findings about new entries of `.secrets.baseline` and new `is_secret: false` labels."""
     known = held.labels if held else {}
     for key, label in said.labels.items() if said else ():
         path, kind, _hash = key
@@ -147,14 +149,14 @@ def of_detect_secrets(
 
 
 def of_standing(held: Iterable[Suppression], said: Iterable[Suppression]) -> Iterator[Finding]:
-    """Plugins that a baseline switches off now, and filters that it adds."""
+    """Findings about plugins that a baseline newly disables, and filters that it adds."""
     for each in sorted({*said} - {*held}):
         words = f"{each.by}: {each.rule or each.reason}"
         yield _finding(f"{each.where}:1", words, each.rule or each.reason)
 
 
 def _key(entry: Data, names: Sequence[str]) -> tuple[str, ...]:
-    """An id may be shortened."""
+    """The values that identify an entry. Long values are cut for comparison."""
     return tuple(str(entry.get(name, "")).removeprefix("kw-")[:500] for name in names)
 
 

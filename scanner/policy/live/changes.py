@@ -1,4 +1,4 @@
-"""Policy: what is not as an earlier run left it."""
+"""Policy: compare the status of live secrets with an earlier run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scanner.policy.live.rules import BY_ID
 from scanner.records import Change
 
 Words = tuple[str, ...]
-"""The verdict on a secret, where it has one, and what else is wrong with it."""
+"""The verdict on a secret, if it has one, and its conditions."""
 
 
 def words(verdict: str, conditions: Iterable[str]) -> Words:
@@ -17,7 +17,10 @@ def words(verdict: str, conditions: Iterable[str]) -> Words:
 
 
 def changes(before: Mapping[str, Words], after: Mapping[str, Words]) -> tuple[Change, ...]:
-    """By canonical id. `before` holds the secrets that must be in `after` unless they are gone."""
+    """The changes between two runs, by canonical id.
+
+    `before` must contain only secrets that this run would have read if they still exist.
+    """
     both = sorted({*before, *after})
     found = (_change(name, before.get(name), after.get(name)) for name in both)
     return tuple(change for change in found if change)
@@ -37,14 +40,14 @@ def _change(name: str, before: Words | None, after: Words | None) -> Change | No
 def _how(before: Words | None, after: Words | None) -> str:
     if before is None or after is None:
         return "new" if before is None else "gone"
-    was, now = _gravity(before), _gravity(after)
+    was, now = _severity(before), _severity(after)
     if was != now:
         return "worse" if now > was else "better"
     return "worse" if set(after) - {*before, Verdict.OK} else "better"
 
 
-def _gravity(said: Words) -> int:
-    """That of the gravest word; 0 for what is no finding."""
+def _severity(said: Words) -> int:
+    """The highest severity of a status; 0 if nothing in it is a finding."""
     return max((_SEVERITIES.get(word, 0) for word in said), default=0)
 
 

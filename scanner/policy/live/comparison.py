@@ -1,7 +1,7 @@
-"""Policy: what a repository declares, held against what live stores hold.
+"""Policy: compare the secrets that a repository declares with those in live stores.
 
-Records pass by one at a time, from several threads where stores are read at once; nothing is kept
-of them but which declarations they meet.
+Records arrive one at a time, possibly from several threads. They are not kept; only the
+declarations that they match are remembered.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from scanner.model import Finding, Gap, Note, NoteKind
+from scanner.model import Finding, Gap, Location, Note, NoteKind
 from scanner.policy.declarations import secret_ids as addresses
-from scanner.policy.declarations.matching import Shelf
-from scanner.policy.declarations.model import VARIABLE, Declared, Form, Match
+from scanner.policy.declarations.matching import WordIndex
+from scanner.policy.declarations.model import VARIABLE, DeclaredSecret, Match, StoreReference
 from scanner.policy.declarations.secret_ids import Pattern
 from scanner.policy.declarations.secrets_files import is_listed
-from scanner.policy.live.rotation_age import Condition, Judged, utc
+from scanner.policy.live.rotation_age import Condition, JudgedSecret, utc
 from scanner.policy.live.rules import (
     ADDRESS_DIFFERS,
     BY_ID,
@@ -27,19 +27,22 @@ from scanner.policy.live.rules import (
     ROLE_IS_AUDITOR,
     ROTATED_ELSEWHERE,
 )
-from scanner.policy.repository.manifests import Synced
+from scanner.policy.repository.manifests import SyncedSecret
 from scanner.policy.rules import finding_of
 from scanner.records import Dated, Record
 
-# Where in an id the name begins by which its own store knows a secret.
+# The index of the id segment at which the store's own name of a secret starts.
 _NAMES = {"vault": 3, "aws": 4, "azure": 3}
-_WITH_KEYS = "kv-v2"  # whose keys have names that can be asked for
+_WITH_KEYS = "kv-v2"  # the kind whose key names can be read
 _PORTS = {"http": 80, "https": 443}
 
 
 class Store(NamedTuple):
-    """A live store that the operator names. `addresses`: where it is, none where nobody can say so
-    in a repository. `identities`: as whom the audit logs in. `scope`: globs of what is read."""
+    """A live store of the operator config.
+
+    `scope` holds globs of the secrets that are read. `addresses` are empty for stores whose address
+    a repository cannot name. `identities` are the roles with which the audit logs in.
+    """
 
     name: str
     scheme: str
@@ -48,45 +51,50 @@ class Store(NamedTuple):
     identities: Collection[str] = ()
 
 
-class Repository(NamedTuple):
-    """What a repository says: the secrets of configs/secrets, and those that its manifests make and
-    follow. `copies`: declared copies of a password that nothing writes, and the role of a database
-    engine whose rotation changes the password itself."""
+class RepositorySecrets(NamedTuple):
+    """The secrets of a repository.
 
-    declared: Sequence[Declared] = ()
-    made: Sequence[Declared] = ()
-    synced: Collection[Synced] = ()
-    copies: Mapping[Declared, str] = MappingProxyType({})
+    `declared` are those of configs/secrets, `made` those that manifests create, and `synced` those
+    that External Secrets copies. `copies` maps declared copies of a password that nothing updates
+    to the role of the database engine that rotates the password.
+    """
+
+    declared: Sequence[DeclaredSecret] = ()
+    made: Sequence[DeclaredSecret] = ()
+    synced: Collection[SyncedSecret] = ()
+    copies: Mapping[DeclaredSecret, str] = MappingProxyType({})
 
 
-class Placed(NamedTuple):
-    """A judged secret and the `file:line` that it is declared at, else that of its entry; "" where
-    the repository does not know it."""
+class LocatedSecret(NamedTuple):
+    """A judged secret and the `file:line` of its declaration, or else of its entry.
 
-    judged: Judged
+    `where` is "" if the repository does not mention the secret.
+    """
+
+    judged: JudgedSecret
     where: str
 
 
 class Comparison:
-    """One repository against all stores of the operator's file."""
+    """Compares one repository with all stores of the operator config."""
 
     def __init__(
-        self, repository: Repository, stores: Sequence[Store], environ: Mapping[str, str]
+        self, repository: RepositorySecrets, stores: Sequence[Store], environ: Mapping[str, str]
     ) -> None:
-        self._homes = _Homes(stores, environ)
+        self._stores_of = _StoreLookup(stores, environ)
         self._declared = [self._expected(one, repository) for one in repository.declared]
         self._made = [self._expected(one, repository) for one in repository.made]
-        self._all = Shelf([*self._declared, *self._made], _words)
+        self._all = WordIndex([*self._declared, *self._made], _words)
         self._sources = {one.source for one in repository.synced}
         self._roles = set(repository.copies.values())
         self._rotated: dict[str, Dated] = {}
         self._namespaces: set[tuple[str | None, ...]] = set()
 
-    def _expected(self, one: Declared, repository: Repository) -> _Expected:
-        return _Expected(one, self._homes.of(one), repository.copies.get(one, ""))
+    def _expected(self, one: DeclaredSecret, repository: RepositorySecrets) -> _Expectation:
+        return _Expectation(one, self._stores_of.of(one), repository.copies.get(one, ""))
 
-    def placed(self, judged: Judged, match: Match | None) -> Placed:
-        """Where it is declared. What nothing knows is no more without a class, but unmanaged."""
+    def locate(self, judged: JudgedSecret, match: Match | None) -> LocatedSecret:
+        """Find the declaration of a secret. A secret without one becomes unmanaged."""
         record = judged.record
         scheme, segments = addresses.split(record.id)
         met = [each for each in self._all.of(segments) if each.fits(scheme, segments)]
@@ -94,10 +102,10 @@ class Comparison:
             each.meet(record)
         self._keep(record, scheme, segments)
         if met:
-            return Placed(judged, met[0].declared.where)
+            return LocatedSecret(judged, met[0].declared.where)
         if match or not self._sources.isdisjoint(_names(scheme, segments)):
-            return Placed(judged, match.entry.where if match else "")
-        return Placed(_unmanaged(judged), "")
+            return LocatedSecret(judged, match.entry.where if match else "")
+        return LocatedSecret(_unmanaged(judged), "")
 
     def _keep(self, record: Record, scheme: str, segments: Sequence[str]) -> None:
         if scheme == "k8s":
@@ -106,73 +114,83 @@ class Comparison:
             self._rotated[segments[-1]] = record.dated
 
     def findings(self, gaps: Sequence[Gap]) -> Iterator[Finding]:
-        """What is missing, and what else differs, once all records have passed. What a gap may hide
-        is not missing: there is one, too, for each store that was not asked."""
+        """Findings about missing secrets and other differences, after all records have been seen.
+
+        A secret that a gap may hide is not reported as missing. Each store that could not be read
+        has a gap.
+        """
         for form in dict.fromkeys(each.declared.form for each in self._declared):
-            yield from self._homes.differences(form)
+            yield from self._stores_of.differences(form)
         for each in self._once_each():
-            if each.homes and not each.seen and not any(map(each.is_hidden_by, gaps)):
+            if each.stores and not each.seen and not any(map(each.is_hidden_by, gaps)):
                 yield each.missing()
         for each in self._declared:
             yield from each.absent.values()
             yield from self._stale(each)
 
     def notes(self) -> Iterator[Note]:
-        """The declared secrets that lie where nothing was to be read, and keys that nobody asked
-        for."""
+        """Notes about declared secrets outside all stores, and about keys that were not checked."""
         unasked = [each.declared for each in self._declared if each.is_unasked]
         if unasked:
-            path, _, line = unasked[0].where.rpartition(":")
+            location = Location.parse(unasked[0].where)
             text = (
                 f"declared keys that were not checked: {len(unasked):,}; set `keys: true` for the "
                 "backend to read their names"
             )
-            yield Note(kind=NoteKind.KEYS_NOT_COMPARED, path=path, line=int(line), text=text)
-        for one in (each.declared for each in self._once_each() if not each.homes):
-            if not self._homes.is_foreign(one.form):
-                path, _, line = one.where.rpartition(":")
+            yield Note(
+                kind=NoteKind.KEYS_NOT_COMPARED, path=location.path, line=location.line, text=text
+            )
+        for one in (each.declared for each in self._once_each() if not each.stores):
+            if not self._stores_of.is_foreign(one.form):
+                location = Location.parse(one.where)
                 text = f"{one.said} is in no store that the operator config lists"
-                yield Note(kind=NoteKind.NOT_AUDITED, path=path, line=int(line), text=text)
+                yield Note(
+                    kind=NoteKind.NOT_AUDITED, path=location.path, line=location.line, text=text
+                )
 
-    def _once_each(self) -> list[_Expected]:
-        """The first declaration of each secret that its store would list. A manifest goes to some
-        cluster: to one at most that has its namespace."""
+    def _once_each(self) -> list[_Expectation]:
+        """The first declaration of each secret that its store lists.
+
+        Secrets of manifests count only if an audited cluster has their namespace.
+        """
         known = {each.declared.id for each in self._declared}
         made = [
             each
             for each in self._made
             if each.declared.id not in known
-            and any((home, each.declared.segments[1]) in self._namespaces for home in each.homes)
+            and any((store, each.declared.segments[1]) in self._namespaces for store in each.stores)
         ]
-        first: dict[tuple[str, str], _Expected] = {}
+        first: dict[tuple[str, str], _Expectation] = {}
         for each in (*self._declared, *made):
             if is_listed(each.declared):
                 first.setdefault((each.declared.store, each.declared.id), each)
         return list(first.values())
 
-    def _stale(self, copy: _Expected) -> Iterator[Finding]:
-        """A copy that is newer than the last rotation is written by something after all."""
+    def _stale(self, copy: _Expectation) -> Iterator[Finding]:
+        """A finding if a copied password was not updated after the last rotation."""
         one, rotated = copy.declared, self._rotated.get(copy.role)
         since = rotated.latest if rotated else None
         if not (copy.role and copy.seen) or (since and copy.is_written_since(since)):
             return
         last = f", the last time on {utc(since)}" if since else ""
         detail = (
-            f"rotating the role {copy.role} changes the password in the database{last}; the copy "
-            f"at {one.said} is written by nothing here"
+            f"rotating the role {copy.role} changes the password in the database{last}, but "
+            f"nothing here updates the copy at {one.said}"
         )
         yield finding_of(BY_ID[ROTATED_ELSEWHERE], one.where, detail, copy.seen)
 
 
-class _Expected:
-    """A declaration, the stores that it may lie in, and what was seen of it there. `role` is as in
-    `copies`, "" where it is none."""
+class _Expectation:
+    """A declared secret, the names of the stores that may contain it, and whether it was seen.
 
-    def __init__(self, declared: Declared, homes: frozenset[str], role: str) -> None:
+    `role` is the role from `RepositorySecrets.copies`, or "".
+    """
+
+    def __init__(self, declared: DeclaredSecret, stores: frozenset[str], role: str) -> None:
         self.declared = declared
-        self.homes = homes
+        self.stores = stores
         self.role = role
-        self.seen = ""  # the id of the last record that is it
+        self.seen = ""  # the id of the last record that matched
         self.absent: dict[str, Finding] = {}
         self.is_unasked = False
         self._dated: Dated | None = None
@@ -193,7 +211,7 @@ class _Expected:
             )
 
     def is_hidden_by(self, gap: Gap) -> bool:
-        """Does the gap stand for the secret, or for something around it?"""
+        """Whether the gap is about the secret or about a mount, namespace or store around it."""
         scheme, segments = addresses.split(gap.path)
         return len(segments) <= len(self.declared.segments) and self._is_around(scheme, segments)
 
@@ -202,47 +220,50 @@ class _Expected:
         return written is not None and written >= moment
 
     def missing(self) -> Finding:
-        one, homes = self.declared, sorted(self.homes)
-        name = one.id.replace("*", homes[0], 1) if len(homes) == 1 else one.id
-        detail = f"{one.said} does not exist in {' or '.join(homes)}"
+        one, stores = self.declared, sorted(self.stores)
+        name = one.id.replace("*", stores[0], 1) if len(stores) == 1 else one.id
+        detail = f"{one.said} does not exist in {' or '.join(stores)}"
         return finding_of(OF[Condition.MISSING], one.where, detail, name)
 
     def _is_around(self, scheme: str, segments: Sequence[str]) -> bool:
-        """Do as many parts of its id agree as there are?"""
-        if scheme != self.declared.scheme or segments[0] not in self.homes:
+        """Whether the segments match the beginning of the declared id."""
+        if scheme != self.declared.scheme or segments[0] not in self.stores:
             return False
         pairs = zip(self.declared.segments[1:], segments[1:], strict=False)
         return all(own is None or own == part for own, part in pairs)
 
 
-class _Homes:
-    """The stores in which a declared secret may lie, by the address that its file gives."""
+class _StoreLookup:
+    """Finds the stores that may contain a declared secret, by the address in its file."""
 
     def __init__(self, stores: Sequence[Store], environ: Mapping[str, str]) -> None:
         self._stores = stores
         self._environ = environ
 
-    def of(self, one: Declared) -> frozenset[str]:
-        """Their names."""
+    def of(self, one: DeclaredSecret) -> frozenset[str]:
+        """The names of the stores that may contain the secret."""
         stores = self._at(one.form)
         return frozenset(each.name for each in stores if any(g.fits(one) for g in each.scope))
 
-    def is_foreign(self, form: Form) -> bool:
+    def is_foreign(self, form: StoreReference) -> bool:
         return not self._at(form) and any(each.scheme == form.scheme for each in self._stores)
 
-    def differences(self, form: Form) -> Iterator[Finding]:
-        """The form's address and identity are shown as they are written, never filled in."""
+    def differences(self, form: StoreReference) -> Iterator[Finding]:
+        """Findings about an unknown address, and about a role that the audit uses as well.
+
+        Addresses and roles are shown as the file writes them, with variables not replaced.
+        """
         if self.is_foreign(form):
             detail = f"the operator config lists no store at {form.address}"
             yield finding_of(BY_ID[ADDRESS_DIFFERS], form.where, detail, form.address)
         who = _filled(form.identity, self._environ)
         for each in self._at(form):
             if who and who in each.identities:
-                detail = f"the audit logs in to {each.name} as {form.identity}, too"
+                detail = f"the audit also logs in to {each.name} as {form.identity}"
                 yield finding_of(BY_ID[ROLE_IS_AUDITOR], form.identity_where, detail, form.identity)
 
-    def _at(self, form: Form) -> list[Store]:
-        """Those at the form's address: all of its kind where it is not known."""
+    def _at(self, form: StoreReference) -> list[Store]:
+        """The stores at an address, or all of that kind if the address is unknown."""
         said = _filled(form.address, self._environ)
         return [
             each
@@ -253,14 +274,14 @@ class _Homes:
 
 
 def _filled(text: str, environ: Mapping[str, str]) -> str:
-    """The text with its variables filled in; "" where what it says is not known here."""
+    """The text with its variables replaced. "" if one of them has no value."""
     if not all(map(environ.get, VARIABLE.findall(text))) or "{" in VARIABLE.sub("", text):
         return ""
     return VARIABLE.sub(lambda match: environ[match[1]], text)
 
 
 def _place(address: str) -> tuple[object, ...]:
-    """What of an address tells two stores apart. A name before an `@` is never the operator's."""
+    """The parts of an address that distinguish stores."""
     try:
         parts = urlsplit(address)
         port = parts.port or _PORTS.get(parts.scheme)
@@ -270,13 +291,13 @@ def _place(address: str) -> tuple[object, ...]:
     return (parts.scheme, parts.username, parts.hostname, port, path, parts.query, parts.fragment)
 
 
-def _words(each: _Expected) -> Sequence[str]:
-    """The parts of its id that are known."""
+def _words(each: _Expectation) -> Sequence[str]:
+    """The known segments of the id."""
     return [*filter(None, each.declared.segments)]
 
 
 def _names(scheme: str, segments: Sequence[str]) -> Iterator[str]:
-    """What an External Secret may call it: its store says the rest."""
+    """The names by which an ExternalSecret may refer to the secret."""
     if scheme in _NAMES:
         yield "/".join(segments[_NAMES[scheme] :])
     if scheme == "vault":
@@ -285,9 +306,9 @@ def _names(scheme: str, segments: Sequence[str]) -> Iterator[str]:
         yield "/".join([mount, "data", *segments[3:]])
 
 
-def _unmanaged(judged: Judged) -> Judged:
-    """No entry is about it, which says less than that nothing declares it."""
-    text = "It is not declared in keywatch.yaml, configs/secrets or any manifest"
+def _unmanaged(judged: JudgedSecret) -> JudgedSecret:
+    """Replace the condition "not configured" by "unmanaged", which says more."""
+    text = "it is not declared in keywatch.yaml, configs/secrets or any manifest"
     return judged._replace(
         conditions=tuple(
             seen._replace(condition=Condition.UNMANAGED, detail=text)

@@ -1,21 +1,21 @@
-"""Policy: what is said of a live secret that was judged: its findings, and how it stands."""
+"""Policy: the findings about a judged live secret, and its status for reports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from scanner.model import Finding, Location, RuleInfo, Severity
-from scanner.policy.live.rotation_age import Condition, Judged, Verdict, explain, severity_of
-from scanner.policy.live.rules import BY_ID, OF, STALE_CONSUMER
+from scanner.policy.live.rotation_age import Condition, JudgedSecret, Verdict, explain, severity_of
+from scanner.policy.live.rules import BY_ID, OF, STALE_CONSUMER, UNUSED
 from scanner.records import Resource, Status
 
 _NAMED = 5
-"""So many of those who run on an old value are named."""
+"""How many consumers of an old value are named in a finding."""
 Said = tuple[RuleInfo, Severity, str]
 
 
-def findings(judged: Judged, place: Location) -> Iterator[Finding]:
-    """What is wrong with it, each a finding at the place that declares it, without a number."""
+def findings(judged: JudgedSecret, place: Location) -> Iterator[Finding]:
+    """The findings about a secret, located at its declaration. They have no ordinals yet."""
     record = judged.record
     resource = Resource(id=record.id, owner=judged.owner, runbook=judged.runbook)
     for rule, severity, detail in (*_judged(judged), *_seen(judged)):
@@ -30,20 +30,35 @@ def findings(judged: Judged, place: Location) -> Iterator[Finding]:
         )
 
 
-def _judged(judged: Judged) -> Iterator[Said]:
+def unused(judged: JudgedSecret, place: Location, why: str) -> Finding:
+    """The finding that nobody reads the secret."""
+    rule = BY_ID[UNUSED]
+    record = judged.record
+    return Finding(
+        rule=rule.id,
+        location=place,
+        severity=rule.severity,
+        confidence=rule.confidence,
+        context=record.id,
+        detail=why,
+        resource=Resource(id=record.id, owner=judged.owner, runbook=judged.runbook),
+    )
+
+
+def _judged(judged: JudgedSecret) -> Iterator[Said]:
     if judged.verdict and judged.verdict in OF:
         yield _of(judged, judged.verdict, explain(judged))
     for condition, detail in judged.conditions:
         yield _of(judged, condition, detail)
 
 
-def _of(judged: Judged, what: Verdict | Condition, detail: str) -> Said:
+def _of(judged: JudgedSecret, what: Verdict | Condition, detail: str) -> Said:
     rule = OF[what]
     return rule, severity_of(judged, what) or rule.severity, detail
 
 
-def _seen(judged: Judged) -> Iterator[Said]:
-    """What the backend's reader saw, whatever the policy says."""
+def _seen(judged: JudgedSecret) -> Iterator[Said]:
+    """Problems that the backend's reader found. They do not depend on the policy."""
     for fault in judged.record.faults:
         rule = BY_ID[fault.rule]
         yield rule, rule.severity, fault.detail
@@ -57,8 +72,8 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def status(judged: Judged, backend: str) -> Status:
-    """All of it that reports show and the next run compares."""
+def status(judged: JudgedSecret, backend: str) -> Status:
+    """The status that reports show and that the next run compares."""
     record, dated = judged.record, judged.record.dated
     faults = [fault.rule for fault in record.faults] + [STALE_CONSUMER] * bool(record.stale)
     return Status(

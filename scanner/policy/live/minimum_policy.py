@@ -1,8 +1,9 @@
-"""Policy: what the operator demands, which a repository may tighten and not loosen.
+"""Policy: apply the operator's minimum policy. A repository may tighten it, but not loosen it.
 
-A class that the operator names is as strict as it says. One of the repository's own making is as
-strict as the loosest of the operator's: no new name gets around them. A secret that an entry of the
-operator's is about is as strict as the class there, whatever the repository calls it.
+A class that the operator config defines is at least as strict as there. Any other class of the
+repository is at least as strict as the loosest class of the operator, so that a new name does not
+evade the minimum. A secret that an entry of the operator config matches is at least as strict as
+the class in that entry, whatever class the repository gives it.
 """
 
 from __future__ import annotations
@@ -17,23 +18,22 @@ Classes = Mapping[str, SecretClass]
 _SPANS = ("rotate_every", "grace", "overlap")
 
 
-def raised(classes: Classes, floor: Classes) -> dict[str, SecretClass]:
-    """The classes that hold: of each span, the shorter one."""
-    held = {name: _stricter(mine, _least(name, floor)) for name, mine in classes.items()}
-    return {**floor, **held}
+def raised(classes: Classes, minimum: Classes) -> dict[str, SecretClass]:
+    """The classes with the minimum applied: the shorter duration of each limit."""
+    held = {name: _stricter(mine, _least(name, minimum)) for name, mine in classes.items()}
+    return {**minimum, **held}
 
 
-def weakened(own: Classes, floor: Classes) -> Iterator[Finding]:
-    """Where classes of the repository's own are looser than the operator's."""
+def weakened(own: Classes, minimum: Classes) -> Iterator[Finding]:
+    """Findings about classes of the repository that are looser than the minimum."""
     for name, mine in own.items():
-        looser = _looser(mine, _least(name, floor))
+        looser = _looser(mine, _least(name, minimum))
         if looser:
             yield finding_of(WEAKENED, mine.where, f"{name}: {looser}", name)
 
 
 def held(match: Match | None, demanded: Match | None) -> Match | None:
-    """The entry of the repository with the class that holds. Without one, the operator's: it gives
-    a class to what the repository leaves out."""
+    """The entry of the repository, with the stricter class. Without one, the operator's entry."""
     least = demanded.secret_class if demanded else None
     if match is None or least is None:
         return match or demanded
@@ -42,8 +42,10 @@ def held(match: Match | None, demanded: Match | None) -> Match | None:
 
 
 def misnamed(match: Match | None, demanded: Match | None) -> Finding | None:
-    """Where an entry of the repository gives a secret a class that is looser than the operator's:
-    one and the same for all its secrets."""
+    """A finding if a repository's entry gives a secret a looser class than the operator's entry.
+
+    The finding is the same for all secrets that the entry matches.
+    """
     if not (match and match.secret_class and demanded and demanded.secret_class):
         return None
     entry, theirs = match.entry, demanded.secret_class
@@ -55,11 +57,11 @@ def misnamed(match: Match | None, demanded: Match | None) -> Finding | None:
     return finding_of(WEAKENED, entry.class_where, f"{said}: {looser}", context)
 
 
-def _least(name: str, floor: Classes) -> SecretClass | None:
-    """What a class of this name must be at least; None where the operator demands nothing."""
-    if name in floor or not floor:
-        return floor.get(name)
-    most = {span: max(getattr(each, span) for each in floor.values()) for span in _SPANS}
+def _least(name: str, minimum: Classes) -> SecretClass | None:
+    """The minimum for a class of this name. None if the operator config has no classes."""
+    if name in minimum or not minimum:
+        return minimum.get(name)
+    most = {span: max(getattr(each, span) for each in minimum.values()) for span in _SPANS}
     return SecretClass(name=name, where="", **most)
 
 
@@ -68,7 +70,10 @@ def _looser(mine: SecretClass, theirs: SecretClass | None) -> str:
 
 
 def longer(mine: SecretClass, theirs: SecretClass, who: str) -> str:
-    """The spans of a class that are longer than another's, in words: `who` allows the latter."""
+    """Text that lists the durations of a class that are longer than those of `theirs`.
+
+    `who` is the start of the comparison, such as "the operator allows".
+    """
     spans = ((span, getattr(mine, span), getattr(theirs, span)) for span in _SPANS)
     return ", ".join(
         f"{name} {period(said)}, where {who} {period(most)}"

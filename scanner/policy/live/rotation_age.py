@@ -1,8 +1,9 @@
-"""Policy: how old a live secret is, and what its class says of that.
+"""Policy: judge the age of a live secret by the limits of its class.
 
-Pure: a record, the entry that it falls under and `now` in; one age verdict and a set of conditions
-out. All durations are seconds. A time proves only what it can: where nothing but bounds of the age
-are known, it is late only if the lower one says so, and in time only if the upper one does.
+The input is a record, the entry that applies to it, and `now`. The output is one verdict on the
+age, and a set of conditions. All durations are in seconds. If only bounds of the age are known, a
+secret is overdue only if the lower bound is over the limit, and in time only if the upper bound is
+within it.
 """
 
 from __future__ import annotations
@@ -18,47 +19,47 @@ from scanner.records import ENDLESS, Dated, Record, Rotation, Strength
 
 
 class Verdict(enum.StrEnum):
-    """What the age of the value in use says."""
+    """The verdict on the age of the current value."""
 
     OK = "ok"
     DUE_SOON = "due-soon"
-    """It is in the last fifth of its period."""
+    """Its age is in the last fifth of the period."""
     GRACE = "grace"
-    """It is late, within the grace period."""
+    """It is overdue, but within the grace period."""
     OVERDUE = "overdue"
     NEVER_ROTATED = "never-rotated"
     UNDATED = "undated"
-    """No time proves anything."""
+    """Unknown age: no date proves that it is in time or overdue."""
 
 
 class Condition(enum.StrEnum):
-    """What else is wrong with it, whatever its age."""
+    """Problems that do not depend on the age."""
 
     MISSING = "missing"
-    """It is declared, and the store has none."""
+    """It is declared, but missing from the store."""
     UNMANAGED = "unmanaged"
-    """The store has it, and nothing declares it."""
+    """It is in the store, but not declared anywhere."""
     NOT_CONFIGURED = "not-configured"
     TTL_TOO_LONG = "ttl-too-long"
     ROTATION_FAILING = "rotation-failing"
     NOT_REVOKED = "not-revoked"
 
 
-class Seen(NamedTuple):
-    """A condition, and what was seen of it."""
+class FoundCondition(NamedTuple):
+    """A condition and its details."""
 
     condition: Condition
     detail: str
 
 
-class Judged(NamedTuple):
-    """A live secret with all that the policy says of it.
+class JudgedSecret(NamedTuple):
+    """A live secret and how the policy judges it.
 
-    `secret_class` is None where no class is known; `owner` and `runbook` are "" where no entry
-    says so. `verdict` is None without a class, and for a kind that has no age. The value is at
-    least `youngest` and at most `oldest` seconds old, None where that is not known. `limit` is the
-    class's period; `due` is when the next rotation is, by the time that proved the verdict, None
-    where none did.
+    `secret_class` is None if the class is unknown; `owner` and `runbook` are "" if no entry names
+    them. `verdict` is None without a class, and for kinds of secrets that have no age. The value is
+    at least `youngest` and at most `oldest` seconds old; None means unknown. `limit` is the period
+    of the class. `due` is the time of the next rotation, computed from the date that decided the
+    verdict, and None if no date did.
     """
 
     record: Record
@@ -70,7 +71,7 @@ class Judged(NamedTuple):
     oldest: int | None
     limit: int | None
     due: datetime | None
-    conditions: tuple[Seen, ...]
+    conditions: tuple[FoundCondition, ...]
 
 
 SEVERITIES: Mapping[Verdict | Condition, Severity] = {
@@ -86,10 +87,10 @@ SEVERITIES: Mapping[Verdict | Condition, Severity] = {
     Condition.NOT_REVOKED: Severity.HIGH,
 }
 _SLACK = 300
-"""Seconds by which clocks may differ, and by which an engine's own rotation may be late."""
+"""Tolerated clock difference and delay of automatic rotation, in seconds."""
 _SECOND = timedelta(seconds=1)
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
-"""What servers write for no time at all is this or lies before it."""
+"""Servers write this time or an earlier one if there is no time."""
 _NO_DATE = Dated(earliest=None, latest=None, field="")
 _PROOFS = {
     Strength.EXACT: "which changes only with a new value",
@@ -98,8 +99,8 @@ _PROOFS = {
 }
 
 
-def judge(record: Record, match: Match | None, now: datetime) -> Judged:
-    """The record as the policy sees it. `match` is None where no entry of `secrets` is about it."""
+def judge(record: Record, match: Match | None, now: datetime) -> JudgedSecret:
+    """Judge a record. `match` is None if no entry of `secrets` matches it."""
     secret_class = match.secret_class if match else None
     dated = record.dated or _NO_DATE
     youngest, oldest = _age(dated.latest, now), _age(dated.earliest, now)
@@ -113,7 +114,7 @@ def judge(record: Record, match: Match | None, now: datetime) -> Judged:
         _failing(record.rotation, now),
         _not_revoked(record.superseded, secret_class, now),
     )
-    return Judged(
+    return JudgedSecret(
         record=record,
         secret_class=secret_class,
         owner=match.entry.owner if match else "",
@@ -127,8 +128,8 @@ def judge(record: Record, match: Match | None, now: datetime) -> Judged:
     )
 
 
-def severity_of(judged: Judged, what: Verdict | Condition) -> Severity | None:
-    """The damage; None for what is no finding."""
+def severity_of(judged: JudgedSecret, what: Verdict | Condition) -> Severity | None:
+    """The severity of a verdict or condition. None if it is not a finding."""
     if what is Verdict.OVERDUE and judged.secret_class:
         late = (judged.youngest or 0) - judged.secret_class.rotate_every
         if late > 2 * judged.secret_class.grace:
@@ -136,8 +137,8 @@ def severity_of(judged: Judged, what: Verdict | Condition) -> Severity | None:
     return SEVERITIES.get(what)
 
 
-def explain(judged: Judged) -> str:
-    """How old it is, what its class allows, and by which field: one line."""
+def explain(judged: JudgedSecret) -> str:
+    """One line: the age, the limit of the class, and the field that the age was read from."""
     age = _said_age(judged.youngest, judged.oldest)
     if judged.secret_class:
         age += f", limit {period(judged.secret_class.rotate_every)} ({judged.secret_class.name})"
@@ -147,7 +148,7 @@ def explain(judged: Judged) -> str:
 
 
 def _age(moment: datetime | None, now: datetime) -> int | None:
-    """Seconds since then. None for no time, for zero, and for one that is still to come."""
+    """Seconds since `moment`. None if there is no valid time, or if it is in the future."""
     if moment is None or moment <= _ZERO:
         return None
     age = (now - moment) // _SECOND
@@ -155,14 +156,16 @@ def _age(moment: datetime | None, now: datetime) -> int | None:
 
 
 def _is_ageless(record: Record) -> bool:
-    """Is it of a kind that only issues credentials? Only their lifetime can be judged."""
+    """Whether the secret only issues credentials. Then only their lifetime can be judged."""
     has_date = record.dated or record.undated or record.never
     return not has_date and record.lifetime is not None
 
 
 def _verdict(youngest: int | None, oldest: int | None, wanted: SecretClass) -> Verdict | None:
-    """What the bounds prove; None where that is nothing. Late goes first: bounds that contradict
-    each other never pass."""
+    """The verdict that the bounds prove, or None.
+
+    The lower bound is checked first, so that contradictory bounds never pass.
+    """
     if youngest is not None and youngest > wanted.rotate_every:
         in_grace = youngest <= wanted.rotate_every + wanted.grace
         return Verdict.GRACE if in_grace else Verdict.OVERDUE
@@ -182,8 +185,8 @@ def _due(verdict: Verdict, dated: Dated, wanted: SecretClass) -> datetime | None
     return since + timedelta(seconds=wanted.rotate_every) if since else None
 
 
-def _not_configured(rotation: Rotation | None, match: Match | None) -> Seen | None:
-    """No class, or an engine that could rotate by itself and does not, or too seldom."""
+def _not_configured(rotation: Rotation | None, match: Match | None) -> FoundCondition | None:
+    """The secret has no class, or the store's automatic rotation is off or too rare."""
     if match is None or not match.entry.where:
         text = "no entry of `secrets` in keywatch.yaml matches it"
     elif match.secret_class is None:
@@ -191,7 +194,7 @@ def _not_configured(rotation: Rotation | None, match: Match | None) -> Seen | No
     elif match.rival:
         text = (
             f"{match.entry.where} and {match.rival.where} are equally specific and name different "
-            f"classes: {match.secret_class.name}, with the shortest period, holds"
+            f"classes; {match.secret_class.name} applies, because its period is the shortest"
         )
     elif rotation is None or 0 < rotation.period <= match.secret_class.rotate_every:
         return None
@@ -200,38 +203,42 @@ def _not_configured(rotation: Rotation | None, match: Match | None) -> Seen | No
     else:
         wanted = period(match.secret_class.rotate_every)
         text = f"the store rotates it every {period(rotation.period)}, its class requires {wanted}"
-    return Seen(Condition.NOT_CONFIGURED, text)
+    return FoundCondition(Condition.NOT_CONFIGURED, text)
 
 
-def _too_long(lifetime: int | None, wanted: SecretClass | None) -> Seen | None:
+def _too_long(lifetime: int | None, wanted: SecretClass | None) -> FoundCondition | None:
     if lifetime == ENDLESS:
-        return Seen(Condition.TTL_TOO_LONG, "the credentials that it issues never expire")
+        return FoundCondition(Condition.TTL_TOO_LONG, "the credentials that it issues never expire")
     if lifetime is None or wanted is None or lifetime <= wanted.rotate_every:
         return None
     limit = period(wanted.rotate_every)
     text = f"its credentials are valid for up to {period(lifetime)}, its class allows {limit}"
-    return Seen(Condition.TTL_TOO_LONG, text)
+    return FoundCondition(Condition.TTL_TOO_LONG, text)
 
 
-def _failing(rotation: Rotation | None, now: datetime) -> Seen | None:
-    """What the store says of it, or a due time that went by. One that is off has no due time,
-    whatever is left of its settings."""
+def _failing(rotation: Rotation | None, now: datetime) -> FoundCondition | None:
+    """The store reports a failed rotation, or the due time has passed.
+
+    The due time is ignored if automatic rotation is off.
+    """
     if rotation is None:
         return None
     late = (_age(rotation.due, now) or 0) if rotation.period else 0
     by_time = f"the store's automatic rotation is late by {about(late)}" if late > _SLACK else ""
     text = rotation.failing or by_time
-    return Seen(Condition.ROTATION_FAILING, text) if text else None
+    return FoundCondition(Condition.ROTATION_FAILING, text) if text else None
 
 
-def _not_revoked(since: datetime | None, wanted: SecretClass | None, now: datetime) -> Seen | None:
-    """A time that cannot be right excuses nothing."""
+def _not_revoked(
+    since: datetime | None, wanted: SecretClass | None, now: datetime
+) -> FoundCondition | None:
+    """An older credential still works after the overlap, or for an unknown time."""
     age = _age(since, now)
     if since is None or wanted is None or (age is not None and age <= wanted.overlap):
         return None
     ago = "and it is unknown since when" if age is None else f"{about(age)} after it was replaced"
     text = f"an older credential still works, {ago}; its class allows {period(wanted.overlap)}"
-    return Seen(Condition.NOT_REVOKED, text)
+    return FoundCondition(Condition.NOT_REVOKED, text)
 
 
 def _said_age(youngest: int | None, oldest: int | None) -> str:
@@ -242,8 +249,8 @@ def _said_age(youngest: int | None, oldest: int | None) -> str:
     return f"{' and '.join(filter(None, (least, most)))} old"
 
 
-def _said_source(judged: Judged) -> str:
-    """The field that the age was read from and what it is worth, or why there is none."""
+def _said_source(judged: JudgedSecret) -> str:
+    """The field that the age was read from and what it proves, or why there is no date."""
     record, dated = judged.record, judged.record.dated
     if dated is None:
         never = "the store says that it was never rotated" if record.never else ""
@@ -256,5 +263,5 @@ def _said_source(judged: Judged) -> str:
 
 
 def utc(moment: datetime) -> str:
-    """A time for people, to the minute."""
+    """Format a time for people, to the minute."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"

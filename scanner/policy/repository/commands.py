@@ -1,7 +1,7 @@
-"""Policy: the commands that a script, a CI job or a manifest runs, as words.
+"""Policy: split scripts, CI jobs and manifests into commands.
 
-No shell is imitated: quotes are taken off, variables that the same file sets to plain words are put
-in, and any other becomes `*`. All of it is hostile text, so every step is bounded.
+This is not a shell parser. It removes quotes and replaces variables by the values that the same
+file assigns; all other variables become `*`. The text is untrusted, so every step is bounded.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-_LONGEST = 500  # characters of a word that may be a name
-_VALUES = 50  # of a variable, and of a word
-_DEEPEST = 3  # variables in variables
+_LONGEST = 500  # characters of a word
+_VALUES = 50  # values of one variable or word
+_DEEPEST = 3  # levels of variables inside variables
 
 _TEMPLATE = re.compile(r"\$?\{\{[^{}\n]*\}\}")  # ${{ github.x }}, {{ .Values.x }}
 _COMMENT = re.compile(r"(?:^|\s)(?:#|//).*")
@@ -22,24 +22,27 @@ _SPLIT = re.compile(r"[;|&`]|\$\(|[\"']\s*:")
 _GAPS = re.compile(r"[\"']\s*,\s*[\"']|[\s()\[\]]+")
 _QUOTES = str.maketrans("", "", "\"'")
 _SAYS = {"echo", "printf", "cat", "grep", "name:", "-name:"}
+# ${NAME}, ${NAME:-default}, $NAME, $1
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)[^{}]*\}|\$([A-Za-z_]\w*|[0-9@*#?])")
+# NAME=value, NAME="value", NAME: 'value'
 _SET = re.compile(
     r"(?:^|[\s;])([A-Za-z_]\w*)(?:=|:[ \t]+)(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s;&|\"'`(]+))"
 )
+# for name in one two three
 _LOOP = re.compile(r"\bfor[ \t]+([A-Za-z_]\w*)[ \t]+in[ \t]+([^;\n]+)")
 
 Variables = Mapping[str, Sequence[str]]
 
 
 class Command(NamedTuple):
-    """The words of one command, with its variables as they stand, and the line it begins in."""
+    """The words of one command, with variables not yet replaced, and the line of its start."""
 
     words: tuple[str, ...]
     line: int
 
 
 def commands(text: str, *, first_line: int = 1) -> Iterator[Command]:
-    """Every command of the file in its order: whatever stands between separators."""
+    """Every command of a file, in order. Commands are separated by `;`, `|`, `&`, `$(` and such."""
     for line, whole in _lines(text, first_line):
         for part in _SPLIT.split(whole):
             words = _GAPS.sub(" ", part).translate(_QUOTES).split()
@@ -48,8 +51,10 @@ def commands(text: str, *, first_line: int = 1) -> Iterator[Command]:
 
 
 def _lines(text: str, first_line: int) -> Iterator[tuple[int, str]]:
-    """(number, text) of each logical line: what a backslash continues, and a YAML list of words,
-    is one. Comments are gone."""
+    """(number, text) of each logical line, without comments.
+
+    Lines that end in a backslash are joined, and so are the items of a YAML list of words.
+    """
     start = first_line
     held: list[str] = []
     for number, raw in enumerate(text.split("\n"), first_line):
@@ -69,7 +74,7 @@ def _joined(lines: Sequence[str]) -> str:
 
 
 def variables(text: str) -> Variables:
-    """What the file sets a variable to, by name: several values where it does so several times."""
+    """The values that a file assigns to each variable."""
     values: dict[str, list[str]] = {}
     for match in _SET.finditer(text):
         value = match[2] or match[3] or match[4] or ""
@@ -86,7 +91,7 @@ def _add(values: dict[str, list[str]], name: str, more: Sequence[str]) -> None:
 
 
 def expand(word: str, known: Variables, deepest: int = _DEEPEST) -> tuple[str, ...]:
-    """What the word may stand for; `*` for what only a run knows."""
+    """The values that a word may have. `*` stands for variables that the file does not assign."""
     found = _VARIABLE.search(word)
     if len(word) > _LONGEST or not found:
         return (word,) if len(word) <= _LONGEST else ()

@@ -1,16 +1,16 @@
-"""Policy: where keywatch.yaml and configs/secrets contradict themselves or each other."""
+"""Policy: find contradictions within and between keywatch.yaml and configs/secrets."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from scanner.model import Finding, Note, NoteKind
+from scanner.model import Finding, Location, Note, NoteKind
 from scanner.policy.declarations import secret_ids
 from scanner.policy.declarations.matching import specificity
 from scanner.policy.declarations.model import (
     Audit,
-    Declared,
+    DeclaredSecret,
     SecretClass,
     SecretEntry,
     Service,
@@ -28,11 +28,11 @@ from scanner.policy.repository.rules import (
     nearest,
 )
 
-Matched = Mapping[SecretEntry, Sequence[Declared]]
+Matched = Mapping[SecretEntry, Sequence[DeclaredSecret]]
 
 
-class Policy(Protocol):
-    """What keywatch.yaml says of secrets."""
+class RepositoryPolicy(Protocol):
+    """The part of keywatch.yaml that is about secrets."""
 
     @property
     def classes(self) -> Mapping[str, SecretClass]: ...
@@ -42,8 +42,8 @@ class Policy(Protocol):
     def services(self) -> Sequence[Service]: ...
 
 
-def matched(entries: Sequence[SecretEntry], secrets: Sequence[Declared]) -> Matched:
-    """The declared secrets that each entry is about, or may be: their tags nobody declares."""
+def matched(entries: Sequence[SecretEntry], secrets: Sequence[DeclaredSecret]) -> Matched:
+    """The declared secrets that each entry matches. Tags are ignored: declarations have none."""
     patterns = {entry: secret_ids.pattern(entry.match) for entry in entries if entry.match}
     return {
         entry: [one for one in secrets if not entry.match or patterns[entry].fits(one)]
@@ -51,9 +51,9 @@ def matched(entries: Sequence[SecretEntry], secrets: Sequence[Declared]) -> Matc
     }
 
 
-def holding(found: Matched) -> dict[Declared, SecretEntry]:
-    """The most specific entry of each declared secret, of those that ask for no tags."""
-    held: dict[Declared, SecretEntry] = {}
+def holding(found: Matched) -> dict[DeclaredSecret, SecretEntry]:
+    """The most specific entry without tags for each declared secret."""
+    held: dict[DeclaredSecret, SecretEntry] = {}
     for entry in sorted(_by_id(found), key=specificity, reverse=True):
         for one in found[entry]:
             held.setdefault(one, entry)
@@ -65,9 +65,12 @@ def _by_id(found: Matched) -> list[SecretEntry]:
 
 
 def check(
-    policy: Policy, found: Matched, secrets: Sequence[Declared], paths: Collection[str]
+    policy: RepositoryPolicy,
+    found: Matched,
+    secrets: Sequence[DeclaredSecret],
+    paths: Collection[str],
 ) -> list[Finding]:
-    """Every contradiction, in no order."""
+    """All contradictions, in no particular order."""
     entries, services, classes = policy.secrets, policy.services, policy.classes.keys()
     return [
         *_unknown_classes(entries, services, classes),
@@ -88,22 +91,25 @@ def _unknown_classes(
         named += ((need, where, service.name) for need, where in needs if need != "*")
     for name, where, by in named:
         if name not in classes:
-            detail = f"there is no class {name}{nearest(name, classes)}"
+            detail = f"unknown class {name}{nearest(name, classes)}"
             yield finding(UNKNOWN_CLASS, where, detail, f"{by} {name}")
 
 
-def _duplicates(secrets: Sequence[Declared]) -> Iterator[Finding]:
-    """The same key of the same secret in the same store, a second time."""
-    seen: dict[tuple[str, str, str], Declared] = {}
+def _duplicates(secrets: Sequence[DeclaredSecret]) -> Iterator[Finding]:
+    """Findings about keys that are declared twice for one secret in one store."""
+    seen: dict[tuple[str, str, str], DeclaredSecret] = {}
     for one in secrets:
         first = seen.setdefault((one.store, one.id, one.key), one)
         if first is not one:
-            detail = f"{said(one)} is declared already at {first.where}"
+            detail = f"{said(one)} is already declared at {first.where}"
             yield finding(DUPLICATE, one.where, detail, f"{one.id}#{one.key}")
 
 
-def _idle_matches(found: Matched, secrets: Sequence[Declared]) -> Iterator[Finding]:
-    """Where nothing is declared, an entry may be about what only the live side knows."""
+def _idle_matches(found: Matched, secrets: Sequence[DeclaredSecret]) -> Iterator[Finding]:
+    """Findings about entries that match no declared secret.
+
+    Without any declarations there are none: an entry may match a secret that only a store knows.
+    """
     ids = {one.id for one in secrets}
     for entry, fitting in found.items():
         if secrets and not fitting:
@@ -113,8 +119,7 @@ def _idle_matches(found: Matched, secrets: Sequence[Declared]) -> Iterator[Findi
 
 
 def _class_conflicts(found: Matched) -> Iterator[Finding]:
-    """Each entry that gives a secret another class than the one that holds, and is no less
-    specific."""
+    """Findings about equally specific entries that give one secret different classes."""
     held = holding(found)
     for entry in _by_id(found):
         for one in found[entry]:
@@ -122,7 +127,7 @@ def _class_conflicts(found: Matched) -> Iterator[Finding]:
             is_tie = specificity(entry) == specificity(other)
             if is_tie and other.secret_class != entry.secret_class:
                 detail = (
-                    f"{one.id} is of class {entry.secret_class} here and of class "
+                    f"{one.id} has class {entry.secret_class} here and class "
                     f"{other.secret_class} at {other.where}"
                 )
                 yield finding(CONFLICT, entry.where, detail, entry.said)
@@ -132,25 +137,28 @@ def _class_conflicts(found: Matched) -> Iterator[Finding]:
 def _unmet_needs(
     services: Sequence[Service],
     found: Matched,
-    secrets: Sequence[Declared],
+    secrets: Sequence[DeclaredSecret],
     classes: Collection[str],
 ) -> Iterator[Finding]:
-    """Needs of a known class which is no declared secret's; no entry's where none is declared."""
+    """Findings about services that need a class that no declared secret has.
+
+    Without any declarations, the classes of the entries count.
+    """
     provided = {entry.secret_class for entry, fitting in found.items() if fitting or not secrets}
     for service in services:
         for need, where in zip(service.needs, service.needs_where, strict=True):
             if need in classes and need not in provided:
-                has = (
-                    f"secrets are of {', '.join(sorted(provided))}" if provided else "none has one"
-                )
-                detail = f"{service.name} needs {need}, and no declared secret is of it ({has})"
+                names = ", ".join(sorted(provided))
+                has = f"declared secrets have: {names}" if provided else "none has a class"
+                detail = f"{service.name} needs {need}, but no declared secret has it ({has})"
                 yield finding(UNMET, where, detail, f"{service.name} {need}")
 
 
 def _missing_runbooks(entries: Sequence[SecretEntry], paths: Collection[str]) -> Iterator[Finding]:
     for entry in entries:
         if entry.runbook and not has_runbook(entry, paths):
-            detail = f"there is no file {entry.runbook}{nearest(entry.runbook, _texts(paths))}"
+            near = nearest(entry.runbook, _texts(paths))
+            detail = f"the file {entry.runbook} does not exist{near}"
             yield finding(NO_RUNBOOK, entry.runbook_where, detail, entry.said)
 
 
@@ -160,35 +168,38 @@ def has_runbook(entry: SecretEntry, paths: Collection[str]) -> bool:
 
 
 def _texts(paths: Collection[str]) -> list[str]:
-    """What a runbook may be, the likeliest first: only some are compared."""
+    """The text files that may be runbooks: those with a telling name, or else all."""
     texts = [path for path in paths if path.endswith((".md", ".rst", ".adoc", ".txt"))]
     return [path for path in texts if "run" in path.lower() or "rotat" in path.lower()] or texts
 
 
-def unclassified(found: Matched, secrets: Sequence[Declared]) -> Iterator[Note]:
-    """What is declared and has no entry: no period holds for it. Said once for each secret."""
+def unclassified(found: Matched, secrets: Sequence[DeclaredSecret]) -> Iterator[Note]:
+    """One note for each declared secret that no entry matches, so that it has no class."""
     known = {one.id for fitting in found.values() for one in fitting}
     for first, *_ in by_secret(secrets):
         if first.id not in known:
-            path, _, line = first.where.rpartition(":")
+            location = Location.parse(first.where)
             text = f"{first.said} has no class: no entry of `secrets` in keywatch.yaml matches it"
-            yield Note(kind=NoteKind.UNCLASSIFIED, path=path, line=int(line), text=text)
+            yield Note(
+                kind=NoteKind.UNCLASSIFIED, path=location.path, line=location.line, text=text
+            )
 
 
 def short_graces(
     entries: Sequence[SecretEntry], classes: Mapping[str, SecretClass], audit: Audit
 ) -> Iterator[Note]:
-    """The classes in use whose grace may be over before a second audit has seen it."""
-    path, _, line = audit.where.rpartition(":")
+    """Notes about classes whose grace period may end before a second audit sees the secret."""
+    location = Location.parse(audit.where)
     for name in sorted({entry.secret_class for entry in entries} & classes.keys()):
         if classes[name].grace < 2 * audit.every:
             text = (
-                f"the grace of {name}, {period(classes[name].grace)}, is shorter than twice "
-                f"{period(audit.every)}: an audit may see such a secret only once it is overdue; "
-                "the due timestamp of the Prometheus report alerts in time"
+                f"the grace period of {name}, {period(classes[name].grace)}, is shorter than two "
+                f"audit intervals of {period(audit.every)}: an audit may first report such a "
+                "secret when it is already overdue. To be warned in time, alert on the due "
+                "timestamp in the Prometheus report"
             )
-            yield Note(kind=NoteKind.SHORT_GRACE, path=path, line=int(line), text=text)
+            yield Note(kind=NoteKind.SHORT_GRACE, path=location.path, line=location.line, text=text)
 
 
-def said(one: Declared) -> str:
+def said(one: DeclaredSecret) -> str:
     return f"{one.said}#{one.key}" if one.key else one.said

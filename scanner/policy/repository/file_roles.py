@@ -1,9 +1,12 @@
-"""Policy: which files of a repository run something, by their paths."""
+"""Policy: recognize CI files, scripts, manifests and hooks by their paths."""
 
 from __future__ import annotations
 
 import re
 
+from scanner.file_types import endings
+
+_YAML, _SHELL = endings("yaml"), endings("shell")
 _CI = re.compile(
     r"(?:^|/)(?:\.github/(?:workflows|actions)/.+\.ya?ml|\.gitlab-ci\.ya?ml|\.gitlab/.+\.ya?ml|"
     r"Jenkinsfile[^/]*|\.circleci/config\.ya?ml|\.?azure-pipelines(?:/.+|[^/]*)\.ya?ml|"
@@ -28,8 +31,8 @@ _HOOKS = re.compile(
 
 
 def is_declaration(path: str) -> bool:
-    """A file that must be of the form of configs/secrets."""
-    return path.startswith("configs/secrets/") and path.endswith((".yaml", ".yml"))
+    """A file that declares secrets, in the format of configs/secrets."""
+    return path.startswith("configs/secrets/") and path.endswith(_YAML)
 
 
 def is_ci(path: str) -> bool:
@@ -37,16 +40,16 @@ def is_ci(path: str) -> bool:
 
 
 def rotates_by_name(path: str) -> bool:
-    """A file that says of itself that it rotates, and is no text about it."""
+    """A file whose name mentions rotation, and that is not documentation or data."""
     return bool(_ROTATES.search(path)) and not _PROSE.search(path)
 
 
 def is_script(path: str) -> bool:
-    return path.endswith((".sh", ".bash", ".zsh", ".ksh"))
+    return path.endswith(_SHELL)
 
 
 def is_manifest(path: str) -> bool:
-    return path.endswith((".yaml", ".yml"))
+    return path.endswith(_YAML)
 
 
 def is_terraform(path: str) -> bool:
@@ -54,12 +57,15 @@ def is_terraform(path: str) -> bool:
 
 
 def is_hook(path: str) -> bool:
-    """Where another framework than pre-commit keeps its hooks."""
+    """A file in which a hook manager other than pre-commit keeps its hooks."""
     return _HOOKS.search(path) is not None
 
 
 def run_by(words: frozenset[str], paths: frozenset[str]) -> frozenset[str]:
-    """The files that a job runs: those which its words name, and its task runner's own."""
+    """The files that CI jobs run, given the words of their commands.
+
+    These are the files that a word names, and the files of task runners such as a Makefile.
+    """
     named = {_FROM_ROOT.sub("", word.strip("{},;")) for word in words}
     tasks = {path for path in paths if _TASKS.search(path)} if words & _RUNNERS else set()
     return frozenset(tasks | {path for path in named & paths if not _PROSE.search(path)})

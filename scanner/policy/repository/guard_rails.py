@@ -20,12 +20,13 @@ from scanner.policy.repository.rules import NO_BASELINE, NO_CI, NO_HOOK, finding
 PRE_COMMIT = ".pre-commit-config.yaml"
 _WORKFLOW = ".github/workflows/secrets.yml"
 _OURS = ("keywatch", "detect-secrets")
+# keywatch hook, scanner scan, detect-secrets-hook, detect-secrets scan
 _RUNS = r"\bkeywatch (?:hook|scan)\b|\bscanner (?:hook|scan)\b|\bdetect-secrets(?:-hook| scan)\b"
 _RUNS_HOOK = re.compile(_RUNS)
 _SCANS = re.compile(_RUNS + r"|/keywatch@|\bpre-commit run\b|\bpre-commit/action\b")
 _ADD_HOOK = (
-    "add to its `repos:` the repository of keywatch with `hooks: [{id: keywatch}]`; without the "
-    "framework: keywatch hook install"
+    "add the keywatch repository with `hooks: [{id: keywatch}]` to its `repos:`, or run "
+    "keywatch hook install if you do not use pre-commit"
 )
 _ADD_JOB = (
     "add a step that runs: pip install keywatch && keywatch scan --report sarif=keywatch.sarif "
@@ -34,14 +35,17 @@ _ADD_JOB = (
 
 
 class Hook(NamedTuple):
-    """A hook that looks for secrets, and the baseline that it names, "" for none."""
+    """A hook that scans for secrets, and the baseline that it names ("" if none)."""
 
     where: str
     baseline: str
 
 
 def hook(pre_commit: str | None, others: Iterable[str]) -> Hook | Finding:
-    """The hook of the pre-commit framework, or of another one's files; else what to add."""
+    """The hook in .pre-commit-config.yaml or in the files of other hook managers.
+
+    A finding that says what to add if there is none.
+    """
     problem = "does not exist"
     if pre_commit is not None:
         problem = "has no hook of keywatch or detect-secrets"
@@ -66,7 +70,7 @@ def _hooks(parsed: Document) -> Iterator[Hook]:
 
 
 def _list(data: Any, key: str) -> list[dict[str, Any]]:
-    """The dicts (for `args`: all items) of a list of somebody else's file."""
+    """The dicts in a list (for `args`: all items). The file is not validated by a schema."""
     found = data.get(key) if isinstance(data, dict) else None
     items = found if isinstance(found, list) else []
     return [item for item in items if key == "args" or isinstance(item, dict)]
@@ -88,7 +92,7 @@ def missing_baseline(one: Hook, paths: Collection[str]) -> Finding:
 
 
 def broken_baseline(one: Hook, data: bytes) -> Finding | None:
-    """A finding where the file is no baseline of either kind."""
+    """A finding if the file is not a valid baseline of keywatch or detect-secrets."""
     try:
         if baseline.is_one(data):
             baseline.parse(data, one.baseline)
@@ -100,22 +104,24 @@ def broken_baseline(one: Hook, data: bytes) -> Finding | None:
         problem = "it is not JSON"
     else:
         return None
-    detail = f"the hook names {one.baseline}, which cannot be used: {problem}"
+    detail = f"the hook names {one.baseline}, which is invalid: {problem}"
     return finding(NO_BASELINE, one.where, detail, one.baseline)
 
 
 def scans(text: str) -> bool:
-    """Does a job, or a script that one runs, look for secrets?"""
+    """Whether a CI job, or a script that it runs, scans for secrets."""
     return _says(text, _SCANS)
 
 
 def ci(jobs: Mapping[str, str], run: Iterable[str]) -> Finding | None:
-    """A finding where no job scans: `jobs` are the texts of CI files by path, `run` those of the
-    files that they run."""
+    """A finding if no CI job scans for secrets.
+
+    `jobs` are the texts of CI files by path, `run` the texts of the files that they run.
+    """
     if any(map(scans, (*jobs.values(), *run))):
         return None
     where = min(jobs, default=_WORKFLOW)
-    problem = "no job here scans for secrets" if jobs else "there is no CI job"
+    problem = "no CI job scans for secrets" if jobs else "there is no CI job"
     return finding(NO_CI, f"{where}:1", f"{problem}: {_ADD_JOB}", "ci")
 
 

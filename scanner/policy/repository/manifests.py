@@ -1,4 +1,4 @@
-"""Policy: Kubernetes manifests by which secrets are rotated: CronJobs, and External Secrets."""
+"""Policy: read Kubernetes manifests that declare, copy or rotate secrets."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from scanner import document
 from scanner.errors import ConfigError
-from scanner.policy.declarations.model import Declared, Form
-from scanner.policy.repository.rotating_commands import Act
+from scanner.policy.declarations.model import DeclaredSecret, StoreReference
+from scanner.policy.repository.rotating_commands import RotationAction
 
-# Where each kind says the name of the Secret that it is, or that its controller makes.
+# The fields that name the Secret that an object is, or that its controller creates.
 _MAKERS: Mapping[str, Sequence[Sequence[str]]] = {
     "Secret": [("metadata", "name")],
     "SealedSecret": [("spec", "template", "metadata", "name"), ("metadata", "name")],
@@ -23,23 +23,23 @@ _MAKERS: Mapping[str, Sequence[Sequence[str]]] = {
     "Certificate": [("spec", "secretName")],
 }
 KINDS = ("CronJob", "PushSecret", *_MAKERS)
-"""A file that names none of these has nothing to say here."""
+"""The kinds of objects that are read. Files that name none of them are skipped."""
 
 _MARK = re.compile(r"(?m)^---(?:[ \t].*)?$")
-_MOST = 1000  # objects that are read of one file
+_MOST = 1000  # objects read from one file
 _NEVER = re.compile(r"0+[a-z]*\Z")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
 
 
-class Synced(NamedTuple):
-    """A Kubernetes Secret that follows a secret of a store, under the store's own name for it."""
+class SyncedSecret(NamedTuple):
+    """A Kubernetes Secret that is copied from a store. `source` is the name in the store."""
 
     secret: str
     source: str
 
 
-class Part(NamedTuple):
-    """One document of a file, and the line that it begins in."""
+class ManifestDocument(NamedTuple):
+    """One YAML document of a file, and the line on which it starts."""
 
     text: str
     line: int
@@ -48,22 +48,22 @@ class Part(NamedTuple):
         return re.search(rf"(?m)^kind:[ \t]*[\"']?{kind}\b", self.text) is not None
 
 
-def parts(text: str) -> list[Part]:
-    """The documents of a YAML file."""
+def split_documents(text: str) -> list[ManifestDocument]:
+    """Split a YAML file into its documents."""
     starts = [0, *(mark.end() for mark in _MARK.finditer(text))]
     ends = [*(mark.start() for mark in _MARK.finditer(text)), len(text)]
     out, line, at = [], 1, 0
     for start, end in zip(starts, ends, strict=True):
         line += text.count("\n", at, start)
         at = start
-        out.append(Part(text[start:end], line))
+        out.append(ManifestDocument(text[start:end], line))
     return out
 
 
-def external(found: Sequence[Part]) -> Iterator[Act | Synced]:
-    """What External Secrets and Push Secrets write, and what a Secret of the cluster follows.
+def external(found: Sequence[ManifestDocument]) -> Iterator[RotationAction | SyncedSecret]:
+    """The writes of ExternalSecrets and PushSecrets, and the Secrets that are copied from a store.
 
-    A template of a chart is no YAML yet, and says nothing here.
+    Helm templates are skipped, because they are not valid YAML.
     """
     kinds = ("ExternalSecret", "PushSecret")
     objects = list(islice((data for part in found for data in _objects(part, kinds)), _MOST))
@@ -73,23 +73,23 @@ def external(found: Sequence[Part]) -> Iterator[Act | Synced]:
             target = _text(data, "spec", "target", "name") or _text(data, "metadata", "name")
             if _generates(data):
                 made.add(target)
-                yield Act("k8s", target)
-            yield from (Synced(target, source) for source in _sources(data))
+                yield RotationAction("k8s", target)
+            yield from (SyncedSecret(target, source) for source in _sources(data))
     for data in objects:
         if data.get("kind") == "PushSecret" and _refreshes(data):
             pushed = _text(data, "spec", "selector", "secret", "name")
             if _generates(data) or pushed in made:
-                yield from (Act("any", source) for source in _targets(data))
+                yield from (RotationAction("any", source) for source in _targets(data))
 
 
-def declared(found: Sequence[Part], path: str) -> Iterator[Declared]:
-    """The Secrets that the manifests are, or make. Which cluster they go to, nobody says."""
+def declared(found: Sequence[ManifestDocument], path: str) -> Iterator[DeclaredSecret]:
+    """The Secrets that the manifests define or create. Their cluster is not known."""
     for part in islice(found, _MOST):
         for data in _objects(part, tuple(_MAKERS)):
             name = next(filter(None, (_text(data, *keys) for keys in _MAKERS[data["kind"]])), "")
             namespace = _text(data, "metadata", "namespace")
             if _NAME.match(name):
-                yield Declared(
+                yield DeclaredSecret(
                     scheme="k8s",
                     segments=(None, namespace or None, "secret", name),
                     key="",
@@ -97,11 +97,11 @@ def declared(found: Sequence[Part], path: str) -> Iterator[Declared]:
                     store="",
                     said=name,
                     where=f"{path}:{part.line}",
-                    form=Form(scheme="k8s"),
+                    form=StoreReference(scheme="k8s"),
                 )
 
 
-def _objects(part: Part, kinds: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+def _objects(part: ManifestDocument, kinds: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     if not any(map(part.is_of, kinds)):
         return
     try:
@@ -113,7 +113,7 @@ def _objects(part: Part, kinds: Sequence[str]) -> Iterator[Mapping[str, Any]]:
 
 
 def _refreshes(data: Mapping[str, Any]) -> bool:
-    """External Secrets asks again after an hour where nothing is said, and never after 0."""
+    """Whether the object is refreshed. The default interval is one hour; 0 means never."""
     every = _at(data, "spec", "refreshInterval")
     return every is None or not _NEVER.match(str(every))
 

@@ -1,6 +1,6 @@
-"""Policy: the text of a new keywatch.yaml, with comments, from what was seen of a repository.
+"""Policy: build the text of a new keywatch.yaml, with comments.
 
-It holds names and paths alone. Who calls it has made sure that each is printable and no secret.
+The text contains only names and paths. The caller checks that they are printable and not secret.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from scanner.policy.declarations import class_guess
-from scanner.policy.declarations.model import Declared, SecretClass, period
+from scanner.policy.declarations.model import DeclaredSecret, SecretClass, period
 from scanner.policy.declarations.secrets_files import by_secret
-from scanner.policy.repository.vault_hints import Hint
+from scanner.policy.repository.vault_hints import ServiceSuggestion
 
 _LANGUAGES = {
     "Python": "py pyi",
@@ -36,28 +36,30 @@ _LANGUAGES = {
     "Terraform": "tf",
 }
 _BY_ENDING = {each: name for name, some in _LANGUAGES.items() for each in some.split()}
-# Folders of other people's code; of `vendor`, a business word too, only those that a tool fills.
+# Folders of third-party code. A `vendor` folder counts only if a tool filled it, because the word
+# also means a supplier.
 _FOREIGN = re.compile(
     r"(?:.*/)?(?:third_party|third-party|thirdparty|node_modules|bower_components|Godeps)/|"
     r"(?:.*/)?vendor/(?=(?:modules\.txt|autoload\.php|bundle/|composer/))"
 )
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+# Words that YAML reads as booleans or null.
 _NO_WORDS = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
-_MOST = 500  # of secrets: what the schema allows
+_MOST = 500  # secrets: the limit of the schema
 _FOLDERS = 30
 _HEAD = """\
-# keywatch's policy for this repository, begun by `keywatch init`. An unknown key is an error;
-# `keywatch policy check` says where this file, configs/secrets and the repository disagree.
+# keywatch's policy for this repository, created by `keywatch init`. Unknown keys are errors.
+# `keywatch policy check` reports where this file, configs/secrets and the repository disagree.
 version: 1
 """
 _CLASSES = """\
-# How often a secret of each class is rotated, and how late that may be. These are the
-# defaults; a class that is written here stands in for one of them, or is a new one.
+# How often secrets of each class must be rotated, and how late a rotation may be. These are
+# the defaults. Add a class here to replace a default or to define a new class.
 # classes:
 """
 _GUESSED = """\
-# The classes are guessed from the names: check each, and give it an owner; `runbook` names how a
-# person rotates it, where nothing else does.
+# The classes are guessed from the names: check each class and add an owner. If a person rotates
+# the secret by hand, add a `runbook`.
 secrets:
 """
 _NO_SECRETS = """\
@@ -73,31 +75,31 @@ _NO_SERVICES = """\
 """
 
 
-class Sights(NamedTuple):
-    """What was seen. `detect_secrets` says whether there is a .secrets.baseline."""
+class PolicyInput(NamedTuple):
+    """What the new policy is built from. `detect_secrets`: a .secrets.baseline exists."""
 
     classes: Sequence[SecretClass]
-    secrets: Sequence[Declared]
-    services: Sequence[Hint]
+    secrets: Sequence[DeclaredSecret]
+    services: Sequence[ServiceSuggestion]
     exclude: Sequence[str]
     detect_secrets: bool
 
 
 def languages(paths: Iterable[str]) -> list[str]:
-    """What the files are written in, the commonest first."""
+    """The programming languages of the files, the most common first."""
     endings = Counter(_BY_ENDING.get(path.rpartition(".")[2], "") for path in paths)
     return [name for name, _ in sorted(endings.items(), key=lambda n: (-n[1], n[0])) if name]
 
 
 def third_party(paths: Iterable[str]) -> list[str]:
-    """Globs of the outermost folders of other people's code that there are."""
+    """Globs for the outermost folders of third-party code."""
     found = {match[0] for match in map(_FOREIGN.match, paths) if match}
     outer = {one for one in found if not any(one != o and one.startswith(o) for o in found)}
     return [one + "**" for one in sorted(outer)[:_FOLDERS]]
 
 
-def text(seen: Sights) -> str:
-    """The file."""
+def text(seen: PolicyInput) -> str:
+    """The text of keywatch.yaml."""
     parts = [_HEAD, _classes(seen.classes), _secrets(seen.secrets), _services(seen.services)]
     return "\n".join([*parts, _scan(seen)])
 
@@ -112,16 +114,16 @@ def _classes(classes: Sequence[SecretClass]) -> str:
     return _CLASSES + "".join(rows)
 
 
-def _secrets(secrets: Sequence[Declared]) -> str:
-    head = "# Which secret is of which class, and whose it is.\n"
+def _secrets(secrets: Sequence[DeclaredSecret]) -> str:
+    head = "# The class and the owner of each secret.\n"
     if not secrets:
         return head + _NO_SECRETS
     rows = "".join(_secret(group[0]) for group in list(by_secret(secrets))[:_MOST])
     return head + _GUESSED + rows
 
 
-def _secret(one: Declared) -> str:
-    """The entry for all of its keys; a namespace that nobody named may be any."""
+def _secret(one: DeclaredSecret) -> str:
+    """The entry for all keys of a secret. It matches any namespace if none is declared."""
     parts = [part or "*" for part in one.segments]
     if one.scheme == "vault" and parts[1] == "-":
         parts[1] = "*"
@@ -132,15 +134,17 @@ def _secret(one: Declared) -> str:
     )
 
 
-def _services(services: Sequence[Hint]) -> str:
-    head = "# Who may use which classes of secrets; * is all of them.\n"
+def _services(services: Sequence[ServiceSuggestion]) -> str:
+    head = "# The classes of secrets that each service needs; * means all classes.\n"
     if not services:
         return head + _NO_SERVICES
     rows = "".join(map(_service, services))
-    return head + "# From policies, roles and manifests: call each as you do.\nservices:\n" + rows
+    return (
+        head + "# From policies, roles and manifests: rename them as you like.\nservices:\n" + rows
+    )
 
 
-def _service(one: Hint) -> str:
+def _service(one: ServiceSuggestion) -> str:
     source = f"  # {one.path}\n" if one.path else ""
     role = f"    vault_role: {_quoted(one.vault_role)}\n" if one.vault_role else ""
     policies = f"    policies: [{_list(one.policies)}]\n" if one.policies else ""
@@ -148,25 +152,25 @@ def _service(one: Hint) -> str:
     return f"{source}  {_quoted(one.name)}:\n{role}{policies}{needs}"
 
 
-def _scan(seen: Sights) -> str:
+def _scan(seen: PolicyInput) -> str:
     mode = "exact" if seen.detect_secrets else '"off"'
     why = "there is a .secrets.baseline" if seen.detect_secrets else "there is no .secrets.baseline"
     exclude = "  # exclude: []       # globs of paths: * within a folder, ** across\n"
     if seen.exclude:
         rows = "".join(f"    - {_quoted(each)}\n" for each in seen.exclude)
-        exclude = f"  exclude:          # other people's code that lies here\n{rows}"
+        exclude = f"  exclude:          # third-party code in this repository\n{rows}"
     return (
         f"scan:\n{exclude}"
         "  max_file_size: 20MB\n"
-        "  fail_on: low         # the least severity that fails: low, medium, high, critical\n"
+        "  fail_on: low         # the lowest severity that fails: low, medium, high, critical\n"
         "  legacy_pragmas: warn # allow comments of other tools: allow, warn, refuse\n"
-        f"  # detect_secrets: {mode}  # the default here: {why}\n"
+        f"  # detect_secrets: {mode}  # the default: {why}\n"
         "\nallow: []              # written by `keywatch allow`\n"
     )
 
 
 def _quoted(name: str) -> str:
-    """As a YAML scalar: plain where YAML can only take it for a word."""
+    """The name as a YAML scalar, quoted unless it is a plain word."""
     plain = _WORD.fullmatch(name) and name.lower() not in _NO_WORDS
     return name if plain else json.dumps(name, ensure_ascii=False)
 

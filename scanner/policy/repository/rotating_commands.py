@@ -1,4 +1,4 @@
-"""Policy: which commands and programs write a new value for a secret, and which only claim to."""
+"""Policy: find commands and program calls that write a new value for a secret."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import NamedTuple
 from scanner.policy.declarations.secrets_files import name_of
 from scanner.policy.repository.commands import Variables, commands, expand, variables
 
-# Options with their value in the next word, of the commands below.
+# Options of the commands below that take their value from the next word.
 _TAKE_VALUES = {
     *("-mount", "-namespace", "-ns", "-address", "-field", "-format", "-cas", "-method"),
     *("-ca-cert", "-ca-path", "-client-cert", "-client-key", "-tls-server-name", "-wrap-ttl"),
     *("-n", "--namespace", "--context", "--kubeconfig", "-p", "--patch", "--type", "-o"),
     *("--output", "-f", "--filename", "--as", "--cluster"),
 }
-_VAULT_FLAGS = {"-f", "-force"}  # of `vault write`, without a value
+_VAULT_FLAGS = {"-f", "-force"}  # options of `vault write` that take no value
 _AWS_VERBS = {"rotate-secret", "put-secret-value", "update-secret", "put-parameter"}
 _AZURE_VERBS = {("secret", "set"), ("key", "rotate"), ("key", "create")}
 _KINDS = {"generic", "tls", "docker-registry"}
@@ -26,8 +26,8 @@ _API = re.compile(r"/v1/(\S+)")
 _SENDS = {"-d", "--data", "--data-binary", "--data-raw", "--json"}
 _ROLES = {"rotate-role", "rotate-root", "static-roles"}
 _AUTOMATIC = ("rotation_period=", "rotation_schedule=", "auto_rotate_period=")
-# What a program calls to store a new value: hvac, boto3, the SDKs of Azure and Kubernetes, and what
-# they are called in other languages.
+# Calls that store a new value: in hvac, boto3, the SDKs of Azure and Kubernetes, and in the same
+# SDKs for other languages. Example: `client.secrets.kv.v2.create_or_update_secret(`.
 _CALLS = re.compile(
     r"\b(?:create_or_update_secret|put_secret_value|rotate_secret|update_secret|set_secret|"
     r"rotate_static_role_credentials|rotate_key|put_parameter|"
@@ -38,20 +38,23 @@ _CALLS = re.compile(
 _LITERAL = re.compile(r"[\"'`]([^\"'`\s]{2,300})[\"'`]")
 
 
-class Act(NamedTuple):
-    """Something that gives a secret a new value. `kind` is the scheme of its canonical id, or
-    `database` for a role of a database engine, or `any` for a name in a program's text. `name` is
-    the secret's name in slashes, `*` for what only a run knows.
+class RotationAction(NamedTuple):
+    """A command or call that gives a secret a new value.
+
+    `kind` is the scheme of the secret's canonical id, `database` for a role of a database engine,
+    or `any` for a name in a program's text. `name` is the secret's name with slashes; `*` stands
+    for parts that are known only at run time.
     """
 
     kind: str
     name: str
 
 
-class Claim(NamedTuple):
-    """A command that would rotate if its engine could: it writes below `…/rotate`.
+class SuspectWrite(NamedTuple):
+    """A write to a path that ends in `/rotate`, which a key-value engine does not support.
 
-    `name` is what it seems to rotate; `certain` where its path can only be the key-value engine's.
+    `name` is the secret that it seems to rotate. `certain` is true if the path can only belong to
+    a key-value engine.
     """
 
     path: str
@@ -60,41 +63,46 @@ class Claim(NamedTuple):
     certain: bool
 
 
-class Seen(NamedTuple):
-    """What a file does. `by_itself` are the acts by which the store rotates from then on; `words`
-    are those of its commands, and their parts between slashes and the like."""
+class FileActions(NamedTuple):
+    """What the commands and calls of one file do.
 
-    acts: frozenset[Act] = frozenset()
-    by_itself: frozenset[Act] = frozenset()
-    claims: tuple[Claim, ...] = ()
+    `automatic` are the actions that make the store rotate by itself from then on. `words` are the
+    words of all commands, and their parts (split at `/`, `=`, `,` and `:`).
+    """
+
+    actions: frozenset[RotationAction] = frozenset()
+    automatic: frozenset[RotationAction] = frozenset()
+    suspect_writes: tuple[SuspectWrite, ...] = ()
     words: frozenset[str] = frozenset()
 
 
-def look(text: str, path: str, *, first_line: int = 1) -> Seen:
-    """What the commands of a file, and the calls of a program, do to secrets."""
+def analyze(text: str, path: str, *, first_line: int = 1) -> FileActions:
+    """The actions of a file's commands and calls. Lines count from `first_line`."""
     known = variables(text)
-    acts: set[Act] = set()
-    by_itself: set[Act] = set()
-    claims: list[Claim] = []
+    actions: set[RotationAction] = set()
+    automatic: set[RotationAction] = set()
+    suspect_writes: list[SuspectWrite] = []
     words: set[str] = set()
     for command in commands(text, first_line=first_line):
         words.update(command.words)
         words.update(part for word in command.words for part in _PARTS.split(word))
         for done in _done_by(command.words, known):
-            if isinstance(done, Claim):
-                claims.append(done._replace(where=f"{path}:{command.line}"))
+            if isinstance(done, SuspectWrite):
+                suspect_writes.append(done._replace(where=f"{path}:{command.line}"))
             else:
-                (by_itself if _is_automatic(command.words) else acts).add(done)
+                (automatic if _is_automatic(command.words) else actions).add(done)
     if _CALLS.search(text):
-        acts |= {Act("any", match[1].strip("/")) for match in _LITERAL.finditer(text)}
-    return Seen(frozenset(acts), frozenset(by_itself), tuple(claims), frozenset(words))
+        actions |= {RotationAction("any", match[1].strip("/")) for match in _LITERAL.finditer(text)}
+    return FileActions(
+        frozenset(actions), frozenset(automatic), tuple(suspect_writes), frozenset(words)
+    )
 
 
 def _is_automatic(words: Sequence[str]) -> bool:
     return any(word.startswith(_AUTOMATIC) for word in words)
 
 
-def _done_by(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
+def _done_by(words: Sequence[str], known: Variables) -> Iterator[RotationAction | SuspectWrite]:
     for index, word in enumerate(words):
         tool = _TOOLS.get(word.rpartition("/")[2])
         if tool:
@@ -102,19 +110,19 @@ def _done_by(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
             return
 
 
-def _vault(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
+def _vault(words: Sequence[str], known: Variables) -> Iterator[RotationAction | SuspectWrite]:
     what = _positional(words, _VAULT_FLAGS)
     if what[:1] == ["write"] and len(what) > 1:
         yield from _write(what[1], what[2:], known)
     elif what[:1] == ["kv"] and len(what) > 2 and what[1] in ("put", "patch"):
         mount = _option(words, "-mount")
         path = f"{mount}/{what[2]}" if mount else what[2]
-        # It puts `data` in by itself: one that stands there already is a part of the name.
+        # `vault kv` adds `data` itself, so a `data` in its argument is part of the secret's name.
         yield from _write(path.replace("/data/", "/data/data/", 1), ["-"], known)
 
 
-def _curl(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
-    """A request to Vault's API that changes something."""
+def _curl(words: Sequence[str], known: Variables) -> Iterator[RotationAction | SuspectWrite]:
+    """The actions of a curl command that sends a write request to Vault's API."""
     method = (_option(words, "-X", "--request") or "").upper()
     data = [word for word in words if word.partition("=")[0] in _SENDS]
     for word in words:
@@ -123,43 +131,47 @@ def _curl(words: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
             yield from _write(path[1], data, known)
 
 
-def _write(path: str, data: Sequence[str], known: Variables) -> Iterator[Act | Claim]:
-    """What a write of `data` to a path of Vault's API does."""
+def _write(
+    path: str, data: Sequence[str], known: Variables
+) -> Iterator[RotationAction | SuspectWrite]:
+    """The actions of a write of `data` to a path of Vault's API."""
     for one in expand(path, known):
         parts = one.strip("/").split("/")
         role = next((i for i, p in enumerate(parts[:-1]) if p in _ROLES), 0)
         if role:
-            yield Act("database", parts[role + 1])
+            yield RotationAction("database", parts[role + 1])
         elif parts[-3:-2] == ["keys"] and (parts[-1] == "rotate" or _is_automatic(data)):
-            yield Act("vault", "/".join(parts[:-1]))
+            yield RotationAction("vault", "/".join(parts[:-1]))
         elif parts[-1] == "rotate" and len(parts) > 2:
             certain = "data" in parts[1:-1] and not data
-            yield Claim(path=path, name=plain("/".join(parts[:-1])), where="", certain=certain)
+            yield SuspectWrite(
+                path=path, name=plain("/".join(parts[:-1])), where="", certain=certain
+            )
         elif data and len(parts) > 1:
-            yield Act("vault", plain(one))
+            yield RotationAction("vault", plain(one))
 
 
 def plain(path: str) -> str:
-    """A path of Vault's API as `vault kv` says it: without the `data` of the key-value engine."""
+    """A path of Vault's API without the `data` part: `secret/data/app` is `secret/app`."""
     parts = path.strip("/").split("/")
     at = parts.index("data", 1) if "data" in parts[1:] else None
     return "/".join(parts if at is None else parts[:at] + parts[at + 1 :])
 
 
-def _aws(words: Sequence[str], known: Variables) -> Iterator[Act]:
+def _aws(words: Sequence[str], known: Variables) -> Iterator[RotationAction]:
     if {"secretsmanager", "ssm"} & {*words} and _AWS_VERBS & {*words}:
         for one in expand(_option(words, "--secret-id", "--name") or "", known):
-            yield Act("aws", name_of(one))
+            yield RotationAction("aws", name_of(one))
 
 
-def _azure(words: Sequence[str], known: Variables) -> Iterator[Act]:
+def _azure(words: Sequence[str], known: Variables) -> Iterator[RotationAction]:
     what = _positional(words, ())
     if what[:1] == ["keyvault"] and tuple(what[1:3]) in _AZURE_VERBS:
         for one in expand(_option(words, "--name", "-n") or "", known):
-            yield Act("azure", one)
+            yield RotationAction("azure", one)
 
 
-def _kubectl(words: Sequence[str], known: Variables) -> Iterator[Act]:
+def _kubectl(words: Sequence[str], known: Variables) -> Iterator[RotationAction]:
     verb, *what = _positional(words, ()) or [""]
     name = ""
     if verb == "create" and what[:1] == ["secret"] and len(what) > 2 and what[1] in _KINDS:
@@ -169,11 +181,11 @@ def _kubectl(words: Sequence[str], known: Variables) -> Iterator[Act]:
     elif verb in ("patch", "replace") and what and what[0].startswith(("secret/", "secrets/")):
         name = what[0].partition("/")[2]
     for one in expand(name, known) if name else ():
-        yield Act("k8s", one)
+        yield RotationAction("k8s", one)
 
 
 def _positional(words: Sequence[str], without_value: set[str] | tuple[()]) -> list[str]:
-    """The words that are no options and no values of options."""
+    """The words without options and their values."""
     out, takes = [], False
     for word in words:
         if takes or word.startswith("-"):
@@ -185,7 +197,7 @@ def _positional(words: Sequence[str], without_value: set[str] | tuple[()]) -> li
 
 
 def _option(words: Sequence[str], *names: str) -> str | None:
-    """The value of an option: its next word, or what stands after its `=`."""
+    """The value of an option: the text after its `=`, or the next word. None if it is absent."""
     for word, after in zip_longest(words, words[1:], fillvalue=""):
         name, equals, value = word.partition("=")
         if name in names or "-" + name.lstrip("-") in names:
@@ -193,7 +205,9 @@ def _option(words: Sequence[str], *names: str) -> str | None:
     return None
 
 
-_TOOLS: Mapping[str, Callable[[Sequence[str], Variables], Iterator[Act | Claim]]] = {
+_TOOLS: Mapping[
+    str, Callable[[Sequence[str], Variables], Iterator[RotationAction | SuspectWrite]]
+] = {
     "vault": _vault,
     "bao": _vault,
     "curl": _curl,

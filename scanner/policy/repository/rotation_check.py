@@ -1,4 +1,4 @@
-"""Policy: which declared secrets something rotates, and which scripts only say so."""
+"""Policy: find declared secrets that nothing rotates, and rotation scripts without effect."""
 
 from __future__ import annotations
 
@@ -7,62 +7,72 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from scanner.model import Finding, Note, NoteKind
+from scanner.model import Finding, Location, Note, NoteKind
 from scanner.policy.declarations import class_guess, secret_ids
-from scanner.policy.declarations.model import Declared, SecretEntry
+from scanner.policy.declarations.model import DeclaredSecret, SecretEntry
 from scanner.policy.declarations.secrets_files import by_secret, is_issued
 from scanner.policy.repository.contradictions import Matched, has_runbook, holding
-from scanner.policy.repository.manifests import Synced
-from scanner.policy.repository.rotating_commands import Act, Claim
+from scanner.policy.repository.manifests import SyncedSecret
+from scanner.policy.repository.rotating_commands import RotationAction, SuspectWrite
 from scanner.policy.repository.rules import NO_EFFECT, UNROTATED, finding
 
-_MOST = 500  # acts with an open name
+_MOST = 500  # of the actions whose names contain a wildcard
 _DATABASE = "db-credential"
 _WORD = re.compile(r"[a-z0-9]+")
-# What any database secret may be called, whichever it is.
+# Words that do not tell one database secret from another.
 _COMMON = set(
     "db database databases credential credentials creds cred password secret role static postgres "
     "postgresql pg mysql mariadb mongo mongodb oracle mssql sql".split()
 )
 
 
-class Evidence(NamedTuple):
-    """All that the repository does to secrets. `words` are those of the files that do it."""
+class RotationEvidence(NamedTuple):
+    """The rotation actions of a repository. `words` are those of the files that contain them."""
 
-    acts: frozenset[Act]
-    synced: frozenset[Synced]
-    claims: tuple[Claim, ...]
+    actions: frozenset[RotationAction]
+    synced: frozenset[SyncedSecret]
+    suspect_writes: tuple[SuspectWrite, ...]
     words: frozenset[str]
 
 
-class Rotated:
-    """Asks the evidence about one secret after another."""
+class RotationLookup:
+    """Answers whether the repository rotates a given secret."""
 
-    def __init__(self, evidence: Evidence) -> None:
-        self._exact = {act for act in evidence.acts if "*" not in act.name}
-        self._open = sorted(act for act in evidence.acts if _is_open(act.name))[:_MOST]
+    def __init__(self, evidence: RotationEvidence) -> None:
+        self._exact = {action for action in evidence.actions if "*" not in action.name}
+        self._open = sorted(action for action in evidence.actions if _is_open(action.name))[:_MOST]
         self._words = evidence.words
-        self._roles = sorted(act.name for act in evidence.acts if act.kind == "database")
+        self._roles = sorted(
+            action.name for action in evidence.actions if action.kind == "database"
+        )
 
-    def directly(self, one: Declared) -> bool:
-        """Is a new value written to the secret itself?"""
+    def directly(self, one: DeclaredSecret) -> bool:
+        """Whether an action writes a new value to the secret itself."""
         if any((kind, name) in self._exact for kind, name in _names(one)):
             return True
-        acts = self._open
-        if None in one.name:  # its own name is open: an act that names it in full may be about it
-            acts = [*acts, *sorted(act for act in self._exact if act.kind == one.scheme)[:_MOST]]
-        return any(self._may_be(act, one) for act in acts)
+        actions = self._open
+        if None in one.name:  # part of the name is unknown: a full name may match it
+            actions = [
+                *actions,
+                *sorted(action for action in self._exact if action.kind == one.scheme)[:_MOST],
+            ]
+        return any(self._may_be(action, one) for action in actions)
 
-    def _may_be(self, act: Act, one: Declared) -> bool:
-        """May the act's name stand for the secret's, which some file that acts says at its end?"""
+    def _may_be(self, action: RotationAction, one: DeclaredSecret) -> bool:
+        """Whether an action whose name has wildcards may mean the secret.
+
+        If the action's name ends in `*`, one of the files must contain the secret's last part.
+        """
         last = one.name[-1]
-        said = last is None or last in self._words or not act.name.endswith("*")
-        return said and act.kind in (one.scheme, "any") and secret_ids.fits(_glob(act), one.name)
+        said = last is None or last in self._words or not action.name.endswith("*")
+        return (
+            said and action.kind in (one.scheme, "any") and secret_ids.fits(_glob(action), one.name)
+        )
 
-    def by_role(self, one: Declared, secret_class: str) -> str:
-        """The role of a database engine whose rotation is this secret's, "" where there is none.
+    def by_role(self, one: DeclaredSecret, secret_class: str) -> str:
+        """The role of a database engine that rotates this password, or "".
 
-        The engine does not know where a copy of the password lies, so the names must tell.
+        The engine does not know where copies of the password are stored, so names are compared.
         """
         if secret_class != _DATABASE or one.scheme != "vault":
             return ""
@@ -71,13 +81,15 @@ class Rotated:
 
 
 def check(
-    secrets: Sequence[Declared],
-    evidence: Evidence,
+    secrets: Sequence[DeclaredSecret],
+    evidence: RotationEvidence,
     found: Matched,
     paths: Collection[str],
 ) -> tuple[list[Finding], list[Note]]:
-    """The secrets that nothing rotates and the scripts without effect; and what is rotated where
-    the declared copy is not."""
+    """Findings about secrets that nothing rotates and about scripts without effect.
+
+    The notes are about passwords that a database engine rotates while a declared copy is stale.
+    """
     findings, notes = list(_without_effect(secrets, evidence)), []
     for one, role in unwritten(secrets, evidence, found, paths).items():
         if role:
@@ -90,14 +102,16 @@ def check(
 
 
 def unwritten(
-    secrets: Sequence[Declared],
-    evidence: Evidence,
+    secrets: Sequence[DeclaredSecret],
+    evidence: RotationEvidence,
     found: Matched,
     paths: Collection[str],
-) -> dict[Declared, str]:
-    """The first declaration of each secret that nothing writes, and the role of a database engine
-    whose rotation is the secret's, "" where there is none."""
-    rotated, held = Rotated(evidence), holding(found)
+) -> dict[DeclaredSecret, str]:
+    """The first declaration of each secret that nothing writes.
+
+    It maps to the role of a database engine that rotates the password, or "".
+    """
+    rotated, held = RotationLookup(evidence), holding(found)
     by_hand = {one for one, entry in held.items() if has_runbook(entry, paths)}
     fresh = {one for one in secrets if is_issued(one) or one in by_hand or rotated.directly(one)}
     fresh |= _followers(secrets, fresh, evidence.synced)
@@ -108,36 +122,44 @@ def unwritten(
     }
 
 
-def _class_of(one: Declared, held: Mapping[Declared, SecretEntry]) -> str:
+def _class_of(one: DeclaredSecret, held: Mapping[DeclaredSecret, SecretEntry]) -> str:
     return held[one].secret_class if one in held else class_guess.secret_class(one)
 
 
-def _without_effect(secrets: Sequence[Declared], evidence: Evidence) -> Iterator[Finding]:
-    """Each claim whose path can only be a key-value entry; one that is declared is what it says."""
+def _without_effect(
+    secrets: Sequence[DeclaredSecret], evidence: RotationEvidence
+) -> Iterator[Finding]:
+    """Findings about writes to `…/rotate` that only create a key-value entry.
+
+    An entry that is declared under that name is intended, and is not reported.
+    """
     names = {name for one in secrets for kind, name in _names(one) if kind == "vault"}
     said: set[tuple[str, str]] = set()
-    for claim in sorted(evidence.claims):
-        if f"{claim.name}/rotate" in names or not (claim.certain or claim.name in names):
+    for suspect in sorted(evidence.suspect_writes):
+        if f"{suspect.name}/rotate" in names or not (suspect.certain or suspect.name in names):
             continue
-        if (claim.where, claim.path) not in said:
-            said.add((claim.where, claim.path))
+        if (suspect.where, suspect.path) not in said:
+            said.add((suspect.where, suspect.path))
             detail = (
-                f"this writes a KV entry called rotate, {claim.path}; {claim.name} keeps its value"
+                f"this writes a KV entry called rotate, {suspect.path}; "
+                f"{suspect.name} keeps its value"
             )
-            yield finding(NO_EFFECT, claim.where, detail, claim.path)
+            yield finding(NO_EFFECT, suspect.where, detail, suspect.path)
 
 
-def _claims(one: Declared, evidence: Evidence) -> str:
-    """The place that only seems to rotate it, "" where there is none."""
+def _claims(one: DeclaredSecret, evidence: RotationEvidence) -> str:
+    """Text that names the first command that only seems to rotate the secret, or ""."""
     names = {name for kind, name in _names(one) if kind == one.scheme}
-    places = sorted(claim.where for claim in evidence.claims if claim.name in names)
+    places = sorted(suspect.where for suspect in evidence.suspect_writes if suspect.name in names)
     return f"; {places[0]} only seems to" if places else ""
 
 
 def _followers(
-    secrets: Sequence[Declared], fresh: Collection[Declared], synced: Iterable[Synced]
-) -> set[Declared]:
-    """Secrets of a cluster that External Secrets copies from one which is rotated."""
+    secrets: Sequence[DeclaredSecret],
+    fresh: Collection[DeclaredSecret],
+    synced: Iterable[SyncedSecret],
+) -> set[DeclaredSecret]:
+    """The Kubernetes Secrets that External Secrets copies from a rotated secret."""
     names = {name for one in fresh for _, name in _names(one)}
     follow = {each.secret for each in synced if each.source in names or _kv(each.source) in names}
     return {one for one in secrets if one.scheme == "k8s" and one.said in follow}
@@ -148,8 +170,11 @@ def _kv(source: str) -> str:
     return f"{first}/{rest}" if rest else source
 
 
-def _names(one: Declared) -> Iterator[tuple[str, str]]:
-    """What commands and programs call the secret. Clients of Vault often take the mount apart."""
+def _names(one: DeclaredSecret) -> Iterator[tuple[str, str]]:
+    """The (kind, name) pairs by which commands and programs may address the secret.
+
+    Vault clients often take the mount as a separate argument, so the name without it counts too.
+    """
     if None in one.name:
         return
     name = "/".join(part or "" for part in one.name)
@@ -161,15 +186,16 @@ def _names(one: Declared) -> Iterator[tuple[str, str]]:
 
 
 def _is_open(name: str) -> bool:
-    """Has it a `*`, and beside it something that tells which secrets it may mean?"""
+    """Whether the name contains a `*` and also some fixed text."""
     return "*" in name and any(part.strip("*") for part in name.split("/"))
 
 
 @functools.cache
-def _glob(act: Act) -> secret_ids.Glob:
-    """A variable may hold a slash: alone in its place it stands for any number of parts."""
-    parts = act.name.strip("/").split("/")
-    return secret_ids.runs(secret_ids.DEEP if part == "*" else part for part in parts)
+def _glob(action: RotationAction) -> secret_ids.Glob:
+    """The glob for an action's name. A part that is only `*` matches any number of parts, because
+    a variable may contain slashes."""
+    parts = action.name.strip("/").split("/")
+    return secret_ids.compile_glob(secret_ids.DEEP if part == "*" else part for part in parts)
 
 
 def _words_of(name: str) -> frozenset[str]:
@@ -181,10 +207,10 @@ def _is_about(role: frozenset[str], secret: frozenset[str]) -> bool:
     return not telling or bool(telling & secret)
 
 
-def _elsewhere(one: Declared, role: str) -> Note:
-    path, _, line = one.where.rpartition(":")
+def _elsewhere(one: DeclaredSecret, role: str) -> Note:
+    location = Location.parse(one.where)
     text = (
-        f"rotating the role {role} changes the password in the database; the copy at {one.said} is "
-        f"written by nothing here: read database/static-creds/{role} instead"
+        f"rotating the role {role} changes the password in the database, but nothing here updates "
+        f"the copy at {one.said}: read database/static-creds/{role} instead"
     )
-    return Note(kind=NoteKind.ROTATION_ELSEWHERE, path=path, line=int(line), text=text)
+    return Note(kind=NoteKind.ROTATION_ELSEWHERE, path=location.path, line=location.line, text=text)

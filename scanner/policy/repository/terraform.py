@@ -1,6 +1,7 @@
-"""Policy: Terraform resources by which a store rotates a secret, or a plan writes a new value.
+"""Policy: find Terraform resources that rotate a secret or write a new value for it.
 
-Blocks are found as `terraform fmt` lays them out; an attribute is a line of its block.
+Files must be laid out as `terraform fmt` does: a block starts at the beginning of a line, and each
+attribute has its own line.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from scanner.policy.declarations.secrets_files import name_of
-from scanner.policy.repository.rotating_commands import Act
+from scanner.policy.repository.rotating_commands import RotationAction
 
 MENTIONS = ("rotat", "aws_secretsmanager_secret")
-"""A file without any of these words has nothing to say here."""
+"""Files without any of these words are skipped."""
 
 _BLOCK = re.compile(r'(?m)^resource[ \t]+"([\w-]+)"[ \t]+"([\w-]+)"[ \t]*\{(.*)$')
 _ATTRIBUTE = re.compile(r"(?m)^[ \t]*([a-z_]+)[ \t]*=[ \t]*(\S.*)$")
@@ -23,7 +24,7 @@ _REFERENCE = re.compile(r"\b(aws_secretsmanager_secret\.[\w-]+)\.")
 
 
 class Block(NamedTuple):
-    """One resource: `aws_secretsmanager_secret.db`, its attributes, and all of its text."""
+    """One resource, such as `aws_secretsmanager_secret.db`, and the text of its block."""
 
     kind: str
     label: str
@@ -34,7 +35,7 @@ class Block(NamedTuple):
         return f"{self.kind}.{self.label}"
 
     def text(self, attribute: str, default: str = "") -> str:
-        """The attribute's string, `*` for what is not written out in it."""
+        """The attribute's string. `*` stands for expressions and other values."""
         for name, value in _ATTRIBUTE.findall(self.body):
             if name == attribute:
                 literal = _STRING.match(value)
@@ -45,19 +46,21 @@ class Block(NamedTuple):
         return word in self.body
 
 
-def acts(texts: Iterable[str]) -> frozenset[Act]:
-    """What the resources of all these files rotate: one may name a secret of another file."""
+def actions(texts: Iterable[str]) -> frozenset[RotationAction]:
+    """The rotations of all resources. A resource may refer to a secret of another file."""
     blocks = [block for text in texts for block in _blocks(text)]
     secrets = {
         each.name: each.text("name") for each in blocks if each.kind == "aws_secretsmanager_secret"
     }
-    found: set[Act] = set()
+    found: set[RotationAction] = set()
     timed = any(each.kind == "time_rotating" for each in blocks)
     for block in blocks:
         found.update(_OF_KIND[block.kind](block) if block.kind in _OF_KIND else ())
         if timed and block.kind in _WRITES and block.has("random_"):
             found.update(_WRITES[block.kind](block))
-    return frozenset(act._replace(name=secrets.get(act.name, act.name)) for act in found)
+    return frozenset(
+        action._replace(name=secrets.get(action.name, action.name)) for action in found
+    )
 
 
 def _blocks(text: str) -> Iterator[Block]:
@@ -69,42 +72,46 @@ def _blocks(text: str) -> Iterator[Block]:
         yield Block(kind=start[1], label=start[2], body=f"{start[3]}\n{body}")
 
 
-def _aws_secret(block: Block) -> Iterator[Act]:
-    """By its name; by its resource's, which stands in another block, where it refers to one."""
+def _aws_secret(block: Block) -> Iterator[RotationAction]:
+    """The secret of a resource: the resource that it refers to, or else its `secret_id`."""
     said = _REFERENCE.search(block.body)
-    yield Act("aws", said[1] if said else name_of(block.text("secret_id")))
+    yield RotationAction("aws", said[1] if said else name_of(block.text("secret_id")))
 
 
-def _static_role(block: Block) -> Iterator[Act]:
-    yield Act("database", block.text("name"))
+def _static_role(block: Block) -> Iterator[RotationAction]:
+    yield RotationAction("database", block.text("name"))
 
 
-def _transit(block: Block) -> Iterator[Act]:
+def _transit(block: Block) -> Iterator[RotationAction]:
     if block.has("auto_rotate_period"):
-        yield Act("vault", f"{block.text('backend', 'transit')}/keys/{block.text('name')}")
+        yield RotationAction(
+            "vault", f"{block.text('backend', 'transit')}/keys/{block.text('name')}"
+        )
 
 
-def _azure_key(block: Block) -> Iterator[Act]:
+def _azure_key(block: Block) -> Iterator[RotationAction]:
     if block.has("rotation_policy"):
-        yield Act("azure", block.text("name"))
+        yield RotationAction("azure", block.text("name"))
 
 
-def _azure_secret(block: Block) -> Iterator[Act]:
-    yield Act("azure", block.text("name"))
+def _azure_secret(block: Block) -> Iterator[RotationAction]:
+    yield RotationAction("azure", block.text("name"))
 
 
-def _kv(block: Block) -> Iterator[Act]:
-    yield Act("vault", block.text("path") or f"{block.text('mount')}/{block.text('name')}")
+def _kv(block: Block) -> Iterator[RotationAction]:
+    yield RotationAction(
+        "vault", block.text("path") or f"{block.text('mount')}/{block.text('name')}"
+    )
 
 
-_OF_KIND: Mapping[str, Callable[[Block], Iterator[Act]]] = {
+_OF_KIND: Mapping[str, Callable[[Block], Iterator[RotationAction]]] = {
     "aws_secretsmanager_secret_rotation": _aws_secret,
     "vault_database_secret_backend_static_role": _static_role,
     "vault_transit_secret_backend_key": _transit,
     "azurerm_key_vault_key": _azure_key,
 }
-# Resources that hold a value: rotated where it is a random one that a `time_rotating` renews.
-_WRITES: Mapping[str, Callable[[Block], Iterator[Act]]] = {
+# Resources that contain a value. They rotate if a `time_rotating` resource renews a random value.
+_WRITES: Mapping[str, Callable[[Block], Iterator[RotationAction]]] = {
     "aws_secretsmanager_secret_version": _aws_secret,
     "azurerm_key_vault_secret": _azure_secret,
     "vault_kv_secret_v2": _kv,

@@ -1,4 +1,4 @@
-"""Policy: what policies, roles and manifests of Vault say about a repository's services."""
+"""Policy: suggest services for keywatch.yaml from Vault policies, roles and manifests."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any, NamedTuple
 from scanner import document
 from scanner.errors import ConfigError
 from scanner.policy.declarations import class_guess
-from scanner.policy.declarations.model import Declared
+from scanner.policy.declarations.model import DeclaredSecret
 from scanner.policy.repository.commands import commands
-from scanner.policy.repository.manifests import Part, parts
+from scanner.policy.repository.manifests import ManifestDocument, split_documents
 
 ROLE_MARK = "vault.hashicorp.com/role"
-"""A manifest without it says nothing here."""
+"""The annotation that names a Vault role. Manifests without it are skipped."""
 
 _RULE = re.compile(r'(?m)^[ \t]*path[ \t]+"([^"\n]{1,500})"[ \t]*\{([^{}]{0,2000})\}')
 _COMMENT = re.compile(r"(?m)(?:^|[ \t])(?:#|//).*$")
 _READS = re.compile(r'"(?:read|update|sudo|write)"')
 _INJECTS = "vault.hashicorp.com/agent-inject-secret-"
 _ROLE_PATH = re.compile(r"auth/[^/]+/role/([^/]+)\Z")
-_MOST = 200  # of services, and of the objects of a file
+_MOST = 200  # services, and objects per file
 ALL = "*"
 
 
-class Policy(NamedTuple):
-    """A policy of Vault: its name, the file that holds it, and the paths that it lets one read."""
+class VaultPolicy(NamedTuple):
+    """A Vault policy: its name, its file, and the paths that it allows to read."""
 
     name: str
     path: str
@@ -34,7 +34,7 @@ class Policy(NamedTuple):
 
 
 class Workload(NamedTuple):
-    """An object of a manifest that logs in to Vault, and the paths that its agent renders."""
+    """A Kubernetes object that logs in to Vault, and the paths that its agent injects."""
 
     name: str
     role: str
@@ -42,8 +42,8 @@ class Workload(NamedTuple):
     reads: tuple[str, ...]
 
 
-class Hint(NamedTuple):
-    """A service as it may stand in keywatch.yaml, and the file that speaks for it."""
+class ServiceSuggestion(NamedTuple):
+    """A suggested service for keywatch.yaml, and the file that it was derived from."""
 
     name: str
     vault_role: str
@@ -52,16 +52,16 @@ class Hint(NamedTuple):
     path: str
 
 
-def policy(text: str, path: str) -> Policy | None:
-    """The policy in a file of HCL; None where it is none."""
+def policy(text: str, path: str) -> VaultPolicy | None:
+    """The Vault policy in an HCL file. None if the file contains no policy."""
     rules = _RULE.findall(_COMMENT.sub("", text))
     reads = tuple(where for where, body in rules if _READS.search(body))
     name = path.rpartition("/")[2].rpartition(".")[0]
-    return Policy(name, path, reads) if rules else None
+    return VaultPolicy(name, path, reads) if rules else None
 
 
 def roles(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(role, its policies) of each `vault write auth/…/role/NAME policies=…`."""
+    """(role, policies) for each command `vault write auth/…/role/NAME policies=…`."""
     for command in commands(text):
         found = [match[1] for match in map(_ROLE_PATH.search, command.words) if match]
         said = [w for w in command.words if w.startswith(("policies=", "token_policies="))]
@@ -70,8 +70,8 @@ def roles(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def workloads(text: str, path: str) -> Iterator[Workload]:
-    """The objects with a role of Vault. A template of a chart is no YAML yet, and says nothing."""
-    for part in parts(text)[:_MOST]:
+    """The objects that name a Vault role. Helm templates are skipped: they are not valid YAML."""
+    for part in split_documents(text)[:_MOST]:
         data = _object(part) if ROLE_MARK in part.text else {}
         name = (data.get("metadata") or {}).get("name")
         for notes in _annotations(data):
@@ -82,7 +82,7 @@ def workloads(text: str, path: str) -> Iterator[Workload]:
                 yield Workload(name, notes[ROLE_MARK], path, reads)
 
 
-def _object(part: Part) -> dict[str, Any]:
+def _object(part: ManifestDocument) -> dict[str, Any]:
     try:
         data = document.parse(part.text.encode(errors="replace"), "manifest").data
     except ConfigError:
@@ -91,7 +91,7 @@ def _object(part: Part) -> dict[str, Any]:
 
 
 def _annotations(data: Any, deepest: int = 8) -> Iterator[dict[Any, Any]]:
-    """Those of the object and of every template in it."""
+    """The annotations of the object and of every template in it."""
     if isinstance(data, dict) and deepest:
         found = data.get("annotations")
         if isinstance(found, dict):
@@ -101,14 +101,15 @@ def _annotations(data: Any, deepest: int = 8) -> Iterator[dict[Any, Any]]:
 
 
 def services(
-    policies: Sequence[Policy],
+    policies: Sequence[VaultPolicy],
     known_roles: Mapping[str, tuple[str, ...]],
     found: Sequence[Workload],
-    secrets: Sequence[Declared],
-) -> list[Hint]:
-    """One service for each workload, for each role that none has, and for each policy that is left.
+    secrets: Sequence[DeclaredSecret],
+) -> list[ServiceSuggestion]:
+    """One service for each workload, each role without a workload, and each remaining policy.
 
-    What it needs are the classes of the declared secrets that it may read; none without any.
+    A service needs the classes of the declared secrets that it may read. Services that may read
+    none are left out.
     """
     by_name = {each.name: each for each in policies}
     left = dict(by_name)
@@ -135,22 +136,24 @@ def _with_roles(
 
 
 def _alike(name: str, left: Iterable[str]) -> tuple[str, ...]:
-    """The policy that is called as the workload is, or as its end: `workers` of `app-workers`."""
+    """The policy named like the workload or its suffix: `workers` for `app-workers`."""
     return tuple(one for one in left if name == one or name.endswith("-" + one))[:1]
 
 
 def _hint(
-    one: Workload, names: tuple[str, ...], reads: Sequence[str], secrets: Sequence[Declared]
-) -> Hint:
+    one: Workload, names: tuple[str, ...], reads: Sequence[str], secrets: Sequence[DeclaredSecret]
+) -> ServiceSuggestion:
     granted = [each for each in secrets if each.scheme == "vault" and _may_read(reads, each.said)]
     classes = sorted({class_guess.secret_class(each) for each in granted})
     everything = len(classes) > 1 and len(granted) == len(secrets)
     needs = (ALL,) if everything else tuple(classes)
-    return Hint(name=one.name, vault_role=one.role, policies=names, needs=needs, path=one.path)
+    return ServiceSuggestion(
+        name=one.name, vault_role=one.role, policies=names, needs=needs, path=one.path
+    )
 
 
 def _may_read(reads: Sequence[str], path: str) -> bool:
-    """`+` is any one part, `*` at the end is anything."""
+    """Whether one of the Vault paths matches: `+` is any one part, a final `*` is anything."""
     return any(_as_regex(one).fullmatch(path) for one in reads)
 
 

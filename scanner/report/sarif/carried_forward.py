@@ -1,7 +1,7 @@
-"""Report: live results of an earlier SARIF log of keywatch, as findings again.
+"""Read the live results of an earlier SARIF log of keywatch.
 
-What a run could not check again is no better than before: without these, a store that is down for a
-night would close every alert on it.
+A run repeats the results that it could not check again. Otherwise, a store that is down for a night
+would close all its alerts.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from scanner.report import uris
 
 
 def findings(data: bytes, where: str) -> tuple[Finding, ...]:
-    """The results about live secrets, each with the time of the run that found it. ConfigError for
-    what is no SARIF log that keywatch wrote."""
+    """The results about live secrets, each with the time of the run that found it.
+
+    ConfigError if it is not a SARIF log of keywatch.
+    """
     return tuple(each for each in results(data, where) if each.resource)
 
 
 def results(data: bytes, where: str) -> tuple[Finding, ...]:
-    """The same, with those about files."""
+    """All results, including those about files."""
     try:
         return tuple(_finding(result, when) for result, when in _results(json.loads(data)))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise ConfigError(
-            f"{where} is no SARIF log of keywatch",
+            f"{where} is not a SARIF log of keywatch",
             todo="name the file that `--report sarif=FILE` of the last run wrote",
         ) from None
 

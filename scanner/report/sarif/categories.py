@@ -1,7 +1,7 @@
-"""Report: an outcome by category of code scanning, where an upload replaces the one before.
+"""Split an outcome by category of code scanning. An upload replaces the last one of its category.
 
-Each live store has a category of its own, so that one more of them, or an audit of one alone,
-closes no alert on the others. What is of no single store has the verb's.
+Each live store has its own category, so that auditing one store does not close the alerts of the
+others. Everything else is in the category of the command.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ from scanner.report.order import reach_order
 _ANY = "*"  # stands for the store in the id of what may lie in several
 
 
-def categories(outcome: Outcome, verb: str) -> Iterator[tuple[str, Outcome]]:
-    """Each category with its part of the outcome. Only an audit's has more than one; the last of
-    its, with what is of no single store, has the gaps of all: its findings depend on all."""
+def categories(outcome: Outcome, analysis: str) -> Iterator[tuple[str, Outcome]]:
+    """Each category with its part of the outcome. Only an audit has several.
+
+    The last one contains what belongs to no single store. It has all gaps, because its findings
+    depend on all stores.
+    """
     names = _stores(outcome)
     for name in names:
-        yield f"{verb}/{name}", _part(outcome, name)._replace(coverage=Coverage())
-    yield verb, _part(outcome, "")._replace(gaps=outcome.gaps) if names else outcome
+        yield f"{analysis}/{name}", _part(outcome, name)._replace(coverage=Coverage())
+    yield analysis, _part(outcome, "")._replace(gaps=outcome.gaps) if names else outcome
 
 
 def _stores(outcome: Outcome) -> list[str]:
-    """Those that were read, and those of which an earlier run's results are carried forward."""
+    """The stores that were read, or whose earlier results are repeated."""
     if outcome.live is None:
         return []
     read = [each.backend for each in sorted(outcome.live.reach, key=reach_order)]
@@ -46,6 +49,6 @@ def _of(finding: Finding) -> str:
 
 
 def _store(name: str) -> str:
-    """`prod` of `vault://prod/-/secret/app`; "" for a file, and where it may be several."""
+    """`prod` of `vault://prod/-/secret/app`; "" for a file, or if it may be several stores."""
     store = name.split("/", 3)[2] if text.is_live(name) else ""
     return "" if store == _ANY else store

@@ -1,4 +1,4 @@
-"""Report: what SARIF says of rules and notices: the same words as `keywatch rules show`."""
+"""Rules and notices in SARIF, with the same texts as `keywatch rules show`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scanner.model import RuleInfo, Severity
 from scanner.report import text, uris
 from scanner.report.interface import remedy
 
-_DESCRIPTION = 510  # of 1,024 that GitHub takes; escapes can double it
+_DESCRIPTION = 510  # characters; escaping can double them, and GitHub accepts 1,024
 _NAME = 255
 LEVELS = {
     Severity.CRITICAL: "error",
@@ -25,15 +25,15 @@ _SCORES = {
 NOTICES = {
     "keywatch-gap": (
         "Something that should have been checked was not.",
-        "What is named here could not be read. The run is incomplete: a secret in it is not seen.",
+        "This could not be read, so the run is incomplete. A secret in it is not reported.",
     ),
     "keywatch-left-out": (
         "Findings were left out of this file.",
-        "A run holds a limited number of results. The gravest ones are here, the others are not.",
+        "An upload contains a limited number of results. The most severe ones are included.",
     ),
     "keywatch-note": (
         "Something worth knowing.",
-        "It fails nothing: a structure that did not parse, for example, read line by line.",
+        "It does not fail the run. Example: a file that did not parse was scanned line by line.",
     ),
 }
 Json = dict[str, Any]
@@ -58,7 +58,7 @@ def of_notice(name: str) -> Json:
 
 
 def _described(name: str, short: str, long: str) -> Json:
-    """The part that rules and notices share; SARIF wants no name that only repeats the id."""
+    """The common part of rules and notices. SARIF forbids a name that only repeats the id."""
     identifier = _identifier(name)
     named = {"name": identifier} if identifier.lower() not in ("", name.lower()) else {}
     return {

@@ -1,11 +1,11 @@
-"""Report: SARIF 2.1.0, in two profiles.
+"""SARIF 2.1.0, in two profiles.
 
-`github` is what GitHub code scanning can take. It makes an alert of every result, whatever its
-kind, so suppressed findings stay out and notes are notifications. Of more than it takes the gravest
-are kept, and the run counts as incomplete. (Several runs would each have alerts of their own, which
-stayed open for good once that run was needed no more.) `full` holds everything: suppressed results
-with their reasons, notes as informational results. Neither holds a source line, a value or a hash
-of a value.
+`github` is for GitHub code scanning, which makes an alert of every result, whatever its kind.
+Therefore suppressed findings are left out and notes are notifications. Over GitHub's limits, the
+most severe findings are kept and the run counts as incomplete. (Findings are not split into several
+runs: the alerts of a run that is no longer uploaded would stay open forever.) `full` contains
+everything: suppressed results with their reasons, and notes as informational results. Neither
+contains a source line, a value or a hash of a value.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from typing import Any
 from scanner.model import Finding, Gap, Note, Outcome, RuleInfo, Suppressed
 from scanner.report import json_text, text, uris
 from scanner.report.interface import ReportContext, sentences
-from scanner.report.order import by_place, gap_order, gravest, note_order, suppressed_order
+from scanner.report.order import by_place, gap_order, most_severe, note_order, suppressed_order
 from scanner.report.sarif import rules as sarif_rules
 from scanner.report.sarif.categories import categories
 
-RESULTS, BYTES = 25_000, 10_000_000  # GitHub refuses a run with more, and a log that zips to more
+RESULTS, BYTES = (
+    25_000,
+    10_000_000,
+)  # GitHub's limits: results of a run, and compressed bytes of a log
 NOTICES = 1000  # of each kind
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -32,8 +35,8 @@ _SCHEMA = (
 _IN_SOURCE = frozenset({"comment", "pragma"})
 Json = dict[str, Any]
 Profile = Callable[[Outcome, ReportContext], Json]
-Shown = tuple[Finding, Json]  # a finding, and what its result holds beside the usual
-_NOT_SUPPRESSED: Json = {"suppressions": []}  # all results say whether they are, or none (3.27.23)
+Shown = tuple[Finding, Json]  # a finding, and the extra fields of its result
+_NOT_SUPPRESSED: Json = {"suppressions": []}  # required in all results or in none (3.27.23)
 
 
 def github(outcome: Outcome, context: ReportContext) -> Iterator[str]:
@@ -54,7 +57,7 @@ def _upload(outcome: Outcome, context: ReportContext, room: int) -> Iterator[str
 
 
 def _zipped(pieces: Iterable[str]) -> int:
-    """How many bytes of it GitHub's uploader would send, but for its base64."""
+    """The compressed size that GitHub's uploader would send, before base64."""
     gzip = zlib.compressobj()
     return sum(len(gzip.compress(piece.encode())) for piece in pieces) + len(gzip.flush())
 
@@ -70,7 +73,7 @@ def _log(outcome: Outcome, context: ReportContext, run: Profile) -> Iterator[str
 
 def _cut(outcome: Outcome, context: ReportContext, room: int) -> Json:
     """A run with at most `room` results, and notices of each kind."""
-    kept = sorted(sorted(outcome.findings, key=gravest)[:room], key=by_place)
+    kept = sorted(sorted(outcome.findings, key=most_severe)[:room], key=by_place)
     gaps = sorted(outcome.gaps, key=gap_order)[: min(room, NOTICES)]
     notes = sorted(outcome.notes, key=note_order)[: min(room, NOTICES)]
     left_out = len(outcome.findings) - len(kept)
@@ -104,7 +107,7 @@ def _whole(outcome: Outcome, context: ReportContext) -> Json:
 def _run(
     outcome: Outcome, context: ReportContext, shown: Sequence[Shown], notices: list[Json]
 ) -> Json:
-    """Its results are made while they are written."""
+    """One run. Its results are made while they are written."""
     rules = _rules((finding for finding, _ in shown), context)
     index = {name: place for place, name in enumerate(rules)}
     invocation = {
@@ -122,7 +125,7 @@ def _run(
 
 
 def _rules(findings: Iterable[Finding], context: ReportContext) -> dict[str, RuleInfo]:
-    """Those of the results: a log with all that ran would be some 400 kB for a clean run."""
+    """The rules of the results. With all rules, the log of a clean run would have 400 kB."""
     return dict(sorted({finding.rule: context.rule(finding) for finding in findings}.items()))
 
 
@@ -162,14 +165,14 @@ def _result(finding: Finding, index: Mapping[str, int], context: ReportContext) 
 
 
 def _resource(finding: Finding) -> Json:
-    """Of a live result, all that `carried.findings` makes it anew from."""
+    """What `carried_forward.findings` needs to repeat a live result."""
     if not finding.resource:
         return {}
     return {"resource": finding.resource._asdict() | {"detail": finding.detail}}
 
 
 def _message(finding: Finding, context: ReportContext) -> str:
-    """GitHub shows the first sentence alone: it says what was found."""
+    """GitHub shows only the first sentence, which says what was found."""
     return " ".join(map(text.for_sarif, sentences(finding, context)))
 
 

@@ -1,1 +1,1 @@
-"""Report: text for a terminal."""
+"""Text for a terminal."""

@@ -1,8 +1,8 @@
-"""Report: findings, gaps and notes for the terminal.
+"""Findings, gaps and notes for the terminal.
 
-Findings of one rule stand together, the gravest first: what the rule means and what to do is said
-once, and each place has a line of its own, as `path:line:column`. Gaps and the summary come last,
-where a terminal shows them without scrolling.
+Findings are grouped by rule, the most severe first. A group explains its rule once and has one line
+`path:line:column` for each place. Gaps and the summary come last, where a terminal shows them
+without scrolling.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Group = list[Finding]
 
 
 def listing(outcome: Outcome, context: ReportContext) -> str:
-    """Everything that there is to see of an outcome with findings, gaps or notes."""
+    """The report of an outcome with findings, gaps or notes."""
     page = Page(width=context.width, color=context.color)
     groups = _grouped(outcome.findings)
     room = _room(len(outcome.findings), len(groups))
@@ -53,7 +53,7 @@ def listing(outcome: Outcome, context: ReportContext) -> str:
 
 
 def _grouped(findings: Iterable[Finding]) -> list[Group]:
-    """One group for each rule, severity and confidence; the gravest group first."""
+    """One group for each rule, severity and confidence, the most severe first."""
     ordered = sorted(sorted(findings, key=by_place), key=_group)
     return [list(group) for _, group in groupby(ordered, key=_group)]
 
@@ -132,7 +132,7 @@ def _columns(row: Sequence[str], widths: Sequence[int]) -> Iterable[Part]:
 
 
 def _advice(finding: Finding, said: dict[str, str], context: ReportContext, page: Page) -> None:
-    """What to do. Words that stand under an earlier rule are not said again: its title is."""
+    """What to do. Text that an earlier rule has already shown is replaced by that rule's title."""
     page.space()
     rule = context.rule(finding)
     earlier: dict[str, list[str]] = {}
@@ -173,7 +173,7 @@ def _gaps(outcome: Outcome, context: ReportContext, page: Page) -> None:
 
 
 def _remark(label: Part, where: str, words: str, page: Page) -> None:
-    """A place and what is to say of it: on one line where both fit. Either may be empty."""
+    """A place and a text, on one line if both fit. Either may be empty."""
     indent = len(label[0])
     if where and indent + cells(where) + 2 + cells(words) > page.width:
         page.line(label, (where, "bold"))
@@ -203,14 +203,14 @@ def _hints(
     if long_list or len(outcome.gaps) > _GAPS or summary.hides_notes(outcome):
         page.line(("  the whole list: ", "dim"), (f"{command} --report json=FILE", ""))
     accepted = [g[0] for g in groups if g[0].resource or context.rule(g[0]).secret_class]
-    if accepted:  # an exception at fault is mended, not excepted
+    if accepted:  # an invalid exception must be corrected, not accepted
         if accepted[0].resource:
             page.line(("  its report:     ", "dim"), (f"{command} --report sarif=FILE", ""))
         page.line(("  to accept one:  ", "dim"), (_to_accept(accepted[0], context), ""))
 
 
 def _to_accept(finding: Finding, context: ReportContext) -> str:
-    """The command, with the folder or the file where the finding is looked for."""
+    """The command that accepts a finding, with the folder or file to scan for it."""
     path = finding.location.path
     around = archives_around(path)
     options = ["--archives"] if around else []

@@ -1,4 +1,4 @@
-"""Report: for the terminal, a table of each class of live secrets, and what changed of them."""
+"""Tables of live secrets by class, and their changes, for the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HOW = {"worse": "red", "new": "yellow", "gone": "dim", "better": "green"}
 
 
 def standings(live: Audited, page: Page) -> None:
-    """Each class with its worst secrets, a bar of age beside each."""
+    """Each class with its worst secrets and a bar of the age of each."""
     groups = live_summary.by_class(live)
     room = max(_FEW, _ROWS // max(len(groups), 1))
     for name, secrets in groups:

@@ -1,6 +1,6 @@
-"""Report: lines for a terminal, drawn with rich: styles, wrapping, and the width of wide letters.
+"""Lines for a terminal, made with rich: styles, wrapping, and the width of wide letters.
 
-rich takes nothing from the environment here, and no markup from what it is given.
+rich does not read the environment here, and does not interpret markup in texts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Report: the terminal. A clean run takes one line and its notes, and does not load rich."""
+"""The terminal report. A clean run has one line and its notes, and does not import rich."""
 
 from __future__ import annotations
 
