@@ -9,9 +9,10 @@ class ReviewRequest(NamedTuple):
     """One review, as it was asked for.
 
     `path` is a folder of the repository. `write_policy` and `record` are folders to write to,
-    `compare` is an earlier record, and `trail` are Vault audit logs; "" and () for none. `operator`
-    and `backends` choose the live stores of a live review; `cross_check` compares each answer with
-    the server's own, for which it makes tokens of a minute.
+    `compare` is an earlier record, and `trail` are Vault audit logs or files that `keywatch trail
+    --last-used` wrote; "" and () for none. `operator` and `backends` choose the live stores of a
+    live review; `cross_check` compares each answer with the server's own, for which it makes tokens
+    of a minute.
     """
 
     path: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,11 +18,12 @@ from scanner.console import Console, show_error
 from scanner.errors import KeywatchError, UsageError
 from scanner.fingerprints import identify
 from scanner.masking import masked, masked_finding, masked_gap, masked_id, masked_note
-from scanner.model import Finding, Gap, Note, Outcome, Severity
+from scanner.model import Finding, Gap, GapKind, Note, Outcome, Severity
 from scanner.policy.access import rules, usage
-from scanner.policy.access.review import Review, Reviewed, Subject
+from scanner.policy.access.review import Review, Reviewed, Used
 from scanner.policy.exceptions import accepted_gaps
 from scanner.policy.judge_input import Scope, in_order
+from scanner.policy.live import last_used
 from scanner.records import AccessMatrix, AccessRow, Proposal
 from scanner.report.interface import ReportContext
 from scanner.repository import policy_files
@@ -30,6 +32,13 @@ from scanner.repository.policy_files import PolicyFiles
 from scanner.repository.tree import Tree
 
 _UNSAFE = frozenset("/\\\0")
+_FIRST_BYTES = 100
+_IS_LAST_USED = re.compile(rb'\s*{\s*"schema_version"')
+_UNKNOWN_USE = Gap(
+    kind=GapKind.NOT_KNOWABLE,
+    path="--trail",
+    reason="keywatch trail could not read all logs, so grants that they do not show may be in use",
+)
 
 
 class FinishedReview(NamedTuple):
@@ -82,7 +91,9 @@ def review(request: ReviewRequest, console: Console, now: datetime) -> FinishedR
         seen = live.collected(request, console, tree, found, now)
         found = seen.sources
         extra = Extra(tuple(seen.findings), tuple(seen.gaps), tuple(seen.notes))
-    used = _used(request, console, found.subjects, found)
+    used = _used(request, console, found)
+    if used and not used.complete:
+        extra = extra._replace(gaps=(*extra.gaps, _UNKNOWN_USE))
     judged = judge(found, now, used)
     outcome = _outcome(tree, files, found, judged, extra, now)
     matrix = outcome.access or AccessMatrix()
@@ -104,7 +115,7 @@ def review(request: ReviewRequest, console: Console, now: datetime) -> FinishedR
     return FinishedReview(outcome, files.config.fail_on, now, tree)
 
 
-def judge(found: Sources, now: datetime, used: Mapping[tuple[str, str], str] | None) -> Reviewed:
+def judge(found: Sources, now: datetime, used: Used | None) -> Reviewed:
     """The review of what was read. Pure."""
     made = Review(found.policies, found.secrets, now.timestamp(), used)
     return made.run(found.subjects, own=found.own)
@@ -130,19 +141,21 @@ def policy_findings(
     return kept, [*found.notes], faults
 
 
-def _used(
-    request: ReviewRequest, console: Console, subjects: Iterable[Subject], found: Sources
-) -> Mapping[tuple[str, str], str] | None:
+def _used(request: ReviewRequest, console: Console, found: Sources) -> Used | None:
+    """Read the audit logs, and files of `keywatch trail --last-used`. None if there are none."""
     if not request.trail:
         return None
-    reader = usage.Usage(subjects, found.secrets)
+    reader = usage.Usage(found.subjects, found.secrets)
     for name in request.trail:
         try:
             with open(os.path.join(console.cwd, name), "rb") as file:
-                reader.add(file)
+                if _IS_LAST_USED.match(file.peek(_FIRST_BYTES)):
+                    reader.add_last_used(last_used.parse(file.read(), name))
+                else:
+                    reader.add(file)
         except OSError as error:
             raise UsageError(f"{name} cannot be read", why=error.strerror or "") from None
-    return reader.days
+    return reader.used
 
 
 def _outcome(  # noqa: PLR0913, PLR0917 - all parts of one result

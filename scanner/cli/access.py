@@ -79,7 +79,8 @@ def _add_review(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=arguments.path,
         metavar="FILE",
-        help="a Vault audit log, which shows what was used; repeatable",
+        help="shows what was used: what keywatch trail --last-used wrote, or a Vault audit log;"
+        " repeatable",
     )
     group = parser.add_argument_group("what to write")
     group.add_argument(

@@ -6,16 +6,19 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scanner.errors import UsageError
+from scanner.errors import ConfigError, UsageError
 from scanner.policy.access import hcl
 from scanner.policy.access.acl import Acl, spoken
 from tests.support.access import Review, reviewed
+from tests.support.audit_logs import VaultLog
+from tests.support.trails import trail
 
 SECRETS = {
     "api-keys": "api-key",
@@ -251,6 +254,45 @@ def test_what_was_used_comes_from_an_audit_log(tmp_path: Path) -> None:
     used = {row["secret"].rpartition("/")[2]: row["used"] for row in found.rows}
     assert used == {"api-keys": "2026-11-20", "db-credentials": "never", "jwt-signing": "never"}
     assert "access-unused-grant" in found.rules
+
+
+def test_what_was_used_comes_from_the_file_that_trail_writes(tmp_path: Path) -> None:
+    root = grow(tmp_path / "r", {"app.hcl": SOURCE}, gateway=GATEWAY.replace("[api-key]", "['*']"))
+    log, used = VaultLog(), tmp_path / "used.json"
+    when = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    lines = log.call(when, "secret/data/agentaskit/api-keys", role="api-gateway-role")
+    lines += log.call(when, "secret/data/agentaskit/jwt-signing", role="other")
+    trail(root, lines, "--last-used", str(used))
+    found = reviewed(root, "--trail", str(used))
+    days = {row["secret"].rpartition("/")[2]: row["used"] for row in found.rows}
+    assert days == {"api-keys": "2026-11-20", "db-credentials": "never", "jwt-signing": "never"}
+    assert "access-unused-grant" in found.rules
+    assert found.gaps == []
+
+
+def test_incomplete_logs_do_not_prove_that_a_grant_is_unused(tmp_path: Path) -> None:
+    root = grow(tmp_path / "r", {"app.hcl": SOURCE}, gateway=GATEWAY.replace("[api-key]", "['*']"))
+    used = tmp_path / "used.json"
+    lines = VaultLog().call(
+        datetime(2026, 11, 20, 10, tzinfo=UTC),
+        "secret/data/agentaskit/api-keys",
+        role="api-gateway-role",
+    )
+    trail(root, [*lines, b"not json\n"], "--last-used", str(used))
+    found = reviewed(root, "--trail", str(used))
+    days = {row["secret"].rpartition("/")[2]: row["used"] for row in found.rows}
+    assert days == {"api-keys": "2026-11-20", "db-credentials": "", "jwt-signing": ""}
+    assert "access-unused-grant" not in found.rules
+    assert [gap["kind"] for gap in found.gaps] == ["not-knowable"]
+    assert found.code == 3
+
+
+def test_a_broken_file_of_trail_is_an_error(tmp_path: Path) -> None:
+    root = grow(tmp_path / "r", {"app.hcl": SOURCE})
+    used = tmp_path / "used.json"
+    used.write_text('{"schema_version": 1, "grants": 3}')
+    with pytest.raises(ConfigError, match="was not written by keywatch trail"):
+        reviewed(root, "--trail", str(used))
 
 
 def test_a_record_has_a_row_for_each_grant_and_the_next_review_compares_with_it(

@@ -46,8 +46,19 @@ class Subject(NamedTuple):
 
 Granted = Mapping[int, Mapping[str, Grant]]
 """By number of the secret and by action, what grants it first."""
-Used = Mapping[tuple[str, str], str]
-"""By service and secret id: the day of the last use."""
+
+
+class Used(NamedTuple):
+    """By service and secret id, the day of the last use (ISO 8601).
+
+    `complete`: what is missing in `days` was not used. Otherwise its use is not known.
+    """
+
+    days: Mapping[tuple[str, str], str]
+    complete: bool = True
+
+    def day(self, service: str, secret: str) -> str:
+        return self.days.get((service, secret), "never" if self.complete else "")
 
 
 class Reviewed(NamedTuple):
@@ -191,7 +202,7 @@ class Review:
             verdict = "missing"
         used = ""
         if self._used is not None:
-            used = self._used.get((subject.name, secret.id), "never")
+            used = self._used.day(subject.name, secret.id)
             if verdict == "ok" and used == "never":
                 verdict = "unused"
         first = _first(given) if given else None

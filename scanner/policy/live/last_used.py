@@ -1,10 +1,12 @@
-"""What `keywatch trail --last-used` wrote, for the audit: rotations that no store dates, and
-secrets that nobody reads."""
+"""What `keywatch trail --last-used` wrote.
+
+It holds rotations that no store dates, secrets that nobody reads, and who used which secret.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,16 +18,19 @@ VERSION = 1
 UNUSED = timedelta(days=90)
 """A secret that was not read for so long, in logs that go back as far, is unused."""
 _FIELD = "audit log"
+_TIMES = ("last_read", "last_written")
 
 
 class LastUsed(NamedTuple):
     """By canonical id, when secrets were last rotated and read. `since` is the first event of the
-    logs. `complete`: everything in them could be read."""
+    logs. `complete`: everything in them could be read. `grants`: when an identity last read or
+    wrote a secret, by the identity's name and the canonical id."""
 
     since: datetime | None = None
     complete: bool = False
     rotated: Mapping[str, datetime] = MappingProxyType({})
     read: Mapping[str, datetime] = MappingProxyType({})
+    grants: Mapping[tuple[str, str], datetime] = MappingProxyType({})
 
     def dated(self, record: Record) -> Record:
         """The record, with the rotation that the logs saw if its store has no date.
@@ -60,12 +65,23 @@ def parse(data: bytes, where: str) -> LastUsed:
             complete=document["complete"] is True,
             rotated={name: when for name, it in secrets if (when := _time(it["last_rotated"]))},
             read={name: when for name, it in secrets if (when := _time(it["last_read"]))},
+            grants=dict(_grants(document.get("grants", ()))),
         )
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise ConfigError(
             f"{where} was not written by keywatch trail --last-used",
             todo="write it anew: keywatch trail FILE --last-used OUT",
         ) from None
+
+
+def _grants(
+    items: Iterable[Mapping[str, str | None]],
+) -> Iterator[tuple[tuple[str, str], datetime]]:
+    """An identity may have neither read nor written a secret, but listed its versions."""
+    for item in items:
+        times = [when for key in _TIMES if (when := _time(item[key]))]
+        if times:
+            yield (str(item["identity"]), str(item["secret"])), max(times)
 
 
 def _time(text: str | None) -> datetime | None:
