@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from scanner.policy.access.patterns import Paths
@@ -48,7 +48,7 @@ class Usage:
     def add_last_used(self, seen: LastUsed) -> None:
         """Take in what keywatch trail saw. It calls an identity by its role, if it has one."""
         self._complete &= seen.complete
-        by_secret: dict[str, list[tuple[Sequence[str], str]]] = defaultdict(list)
+        by_secret: dict[str, list[tuple[list[str], str]]] = defaultdict(list)
         for (identity, name), when in seen.grants.items():
             services = self._services.get(identity) or [*({identity} & self._names)]
             if services:
