@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -54,6 +55,15 @@ def test_a_resource_policy_for_everybody_is_found(aws: Aws) -> None:
     (found,) = policy.open_policy(item.id, item.account, item.text, "keywatch.yaml:1")
     assert "everybody" in found.detail
     assert found.severity.label == "critical"
+
+
+def test_the_session_of_an_assumed_role_may_do_what_the_review_needs(aws: Aws) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/auditor"
+    list(resource_policies.read(aws.settings(accounts=[{"role": role}])))
+    request = next(body for body in aws.bodies if "AssumeRole" in body)
+    (statement,) = json.loads(parse_qs(request)["Policy"][0])["Statement"]
+    assert "secretsmanager:GetResourcePolicy" in statement["Action"]
+    assert "secretsmanager:GetSecretValue" not in statement["Action"]
 
 
 def text(**changes: Any) -> str:

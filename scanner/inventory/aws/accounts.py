@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,7 @@ import botocore.session
 from botocore.config import Config
 
 from scanner.inventory.aws.errors import FAILURES, explain
-from scanner.inventory.aws.required_permissions import NEEDED, policy
+from scanner.inventory.aws.required_permissions import NEEDED, allowing, policy
 from scanner.inventory.deadline import Deadline
 from scanner.inventory.errors import gap
 from scanner.inventory.interface import Settings
@@ -45,11 +45,16 @@ class Account(NamedTuple):
 
 
 class Accounts:
-    """Logs in to accounts and creates clients of services, with one deadline for everything."""
+    """Logs in to accounts and creates clients of services, with one deadline for everything.
 
-    def __init__(self, settings: Settings) -> None:
+    The session of an assumed role is limited to `actions`, by default those that an audit needs.
+    """
+
+    def __init__(self, settings: Settings, actions: Sequence[str] | None = None) -> None:
         self._settings = settings
         self._options = settings.options
+        services = self._options.get("services", tuple(NEEDED))
+        self._policy = policy(services) if actions is None else allowing(actions)
         self._deadline = Deadline(settings.timeout)
         timeout = min(_TIMEOUT, settings.timeout)
         self._session_lock = threading.Lock()
@@ -106,12 +111,11 @@ class Accounts:
         return core
 
     def _assumed(self, sts: STSClient, option: Mapping[str, str]) -> boto3.Session:
-        """A session of the role, limited to the actions that an audit needs."""
-        services = self._options.get("services", tuple(NEEDED))
+        """A session of the role, limited to the actions that are needed."""
         request: AssumeRoleRequestTypeDef = {
             "RoleArn": option["role"],
             "RoleSessionName": "keywatch-audit",
-            "Policy": json.dumps(policy(services), separators=(",", ":")),
+            "Policy": json.dumps(self._policy, separators=(",", ":")),
         }
         if "external_id" in option:
             request["ExternalId"] = option["external_id"]

@@ -68,10 +68,15 @@ def permissions(settings: Settings) -> str:
 def policy(services: Iterable[str]) -> Mapping[str, Any]:
     """The IAM policy that reads these services."""
     actions = [f"{service}:{action}" for service in services for action in NEEDED[service]]
+    return allowing([*actions, SIMULATE])
+
+
+def allowing(actions: Iterable[str]) -> Mapping[str, Any]:
+    """The IAM policy that allows these actions."""
     statement = {
         "Sid": "KeywatchAudit",
         "Effect": "Allow",
-        "Action": [*actions, SIMULATE],
+        "Action": [*actions],
         "Resource": "*",
     }
     return {"Version": "2012-10-17", "Statement": [statement]}

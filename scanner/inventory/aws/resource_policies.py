@@ -15,6 +15,11 @@ from scanner.inventory.threads import in_order
 from scanner.model import Gap, GapKind
 
 _READS = ("secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue")
+_ACTIONS = (
+    *("secretsmanager:ListSecrets", "secretsmanager:GetResourcePolicy"),
+    *("kms:ListKeys", "kms:GetKeyPolicy"),
+    *("iam:ListRoles", "iam:ListUsers", "iam:SimulatePrincipalPolicy"),
+)
 _MOST = 2_000  # principals that are simulated
 _AT_ONCE = 50  # resources of one simulation
 
@@ -40,7 +45,7 @@ Item = ResourcePolicy | Simulated | Gap
 
 def read(settings: Settings) -> Iterator[Item]:
     """Everything of all accounts and regions. Raises nothing: what cannot be read is a Gap."""
-    accounts = Accounts(settings)
+    accounts = Accounts(settings, _ACTIONS)
     for account in in_order(accounts.log_ins()):
         if isinstance(account, Gap):
             yield account
