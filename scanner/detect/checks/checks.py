@@ -287,6 +287,7 @@ CHECKS: Mapping[str, Check] = {
     "supabase-service-role": _certain(_supabase),
     "url-password": _without_errors(url_password),
     "vague-key": _without_errors(vague_key),
+    "weak-password": _lazy("values.weak_passwords", "weak_password"),
 }
 
 CHECKSUMS = frozenset(
