@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import random
 import string
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import cycle
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _WORDS = tuple(
     "sunshine dragon monkey shadow football baseball princess master summer winter autumn spring"
@@ -34,6 +34,15 @@ _NAMES = tuple(
 _WALKS = tuple(
     "qwerty qwertyuiop asdfgh asdfghjkl zxcvbn zxcvbnm qazwsx 1qaz2wsx qweasd qweasdzxc 1q2w3e4r"
     " q1w2e3r4 poiuyt lkjhgf mnbvcxz 1qazxsw2 azerty qwertz yxcvbn".split()
+)
+_COMMON = Path(__file__).resolve().parent.parent / "rules" / "common-passwords.txt"
+_MOST_COMMON = 3000
+# Defaults of products, and what people write for them in a hurry.
+_DEFAULTS = tuple(
+    "password secret supersecret pass welcome1 changeme changeit mypassword hunter2 guest s3cr3t"
+    " top_secret password123 admin root passw0rd newpasswd Password123! P@ssw0rd Welcome1 Passw0rd!"
+    " Pass@word1 Test1234 test123 secret123 admin123 adminpass rootpass dbpass userpass postgres"
+    " mysql rabbitmq minio minio123 elastic grafana my-secret-pw testpass letmein passwd toor".split()
 )
 _LEET = str.maketrans("aeios", "@3!05")
 
@@ -91,6 +100,20 @@ _HOLDERS = tuple(
     "password db_password passwd user_password admin_password smtp_password dbPassword"
     " DB_PASSWORD ADMIN_PASSWORD redis_password rootPassword pwd ldap_password".split()
 )
+
+
+def common() -> tuple[str, ...]:
+    """The passwords that people choose most."""
+    lines = _COMMON.read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if not line.startswith("#"))[:_MOST_COMMON]
+
+
+def chosen(draw: random.Random, listed: tuple[str, ...]) -> str:
+    """One password as people choose it: a default, a common one, or one of their own making."""
+    way = draw.random()
+    if way < 0.4:
+        return draw.choice(_DEFAULTS)
+    return draw.choice(listed) if way < 0.6 else password(draw)
 
 
 def password(draw: random.Random) -> str:
@@ -168,7 +191,7 @@ def token(draw: random.Random) -> str:
 
 # What the same names hold where they hold no secret. Single words are labels or types.
 _LABELS = tuple(
-    "Password|password|Passwort|Mot de passe|Contraseña|Senha|Wachtwoord|Hasło|Lösenord"
+    "Password|Passwort|Mot de passe|Contraseña|Senha|Wachtwoord|Hasło|Lösenord"
     "|New password|Old password|Confirm password|Your password|Password (again)|Password:"
     "|Current password:|Enter your password|Please enter a password|Passwords do not match"
     "|Forgot your password?|Das Passwort ist falsch|Le mot de passe est requis"
@@ -195,7 +218,7 @@ _IDENTIFIERS = tuple(
     "|errors.password.required|form-control|input-password|PASSWORD_CHANGED|password-field"
     "|self.password|request.password|auth.password.label|passwordInput|password_hash|getPassword()"
     "|min:8|required,min=8|^(?=.*[0-9]).{8,}$|[A-Za-z0-9]{8,}|sha256|bcrypt|plain|none|null|true"
-    "|false|********|xxxxxxxx|changeme|your-password|<your password>|TODO|...|password".split("|")
+    "|false|********|xxxxxxxx|change-me|your-password|<your password>|TODO|...".split("|")
 )
 _MORE_LABELS = tuple(
     "Enter the new password twice|Le mot de passe doit contenir 8 lettres|La clave no coincide"
@@ -257,7 +280,32 @@ class Line(NamedTuple):
 def lines(seed: int, count: int) -> Iterator[Line]:
     """So many lines with a password of a person, and as many with a look-alike, over all sites."""
     draw = random.Random(seed)  # noqa: S311 - made-up secrets, the same in each run
-    yield from _in_sites(draw, ((password(draw), lookalike(draw)) for _ in range(count)))
+    listed = common()
+    yield from _in_sites(draw, ((chosen(draw, listed), lookalike(draw)) for _ in range(count)))
+
+
+def substituted(
+    rows: Iterable[Mapping[str, Any]], seed: int, share: float
+) -> Iterator[Mapping[str, Any]]:
+    """Labelled rows, with passwords that people choose in the place of a share of the true values.
+
+    Only values of passwords and of URLs are replaced. A row with another value has `replaced`.
+    """
+    draw, listed = random.Random(seed), common()  # noqa: S311 - the same in each run
+    for row in rows:
+        value = row.get("value") or ""
+        kinds = {"Password", "URL Credentials"}.intersection(row["category"].split(":"))
+        if row["label"] != "T" or not kinds or not value or draw.random() >= share:
+            yield row
+            continue
+        new = chosen(draw, listed).replace(" ", "")
+        if "URL Credentials" in kinds:
+            new = new.replace("@", "a").replace("/", "").replace("#", "").replace("?", "")
+        lines = [
+            line.replace(value, new) if row["line_start"] <= number <= row["line_end"] else line
+            for number, line in enumerate(row["lines"], row["first_line"])
+        ]
+        yield {**row, "lines": lines, "value": new, "replaced": True}
 
 
 def held_lines(seed: int, file: Path, count: int) -> Iterator[Line]:

@@ -101,7 +101,7 @@ class Recorder:
         case = likelihood.case_of(match, path, data)
         if case is None:
             return match
-        if not is_known_placeholder(case.value):
+        if not is_known_placeholder(case.value, password=likelihood.holds_password(match)):
             first = data.count(b"\n", 0, match.start) + 1
             self._places.append(Place(first, first + match.value.count(b"\n"), case))
         return None

@@ -12,8 +12,9 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from scanner.detect.values.placeholders import is_placeholder
+from scanner.detect.values.placeholders import is_known_placeholder
 from scanner.detect.values.templates import Verdict, judge
+from scanner.detect.values.weak_passwords import is_chosen_by_people, is_weak
 from scanner.file_types import scope_of, suffix_of, suffixes
 from scanner.model import Confidence
 
@@ -109,6 +110,15 @@ _MIN_GENERATED_WORD = 12
 # `#a0b1c2`, `dark #a0b1c2ff blue`.
 _COLOUR = re.compile(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)*")
 _DECIMAL = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+# After the password of a URL: a host of a manual.
+_EXAMPLE_HOST = re.compile(
+    rb"(?i)@(?:[\w.-]+\.)?(?:example(?:\.(?:com|org|net|edu))?|your[\w-]*|host(?:name)?|server|domain"
+    rb"|some[\w-]+)(?:[:/?\s\"'`,;)]|\.(?:com|org|net)\b|$)"
+)
+_USER_WORD = re.compile(rb"(?:my|your|db|some)?[-_]?(?:user(?:[-_]?name)?|usr|login|name|u|foo)?")
+_PASSWORD_WORD = re.compile(
+    rb"(?:my|your|db|some|user)?[-_]?(?:passw(?:or)?d|pass|pwd|pw|secret|token|p|bar|passphrase)"
+)
 _MAX_LENGTH = 1024
 _TOO_FEW_DISTINCT = 2  # characters: `xxxxxxxx` and `1010101010` are no secrets
 _DIGIT = re.compile(r"[0-9]")
@@ -180,12 +190,12 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: PLR0911 - a reason for ea
 
 
 def _is_identifier(name: str, value: str) -> bool:
-    """Is the value an identifier, such as `mypassword`?
+    """Is the value an identifier, such as `userPassword`? `mypassword` is a weak password.
 
     Under a name whose values are generated, any identifier or short word counts.
     """
     if value.isalpha() and _SENSITIVE_WORD.search(value):
-        return True
+        return not (value[1:].islower() and is_chosen_by_people(name) and is_weak(value))
     if not value.isalnum() or not _GENERATED_VALUE.search(name):
         return False
     return reads_as_identifier(value) or (value.isalpha() and len(value) < _MIN_GENERATED_WORD)
@@ -194,11 +204,22 @@ def _is_identifier(name: str, value: str) -> bool:
 def url_password(candidate: Candidate) -> Confidence | None:
     """A check: the password of a URL is at least partly literal and no placeholder."""
     value = candidate.value.decode("latin-1")
-    if is_placeholder(value) or len(set(value)) < 3 or _is_image_digest(candidate):
+    if is_known_placeholder(value, password=True) or _is_image_digest(candidate):
+        return None
+    if len(set(value)) < _TOO_FEW_DISTINCT or _is_example_address(candidate):
         return None
     if _REFERENCE.search(value) and judge(value).verdict not in _PARTLY_LITERAL:
         return None
     return Confidence.MEDIUM if len(value) < 8 or value.isalpha() else Confidence.HIGH
+
+
+def _is_example_address(candidate: Candidate) -> bool:
+    """Is it the address of a manual: `user:password@host`, `a:b@example.com`?"""
+    end = candidate.at + len(candidate.value)
+    if _EXAMPLE_HOST.match(candidate.line, end):
+        return True
+    words = candidate.line[: candidate.at - 1].rpartition(b"//")[2].lower(), candidate.value.lower()
+    return _USER_WORD.fullmatch(words[0]) is not None and _PASSWORD_WORD.fullmatch(words[1]) is not None
 
 
 def is_non_latin_text(value: str) -> bool:

@@ -19,7 +19,6 @@ from scanner.detect.values.assignments import (
     shannon,
 )
 from scanner.detect.values.file_role import role_of
-from scanner.detect.values.placeholders import is_dummy
 from scanner.file_types import scope_of, suffix_of, suffixes
 
 
@@ -115,11 +114,10 @@ _VALIDATION_RULE = re.compile(
     r"(?:^|[|,;\s])(?:min|max|required|confirmed|string|len|size|pattern|regex)[a-z_]{0,7}"
     r"(?:[:=(]\s*\d+\)?|[<>]=?\s*\d+|[|,]|$)|^\^|\{\d+,\d*\}|\(\?|\[[a-z]-[a-z]|\\[dwSs]"
 )
+_SECRET_WORDS_IN_VALUE = "passw passphrase secret token apikey api_key api-key credential".split()
+# Words without digits or punctuation: an identifier or a text. `Password123!` is neither.
+_WORDS_ONLY = re.compile(r"[^\W\d_]+(?:[-_.:/ ']+[^\W\d_]+)*[ :?.!*]*")
 _WORD_GROUPS = (
-    (
-        "names a secret",
-        "passw passphrase secret token apikey api_key api-key credential".split(),
-    ),
     (
         "mentions a test or an example",
         "test example sample dummy fake foo bar demo mock invalid wrong valid correct your some my-"
@@ -258,27 +256,43 @@ def _value_features(name: str, value: str, composition: str) -> Iterator[str]:
     yield f"entropy: {int(shannon(value.encode('latin-1', 'replace')) * 2) / 2}"
     yield f"characters: {int(len(set(value)) / max(len(value), 1) * 5) * 20} % of them differ"
     lower = value.lower()
+    in_words = _WORDS_ONLY.fullmatch(value) is not None or not value.isascii()
     for text, words in _WORD_GROUPS:
         if any(word in lower for word in words):
-            yield f"value: {text}"
+            yield f"value: {text}" if in_words else f"value: {text}, with other characters"
     yield from _word_features(value, lower)
+    if in_words:
+        yield from _naming_features(name, value, lower)
     if not value.isalnum():
         yield from _punctuation_features(value)
+
+
+def _naming_features(name: str, value: str, lower: str) -> Iterator[str]:
+    """Yield one feature if the value is the word for a password, or the name of a secret."""
     plain = lower.strip("-_ .:<>[]")
     if plain and (plain in name or name.strip("-_ ") in plain):
         yield "value: is or contains its own name"
-    if is_dummy(value):
-        yield "value: a word used in tests and manuals"
+    if _PASSWORD_IN_LANGUAGES.search(lower):
+        whole = _PASSWORD_IN_LANGUAGES.sub("", lower).strip(" :?.!*") == ""
+        if whole and value.isascii() and value.islower():
+            yield "value: the word for a password, in lower case"
+        elif whole:
+            yield "value: the word for a password"
+        else:
+            yield f"value: contains the word for a password, {_word_form(value)}"
+    elif " " not in value and names_a_secret(value):
+        yield f"value: the name of a secret, {_word_form(value)}"
+    elif any(word in lower for word in _SECRET_WORDS_IN_VALUE):
+        yield f"value: names a secret, {_word_form(value)}"
+
+
+def _word_form(value: str) -> str:
+    return "one word" if value.isalpha() and value[1:].islower() else "several words"
 
 
 def _word_features(value: str, lower: str) -> Iterator[str]:
     """Yield the features of a label, a sentence, a type, a state, an algorithm or a name."""
     words = lower.replace("?", " ").replace(".", " ").replace(",", " ").replace(":", " ").split()
-    if _PASSWORD_IN_LANGUAGES.search(lower):
-        whole = _PASSWORD_IN_LANGUAGES.sub("", lower).strip(" :?.!*") == ""
-        yield (
-            "value: the word for a password" if whole else "value: contains the word for a password"
-        )
     if len(words) > 1 and not _SENTENCE_WORDS.isdisjoint(words):
         yield "value: a sentence"
     if _is_type(value, lower):
@@ -289,8 +303,6 @@ def _word_features(value: str, lower: str) -> Iterator[str]:
         yield "value: an algorithm"
     if names_metadata(value):
         yield "value: describes a secret"
-    elif " " not in value and names_a_secret(value):
-        yield "value: the name of a secret"
 
 
 def _is_type(value: str, lower: str) -> bool:

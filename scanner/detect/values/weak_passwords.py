@@ -26,7 +26,7 @@ _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _ONE_DIGIT = re.compile(r"(\d)\1+")
 _MIN_PART = 3  # letters of a word inside a password
 _MIN_LETTERS = 6  # of a word with other characters in it
-_MAX_LENGTH = 40
+_MAX_LENGTH, _MAX_JOINED = 40, 20
 # Files whose values are deployed as they are.
 _DEPLOYED = frozenset(
     "helm-values helm-template compose terraform tfvars spring ansible kubernetes env dockerfile"
@@ -101,7 +101,7 @@ def _consists_of_words(value: str) -> bool:
     if len(parts) > 1:
         return all(is_common(part) for part in parts)
     word = parts[0].lower().translate(_LEET)
-    return word.isalpha() and any(
+    return word.isalpha() and len(word) <= _MAX_JOINED and any(
         _is_listed(word[:at]) and _is_listed(word[at:])
         for at in range(_MIN_PART, len(word) - _MIN_PART + 1)
     )
