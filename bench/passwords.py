@@ -259,6 +259,13 @@ def lookalike(draw: random.Random) -> str:
             draw.choice(("[a-z]", "[0-9A-F]", "\\w", "(?:a|b)", "^."))
             + draw.choice(("+", "{8}$", "*"))
         ),
+        lambda: draw.choice("#.") + draw.choice(("", "user-", "login_")) + holder.lower(),
+        lambda: f"20{size:02}-0{size % 9 + 1}-1{size % 10}T0{size % 10}:15:00Z",
+        lambda: (
+            draw.choice(("std", "crate", "App")) + "::" + draw.choice(("Secret", "str", holder))
+        ),
+        lambda: f"{draw.choice(('bcrypt', 'crypto', 'utils'))}.hash({holder})",
+        lambda: draw.choice(("fa fa-key", "icon-lock", "form-group", "text-muted col-md-6")),
         lambda: mark[0] + holder.upper() + mark[1],
         lambda: (
             draw.choice(("user", "form", "auth", "cfg", "x"))

@@ -115,7 +115,8 @@ _EXAMPLE_HOST = re.compile(
     rb"(?i)@(?:[\w.-]+\.)?(?:example(?:\.(?:com|org|net|edu))?|your[\w-]*|host(?:name)?|server|domain"
     rb"|some[\w-]+)(?:[:/?\s\"'`,;)]|\.(?:com|org|net)\b|$)"
 )
-_USER_WORD = re.compile(rb"(?:my|your|db|some)?[-_]?(?:user(?:[-_]?name)?|usr|login|name|u|foo)?")
+_USER_WORD = re.compile(rb"(?:my|your|db|some)?[-_]?(?:user(?:[-_]?name)?|usr|login|name|u|foo)")
+_LAST_WORD = re.compile(rb"[\w.\-]*$")
 _PASSWORD_WORD = re.compile(
     rb"(?:my|your|db|some|user)?[-_]?(?:passw(?:or)?d|pass|pwd|pw|secret|token|p|bar|passphrase)"
 )
@@ -218,8 +219,12 @@ def _is_example_address(candidate: Candidate) -> bool:
     end = candidate.at + len(candidate.value)
     if _EXAMPLE_HOST.match(candidate.line, end):
         return True
-    words = candidate.line[: candidate.at - 1].rpartition(b"//")[2].lower(), candidate.value.lower()
-    return _USER_WORD.fullmatch(words[0]) is not None and _PASSWORD_WORD.fullmatch(words[1]) is not None
+    user = _LAST_WORD.search(candidate.line[: candidate.at - 1].lower())
+    return (
+        user is not None
+        and _USER_WORD.fullmatch(user[0]) is not None
+        and _PASSWORD_WORD.fullmatch(candidate.value.lower()) is not None
+    )
 
 
 def is_non_latin_text(value: str) -> bool:

@@ -64,6 +64,9 @@ _SHAPES = tuple(
         ("begins or ends with a bracket", r"[\[({<].*|.*[\])}>]"),
         ("a call", r"[A-Za-z_][\w.]*\(.*\)"),
         ("a version, date or number", r"v?\d+(?:[-.:/,T+]\d+)+Z?"),
+        ("a selector or a hidden file", r"[#.][A-Za-z][\w-]*"),
+        ("a name in a namespace", r"\w+(?:::\w+)+"),
+        ("contains a call", r"[A-Za-z_][\w.]*\.\w+\(.*"),
         ("a UUID", r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
         ("ends with =", r".*="),
         ("marked to be replaced", r"(?:__|@@|%%?|##?|~~|!!).+(?:__|@@|%%?|##?|~~|!!)"),
@@ -89,10 +92,10 @@ _TYPES = frozenset(
     "str string text byte bytes char varchar nvarchar object any int integer number float double"
     " bool boolean uuid array list map dict json void unit option optional nullable secretstr"
     " secretstring securestring passwordfield charfield textfield plain none null nil undefined"
-    " true false yes no on off".split()
+    " true false yes no on off bytea blob bytebuffer stringvalue".split()
 )
 _STATES = frozenset(
-    "required optional hidden visible disabled enabled readonly readwrite immutable mutable"
+    "required optional hidden visible disabled enabled readonly writeonly readwrite immutable mutable"
     " deprecated internal external private public protected inherit inherited auto automatic manual"
     " default custom static dynamic nonempty notempty unset missing unknown invalid valid empty"
     " encrypted hashed plaintext masked sensitive always never both active inactive pending".split()

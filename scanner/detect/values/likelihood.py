@@ -19,7 +19,7 @@ from scanner.detect.values.features import Case, features
 from scanner.detect.values.file_role import OTHER, role_of
 from scanner.detect.values.placeholders import is_known_placeholder
 from scanner.detect.values.templates import may_refer
-from scanner.detect.values.weak_passwords import is_chosen_by_people
+from scanner.detect.values.weak_passwords import is_chosen_by_people, is_deployed, is_weak
 from scanner.detect.rules.model import Rule
 from scanner.fingerprints import digest
 from scanner.model import Confidence
@@ -33,6 +33,7 @@ WEIGHED_CHECKS = frozenset(
 """The checks whose matches the model judges."""
 # The checks whose values are passwords by their position.
 _PASSWORD_CHECKS = frozenset(("positional", "command-argument", "url-password"))
+_LEAST_IF_DEPLOYED = 0.2  # probability of a weak password in configuration that is deployed
 # For values that only have the shape of a secret, the file's role lowers the confidence. A checksum
 # is a proof, so those checks are not here.
 _SHAPE_CHECKS = REQUIRE_RANDOM | {
@@ -127,7 +128,16 @@ def _weigh_case(match: Match, case: Case, model: Model) -> Match | None:
     if is_known_placeholder(case.value, password=holds_password(match)):
         return match._replace(is_placeholder=True)
     confidence = model.confidence(case)
+    if confidence is None and _is_default_of_deployment(match, case, model):
+        confidence = Confidence.LOW
     return None if confidence is None else match._replace(confidence=confidence)
+
+
+def _is_default_of_deployment(match: Match, case: Case, model: Model) -> bool:
+    """Is it a weak password in configuration that is deployed? A little likelihood is enough."""
+    is_setting = holds_password(match) and is_deployed(case.path) and role_of(case.path) == OTHER
+    is_likely = is_setting and model.probability(features(case)) >= _LEAST_IF_DEPLOYED
+    return is_likely and is_weak(case.value)
 
 
 def holds_password(match: Match) -> bool:

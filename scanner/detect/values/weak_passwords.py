@@ -15,7 +15,7 @@ from scanner import document
 from scanner.detect.engine.candidate import Candidate
 from scanner.detect.structure.file_kinds import file_kind
 from scanner.detect.values.file_role import OTHER, role_of
-from scanner.file_types import scope_of
+from scanner.file_types import scope_of, suffix_of, suffixes
 from scanner.model import Confidence
 
 _LIST = "common-passwords.txt"
@@ -32,6 +32,7 @@ _DEPLOYED = frozenset(
     "helm-values helm-template compose terraform tfvars spring ansible kubernetes env dockerfile"
     " github-workflow gitlab-ci".split()
 )
+_DOCUMENTS = frozenset(suffixes("markdown", "restructuredtext", "asciidoc", "latex", "html"))
 # Names whose values people choose, unlike tokens and keys: `db_password`, `JWT_SECRET`.
 _CHOSEN_BY_PEOPLE = re.compile(r"(?i)pass|pwd|secret(?!.*(?:key|token))|(?:^|[_\-.])pw$|[a-z]pw$")
 
@@ -48,15 +49,15 @@ def weak_password(candidate: Candidate) -> Confidence | None:
     if not is_weak(value):
         return None
     path = candidate.path
-    kind = file_kind(path)
-    if role_of(path) != OTHER or kind.example:
+    if role_of(path) != OTHER or file_kind(path).example or suffix_of(path) in _DOCUMENTS:
         return Confidence.LOW
     return Confidence.HIGH if is_deployed(path) else Confidence.MEDIUM
 
 
 def is_deployed(path: str) -> bool:
     """Does the file configure what is deployed?"""
-    return not _DEPLOYED.isdisjoint(file_kind(path).kinds) and scope_of(path) != "code"
+    kind = file_kind(path)
+    return not (_DEPLOYED.isdisjoint(kind.kinds) or kind.example) and scope_of(path) != "code"
 
 
 @lru_cache(maxsize=1024)
@@ -70,7 +71,9 @@ def is_weak(value: str) -> bool:
     """Is it a common password, or made of common words and digits?"""
     if not 3 <= len(value) <= _MAX_LENGTH:
         return False
-    plain = unicodedata.normalize("NFKD", value.encode("latin-1", "replace").decode(errors="replace"))
+    plain = unicodedata.normalize(
+        "NFKD", value.encode("latin-1", "replace").decode(errors="replace")
+    )
     text = plain.encode("ascii", "ignore").decode()
     letters = "".join(char for char in text if char.isalpha())
     return (
@@ -101,9 +104,13 @@ def _consists_of_words(value: str) -> bool:
     if len(parts) > 1:
         return all(is_common(part) for part in parts)
     word = parts[0].lower().translate(_LEET)
-    return word.isalpha() and len(word) <= _MAX_JOINED and any(
-        _is_listed(word[:at]) and _is_listed(word[at:])
-        for at in range(_MIN_PART, len(word) - _MIN_PART + 1)
+    return (
+        word.isalpha()
+        and len(word) <= _MAX_JOINED
+        and any(
+            _is_listed(word[:at]) and _is_listed(word[at:])
+            for at in range(_MIN_PART, len(word) - _MIN_PART + 1)
+        )
     )
 
 
