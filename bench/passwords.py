@@ -111,9 +111,9 @@ def common() -> tuple[str, ...]:
 def chosen(draw: random.Random, listed: tuple[str, ...]) -> str:
     """One password as people choose it: a default, a common one, or one of their own making."""
     way = draw.random()
-    if way < 0.4:
+    if way < 0.25:
         return draw.choice(_DEFAULTS)
-    return draw.choice(listed) if way < 0.6 else password(draw)
+    return draw.choice(listed) if way < 0.4 else password(draw)
 
 
 def password(draw: random.Random) -> str:

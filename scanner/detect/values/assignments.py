@@ -217,7 +217,7 @@ def url_password(candidate: Candidate) -> Confidence | None:
 def _is_example_address(candidate: Candidate) -> bool:
     """Is it the address of a manual: `user:password@host`, `a:b@example.com`?"""
     end = candidate.at + len(candidate.value)
-    if _EXAMPLE_HOST.match(candidate.line, end):
+    if _EXAMPLE_HOST.match(candidate.line, end) and is_weak(candidate.value.decode("latin-1")):
         return True
     user = _LAST_WORD.search(candidate.line[: candidate.at - 1].lower())
     return (

@@ -15,12 +15,12 @@ from scanner.detect.checks.checks import CHECKS, REQUIRE_RANDOM
 from scanner.detect.engine.candidate import Candidate
 from scanner.detect.engine.matches import Match
 from scanner.detect.engine.windows import line_start
+from scanner.detect.rules.model import Rule
 from scanner.detect.values.features import Case, features
 from scanner.detect.values.file_role import OTHER, role_of
 from scanner.detect.values.placeholders import is_known_placeholder
 from scanner.detect.values.templates import may_refer
 from scanner.detect.values.weak_passwords import is_chosen_by_people, is_deployed, is_weak
-from scanner.detect.rules.model import Rule
 from scanner.fingerprints import digest
 from scanner.model import Confidence
 
