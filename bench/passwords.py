@@ -42,8 +42,10 @@ _DEFAULTS = tuple(
     "password secret supersecret pass welcome1 changeme changeit mypassword hunter2 guest s3cr3t"
     " top_secret password123 admin root passw0rd newpasswd Password123! P@ssw0rd Welcome1 Passw0rd!"
     " Pass@word1 Test1234 test123 secret123 admin123 adminpass rootpass dbpass userpass postgres"
-    " mysql rabbitmq minio minio123 elastic grafana my-secret-pw testpass letmein passwd toor".split()
+    " mysql rabbitmq minio minio123 elastic grafana my-secret-pw testpass letmein passwd"
+    " toor".split()
 )
+_ALNUM = string.ascii_letters + string.digits
 _LEET = str.maketrans("aeios", "@3!05")
 
 
@@ -139,6 +141,7 @@ def password(draw: random.Random) -> str:
         lambda: other + str(draw.randint(1, 31)).zfill(2) + str(draw.randint(1, 12)).zfill(2),
         lambda: word.upper() + digits,
         lambda: digits + word,
+        lambda: " ".join("".join(draw.choices(_ALNUM, k=draw.randint(5, 8))) for _ in range(2)),
         lambda: f"{word} {other} {draw.choice(_WORDS)}{draw.choice(('', digits))}",
     )
     made = draw.choice(ways)()
@@ -153,6 +156,11 @@ _COMMANDS = (
     Site("deploy.sh", "mysql -u root -p{value} shop < a.sql"),
     Site("ci.sh", "curl -fsS " + "-u deploy:{value} https://files.example.com/a"),
     Site("Makefile", "\tsshpass -p {value} scp a.tar deploy@host:/srv"),
+    Site("backup.sh", "PGPASSWORD={value} pg_dump -h db.internal -U shop shop | gzip > a.gz"),
+    Site("run.sh", ': "${{DB_PASSWORD:={value}}}"'),
+    Site("Dockerfile", "RUN echo \"c.ServerApp.password = '{value}'\" >> /etc/app.py"),
+    Site("CREDENTIALS.TXT", "DB_PASSWORD={value}"),
+    Site("notes.txt", "password: {value}"),
     Site("run.bat", "sqlcmd -S sql01 -U sa -P {value} -i schema.sql"),
     Site("compose.yaml", "    command: redis-server --requirepass {value} --appendonly yes"),
     Site("docs/install.md", "    api serve --password {value} --verbose"),

@@ -35,7 +35,8 @@ from scanner.detect.structure import FileKind, NotParsedError, file_kind, struct
 from scanner.detect.structure.config_detector import Setting, flaw_of
 from scanner.detect.structure.config_detector import settings as settings_of
 from scanner.detect.values import likelihood
-from scanner.detect.values.config_values import is_random, is_sensitive
+from scanner.detect.values.assignments import is_random
+from scanner.detect.values.config_values import is_sensitive
 from scanner.detect.values.features import Case, features
 from scanner.detect.values.file_role import role_of
 from scanner.detect.values.likelihood import Model

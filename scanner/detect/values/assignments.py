@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from scanner.detect.engine.candidate import Candidate
 
 # Suffixes of files that `scope_of` does not call code, but in which an unquoted right side is an
-# expression or prose.
+# expression. Only a random value is a literal there.
 _BARE_WORD_IS_CODE = frozenset(
-    "groovy kts el vim ps1 psm1 sql txt adoc ipynb jinja j2 tmpl erb"
+    "groovy kts el vim ps1 psm1 sql ipynb jinja j2 tmpl erb"
     " tf tofu tfvars hcl nomad tpl gotmpl".split()
 )
 # A name that ends with one of these words holds data about a secret: `password_url`, `token_ttl`.
@@ -75,9 +75,9 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # References to a variable or a secret store. An example for each line: `${DB_PASS}`; `%DB_PASS%`;
 # `@param(`; `vault:secret/db`; `process.env.X`; `secrets.DB`; `%s:%s`; `var.db_password`.
 _REFERENCE = re.compile(
-    r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_]|\$[A-Z_]{3}|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
+    r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?])|\$[A-Z_]{3}|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
     r"|^(?:%[A-Za-z_][\w.]*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
-    r"|^(?:@[\w.(]|!\w+|&\w)"
+    r"|^(?:@(?:[A-Za-z_.]+$|[\w.]*\()|!\w+|&\w)"
     r"|^(?:arn:aws[\w-]*|vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
     r"|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|import\.meta|\bENV\[|\bEnv\.|Deno\.env"
     r"|secrets\.\w"
@@ -93,11 +93,19 @@ _CODE = re.compile(
 )
 # Paths and file names: `/run/secrets/db`, `application/json`, `server.key`, `example.com/a/b`.
 _PATH = re.compile(
+    r"^\.[A-Za-z_\-]+(?:\.[A-Za-z_\-]+)*$|"  # `.secrets.baseline`
     r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$|(?:application|text|image)/)"
     r"|^[\w\-]+(?:\.[\w\-]+)*\.(?:pem|key|crt|cer|jks|p12|pfx|pub|json|ya?ml|toml|ini|txt|csv"
     r"|conf|env|enc"
     r"|py|js|ts|rb|php|erb|html?|md|properties|kdbx|gpg|asc)$|^[\w\-]+(?:\.[\w\-]+)+/[\w./\-]+$"
 )
+UUID = re.compile(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
+_TOKEN_CHARACTERS = re.compile(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
+# `SECRET_REF`, `API_KEY_NAME`.
+_UPPER_REFERENCE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:REF|REFERENCE|NAME|VAR|ENV|HERE)")
+# Names whose last noun is Secret in camel case, as in manifests: `tlsSecret`, `imagePullSecrets`.
+_SECRET_OBJECT = re.compile(r"(?:[a-z]Secrets?|^secrets?)$")
+_DNS_NAME = re.compile(r"[a-z]+[a-z0-9]*(?:[.\-][a-z0-9]+)+")
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _WORD_OR_NUMBER = re.compile(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]{0,4}|[0-9]{1,4}")
 # A word of five or more letters that has a vowel and no four consonants in a row: `pressure`.
@@ -165,7 +173,7 @@ def assigned_value(candidate: Candidate) -> Confidence | None:
     return None if why_ignored(candidate) else Confidence.MEDIUM
 
 
-def why_ignored(candidate: Candidate) -> str:  # noqa: PLR0911 - a reason for each
+def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason for each
     """Return why the value assigned to a name cannot be a secret; "" if it can be one."""
     value = candidate.value.decode("latin-1")
     name = candidate.name.decode("latin-1")
@@ -175,8 +183,10 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: PLR0911 - a reason for ea
         return "it is too long"
     if not names_a_secret(name):
         return "its name does not say that it holds a secret"
-    if _REFERENCE.search(value):
+    if _REFERENCE.search(value) or is_variable_reference(value):
         return "it is a reference"
+    if scope_of(candidate.path) != "code" and is_store_entry(name, value):
+        return "it is the name of a Secret"
     if _CODE.search(value):
         return "it is code"
     if _URL.match(value) or _PATH.search(value):
@@ -217,7 +227,8 @@ def url_password(candidate: Candidate) -> Confidence | None:
 def _is_example_address(candidate: Candidate) -> bool:
     """Is it the address of a manual: `user:password@host`, `a:b@example.com`?"""
     end = candidate.at + len(candidate.value)
-    if _EXAMPLE_HOST.match(candidate.line, end) and is_weak(candidate.value.decode("latin-1")):
+    value = candidate.value.decode("latin-1")
+    if _EXAMPLE_HOST.match(candidate.line, end) and is_known_placeholder(value):
         return True
     user = _LAST_WORD.search(candidate.line[: candidate.at - 1].lower())
     return (
@@ -231,6 +242,25 @@ def is_non_latin_text(value: str) -> bool:
     """Is it a text without any ASCII letter or digit, such as a label in Chinese?"""
     text = value.encode("latin-1", "replace").decode(errors="replace")
     return not text.isascii() and not any(char.isascii() and char.isalnum() for char in text)
+
+
+def is_random(value: str) -> bool:
+    """Is the value random? Then a vague name is enough to call it a secret."""
+    if len(value) < 16 or not _TOKEN_CHARACTERS.match(value) or UUID.match(value):
+        return False
+    if not re.search(r"[A-Za-z]", value):
+        return False
+    return shannon(value.encode("latin-1", "replace")) > 3.2 and len(re.findall(r"\d", value)) > 1
+
+
+def is_variable_reference(value: str) -> bool:
+    """Is it the name of a variable that holds a secret: `SECRET_REF`, `DB_PASSWORD_NAME`?"""
+    return _UPPER_REFERENCE.fullmatch(value) is not None
+
+
+def is_store_entry(name: str, value: str) -> bool:
+    """Is it the name of a Kubernetes Secret, as in `tlsSecret: shop.local-tls`?"""
+    return bool(_SECRET_OBJECT.search(name) and _DNS_NAME.fullmatch(value)) and not is_random(value)
 
 
 def is_number_or_colour(value: str) -> bool:
@@ -306,9 +336,15 @@ def is_literal(candidate: Candidate) -> bool:
     last = before.rstrip()[-1:]
     if WRAP in before or (last == b">" and b"</" not in candidate.line[len(before) :]):
         return False
-    if scope_of(candidate.path) == "code" or suffix_of(candidate.path) in _BARE_WORD_IS_CODE:
-        return False
-    return last in _BARE_VALUE_AFTER
+    return last in _BARE_VALUE_AFTER and _is_bare_literal(candidate)
+
+
+def _is_bare_literal(candidate: Candidate) -> bool:
+    """Is an unquoted value a literal? In code, only a random one is."""
+    if scope_of(candidate.path) != "code" and suffix_of(candidate.path) not in _BARE_WORD_IS_CODE:
+        return True
+    value = candidate.value.decode("latin-1")
+    return is_random(value) and not reads_as_identifier(value)
 
 
 def joined_literals(path: str, data: bytes, end: int) -> tuple[bytes, int]:

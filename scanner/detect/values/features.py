@@ -95,9 +95,9 @@ _TYPES = frozenset(
     " true false yes no on off bytea blob bytebuffer stringvalue".split()
 )
 _STATES = frozenset(
-    "required optional hidden visible disabled enabled readonly writeonly readwrite immutable mutable"
-    " deprecated internal external private public protected inherit inherited auto automatic manual"
-    " default custom static dynamic nonempty notempty unset missing unknown invalid valid empty"
+    "required optional hidden visible disabled enabled readonly writeonly readwrite immutable"
+    " mutable deprecated internal external private public protected inherit inherited auto"
+    " automatic manual default custom static dynamic nonempty notempty unset missing unknown invalid valid empty"
     " encrypted hashed plaintext masked sensitive always never both active inactive pending".split()
 )
 # `aes-256-gcm`, `hmac_sha`, `bcrypt`, `rs256`.
