@@ -52,9 +52,12 @@ _REQUEST_TOKEN = re.compile(
     r"(?i)(?:prev(?:ious)?|page|pagination|paging|continuation|cursor|input|output|sync|resume"
     r"|idempotency|client_?request|lifecycle_?action)[_-]?tokens?$"
 )
+FOREIGN_NAMES = ("contrase", "senha", "wachtwoord", "haslo", "heslo", "salasana", "losenord")
+"""The word for a password in names of other languages, as far as it is written in ASCII."""
 # Matches inside a name: `db_password`, `apiKey`, `oauth-key`.
 _SENSITIVE_WORD = re.compile(
-    r"passw(?:or)?d|pass(?:phrase|code)|secret|token|credential|auth|api[_-]?key"
+    r"passw(?:or)?d|passwort|passord|kennwort|mot_?de_?passe|pass(?:phrase|code)"
+    rf"|{'|'.join(FOREIGN_NAMES)}|secret|token|credential|auth|api[_-]?key"
     r"|(?:access|private|signing|encryption|master|account|consumer|cipher|session|shared|aes|jwt"
     r"|hmac|oauth|crypto|secret)[_-]?key",
     re.IGNORECASE,
@@ -115,6 +118,7 @@ _MIN_PRONOUNCEABLE = 0.4  # share of the value's characters that are in pronounc
 # Values under these names are generated, so a short word or camel case is not one of them.
 _GENERATED_VALUE = re.compile(r"(?i)(?:token|api[_.-]?key)(?!.*(?:secret|credential|key))")
 _MIN_GENERATED_WORD = 12
+_PLURALS = ("passwords", "secrets", "tokens", "credentials")
 # `#a0b1c2`, `dark #a0b1c2ff blue`.
 _COLOUR = re.compile(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)*")
 _DECIMAL = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
@@ -207,6 +211,8 @@ def _is_identifier(name: str, value: str) -> bool:
     """
     if value.isalpha() and _SENSITIVE_WORD.search(value):
         return not (value[1:].islower() and is_chosen_by_people(name) and is_weak(value))
+    if value.isalpha() and name.lower().endswith(_PLURALS):
+        return True  # `'passwords' => 'customers'` names a table
     if not value.isalnum() or not _GENERATED_VALUE.search(name):
         return False
     return reads_as_identifier(value) or (value.isalpha() and len(value) < _MIN_GENERATED_WORD)

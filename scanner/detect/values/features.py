@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from scanner.detect.values.assignments import (
+    FOREIGN_NAMES,
     is_translation,
     names_a_secret,
     names_metadata,
@@ -41,7 +42,7 @@ class Case(NamedTuple):
 
 # Most features use string methods, since compiling more patterns would slow down each start.
 _NAME_KINDS = (
-    ("password", ("pass", "pwd", "contrase")),
+    ("password", ("pass", "pwd", "kennwort", *FOREIGN_NAMES)),
     ("token", ("token", "bearer", "jwt")),
     ("secret", ("secret",)),
     ("key", ("key",)),
@@ -97,8 +98,8 @@ _TYPES = frozenset(
 _STATES = frozenset(
     "required optional hidden visible disabled enabled readonly writeonly readwrite immutable"
     " mutable deprecated internal external private public protected inherit inherited auto"
-    " automatic manual default custom static dynamic nonempty notempty unset missing unknown invalid valid empty"
-    " encrypted hashed plaintext masked sensitive always never both active inactive pending".split()
+    " automatic manual default custom static dynamic nonempty notempty unset missing unknown"
+    " invalid valid empty encrypted hashed plaintext masked sensitive always never both active inactive pending".split()
 )
 # `aes-256-gcm`, `hmac_sha`, `bcrypt`, `rs256`.
 _ALGORITHM = re.compile(

@@ -34,7 +34,9 @@ _DEPLOYED = frozenset(
 )
 _DOCUMENTS = frozenset(suffixes("markdown", "restructuredtext", "asciidoc", "latex", "html"))
 # Names whose values people choose, unlike tokens and keys: `db_password`, `JWT_SECRET`.
-_CHOSEN_BY_PEOPLE = re.compile(r"(?i)pass|pwd|secret(?!.*(?:key|token))|(?:^|[_\-.])pw$|[a-z]pw$")
+_CHOSEN_BY_PEOPLE = re.compile(
+    r"(?i)pass|pwd|kennwort|contrase|senha|wachtwoord|haslo|heslo|salasana|losenord|secret(?!.*(?:key|token))|(?:^|[_\-.])pw$|[a-z]pw$"
+)
 
 
 def weak_password(candidate: Candidate) -> Confidence | None:
