@@ -167,6 +167,13 @@ _COMMANDS = (
     Site("app/db.py", 'DSN = "postgres://app:{value}@db.internal:5432/app"'),
     Site("prod.env", "DATABASE_URL=mysql://app:{value}@db/app"),
 )
+_TEXTS = (
+    Site("CREDENTIALS.TXT", "{name}={value}"),
+    Site("notes.txt", "{name}: {value}"),
+    Site("servers", "{name} = {value}"),
+    Site("install.log", "{name}: {value}"),
+    Site("handover.adoc", "{name}={value}"),
+)
 # What a person writes for a token in a test or a manual.
 _TOKEN_LIKE = tuple(
     "my-token|access_token|refresh_token|csrf_token|api-key-header|X-Api-Key|token-name|client.secret"
@@ -331,6 +338,19 @@ def held_lines(seed: int, file: Path, count: int) -> Iterator[Line]:
     others = first.removeprefix("[lookalikes]\n").splitlines()
     pairs = ((draw.choice(second.splitlines()), draw.choice(others)) for _ in range(count))
     yield from _in_sites(draw, pairs)
+
+
+def text_lines(seed: int, file: Path, count: int) -> Iterator[Line]:
+    """Passwords of a file as in `held_lines`, and tokens, in files of text."""
+    draw = random.Random(seed)  # noqa: S311 - the same order in each run
+    known = file.read_text(encoding="utf-8").partition("\n[passwords]\n")[2].splitlines()
+    held = [each for each in known if " " not in each]
+    for site in (site for site, _ in zip(cycle(_TEXTS), range(count))):
+        if draw.random() < 0.5:
+            name, value = draw.choice(_HOLDERS), draw.choice(held)
+        else:
+            name, value = draw.choice(_TOKEN_HOLDERS), token(draw)
+        yield Line(site.path, site.text.format(name=name, value=value), is_secret=True)
 
 
 def _in_sites(draw: random.Random, pairs: Iterable[tuple[str, str]]) -> Iterator[Line]:

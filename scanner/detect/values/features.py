@@ -99,7 +99,8 @@ _STATES = frozenset(
     "required optional hidden visible disabled enabled readonly writeonly readwrite immutable"
     " mutable deprecated internal external private public protected inherit inherited auto"
     " automatic manual default custom static dynamic nonempty notempty unset missing unknown"
-    " invalid valid empty encrypted hashed plaintext masked sensitive always never both active inactive pending".split()
+    " invalid valid empty encrypted hashed plaintext masked sensitive always"
+    " never both active inactive pending".split()
 )
 # `aes-256-gcm`, `hmac_sha`, `bcrypt`, `rs256`.
 _ALGORITHM = re.compile(

@@ -35,7 +35,8 @@ _DEPLOYED = frozenset(
 _DOCUMENTS = frozenset(suffixes("markdown", "restructuredtext", "asciidoc", "latex", "html"))
 # Names whose values people choose, unlike tokens and keys: `db_password`, `JWT_SECRET`.
 _CHOSEN_BY_PEOPLE = re.compile(
-    r"(?i)pass|pwd|kennwort|contrase|senha|wachtwoord|haslo|heslo|salasana|losenord|secret(?!.*(?:key|token))|(?:^|[_\-.])pw$|[a-z]pw$"
+    r"(?i)pass|pwd|kennwort|contrase|senha|wachtwoord|haslo|heslo|salasana|losenord"
+    r"|secret(?!.*(?:key|token))|(?:^|[_\-.])pw$|[a-z]pw$"
 )
 
 
