@@ -221,6 +221,8 @@ class Explainer:
         path, data = self._text.path, self._text.data
         rated = likelihood.weigh(match, path, data, self._book)
         case = likelihood.case_of(match, path, data)
+        if rated:
+            match = match._replace(rule=rated.rule)  # another rule may take it over
         if rated and rated.is_placeholder:
             self._record(
                 match, Status.PLACEHOLDER, "the value is a placeholder: reported as a note"
