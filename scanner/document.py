@@ -76,6 +76,12 @@ def rules_folder() -> str:
     return inside if os.path.isdir(inside) else os.path.join(os.path.dirname(package), "rules")
 
 
+def rules_file(name: str) -> bytes:
+    """Return the content of a file in the folder of rules."""
+    with open(os.path.join(rules_folder(), name), "rb") as file:
+        return file.read()
+
+
 def parse(data: bytes, where: str) -> Document:
     """Parse YAML or JSON. ConfigError if it is invalid, too large, or repeats a key."""
     import yaml

@@ -6,7 +6,6 @@ must be replaced. rules/common-passwords.txt lists the words; it is read when a 
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from functools import cache, lru_cache
@@ -124,5 +123,4 @@ def _is_listed(word: str) -> bool:
 @cache
 def _listed() -> bytes:
     """Return the list as one text, which is searched: a set of its words takes longer to build."""
-    with open(os.path.join(document.rules_folder(), _LIST), "rb") as file:
-        return file.read()
+    return document.rules_file(_LIST)
