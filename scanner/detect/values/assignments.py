@@ -346,8 +346,10 @@ def is_literal(candidate: Candidate) -> bool:
 
 
 def _is_bare_literal(candidate: Candidate) -> bool:
-    """Is an unquoted value a literal? In code, only a random one is."""
-    if scope_of(candidate.path) != "code" and suffix_of(candidate.path) not in _BARE_WORD_IS_CODE:
+    """Is an unquoted value a literal? Never in code; in files like code, only if it is random."""
+    if scope_of(candidate.path) == "code":
+        return False
+    if suffix_of(candidate.path) not in _BARE_WORD_IS_CODE:
         return True
     value = candidate.value.decode("latin-1")
     return is_random(value) and not reads_as_identifier(value)
