@@ -17,6 +17,7 @@ from scanner.detect.values.assignments import (
     is_translation,
     names_a_secret,
     names_metadata,
+    reads_as_identifier,
     shannon,
 )
 from scanner.detect.values.file_role import role_of
@@ -56,6 +57,7 @@ _LENGTHS = (4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 64, 128)
 _OVER_LENGTHS = 999  # stands for any greater length
 _HEXADECIMAL = frozenset(string.hexdigits)
 _BASE64 = frozenset(string.ascii_letters + string.digits + "+/_-")
+_LONG_NAME = 12  # characters
 _DIGITS = frozenset(string.digits)
 _LETTERS_THEN_DIGITS = re.compile(r"[A-Za-z]+\d{1,4}")
 _CAMEL = re.compile(r"[A-Za-z][a-z]+(?:[A-Z][a-z]+)+")
@@ -262,6 +264,7 @@ def _value_features(name: str, value: str, composition: str) -> Iterator[str]:
     yield f"characters: {int(len(set(value)) / max(len(value), 1) * 5) * 20} % of them differ"
     lower = value.lower()
     in_words = _WORDS_ONLY.fullmatch(value) is not None or not value.isascii()
+    in_words = in_words or (value[-1:].isalpha() and _is_identifier(value))
     for text, words in _WORD_GROUPS:
         if any(word in lower for word in words):
             yield f"value: {text}" if in_words else f"value: {text}, with other characters"
@@ -270,6 +273,11 @@ def _value_features(name: str, value: str, composition: str) -> Iterator[str]:
         yield from _naming_features(name, value, lower)
     if not value.isalnum():
         yield from _punctuation_features(value)
+
+
+def _is_identifier(value: str) -> bool:
+    """Is it an identifier of several words: `V1SecretVolumeSource`?"""
+    return len(value) > _LONG_NAME and value.isidentifier() and reads_as_identifier(value)
 
 
 def _naming_features(name: str, value: str, lower: str) -> Iterator[str]:
