@@ -20,7 +20,7 @@ from scanner.console import Console, show_error
 from scanner.errors import OutputError, UsageError, unreadable
 from scanner.inventory.interface import Settings
 from scanner.masking import masked
-from scanner.model import Finding, Note, NoteKind, Outcome, Severity
+from scanner.model import FailOn, Finding, Note, NoteKind, Outcome, Severity
 from scanner.policy import rules
 from scanner.policy.live import rules as live_rules
 from scanner.report.interface import ReportContext
@@ -54,7 +54,7 @@ class FinishedAudit(NamedTuple):
 
     outcome: Outcome
     written: bool
-    fail_on: Severity
+    fail_on: FailOn
     now: datetime
     tree: Tree
 
@@ -65,11 +65,12 @@ class FinishedAudit(NamedTuple):
             version=scanner.__version__,
             root=os.path.basename(self.tree.root),
             command=masked(console.command_line),
-            fail_on=fail_on or self.fail_on,
+            fail_on=self.fail_on._replace(severity=fail_on or self.fail_on.severity),
             open_from=self.tree.open_from,
             color=console.color,
             width=console.width,
             analysis="audit",
+            program=console.program,
         )
 
 
@@ -98,7 +99,7 @@ def audit(
     finally:  # after an interrupt, too, what was read is kept
         written = _save_state(request, console, sitting)
     outcome = audit_outcome.outcome(sitting, earlier, notes, compare=request.since_last)
-    return FinishedAudit(outcome, written, files.config.fail_on, now, tree)
+    return FinishedAudit(outcome, written, files.config.failing, now, tree)
 
 
 def permissions(request: AuditRequest, console: Console, modules: backends.Modules) -> str:

@@ -155,6 +155,24 @@ def add_fail_on(group: argparse._ActionsContainer) -> None:
     )
 
 
+def add_strict(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="also fail on findings of low confidence, and on undeclared and unused variables",
+    )
+
+
+def add_color(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        metavar="WHEN",
+        help="auto, always or never; auto heeds NO_COLOR, FORCE_COLOR and the terminal",
+    )
+
+
 def add_now(group: argparse._ActionsContainer) -> None:
     group.add_argument("--now", metavar="TIME", help="judge as of this time (ISO 8601)")
 

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_baselines(parser)
     group = parser.add_argument_group("how to judge and report")
     arguments.add_fail_on(group)
+    arguments.add_strict(group)
     group.add_argument(
         "--min-confidence",
         choices=arguments.CONFIDENCES,
@@ -66,9 +67,9 @@ def scan(
         return ExitCode.CLEAN  # nothing was found, so there is nothing to judge or to print
     time = moment(now)
     outcome = finished.judge(time)
-    fail_on = reports.fail_on or finished.plan.selection.config.fail_on
+    fail_on = reports.failing(finished.plan.selection.config)
     if silent_when_clean and not (outcome.findings or outcome.gaps or outcome.notes):
-        reports = reports._replace(quiet=True)
+        reports = reports._replace(detail=None)
     written = True
     if not reports.writes_nothing:
         context = scanning.report_context(finished.plan, console, time, fail_on)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import scanner
 from scanner import cache, document
 from scanner.document import Document
-from scanner.model import Confidence, Severity
+from scanner.model import Confidence, FailOn, Severity
 
 if TYPE_CHECKING:
     from scanner.policy.declarations.model import (
@@ -60,8 +60,11 @@ class Config:
         return _size(self._scan.get("max_file_size", "20MB"))
 
     @property
-    def fail_on(self) -> Severity:
-        return Severity[self._scan.get("fail_on", "low").upper()]
+    def failing(self) -> FailOn:
+        return FailOn(
+            severity=Severity[self._scan.get("fail_on", "low").upper()],
+            confidence=Confidence[self._scan.get("fail_on_confidence", "medium").upper()],
+        )
 
     @property
     def min_confidence(self) -> Confidence | None:

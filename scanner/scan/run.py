@@ -7,14 +7,14 @@ from collections import ChainMap
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import scanner
-from scanner.model import Confidence, Coverage, Outcome, Suppression
+from scanner.model import Acceptance, Confidence, Coverage, Outcome, Suppression
 from scanner.scan import plan as planning
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from scanner.console import Console
-    from scanner.model import RuleInfo, Severity
+    from scanner.model import FailOn, RuleInfo
     from scanner.report.interface import ReportContext
     from scanner.scan.plan import ScanPlan
     from scanner.scan.request import ScanRequest
@@ -94,7 +94,7 @@ def judge(plan: ScanPlan, result: ScanResult, now: datetime) -> Outcome:
 
 
 def report_context(
-    plan: ScanPlan, console: Console, now: datetime, fail_on: Severity
+    plan: ScanPlan, console: Console, now: datetime, fail_on: FailOn
 ) -> ReportContext:
     """What the reports of this scan need besides its outcome."""
     from scanner.masking import masked
@@ -103,6 +103,11 @@ def report_context(
 
     judges = {rule.id: rule for rule in (*rules.RULES, rules.WEAKENED, *variables.RULES)}
     commits = plan.selection.commits
+    acceptance = Acceptance.ALLOW
+    if plan.request.stdin_name is not None:
+        acceptance = Acceptance.NONE
+    elif commits and commits.is_trusted:
+        acceptance = Acceptance.APPROVAL
     return ReportContext(
         rules=ChainMap(judges, cast("dict[str, RuleInfo]", plan.workers.rulebook.infos)),
         now=now,
@@ -114,4 +119,6 @@ def report_context(
         color=console.color,
         width=console.width,
         analysis="history" if commits and commits.history else "scan",
+        acceptance=acceptance,
+        program=console.program,
     )

@@ -20,6 +20,7 @@ Data = Mapping[str, Any]
 _LEVELS = ("low", "medium", "high", "critical")
 _SCALES: Mapping[str, tuple[str, Sequence[str]]] = {  # the default, and from strict to loose
     "fail_on": ("low", _LEVELS),
+    "fail_on_confidence": ("medium", _LEVELS),
     "min_confidence": ("low", _LEVELS),
     "legacy_pragmas": ("warn", ("refuse", "warn", "allow")),
     "detect_secrets": ("", ("exact", "", "off")),
