@@ -45,7 +45,7 @@ class OutputRequest(NamedTuple):
 
     def shown(self, context: ReportContext) -> ReportContext:
         """The context with the detail that was asked for."""
-        return context._replace(detail=self.detail or Detail.NORMAL)
+        return context if self.detail is None else context._replace(detail=self.detail)
 
 
 def add_arguments(group: argparse._ArgumentGroup) -> None:

@@ -52,7 +52,7 @@ def _properties(context: ReportContext) -> Iterator[str]:
 def _found(finding: Finding, context: ReportContext) -> str:
     severity = finding.severity.label
     if not context.fail_on.fails(finding):
-        words = f"{severity}, {finding.confidence.label} confidence: does not fail the run"
+        words = f"{severity}, {summary.spared_because([finding], context.fail_on)}"
         return _test(finding, context, "skipped", {"message": words})
     said = {"type": severity, "message": " ".join(sentences(finding, context)[:1])}
     return _test(finding, context, "failure", said)

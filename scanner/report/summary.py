@@ -53,11 +53,11 @@ def verdict(outcome: Outcome, fail_on: FailOn) -> tuple[str, str]:
     if not spared:
         return "✗", words + incomplete
     if len(spared) == len(findings):
-        return "!", f"{words}, {_spared(spared, fail_on)}{incomplete}"
-    return "✗", f"{words} · {len(spared):,} of them {_spared(spared, fail_on)}{incomplete}"
+        return "!", f"{words}, {spared_because(spared, fail_on)}{incomplete}"
+    return "✗", f"{words} · {len(spared):,} of them {spared_because(spared, fail_on)}{incomplete}"
 
 
-def _spared(findings: Sequence[Finding], fail_on: FailOn) -> str:
+def spared_because(findings: Sequence[Finding], fail_on: FailOn) -> str:
     """Why these findings do not fail the run."""
     if all(finding.severity < fail_on.severity for finding in findings):
         return f"below --fail-on {fail_on.severity.label}"

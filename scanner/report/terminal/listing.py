@@ -7,6 +7,7 @@ without scrolling.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -30,6 +31,8 @@ from scanner.report.terminal.page import Page, Part, cells
 _GAPS = 10
 _WORDS, _NAME, _PROSE = 48, 240, 1200  # characters shown of a word, of an id and of a text
 _BRIEF = 160  # characters shown of a finding's detail, and of what to do, unless all is asked for
+_NAMES = 40  # characters of a rule's name beside what to do
+_SENTENCE = re.compile(r".*?[.!?](?=\s)")
 _INDENT = 10  # the longest severity and two spaces
 _SEVERITIES = {
     Severity.CRITICAL: "bold red",
@@ -56,12 +59,13 @@ def listing(outcome: Outcome, context: ReportContext) -> str:
 
 
 def _findings(found: Sequence[Finding], context: ReportContext, page: Page) -> None:
-    """One line for each finding, and an empty line after each file."""
+    """One line for each finding, with columns that are aligned within each file."""
     for _, group in groupby(found, key=lambda each: each.location.path):
         rows = [_row(each, context) for each in group]
         place, rule = (max(cells(row[column][0]) for row in rows) for column in (0, 2))
         for row in rows:
             page.line(*_columns(row, (place, _INDENT - 2, rule)))
+    if found:
         page.space()
 
 
@@ -116,15 +120,18 @@ def _rules(found: Iterable[Finding], context: ReportContext, page: Page) -> None
 
 
 def _in_brief(rules: Sequence[RuleInfo], page: Page) -> None:
-    """The first step for each rule. Rules with the same one share it."""
-    same: dict[tuple[str, str], list[str]] = {}
-    for rule in rules:
-        for step in remedy(rule)[:1]:
-            same.setdefault(step, []).append(_clip(rule.id, 2 * _WORDS))
-    for (step, words), names in same.items():
-        page.paragraph(", ".join(names), indent=0, style="bold")
-        page.paragraph(_clip(words, _PROSE), indent=10, label=(f"  {step}", "green"))
-    if same:
+    """The first sentence on what to do about each rule. Rules of the same words share them."""
+    steps = [(rule, remedy(rule)[0]) for rule in rules if remedy(rule)]
+    said: dict[tuple[str, str], str] = {}
+    indent = 2 + min(_NAMES, max((cells(rule.id) for rule, _ in steps), default=0))
+    for rule, (step, words) in steps:
+        sentence = _SENTENCE.match(words)
+        shown = f"{step}: {sentence[0] if sentence else words}"
+        first = said.setdefault((step, words), rule.id)
+        if first != rule.id:
+            shown = f"{step}: as for {first}"
+        page.paragraph(_clip(shown, _BRIEF), indent=indent, label=(_clip(rule.id, _NAMES), "bold"))
+    if steps:
         page.space()
 
 
@@ -191,9 +198,7 @@ def _verdict(outcome: Outcome, context: ReportContext, page: Page) -> None:
     page.items([*summary.read(outcome), *summary.remarks(outcome)], indent=2)
 
 
-def _hints(
-    outcome: Outcome, found: Sequence[Finding], context: ReportContext, page: Page
-) -> None:
+def _hints(outcome: Outcome, found: Sequence[Finding], context: ReportContext, page: Page) -> None:
     hints = []
     if found and context.detail is not Detail.FULL:
         hints.append(("more on each:  ", "-v explains every rule"))
