@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from scanner import project
 from scanner.configuration.operator import Entry, Options
 from scanner.document import nearest
 from scanner.errors import UsageError
@@ -57,7 +58,7 @@ def connected(settings: Settings, modules: Modules, now: datetime) -> Backend:
         raise UsageError(
             f"the backend {settings.name} needs a library that is not here",
             why=f"{settings.kind} is read with {(error.name or '').partition('.')[0]}",
-            todo=f"pip install 'keywatch[{module.EXTRA}]'",
+            todo=f"pip install {project.requirement(module.EXTRA)}",
         ) from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from scanner.configuration.repository import KEYWATCH_BASELINE, SECRETS_BASELINE
+from scanner.configuration.repository import KEYWATCH_BASELINE, SECRETS_BASELINE, size_of
 from scanner.errors import UsageError
 from scanner.model import Confidence, Severity
 from scanner.scan.request import HistoryRequest, ScanRequest
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 SEVERITIES = [level.label for level in Severity]
+STDIN_NAME = "stdin"
 CONFIDENCES = [level.label for level in Confidence]
 
 
@@ -24,15 +25,19 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=path,
         metavar="PATH",
-        help="files and folders to scan; default: the whole repository",
+        help="files and folders to scan, or - for standard input; default: the whole repository",
     )
     group = parser.add_argument_group("what to read")
     group.add_argument(
         "--staged", action="store_true", help="git's index: what the commit would contain"
     )
-    group.add_argument("--stdin", action="store_true", help="one file from standard input")
     group.add_argument(
-        "--stdin-name", metavar="NAME", help="the path that --stdin is judged as (required)"
+        "--stdin", action="store_true", help="one file from standard input; the same as -"
+    )
+    group.add_argument(
+        "--stdin-name",
+        metavar="NAME",
+        help=f"the path that standard input is judged as; default: {STDIN_NAME}",
     )
     group.add_argument("--no-git", action="store_true", help="all files, including ignored ones")
     group.add_argument(
@@ -47,6 +52,13 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         type=glob,
         metavar="GLOB",
         help="files to leave out, such as 'third_party/**'; repeatable",
+    )
+    group.add_argument(
+        "--max-file-size",
+        type=size,
+        metavar="SIZE",
+        help="skip larger files, such as 50MB; default: max_file_size of keywatch.yaml, or else"
+        " 20MB",
     )
     add_config(group)
     _add_commits(parser)
@@ -182,23 +194,24 @@ def scan_request(args: argparse.Namespace) -> ScanRequest:
 
     UsageError if they contradict each other.
     """
-    if args.stdin != bool(args.stdin_name):
-        raise UsageError(
-            "--stdin needs --stdin-name NAME, and the other way round", todo="give both"
-        )
+    paths = tuple(args.paths)
+    stdin = args.stdin or paths == ("-",)
+    if args.stdin_name is not None and not stdin:
+        raise UsageError("--stdin-name belongs to --stdin", todo="add --stdin, or leave it out")
     if args.history is None and (args.since_last or args.stashes or args.notes):
         raise UsageError(
             "--since-last, --stashes and --notes belong to --history", todo="add --history"
         )
     return ScanRequest(
-        paths=tuple(args.paths),
+        paths=() if paths == ("-",) else paths,
         staged=args.staged,
-        stdin_name=args.stdin_name,
+        stdin_name=(args.stdin_name or STDIN_NAME) if stdin else None,
         no_git=args.no_git,
         diff=args.diff,
         trust=args.trust,
         history=_history(args),
         archives=args.archives,
+        max_file_size=args.max_file_size,
         exclude=tuple(args.exclude),
         config=args.config,
         rules=tuple(args.rules),
@@ -242,6 +255,14 @@ def glob(text: str) -> str:
             todo="write ? for a bracket in a name",
         )
     return text
+
+
+def size(text: str) -> int:
+    """A number of bytes of the command line, such as 50MB."""
+    try:
+        return size_of(text.upper())
+    except ValueError:
+        raise UsageError(f"{text} is not a size", todo="write it as 50MB") from None
 
 
 def severity(label: str | None) -> Severity | None:

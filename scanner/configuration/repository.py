@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ class Config:
 
     @property
     def max_file_size(self) -> int:
-        return _size(self._scan.get("max_file_size", "20MB"))
+        return size_of(self._scan.get("max_file_size", "20MB"))
 
     @property
     def failing(self) -> FailOn:
@@ -257,6 +258,9 @@ def _entry(item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _size(text: str) -> int:
-    number = text.rstrip(" BKMG")
-    return int(number) * _UNITS[text[len(number) :].strip()]
+def size_of(text: str) -> int:
+    """The bytes of a size such as `20MB`. ValueError for anything else."""
+    found = re.fullmatch(r"([0-9]{1,12}) ?([KMG]?B)?", text, re.ASCII)
+    if found is None:
+        raise ValueError
+    return int(found[1]) * _UNITS[found[2] or ""]

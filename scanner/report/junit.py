@@ -1,8 +1,8 @@
 """JUnit XML, as described in junit-10.xsd of Jenkins' xunit plugin.
 
-A finding is a failed test, or a skipped one if it is suppressed or does not fail the run. A gap is a test
-with an error. Every run also has one test that passes, because readers ignore or fail a run without
-tests.
+A finding is a failed test, or a skipped one if it is suppressed or does not fail the run. A gap is
+a test with an error. Every run also has one test that passes, because readers ignore or fail a run
+without tests.
 """
 
 from __future__ import annotations

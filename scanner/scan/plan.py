@@ -40,7 +40,9 @@ def make(request: ScanRequest, console: Console, selection: Selection | None = N
         source=selection.source,
         rulebook=_rulebook(request, console, selection),
         matcher=request.matcher,
-        max_size=selection.config.max_file_size,
+        max_size=selection.config.max_file_size
+        if request.max_file_size is None
+        else request.max_file_size,
         cache_folder=selection.cache_folder,
         settings=known.settings,
         exclude=selection.exclude,

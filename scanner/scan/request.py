@@ -39,6 +39,8 @@ class ScanRequest(NamedTuple):
     judged as the path `stdin_name`, the commits of a `diff` or a `history`, or the commits of a
     `push`. With `staged_first`, a path that is not staged is read from the work tree instead.
 
+    `max_file_size` is in bytes, None if keywatch.yaml decides.
+
     `min_confidence` is what the user asked for, `default_confidence` applies if nobody, not even
     keywatch.yaml, asks for another.
     """
@@ -53,6 +55,7 @@ class ScanRequest(NamedTuple):
     history: HistoryRequest | None = None
     push: CommitSelection | None = None
     archives: bool = False
+    max_file_size: int | None = None
     exclude: tuple[str, ...] = ()
     config: str | None = None
     rules: tuple[str, ...] = ()

@@ -555,7 +555,7 @@ def test_a_library_that_is_not_here_is_named_with_the_line_that_brings_it(tmp_pa
     assert done.code == 2
     assert "the backend a needs a library that is not here" in done.err
     assert "vault is read with far\n" in done.err
-    assert "pip install 'keywatch[vault]'" in done.err
+    assert "pip install 'keywatch[vault] @ git+https://" in done.err
 
 
 def test_options_that_cannot_be_are_an_error_before_anything_is_read(tmp_path: Path) -> None:

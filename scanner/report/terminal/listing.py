@@ -1,8 +1,8 @@
 """Findings, gaps and notes for the terminal.
 
-Each finding has one line, `path:line:column  severity  rule  message  (ID)`, sorted by file. What to
-do about each rule follows once, below. Gaps and the summary come last, where a terminal shows them
-without scrolling.
+Each finding has one line, `path:line:column  severity  rule  message  (ID)`, sorted by file. What
+to do about each rule follows once, below. Gaps and the summary come last, where a terminal shows
+them without scrolling.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _rules(found: Iterable[Finding], context: ReportContext, page: Page) -> None
         first.setdefault(each.rule, each)
     rules = [context.rule(each) for each in first.values()]
     if context.detail is Detail.FULL:
-        _in_full(rules, context, page)
+        _in_full(rules, page)
     else:
         _in_brief(rules, page)
 
@@ -135,7 +135,7 @@ def _in_brief(rules: Sequence[RuleInfo], page: Page) -> None:
         page.space()
 
 
-def _in_full(rules: Sequence[RuleInfo], context: ReportContext, page: Page) -> None:
+def _in_full(rules: Sequence[RuleInfo], page: Page) -> None:
     """All texts of each rule. A text that an earlier rule has shown is replaced by its title."""
     said: dict[str, str] = {}
     for rule in rules:
