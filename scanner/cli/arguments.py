@@ -87,6 +87,12 @@ def _add_commits(parser: argparse.ArgumentParser) -> None:
         help="with --diff: use the policy of this commit instead of the merge base",
     )
     group.add_argument(
+        "--approve",
+        metavar="REF|FILE",
+        help="with --diff: the exceptions (allow) of this commit, or of this file outside the"
+        " repository, were approved and count in this run",
+    )
+    group.add_argument(
         "--history",
         nargs="?",
         const="",
@@ -209,6 +215,7 @@ def scan_request(args: argparse.Namespace) -> ScanRequest:
         no_git=args.no_git,
         diff=args.diff,
         trust=args.trust,
+        approve=args.approve,
         history=_history(args),
         archives=args.archives,
         max_file_size=args.max_file_size,

@@ -19,6 +19,8 @@ from scanner.document import Document
 from scanner.model import Confidence, FailOn, Severity
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from scanner.policy.declarations.model import (
         Audit,
         DeclaredSecret,
@@ -34,7 +36,7 @@ NAME = "keywatch.yaml"
 KEYWATCH_BASELINE = ".keywatch.baseline"
 SECRETS_BASELINE = ".secrets.baseline"
 
-_FORM = "2"  # version of the cached data: increase it when the data changes
+_FORM = "3"  # version of the cached data: increase it when the data changes
 _UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
@@ -71,6 +73,15 @@ class Config:
     def min_confidence(self) -> Confidence | None:
         said = self._scan.get("min_confidence")
         return Confidence[said.upper()] if said else None
+
+    @property
+    def unused_after(self) -> timedelta:
+        """How old an exception must be to be reported as unused."""
+        from datetime import timedelta
+
+        from scanner.policy.declarations.model import seconds
+
+        return timedelta(seconds=seconds(self._scan.get("unused_after", "14d")))
 
     @property
     def detect_secrets(self) -> str | None:
@@ -212,13 +223,13 @@ def _checked(data: bytes, where: str) -> bytes:
     document.check(parsed, "keywatch.schema.json")
     for section in ("allow", "accept_gaps"):
         for index, item in enumerate(parsed.data.get(section, ())):
-            field = (section, index, "until")
-            try:
-                date.fromisoformat(item["until"])
-            except ValueError:
-                raise parsed.error(
-                    field, f"{section}: until is not a day of the calendar"
-                ) from None
+            for name in ("until", "added"):
+                try:
+                    date.fromisoformat(item.get(name, "2000-01-01"))
+                except ValueError:
+                    raise parsed.error(
+                        (section, index, name), f"{section}: {name} is not a day of the calendar"
+                    ) from None
             item["where"] = parsed.at((section, index))
     _place(parsed)
     return json.dumps(parsed.data).encode()

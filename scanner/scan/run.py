@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from scanner.console import Console
     from scanner.model import FailOn, RuleInfo
+    from scanner.policy.exceptions.allow_entries import AllowEntry
     from scanner.report.interface import ReportContext
     from scanner.scan.plan import ScanPlan
     from scanner.scan.request import ScanRequest
@@ -71,7 +72,7 @@ def judge(plan: ScanPlan, result: ScanResult, now: datetime) -> Outcome:
         gaps=result.gaps,
         baseline=known.baseline(),
         detect_secrets_baseline=known.detect_secrets_baseline(),
-        entries=[*map(masked_terms, config.allow)],
+        entries=[*map(masked_terms, _entries(plan))],
         accepted_gaps=[*map(masked_terms, config.accept_gaps)],
         legacy_pragmas=config.legacy_pragmas,
         standing=[
@@ -81,6 +82,7 @@ def judge(plan: ScanPlan, result: ScanResult, now: datetime) -> Outcome:
             ),
             *known.standing(),
         ],
+        unused_after=config.unused_after,
         idle_rules={
             *(*config.disable_rules, *not_run, *live_rules.BY_ID),
             *(each.kind for each in config.accept_gaps if "://" in each.path),
@@ -91,6 +93,18 @@ def judge(plan: ScanPlan, result: ScanResult, now: datetime) -> Outcome:
     )
     coverage = Coverage(files=result.files, size=result.size, skipped=outcome.coverage.skipped)
     return outcome._replace(coverage=coverage)
+
+
+def _entries(plan: ScanPlan) -> list[AllowEntry]:
+    """The exceptions of the policy, and those that were approved in addition."""
+    held = plan.selection.config.allow
+    known = {(each.rule, each.path, each.fingerprint, each.tag) for each in held}
+    more = (
+        each
+        for each in plan.approved
+        if (each.rule, each.path, each.fingerprint, each.tag) not in known
+    )
+    return [*held, *more]
 
 
 def report_context(
