@@ -28,6 +28,7 @@ from scanner.report.order import by_place, gap_order
 from scanner.report.terminal import live_tables
 from scanner.report.terminal.page import Page, Part, cells
 
+_KINDS = {"vault": "Vault", "kubernetes": "Kubernetes", "aws": "AWS", "azure": "Azure"}
 _GAPS = 10
 _WORDS, _NAME, _PROSE = 48, 240, 1200  # characters shown of a word, of an id and of a text
 _BRIEF = 160  # characters shown of a finding's detail, and of what to do, unless all is asked for
@@ -47,6 +48,7 @@ def listing(outcome: Outcome, context: ReportContext) -> str:
     """The report of an outcome with findings, gaps or notes."""
     page = Page(width=context.width, color=context.color)
     if outcome.live:
+        _unaudited(outcome, page)
         live_tables.standings(outcome.live, page)
     found = sorted(outcome.findings, key=by_place)
     _findings(found, context, page)
@@ -56,6 +58,25 @@ def listing(outcome: Outcome, context: ReportContext) -> str:
     _verdict(outcome, context, page)
     _hints(outcome, found, context, page)
     return page.render()
+
+
+def _unaudited(outcome: Outcome, page: Page) -> None:
+    """The stores that were not audited at all, and why, before everything else."""
+    for reach in outcome.live.reach if outcome.live else ():
+        root = f"://{reach.backend}"
+        gaps = [gap for gap in outcome.gaps if gap.path.partition("/")[0] and root in gap.path]
+        if not reach.read and gaps:
+            reason = next((gap.reason for gap in gaps if gap.reason), gaps[0].kind)
+            name = f'{_KINDS.get(reach.kind, reach.kind)} "{_clip(reach.backend)}"'
+            words = f"{name} was not audited: {_clip(reason, _PROSE)}{_login(gaps[0].kind, reason)}"
+            page.paragraph(words, indent=2, label=("!", "bold yellow"), style="bold")
+            page.space()
+
+
+def _login(kind: str, reason: str) -> str:
+    """What to do about a store that refuses the auditor."""
+    refused = any(word in f"{kind} {reason}".lower() for word in ("token", "login", "denied", "403"))
+    return "; log in again as the operator config says, then repeat the audit" if refused else ""
 
 
 def _findings(found: Sequence[Finding], context: ReportContext, page: Page) -> None:
@@ -219,6 +240,8 @@ def _acceptance(finding: Finding, context: ReportContext) -> Iterator[tuple[str,
         yield "to correct it: ", "change the text; an exception needs a file that it can name"
         return
     yield "to accept one: ", _to_accept(finding, context)
+    if finding.resource and not _sarif_report(context.command):
+        yield "               ", "FILE is the SARIF report of this audit: --report sarif=FILE"
     if context.acceptance is Acceptance.APPROVAL:
         yield "               ", "then have it approved: it counts in this run with --approve REF,"
         yield "               ", "or once it is on the base branch (docs/exceptions.md)"
@@ -231,13 +254,23 @@ def _to_accept(finding: Finding, context: ReportContext) -> str:
     options = ["--archives"] if around else []
     where = summary.place((path, *around)[-1], 0, context)
     if finding.resource:
-        options, where = ["--audit FILE"], text.visible(context.open_from)
+        report = _sarif_report(context.command) or "FILE"
+        options, where = [f"--audit {report}"], text.visible(context.open_from)
     elif finding.since and not finding.since.present:
         options, where = ["--history", *options], ""
     place = [shlex.quote(where)] if where and context.open_from else []
     end = (context.now + timedelta(days=90)).date()
     terms = f'--reason "…" --owner @team --until {end}'
     return " ".join([f"{context.program} allow", _clip(finding.id), *place, *options, terms])
+
+
+def _sarif_report(command: str) -> str:
+    """The SARIF report that the run has written, quoted for a shell. "" if there is none."""
+    for word in text.visible(command).split():
+        found = re.fullmatch(r"(?:--report=)?'?sarif(?:-full)?=(?P<file>[^'\s]+)'?", word)
+        if found and found["file"] != "-":
+            return shlex.quote(found["file"])
+    return ""
 
 
 def _clip(words: str, limit: int = _WORDS) -> str:
