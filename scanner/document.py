@@ -210,7 +210,9 @@ def _wrong_type(error: Any, document: Document, field: Field, name: str) -> Conf
     types = [_TYPES[each] for each in ([wanted] if isinstance(wanted, str) else wanted)]
     if not field and error.instance is None:
         needs = [*error.schema.get("required", ())][:1]
-        todo = f"write: {needs[0]}: 1" if needs == ["version"] else f"add {needs[0]}: …" if needs else ""
+        todo = f"add {needs[0]}: …" if needs else ""
+        if needs == ["version"]:
+            todo = "write: version: 1"
         return document.error(field, f"{document.where} is empty", todo=todo)
     what = " or ".join(words for words, _ in types)
     todo = _example(error, field) or (error.schema.get("description", "") if field else "")

@@ -31,6 +31,7 @@ COMMANDS = {
     "doctor": "check that keywatch has everything it needs",
     "hook": "run as a git hook, or install the hook",
 }
+_PARTS = {("allow", "list")}  # commands with two words and a module of their own
 _ALSO = {"help": "show the help of a command", "version": "show the version"}
 
 
@@ -67,15 +68,18 @@ def _dispatch(argv: Sequence[str], console: Console) -> int:
     if command == "version":
         return _dispatch(["--version"], console)
     if command in COMMANDS:
-        module = importlib.import_module(f"scanner.cli.{command}")
+        name, given = command, list(argv[1:])
+        if (command, *argv[1:2]) in _PARTS:
+            name, given = f"{command}_{argv[1]}", list(argv[2:])
+        module = importlib.import_module(f"scanner.cli.{name}")
         parser = Parser(
-            prog=f"keywatch {command}",
+            prog=f"keywatch {name.replace('_', ' ')}",
             description=module.__doc__,
             allow_abbrev=False,
             formatter_class=formatter,
         )
         module.add_arguments(parser)
-        args = parser.parse_args(argv[1:])
+        args = parser.parse_args(given)
         chosen = console._replace(color_choice=getattr(args, "color", console.color_choice))
         code: int = module.run(args, chosen)
         return code

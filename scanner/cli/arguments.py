@@ -18,32 +18,59 @@ STDIN_NAME = "stdin"
 CONFIDENCES = [level.label for level in Confidence]
 
 
-def add_inputs(parser: argparse.ArgumentParser) -> None:
+class Shown:
+    """Which options the help of a command shows: all, or these. The others work as well."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __call__(self, name: str, text: str) -> str:
+        return text if not self._names or name in self._names else argparse.SUPPRESS
+
+
+ALL = Shown()
+
+
+def add_inputs(parser: argparse.ArgumentParser, shown: Shown = ALL) -> None:
     """What a scan reads."""
+    stdin = ", or - for standard input" if shown is ALL else ""
     parser.add_argument(
         "paths",
         nargs="*",
         type=path,
         metavar="PATH",
-        help="files and folders to scan, or - for standard input; default: the whole repository",
+        help=shown(
+            "paths",
+            f"files and folders to scan{stdin}; default: the whole repository",
+        ),
     )
     group = parser.add_argument_group("what to read")
     group.add_argument(
-        "--staged", action="store_true", help="git's index: what the commit would contain"
+        "--staged",
+        action="store_true",
+        help=shown("--staged", "git's index: what the commit would contain"),
     )
     group.add_argument(
-        "--stdin", action="store_true", help="one file from standard input; the same as -"
+        "--stdin",
+        action="store_true",
+        help=shown("--stdin", "one file from standard input; the same as -"),
     )
     group.add_argument(
         "--stdin-name",
         metavar="NAME",
-        help=f"the path that standard input is judged as; default: {STDIN_NAME}",
+        help=shown(
+            "--stdin-name", f"the path that standard input is judged as; default: {STDIN_NAME}"
+        ),
     )
-    group.add_argument("--no-git", action="store_true", help="all files, including ignored ones")
+    group.add_argument(
+        "--no-git", action="store_true", help=shown("--no-git", "all files, including ignored ones")
+    )
     group.add_argument(
         "--archives",
         action="store_true",
-        help="also files in archives: zip, jar, wheel, tar, gz, xz, container images …",
+        help=shown(
+            "--archives", "also files in archives: zip, jar, wheel, tar, gz, xz, container images …"
+        ),
     )
     group.add_argument(
         "--exclude",
@@ -51,17 +78,20 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=glob,
         metavar="GLOB",
-        help="files to leave out, such as 'third_party/**'; repeatable",
+        help=shown("--exclude", "files to leave out, such as 'third_party/**'; repeatable"),
     )
     group.add_argument(
         "--max-file-size",
         type=size,
         metavar="SIZE",
-        help="skip larger files, such as 50MB; default: max_file_size of keywatch.yaml, or else"
-        " 20MB",
+        help=shown(
+            "--max-file-size",
+            "skip larger files, such as 50MB; default: max_file_size of keywatch.yaml, or else"
+            " 20MB",
+        ),
     )
     add_config(group)
-    _add_commits(parser)
+    _add_commits(parser, shown)
 
 
 def add_config(group: argparse._ActionsContainer) -> None:
@@ -73,42 +103,58 @@ def add_config(group: argparse._ActionsContainer) -> None:
     )
 
 
-def _add_commits(parser: argparse.ArgumentParser) -> None:
+def _add_commits(parser: argparse.ArgumentParser, shown: Shown) -> None:
     group = parser.add_argument_group("read commits instead of files")
     group.add_argument(
         "--diff",
         metavar="BASE[..HEAD]",
-        help="commits on HEAD since it branched from BASE (a pull request), judged by the policy"
-        " of their merge base",
+        help=shown(
+            "--diff",
+            "commits on HEAD since it branched from BASE (a pull request), judged by the policy"
+            " of their merge base",
+        ),
     )
     group.add_argument(
         "--trust",
         metavar="REF",
-        help="with --diff: use the policy of this commit instead of the merge base",
+        help=shown(
+            "--trust", "with --diff: use the policy of this commit instead of the merge base"
+        ),
     )
     group.add_argument(
         "--approve",
         metavar="REF|FILE",
-        help="with --diff: the exceptions (allow) of this commit, or of this file outside the"
-        " repository, were approved and count in this run",
+        help=shown(
+            "--approve",
+            "with --diff: the exceptions (allow) of this commit, or of this file outside the"
+            " repository, were approved and count in this run",
+        ),
     )
     group.add_argument(
         "--history",
         nargs="?",
         const="",
         metavar="RANGE",
-        help="what each commit added, for all refs or for a range such as v1.0..HEAD",
+        help=shown(
+            "--history", "what each commit added, for all refs or for a range such as v1.0..HEAD"
+        ),
     )
     group.add_argument(
         "--since-last",
         action="store_true",
-        help="with --history: only commits that no earlier run has scanned",
+        help=shown("--since-last", "with --history: only commits that no earlier run has scanned"),
     )
-    group.add_argument("--stashes", action="store_true", help="with --history: also git stashes")
-    group.add_argument("--notes", action="store_true", help="with --history: also git notes")
+    group.add_argument(
+        "--stashes",
+        action="store_true",
+        help=shown("--stashes", "with --history: also git stashes"),
+    )
+    group.add_argument(
+        "--notes", action="store_true", help=shown("--notes", "with --history: also git notes")
+    )
 
 
-def add_detection(parser: argparse.ArgumentParser) -> None:
+def add_detection(parser: argparse.ArgumentParser, shown: Shown = ALL) -> None:
     """How a scan looks for secrets."""
     group = parser.add_argument_group("how to scan")
     group.add_argument(
@@ -117,39 +163,51 @@ def add_detection(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=path,
         metavar="FILE",
-        help="a file with your own rules; repeatable",
+        help=shown("--rules", "a file with your own rules; repeatable"),
     )
     group.add_argument(
         "--matcher",
         choices=("auto", "hyperscan", "re"),
         default="auto",
-        help="the engine of the first pass; re is slower and needs no compiled code",
+        help=shown(
+            "--matcher", "the engine of the first pass; re is slower and needs no compiled code"
+        ),
     )
 
 
-def add_baselines(parser: argparse.ArgumentParser) -> None:
+def add_baselines(parser: argparse.ArgumentParser, shown: Shown = ALL) -> None:
     """Which findings are accepted already."""
     group = parser.add_argument_group("accepted findings")
     group.add_argument(
         "--baseline",
         type=path,
         metavar="FILE",
-        help="a baseline of either kind; default:"
-        f" {KEYWATCH_BASELINE} and {SECRETS_BASELINE}, if they exist",
+        help=shown(
+            "--baseline",
+            "a baseline of either kind; default:"
+            f" {KEYWATCH_BASELINE} and {SECRETS_BASELINE}, if they exist",
+        ),
     )
     group.add_argument(
         "--detect-secrets",
         choices=("exact", "off"),
-        help="exact: also find exactly what detect-secrets 1.5.0 finds; this is the default if"
-        f" there is a {SECRETS_BASELINE}",
+        help=shown(
+            "--detect-secrets",
+            "exact: also find exactly what detect-secrets 1.5.0 finds; this is the default if"
+            f" there is a {SECRETS_BASELINE}",
+        ),
     )
 
 
-def add_full_scan(parser: argparse.ArgumentParser) -> None:
-    """The options of a command that scans first: inputs, detection, baselines and the time."""
-    add_inputs(parser)
-    add_detection(parser)
-    add_baselines(parser)
+def add_full_scan(parser: argparse.ArgumentParser, *shown: str) -> None:
+    """The options of a command that scans first: inputs, detection, baselines and the time.
+
+    `shown` are the ones that its help shows.
+    """
+    show = Shown(*shown)
+    add_inputs(parser, show)
+    add_detection(parser, show)
+    add_baselines(parser, show)
     add_now(parser)
 
 

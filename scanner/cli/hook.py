@@ -180,7 +180,9 @@ def _install(arguments: list[str], console: Console) -> int:
     parser = Parser(prog="keywatch hook install", allow_abbrev=False, formatter_class=formatter)
     parser.add_argument("hooks", nargs="*", metavar="HOOK", help=f"of: {', '.join(_HOOKS)}")
     parser.add_argument(
-        "--force", action="store_true", help="install beside another tool's hook: it is kept and runs first"
+        "--force",
+        action="store_true",
+        help="install beside another tool's hook: it is kept and runs first",
     )
     args = parser.parse_args(arguments)
     root = commits.root_of(console.cwd)

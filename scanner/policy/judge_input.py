@@ -9,7 +9,6 @@ from typing import NamedTuple, Protocol
 
 from scanner.model import Finding, Note, NoteKind, Suppressed, Suppression, archives_around
 
-
 UNUSED_AFTER = timedelta(days=14)
 
 
@@ -17,8 +16,8 @@ class Scope(NamedTuple):
     """What the run covers.
 
     `unread` are paths with a Gap. `unopened` are these and the skipped paths; an archive among them
-    may contain any member. `today` is a UTC day. An exception that is younger than `unused_after` is
-    never unused.
+    may contain any member. `today` is a UTC day. An exception that is younger than
+    `unused_after` is never unused.
     """
 
     whole_tree: bool

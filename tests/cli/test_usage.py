@@ -1,4 +1,4 @@
-"""What people type at a terminal: short flags, files by line, standard input, colours, exit codes."""
+"""What people type at a terminal: short flags, lines, standard input, colours and exit codes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scanner import __version__
-from tests.support.helpers import Keywatch, git, grow, leak, repository
+from tests.support.helpers import Keywatch, git, leak, repository, write_files
 
 ESCAPE = b"\x1b["
 
@@ -17,7 +17,7 @@ ESCAPE = b"\x1b["
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with one finding."""
-    return grow(tmp_path, {"app.py": "x = 1\n" + leak()})
+    return write_files(tmp_path, {"app.py": "x = 1\n" + leak()})
 
 
 def test_quiet_prints_only_the_summary_line(keywatch: Keywatch, folder: Path) -> None:
@@ -90,13 +90,13 @@ def test_an_undeclared_variable_is_listed_and_fails_only_a_strict_run(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
     files = {"compose.yaml": "services: {a: {environment: {X: '${MAIL_RELAY_TOKEN}'}}}\n"}
-    grow(tmp_path, files)
+    write_files(tmp_path, files)
     done = keywatch("scan", cwd=tmp_path)
     assert b"config-undeclared-variable" in done.stdout
     assert b"--strict" in done.stdout
     assert done.returncode == 0
     assert keywatch("scan", "--strict", cwd=tmp_path).returncode == 1
-    grow(tmp_path, {"keywatch.yaml": "version: 1\nscan: {fail_on_confidence: low}\n"})
+    write_files(tmp_path, {"keywatch.yaml": "version: 1\nscan: {fail_on_confidence: low}\n"})
     assert keywatch("scan", cwd=tmp_path).returncode == 1
 
 
@@ -107,7 +107,7 @@ def test_a_named_file_over_the_size_limit_is_a_gap_and_the_flag_reads_it(
     assert limited.returncode == 3
     assert b"--max-file-size" in limited.stdout
     assert keywatch("scan", "--max-file-size=10B", cwd=folder).returncode == 0
-    grow(folder, {"keywatch.yaml": "version: 1\nscan: {max_file_size: 10B}\n"})
+    write_files(folder, {"keywatch.yaml": "version: 1\nscan: {max_file_size: 10B}\n"})
     assert keywatch("scan", "app.py", cwd=folder).returncode == 3
     assert keywatch("scan", "--max-file-size=1MB", "app.py", cwd=folder).returncode == 1
 
@@ -122,7 +122,7 @@ def test_an_empty_repository_is_clean_in_every_mode(keywatch: Keywatch, tmp_path
 def test_a_report_in_a_missing_folder_says_that_the_folder_is_missing(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    grow(tmp_path, {"a.py": "x = 1\n"})
+    write_files(tmp_path, {"a.py": "x = 1\n"})
     done = keywatch("scan", "--report=json=out/run.json", cwd=tmp_path)
     assert done.returncode == 3
     assert b"there is no folder" in done.stderr
@@ -143,7 +143,7 @@ def test_a_kept_hook_runs_first_and_both_get_what_git_says(
 ) -> None:
     repo = repository(tmp_path / "repo")
     hook = repo / ".git" / "hooks" / "pre-push"
-    grow(hook.parent, {"pre-push": "#!/bin/sh\ncat > seen.txt\nexit ${REFUSE:-0}\n"})
+    write_files(hook.parent, {"pre-push": "#!/bin/sh\ncat > seen.txt\nexit ${REFUSE:-0}\n"})
     hook.chmod(0o755)
     assert keywatch("hook", "install", "pre-push", cwd=repo).returncode == 2
     done = keywatch("hook", "install", "--force", "pre-push", cwd=repo)

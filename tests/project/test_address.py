@@ -1,4 +1,4 @@
-"""Where a text says to install keywatch, it names the repository: the name may belong to anybody."""
+"""Every text that says how to install keywatch names the repository, not only the name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def texts() -> dict[str, str]:
 def test_no_text_says_to_install_a_package_by_its_name_without_the_address() -> None:
     wrong = []
     for name, text in texts().items():
-        if name == "tests/project/test_address.py" or name == "scanner/project.py":
+        if name in {"tests/project/test_address.py", "scanner/project.py"}:
             continue
         for found in INSTALL.finditer(text):
             line = found[0]

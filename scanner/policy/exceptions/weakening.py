@@ -27,8 +27,8 @@ _SCALES: Mapping[str, tuple[str, Sequence[str]]] = {  # the default, and from st
     "archives": ("False", ("True", "False")),
 }
 _ROUTE = (
-    "ignored in this run until it is approved: by an owner of the policy, who lets CI pass --approve,"
-    " or by a merge of its own"
+    "ignored in this run until it is approved: by an owner of the policy, who lets CI pass"
+    " --approve, or by a merge of its own"
 )
 _LISTS = {"exclude": "the exclude", "disable_rules": "the disabled rule"}
 _ENTRIES = {  # what tells two entries apart

@@ -75,7 +75,8 @@ def _unaudited(outcome: Outcome, page: Page) -> None:
 
 def _login(kind: str, reason: str) -> str:
     """What to do about a store that refuses the auditor."""
-    refused = any(word in f"{kind} {reason}".lower() for word in ("token", "login", "denied", "403"))
+    words = f"{kind} {reason}".lower()
+    refused = any(word in words for word in ("token", "login", "denied", "403"))
     return "; log in again as the operator config says, then repeat the audit" if refused else ""
 
 
