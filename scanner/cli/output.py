@@ -116,7 +116,7 @@ def deliver(
     The others are still written, so a full disk never hides a finding.
     """
     pairs = [*request.reports]
-    if request.detail is not None and STDOUT not in [path for _, path in pairs]:
+    if request.detail is not None and not any(_is_stdout(path) for _, path in pairs):
         pairs.insert(0, ("terminal", STDOUT))
     complete = True
     for name, path in pairs:
@@ -126,6 +126,10 @@ def deliver(
             show_error(error, console)
             complete = False
     return complete
+
+
+def _is_stdout(path: str) -> bool:
+    return path in (STDOUT, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 def exit_code(
