@@ -40,6 +40,16 @@ class AuditRun(NamedTuple):
             return True
         return any(each.hides(name) for each in self.results if _may_be_in(name, each.store))
 
+    def leaves_open(self, finding: Finding) -> bool:
+        """Could this finding of an earlier run still be true, because it was not checked again?"""
+        if finding.resource is None:
+            return False
+        name = finding.resource.id
+        if any(_may_be_in(name, store) for store in self.left_out):
+            return True
+        held = (each for each in self.results if _may_be_in(name, each.store))
+        return any(each.leaves_open(name, finding.rule) for each in held)
+
     @property
     def complete(self) -> bool:
         """Were all stores read completely?"""
@@ -93,7 +103,7 @@ def _findings(run: AuditRun, earlier: Sequence[Finding]) -> tuple[Finding, ...]:
     found += (
         each
         for each in earlier
-        if each.fingerprint not in seen and each.resource and run.hides(each.resource.id)
+        if each.fingerprint not in seen and run.leaves_open(each)
     )
     return tuple(found)
 

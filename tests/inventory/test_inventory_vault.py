@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from scanner.policy.declarations.model import Match, SecretClass, SecretEntry
+from scanner.policy.live import rotation_age
+from scanner.policy.live.rotation_age import Verdict
 from scanner.records import Rotation, Strength
 from tests.support.openbao import Asked, Bao, is_metadata
 from tests.support.vaults import (
@@ -58,6 +61,31 @@ def test_kv_version_2_is_as_old_as_its_current_version_not_as_its_first(bao: Bao
     record = the_record(audited(bao, "kv-current"))
     assert date_of(record) == moment(said["versions"]["2"]["created_time"])
     assert date_of(record) > moment(said["created_time"])
+
+
+def test_an_upgrade_from_version_1_is_no_date_of_the_value(bao: Bao) -> None:
+    bao.mount("kv-upgraded", "kv", options={"version": "1"})
+    bao.call("POST", "kv-upgraded/old", {"value": "made-up"})
+    bao.call("POST", "sys/mounts/kv-upgraded/tune", VERSION_2)
+    bao.put("kv-upgraded/new", value="made-up")
+    found = records(audited(bao, "kv-upgraded"))
+    old, new = found["kv-upgraded/old"], found["kv-upgraded/new"]
+    assert old.dated is not None and new.dated is not None
+    assert (old.dated.earliest, old.dated.strength) == (None, Strength.BOUND)
+    assert new.dated.strength == Strength.EXACT
+    day = SecretClass(name="day", rotate_every=86_400, grace=0, overlap=0, where="")
+    policy = Match(entry=SecretEntry("", (), "day", "", "", "", "", ""), secret_class=day)
+    assert rotation_age.judge(old, policy, datetime.now(UTC)).verdict == Verdict.UNDATED
+    assert rotation_age.judge(new, policy, datetime.now(UTC)).verdict == Verdict.OK
+
+
+def test_a_first_version_of_one_that_is_kept_may_come_from_an_upgrade(bao: Bao) -> None:
+    bao.mount("kv-single", "kv", **VERSION_2)
+    bao.call("POST", "kv-single/metadata/app", {"max_versions": 1})
+    bao.put("kv-single/app", key="one")
+    record = the_record(audited(bao, "kv-single"))
+    assert record.dated is not None
+    assert (record.dated.earliest, record.dated.strength) == (None, Strength.BOUND)
 
 
 def test_a_secret_that_was_only_described_again_keeps_its_age(bao: Bao) -> None:

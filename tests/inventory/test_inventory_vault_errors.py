@@ -28,7 +28,12 @@ HEALTH = {"initialized": True, "sealed": False, "standby": False, "version": "1.
 KV = {"path": "app/", "type": "kv", "options": {"version": "2"}}
 HTML = Reply(200, b"<html>Log in to the proxy</html>", {"Content-Type": "text/html"})
 VERSION = {"created_time": "2026-11-01T00:00:00Z", "deletion_time": "", "destroyed": False}
-SECRET = {"current_version": 1, "versions": {"1": VERSION}, "custom_metadata": None}
+SECRET = {
+    "current_version": 1,
+    "oldest_version": 0,
+    "versions": {"1": VERSION},
+    "custom_metadata": None,
+}
 
 
 def answers(paths: dict[str, Any]) -> Answering:

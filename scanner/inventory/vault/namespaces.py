@@ -14,12 +14,13 @@ from hvac import Client
 from scanner.inventory.errors import ReadError, gap, shortened
 from scanner.inventory.vault import access_credentials, options
 from scanner.inventory.vault.engine_types import ENGINES, WITHOUT_SECRETS, engine_type
-from scanner.inventory.vault.mounts import Mount, Namespace, Samples, read_step
+from scanner.inventory.vault.mounts import Mount, Namespace, Samples, canonical, read_step
 from scanner.inventory.vault.parallel_requests import Step, StepResult
 from scanner.model import Gap, GapKind, Note, NoteKind
 from scanner.records import Record
 
 _NAME_THE_MOUNTS = "grant it, or list the mounts in the operator config: mounts: [secret]"
+_LIST_NAMESPACES = "the namespaces below it are unknown"
 _NO_MOUNT = "the mount does not exist, or the token has no permission below it"
 
 
@@ -56,16 +57,25 @@ def steps(connection: Connection) -> Iterator[Step]:
         namespace = connection.namespace(path)
         yield Step(id=namespace.id(), run=partial(_namespace, connection, namespace))
         if deep:
-            yield Step(id=namespace.id(), run=partial(_below, connection, namespace))
+            yield _below_step(connection, namespace)
+
+
+def _below_step(connection: Connection, namespace: Namespace) -> Step:
+    """If the list is denied, the whole store is unread from the root, because all is below it."""
+    around = namespace.id() if namespace.path else canonical(connection.backend)
+    return Step(id=around, run=partial(_below, connection, namespace), advice=_LIST_NAMESPACES)
 
 
 def _below(connection: Connection, namespace: Namespace) -> Iterator[Step]:
     names = Mount(namespace=namespace, path="sys").names("namespaces/")
+    inner = (connection.namespace(f"{namespace.path}/{name}".strip("/")) for name in names)
     return (
-        Step(id=inner.id(), run=partial(run, connection, inner))
-        for name in names
-        for inner in [connection.namespace(f"{namespace.path}/{name}".strip("/"))]
-        for run in (_namespace, _below)
+        step
+        for each in inner
+        for step in (
+            Step(id=each.id(), run=partial(_namespace, connection, each)),
+            _below_step(connection, each),
+        )
     )
 
 
@@ -84,7 +94,7 @@ def _with_orphans(namespace: Namespace) -> tuple[Namespace, Sequence[Gap]]:
     try:
         answer = namespace.client.adapter.get("/v1/sys/rotation/orphans")
     except ReadError as error:
-        return namespace, [] if error.status == 404 else [gap(namespace.id(), error)]
+        return namespace, [] if error.status == 404 else [gap(namespace.id("sys", "rotation/orphans"), error)]
     orphans = (answer.get("data") or answer)["orphans"]
     return namespace._replace(orphans=frozenset(map(str, orphans))), []
 

@@ -10,6 +10,7 @@ from scanner.policy.live.rotation_age import SEVERITIES, Condition, Verdict
 from scanner.policy.rules import WEAKENED, described
 
 STALE_CONSUMER = "consumer-on-old-value"
+SYNC_FAILING = "secret-sync-failing"
 KEY_ABSENT = "secret-key-absent"
 ADDRESS_DIFFERS = "address-differs"
 ROLE_IS_AUDITOR = "role-is-auditor"
@@ -142,7 +143,7 @@ RULES: tuple[RuleInfo, ...] = (
         "kubectl create token, then delete the Secret.",
     ),
     described(
-        "secret-sync-failing",
+        SYNC_FAILING,
         Severity.HIGH,
         "Secret is not synchronized from its store",
         "The controller that copies the secret from its store fails. New values do not arrive,"
