@@ -169,13 +169,22 @@ class Change(NamedTuple):
     after: str = ""
 
 
+class EarlierStatus(NamedTuple):
+    """What an earlier run said about a secret that this run could not read. `seen`: when it did."""
+
+    status: Status
+    seen: datetime
+
+
 class Audited(NamedTuple):
     """The result of an audit. `since` is the time of the run that `changes` are relative to.
 
-    It is None if no comparison was asked for, or if there was no earlier run.
+    It is None if no comparison was asked for, or if there was no earlier run. `earlier` needs the
+    state of an earlier run.
     """
 
     secrets: tuple[Status, ...] = ()
     reach: tuple[Reach, ...] = ()
     changes: tuple[Change, ...] = ()
     since: datetime | None = None
+    earlier: tuple[EarlierStatus, ...] = ()

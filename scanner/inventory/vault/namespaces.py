@@ -94,7 +94,9 @@ def _with_orphans(namespace: Namespace) -> tuple[Namespace, Sequence[Gap]]:
     try:
         answer = namespace.client.adapter.get("/v1/sys/rotation/orphans")
     except ReadError as error:
-        return namespace, [] if error.status == 404 else [gap(namespace.id("sys", "rotation/orphans"), error)]
+        return namespace, [] if error.status == 404 else [
+            gap(namespace.id("sys", "rotation/orphans"), error)
+        ]
     orphans = (answer.get("data") or answer)["orphans"]
     return namespace._replace(orphans=frozenset(map(str, orphans))), []
 

@@ -16,13 +16,15 @@ Place = tuple[str | None, ...]
 
 _AGE = frozenset(OF[each].id for each in Verdict if each in OF)
 _CONSUMERS = frozenset({STALE_CONSUMER})
-_CONTROLLERS = frozenset({
-    SYNC_FAILING,
-    KEY_ABSENT,
-    OF[Condition.ROTATION_FAILING].id,
-    OF[Condition.NOT_CONFIGURED].id,
-    *_AGE,
-})
+_CONTROLLERS = frozenset(
+    {
+        SYNC_FAILING,
+        KEY_ABSENT,
+        OF[Condition.ROTATION_FAILING].id,
+        OF[Condition.NOT_CONFIGURED].id,
+        *_AGE,
+    }
+)
 _READ_FOR: Mapping[tuple[str, str], frozenset[str]] = {
     ("vault", "sys"): frozenset({OF[Condition.ROTATION_FAILING].id}),
     **dict.fromkeys(
