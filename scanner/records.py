@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
+_ZERO_YEAR = 1970  # of the zero times of servers: the year 1 or 1970
 ENDLESS = -1
 """Instead of a number of seconds: it never expires."""
 
@@ -104,6 +105,25 @@ class Record(NamedTuple):
     stale: tuple[str, ...] = ()
     value_mark: ValueMark | None = None
     faults: tuple[Fault, ...] = ()
+
+
+def on_our_clock(record: Record, ahead: timedelta) -> Record:
+    """The record of a server whose clock is `ahead` of this machine's, with the times of ours."""
+    dated, rotation = record.dated, record.rotation
+    if dated:
+        dated = dated._replace(
+            earliest=_earlier(dated.earliest, ahead), latest=_earlier(dated.latest, ahead)
+        )
+    if rotation:
+        rotation = rotation._replace(due=_earlier(rotation.due, ahead))
+    return record._replace(
+        dated=dated, rotation=rotation, superseded=_earlier(record.superseded, ahead)
+    )
+
+
+def _earlier(moment: datetime | None, span: timedelta) -> datetime | None:
+    """None, and the zero times that stand for no time, stay as they are."""
+    return moment - span if moment and moment.year > _ZERO_YEAR else moment
 
 
 class Resource(NamedTuple):

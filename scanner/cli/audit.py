@@ -107,6 +107,7 @@ def run(
         since_last=args.since_last,
         resume=args.resume,
         carry_forward=args.carry_forward,
+        now_is_given=args.now is not None,
     )
     if args.permissions:
         console.write(permissions(request, console, modules))

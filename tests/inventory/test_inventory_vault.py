@@ -70,7 +70,8 @@ def test_an_upgrade_from_version_1_is_no_date_of_the_value(bao: Bao) -> None:
     bao.put("kv-upgraded/new", value="made-up")
     found = records(audited(bao, "kv-upgraded"))
     old, new = found["kv-upgraded/old"], found["kv-upgraded/new"]
-    assert old.dated is not None and new.dated is not None
+    assert old.dated is not None
+    assert new.dated is not None
     assert (old.dated.earliest, old.dated.strength) == (None, Strength.BOUND)
     assert new.dated.strength == Strength.EXACT
     day = SecretClass(name="day", rotate_every=86_400, grace=0, overlap=0, where="")

@@ -46,7 +46,8 @@ def auditor(bao: Bao, *mounts: str, now: datetime | None = None, **options: Any)
     """With a token that has the rights that `--permissions` prints for this, and no other."""
     more = {"mounts": list(mounts), **options} if mounts else options
     token = bao.token(vault.permissions(settings(bao.address, **more)))
-    return backend(settings(bao.address, token=token, **more), now)
+    asked = settings(bao.address, token=token, **more)
+    return backend(asked._replace(now_is_given=now is not None), now)
 
 
 def audited(bao: Bao, *mounts: str, now: datetime | None = None, **options: Any) -> list[Item]:

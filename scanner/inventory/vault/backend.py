@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from scanner.inventory.errors import ReadError, gap
-from scanner.inventory.http import server_time
+from scanner.inventory.http import clock_ahead, server_time
 from scanner.inventory.interface import Settings
 from scanner.inventory.threads import WORKERS
 from scanner.inventory.vault import login, namespaces, required_permissions
@@ -21,6 +21,7 @@ from scanner.inventory.vault.options import home
 from scanner.inventory.vault.parallel_requests import Item, run_steps
 from scanner.inventory.vault.parsing import parsing
 from scanner.model import Note, NoteKind
+from scanner.records import Record, on_our_clock
 
 _MAX_SKEW = timedelta(minutes=1)
 _UNAVAILABLE = {
@@ -47,12 +48,15 @@ class VaultBackend:
             with parsing():
                 api = self._api()
                 health = _health(api)
-                self._connection = self._log_in(api, health)
+                ahead = self._clock_ahead(health)
+                self._connection = self._log_in(api, health, ahead)
         except ReadError as error:
             yield gap(store, error)
             return
-        yield from self._notes(store, health)
-        yield from run_steps(namespaces.steps(self._connection))
+        yield from self._notes(store, health, ahead)
+        for item in run_steps(namespaces.steps(self._connection)):
+            is_new = isinstance(item, Record) and item is not self._settings.fresh.get(item.id)
+            yield on_our_clock(item, ahead) if ahead and is_new else item
 
     def excess(self) -> Iterator[str]:
         """Checked with some of the entries that `read` has seen."""
@@ -75,30 +79,36 @@ class VaultBackend:
             connections=WORKERS,
         )
 
-    def _log_in(self, api: VaultApi, health: Answer) -> Connection:
+    def _clock_ahead(self, health: Answer) -> timedelta:
+        """Zero if the clocks agree."""
+        expected = self._now + timedelta(seconds=time.monotonic() - self._began)
+        ahead = clock_ahead(
+            server_time(health.headers), expected, is_given=self._settings.now_is_given
+        )
+        return ahead if abs(ahead) > _MAX_SKEW else timedelta()
+
+    def _log_in(self, api: VaultApi, health: Answer, ahead: timedelta) -> Connection:
         token = login.token(hvac_client(api, namespace=self._home), self._settings)
         login.check_token(hvac_client(api, token, self._home))
         return Connection(
             backend=self._settings.name,
             options=self._settings.options,
             client=lambda namespace: hvac_client(api, token, namespace),
-            now=self._now,
+            now=self._now + ahead,
             enterprise="+ent" in str(health.data.get("version")),
             samples={},
             fresh=self._settings.fresh,
         )
 
-    def _notes(self, store: str, health: Answer) -> Iterator[Note]:
+    def _notes(self, store: str, health: Answer, ahead: timedelta) -> Iterator[Note]:
         """What may make its answers, or the connection to it, less reliable."""
         if health.status in _STANDBY:
             text = "it is a standby, so its answers may be some seconds old"
             yield Note(kind=NoteKind.STANDBY, path=store, text=text)
-        now = self._now + timedelta(seconds=time.monotonic() - self._began)
-        skew = (server_time(health.headers) or now) - now
-        if abs(skew) > _MAX_SKEW:
-            direction = "ahead of" if skew > timedelta() else "behind"
-            seconds = f"{abs(skew).total_seconds():.0f} s"
-            text = f"its clock is {seconds} {direction} this machine's, so ages are wrong by that"
+        if ahead:
+            direction = "ahead of" if ahead > timedelta() else "behind"
+            seconds = f"{abs(ahead).total_seconds():.0f} s"
+            text = f"its clock is {seconds} {direction} this machine's; its dates are corrected"
             yield Note(kind=NoteKind.CLOCK_SKEW, path=store, text=text)
         parts = urlsplit(self._settings.options["address"])
         if parts.scheme == "http" and not _is_local(parts.hostname or ""):

@@ -89,7 +89,7 @@ class Unread:
         return any(
             len(each) > 3
             and each[:2] == where[:2]
-            and each[2] in (where[2:3] + ("*",))
+            and each[2] in {*where[2:3], "*"}
             and rule in _rules_of(str(each[0]), str(each[3]))
             for each in self._places
         )
