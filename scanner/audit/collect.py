@@ -100,6 +100,8 @@ class BackendResult:
                     return
         except Exception as error:  # noqa: BLE001 - the other backends are still read
             self._take(self._gap("internal-error", _place(error)))
+        finally:
+            backend.close()
         self.ended = True
         if self.complete:
             self.records.clear()

@@ -60,6 +60,9 @@ class Backend(Protocol):
     def excess(self) -> Iterator[str]:
         """The permissions that the auditor holds but does not need, one sentence each."""
 
+    def close(self) -> None:
+        """End the login, if the backend created one. Called once, after everything. Raises nothing."""
+
 
 class Module(Protocol):
     """A kind of backend. Its package imports no SDK before `connect` is called."""

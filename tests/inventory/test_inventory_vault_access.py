@@ -412,6 +412,51 @@ def test_a_token_is_as_old_as_its_creation_and_lives_as_long_as_renewals_allow(b
     assert not any(token in str(items) for _, token in lives)
 
 
+def test_a_role_and_its_mount_limit_how_long_a_token_can_be_renewed(bao: Bao) -> None:
+    bao.call("POST", "sys/auth/short", {"type": "approle", "config": {"max_lease_ttl": "24h"}})
+    lifetimes = {}
+    for role, limit, lifetime in (("capped", "30m", 1800), ("free", "0", 86_400)):
+        bao.call("POST", f"auth/short/role/{role}", {"token_max_ttl": limit, "token_ttl": "5m"})
+        role_id = bao.call("GET", f"auth/short/role/{role}/role-id")["data"]["role_id"]
+        secret = bao.call("POST", f"auth/short/role/{role}/secret-id", {})["data"]["secret_id"]
+        login = {"role_id": role_id, "secret_id": secret}
+        lifetimes[bao.call("POST", "auth/short/login", login)["auth"]["accessor"]] = lifetime
+    found = {
+        one.id.rpartition("/")[2]: one.lifetime
+        for one in audited(bao, groups=["tokens"])
+        if isinstance(one, Record)
+    }
+    assert {accessor: found[accessor] for accessor in lifetimes} == lifetimes
+
+
+def test_an_auditor_revokes_its_own_token_and_does_not_count_it(bao: Bao) -> None:
+    bao.call("POST", "sys/auth/auditors", {"type": "approle"})
+    options: dict[str, Any] = {
+        "auth": {"method": "approle", "mount": "auditors", "role_id": "", "env": "ID"},
+        "groups": ["tokens"],
+        "mounts": ["kv-nowhere"],
+    }
+    rules = vault.permissions(settings(bao.address, groups=["tokens"], mounts=["kv-nowhere"]))
+    bao.call("POST", "sys/policies/acl/auditors", {"policy": rules})
+    bao.call("POST", "auth/auditors/role/one", {"token_policies": ["auditors"]})
+    role = bao.call("GET", "auth/auditors/role/one/role-id")["data"]["role_id"]
+    options["auth"]["role_id"] = role
+    secret = bao.call("POST", "auth/auditors/role/one/secret-id", {})["data"]["secret_id"]
+
+    def accessors() -> set[str]:
+        return {*bao.call("LIST", "auth/token/accessors")["data"]["keys"]}
+
+    before = accessors()
+    for _ in range(2):
+        asked = settings(bao.address, environ={"ID": secret}, **options)
+        audit = backend(asked)
+        found = {one.id.rpartition("/")[2] for one in audit.read() if isinstance(one, Record)}
+        assert len(accessors() - before) == 1
+        assert not found & (accessors() - before)
+        audit.close()
+        assert accessors() == before
+
+
 def test_the_barrier_key_is_as_old_as_its_installation(bao: Bao) -> None:
     items = audited(bao, "kv-nowhere", groups=["barrier"])
     record = the_record(one for one in items if isinstance(one, Record))

@@ -82,6 +82,9 @@ class AzureBackend:
         """Empty: `read` returns a note that they are unknown."""
         return iter(())
 
+    def close(self) -> None:
+        """Its credentials end by themselves."""
+
 
 def _secrets(vault: Vault) -> Iterator[tuple[str, ReadSecret]]:
     """Without the secrets of certificates, which are counted as certificates."""

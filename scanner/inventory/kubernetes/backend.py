@@ -93,6 +93,9 @@ class KubernetesBackend:
         except ReadError as error:
             yield f"its excess permissions are unknown: {error.reason}"
 
+    def close(self) -> None:
+        """Its credentials end by themselves."""
+
     def _api(self) -> KubernetesApi:
         found = login.configuration(self._settings.options, self._settings.environ)
         return KubernetesApi(found, self._settings.timeout)

@@ -70,6 +70,7 @@ def _tokens(namespace: Namespace) -> Iterator[StepResult]:
             id=mount.id(below), run=partial(_token, mount, accessor, below, leases), advice=_ADVICE
         )
         for accessor in accessors
+        if accessor != namespace.own_accessor
         for below in [f"accessors/{accessor}"]
     )
 
@@ -100,21 +101,40 @@ def _token(mount: Mount, accessor: str, below: str, leases: Mapping[str, int]) -
             "path": str(data["path"]),
             "policies": ",".join(data["policies"]),
         },
-        lifetime=_lifetime(data, leases),
+        lifetime=_lifetime(mount.namespace, data, leases),
     )
     return [record]
 
 
-def _lifetime(data: Mapping[str, Any], leases: Mapping[str, int]) -> int:
-    """How long the token can live with renewals. A renewal does not make a new token."""
+def _lifetime(namespace: Namespace, data: Mapping[str, Any], leases: Mapping[str, int]) -> int:
+    """How long the token can live with renewals. A renewal does not make a new token.
+
+    The role that issued the token caps it (`token_max_ttl`), and so does the mount of the method.
+    """
     if limit := int(data["explicit_max_ttl"]):
         return limit
     if data["expire_time"] is None or data.get("period"):
         return ENDLESS
     methods = [path for path in leases if str(data["path"]).startswith(path)]
     if data["renewable"] and methods:
-        return leases[max(methods, key=len)]
+        method = max(methods, key=len)
+        return min(leases[method], _role_limit(namespace, method, data) or leases[method])
     return int(data["creation_ttl"])
+
+
+def _role_limit(namespace: Namespace, method: str, data: Mapping[str, Any]) -> int:
+    """The `token_max_ttl` of the role that issued a token. 0 if there is none, or it is unknown."""
+    meta = data["meta"] or {}
+    for kind, key in _ROLE_NAMES:
+        if name := meta.get(key):
+            try:
+                role = Mount(namespace=namespace, path=method.strip("/")).read(f"{kind}/{name}")
+            except ReadError as error:
+                if error.kind in ("denied", "absent"):
+                    continue
+                raise
+            return int(role.get("token_max_ttl") or 0)
+    return 0
 
 
 def _barrier(namespace: Namespace) -> Iterator[StepResult]:
@@ -128,6 +148,13 @@ def _texts(tags: Mapping[str, Any] | None) -> dict[str, str]:
     return {str(key): str(value) for key, value in (tags or {}).items()}
 
 
+_ROLE_NAMES = (
+    ("role", "role_name"),  # AppRole
+    ("role", "role"),  # Kubernetes, JWT, AWS
+    ("users", "username"),
+    ("certs", "cert_name"),
+)
+"""By the name of a role in a token's metadata: the list of the auth method that has the role."""
 _ADVICE = "groups need more permissions than the engines: run keywatch audit --permissions"
 _GROUPS: Mapping[str, Callable[[Namespace], Iterator[StepResult]]] = {
     "approle": _app_roles,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from scanner.inventory.vault.parsing import parsing
 from scanner.model import Note, NoteKind
 from scanner.records import Record, on_our_clock
 
+_SECONDS_TO_REVOKE = 4.0
 _MAX_SKEW = timedelta(minutes=1)
 _UNAVAILABLE = {
     472: ("standby", "it is a disaster recovery secondary, which answers no requests"),
@@ -41,12 +43,13 @@ class VaultBackend:
         self._began = time.monotonic()
         self._home = home(settings.options)
         self._connection: Connection | None = None
+        self._token = ""
 
     def read(self) -> Iterator[Item]:
         store = canonical(self._settings.name)
         try:
             with parsing():
-                api = self._api()
+                api = self._api(self._settings.timeout)
                 health = _health(api)
                 ahead = self._clock_ahead(health)
                 self._connection = self._log_in(api, health, ahead)
@@ -68,12 +71,20 @@ class VaultBackend:
         except ReadError as error:
             yield f"its excess permissions are unknown: {error.reason}"
 
-    def _api(self) -> VaultApi:
+    def close(self) -> None:
+        """Revoke the token that the login created. A token that somebody else made stays."""
+        if self._connection is None or self._settings.options["auth"]["method"] == "token":
+            return
+        with contextlib.suppress(ReadError), parsing():
+            api = self._api(_SECONDS_TO_REVOKE)
+            hvac_client(api, self._token, self._home).auth.token.revoke_self()
+
+    def _api(self, seconds: float) -> VaultApi:
         address = self._settings.options["address"]
         tls = self._settings.options.get("tls", {})
         return VaultApi(
             address,
-            self._settings.timeout,
+            seconds,
             login.tls_context(tls) if address.startswith("https:") else None,
             server_name=tls.get("server_name"),
             connections=WORKERS,
@@ -89,7 +100,8 @@ class VaultBackend:
 
     def _log_in(self, api: VaultApi, health: Answer, ahead: timedelta) -> Connection:
         token = login.token(hvac_client(api, namespace=self._home), self._settings)
-        login.check_token(hvac_client(api, token, self._home))
+        self._token = token
+        own = login.check_token(hvac_client(api, token, self._home))
         return Connection(
             backend=self._settings.name,
             options=self._settings.options,
@@ -98,6 +110,7 @@ class VaultBackend:
             enterprise="+ent" in str(health.data.get("version")),
             samples={},
             fresh=self._settings.fresh,
+            own_accessor=own,
         )
 
     def _notes(self, store: str, health: Answer, ahead: timedelta) -> Iterator[Note]:

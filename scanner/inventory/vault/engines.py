@@ -36,9 +36,9 @@ def static_role(kind: str, entry: Entry) -> Iterator[Item]:
 
 
 def dynamic_role(kind: str, entry: Entry) -> Iterator[Item]:
-    """A role that issues a credential on request. A max_ttl of 0 means the limit of its mount."""
+    """A role that issues a credential on request. Its mount's limit caps its max_ttl."""
     longest = int(entry.data.get("max_ttl") or 0)
-    yield Record(id=entry.id, kind=kind, lifetime=longest or entry.mount.longest_lease())
+    yield Record(id=entry.id, kind=kind, lifetime=entry.mount.capped(longest))
 
 
 def unknown_age(kind: str, why: str, entry: Entry) -> Iterator[Item]:

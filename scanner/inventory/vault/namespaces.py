@@ -28,7 +28,8 @@ class Connection(NamedTuple):
     """An unsealed Vault that the auditor is logged in to, and what to read there.
 
     `client` creates a client for a namespace; its repr does not show the token. `samples` is filled
-    while entries are read. `fresh` is that of the settings.
+    while entries are read. `fresh` is that of the settings. `own_accessor` is that of the auditor's
+    token, "" if it is unknown.
     """
 
     backend: str
@@ -38,6 +39,7 @@ class Connection(NamedTuple):
     enterprise: bool
     samples: Samples
     fresh: Mapping[str, Record]
+    own_accessor: str
 
     def namespace(self, path: str) -> Namespace:
         return Namespace(
@@ -48,6 +50,8 @@ class Connection(NamedTuple):
             samples=self.samples,
             keys=self.options.get("keys", False),
             fresh=self.fresh,
+            leases={},
+            own_accessor=self.own_accessor,
         )
 
 

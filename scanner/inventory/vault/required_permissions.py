@@ -28,6 +28,9 @@ _GROUPS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("sys/mounts/auth/+/tune", "read"),
         ("auth/token/accessors", "list sudo"),
         ("auth/token/lookup-accessor", "update"),
+        ("auth/+/role/+", "read"),
+        ("auth/+/users/+", "read"),
+        ("auth/+/certs/+", "read"),
     ),
     "barrier": (("sys/key-status", "read"),),
 }
