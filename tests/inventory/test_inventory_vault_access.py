@@ -22,7 +22,7 @@ from scanner.model import Gap
 from scanner.records import ENDLESS, Record
 from tests.support.http_answers import Reply, Request, said, serving
 from tests.support.issuer import Signer, certified
-from tests.support.openbao import Bao, developing, free_port, running, wait
+from tests.support.openbao import ROOT_TOKEN, Bao, developing, free_port, running, wait
 from tests.support.vaults import (
     FORM,
     Item,
@@ -280,18 +280,70 @@ def test_a_mount_whose_name_tells_its_engine_gets_the_rules_of_that_one_alone() 
     assert "metadata" not in text.partition("path")[2]
 
 
-def test_a_mount_whose_name_does_not_tell_it_gets_those_of_all_and_a_word() -> None:
+def granted(text: str) -> list[str]:
+    """The rules of a policy, without comments."""
+    return [line for line in text.splitlines() if line.startswith("path ")]
+
+
+def test_a_mount_whose_name_does_not_tell_its_engine_gets_rules_in_comments_only() -> None:
     text = rules(mounts=["app"])
     assert "# The engine of app is unknown" in text
-    assert 'path "app/metadata/*"' in text
-    assert 'path "app/keys/*"' in text
+    assert '#     path "app/metadata/*"' in text
+    assert '#     path "app/keys/*"' in text
+    assert not any("app" in rule for rule in granted(text))
 
 
-def test_the_rules_for_all_mounts_say_what_they_open_in_one_of_version_1() -> None:
+def test_without_mounts_no_wildcard_is_printed_that_could_read_a_value() -> None:
     text = rules()
-    assert "A mount of KV version 1\n# has values at every path" in text
-    assert 'path "sys/mounts" { capabilities = ["read"] }' in text
-    assert 'path "+/roleset/+" { capabilities = ["read"] }' in text  # below one are tokens
+    assert "could read values in one of KV version 1" in text
+    assert granted(text) == [
+        'path "sys/rotation/orphans" { capabilities = ["read"] }',
+        'path "sys/mounts" { capabilities = ["read"] }',
+    ]
+
+
+def test_the_printed_rules_are_exact_for_the_mounts_that_are_there(bao: Bao) -> None:
+    """Mounts with a slash, KV version 1 with folders named like paths, namespaces two deep."""
+    bao.mount("kv-exact/kv", "kv", **VERSION_2)
+    bao.call("POST", "kv-exact/kv/data/app", {"data": {"key": "one"}})
+    bao.mount("kv1-exact", "kv")
+    folders = ("config", "roles", "metadata", "keys", "static-roles", "issuer")
+    for folder in folders:
+        bao.call("POST", f"kv1-exact/{folder}/app", {"value": "made up"})
+    for above, name in (("", "exact"), ("exact", "two"), ("exact/two", "three")):
+        bao.call("POST", f"sys/namespaces/{name}", {}, namespace=above)
+    bao.call("POST", "sys/mounts/in/kv", {"type": "kv", **VERSION_2}, namespace="exact/two/three")
+    body = {"data": {"key": "one"}}
+    bao.call("POST", "in/kv/data/app", body, namespace="exact/two/three")
+    more: dict[str, Any] = {"namespaces": ["-", "exact/**"]}
+    text = vault.permissions(settings(bao.address, token=ROOT_TOKEN, **more))
+    assert not [rule for rule in granted(text) if "+" in rule]
+    token = bao.token(text)
+    for folder in folders:
+        with pytest.raises(AssertionError, match="permission denied"):
+            bao.call("GET", f"kv1-exact/{folder}/app", token=token)
+    audit = backend(settings(bao.address, token=token, **more))
+    items = list(audit.read())
+    assert gaps(items) == []
+    assert {
+        "vault://prod/-/kv-exact%2Fkv/app",
+        "vault://prod/-/kv1-exact/keys/app",
+        "vault://prod/exact%2Ftwo%2Fthree/in%2Fkv/app",
+    } <= {*ids(items)}
+    assert [*audit.excess()] == []
+
+
+def test_a_right_that_could_read_a_value_of_version_1_is_flagged(bao: Bao) -> None:
+    bao.mount("kv1-wild", "kv")
+    bao.call("POST", "kv1-wild/app", {"value": "made up"})
+    token = bao.token(
+        'path "kv1-wild/*" { capabilities = ["list"] }',
+        'path "kv1-wild/keys/*" { capabilities = ["read", "list"] }',
+    )
+    audit = backend(settings(bao.address, token=token, mounts=["kv1-wild"]))
+    assert ids(list(audit.read())) == ["vault://prod/-/kv1-wild/app"]
+    (said,) = audit.excess()
+    assert said.startswith("read on kv1-wild/keys/keywatch-probe: in a mount of KV version 1")
 
 
 def test_a_folder_of_key_value_is_all_that_its_rules_open() -> None:
@@ -301,11 +353,13 @@ def test_a_folder_of_key_value_is_all_that_its_rules_open() -> None:
     assert "secret/metadata/*" not in text
 
 
-def test_namespaces_below_are_one_level_of_rules() -> None:
+def test_namespaces_below_that_are_not_known_get_no_rules() -> None:
     text = rules(mounts=["secret"], namespaces=["-", "team/**"], groups=["barrier"])
-    for prefix in ("", "team/", "team/+/"):
+    for prefix in ("", "team/"):
         assert f'path "{prefix}secret/metadata/*"' in text
         assert f'path "{prefix}sys/namespaces" {{ capabilities = ["list"] }}' in text
+    assert "+" not in "".join(granted(text))
+    assert "the namespaces below team, which are not known" in text
     assert text.count("sys/key-status") == 1
 
 
@@ -321,7 +375,7 @@ def test_namespaces_are_read_by_name_or_all_below_one(bao: Bao) -> None:
     assert ids(audited(bao, "kv-ns", namespaces=["other"])) == [other]
     assert ids(audited(bao, "kv-ns", namespaces=["team/**"])) == [team, inner]
     every = [one for one in ids(audited(bao, namespaces=["**"])) if "/kv-ns/" in one]
-    assert every == [other, team]  # the printed rules for `**` end one level down
+    assert every == [other, team, inner]
     root = backend(settings(bao.address, token="root", mounts=["kv-ns"], namespaces=["team/**"]))
     assert len(list(root.read())) == 2
     wide = bao.token('path "+/kv-ns/*" { capabilities = ["read", "list"] }')

@@ -32,7 +32,7 @@ _METADATA = re.compile(
             | [^/]+/config/ca )
     | list \s ( sys/namespaces | auth/token/accessors | auth/[^/]+/role(/[^/]+/secret-id)?
               | [^/]+(/kv)?/(metadata|static-roles|roles|config|keys|issuers)(/.*)?
-              | kv1(/.*)? ) /?
+              | kv1[^/]*(/.*)? ) /?
     | update \s ( sys/capabilities-self | auth/token/revoke-self | auth/token/lookup-accessor | auth/[^/]+/login
                 | auth/[^/]+/role/[^/]+/secret-id-accessor/lookup )
     """

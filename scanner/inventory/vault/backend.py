@@ -17,13 +17,14 @@ from scanner.inventory.vault import login, namespaces, required_permissions
 from scanner.inventory.vault.api import Answer, VaultApi
 from scanner.inventory.vault.hvac_client import hvac_client
 from scanner.inventory.vault.mounts import canonical
-from scanner.inventory.vault.namespaces import Connection
+from scanner.inventory.vault.namespaces import Connection, VisibleMount
 from scanner.inventory.vault.options import home
 from scanner.inventory.vault.parallel_requests import Item, run_steps
 from scanner.inventory.vault.parsing import parsing
 from scanner.model import Note, NoteKind
 from scanner.records import Record, on_our_clock
 
+_SECONDS_TO_LOOK = 15.0
 _SECONDS_TO_REVOKE = 4.0
 _MAX_SKEW = timedelta(minutes=1)
 _UNAVAILABLE = {
@@ -71,6 +72,19 @@ class VaultBackend:
         except ReadError as error:
             yield f"its excess permissions are unknown: {error.reason}"
 
+    def visible(self) -> Iterator[tuple[str, VisibleMount | str | None]]:
+        """The mounts to audit that the login can see. See `namespaces.visible`.
+
+        ReadError if the login fails.
+        """
+        try:
+            with parsing():
+                api = self._api(min(self._settings.timeout, _SECONDS_TO_LOOK))
+                self._connection = self._log_in(api, None, timedelta())
+                yield from namespaces.visible(self._connection)
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Revoke the token that the login created. A token that somebody else made stays."""
         if self._connection is None or self._settings.options["auth"]["method"] == "token":
@@ -98,7 +112,7 @@ class VaultBackend:
         )
         return ahead if abs(ahead) > _MAX_SKEW else timedelta()
 
-    def _log_in(self, api: VaultApi, health: Answer, ahead: timedelta) -> Connection:
+    def _log_in(self, api: VaultApi, health: Answer | None, ahead: timedelta) -> Connection:
         token = login.token(hvac_client(api, namespace=self._home), self._settings)
         self._token = token
         own = login.check_token(hvac_client(api, token, self._home))
@@ -107,7 +121,7 @@ class VaultBackend:
             options=self._settings.options,
             client=lambda namespace: hvac_client(api, token, namespace),
             now=self._now + ahead,
-            enterprise="+ent" in str(health.data.get("version")),
+            enterprise=health is not None and "+ent" in str(health.data.get("version")),
             samples={},
             fresh=self._settings.fresh,
             own_accessor=own,

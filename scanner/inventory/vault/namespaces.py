@@ -55,6 +55,50 @@ class Connection(NamedTuple):
         )
 
 
+class VisibleMount(NamedTuple):
+    """A mount to audit, its engine, and the folder to read in it, "" for all of it."""
+
+    path: str
+    engine: str
+    folder: str
+
+
+def visible(connection: Connection) -> Iterator[tuple[str, VisibleMount | str | None]]:
+    """The mounts to audit, each with its namespace. Nothing in them is read.
+
+    A namespace comes first with None. A text says why something in it cannot be seen.
+    """
+    pending = [*options.namespaces(connection.options)]
+    while pending:
+        path, deep = pending.pop(0)
+        namespace = connection.namespace(path)
+        yield path, None
+        names = connection.options.get("mounts") or [""]
+        for name in names:
+            try:
+                yield from ((path, mount) for mount in _visible_as(namespace, name.strip("/")))
+            except ReadError as error:
+                yield path, f"{name}: {error.reason}" if name else error.reason
+        if deep:
+            try:
+                below = Mount(namespace=namespace, path="sys").names("namespaces/")
+            except ReadError as error:
+                yield path, error.reason
+            else:
+                pending += [(f"{path}/{name}".strip("/"), True) for name in below]
+
+
+def _visible_as(namespace: Namespace, name: str) -> Iterator[VisibleMount]:
+    """The mount of this name, or all mounts without a name."""
+    if name:
+        mount, engine, folder = _described(namespace, name)
+        yield VisibleMount(path=mount.path, engine=engine, folder=folder)
+        return
+    found = namespace.client.sys.list_mounted_secrets_engines()["data"]
+    for path, description in sorted(found.items()):
+        yield VisibleMount(path=path.strip("/"), engine=engine_type(description), folder="")
+
+
 def steps(connection: Connection) -> Iterator[Step]:
     """The steps that read each configured namespace and, if asked for, those below it."""
     for path, deep in options.namespaces(connection.options):
@@ -132,14 +176,7 @@ def _mounts(namespace: Namespace) -> Iterator[StepResult]:
 
 def _named(namespace: Namespace, name: str) -> Iterator[StepResult]:
     """A mount that the operator config names, or a folder in one."""
-    url = f"/v1/sys/internal/ui/mounts/{quote(name)}"
-    description = namespace.client.adapter.get(url)["data"]
-    path = description["path"].strip("/")
-    if not f"{name}/".startswith(f"{path}/"):
-        raise ValueError("the path of another mount")
-    folder = name.removeprefix(path).strip("/")
-    mount = Mount(namespace=namespace, path=path)
-    engine = engine_type(description)
+    mount, engine, folder = _described(namespace, name)
     if engine not in ENGINES:
         reason = f"keywatch does not support its engine: {shortened(engine)}"
         return iter([Gap(kind=GapKind.ENGINE_NOT_READ, path=mount.id(), reason=reason)])
@@ -147,6 +184,17 @@ def _named(namespace: Namespace, name: str) -> Iterator[StepResult]:
         reason = "only a key/value engine has folders"
         return iter([Gap(kind=GapKind.SELECTION, path=mount.id(folder), reason=reason)])
     return _read(mount, engine, f"{folder}/" if folder else "")
+
+
+def _described(namespace: Namespace, name: str) -> tuple[Mount, str, str]:
+    """The mount of a configured name, its engine, and the rest of the name: a folder."""
+    url = f"/v1/sys/internal/ui/mounts/{quote(name)}"
+    description = namespace.client.adapter.get(url)["data"]
+    path = description["path"].strip("/")
+    if not f"{name}/".startswith(f"{path}/"):
+        raise ValueError("the path of another mount")
+    folder = name.removeprefix(path).strip("/")
+    return Mount(namespace=namespace, path=path), engine_type(description), folder
 
 
 def _read(mount: Mount, engine: str, folder: str = "") -> Iterator[StepResult]:
