@@ -89,7 +89,8 @@ class Record(NamedTuple):
     `lifetime` is the longest life of a credential that it issues, ENDLESS, or None if it issues
     none. `superseded`: since when an older credential that still works is no longer the current
     one. `stale`: the consumers that still use the previous value. `value_mark` is stored for the
-    next audit.
+    next audit. `expires`: when it stops working by itself. `expiry_unknown` says why its end cannot
+    be read although it has one.
     """
 
     id: str
@@ -105,6 +106,8 @@ class Record(NamedTuple):
     stale: tuple[str, ...] = ()
     value_mark: ValueMark | None = None
     faults: tuple[Fault, ...] = ()
+    expires: datetime | None = None
+    expiry_unknown: str = ""
 
 
 def on_our_clock(record: Record, ahead: timedelta) -> Record:
@@ -117,7 +120,10 @@ def on_our_clock(record: Record, ahead: timedelta) -> Record:
     if rotation:
         rotation = rotation._replace(due=_earlier(rotation.due, ahead))
     return record._replace(
-        dated=dated, rotation=rotation, superseded=_earlier(record.superseded, ahead)
+        dated=dated,
+        rotation=rotation,
+        superseded=_earlier(record.superseded, ahead),
+        expires=_earlier(record.expires, ahead),
     )
 
 

@@ -37,6 +37,8 @@ class AuditJudge:
         stores: Sequence[Store],
         environ: Mapping[str, str],
         now: datetime,
+        *,
+        require_exact: bool = False,
     ) -> None:
         settings = files.config
         self._comparison = Comparison(_repository(tree, files), stores, environ)
@@ -54,6 +56,7 @@ class AuditJudge:
         self._unmatched = {each.where: each for each in entries if _is_audited(each, stores)}
         self._default_place = _default_place(files)
         self._now = now
+        self._require_exact = require_exact
 
     def __call__(self, record: Record, backend: str) -> tuple[Status, list[Finding]]:
         match, minimum = self._entries.match(record), self._minimum.match(record)
@@ -61,7 +64,12 @@ class AuditJudge:
             self._unmatched.pop(match.entry.where, None)
         if weaker := minimum_policy.misnamed(match, minimum):
             self._weakened.setdefault(weaker)
-        judged = rotation_age.judge(record, minimum_policy.held(match, minimum), self._now)
+        judged = rotation_age.judge(
+            record,
+            minimum_policy.held(match, minimum),
+            self._now,
+            require_exact=self._require_exact,
+        )
         placed = self._comparison.locate(judged, match)
         place = _location(placed.where or self._default_place)
         return findings.status(placed.judged, backend), [*findings.findings(placed.judged, place)]

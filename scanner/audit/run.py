@@ -36,6 +36,7 @@ class AuditRequest(NamedTuple):
     `path` is a folder of the repository, `operator` the operator config, `backends` the names of
     the only backends to read, `timeout` the seconds for each. `state`, `since_last`, `resume` and
     `carry_forward` are about earlier runs (docs/audit.md). `now_is_given`: the user chose the time.
+    `require_exact`: only exact dates prove that a secret is in time.
     """
 
     path: str
@@ -47,6 +48,7 @@ class AuditRequest(NamedTuple):
     resume: bool = False
     carry_forward: str | None = None
     now_is_given: bool = False
+    require_exact: bool = False
 
 
 class FinishedAudit(NamedTuple):
@@ -137,7 +139,10 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
     if request.state:
         state = audit_state.load(os.path.join(console.cwd, request.state))
     stores = [backends.store(each, modules) for each in operator.backends]
-    judge = AuditJudge(tree, files, operator, stores, console.environ, now)
+    judge = AuditJudge(
+        *(tree, files, operator, stores, console.environ, now),
+        require_exact=request.require_exact,
+    )
     settings = (
         backends.settings(each, timeout=request.timeout, environ=console.environ)._replace(
             known=state.known(each.name),

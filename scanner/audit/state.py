@@ -168,6 +168,7 @@ def _record_to_json(record: Record) -> Json:
         "rotation": _rotation_to_json(record.rotation),
         "superseded": _time_to_json(record.superseded),
         "faults": [fault._asdict() for fault in record.faults],
+        "expires": _time_to_json(record.expires),
     }
     del data["value_mark"]  # it is stored beside the record
     return data
@@ -212,6 +213,7 @@ def _record_from_json(item: Json) -> Record:
         superseded=_optional_time(item["superseded"]),
         stale=tuple(map(str, item["stale"])),
         faults=tuple(Fault(**fault) for fault in item["faults"]),
+        expires=_optional_time(item.get("expires")),
     )
 
 

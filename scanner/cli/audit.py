@@ -57,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="exit with 3 if something could not be read, even if there are findings",
     )
+    group.add_argument(
+        "--require-exact",
+        action="store_true",
+        help="accept no weak evidence: only an exact date proves that a secret is in time",
+    )
     output.add_arguments(group)
     arguments.add_now(group)
 
@@ -108,6 +113,7 @@ def run(
         resume=args.resume,
         carry_forward=args.carry_forward,
         now_is_given=args.now is not None,
+        require_exact=args.require_exact,
     )
     if args.permissions:
         console.write(permissions(request, console, modules))

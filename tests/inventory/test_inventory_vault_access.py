@@ -299,6 +299,12 @@ def test_without_mounts_no_wildcard_is_printed_that_could_read_a_value() -> None
     assert granted(text) == [
         'path "sys/rotation/orphans" { capabilities = ["read"] }',
         'path "sys/mounts" { capabilities = ["read"] }',
+        'path "sys/auth" { capabilities = ["read"] }',
+        'path "auth/+/users" { capabilities = ["list"] }',
+        'path "auth/+/users/+" { capabilities = ["read"] }',
+        'path "identity/oidc/key" { capabilities = ["list"] }',
+        'path "identity/oidc/key/+" { capabilities = ["read"] }',
+        'path "sys/namespaces" { capabilities = ["list"] }',
     ]
 
 
@@ -317,7 +323,8 @@ def test_the_printed_rules_are_exact_for_the_mounts_that_are_there(bao: Bao) -> 
     bao.call("POST", "in/kv/data/app", body, namespace="exact/two/three")
     more: dict[str, Any] = {"namespaces": ["-", "exact/**"]}
     text = vault.permissions(settings(bao.address, token=ROOT_TOKEN, **more))
-    assert not [rule for rule in granted(text) if "+" in rule]
+    engines = [rule for rule in granted(text) if "auth/+" not in rule and "oidc/key" not in rule]
+    assert not [rule for rule in engines if "+" in rule]
     token = bao.token(text)
     for folder in folders:
         with pytest.raises(AssertionError, match="permission denied"):
@@ -509,6 +516,32 @@ def test_an_auditor_revokes_its_own_token_and_does_not_count_it(bao: Bao) -> Non
         assert not found & (accessors() - before)
         audit.close()
         assert accessors() == before
+
+
+def test_users_with_passwords_and_signing_keys_are_secrets_of_unknown_age(bao: Bao) -> None:
+    bao.call("POST", "sys/auth/people", {"type": "userpass"})
+    bao.call("POST", "auth/people/users/ann", {"password": "made-up-word"})
+    bao.call("POST", "identity/oidc/key/own", {"rotation_period": "48h"})
+    found = {one.id: one for one in audited(bao) if isinstance(one, Record)}
+    user = found["vault://prod/-/auth%2Fpeople/users/ann"]
+    key = found["vault://prod/-/identity%2Foidc/key/own"]
+    assert (user.kind, user.dated) == ("userpass-user", None)
+    assert (key.kind, key.dated) == ("oidc-key", None)
+    assert key.rotation is not None
+    assert key.rotation.period == 48 * 3600
+    assert "vault://prod/-/identity%2Foidc/key/default" not in found
+
+
+def test_namespaces_that_were_not_asked_for_are_named(bao: Bao) -> None:
+    bao.call("POST", "sys/namespaces/unasked", {})
+    (text,) = (one.text for one in audited(bao) if getattr(one, "kind", "") == "not-audited")
+    assert "unasked" in text
+
+
+def test_a_folder_that_is_listed_and_then_answers_nothing_is_a_gap(bao: Bao) -> None:
+    bao.mount("kv-lost", "kv", **VERSION_2)
+    found = audited(bao, "kv-lost/nothing/here")
+    assert gaps(found) == [("absent", "vault://prod/-/kv-lost/nothing/here")]
 
 
 def test_the_barrier_key_is_as_old_as_its_installation(bao: Bao) -> None:

@@ -16,10 +16,12 @@ from scanner.inventory.kubernetes.json_fields import each, fields, is_plain, mom
 from scanner.records import Dated, Fault, Record, Strength, ValueMark
 
 _ACCOUNT_TOKEN = "service-account-token"  # noqa: S105 - a kind
+_TLS = "tls"
+_NO_EXPIRY = "the end of its certificate cannot be read without its key"
 HELM = "helm-release"
 _TYPES = {
     _ACCOUNT_TOKEN: "kubernetes.io/service-account-token",
-    "tls": "kubernetes.io/tls",
+    _TLS: "kubernetes.io/tls",
     "bootstrap-token": "bootstrap.kubernetes.io/token",
     HELM: "helm.sh/release.v1",
 }
@@ -56,6 +58,7 @@ def record(
     """
     reported = next((report.dated for report in controllers if report.dated), None)
     dated = reported or _bounds(secret, seen, ahead)
+    expires = min((report.expires for report in controllers if report.expires), default=None)
     no_date = "its metadata says neither when it was created nor when its data was written"
     return Record(
         id=ident,
@@ -68,6 +71,8 @@ def record(
         rotation=next((report.rotation for report in controllers if report.rotation), None),
         value_mark=seen,
         faults=tuple(_faults(secret, kind, controllers)),
+        expires=expires,
+        expiry_unknown=_NO_EXPIRY if kind == _TLS and not expires else "",
     )
 
 

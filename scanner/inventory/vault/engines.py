@@ -99,11 +99,8 @@ def _issuer(entry: Entry) -> Iterator[Item]:
         kind="pki-issuer",
         dated=dated(certificate.not_valid_before_utc, "not_before", Strength.WEAK),
         tags={"issuer_name": str(name)} if name else {},
+        expires=certificate.not_valid_after_utc,
     )
-    if (end := certificate.not_valid_after_utc) <= entry.mount.namespace.now:
-        yield Note(
-            kind=NoteKind.EXPIRED, path=entry.id, text=f"its certificate expired on {end:%Y-%m-%d}"
-        )
 
 
 DATABASE = (

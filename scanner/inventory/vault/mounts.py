@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from scanner.inventory.errors import ReadError
 from scanner.inventory.vault.parallel_requests import EntryRead, Item, Step, StepResult
+from scanner.model import Gap
 from scanner.records import Dated, Record, Strength
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _SAMPLES = 10
+_LOST = "its parent or the operator config names this folder, but Vault lists nothing in it"
 
 Samples: TypeAlias = "dict[tuple[str, EntryType], list[str]]"
 """Names of some entries, by the mount's path from the root and the entry type.
@@ -152,6 +154,10 @@ def read_step(mount: Mount, entry_type: EntryType, folder: str = "") -> Step:
 
 def _listed(mount: Mount, entry_type: EntryType, folder: str) -> Iterator[StepResult]:
     names = mount.names(f"{entry_type.list_path}{folder}")
+    if folder and not names:
+        return iter(
+            [Gap(kind="absent", path=mount.id(entry_type.id_prefix + folder), reason=_LOST)]
+        )
     return _each(mount, entry_type, [folder + name for name in names])
 
 

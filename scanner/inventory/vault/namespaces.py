@@ -20,6 +20,7 @@ from scanner.model import Gap, GapKind, Note, NoteKind
 from scanner.records import Record
 
 _NAME_THE_MOUNTS = "grant it, or list the mounts in the operator config: mounts: [secret]"
+_NAMED = 10
 _LIST_NAMESPACES = "the namespaces below it are unknown"
 _NO_MOUNT = "the mount does not exist, or the token has no permission below it"
 
@@ -106,12 +107,32 @@ def steps(connection: Connection) -> Iterator[Step]:
         yield Step(id=namespace.id(), run=partial(_namespace, connection, namespace))
         if deep:
             yield _below_step(connection, namespace)
+        elif not connection.options.get("mounts"):
+            yield Step(id=namespace.id(), run=partial(_not_asked_for, connection, namespace))
 
 
 def _below_step(connection: Connection, namespace: Namespace) -> Step:
     """If the list is denied, the whole store is unread from the root, because all is below it."""
     around = namespace.id() if namespace.path else canonical(connection.backend)
     return Step(id=around, run=partial(_below, connection, namespace), advice=_LIST_NAMESPACES)
+
+
+def _not_asked_for(connection: Connection, namespace: Namespace) -> Iterator[StepResult]:
+    """A note that names the namespaces below one, if they are not audited."""
+    try:
+        names = Mount(namespace=namespace, path="sys").names("namespaces/")
+    except ReadError as error:
+        if error.kind in ("absent", "denied", "refused"):  # also a Vault without namespaces
+            return iter(())
+        raise
+    asked = {path for path, _ in options.namespaces(connection.options)}
+    inner = [f"{namespace.path}/{name}".strip("/") for name in names]
+    if left := [name for name in inner if name not in asked]:
+        shown = ", ".join(map(shortened, left[:_NAMED]))
+        more = f" and {len(left) - _NAMED:,} more" if len(left) > _NAMED else ""
+        text = f"the namespaces below it are not audited: {shown}{more}"
+        return iter([Note(kind=NoteKind.NOT_AUDITED, path=namespace.id(), text=text)])
+    return iter(())
 
 
 def _below(connection: Connection, namespace: Namespace) -> Iterator[Step]:
@@ -153,6 +174,8 @@ def _engines(connection: Connection, namespace: Namespace) -> Iterator[Step]:
     names = connection.options.get("mounts")
     if not names:
         yield Step(id=namespace.id(), run=partial(_mounts, namespace), advice=_NAME_THE_MOUNTS)
+        yield access_credentials.users_step(namespace)
+        yield access_credentials.oidc_step(namespace)
     for name in names or ():
         # A name with slashes may be a mount, or a mount and a folder.
         path = namespace.id() if "/" in name else namespace.id(name)
@@ -178,8 +201,9 @@ def _named(namespace: Namespace, name: str) -> Iterator[StepResult]:
     """A mount that the operator config names, or a folder in one."""
     mount, engine, folder = _described(namespace, name)
     if engine not in ENGINES:
-        reason = f"keywatch does not support its engine: {shortened(engine)}"
-        return iter([Gap(kind=GapKind.ENGINE_NOT_READ, path=mount.id(), reason=reason)])
+        return iter(
+            [Gap(kind=GapKind.ENGINE_NOT_READ, path=mount.id(), reason=_not_supported(engine))]
+        )
     if folder and not engine.startswith("kv"):
         reason = "only a key/value engine has folders"
         return iter([Gap(kind=GapKind.SELECTION, path=mount.id(folder), reason=reason)])
@@ -201,5 +225,8 @@ def _read(mount: Mount, engine: str, folder: str = "") -> Iterator[StepResult]:
     for entry_type in ENGINES.get(engine, ()):
         yield read_step(mount, entry_type, folder)
     if engine not in ENGINES and engine not in WITHOUT_SECRETS:
-        text = f"keywatch does not support its engine: {shortened(engine)}"
-        yield Note(kind=NoteKind.ENGINE_NOT_READ, path=mount.id(), text=text)
+        yield Gap(kind=GapKind.ENGINE_NOT_READ, path=mount.id(), reason=_not_supported(engine))
+
+
+def _not_supported(engine: str) -> str:
+    return f"keywatch does not support its engine: {shortened(engine)}"

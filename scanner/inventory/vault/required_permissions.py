@@ -39,12 +39,14 @@ _GROUPS: Mapping[str, Sequence[tuple[str, str]]] = {
     ),
     "barrier": (("sys/key-status", "read"),),
 }
-_PROBES = sorted({
-    f"{entry_type.read_path}keywatch-probe"
-    for engine_types in ENGINES.values()
-    for entry_type in engine_types
-    if entry_type.read_path
-})
+_PROBES = sorted(
+    {
+        f"{entry_type.read_path}keywatch-probe"
+        for engine_types in ENGINES.values()
+        for entry_type in engine_types
+        if entry_type.read_path
+    }
+)
 """Paths that rules for other engines allow. In a mount of KV version 1, each one is a value."""
 _VERSION_1_VALUE = "in a mount of KV version 1, a secret at such a path could be read"
 _HEAD = """\
@@ -145,6 +147,12 @@ def _always(options: Mapping[str, Any]) -> _Rules:
     yield "sys/rotation/orphans", "read"  # Vault Enterprise: rotations that it no longer tries
     if not options.get("mounts"):
         yield "sys/mounts", "read"
+        yield "sys/auth", "read"
+        yield "auth/+/users", "list"
+        yield "auth/+/users/+", "read"
+        yield "identity/oidc/key", "list"
+        yield "identity/oidc/key/+", "read"
+        yield "sys/namespaces", "list"
     if any(deep for _, deep in namespaces(options)):
         yield "sys/namespaces", "list"
 

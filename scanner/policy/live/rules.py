@@ -59,6 +59,22 @@ _JUDGED = (
         "on the audit log.",
     ),
     _of(
+        Verdict.EXPIRED,
+        "secret-expired",
+        "Secret or certificate has expired",
+        "Its end has passed, so whatever checks it refuses it. What still works with it does not "
+        "check it. Its age does not matter any more.",
+        "Issue a new one, and automate its renewal. If nothing uses it any more, delete it.",
+    ),
+    _of(
+        Condition.EXPIRES_SOON,
+        "secret-expires-soon",
+        "Secret or certificate expires soon",
+        "It ends within 30 days, or within the last fifth of its life if that is shorter. "
+        "Applications that use it then fail.",
+        "Renew it now, and find out why it was not renewed automatically.",
+    ),
+    _of(
         Condition.MISSING,
         "secret-missing",
         "Declared secret is missing from the store",
