@@ -301,7 +301,7 @@ def test_without_mounts_no_wildcard_is_printed_that_could_read_a_value() -> None
         'path "sys/mounts" { capabilities = ["read"] }',
         'path "sys/auth" { capabilities = ["read"] }',
         'path "auth/+/users" { capabilities = ["list"] }',
-        'path "auth/+/users/+" { capabilities = ["read"] }',
+        'path "auth/+/users/+" { capabilities = ["list", "read"] }',
         'path "identity/oidc/key" { capabilities = ["list"] }',
         'path "identity/oidc/key/+" { capabilities = ["read"] }',
         'path "sys/namespaces" { capabilities = ["list"] }',

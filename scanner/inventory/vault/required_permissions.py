@@ -33,8 +33,8 @@ _GROUPS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("sys/mounts/auth/+/tune", "read"),
         ("auth/token/accessors", "list sudo"),
         ("auth/token/lookup-accessor", "update"),
-        ("auth/+/role/+", "read"),
-        ("auth/+/users/+", "read"),
+        ("auth/+/role/+", "list read"),
+        ("auth/+/users/+", "list read"),
         ("auth/+/certs/+", "read"),
     ),
     "barrier": (("sys/key-status", "read"),),
@@ -148,8 +148,9 @@ def _always(options: Mapping[str, Any]) -> _Rules:
     if not options.get("mounts"):
         yield "sys/mounts", "read"
         yield "sys/auth", "read"
+        # Vault also compares `+` at the end with the empty name in a LIST, so it needs `list`.
         yield "auth/+/users", "list"
-        yield "auth/+/users/+", "read"
+        yield "auth/+/users/+", "list read"
         yield "identity/oidc/key", "list"
         yield "identity/oidc/key/+", "read"
         yield "sys/namespaces", "list"
