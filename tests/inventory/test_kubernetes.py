@@ -389,6 +389,8 @@ def test_a_certificate_that_expired_is_a_fault(server: Server, tmp_path: Path) -
     assert found.faults == (
         Fault(rule="secret-sync-failing", detail="Certificate web: it expired on 2026-11-23"),
     )
+    assert found.expires == datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert found.expiry_unknown == ""
 
 
 def test_a_certificate_that_was_not_issued_yet_dates_nothing(
