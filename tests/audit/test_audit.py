@@ -35,7 +35,7 @@ from tests.support.audits import (
     run,
     settings_of,
 )
-from tests.support.helpers import Keywatch, grow, scan, token
+from tests.support.helpers import Keywatch, scan, token, write_files
 
 ALONE = "backends: {prod: {kind: vault, script: prod}}"
 ROOT = Path(__file__).resolve().parents[2]
@@ -329,7 +329,7 @@ def declaring(tmp_path: Path) -> Path:
     """A repository that declares two secrets of the only backend."""
     operator = f"backends: {{prod: {{kind: vault, script: prod, address: '{HOME}'}}}}\n"
     repository = place(tmp_path, operator=operator)
-    grow(repository, {"configs/secrets/vault.yaml": DECLARED})
+    write_files(repository, {"configs/secrets/vault.yaml": DECLARED})
     return repository
 
 
@@ -397,7 +397,7 @@ def test_an_address_that_is_not_the_operators_is_a_finding_and_is_not_asked(
 
 def test_what_lies_in_no_store_of_the_operators_is_noted(declaring: Path) -> None:
     text = "aws: {region: eu-central-1, secrets: [{name: app/x}]}"
-    grow(declaring, {"configs/secrets/aws.yaml": text})
+    write_files(declaring, {"configs/secrets/aws.yaml": text})
     gives(prod=[record("app/a"), record("app/b")])
     notes = audited(declaring, VAULT_ADDR=HOME).report["notes"]
     assert ("not-audited", "configs/secrets/aws.yaml") in [
@@ -979,7 +979,7 @@ def test_an_exception_holds_where_its_secret_is_declared_elsewhere(
     allow(keywatch, repository, first.report["findings"][0]["id"])
     declared = {"path": "secret/data/app/late", "key": "k"}
     vault = {"address": "${VAULT_ADDR}", "auth": {"method": "token"}, "secrets": [declared]}
-    grow(repository, {"configs/secrets/vault.yaml": json.dumps({"vault": vault})})
+    write_files(repository, {"configs/secrets/vault.yaml": json.dumps({"vault": vault})})
     gives(prod=[record("app/late", 200)])
     assert audited(repository).findings == []
 

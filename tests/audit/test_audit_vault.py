@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.helpers import Keywatch, grow
+from tests.support.helpers import Keywatch, write_files
 from tests.support.openbao import Bao, wait
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +49,7 @@ def store(bao: Bao) -> Bao:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    grow(tmp_path, {"repository/keywatch.yaml": POLICY, "operator.yaml": OPERATOR})
+    write_files(tmp_path, {"repository/keywatch.yaml": POLICY, "operator.yaml": OPERATOR})
     return tmp_path / "repository"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scanner.audit import backends, environment
-from tests.support.helpers import Keywatch, grow
+from tests.support.helpers import Keywatch, write_files
 
 KEPT = {
     "PATH": "/bin",
@@ -93,7 +93,7 @@ backends:
 def test_no_audit_asks_a_proxy_that_the_environment_names(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    grow(tmp_path, {"repository/keywatch.yaml": "version: 1\n", "operator.yaml": OPERATOR})
+    write_files(tmp_path, {"repository/keywatch.yaml": "version: 1\n", "operator.yaml": OPERATOR})
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
         done = keywatch(

@@ -17,7 +17,7 @@ from scanner.console import Console
 from scanner.errors import ConfigError, KeywatchError, UsageError
 from scanner.policy.declarations.model import period
 from scanner.policy.live import minimum_policy
-from tests.support.helpers import grow, token
+from tests.support.helpers import token, write_files
 
 VAULT: Mapping[str, Any] = {
     "address": {"type": "string", "pattern": "^https://[^/]+$", "description": "As https://host."},
@@ -212,7 +212,7 @@ def test_an_entry_of_the_operators_is_checked(entry: str, what: str) -> None:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    return grow(
+    return write_files(
         tmp_path / "repository",
         {"keywatch.yaml": f"version: 1\n{FILE}", "ops/operator.yaml": FILE},
     )
@@ -231,7 +231,7 @@ def read(given: str | None, root: Path, cwd: Path, **environ: str) -> OperatorCo
 
 
 def test_it_lies_outside_the_repository(repository: Path, tmp_path: Path) -> None:
-    grow(tmp_path, {"operator.yaml": FILE})
+    write_files(tmp_path, {"operator.yaml": FILE})
     by_hand = read("../operator.yaml", repository, repository)
     by_variable = read(
         None, repository, tmp_path, KEYWATCH_OPERATOR=str(tmp_path / "operator.yaml")
@@ -241,7 +241,7 @@ def test_it_lies_outside_the_repository(repository: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("given", ["ops/operator.yaml", "ops/../ops/operator.yaml", "link.yaml"])
 def test_a_file_of_the_repository_is_refused(repository: Path, tmp_path: Path, given: str) -> None:
-    grow(tmp_path, {"operator.yaml": FILE})
+    write_files(tmp_path, {"operator.yaml": FILE})
     (repository / "link.yaml").symlink_to(tmp_path / "operator.yaml")
     with pytest.raises(UsageError, match="is inside the audited repository"):
         read(given, repository, repository)
@@ -251,7 +251,7 @@ def test_a_link_into_the_repository_is_refused(repository: Path, tmp_path: Path)
     (tmp_path / "operator.yaml").symlink_to(repository / "ops" / "operator.yaml")
     (tmp_path / "alias").symlink_to(repository)
     (repository / "out").symlink_to(tmp_path / "elsewhere")
-    grow(tmp_path / "elsewhere", {"operator.yaml": FILE})
+    write_files(tmp_path / "elsewhere", {"operator.yaml": FILE})
     for given in ("operator.yaml", "alias/ops/operator.yaml", "alias/out/operator.yaml"):
         with pytest.raises(UsageError, match="is inside the audited repository"):
             read(given, repository, tmp_path)

@@ -16,7 +16,7 @@ from scanner.policy.declarations.matching import SecretEntries
 from scanner.policy.declarations.model import Match
 from scanner.policy.live import rotation_age
 from scanner.records import Record
-from tests.support.helpers import Keywatch, grow, token
+from tests.support.helpers import Keywatch, token, write_files
 
 ID = "vault://prod/-/secret/app/db-main"
 
@@ -132,7 +132,7 @@ def test_an_entry_without_a_match_and_without_tags_is_an_error(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
     text = "version: 1\nsecrets:\n  - class: api-key\n"
-    done = keywatch("policy", "explain", ID, cwd=grow(tmp_path, {"keywatch.yaml": text}))
+    done = keywatch("policy", "explain", ID, cwd=write_files(tmp_path, {"keywatch.yaml": text}))
     assert done.returncode == 2
     assert b"keywatch.yaml:3: secrets.0: match or tags is missing" in done.stderr
 
@@ -155,7 +155,7 @@ secrets: [{match: "vault://prod/**", class: service-token}]
 """
     mine = f"version: 1\nsecrets: [{{match: '{ID}', class: api-key}}]\n"
     root = tmp_path / "repository"
-    grow(tmp_path, {"repository/keywatch.yaml": mine, "operator.yaml": operator})
+    write_files(tmp_path, {"repository/keywatch.yaml": mine, "operator.yaml": operator})
     alone = explained(keywatch, root, ID)
     assert "rotated every 90d" in alone
     said = explained(keywatch, root, ID, "--operator=../operator.yaml")
@@ -177,7 +177,7 @@ def explained(keywatch: Keywatch, root: Path, *arguments: str, code: int = 0) ->
 def test_an_explanation_names_what_holds_and_what_decided(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    grow(tmp_path, {"keywatch.yaml": POLICY})
+    write_files(tmp_path, {"keywatch.yaml": POLICY})
     said = explained(keywatch, tmp_path, f"{ID}#password", "--tag", "team=payments")
     for words in (
         "class db-credential: rotated every 30d, grace 24h, overlap 24h (policy.yaml:6)",
@@ -193,14 +193,14 @@ def test_an_explanation_names_what_holds_and_what_decided(
 def test_an_explanation_names_a_tie(keywatch: Keywatch, tmp_path: Path) -> None:
     text = POLICY + '  - {match: "vault://*/*/secret/app/d*", class: api-key}\n'
     text += '  - {match: "vault://*/*/secret/app/*n", class: db-credential}\n'
-    grow(tmp_path, {"keywatch.yaml": text})
+    write_files(tmp_path, {"keywatch.yaml": text})
     said = explained(keywatch, tmp_path, ID)
     assert "keywatch.yaml:7 api-key vault://*/*/secret/app/d* equally specific, another" in said
     assert "keywatch.yaml:8 db-credential vault://*/*/secret/app/*n equally specific, same" in said
 
 
 def test_an_unknown_class_and_no_entry_are_said(keywatch: Keywatch, tmp_path: Path) -> None:
-    grow(tmp_path, {"keywatch.yaml": POLICY})
+    write_files(tmp_path, {"keywatch.yaml": POLICY})
     tag = ("--tag", "team=payments")
     assert "no-such: unknown class" in explained(
         keywatch, tmp_path, "k8s://eks/app/secret/tls", *tag
@@ -231,7 +231,7 @@ def test_no_explanation_repeats_a_secret(keywatch: Keywatch, tmp_path: Path) -> 
     text = (
         f'version: 1\nsecrets:\n  - {{match: "vault://**", class: {token()}, owner: {token(8)}}}\n'
     )
-    grow(tmp_path, {"keywatch.yaml": text})
+    write_files(tmp_path, {"keywatch.yaml": text})
     said = explained(keywatch, tmp_path, ID)
     assert token() not in said
     assert token(8) not in said
