@@ -13,7 +13,7 @@ from scanner.inventory.errors import ReadError, gap
 from scanner.inventory.http import clock_ahead, server_time
 from scanner.inventory.interface import Settings
 from scanner.inventory.threads import WORKERS
-from scanner.inventory.vault import login, namespaces, required_permissions
+from scanner.inventory.vault import excess_rights, login, namespaces
 from scanner.inventory.vault.api import Answer, VaultApi
 from scanner.inventory.vault.hvac_client import hvac_client
 from scanner.inventory.vault.mounts import canonical
@@ -68,7 +68,7 @@ class VaultBackend:
             return
         try:
             with parsing():
-                yield from required_permissions.excess(self._connection.namespace(self._home))
+                yield from excess_rights.excess(self._connection.namespace(self._home))
         except ReadError as error:
             yield f"its excess permissions are unknown: {error.reason}"
 
