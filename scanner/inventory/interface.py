@@ -61,7 +61,7 @@ class Backend(Protocol):
         """The permissions that the auditor holds but does not need, one sentence each."""
 
     def close(self) -> None:
-        """End the login, if the backend created one. Called once, after everything. Raises nothing."""
+        """End the login, if the backend created one. Called once, at the end. Raises nothing."""
 
 
 class Module(Protocol):

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -57,6 +58,7 @@ def read(
     now: datetime = NOW,
     known: Mapping[str, ValueMark] = MappingProxyType({}),
 ) -> Read:
+    server.date = format_datetime(now, usegmt=True)  # its clock is right
     asked = settings(kubeconfig=kubeconfig(server, folder))._replace(known=known)
     return list(connect(asked, now).read())
 

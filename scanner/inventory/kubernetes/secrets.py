@@ -44,7 +44,7 @@ LEGACY_ACCOUNT_KEY = "legacy-service-account-token"
 SYNC_FAILING = "secret-sync-failing"
 
 
-def record(
+def record(  # noqa: PLR0913, PLR0917 - what its facts come from
     secret: object,
     kind: str,
     ident: str,
