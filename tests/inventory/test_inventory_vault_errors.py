@@ -439,7 +439,7 @@ def test_the_time_that_a_user_gives_is_no_wrong_clock_of_the_server() -> None:
     with serving(answers(secrets(x=SECRET))) as address:
         one = settings(address, token=TOKEN, mounts=["app"])._replace(now_is_given=True)
         record = the_record(list(backend(one, now + timedelta(days=900)).read()))
-    assert date_of(record) == datetime.fromisoformat(VERSION["created_time"])
+    assert date_of(record) == datetime.fromisoformat(str(VERSION["created_time"]))
 
 
 @pytest.mark.parametrize("date", ["", "no time", "Fri, 31 Dec 9999 23:59:59 -2300"])
