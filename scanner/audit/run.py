@@ -35,7 +35,8 @@ class AuditRequest(NamedTuple):
 
     `path` is a folder of the repository, `operator` the operator config, `backends` the names of
     the only backends to read, `timeout` the seconds for each. `state`, `since_last`, `resume` and
-    `carry_forward` are about earlier runs (docs/audit.md). `now_is_given`: the user chose the time.
+    `carry_forward` are about earlier runs (docs/audit.md). `clock` is the machine's time, if the user
+    chose another one.
     `require_exact`: only exact dates prove that a secret is in time.
     """
 
@@ -47,7 +48,7 @@ class AuditRequest(NamedTuple):
     since_last: bool = False
     resume: bool = False
     carry_forward: str | None = None
-    now_is_given: bool = False
+    clock: datetime | None = None
     require_exact: bool = False
 
 
@@ -147,7 +148,7 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
         backends.settings(each, timeout=request.timeout, environ=console.environ)._replace(
             known=state.known(each.name),
             fresh=state.fresh(each.name, now) if request.resume else {},
-            now_is_given=request.now_is_given,
+            clock=request.clock,
         )
         for each in chosen
     )

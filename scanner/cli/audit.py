@@ -112,7 +112,7 @@ def run(
         since_last=args.since_last,
         resume=args.resume,
         carry_forward=args.carry_forward,
-        now_is_given=args.now is not None,
+        clock=moment(None) if args.now else None,
         require_exact=args.require_exact,
     )
     if args.permissions:

@@ -191,12 +191,9 @@ def server_time(headers: Mapping[str, str]) -> datetime | None:
         return None
 
 
-def clock_ahead(server: datetime | None, expected: datetime, *, is_given: bool) -> timedelta:
-    """How far a server's clock is ahead. Zero if the server does not say what time it is.
-
-    `expected` is the time of the run by now. If the user gave it, this machine's clock counts.
-    """
-    return server - (datetime.now(UTC) if is_given else expected) if server else timedelta()
+def clock_ahead(server: datetime | None, expected: datetime) -> timedelta:
+    """How far a server's clock is ahead of the expected time. Zero if it does not tell the time."""
+    return server - expected if server else timedelta()
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

@@ -20,8 +20,7 @@ class Settings(NamedTuple):
     `timeout` is the number of seconds for the whole backend, retries included. `known` holds the
     value marks of the previous run by canonical ID. `fresh` holds records, by canonical ID, that
     were read so recently that they are returned as they are instead of being read again.
-    `now_is_given`: the user chose the time of the run, so the clocks of servers are compared with
-    this machine's clock and not with it.
+    `clock` is this machine's time when the run began, if the user chose another time to judge by.
     """
 
     name: str
@@ -31,7 +30,7 @@ class Settings(NamedTuple):
     environ: Mapping[str, str]
     known: Mapping[str, ValueMark] = MappingProxyType({})
     fresh: Mapping[str, Record] = MappingProxyType({})
-    now_is_given: bool = False
+    clock: datetime | None = None
 
 
 class Variables(NamedTuple):

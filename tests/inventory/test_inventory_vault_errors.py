@@ -437,7 +437,7 @@ def test_the_ages_of_a_server_with_a_wrong_clock_are_right(days: int) -> None:
 def test_the_time_that_a_user_gives_is_no_wrong_clock_of_the_server() -> None:
     now = datetime.now(UTC)
     with serving(answers(secrets(x=SECRET))) as address:
-        one = settings(address, token=TOKEN, mounts=["app"])._replace(now_is_given=True)
+        one = settings(address, token=TOKEN, mounts=["app"])._replace(clock=now)
         record = the_record(list(backend(one, now + timedelta(days=900)).read()))
     assert date_of(record) == datetime.fromisoformat(str(VERSION["created_time"]))
 

@@ -47,7 +47,7 @@ def auditor(bao: Bao, *mounts: str, now: datetime | None = None, **options: Any)
     more = {"mounts": list(mounts), **options} if mounts else options
     token = bao.token(vault.permissions(settings(bao.address, token=ROOT_TOKEN, **more)))
     asked = settings(bao.address, token=token, **more)
-    return backend(asked._replace(now_is_given=now is not None), now)
+    return backend(asked._replace(clock=datetime.now(UTC)), now)
 
 
 def audited(bao: Bao, *mounts: str, now: datetime | None = None, **options: Any) -> list[Item]:

@@ -59,8 +59,10 @@ class VaultBackend:
             return
         yield from self._notes(store, health, ahead)
         for item in run_steps(namespaces.steps(self._connection)):
-            is_new = isinstance(item, Record) and item is not self._settings.fresh.get(item.id)
-            yield on_our_clock(item, ahead) if ahead and is_new else item
+            if isinstance(item, Record) and item is not self._settings.fresh.get(item.id):
+                yield on_our_clock(item, ahead)
+            else:
+                yield item
 
     def excess(self) -> Iterator[str]:
         """Checked with some of the entries that `read` has seen."""
@@ -106,10 +108,9 @@ class VaultBackend:
 
     def _clock_ahead(self, health: Answer) -> timedelta:
         """Zero if the clocks agree."""
-        expected = self._now + timedelta(seconds=time.monotonic() - self._began)
-        ahead = clock_ahead(
-            server_time(health.headers), expected, is_given=self._settings.now_is_given
-        )
+        began = self._settings.clock or self._now
+        expected = began + timedelta(seconds=time.monotonic() - self._began)
+        ahead = clock_ahead(server_time(health.headers), expected)
         return ahead if abs(ahead) > _MAX_SKEW else timedelta()
 
     def _log_in(self, api: VaultApi, health: Answer | None, ahead: timedelta) -> Connection:

@@ -38,6 +38,7 @@ _GROUPS: Mapping[str, Sequence[tuple[str, str]]] = {
     ),
     "barrier": (("sys/key-status", "read"),),
 }
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # nothing that has a date is read
 _HEAD = """\
 # The permissions that keywatch needs to audit {name}. They allow metadata, but no values.
 # Write the policy in the namespace that keywatch logs in to:
@@ -98,7 +99,7 @@ def _visible(settings: Settings) -> Iterator[tuple[str, VisibleMount | str | Non
     """See `namespaces.visible`. ReadError if the login fails."""
     from scanner.inventory.vault.backend import VaultBackend
 
-    return VaultBackend(settings, datetime.now(UTC)).visible()
+    return VaultBackend(settings, _NO_TIME).visible()
 
 
 def _by_name(settings: Settings, reason: str) -> str:
