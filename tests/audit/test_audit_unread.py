@@ -19,7 +19,7 @@ from scanner.console import Console
 from scanner.policy.live.unread import Unread, covers, place
 from tests.support.audits import NOW, Audited, audited, denied, gives, record
 from tests.support.audits import place as repository_at
-from tests.support.helpers import grow
+from tests.support.helpers import write_files
 from tests.support.openbao import Bao
 
 LATE = "vault://prod/-/secret/app/late"
@@ -146,7 +146,7 @@ class Night:
     """One run after another over the same real store, with the state and report of the first."""
 
     def __init__(self, root: Path, operator: str, environ: Mapping[str, str]) -> None:
-        grow(root, {"repository/keywatch.yaml": POLICY, "operator.yaml": operator})
+        write_files(root, {"repository/keywatch.yaml": POLICY, "operator.yaml": operator})
         self._root = root
         self._environ = environ
 
