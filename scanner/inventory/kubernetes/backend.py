@@ -101,7 +101,9 @@ class KubernetesBackend:
         return KubernetesApi(found, self._settings.timeout)
 
     def _skew(self, api: KubernetesApi) -> Iterator[Note]:
-        here = (self._settings.clock or self._now) + timedelta(seconds=time.monotonic() - self._made)
+        here = (self._settings.clock or self._now) + timedelta(
+            seconds=time.monotonic() - self._made
+        )
         ahead = clock_ahead(api.clock, here)
         if api.clock and abs(ahead) > _SKEW:
             self._ahead = ahead
