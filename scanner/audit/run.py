@@ -21,7 +21,9 @@ from scanner.errors import OutputError, UsageError, unreadable
 from scanner.masking import masked
 from scanner.model import Finding, Note, NoteKind, Outcome, Severity
 from scanner.policy import rules
+from scanner.policy.live import last_used
 from scanner.policy.live import rules as live_rules
+from scanner.policy.live.last_used import LastUsed
 from scanner.report.interface import ReportContext
 from scanner.report.sarif import carried_forward
 from scanner.repository import policy_files
@@ -38,6 +40,7 @@ class AuditRequest(NamedTuple):
     `carry_forward` are about earlier runs (docs/audit.md). `clock` is the machine's time, if the user
     chose another one.
     `require_exact`: only exact dates prove that a secret is in time.
+    `last_used` is what keywatch trail saw.
     """
 
     path: str
@@ -50,6 +53,7 @@ class AuditRequest(NamedTuple):
     carry_forward: str | None = None
     clock: datetime | None = None
     require_exact: bool = False
+    last_used: str | None = None
 
 
 class FinishedAudit(NamedTuple):
@@ -140,8 +144,10 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
     if request.state:
         state = audit_state.load(os.path.join(console.cwd, request.state))
     stores = [backends.store(each, modules) for each in operator.backends]
+    used = request.last_used
+    seen = last_used.parse(console.file(used), used) if used else LastUsed()
     judge = AuditJudge(
-        *(tree, files, operator, stores, console.environ, now),
+        *(tree, files, operator, stores, console.environ, now, seen),
         require_exact=request.require_exact,
     )
     settings = (

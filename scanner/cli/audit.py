@@ -91,6 +91,11 @@ def _add_earlier(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help="keep results of this earlier SARIF report that cannot be checked again",
     )
+    group.add_argument(
+        "--last-used",
+        metavar="FILE",
+        help="what keywatch trail --last-used wrote: dates of rotations, and unused secrets",
+    )
 
 
 def _period(text: str) -> int:
@@ -114,6 +119,7 @@ def run(
         carry_forward=args.carry_forward,
         clock=moment(None) if args.now else None,
         require_exact=args.require_exact,
+        last_used=args.last_used,
     )
     if args.permissions:
         console.write(permissions(request, console, modules))

@@ -96,15 +96,7 @@ class VaultBackend:
             hvac_client(api, self._token, self._home).auth.token.revoke_self()
 
     def _api(self, seconds: float) -> VaultApi:
-        address = self._settings.options["address"]
-        tls = self._settings.options.get("tls", {})
-        return VaultApi(
-            address,
-            seconds,
-            login.tls_context(tls) if address.startswith("https:") else None,
-            server_name=tls.get("server_name"),
-            connections=WORKERS,
-        )
+        return connect(self._settings._replace(timeout=seconds), connections=WORKERS)
 
     def _clock_ahead(self, health: Answer) -> timedelta:
         """Zero if the clocks agree."""
@@ -142,6 +134,19 @@ class VaultBackend:
         if parts.scheme == "http" and not _is_local(parts.hostname or ""):
             text = "the token is sent to it without encryption"
             yield Note(kind=NoteKind.NO_TLS, path=store, text=text)
+
+
+def connect(settings: Settings, *, connections: int) -> VaultApi:
+    """The API of the server that the operator config names. ReadError for a bad address or CA."""
+    address = settings.options["address"]
+    tls = settings.options.get("tls", {})
+    return VaultApi(
+        address,
+        settings.timeout,
+        login.tls_context(tls) if address.startswith("https:") else None,
+        server_name=tls.get("server_name"),
+        connections=connections,
+    )
 
 
 def _health(api: VaultApi) -> Answer:
