@@ -37,7 +37,10 @@ class AuditRequest(NamedTuple):
 
     `path` is a folder of the repository, `operator` the operator config, `backends` the names of
     the only backends to read, `timeout` the seconds for each. `state`, `since_last`, `resume` and
-    `carry_forward` are about earlier runs (docs/audit.md). `last_used` is what keywatch trail saw.
+    `carry_forward` are about earlier runs (docs/audit.md). `clock` is the machine's time, if the user
+    chose another one.
+    `require_exact`: only exact dates prove that a secret is in time.
+    `last_used` is what keywatch trail saw.
     """
 
     path: str
@@ -48,6 +51,8 @@ class AuditRequest(NamedTuple):
     since_last: bool = False
     resume: bool = False
     carry_forward: str | None = None
+    clock: datetime | None = None
+    require_exact: bool = False
     last_used: str | None = None
 
 
@@ -142,11 +147,15 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
     stores = [backends.store(each, modules) for each in operator.backends]
     used = request.last_used
     seen = last_used.parse(console.file(used), used) if used else LastUsed()
-    judge = AuditJudge(tree, files, operator, stores, console.environ, now, seen)
+    judge = AuditJudge(
+        *(tree, files, operator, stores, console.environ, now, seen),
+        require_exact=request.require_exact,
+    )
     settings = (
         backends.settings(each, timeout=request.timeout, environ=console.environ)._replace(
             known=state.known(each.name),
             fresh=state.fresh(each.name, now) if request.resume else {},
+            clock=request.clock,
         )
         for each in chosen
     )

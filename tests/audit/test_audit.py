@@ -632,6 +632,11 @@ def test_the_state_holds_verdicts_and_no_record_of_a_backend_that_was_read_to_th
         "seen": NOW.isoformat(),
         "verdict": "overdue",
         "conditions": [],
+        "kind": "kv-v2",
+        "class": "api-key",
+        "owner": "@sec-oncall",
+        "limit": 90 * 86_400,
+        "due": "2026-08-08T12:00:00+00:00",
     }
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
     assert not [name for name in os.listdir(state.parent) if name.endswith(".tmp")]
