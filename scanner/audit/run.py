@@ -35,12 +35,14 @@ from scanner.repository.tree import Tree
 class AuditRequest(NamedTuple):
     """One audit, as it was asked for.
 
-    `path` is a folder of the repository, `operator` the operator config, `backends` the names of
-    the only backends to read, `timeout` the seconds for each. `state`, `since_last`, `resume` and
-    `carry_forward` are about earlier runs (docs/audit.md). `clock` is the machine's time, if the user
-    chose another one.
-    `require_exact`: only exact dates prove that a secret is in time.
-    `last_used` is what keywatch trail saw.
+    path: a folder of the repository.
+    operator: the operator config.
+    backends: the names of the only backends to read.
+    timeout: the seconds for each backend.
+    state, since_last, resume, carry_forward: earlier runs (docs/audit.md).
+    clock: the machine's time, if the user chose another one.
+    require_exact: only exact dates prove that a secret is in time.
+    last_used: what keywatch trail saw.
     """
 
     path: str

@@ -30,11 +30,12 @@ _METADATA = re.compile(
             | (auth/[^/]+/(role|users|certs)|identity/oidc/key)/[^/]+
             | [^/]+(/kv)?/( metadata | subkeys | static-roles | roles | keys | issuer )/.+
             | [^/]+/config/ca )
-    | list \s ( sys/namespaces | auth/[^/]+/users | identity/oidc/key | auth/token/accessors | auth/[^/]+/role(/[^/]+/secret-id)?
+    | list \s ( sys/namespaces | auth/[^/]+/users | identity/oidc/key | auth/token/accessors
+              | auth/[^/]+/role(/[^/]+/secret-id)?
               | [^/]+(/kv)?/(metadata|static-roles|roles|config|keys|issuers)(/.*)?
               | kv1[^/]*(/.*)? ) /?
-    | update \s ( sys/capabilities-self | auth/token/revoke-self | auth/token/lookup-accessor | auth/[^/]+/login
-                | auth/[^/]+/role/[^/]+/secret-id-accessor/lookup )
+    | update \s ( sys/capabilities-self | auth/token/revoke-self | auth/token/lookup-accessor
+                | auth/[^/]+/login | auth/[^/]+/role/[^/]+/secret-id-accessor/lookup )
     """
 )
 
