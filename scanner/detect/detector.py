@@ -146,6 +146,16 @@ Mark = int
 NO_MARKS: Counter[Mark] = Counter()
 
 
+class _AllBut:
+    """Contains everything but these numbers."""
+
+    def __init__(self, numbers: Container[int]) -> None:
+        self._numbers = numbers
+
+    def __contains__(self, number: object) -> bool:
+        return number not in self._numbers
+
+
 class _SortedHits(NamedTuple):
     """The hits of one pass, by what they are for.
 
@@ -198,6 +208,13 @@ class Detector:
             return True
         return self._matcher.has_hit(text, scope_of(path), self._not_findings)
 
+    def has_long_candidate(self, path: str, text: bytes) -> bool:
+        """Does a file have a hit of a rule whose matches span any number of lines?
+
+        Such a match, for example a private key, may begin far from the lines that complete it.
+        """
+        return self._matcher.has_hit(text, scope_of(path), self._all_but_long)
+
     def marks(self, path: str, text: bytes, near: int) -> Counter[Mark] | None:
         """Count the marks of a file: each hit, hashed with `near` lines on both sides.
 
@@ -239,6 +256,11 @@ class Detector:
         """The numbers of patterns that never become findings: variable uses and comments."""
         first = self._numbering
         return {*range(first.uses, first.encoded), *range(first.comments, first.detect_secrets)}
+
+    @functools.cached_property
+    def _all_but_long(self) -> Container[int]:
+        """The numbers of all patterns but those of rules over any number of lines."""
+        return _AllBut(self._book.rules.multiline())
 
     @functools.cached_property
     def _numbering(self) -> Numbering:

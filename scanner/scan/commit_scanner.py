@@ -149,12 +149,14 @@ class _CommitScanner:
         return True
 
     def _has_new(self, version: Version, text: bytes, data: bytes) -> bool:
-        """Does the version have a candidate that the file did not have before?"""
+        """May the version have a finding that the file did not have before?"""
         new = self._differs(version, text, data)
         if new is None:
             self._contents.keep(version.oid, data)
             new = self._are_new(self._marks(version.path, version.oid, text), version)
-        return self._adds(version, text) if new is None else new
+        if new is None:
+            new = self._adds(version, text)
+        return new or self._files.detector.has_long_candidate(version.path, text)
 
     def _differs(self, version: Version, text: bytes, data: bytes) -> bool | None:
         """Answer `_has_new` with one pass of the prefilter; None if that is not enough.
