@@ -54,6 +54,10 @@ class Baselines(NamedTuple):
         renewed = detect_secrets.upgrade(document, self.detect_secrets_name)
         return detect_secrets_baseline.parse(renewed, self.detect_secrets_name)
 
+    def limits(self) -> dict[str, float]:
+        """The entropy limits of the detect-secrets plugins. A higher limit finds less."""
+        return self.settings.limits if self.settings else {}
+
     def standing(self) -> list[Suppression]:
         """The plugins that a baseline disables and the filters that it adds.
 

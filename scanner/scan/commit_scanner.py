@@ -20,9 +20,9 @@ from scanner.file_types import scope_of
 from scanner.inputs import text_encoding
 from scanner.inputs.git.blob_reader import Content, Contents
 from scanner.inputs.git.packs import Packs
-from scanner.inputs.git.stored import NOT_TEXT, Entry, Stored
+from scanner.inputs.git.stored import Entry, Stored
 from scanner.inputs.git.versions import NEAR, Lines, Version, Versions, added, around, differing
-from scanner.model import AllowComment, Appearance, Finding, Gap, Observation, Skip
+from scanner.model import AllowComment, Appearance, Finding, Gap, Observation, Skip, SkipKind
 from scanner.policy import new_findings
 from scanner.scan.result import ScanResult
 from scanner.scan.worker import WorkerConfig
@@ -141,10 +141,9 @@ class _CommitScanner:
             result.moved.append((item, version.before[0][0], path))
         if (path, version.oid) in version.before:
             return False  # only its mode has changed
-        if self._files.excluded(path) or version.mode in NOT_TEXT:
-            kind = NOT_TEXT.get(version.mode, "excluded")
+        if self._files.excluded(path):
             shown = self._named(path).observation
-            result.skips.add(Skip(kind=kind, path=shown.path if shown else path))
+            result.skips.add(Skip(kind=SkipKind.EXCLUDED, path=shown.path if shown else path))
             return False
         return True
 

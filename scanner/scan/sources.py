@@ -69,6 +69,18 @@ def select(request: ScanRequest, console: Console, cache_folder: str | None) -> 
     return _selection(request, console, source, root, cache_folder)
 
 
+def under_policy_of(
+    request: ScanRequest, console: Console, selection: Selection, source: Source
+) -> Selection:
+    """The same selection, controlled by the files of another source."""
+    made = _selection(request, console, source, source.root, selection.cache_folder)
+    asked = selection.commits
+    return made._replace(
+        commits=asked and asked._replace(source=source),
+        whole_tree=selection.whole_tree,
+    )
+
+
 def _selection(
     request: ScanRequest, console: Console, source: Source, root: str, cache_folder: str | None
 ) -> Selection:

@@ -189,13 +189,15 @@ class Objects(GitProcess):
         answers = self._ask([name])
         return self._content(answers, most, kind) if answers else None
 
-    def read_all(self, names: Sequence[str], most: int) -> Iterator[bytes | int | None]:
-        """Like `read` for many blobs. Take all results before the next request."""
+    def read_all(
+        self, names: Sequence[str], most: int, kind: bytes = b"blob"
+    ) -> Iterator[bytes | int | None]:
+        """Like `read` for many objects. Take all results before the next request."""
         for first in range(0, len(names), _AHEAD):
             some = names[first : first + _AHEAD]
             answers = self._ask(some)
             for number in range(1, len(some) + 1):
-                yield self._content(answers, most, b"blob") if answers else None
+                yield self._content(answers, most, kind) if answers else None
                 if self._process is None:  # git ended because this object is damaged
                     answers = self._ask(some[number:])
 

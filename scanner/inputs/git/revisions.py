@@ -29,7 +29,8 @@ class _CommitList(NamedTuple):
 class Change(NamedTuple):
     """Commits to scan one by one and as a whole.
 
-    `head` is the newest commit and `base` one that they build on, or "". `trees` holds the ids of
+    `head` is the newest commit and `base` one that they build on, or "". `branch` is the newest
+    commit of the branch that a diff names, or "". `trees` holds the ids of
     the trees of all merge bases and of `head`, separated by spaces, or "" if the change is not
     scanned as a whole. `commits` are those to scan one by one, newest first. All are reachable from
     `tips`. `gaps` describe commits that cannot be read.
@@ -37,6 +38,7 @@ class Change(NamedTuple):
 
     head: str = ""
     base: str = ""
+    branch: str = ""
     trees: str = ""
     commits: tuple[str, ...] = ()
     tips: tuple[str, ...] = ()
@@ -62,7 +64,7 @@ def of_diff(root: str, said: str) -> Change:
             todo=_FETCH if cut else "name the branch that this one began at",
         )
     change = _change(objects, head, starts, listed)
-    return change._replace(base=_on_mainline(root, base, change.base))
+    return change._replace(base=_on_mainline(root, base, change.base), branch=base)
 
 
 def of_push(root: str, new: str, old: str, known: str) -> Change:
@@ -78,8 +80,8 @@ def of_push(root: str, new: str, old: str, known: str) -> Change:
     without = [f"^{old}"] if old.strip("0") else []
     listed = _listed(root, (head, *without), "--ignore-missing", "--not", known, "--not")
     if not listed.commits:
-        return Change(head=head, base=head)
-    return _change(objects, head, _starts(root, listed.boundary), listed)
+        return Change(head=head, base=head, tips=(new,))
+    return _change(objects, head, _starts(root, listed.boundary), listed)._replace(tips=(new,))
 
 
 def of_history(
