@@ -22,6 +22,10 @@ OPTIONS: Mapping[str, Any] = {
         "minLength": 1,
         "description": "name a file; without it, and with a context, it is KUBECONFIG's",
     },
+    "exec": {
+        "type": "boolean",
+        "description": "true to let the kubeconfig run a program that logs in",
+    },
     "namespaces": {
         "type": "array",
         "minItems": 1,
