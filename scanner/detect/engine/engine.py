@@ -233,11 +233,24 @@ class Engine:
         if buffer.first or buffer.following < len(buffer.data):
             found = self._config_detector.detect_by_line(path, by_line, buffer.data)
             return found, "it is too large"
+        found: list[Match] = []
+        matches = self._config_detector.detect(path, file_kind(path), buffer.data, candidates)
         try:
-            matches = self._config_detector.detect(path, file_kind(path), buffer.data, candidates)
-            return self._limited(matches), ""
+            for match in matches:
+                found.append(match)
+                if len(found) > _MAX_MATCHES:
+                    self._cut = True
+                    break
         except NotParsedError as error:
-            return self._config_detector.detect_by_line(path, by_line, buffer.data), str(error)
+            if error.unparsed is not None:
+                by_line = [
+                    match
+                    for match in by_line
+                    if any(low <= match.start < high for low, high in error.unparsed)
+                ]
+            found += self._config_detector.detect_by_line(path, by_line, buffer.data)
+            return found, str(error)
+        return found, ""
 
     @functools.cached_property
     def _config_detector(self) -> ConfigDetector:

@@ -15,6 +15,7 @@ from scanner.detect.structure import (
     PATH_KINDS,
     FileKind,
     Leaf,
+    NotParsedError,
     Path,
     Structure,
     structures,
@@ -67,7 +68,8 @@ class ConfigDetector:
         """Yield the matches of the rules whose groups have a candidate in the file.
 
         Rules that need only a name run on the lines around the candidates. Rules that need a path
-        run on the whole file. Raises NotParsedError if the file does not parse.
+        run on the whole file. Raises NotParsedError if the file, or a document in it, does not
+        parse, after the matches in the other documents.
         """
         called = (rule for rule in self._rules if rule.config.group in candidates)
         active = [rule for rule in called if rule.may_be_in(kind)]
@@ -76,11 +78,17 @@ class ConfigDetector:
         local = [rule for rule in active if rule.is_local]
         others = [rule for rule in active if not rule.is_local]
         ranges = _line_ranges(data, [m for r in local for m in candidates[r.config.group]])
-        documents = list(structures(kind, data, () if others else ranges))
+        broken: NotParsedError | None = None
+        try:
+            documents = list(structures(kind, data, () if others else ranges))
+        except NotParsedError as error:
+            broken, documents = error, [*error.parsed]
         if ranges:
             limited = [each._replace(ranges=ranges) for each in documents]
             yield from _run_rules(path, kind, data, local, limited)
         yield from _run_rules(path, kind, data, others, documents)
+        if broken:
+            raise broken
 
     def detect_by_line(self, path: str, candidates: Sequence[Match], data: bytes) -> list[Match]:
         """Return the matches of a file that does not parse: those of its candidates' lines."""
