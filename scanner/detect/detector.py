@@ -162,11 +162,13 @@ class _SortedHits(NamedTuple):
     rules: hits of rules, allow comments and detect-secrets prefilters.
     uses_variables: does the text use a variable?
     encoded: hits in encoded text, numbered by ENCODINGS.
+    cut: were there too many hits, so that the text was not searched to its end?
     """
 
     rules: Sequence[Hit] = ()
     uses_variables: bool = False
     encoded: Sequence[Hit] = ()
+    cut: bool = False
 
 
 _NO_HITS = _SortedHits()
@@ -295,6 +297,7 @@ class Detector:
         for buffer in buffers(chunks):
             is_whole = is_whole and buffer.following == len(buffer.data)
             found = self._hits(buffer.data, scope)
+            is_cut = is_cut or found.cut
             if found.uses_variables and uses and is_whole:
                 uses(buffer.data)
             decoder = decoder or (self._decoder() if found.encoded else None)
@@ -337,9 +340,11 @@ class Detector:
             return _NO_HITS
         first = self._numbering
         special = [hit for hit in hits if first.uses <= hit[0] < first.comments]
+        is_cut = len(hits) > matcher.most_hits(len(data))
         if not special:
-            return _SortedHits(rules=hits)
+            return _SortedHits(rules=hits, cut=is_cut)
         return _SortedHits(
+            cut=is_cut,
             rules=[hit for hit in hits if not first.uses <= hit[0] < first.comments],
             uses_variables=any(number < first.encoded for number, _ in special),
             encoded=[(n - first.encoded, to) for n, to in special if n >= first.encoded],

@@ -243,10 +243,13 @@ def _run_rules(
 ) -> Iterator[Match]:
     """Yield the matches of the rules in the documents' ranges."""
     once: set[str] = set()
+    declares = b"{{" not in data
     for structure in documents:
         kinds = kind.kinds | structure.kinds
         active = [(rule, found) for rule in rules if (found := rule.selectors_for(kinds))]
-        for match, rule in _matches(path, kind, structure, data, active) if active else ():
+        if not active:
+            continue
+        for match, rule in _matches(path, kind, structure, data, active, declares=declares):
             if match.rule.id not in once:
                 yield match
             if rule.config.once:
@@ -259,11 +262,16 @@ def _matches(
     structure: Structure,
     data: bytes,
     rules: Sequence[tuple[_CompiledRule, Sequence[_CompiledSelector]]],
+    *,
+    declares: bool,
 ) -> Iterator[tuple[Match, _CompiledRule]]:
-    """Yield the matches in a document, each with its rule. `rules` come with their selectors."""
+    """Yield the matches in a document, each with its rule. `rules` come with their selectors.
+
+    declares: the file declares the variables of its containers, because it is no template.
+    """
     texts = value_paths.values(structure.leaves, data)
     translated = is_translation(path)
-    containers = None if b"{{" in data or "kubernetes" not in structure.kinds else Containers(texts)
+    containers = Containers(texts) if declares and "kubernetes" in structure.kinds else None
     all_selectors = [selector for _, selectors in rules for selector in selectors]
     keys = {selector.key for selector in all_selectors}
     by_name = any(selector.secret for selector in all_selectors)
