@@ -112,7 +112,7 @@ class _CommitScanner:
     def _look_at(self, item: str, version: Version, data: Content, result: CommitResult) -> None:
         """Scan a version if it has a candidate that the file did not have before."""
         if isinstance(data, bytes) and not self._is_wanted(item, version.path):
-            text = text_encoding.text(data)
+            text = text_encoding.text(data, version.path)
             if text is not None and not self._has_new(version, text, data):
                 result.count(1, len(text))
                 return

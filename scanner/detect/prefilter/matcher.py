@@ -60,7 +60,7 @@ def most_hits(size: int) -> int:
 
     A text with more of them was not searched to its end: they would take much memory.
     """
-    return _FEW_HITS * 2 + size // 16
+    return _FEW_HITS + size // 64
 
 
 class Matcher(Protocol):
