@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import scanner
-from scanner import cache, document
+from scanner import cache, document, masking
 from scanner.document import Document
 from scanner.model import Confidence, Severity
 
@@ -159,7 +159,7 @@ def load(data: bytes | None, where: str, cache_folder: str | None) -> Config:
     if cache_folder is None:
         return Config(json.loads(_checked(data, where)))
     name = f"config-{cache.key(scanner.__version__, _FORM, where, data)}.json"
-    return Config(json.loads(cache.cached(name, lambda: _checked(data, where), cache_folder)))
+    return Config(json.loads(masking.cached(name, lambda: _checked(data, where), cache_folder)))
 
 
 def secret_classes(items: Mapping[str, Any]) -> dict[str, SecretClass]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from scanner import cache
 from scanner.configuration import repository
 from scanner.configuration.repository import Config
 from scanner.console import Console
@@ -84,7 +85,8 @@ def under_policy_of(
 def _selection(
     request: ScanRequest, console: Console, source: Source, root: str, cache_folder: str | None
 ) -> Selection:
-    if cache_folder and _is_in_scanned_tree(cache_folder, root):
+    cache.distrust(root)
+    if cache_folder and _is_below(os.path.realpath(cache_folder), root):
         cache_folder = None
     name = request.config or repository.NAME
     path = path_in_commit(name, console, source) if request.config else name
@@ -103,13 +105,6 @@ def _selection(
         open_from=path_to_root(console.cwd, root),
         cache_folder=cache_folder,
     )
-
-
-def _is_in_scanned_tree(cache_folder: str, root: str) -> bool:
-    """Is the cache folder a part of the scanned tree? Not if the home folder itself is scanned."""
-    home = os.path.expanduser("~")
-    in_home = os.path.isabs(home) and _is_below(os.path.realpath(home), root)
-    return _is_below(os.path.realpath(cache_folder), root) and not in_home
 
 
 def _is_below(path: str, root: str) -> bool:
