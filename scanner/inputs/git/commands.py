@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from scanner.errors import UsageError
@@ -45,6 +45,10 @@ _DROPPED = {
 # Where a server keeps pushed objects until its hooks accept them.
 _QUARANTINE = {"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"}
 _PATIENCE = 600
+EMPTY_TREE = {  # the tree without files, by the length of an id
+    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
 _BUFFER = 1 << 18
 _AHEAD = 500  # names that fit into a pipe, so that both sides never wait for each other
 _UNOPENED = re.compile(rb"(?ms)^warning: could not open directory '(.*?)/': [^'\n]*$")
@@ -318,12 +322,30 @@ def _start(
         [_program(), *options, *arguments],
         cwd=root,
         # If the repository is broken, git must not use another one in a parent folder.
-        env=environment | {"GIT_CEILING_DIRECTORIES": os.path.dirname(root)},
+        env=environment
+        | {"GIT_CEILING_DIRECTORIES": os.path.dirname(root)}
+        | ({} if arguments[0] == "check-attr" else _without_attributes(root)),
         bufsize=_BUFFER if answers else -1,
         stdin=subprocess.PIPE if feeds or answers else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if answers else subprocess.PIPE,
     )
+
+
+@functools.cache
+def _without_attributes(root: str) -> Mapping[str, str]:
+    """Let git read attributes from the tree without files, not from the work tree.
+
+    A pipe named .gitattributes would block git, and nothing here needs attributes. Git before 2.41
+    ignores the variable.
+    """
+    for place in (os.path.join(root, ".git", "config"), os.path.join(root, "config")):
+        try:
+            with open(os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+                return {"GIT_ATTR_SOURCE": EMPTY_TREE[64 if b"sha256" in file.read() else 40]}
+        except OSError:
+            continue
+    return {}
 
 
 def _program() -> str:

@@ -12,10 +12,6 @@ from scanner.inputs.git.commands import Objects
 from scanner.model import Gap, GapKind
 
 _FETCH = "fetch them: actions/checkout with fetch-depth: 0, or git fetch --unshallow"
-_EMPTY = {  # the tree without files, by the length of an id
-    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
-    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
-}
 _AT_ONCE = 1000  # ids on one command line
 
 
@@ -219,6 +215,6 @@ def _change(objects: Objects, head: str, starts: tuple[str, ...], listed: _Commi
     return Change(
         head=head,
         base=starts[0] if starts else "",
-        trees=" ".join(trees if starts else (_EMPTY[len(head)], *trees)),
+        trees=" ".join(trees if starts else (commands.EMPTY_TREE[len(head)], *trees)),
         commits=tuple(commit for commit in listed.commits if commit != head),
     )
