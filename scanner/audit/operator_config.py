@@ -10,14 +10,14 @@ import os
 
 from scanner.audit import operator_paths
 from scanner.configuration import operator, repository
-from scanner.configuration.operator import Operator, Options
+from scanner.configuration.operator import OperatorConfig, OptionSchemas
 from scanner.console import Console
 from scanner.errors import UsageError
 
 VARIABLE = "KEYWATCH_OPERATOR"
 
 
-def read(given: str | None, console: Console, root: str, options: Options) -> Operator:
+def read(given: str | None, console: Console, root: str, options: OptionSchemas) -> OperatorConfig:
     """Read the operator config that `given` or KEYWATCH_OPERATOR names.
 
     UsageError if it is inside the repository at `root`, unless it is the repository's keywatch.yaml
@@ -41,7 +41,7 @@ def read(given: str | None, console: Console, root: str, options: Options) -> Op
             f" --operator {repository.NAME}",
         )
     data = console.file(name, f"the operator config {name}")
-    found = operator.operator(data, name, console.environ, options, is_policy=is_policy)
+    found = operator.parse(data, name, console.environ, options, is_policy=is_policy)
     return operator_paths.resolved(
         found,
         os.path.dirname(path),

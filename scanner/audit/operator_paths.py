@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from scanner.configuration.operator import Entry, Operator
+from scanner.configuration.operator import BackendConfig, OperatorConfig
 from scanner.errors import UsageError
 
 _PATHS = (
@@ -26,8 +26,11 @@ _PATHS = (
 
 
 def resolved(
-    operator: Operator, folder: str, environ: Mapping[str, str], is_inside: Callable[[str], bool]
-) -> Operator:
+    operator: OperatorConfig,
+    folder: str,
+    environ: Mapping[str, str],
+    is_inside: Callable[[str], bool],
+) -> OperatorConfig:
     """The operator config with absolute paths; relative ones start at `folder`.
 
     UsageError for a path that `is_inside` says is in the repository.
@@ -44,7 +47,7 @@ def resolved(
 
 
 def _with_path(
-    entry: Entry,
+    entry: BackendConfig,
     options: Mapping[str, Any],
     keys: tuple[str, ...],
     folder: str,
@@ -62,7 +65,7 @@ def _with_path(
     return {**options, key: path}
 
 
-def _kubeconfigs(entry: Entry, environ: Mapping[str, str]) -> Iterator[str]:
+def _kubeconfigs(entry: BackendConfig, environ: Mapping[str, str]) -> Iterator[str]:
     """The kubeconfigs that the environment names for a backend that does not name its own."""
     if entry.kind == "kubernetes" and "context" in entry.options:
         if "kubeconfig" not in entry.options:
@@ -70,7 +73,7 @@ def _kubeconfigs(entry: Entry, environ: Mapping[str, str]) -> Iterator[str]:
             yield from filter(None, names.split(os.pathsep))
 
 
-def _refuse(entry: Entry, path: str, is_fine: bool, named_by: str) -> None:  # noqa: FBT001
+def _refuse(entry: BackendConfig, path: str, is_fine: bool, named_by: str) -> None:  # noqa: FBT001
     if not is_fine:
         raise UsageError(
             f"the backend {entry.name} would read {path}, which is inside the audited repository"

@@ -65,9 +65,7 @@ def chosen(request: ScanRequest, root: str) -> CommitSelection:
         trust, newer = commit(root, request.trust, "--trust"), ""
     else:
         trust, newer = change.base, change.branch if change.branch != change.base else ""
-    return CommitSelection(
-        source=at(root, trust), changes=(change,), is_trusted=True, newer=newer
-    )
+    return CommitSelection(source=at(root, trust), changes=(change,), is_trusted=True, newer=newer)
 
 
 def at(root: str, oid: str) -> Stored:

@@ -52,7 +52,9 @@ def scan(plan: ScanPlan, console: Console) -> ScanResult:
     if asked.is_trusted:
         from scanner.scan import weakening
 
-        weaker = {each.head for each in changes if each.head and weakening.weakens_policy(plan, each)}
+        weaker = {
+            each.head for each in changes if each.head and weakening.weakens_policy(plan, each)
+        }
         if weaker:
             total.observations += weakening.observations(plan, weaker)
     if total.secret_files:

@@ -53,9 +53,7 @@ def scan(plan: ScanPlan, changes: Sequence[Change]) -> ScanResult:
                 since = Appearance(each.oid) if each.path.startswith(COMMITS) else None
                 found = (finding._replace(since=since) for finding in seen.findings)
                 comments = seen.comments if is_own else ()
-                result.observations.append(
-                    seen._replace(findings=tuple(found), comments=comments)
-                )
+                result.observations.append(seen._replace(findings=tuple(found), comments=comments))
     objects.close()
     return result
 

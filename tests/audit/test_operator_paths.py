@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.helpers import Keywatch, grow, repository
+from tests.support.helpers import Keywatch, repository, write_files
 
 PROGRAM = "#!/bin/sh\ntouch {trap}\n"
 
@@ -40,7 +40,7 @@ def hostile(tmp_path: Path) -> Path:
     program = repo / "program"
     program.write_text(PROGRAM.format(trap=tmp_path / "trap"))
     program.chmod(0o755)
-    grow(repo, {"kc.yaml": kubeconfig(program), "ca.pem": "x", "token": "x"})
+    write_files(repo, {"kc.yaml": kubeconfig(program), "ca.pem": "x", "token": "x"})
     (repo / "deep").mkdir()
     return repo
 
@@ -65,7 +65,7 @@ def test_no_file_of_the_repository_steers_an_audit(
     hostile: Path, tmp_path: Path, keywatch: Keywatch, backend: str
 ) -> None:
     variables: dict[str, Any] = {"X": "x", "KUBECONFIG": "kc.yaml"}
-    grow(tmp_path / "ops", {"operator.yaml": f"backends:\n  one: {backend}\n"})
+    write_files(tmp_path / "ops", {"operator.yaml": f"backends:\n  one: {backend}\n"})
     for folder in (hostile, hostile / "deep"):
         done = keywatch(
             "audit", "--operator", str(tmp_path / "ops/operator.yaml"), cwd=folder, **variables
@@ -80,9 +80,9 @@ def test_no_file_of_the_repository_steers_an_audit(
 def test_a_relative_path_starts_at_the_operator_config(
     hostile: Path, tmp_path: Path, keywatch: Keywatch, place: str
 ) -> None:
-    ops = grow(tmp_path / "ops", {"kc.yaml": kubeconfig(hostile / "program")})
+    ops = write_files(tmp_path / "ops", {"kc.yaml": kubeconfig(hostile / "program")})
     backend = f"{{kind: kubernetes, kubeconfig: '{place.format(ops=ops)}'}}"
-    grow(ops, {"operator.yaml": f"backends:\n  one: {backend}\n"})
+    write_files(ops, {"operator.yaml": f"backends:\n  one: {backend}\n"})
     done = keywatch("audit", "--operator", str(ops / "operator.yaml"), cwd=hostile)
     said = done.stderr.decode() + done.stdout.decode()
     assert done.returncode == 3, said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from pathlib import Path
 
-from tests.support.helpers import Keywatch, grow, scan
+from tests.support.helpers import Keywatch, scan, write_files
 from tests.support.repositories import secret
 
 PLAIN = secret(31)
@@ -39,7 +39,7 @@ FORMS = {
 
 
 def test_no_form_of_a_structure_hides_a_value(tmp_path: Path, keywatch: Keywatch) -> None:
-    grow(tmp_path, FORMS)
+    write_files(tmp_path, FORMS)
     assert sorted({*FORMS} - {*scan(keywatch, ".", cwd=tmp_path).paths}) == []
 
 
@@ -49,5 +49,5 @@ def test_the_same_forms_with_references_are_clean(tmp_path: Path, keywatch: Keyw
         for name, text in FORMS.items()
         if "flow" not in name  # a brace ends a plain value there
     }
-    grow(tmp_path, clean)
+    write_files(tmp_path, clean)
     assert scan(keywatch, ".", "--min-confidence=medium", cwd=tmp_path).paths == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.helpers import Keywatch, git, grow, repository, scan, token
+from tests.support.helpers import Keywatch, git, repository, scan, token, write_files
 
 TEXT = f"export GH={token()}\n"
 
@@ -19,14 +19,14 @@ def test_a_file_that_git_re_encodes_is_decoded(
     repo = repository(tmp_path / "repo")
     codec = name.lower().replace("ibm-", "cp")
     files = {".gitattributes": f"*.sh working-tree-encoding={name}\n", "a.sh": TEXT.encode(codec)}
-    grow(repo, files)
+    write_files(repo, files)
     assert scan(keywatch, ".", cwd=repo).paths == ["a.sh"]
 
 
 @pytest.mark.parametrize("name", ["idna", "zlib", "no-such", "unicode_escape"])
 def test_an_unknown_encoding_is_a_gap(tmp_path: Path, keywatch: Keywatch, name: str) -> None:
     repo = repository(tmp_path / "repo")
-    grow(repo, {"d/.gitattributes": f"*.sh working-tree-encoding={name}\n", "d/a.sh": "x\n"})
+    write_files(repo, {"d/.gitattributes": f"*.sh working-tree-encoding={name}\n", "d/a.sh": "x\n"})
     seen = scan(keywatch, ".", cwd=repo)
     assert (seen.code, seen.gaps) == (3, [("unreadable", "d/a.sh")])
 
@@ -39,7 +39,7 @@ def test_zero_bytes_do_not_make_a_text_file_binary(
     repo = repository(tmp_path / "repo")
     git(repo, "commit", "-q", "--allow-empty", "-m", "start")
     git(repo, "checkout", "-q", "-b", "pull")
-    grow(repo, {name: b"\0\x01\x02\xff" * 2000 + b"\n" + TEXT.encode() + b"\0" * 999})
+    write_files(repo, {name: b"\0\x01\x02\xff" * 2000 + b"\n" + TEXT.encode() + b"\0" * 999})
     git(repo, "add", "-A")
     if how == "--diff=main":
         git(repo, "commit", "-q", "-m", "add")
@@ -51,12 +51,12 @@ def test_a_pipe_in_place_of_attributes_hangs_nothing(
     tmp_path: Path, keywatch: Keywatch, how: str
 ) -> None:
     repo = repository(tmp_path / "repo")
-    grow(repo, {"d/a.py": "x = 1\n" * 99})
+    write_files(repo, {"d/a.py": "x = 1\n" * 99})
     git(repo, "add", "-A")
     git(repo, "commit", "-q", "-m", "start")
     git(repo, "checkout", "-q", "-b", "pull")
     git(repo, "mv", "d/a.py", "d/b.py")
-    grow(repo, {"d/b.py": "x = 1\n" * 99 + TEXT})
+    write_files(repo, {"d/b.py": "x = 1\n" * 99 + TEXT})
     git(repo, "commit", "-q", "-a", "-m", "move")
     os.mkfifo(repo / ".gitattributes")
     os.mkfifo(repo / "d/.gitattributes")

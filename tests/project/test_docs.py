@@ -18,6 +18,7 @@ import yaml
 from docs import coverage, generate, peers, picture
 from examples import plant
 from scanner.policy.live import rules
+from scanner.trail import described as trail_rules
 from tests.support.helpers import Keywatch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,8 +44,9 @@ def test_every_rule_that_is_listed_has_a_page_and_the_index_leads_to_it(
 
 def test_a_page_shows_what_its_rule_finds_and_what_it_does_not() -> None:
     """Those of detect-secrets' plugins do not: their proof is that both find the same. Nor do those
-    about live secrets, of which no text holds an example."""
-    for page in {*PAGES.glob("[!R]*.md")} - {PAGES / f"{name}.md" for name in rules.BY_ID}:
+    about live secrets and audit logs, of which no text holds an example."""
+    without = {*rules.BY_ID, *(rule.id for rule in trail_rules.rules())}
+    for page in {*PAGES.glob("[!R]*.md")} - {PAGES / f"{name}.md" for name in without}:
         text = page.read_text(encoding="utf-8")
         headings = {"## Found\n", "## Not found\n"} - set(re.findall(r"## .+\n", text))
         assert not headings or page.name.startswith("ds-"), page.name
@@ -59,21 +61,23 @@ def test_a_page_says_what_rules_show_says(keywatch: Keywatch, tmp_path: Path) ->
 
 
 def test_a_page_with_another_text_and_one_without_a_rule_are_named_and_put_right(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pages = generate.pages()
-    monkeypatch.setattr(generate, "pages", lambda: pages)
-    monkeypatch.setattr(generate, "TARGET", tmp_path)
-    assert generate.main([]) == 0
+
+    def main(*arguments: str) -> int:
+        return generate.main(arguments, lambda: pages, tmp_path)
+
+    assert main() == 0
     (tmp_path / "docs/coverage.md").write_text("old")
     (tmp_path / "docs/rules/gone.md").write_text("of a rule that is no more")
     capsys.readouterr()
-    assert generate.main(["--check"]) == 1
+    assert main("--check") == 1
     named = capsys.readouterr().out
     assert named.count("\n") == 2
     assert "docs/rules/gone.md" in named
-    assert generate.main([]) == 0
-    assert generate.main(["--check"]) == 0
+    assert main() == 0
+    assert main("--check") == 0
     assert not (tmp_path / "docs/rules/gone.md").exists()
 
 

@@ -39,6 +39,8 @@ USE_CASES: dict[str, set[str]] = {
     "repository": set(),
     "audit": {"repository"},
     "doctor": {"audit", "repository", "scan"},
+    # It asks the stores of the operator config what they log.
+    "trail": {"audit", "repository"},
 }
 MAY_ALSO_IMPORT = {
     "configuration": {"policy"},
@@ -54,7 +56,7 @@ THIRD_PARTY = {
     "_sha2": ("scanner.fingerprints",),  # of Python 3.12
     "azure": ("scanner.inventory.azure",),
     "backports": ("scanner.inputs.archives.compression",),
-    "boto3": ("scanner.inventory.aws.access",),
+    "boto3": ("scanner.inventory.aws.accounts",),
     "botocore": ("scanner.inventory.aws",),
     "compression": ("scanner.inputs.archives.compression",),  # of Python 3.14
     "cronsim": ("scanner.inventory.vault.engines",),
@@ -64,7 +66,8 @@ THIRD_PARTY = {
     "hyperscan": ("scanner.detect.prefilter.matcher",),
     "isodate": ("scanner.inventory.azure.rotation",),
     "jsonschema": ("scanner.document",),
-    "kubernetes": ("scanner.inventory.kubernetes.http", "scanner.inventory.kubernetes.login"),
+    "kubernetes": ("scanner.inventory.kubernetes.api", "scanner.inventory.kubernetes.login"),
+    "msgspec": ("scanner.trail",),
     "platformdirs": ("scanner.cache",),
     "pygit2": ("scanner.inputs.git.packs",),
     "re2": (
@@ -73,9 +76,10 @@ THIRD_PARTY = {
         "scanner.detect.detect_secrets.linear_regex",
     ),
     "rich": ("scanner.report.terminal.page",),
+    "sigma": ("scanner.trail.analysis", "scanner.trail.sigma"),
     "tree_sitter": ("scanner.detect.structure.hcl_reader",),
     "tree_sitter_hcl": ("scanner.detect.structure.hcl_reader",),
-    "urllib3": ("scanner.inventory.kubernetes.http", "scanner.inventory.vault.http"),
+    "urllib3": ("scanner.inventory.http", "scanner.inventory.vault.api"),
     **{
         f"types_boto3_{name}": ("scanner.inventory.aws",)
         for name in ("iam", "kms", "secretsmanager", "ssm", "sts")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scanner.detect.detect_secrets import default_settings, empty_document
-from tests.support.helpers import Keywatch, Scanned, git, grow, leak, repository, scan, token
+from tests.support.helpers import Keywatch, Scanned, git, leak, repository, scan, token, write_files
 
 FILLER = "\n".join(f"line {number} says nothing" for number in range(60)) + "\n"
 
@@ -25,7 +25,7 @@ class Branch:
         git(self.root, "checkout", "-q", "-b", "pull")
 
     def commit(self, files: dict[str, str], message: str = "change") -> str:
-        grow(self.root, files)
+        write_files(self.root, files)
         git(self.root, "add", "-A")
         git(self.root, "commit", "-q", "--allow-empty", "-m", message)
         return git(self.root, "rev-parse", "HEAD").strip()
@@ -71,7 +71,7 @@ class TestEntriesWhoseModeLies:
         self, tmp_path: Path, keywatch: Keywatch, how: str, mode: str
     ) -> None:
         branch = Branch(tmp_path / "repo", keywatch, {"a.txt": "x\n"})
-        grow(branch.root, {"hidden": f"export GH={token()}\n"})
+        write_files(branch.root, {"hidden": f"export GH={token()}\n"})
         oid = git(branch.root, "hash-object", "-w", "hidden").strip()
         (branch.root / "hidden").unlink()
         git(branch.root, "update-index", "--add", "--cacheinfo", f"{mode},{oid},conf/env")
@@ -127,9 +127,7 @@ class TestThePolicyOfAnOldCommit:
 
     def test_a_raised_entropy_limit_is_reported(self, tmp_path: Path, keywatch: Keywatch) -> None:
         document = empty_document(default_settings())
-        branch = Branch(
-            tmp_path / "repo", keywatch, {".secrets.baseline": json.dumps(document)}
-        )
+        branch = Branch(tmp_path / "repo", keywatch, {".secrets.baseline": json.dumps(document)})
         for plugin in document["plugins_used"]:
             if "limit" in plugin:
                 plugin["limit"] = 7.5

@@ -155,7 +155,9 @@ def of_standing(held: Iterable[Suppression], said: Iterable[Suppression]) -> Ite
         yield _finding(f"{each.where}:1", words, each.rule or each.reason)
 
 
-def of_limits(held: Mapping[str, float], said: Mapping[str, float], where: str) -> Iterator[Finding]:
+def of_limits(
+    held: Mapping[str, float], said: Mapping[str, float], where: str
+) -> Iterator[Finding]:
     """Findings about entropy limits of plugins that are higher than before."""
     for name in sorted(held.keys() & said.keys()):
         if said[name] > held[name]:
