@@ -125,8 +125,8 @@ class Finding(NamedTuple):
     `context` stays the same when lines move: the name that the value is assigned to, or "".
     `ordinal` numbers the findings of one rule, path and context from 0, in the order of the file.
     The `fingerprint` is made of these, never of the value. `tag` is 16 bits of a hash of the
-    value, for baselines and allow entries and never for a report; `old_tag` is what earlier versions
-    wrote. `preview` is masked.
+    value, for baselines and allow entries and never for a report; `old_tag` is what earlier
+    versions wrote. `preview` is masked.
     `detect_secrets` holds detect-secrets' findings of the same value. `since` is None if the
     history was not scanned.
 

@@ -67,10 +67,10 @@ def _with_path(
 
 def _kubeconfigs(entry: BackendConfig, environ: Mapping[str, str]) -> Iterator[str]:
     """The kubeconfigs that the environment names for a backend that does not name its own."""
-    if entry.kind == "kubernetes" and "context" in entry.options:
-        if "kubeconfig" not in entry.options:
-            names = environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
-            yield from filter(None, names.split(os.pathsep))
+    options = entry.options
+    if entry.kind == "kubernetes" and "context" in options and "kubeconfig" not in options:
+        names = environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+        yield from filter(None, names.split(os.pathsep))
 
 
 def _refuse(entry: BackendConfig, path: str, is_fine: bool, named_by: str) -> None:  # noqa: FBT001

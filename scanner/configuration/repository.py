@@ -9,11 +9,11 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import scanner
-from scanner import cache, document, masking
+from scanner import cache, document
 from scanner.document import Document
 from scanner.model import Confidence, Severity
 
@@ -153,14 +153,22 @@ class Config:
         )
 
 
-def load(data: bytes | None, where: str, cache_folder: str | None) -> Config:
-    """The Config of a keywatch.yaml; the defaults if `data` is None. ConfigError with the line."""
+def load(
+    data: bytes | None,
+    where: str,
+    cache_folder: str | None,
+    cached: Callable[[str, Callable[[], bytes], str], bytes] = cache.cached,
+) -> Config:
+    """The Config of a keywatch.yaml; the defaults if `data` is None. ConfigError with the line.
+
+    `cached` reads or makes an entry of the cache.
+    """
     if data is None:
         return Config({})
     if cache_folder is None:
         return Config(json.loads(_checked(data, where)))
     name = f"config-{cache.key(scanner.__version__, _FORM, where, data)}.json"
-    return Config(json.loads(masking.cached(name, lambda: _checked(data, where), cache_folder)))
+    return Config(json.loads(cached(name, lambda: _checked(data, where), cache_folder)))
 
 
 def secret_classes(items: Mapping[str, Any]) -> dict[str, SecretClass]:

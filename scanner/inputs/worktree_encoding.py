@@ -35,10 +35,9 @@ def read(root: str, paths: Iterable[str]) -> Mapping[str, str]:
 
 def blob(path: str, data: bytes, name: str) -> Blob | Gap:
     """The file in UTF-8 and as it is. A Gap if the encoding is unknown."""
+    codec = name.lower().removesuffix("-bom").replace("ibm-", "cp")
     try:
-        if not _KNOWN.fullmatch(name):
-            raise LookupError
-        text = data.decode(name.lower().removesuffix("-bom").replace("ibm-", "cp"), "replace")
+        text = data.decode(codec if _KNOWN.fullmatch(name) else "unknown", "replace")
     except (LookupError, UnicodeError):
         reason = "its .gitattributes name a working-tree-encoding that keywatch cannot read"
         return Gap(kind=GapKind.UNREADABLE, path=path, reason=reason)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from scanner import cache
+from scanner import cache, masking
 from scanner.configuration import repository
 from scanner.configuration.repository import Config
 from scanner.console import Console
@@ -91,7 +91,7 @@ def _selection(
     name = request.config or repository.NAME
     path = path_in_commit(name, console, source) if request.config else name
     data = source.control(path) if path else console.file(name)
-    config = repository.load(data, name, cache_folder)
+    config = repository.load(data, name, cache_folder, masking.cached)
     return Selection(
         source=source,
         config=config,

@@ -29,8 +29,8 @@ WEIGHED_CHECKS = frozenset(
 )
 """The checks whose matches the model judges."""
 # For values that only have the shape of a secret, the file's role lowers the confidence, but not
-# below the threshold of hooks: a change must not be able to hide a key under `tests/`. A checksum is
-# a proof, so those checks are not here.
+# below the threshold of hooks: a change must not be able to hide a key under `tests/`. A checksum
+# is a proof, so those checks are not here.
 _SHAPE_CHECKS = REQUIRE_RANDOM | {
     "jwt",
     "pem",

@@ -6,6 +6,9 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from scanner import document
+from scanner.errors import ConfigError
+
 _MOST = 1 << 20
 
 
@@ -18,12 +21,10 @@ def runs_program(file: str) -> bool:
 
 
 def _users(path: str) -> Iterator[Any]:
-    import yaml
-
     try:
         with open(os.path.expanduser(path), "rb") as stream:
-            said = yaml.safe_load(stream.read(_MOST))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+            said = document.parse(stream.read(_MOST), path).data
+    except (OSError, ConfigError):
         return
     users = said.get("users") if isinstance(said, dict) else None
     for each in users if isinstance(users, list) else ():

@@ -2,8 +2,8 @@
 
 The file is in JSON Lines format: a header, then one finding per line, sorted, so that a union merge
 of two baselines is a valid baseline. An entry has the rule, the file, the name of the value, and 16
-bits of a hash of it. Equal values have equal tags, so that many entries of a value reveal no more of
-it than one. It has no line number and no date, and does not identify the value.
+bits of a hash of it. Equal values have equal tags, so that many entries of a value reveal no more
+of it than one. It has no line number and no date, and does not identify the value.
 """
 
 from __future__ import annotations
