@@ -115,7 +115,7 @@ class Folder:
             raise too_large(path)
         return data
 
-    def _open(self, path: str, most: int) -> Blob | Skip | Gap:
+    def _open(self, path: str, most: int) -> Blob | Skip | Gap:  # noqa: PLR0911 - one for each case
         if self._may_be_linked and self._in_link(path.rpartition("/")[0]):
             return Skip(kind=SkipKind.SYMLINK, path=path)
         fd = os.open(self._below + path, _FLAGS)

@@ -18,7 +18,10 @@ def test_a_file_that_git_re_encodes_is_decoded(
 ) -> None:
     repo = repository(tmp_path / "repo")
     codec = name.lower().replace("ibm-", "cp")
-    files = {".gitattributes": f"*.sh working-tree-encoding={name}\n", "a.sh": TEXT.encode(codec)}
+    files: dict[str, str | bytes] = {
+        ".gitattributes": f"*.sh working-tree-encoding={name}\n",
+        "a.sh": TEXT.encode(codec),
+    }
     write_files(repo, files)
     assert scan(keywatch, ".", cwd=repo).paths == ["a.sh"]
 

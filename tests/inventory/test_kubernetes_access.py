@@ -79,6 +79,7 @@ def test_credentials_that_a_program_gives(server: Server, tmp_path: Path) -> Non
     file = kubeconfig(server, tmp_path, Login(user=user))
     assert works(read({}, kubeconfig=file, exec=True))
     (gap,) = read({}, kubeconfig=file)
+    assert isinstance(gap, Gap)
     assert gap.reason == f"{file} runs a program to log in: allow it with exec: true"
 
 

@@ -239,8 +239,8 @@ class Engine:
 
         by_line = [match for group in candidates.values() for match in group]
         if buffer.first or buffer.following < len(buffer.data):
-            found = self._config_detector.detect_by_line(path, by_line, buffer.data)
-            return found, "it is too large"
+            lines = self._config_detector.detect_by_line(path, by_line, buffer.data)
+            return lines, "it is too large"
         found: list[Match] = []
         matches = self._config_detector.detect(path, file_kind(path), buffer.data, candidates)
         try:

@@ -256,7 +256,7 @@ def _run_rules(
                 once.add(match.rule.id)
 
 
-def _matches(
+def _matches(  # noqa: PLR0913 - what a document needs of its file
     path: str,
     kind: FileKind,
     structure: Structure,

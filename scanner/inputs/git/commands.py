@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from scanner.errors import UsageError
@@ -333,7 +333,7 @@ def _start(
 
 
 @functools.cache
-def _without_attributes(root: str) -> Mapping[str, str]:
+def _without_attributes(root: str) -> dict[str, str]:
     """Let git read attributes from the tree without files, not from the work tree.
 
     A pipe named .gitattributes would block git, and nothing here needs attributes. Git before 2.41
