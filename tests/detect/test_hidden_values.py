@@ -32,7 +32,7 @@ FORMS = {
     "newline.json": f'{{"db": {{"password":\n\n   "{PLAIN}"}}}}\n',
     "newlines.json": f'{{"db": {{"password"\n:\n"{PLAIN}"}}}}\n',
     "escaped.json": f'{{"db": {{"p\\u0061ssword": "{PLAIN}"}}}}\n',
-    "secret.json": f'{{"apiVersion": "v1", "kind":\n"Secret",\n"stringData":\n{{"a":\n"{PLAIN}"}}}}',
+    "secret.json": f'{{"apiVersion":"v1", "kind":\n"Secret",\n"stringData":\n{{"a":\n"{PLAIN}"}}}}',
     "broken-last.yaml": f"{HEAD}stringData:\n  conn: {PLAIN}\n---\na: [1\nb: }}\n",
     "broken-first.yaml": f"a: [}}\n---\n{HEAD}stringData:\n  conn: {PLAIN}\n",
 }
