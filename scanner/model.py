@@ -124,8 +124,9 @@ class Finding(NamedTuple):
 
     `context` stays the same when lines move: the name that the value is assigned to, or "".
     `ordinal` numbers the findings of one rule, path and context from 0, in the order of the file.
-    The `fingerprint` is made of these, never of the value. `tag` is 16 bits of a salted hash of the
-    value, for baselines and allow entries and never for a report. `preview` is masked.
+    The `fingerprint` is made of these, never of the value. `tag` is 16 bits of a hash of the
+    value, for baselines and allow entries and never for a report; `old_tag` is what earlier
+    versions wrote. `preview` is masked.
     `detect_secrets` holds detect-secrets' findings of the same value. `since` is None if the
     history was not scanned.
 
@@ -143,6 +144,7 @@ class Finding(NamedTuple):
     fingerprint: str = ""
     detail: str = ""
     tag: int | None = None
+    old_tag: int | None = None
     detect_secrets: tuple[DetectSecretsMatch, ...] = ()
     resource: Resource | None = None
     since: Appearance | None = None

@@ -10,7 +10,7 @@ import functools
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import scanner
@@ -168,14 +168,22 @@ class Config:
         )
 
 
-def load(data: bytes | None, where: str, cache_folder: str | None) -> Config:
-    """The Config of a keywatch.yaml; the defaults if `data` is None. ConfigError with the line."""
+def load(
+    data: bytes | None,
+    where: str,
+    cache_folder: str | None,
+    cached: Callable[[str, Callable[[], bytes], str], bytes] = cache.cached,
+) -> Config:
+    """The Config of a keywatch.yaml; the defaults if `data` is None. ConfigError with the line.
+
+    `cached` reads or makes an entry of the cache.
+    """
     if data is None:
         return Config({})
     if cache_folder is None:
         return Config(json.loads(_checked(data, where)))
     name = f"config-{cache.key(scanner.__version__, _FORM, where, data)}.json"
-    return Config(json.loads(cache.cached(name, lambda: _checked(data, where), cache_folder)))
+    return Config(json.loads(cached(name, lambda: _checked(data, where), cache_folder)))
 
 
 def secret_classes(items: Mapping[str, Any]) -> dict[str, SecretClass]:

@@ -23,13 +23,15 @@ class CommitSelection(NamedTuple):
     """Commits to scan, and the source of the files that control the scan.
 
     `is_trusted`: these files do not come from the scanned commits, so what the commits change in
-    them has no effect.
+    them has no effect. `newer` is the newest commit of the base branch, "" if the policy of that
+    commit need not be compared with the source's.
     """
 
     source: Source
     changes: tuple[Change, ...] = ()
     history: HistoryRequest | None = None
     is_trusted: bool = False
+    newer: str = ""
 
 
 class ScanRequest(NamedTuple):

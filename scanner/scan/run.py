@@ -41,6 +41,10 @@ def run(
     UsageError, ConfigError: the request, or a file that it depends on, is wrong.
     """
     plan = planning.make(request, console, selection)
+    if plan.selection.commits and plan.selection.commits.newer:
+        from scanner.scan import weakening
+
+        plan = weakening.stricter(plan, console)
     return FinishedScan(plan, scan(plan, console))
 
 

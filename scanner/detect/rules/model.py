@@ -158,6 +158,11 @@ class Rules:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def multiline(self) -> set[int]:
+        """Return the numbers of the rules whose matches span any number of lines."""
+        numbers = [n for n, row in enumerate(self._rows) if b'"multiline"' in row]
+        return {n for n in (*numbers, *self._parsed) if self[n].multiline}
+
 
 class Infos(Mapping[str, RuleInfo]):
     """The RuleInfo of each rule ID. Each is parsed when it is first needed.

@@ -34,7 +34,8 @@ WEIGHED_CHECKS = frozenset(
 # The checks whose values are passwords by their position.
 _PASSWORD_CHECKS = frozenset(("positional", "command-argument", "url-password"))
 _LEAST_IF_DEPLOYED = 0.2  # probability of a weak password in configuration that is deployed
-# For values that only have the shape of a secret, the file's role lowers the confidence. A checksum
+# For values that only have the shape of a secret, the file's role lowers the confidence, but not
+# below the threshold of hooks: a change must not be able to hide a key under `tests/`. A checksum
 # is a proof, so those checks are not here.
 _SHAPE_CHECKS = REQUIRE_RANDOM | {
     "jwt",
@@ -43,11 +44,6 @@ _SHAPE_CHECKS = REQUIRE_RANDOM | {
     "pgp",
     "encoded-json",
     "authorization",
-}
-_ONE_LOWER = {
-    Confidence.HIGH: Confidence.MEDIUM,
-    Confidence.MEDIUM: Confidence.LOW,
-    Confidence.LOW: Confidence.LOW,
 }
 _BYTES_BEFORE, _BYTES_AFTER = 300, 200  # bytes of the line around a value
 
@@ -120,7 +116,7 @@ def weigh(match: Match, path: str, data: bytes, book: ValueKnowledge) -> Match |
     ):
         return match._replace(is_placeholder=True)
     if match.rule.check in _SHAPE_CHECKS and role_of(path) != OTHER:
-        return match._replace(confidence=_ONE_LOWER[match.confidence])
+        return match._replace(confidence=min(match.confidence, Confidence.MEDIUM))
     return match
 
 

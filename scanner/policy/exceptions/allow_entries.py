@@ -224,8 +224,9 @@ def _line(exemption: Exemption) -> Key:
     return exemption.suppression.path, exemption.suppression.rule, exemption.line, None
 
 
-def _identity(finding: Finding) -> tuple[Key]:
-    return ((finding.subject, finding.rule, finding.id, finding.tag),)
+def _identity(finding: Finding) -> Iterator[Key]:
+    for tag in {finding.tag, finding.old_tag}:
+        yield finding.subject, finding.rule, finding.id, tag
 
 
 def _named(exemption: Exemption) -> Key:
@@ -237,8 +238,9 @@ def _named(exemption: Exemption) -> Key:
     )
 
 
-def _values(finding: Finding) -> tuple[Key]:
-    return ((finding.subject, finding.rule, None, finding.tag),)
+def _values(finding: Finding) -> Iterator[Key]:
+    for tag in {finding.tag, finding.old_tag}:
+        yield finding.subject, finding.rule, None, tag
 
 
 def _value(exemption: Exemption) -> Key:

@@ -177,6 +177,16 @@ def _approval(entry: Data) -> tuple[str, str]:
     return str(entry["fingerprint"]).removeprefix("kw-")[:12], str(entry["until"])
 
 
+def of_limits(
+    held: Mapping[str, float], said: Mapping[str, float], where: str
+) -> Iterator[Finding]:
+    """Findings about entropy limits of plugins that are higher than before."""
+    for name in sorted(held.keys() & said.keys()):
+        if said[name] > held[name]:
+            words = f"the entropy limit of {name} rose from {held[name]:g} to {said[name]:g}"
+            yield _finding(f"{where}:1", words, name)
+
+
 def _key(entry: Data, names: Sequence[str]) -> tuple[str, ...]:
     """The values that identify an entry. Long values are cut for comparison."""
     return tuple(str(entry.get(name, "")).removeprefix("kw-")[:500] for name in names)
