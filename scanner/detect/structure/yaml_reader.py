@@ -141,8 +141,9 @@ def _advance(stack: list[str | int | None], in_mapping: list[bool]) -> None:
 
 def _key(event: Any, data: bytes) -> str:
     if type(event) is yaml.ScalarEvent:
+        start, end = event.start_mark, event.end_mark
         # An escape may hide a name.
-        if event.style == '"' and b"\\" in data[event.start_mark.index : event.end_mark.index]:
+        if event.style == '"' and start and end and b"\\" in data[start.index : end.index]:
             return str(event.value).encode("latin-1", "replace").decode("latin-1")
         leaf = _leaf(event, data, ())
         return data[leaf.start : leaf.end].decode("latin-1")
