@@ -1,38 +1,39 @@
-# On a machine with python3 (and its venv module), git and make, these do all the set-up:
-#   make demo     scan an example repository with planted secrets, and audit a server with its live ones
-#   make test     lint, types, the whole suite; its core on every other interpreter found
-#   make bench    measure keywatch beside its peers, into bench/RESULTS.md
-#   make docs     write docs/rules/, a page for each rule, docs/coverage.md, and README's picture and peers
-#   make lock     write action/*.lock, what the GitHub Action installs, by hashes
-#   make coverage the suite again, and which branches it takes; half as long again
-#   make lint     the linters alone: of Python, of the action and of the workflows
-#   make clean    remove what the others made
+# You need python3 (with its venv module), git and make. Each target installs what else it needs:
+#   make demo     scan an example repository with planted secrets, and audit a server with live ones
+#   make test     run the linters, the type checker and all tests that are not slow
+#   make nightly  run all tests, also the slow ones, and the core tests on each other Python found
+#   make bench    compare keywatch with other scanners and write bench/RESULTS.md
+#   make docs     write docs/rules/, docs/coverage.md, and the picture and the comparison in README.md
+#   make lock     write action/*.lock: the packages that the GitHub Action installs, with hashes
+#   make coverage run all tests and measure branch coverage
+#   make lint     run only the linters
+#   make clean    remove everything that the other targets made
 
 PYTHON ?= python3
 WORKERS ?= 2
 VERSIONS ?= 3.11 3.12 3.13 3.14
 
-# What another interpreter runs: what reads, matches, judges and reports. All of it takes minutes more.
+# The tests that run on other interpreters: reading, matching, judging and reporting.
 CORE ?= tests/detect tests/inputs tests/report tests/test_document.py tests/cli/test_hook.py \
   tests/cli/test_baseline_command.py tests/cli/test_rules_command.py tests/policy/test_judge.py \
   tests/scan/test_exact.py tests/scan/test_files.py
 
-# Each worker begins with half of the tests, in order: what those of a file share is mostly made once.
-SHARED := -n $(WORKERS) --dist worksteal
+# Each worker starts with half of the tests, in order, so most fixtures of a file are built only once.
+PARALLEL := -n $(WORKERS) --dist worksteal
 
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-# $(call interpreter,3.12): the first of that version that can make an environment, else nothing.
+# $(call interpreter,3.12): the first Python 3.12 that can create environments, or nothing.
 interpreter = $(firstword $(foreach python,python$(1) $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python$(1)),$(shell \
   $(python) -c 'import ensurepip, venv' 2>/dev/null && echo $(python))))
 HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 OTHERS = $(foreach version,$(filter-out $(HERE),$(VERSIONS)),$(if $(call interpreter,$(version)),$(version)))
 
-.PHONY: help demo demo-audit test test-here test-others coverage bench docs lock lint clean
-.SECONDARY: # keep the stamps of environments that only patterns name
+.PHONY: help demo demo-audit test nightly test-all test-others coverage bench docs lock lint clean
+.SECONDARY: # otherwise make deletes the stamp files of environments
 
 help:
 	@sed -n 's/^#  *make/make/p' Makefile
@@ -51,7 +52,10 @@ demo-audit: $(VENV)/auditing
 	@$(BIN)/python -m examples.live $(DEMO)
 	@echo "SARIF: $(DEMO)/audit.sarif"
 
-test: lint test-here test-others
+test: lint
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+nightly: lint test-all test-others
 
 lint: $(VENV)/developing
 	$(BIN)/ruff check
@@ -61,23 +65,23 @@ lint: $(VENV)/developing
 	$(BIN)/actionlint
 	$(BIN)/zizmor --quiet --offline action.yml .github
 
-test-here: $(VENV)/developing
-	$(BIN)/python -m pytest $(SHARED)
+test-all: $(VENV)/developing
+	$(BIN)/python -m pytest $(PARALLEL)
 
 coverage: $(VENV)/developing
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(SHARED)
+	$(BIN)/coverage run -m pytest $(PARALLEL)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-# Made when the recipe runs: looking for the interpreters starts every one of them.
+# Evaluated only when this recipe runs, because the search starts each interpreter.
 test-others:
 	$(eval FOUND := $(OTHERS))
 	@echo "other interpreters: $(or $(FOUND),none found)"
 	@$(foreach version,$(FOUND),$(MAKE) --no-print-directory test-$(version) && ) true
 
 test-3.%: .venv-3.%/testing
-	$(<D)/bin/python -m pytest $(SHARED) -m "not slow and not unmeasured" --hypothesis-profile short -q $(CORE)
+	$(<D)/bin/python -m pytest $(PARALLEL) -m "not slow and not unmeasured" --hypothesis-profile short -q $(CORE)
 
 bench: $(VENV)/developing
 	$(BIN)/python -m pip install $(PIP_FLAGS) --editable '.[train]'
@@ -86,7 +90,7 @@ bench: $(VENV)/developing
 docs: $(VENV)/installed
 	$(BIN)/python -m docs.generate
 
-# Wheels alone, so that an installation runs no code; for all platforms; scan.lock has what audit.lock has.
+# Only wheels, so that an installation runs no code; for all platforms. Both files lock the same versions.
 LOCK := uv pip compile --quiet --no-config --upgrade --universal --python-version 3.11 --only-binary :all: \
   --generate-hashes --no-annotate --custom-compile-command 'make lock' \
   --extra archives --extra history pyproject.toml

@@ -47,18 +47,18 @@ def section() -> Section:
 
 
 def highest(found: Sequence[judged.Judged]) -> list[judged.Judged]:
-    """Those that a report shows first."""
+    """Return the findings that a report shows first."""
     return sorted(found, key=judged.Judged.rank)[:READ]
 
 
 def _tree(pin: str) -> Path:
-    """The whole source archive, unpacked once."""
+    """Return the folder of the source archive, unpacked once."""
     file = real_configs.fetched(real_configs.Archive("real", "pypi", pin))
     return corpora.make(peers.BUILD / "archives" / pin, lambda part: corpora.extract(file, part))
 
 
 def _right(found: Sequence[judged.Judged], confidence: str = "") -> str:
-    """How many of those of a confidence are right, of how many."""
+    """Return how many findings of a confidence are right, and how many there are."""
     some = [each for each in found if confidence in {"", each.confidence}]
     return f"{sum(each.verdict == judged.TRUE for each in some)} of {len(some)}" if some else "-"
 

@@ -23,12 +23,12 @@ FOLDER = 1_000
 
 
 def path(number: int) -> str:
-    """Where a secret lies below its mount."""
+    """Return the path of a secret below its mount."""
     return f"g{number // FOLDER:03}/s{number:06}"
 
 
 def bare(address: str, count: int) -> int:
-    """How many answers there are to the same requests by urllib3 alone, as many at once."""
+    """Send the same requests with plain urllib3, as many at once. Return the number of answers."""
     pool = urllib3.connection_from_url(address, maxsize=WORKERS)
 
     def get(number: int) -> bool:
@@ -41,7 +41,7 @@ def bare(address: str, count: int) -> int:
 
 
 def keywatch(address: str) -> int:
-    """How many records there are, each let go as soon as it is seen."""
+    """Count the records without keeping them."""
     options = {"address": address, "auth": {"method": "token", "env": "T"}, "mounts": [MOUNT]}
     settings = Settings("bench", "vault", options, 3600.0, {"T": TOKEN})
     items = vault.connect(settings, datetime.now(UTC)).read()
@@ -49,7 +49,7 @@ def keywatch(address: str) -> int:
 
 
 def main(way: str, address: str, count: int) -> bool:
-    """Did it read them all?"""
+    """Return whether everything was read."""
     return count == (bare(address, count) if way == "bare" else keywatch(address))
 
 

@@ -27,7 +27,7 @@ INIT = ("init", "-q", "-b", "main", "--template=")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """A tree on disk; `size` in bytes over all regular files."""
+    """A tree on disk. `size` is the sum of all regular files in bytes."""
 
     name: str
     plain: Path
@@ -48,7 +48,7 @@ def all_corpora() -> tuple[Corpus, ...]:
 
 
 def corpus(pin: str) -> Corpus:
-    """The extracted source distribution `pin`, fetched once."""
+    """Return the extracted source distribution `pin`, downloaded once."""
     name = pin.partition("==")[0]
     plain = peers.BUILD / "trees" / "plain" / name
     make(plain, lambda part: extract(_download(pin), part))
@@ -56,7 +56,7 @@ def corpus(pin: str) -> Corpus:
 
 
 def make(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """`folder`, filled where it is missing; an interrupted run leaves none half made.
+    """Return `folder`, filled if it is missing. An interrupted run leaves no incomplete folder.
 
     It becomes a git repository without a file in its index: these folders lie in the project's own
     work tree, whose policy and baseline must not apply to them.
@@ -72,14 +72,14 @@ def make(folder: Path, fill: Callable[[Path], None]) -> Path:
 
 
 def described(name: str, plain: Path) -> Corpus:
-    """The corpus of a plain tree, with its copy as a git repository."""
+    """Return the corpus of a tree and of its copy as a git repository."""
     git = make(peers.BUILD / "trees" / "git" / name, lambda part: _commit_copy(plain, part))
     sizes = [path.lstat().st_size for path in regular_files(plain)]
     return Corpus(name=name, plain=plain, git=git, files=len(sizes), size=sum(sizes))
 
 
 def regular_files(tree: Path) -> list[Path]:
-    """All regular files of a tree but git's own, without following links."""
+    """Yield all regular files of a tree except those of git, without following links."""
     found = (
         Path(base, name)
         for base, _, names in os.walk(tree)
@@ -90,7 +90,7 @@ def regular_files(tree: Path) -> list[Path]:
 
 
 def multiplied(tree: Path, times: int) -> Path:
-    """A folder that holds `times` copies of a tree."""
+    """Return a folder with `times` copies of a tree."""
     folder = peers.BUILD / "trees" / "times" / f"{tree.name}-x{times}"
 
     def fill(part: Path) -> None:
@@ -142,7 +142,7 @@ def commit_all(folder: Path) -> None:
 
 
 def run_git(folder: Path, *arguments: str) -> None:
-    """Git in `folder`, with no configuration but its own."""
+    """Run git in `folder` with only the configuration of that repository."""
     person = {
         f"GIT_{role}_{part}": value
         for role in ("AUTHOR", "COMMITTER")

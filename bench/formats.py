@@ -143,7 +143,7 @@ def section() -> Section:
 
 
 def _plain(name: str) -> str:
-    """A rule's id without the collection that it came with."""
+    """Return a rule's id without the name of its collection."""
     return re.sub(r"^(?:betterleaks\.|veles\.secrets/)", "", name)
 
 
@@ -161,7 +161,7 @@ def examples() -> Iterator[tuple[str, str]]:
 def _scored(
     tool: peers.Tool, keywatch: peers.Tool, formats: Sequence[Format], issued: Sequence[str]
 ) -> dict[str, Score]:
-    """The formats of which the tool reports a value, by their names."""
+    """Return the names of the formats of which the tool reports a value."""
     trials = [trial for each in formats for trial in _trials(each, issued)]
     folder = FOLDER / tool.name
     folder.mkdir()
@@ -200,7 +200,7 @@ def with_real_tokens(text: str) -> str:
 
 
 def _files(tool: peers.Tool, folder: Path) -> set[int]:
-    """The numbers of the files in which a tool reports something."""
+    """Return the numbers of the files in which a tool reports something."""
     measure.run(tool.on(folder, label=f"formats.{folder.name}", limit=900.0))
     found = places.reported(tool.name, f"formats.{folder.name}")
     return {int(Path(path).stem) for path, _, _ in found}
@@ -226,7 +226,7 @@ def _row(
 
 
 def _bare(formats: Sequence[Format]) -> Iterator[str]:
-    """Strings that are no secret for all that anyone knows: BARE of them."""
+    """Yield BARE random strings that are not secrets."""
     source = Random("bare")  # noqa: S311 - samples, not secrets
     wrong = [broken(text, source) for check, text in examples() if check in CHECKSUMS]
     yield from wrong

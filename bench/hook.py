@@ -71,7 +71,7 @@ warm-up, then {ROUNDS} runs of each tool in turn; medians in milliseconds. `keyw
 that is given the file's name, `keywatch-staged` the one that asks git. A candidate line is one
 that detect-secrets' plugins have to look at: here a password that the baseline already knows.
 detect-secrets-hook is `detect-secrets-hook [--baseline {BASELINE}] FILE`, betterleaks and gitleaks
-are `git --staged`. `bare Python` starts the interpreter and ends."""
+are `git --staged`. `bare Python` only starts the interpreter."""
 
 
 def _commands(
@@ -102,7 +102,7 @@ STAGED = HOOK  # without a name it asks git what is staged
 
 
 def repository(case: Case, detect_secrets: Path) -> Path:
-    """A fresh repository for `case`, its baseline written by detect-secrets itself."""
+    """Create a repository for `case`, with a baseline written by detect-secrets."""
     folder = peers.BUILD / "hook" / f"{CASES.index(case)}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -161,7 +161,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def judge(case: Case, series: Mapping[str, Series]) -> Demand:
-    """The demand on one case."""
+    """Return the limit for one case."""
     peer, limit = ("detect-secrets-hook", 1.0) if case.candidate else ("betterleaks", 0.85)
     other = series[peer].wall if series[peer].good else None
     walls = {name: series[name].wall if series[name].good else None for name in OWN}
@@ -174,7 +174,7 @@ def judge(case: Case, series: Mapping[str, Series]) -> Demand:
 
 
 def _modules(python: Path) -> list[str]:
-    """All that is in sys.modules after `import scanner.cli`; empty where that fails."""
+    """Return the modules loaded by `import scanner.cli`; none if the import fails."""
     code = "import scanner.cli, sys; print(*sys.modules, sep='\\n')"
     done = subprocess.run(
         [str(python), "-I", "-c", code],

@@ -14,7 +14,7 @@ PIECE = LINE * 10_000
 
 
 def token() -> bytes:
-    """A GitHub token's shape with a right checksum, made up here: it was never one."""
+    """A made-up GitHub token with a valid checksum."""
     digits = string.digits + string.ascii_uppercase + string.ascii_lowercase
     rng = random.Random(62)  # noqa: S311 (made up, and the same each time)
     body = "".join(rng.choices(digits, k=30))
@@ -71,7 +71,7 @@ def tiny_files(folder: Path) -> None:
 
 
 def deep_folders(folder: Path) -> None:
-    """50 folders in each other, the token in the last."""
+    """50 nested folders, the token in the last one."""
     inner = folder.joinpath(*["deeper"] * 50)
     inner.mkdir(parents=True)
     (inner / "settings.py").write_bytes(_assignment() + b"\n")

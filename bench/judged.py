@@ -36,7 +36,7 @@ class Judged(NamedTuple):
         return f"{self.path}:{self.line}"
 
     def rank(self) -> tuple[int, int, str]:
-        """Where the report shows it: the gravest first, then the surest."""
+        """The position in the report: by severity, then by confidence."""
         return (
             _SEVERITIES.index(self.severity),
             _CONFIDENCES.index(self.confidence),
@@ -45,8 +45,8 @@ class Judged(NamedTuple):
 
 
 def scanned(tree: Path, label: str, verdicts: Path) -> list[Judged]:
-    """What keywatch finds in a tree with its defaults, in order of place, with the verdicts of a
-    CSV file."""
+    """Return what keywatch finds in a tree by default, ordered by path, with the verdicts of a CSV
+    file."""
     if not (tree / ".git").exists():  # the project's own policy and baseline must not apply to it
         corpora.run_git(tree, *corpora.INIT)
     run = measure.run(peers.keywatch().on(tree, label=label, limit=600.0))
@@ -75,7 +75,7 @@ def unread(found: Sequence[Judged]) -> int:
 
 
 def false_in(found: Sequence[Judged], lines: int, per: int) -> float | None:
-    """False findings per so many lines; None while one is not judged."""
+    """Return false findings per number of lines; None if a finding has no verdict yet."""
     false = sum(each.verdict == FALSE for each in found)
     return None if unread(found) else per * false / lines
 

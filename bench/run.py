@@ -1,8 +1,8 @@
 """The benchmark: `python bench/run.py [SECTION…]` measures, `make bench` measures everything.
 
-Writes below build/bench/ (environments, trees, raw numbers; about 2 GB) and bench/RESULTS.md,
-nowhere else. All of it takes about an hour, most of it detect-secrets' own. A section that is not
-named keeps the numbers of its last run.
+It writes only below build/bench/ (environments, trees, raw numbers; about 2 GB) and to
+bench/RESULTS.md. Everything takes about an hour; most of that is detect-secrets. A section that is
+not named keeps the numbers of its last run.
 """
 
 from __future__ import annotations

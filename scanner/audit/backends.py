@@ -1,4 +1,4 @@
-"""The command line: the modules that read the live stores of the operator's file."""
+"""The kinds of backends, and the backends of an operator config."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from scanner.configuration.operator import Entry, Options
+from scanner.configuration.operator import BackendConfig, OptionSchemas
 from scanner.document import nearest
 from scanner.errors import UsageError
-from scanner.inventory.interface import Backend, Settings
+from scanner.inventory.interface import Backend, Settings, Variables
+from scanner.policy.declarations import secret_ids
+from scanner.policy.live.comparison import Store
 
 if TYPE_CHECKING:
     from scanner.inventory.interface import Module
 
 Modules = Mapping[str, str]
-"""By kind of backend, the name of its module: it is loaded when it is asked for."""
+"""By kind of backend, the name of its module. A module is imported when it is first needed."""
 BACKENDS: Modules = {
     "vault": "scanner.inventory.vault",
     "kubernetes": "scanner.inventory.kubernetes",
@@ -26,42 +28,79 @@ BACKENDS: Modules = {
 }
 
 
-def options(modules: Modules) -> Options:
-    return {kind: functools.partial(_options, name) for kind, name in modules.items()}
+def load(kind: str, modules: Modules) -> Module:
+    """The module of a kind. It satisfies `Module` in inventory/interface.py."""
+    return cast("Module", importlib.import_module(modules[kind]))
 
 
-def _options(name: str) -> Mapping[str, Any]:
-    return _load(name).OPTIONS
+def options(modules: Modules) -> OptionSchemas:
+    return {kind: functools.partial(_options, kind, modules) for kind in modules}
 
 
-def _load(name: str) -> Module:
-    return cast("Module", importlib.import_module(name))
+def _options(kind: str, modules: Modules) -> Mapping[str, Any]:
+    return load(kind, modules).OPTIONS
 
 
-def chosen(entries: Sequence[Entry], names: Iterable[str]) -> list[Entry]:
-    """The backends of these names, without any name all. UsageError for a name that none has."""
-    known = {entry.name: entry for entry in entries}
+def variables(modules: Modules) -> list[Variables]:
+    """The environment variables that the libraries of all kinds read by themselves."""
+    return [load(kind, modules).VARIABLES for kind in modules]
+
+
+def chosen(configured: Sequence[BackendConfig], names: Iterable[str]) -> list[BackendConfig]:
+    """The backends with these names, or all without a name. UsageError for an unknown name."""
+    known = {backend.name: backend for backend in configured}
     for name in names:
         if name not in known:
-            has = f"the operator's file has {', '.join(known)}"
-            raise UsageError(f"there is no backend {name}", todo=nearest(name, known) or has)
-    return [known[name] for name in dict.fromkeys(names)] or [*entries]
+            listed = f"the operator config has {', '.join(known)}"
+            raise UsageError(f"unknown backend {name}", todo=nearest(name, known) or listed)
+    return [known[name] for name in dict.fromkeys(names)] or [*configured]
+
+
+def settings(backend: BackendConfig, *, timeout: float, environ: Mapping[str, str]) -> Settings:
+    """What the backend is created from. `timeout` is in seconds."""
+    return Settings(
+        name=backend.name,
+        kind=backend.kind,
+        options=backend.options,
+        timeout=timeout,
+        environ=environ,
+    )
+
+
+def address(name: str, kind: str, modules: Modules) -> str:
+    """The beginning of the canonical IDs of a backend's secrets: `vault://prod`."""
+    return f"{load(kind, modules).SCHEME}://{name}"
+
+
+def store(backend: BackendConfig, modules: Modules) -> Store:
+    """A backend as the policy compares it with what a repository declares."""
+    module = load(backend.kind, modules)
+    prefix = address(backend.name, backend.kind, modules)
+    globs = (f"{prefix}/{scope}" for scope in module.scopes(backend.options))
+    return Store(
+        name=backend.name,
+        scheme=module.SCHEME,
+        scope=tuple(map(secret_ids.pattern, globs)),
+        addresses=module.addresses(backend.options),
+        identities=module.identities(backend.options),
+    )
 
 
 def connected(settings: Settings, modules: Modules, now: datetime) -> Backend:
-    """The backend, of which nothing is asked yet. UsageError where its library is not here."""
-    module = _load(modules[settings.kind])
+    """The backend. It has sent no request yet. UsageError if its library is not installed."""
+    module = load(settings.kind, modules)
     try:
         return module.connect(settings, now)
     except ImportError as error:
+        library = (error.name or "").partition(".")[0]
         raise UsageError(
-            f"the backend {settings.name} needs a library that is not here",
-            why=f"{settings.kind} is read with {(error.name or '').partition('.')[0]}",
+            f"a library for backend {settings.name} is not installed",
+            why=f"{settings.kind} needs {library}",
             todo=f"pip install 'keywatch[{module.EXTRA}]'",
         ) from None
 
 
 def permissions(settings: Settings, modules: Modules) -> str:
     """What the backend must grant, under a heading."""
-    said = _load(modules[settings.kind]).permissions(settings)
-    return f"# {settings.name} ({settings.kind})\n{said.rstrip()}\n"
+    text = load(settings.kind, modules).permissions(settings)
+    return f"# {settings.name} ({settings.kind})\n{text.rstrip()}\n"

@@ -1,63 +1,57 @@
-"""The command line: the environment of an audit. Libraries of stores read it by themselves.
+"""Remove environment variables that would redirect an audit.
 
-Where they look for the credentials of a machine or a job is left to them. Where they send them, the
-operator's file says alone: a step of a workflow, or a folder's own settings, could name a proxy, a
-CA or another server.
+Libraries of stores read the environment by themselves. They may find credentials of the machine or
+job there. But only the operator config decides where an audit connects: a workflow step or a
+folder's own settings could name a proxy, a CA or another server.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
+from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
-_ELSEWHERE = re.compile(
-    r"""(?xi) .+_PROXY
-    | (AWS|REQUESTS|CURL)_CA_BUNDLE
-    | AWS_ENDPOINT_URL(_.+)? | AWS_DATA_PATH | AWS_CSM_.+ | AWS_EC2_METADATA_SERVICE_ENDPOINT
-    | AZURE_(AUTHORITY_HOST|REGIONAL_AUTHORITY_NAME|POD_IDENTITY_AUTHORITY_HOST)
-    """
-)
-"""Names of variables with an address, or with whom to trust. SSL_CERT_FILE stays: it says where the
-system's own CAs lie, which `ca` stands in for."""
+from scanner.inventory.interface import Variables
 
-_OF_THE_MACHINE = (
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "IDENTITY_ENDPOINT",
-    "MSI_ENDPOINT",
-    "IMDS_ENDPOINT",
-)
-"""Those with the address at which a machine's credentials are had: one of the machine itself."""
-_OF_GITHUB = "ACTIONS_ID_TOKEN_REQUEST_URL"
-_OF_A_POD = ipaddress.ip_address("fd00:ec2::23")  # EKS
+_FOR_ALL = Variables(removed=("?*_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))
+"""SSL_CERT_FILE stays: it says where the system's own CAs are. The option `ca` replaces them."""
+_GITHUB = "ACTIONS_ID_TOKEN_REQUEST_URL"
+_EKS_POD = ipaddress.ip_address("fd00:ec2::23")
 
 
-def clear(environ: MutableMapping[str, str]) -> None:
-    """Take out what would lead a library to a place, or to trust one, that nobody named here."""
+def clear(environ: MutableMapping[str, str], variables: Iterable[Variables]) -> None:
+    """Remove the variables that could name a server or whom to trust."""
+    variables = [_FOR_ALL, *variables]
+    removed = [pattern for each in variables for pattern in each.removed]
+    local = {name for each in variables for name in each.local}
     for name in [*environ]:
-        if _ELSEWHERE.fullmatch(name) or (name in _OF_THE_MACHINE and not _is_near(environ[name])):
+        is_removed = any(fnmatchcase(name.upper(), pattern) for pattern in removed)
+        if is_removed or (name in local and not _is_local(environ[name])):
             del environ[name]
-    if _OF_GITHUB in environ and not (_is_github(environ) or _is_near(environ[_OF_GITHUB])):
-        del environ[_OF_GITHUB]
-    environ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true"  # those of profiles, too
+    if _GITHUB in environ and not (_is_github(environ) or _is_local(environ[_GITHUB])):
+        del environ[_GITHUB]
+    for each in variables:
+        environ.update(each.added)
 
 
-def _is_near(address: str) -> bool:
-    """Does it lead to this machine, or to a service that its network gives each machine?"""
+def _is_local(address: str) -> bool:
+    """Is it on this machine, or a metadata service that the network gives each machine?"""
     host = _host(address)
     try:
         found = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         return False
-    return found.is_loopback or found.is_link_local or found == _OF_A_POD
+    return found.is_loopback or found.is_link_local or found == _EKS_POD
 
 
 def _is_github(environ: Mapping[str, str]) -> bool:
-    """Does a job get its OIDC token from GitHub, or from the server of its company? The name of
-    that no step of a workflow can set."""
+    """Does the job get its OIDC token from GitHub, or from its GitHub Enterprise server?
+
+    A workflow step cannot set GITHUB_SERVER_URL.
+    """
     server = _host(environ.get("GITHUB_SERVER_URL", "")) or "github.com"
-    host = _host(environ[_OF_GITHUB])
+    host = _host(environ[_GITHUB])
     return host == server or host.endswith((".actions.githubusercontent.com", f".{server}"))
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scanner.audit import backends, operator_config
 from scanner.configuration import repository
-from scanner.configuration.operator import Operator
+from scanner.configuration.operator import OperatorConfig
 from scanner.configuration.repository import Config
 from scanner.console import Console, plain
 from scanner.document import nearest
@@ -26,7 +26,7 @@ _NAMES = {"whole": "written out in full", "partly": "written in part", "parts": 
 
 
 class EntryRequest(NamedTuple):
-    """A live secret by its canonical id and tags, and the operator config to apply, if any."""
+    """A live secret by its canonical ID and tags, and the operator config to apply, if any."""
 
     id: str
     tags: Mapping[str, str]
@@ -34,9 +34,9 @@ class EntryRequest(NamedTuple):
 
 
 def explain(request: EntryRequest, console: Console) -> str:
-    """The entry that applies and the class that follows, as text.
+    """The entry that applies and its class, as text.
 
-    UsageError if the id is not canonical.
+    UsageError if the ID is not canonical.
     """
     record = Record(
         id=request.id.partition("#")[0], kind="", tags=request.tags, keys=_keys(request.id)
@@ -44,20 +44,20 @@ def explain(request: EntryRequest, console: Console) -> str:
     root = root_of((), console.cwd)
     data = Folder(root, [], use_git=False).control(repository.NAME)
     settings = repository.load(data, repository.NAME, None)
-    _demand_id(record.id)
+    _check_id(record.id)
     operator = _operator(request.operator, console, root)
-    classes = minimum_policy.raised(settings.classes, operator.floor)
+    classes = minimum_policy.raised(settings.classes, operator.classes)
     rules = SecretEntries(settings.secrets, classes).fitting(record)
-    demanded = SecretEntries(operator.secrets, operator.floor).match(record)
-    found = minimum_policy.held(rules[0].match if rules else None, demanded)
-    first = _holding(found, demanded) if found else ""
-    return first + (_entries(rules) if rules else _nothing(record, settings))
+    minimum = SecretEntries(operator.secrets, operator.classes).match(record)
+    found = minimum_policy.held(rules[0].match if rules else None, minimum)
+    applied = _applied(found, minimum) if found else ""
+    return applied + (_entries(rules) if rules else _nothing(record, settings))
 
 
-def _operator(given: str | None, console: Console, root: str) -> Operator:
+def _operator(given: str | None, console: Console, root: str) -> OperatorConfig:
     """The operator config. Without one there is no minimum policy."""
     if not given:
-        return Operator(backends=())
+        return OperatorConfig(backends=())
     return operator_config.read(given, console, root, backends.options(backends.BACKENDS))
 
 
@@ -66,32 +66,32 @@ def _keys(given: str) -> tuple[str, ...] | None:
     return (key,) if has_key else None
 
 
-def _demand_id(name: str) -> None:
-    """UsageError for what is no canonical id of one secret."""
+def _check_id(name: str) -> None:
+    """UsageError if it is not the canonical ID of one secret."""
     scheme, parts = secret_ids.split(name)
-    write = "write it as vault://prod/-/secret/app/api-keys"
+    write = "write an ID such as vault://prod/-/secret/app/api-keys"
     if scheme not in secret_ids.SCHEMES or not all(parts):
         raise UsageError(
-            f"{name} is no canonical id", todo=nearest(scheme, secret_ids.SCHEMES) or write
+            f"{name} is not a canonical ID", todo=nearest(scheme, secret_ids.SCHEMES) or write
         )
     if secret_ids.has_wildcard(name):
-        raise UsageError(f"{name} names more than one secret", why="it is a glob", todo=write)
+        raise UsageError(f"{name} matches more than one secret", why="it is a glob", todo=write)
 
 
-def _holding(found: Match, demanded: Match | None) -> str:
-    """The class that holds, and who says so."""
+def _applied(found: Match, minimum: Match | None) -> str:
+    """The class that applies, and where it comes from."""
     entry = found.entry
     rows = [("class", _class(entry.secret_class, found.secret_class))]
-    if demanded:
-        said = f"{demanded.entry.said} is at least as strict as {demanded.entry.secret_class}"
-        rows.append(("operator", said))
+    if minimum:
+        text = f"{minimum.entry.said} must be at least as strict as {minimum.entry.secret_class}"
+        rows.append(("operator", text))
     rows += [("owner", entry.owner)] if entry.owner else []
     rows += [("runbook", entry.runbook)] if entry.runbook else []
     return _table(rows) + "\n"
 
 
 def _entries(rules: Sequence[EntryMatcher]) -> str:
-    entries = [("entry", "class", "asks for", "why")]
+    entries = [("entry", "class", "matches", "why")]
     entries += (
         (entry.where, entry.secret_class, entry.said, _why(rule, rules[0]))
         for rule in rules
@@ -106,26 +106,26 @@ def _table(rows: Iterable[Sequence[str]]) -> str:
 
 def _class(name: str, known: SecretClass | None) -> str:
     if known is None:
-        return f"{name}: there is no such class"
+        return f"{name}: unknown class"
     spans = (
         ("rotated every", known.rotate_every),
         ("grace", known.grace),
         ("overlap", known.overlap),
     )
-    said = ", ".join(f"{word} {period(span)}" for word, span in spans)
-    return f"{name}: {said} ({known.where or 'the operator'})"
+    limits = ", ".join(f"{word} {period(span)}" for word, span in spans)
+    return f"{name}: {limits} ({known.where or 'the operator'})"
 
 
 def _why(rule: EntryMatcher, first: EntryMatcher) -> str:
-    """What decides between the two, the first that differs."""
+    """Why this entry does not apply: the first point in which the two differ."""
     if rule is first:
-        return "holds"
+        return "applies"
     for field, name in _NAMES.items():
         own, other = getattr(rule.specificity, field), getattr(first.specificity, field)
         if own != other:
             return f"{own} {name}, not {other}"
     same = rule.match.entry.secret_class == first.match.entry.secret_class
-    return "as specific, the same class" if same else "as specific: nobody decided between the two"
+    return "equally specific, same class" if same else "equally specific, another class"
 
 
 def _nothing(record: Record, settings: Config) -> str:

@@ -1,4 +1,4 @@
-"""The command line: a repository's policy and declarations, against which live secrets are held."""
+"""Judge live secrets by the policy and the declarations of a repository."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from scanner import globs
-from scanner.audit import stores
 from scanner.configuration import repository
-from scanner.configuration.operator import Operator
+from scanner.configuration.operator import OperatorConfig
 from scanner.masking import masked
 from scanner.model import Finding, Gap, Location, Note, NoteKind
+from scanner.policy.declarations import secret_ids
 from scanner.policy.declarations.matching import SecretEntries
 from scanner.policy.declarations.model import SecretEntry
 from scanner.policy.live import findings, minimum_policy, rotation_age
-from scanner.policy.live.comparison import Comparison, RepositorySecrets
+from scanner.policy.live.comparison import Comparison, RepositorySecrets, Store
 from scanner.policy.repository import contradictions, rotation_check
 from scanner.records import Record, Resource, Status
 from scanner.repository import rotation_sources
@@ -24,73 +24,75 @@ from scanner.repository.tree import Tree
 
 
 class AuditJudge:
-    """Judges one record after the other, from several threads; and, when all have passed, what the
-    repository says and no store has."""
+    """Judges one record at a time, from several threads.
 
-    def __init__(
+    After the last record, `differences` reports what the repository declares but no store contains.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - everything that a verdict depends on
         self,
         tree: Tree,
         files: PolicyFiles,
-        operator: Operator,
+        operator: OperatorConfig,
+        stores: Sequence[Store],
         environ: Mapping[str, str],
         now: datetime,
     ) -> None:
         settings = files.config
-        everywhere = [stores.store(each) for each in operator.backends]
-        self._comparison = Comparison(_repository(tree, files), everywhere, environ)
+        self._comparison = Comparison(_repository(tree, files), stores, environ)
         entries = [
             each._replace(owner=masked(each.owner), runbook=masked(each.runbook))
             for each in settings.secrets
         ]
         self._entries = SecretEntries(
-            entries, minimum_policy.raised(settings.classes, operator.floor)
+            entries, minimum_policy.raised(settings.classes, operator.classes)
         )
-        self._demanded = SecretEntries(operator.secrets, operator.floor)
+        self._minimum = SecretEntries(operator.secrets, operator.classes)
         self._weakened = dict.fromkeys(
-            minimum_policy.weakened(settings.own_classes, operator.floor)
+            minimum_policy.weakened(settings.own_classes, operator.classes)
         )
-        self._unmet = {each.where: each for each in entries if _may_be_here(each, operator)}
-        self._first = _first(files)
+        self._unmatched = {each.where: each for each in entries if _is_audited(each, stores)}
+        self._default_place = _default_place(files)
         self._now = now
 
     def __call__(self, record: Record, backend: str) -> tuple[Status, list[Finding]]:
-        match, demanded = self._entries.match(record), self._demanded.match(record)
+        match, minimum = self._entries.match(record), self._minimum.match(record)
         if match:
-            self._unmet.pop(match.entry.where, None)
-        if weaker := minimum_policy.misnamed(match, demanded):
+            self._unmatched.pop(match.entry.where, None)
+        if weaker := minimum_policy.misnamed(match, minimum):
             self._weakened.setdefault(weaker)
-        judged = rotation_age.judge(record, minimum_policy.held(match, demanded), self._now)
+        judged = rotation_age.judge(record, minimum_policy.held(match, minimum), self._now)
         placed = self._comparison.locate(judged, match)
-        place = _location(placed.where or self._first)
+        place = _location(placed.where or self._default_place)
         return findings.status(placed.judged, backend), [*findings.findings(placed.judged, place)]
 
     def differences(self, gaps: Sequence[Gap]) -> Iterator[Finding]:
-        """What is missing, unless a gap may hide it, and what else is not as it is said."""
+        """Declared secrets that are missing, unless a gap may hide them, and other differences."""
         yield from self._weakened
-        yield from map(self._whose, self._comparison.findings(gaps))
+        yield from map(self._with_owner, self._comparison.findings(gaps))
 
-    def notes(self, *, whole: bool) -> Iterator[Note]:
-        """`whole`: all stores were read to the end, so that what met nothing will meet nothing."""
+    def notes(self, *, complete: bool) -> Iterator[Note]:
+        """`complete`: all stores were read completely, so unused entries are reported."""
         yield from self._comparison.notes()
-        for entry in self._unmet.values() if whole else ():
+        for entry in self._unmatched.values() if complete else ():
             path, _, line = entry.where.rpartition(":")
-            text = f"no live secret falls under {entry.said}"
+            text = f"no live secret matches {entry.said}"
             yield Note(kind=NoteKind.IDLE_ENTRY, path=path, line=int(line), text=text)
 
-    def _whose(self, finding: Finding) -> Finding:
-        """With the live secret that it is about, where it is about one."""
+    def _with_owner(self, finding: Finding) -> Finding:
+        """Add the live secret and its owner to a finding about one."""
         name = finding.context
-        if name.partition("://")[0] not in stores.SCHEMES.values():
+        if name.partition("://")[0] not in secret_ids.SCHEMES:
             return finding
         match = self._entries.match(Record(id=name.partition("#")[0], kind=""))
         owner, runbook = (match.entry.owner, match.entry.runbook) if match else ("", "")
         return finding._replace(resource=Resource(id=name, owner=owner, runbook=runbook))
 
 
-def _may_be_here(entry: SecretEntry, operator: Operator) -> bool:
-    """Is it about a kind of store that the operator names?"""
-    kinds = {stores.SCHEMES[each.kind] for each in operator.backends}
-    return not entry.match or entry.match.partition("://")[0] in kinds
+def _is_audited(entry: SecretEntry, stores: Sequence[Store]) -> bool:
+    """Can it match a secret in one of the operator's stores?"""
+    schemes = {store.scheme for store in stores}
+    return not entry.match or entry.match.partition("://")[0] in schemes
 
 
 def _repository(tree: Tree, files: PolicyFiles) -> RepositorySecrets:
@@ -106,8 +108,8 @@ def _repository(tree: Tree, files: PolicyFiles) -> RepositorySecrets:
     )
 
 
-def _first(files: PolicyFiles) -> str:
-    """The place of what the repository does not speak of: the first line of its inventory."""
+def _default_place(files: PolicyFiles) -> str:
+    """The place for findings about secrets that the repository does not declare."""
     declared = [one.where.rpartition(":")[0] for one in files.secrets]
     path = declared[0] if declared and not files.exists else repository.NAME
     return f"{path}:1"

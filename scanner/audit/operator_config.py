@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 
 from scanner.configuration import operator, repository
-from scanner.configuration.operator import Operator, Options
+from scanner.configuration.operator import OperatorConfig, OptionSchemas
 from scanner.console import Console
 from scanner.errors import UsageError
 
 VARIABLE = "KEYWATCH_OPERATOR"
 
 
-def read(given: str | None, console: Console, root: str, options: Options) -> Operator:
+def read(given: str | None, console: Console, root: str, options: OptionSchemas) -> OperatorConfig:
     """Read the operator config that `given` or KEYWATCH_OPERATOR names.
 
     UsageError if it is inside the repository at `root`, unless it is the repository's keywatch.yaml
@@ -40,7 +40,7 @@ def read(given: str | None, console: Console, root: str, options: Options) -> Op
             f" --operator {repository.NAME}",
         )
     data = console.file(name, f"the operator config {name}")
-    return operator.operator(data, name, console.environ, options, is_policy=is_policy)
+    return operator.parse(data, name, console.environ, options, is_policy=is_policy)
 
 
 def _leads_through(folder: str, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""The command line: what the backends gave, joined with the policy and with earlier runs."""
+"""Combine what the backends returned with the policy and with earlier runs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from scanner.audit.collect import Harvest
+from scanner.audit.collect import BackendResult
 from scanner.audit.judge import AuditJudge
-from scanner.audit.state import Kept, State
+from scanner.audit.state import SavedSecret, State
 from scanner.configuration.repository import Config
 from scanner.fingerprints import identify
 from scanner.masking import masked, masked_finding, masked_gap, masked_note, masked_terms
@@ -22,145 +22,145 @@ from scanner.records import Audited, Reach
 from scanner.repository.tree import Tree
 
 
-class Sitting(NamedTuple):
-    """What a run goes by. `harvests` are those of the chosen backends; `left_out` are the others,
-    each as `vault://name`."""
+class AuditRun(NamedTuple):
+    """One audit. `results` are those of the chosen backends; `left_out` are the other backends as
+    `vault://name`. `state` is what earlier runs saw."""
 
     settings: Config
-    court: AuditJudge
-    harvests: Sequence[Harvest]
+    judge: AuditJudge
+    results: Sequence[BackendResult]
     left_out: Sequence[str]
     tree: Tree
     state: State
     now: datetime
 
     def hides(self, name: str) -> bool:
-        """May the secret of this canonical id be there, though this run did not see it?"""
-        if any(_may_lie(name, store) for store in self.left_out):
+        """Could the secret with this canonical ID exist although this run did not see it?"""
+        if any(_may_be_in(name, store) for store in self.left_out):
             return True
-        return any(each.hides(name) for each in self.harvests if _may_lie(name, each.store))
+        return any(each.hides(name) for each in self.results if _may_be_in(name, each.store))
 
     @property
-    def whole(self) -> bool:
-        """Were all stores read to the end?"""
-        return not self.left_out and all(each.complete for each in self.harvests)
+    def complete(self) -> bool:
+        """Were all stores read completely?"""
+        return not self.left_out and all(each.complete for each in self.results)
 
     @property
     def gaps(self) -> list[Gap]:
-        return [gap for each in self.harvests for gap in each.gaps]
+        return [gap for each in self.results for gap in each.gaps]
 
 
-def _may_lie(name: str, store: str) -> bool:
-    """Is it of this store, or of one whose name is not known?"""
+def _may_be_in(name: str, store: str) -> bool:
+    """Is the secret in this store, or in one of its kind whose name is unknown?"""
     scheme, _, path = name.partition("://")
     backend = path.partition("/")[0]
     return store == f"{scheme}://{backend}" or (backend == "*" and store.startswith(f"{scheme}:"))
 
 
 def outcome(
-    sitting: Sitting, earlier: Sequence[Finding], notes: Sequence[Note], *, compare: bool
+    run: AuditRun, earlier: Sequence[Finding], notes: Sequence[Note], *, compare: bool
 ) -> Outcome:
-    """The judged run. `earlier`: findings of a run before, of which those stay that this one could
-    not check again. `compare`: with what changed since the run before.
+    """The judged run.
 
-    Of the exceptions, those are judged that are about the live side. One that covers nothing is a
-    finding only where all stores were read.
+    `earlier` are findings of an earlier run; those that this run could not check again stay.
+    `compare`: include what changed since the previous run. Only exceptions for live secrets are
+    judged. An unused one is a finding only if all stores were read completely.
     """
-    settings, tree = sitting.settings, sitting.tree
+    settings, tree = run.settings, run.tree
     judged = judge.judge(
-        [Observation(path="", size=0, findings=_findings(sitting, earlier))],
+        [Observation(path="", size=0, findings=_findings(run, earlier))],
         skips=[skip._replace(path=masked(skip.path)) for skip in tree.skips],
-        gaps=[*map(masked_gap, tree.gaps), *sitting.gaps],
+        gaps=[*map(masked_gap, tree.gaps), *run.gaps],
         notes=[
-            *map(masked_note, (*notes, *sitting.court.notes(whole=sitting.whole))),
-            *_notes(sitting),
+            *map(masked_note, (*notes, *run.judge.notes(complete=run.complete))),
+            *_notes(run),
         ],
         entries=[masked_terms(each) for each in settings.allow if each.rule in BY_ID],
         accepted_gaps=[masked_terms(each) for each in settings.accept_gaps if "://" in each.path],
-        whole_tree=sitting.whole,
-        now=sitting.now,
+        whole_tree=run.complete,
+        now=run.now,
     )
-    return judged._replace(live=_audited(sitting, compare=compare), coverage=tree.coverage)
+    return judged._replace(live=_audited(run, compare=compare), coverage=tree.coverage)
 
 
-def _findings(sitting: Sitting, earlier: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Those of the records, of the comparison, and the earlier ones that nobody could refute."""
-    left_out = [Gap(kind=GapKind.LEFT_OUT, path=store, reason="") for store in sitting.left_out]
-    differences = sitting.court.differences([*sitting.gaps, *left_out])
-    found = [finding for each in sitting.harvests for finding in each.findings]
+def _findings(run: AuditRun, earlier: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Findings of records and of the comparison, and earlier ones that were not checked again."""
+    left_out = [Gap(kind=GapKind.LEFT_OUT, path=store, reason="") for store in run.left_out]
+    differences = run.judge.differences([*run.gaps, *left_out])
+    found = [finding for each in run.results for finding in each.findings]
     found += identify(map(masked_finding, differences))
-    met = {finding.fingerprint for finding in found}
+    seen = {finding.fingerprint for finding in found}
     found += (
         each
         for each in earlier
-        if each.fingerprint not in met and each.resource and sitting.hides(each.resource.id)
+        if each.fingerprint not in seen and each.resource and run.hides(each.resource.id)
     )
     return tuple(found)
 
 
-def _notes(sitting: Sitting) -> Iterator[Note]:
-    return (note for each in sitting.harvests for note in each.notes)
+def _notes(run: AuditRun) -> Iterator[Note]:
+    return (note for each in run.results for note in each.notes)
 
 
-def _audited(sitting: Sitting, *, compare: bool) -> Audited:
-    secrets = tuple(status for each in sitting.harvests for status in each.secrets.values())
-    compare = compare and sitting.state.written is not None
+def _audited(run: AuditRun, *, compare: bool) -> Audited:
+    secrets = tuple(status for each in run.results for status in each.secrets.values())
+    compare = compare and run.state.written is not None
     after = {each.id: changes.words(each.verdict, each.conditions) for each in secrets}
     return Audited(
         secrets=secrets,
-        reach=tuple(_reach(each, sitting) for each in sitting.harvests),
-        changes=changes.changes(_before(sitting), after) if compare else (),
-        since=sitting.state.written if compare else None,
+        reach=tuple(_reach(each, run) for each in run.results),
+        changes=changes.changes(_before(run), after) if compare else (),
+        since=run.state.written if compare else None,
     )
 
 
-def _reach(harvest: Harvest, sitting: Sitting) -> Reach:
-    name = harvest.settings.name
+def _reach(result: BackendResult, run: AuditRun) -> Reach:
+    name = result.settings.name
     return Reach(
         backend=name,
-        kind=harvest.settings.kind,
-        read=len(harvest.secrets),
-        known=len(harvest.secrets.keys() | {gap.path for gap in harvest.gaps}),
-        unread=Counter(gap.kind for gap in harvest.gaps),
-        last_success=_successes(sitting).get(name),
+        kind=result.settings.kind,
+        read=len(result.secrets),
+        known=len(result.secrets.keys() | {gap.path for gap in result.gaps}),
+        unread=Counter(gap.kind for gap in result.gaps),
+        last_success=_successes(run).get(name),
     )
 
 
-def _before(sitting: Sitting) -> dict[str, Words]:
-    """What the run before knew, but for what this one cannot tell."""
+def _before(run: AuditRun) -> dict[str, Words]:
+    """What the previous run saw, without what this run could not read."""
     return {
-        name: changes.words(kept.verdict, kept.conditions)
-        for name, kept in sitting.state.secrets.items()
-        if not sitting.hides(name)
+        name: changes.words(saved.verdict, saved.conditions)
+        for name, saved in run.state.secrets.items()
+        if not run.hides(name)
     }
 
 
-def state(sitting: Sitting) -> State:
-    """What the next run needs to know: what this one saw, and what it could not tell, as it was."""
-    secrets = {name: kept for name, kept in sitting.state.secrets.items() if sitting.hides(name)}
-    for harvest in sitting.harvests:
-        secrets |= _seen(harvest, sitting)
-    return State(written=sitting.now, successes=_successes(sitting), secrets=secrets)
+def state(run: AuditRun) -> State:
+    """The state for the next run: what this run saw, and earlier entries that it could not read."""
+    secrets = {name: saved for name, saved in run.state.secrets.items() if run.hides(name)}
+    for result in run.results:
+        secrets |= _saved(result, run)
+    return State(written=run.now, successes=_successes(run), secrets=secrets)
 
 
-def _seen(harvest: Harvest, sitting: Sitting) -> Iterator[tuple[str, Kept]]:
-    for name, status in harvest.secrets.items():
-        record, was = harvest.records.get(name), sitting.state.secrets.get(name)
-        is_old = record is not None and was is not None and record is was.record
+def _saved(result: BackendResult, run: AuditRun) -> Iterator[tuple[str, SavedSecret]]:
+    for name, status in result.secrets.items():
+        record, before = result.records.get(name), run.state.secrets.get(name)
+        is_old = record is not None and before is not None and record is before.record
         yield (
             name,
-            Kept(
+            SavedSecret(
                 backend=status.backend,
-                seen=was.seen if was and is_old else sitting.now,
+                seen=before.seen if before and is_old else run.now,
                 verdict=status.verdict,
                 conditions=status.conditions,
-                sighting=harvest.sightings.get(name),
+                value_mark=result.value_marks.get(name),
                 record=record,
             ),
         )
 
 
-def _successes(sitting: Sitting) -> dict[str, datetime]:
-    """By name, when each backend was last read to the end."""
-    ended = {each.settings.name: sitting.now for each in sitting.harvests if each.complete}
-    return {**sitting.state.successes, **ended}
+def _successes(run: AuditRun) -> dict[str, datetime]:
+    """When each backend was last read completely, by name."""
+    ended = {each.settings.name: run.now for each in run.results if each.complete}
+    return {**run.state.successes, **ended}

@@ -8,17 +8,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 import scanner
-from scanner.audit import backends, environment, operator_config, stores
+from scanner.audit import backends, environment, operator_config
 from scanner.audit import outcome as audit_outcome
 from scanner.audit import state as audit_state
-from scanner.audit.collect import Harvest, gather
+from scanner.audit.collect import BackendResult, read_backends
 from scanner.audit.judge import AuditJudge
-from scanner.audit.outcome import Sitting
+from scanner.audit.outcome import AuditRun
 from scanner.audit.state import State
-from scanner.configuration.operator import Entry, Operator
+from scanner.configuration.operator import BackendConfig, OperatorConfig
 from scanner.console import Console, show_error
 from scanner.errors import OutputError, UsageError, unreadable
-from scanner.inventory.interface import Settings
 from scanner.masking import masked
 from scanner.model import Finding, Note, NoteKind, Outcome, Severity
 from scanner.policy import rules
@@ -88,17 +87,19 @@ def audit(
     files = policy_files.load(tree, console)
     if files is None:
         return None
-    sitting = _sitting(request, console, tree, files, operator, chosen, now)
+    run = _prepared(request, console, tree, files, operator, chosen, modules, now)
     earlier, notes = _earlier(request, console)
     notes += () if files.exists else [no_policy()]
-    environment.clear(console.environ)
-    ready = [backends.connected(each.settings, modules, now) for each in sitting.harvests]
+    environment.clear(console.environ, backends.variables(modules))
+    ready = [backends.connected(each.settings, modules, now) for each in run.results]
     try:
-        gather(sitting.harvests, ready)
-    finally:  # after an interrupt, too, what was read is kept
-        written = _save_state(request, console, sitting)
-    outcome = audit_outcome.outcome(sitting, earlier, notes, compare=request.since_last)
-    return FinishedAudit(outcome, written, files.config.fail_on, now, tree)
+        read_backends(run.results, ready)
+    finally:  # what was read is saved even after an interrupt
+        written = _save_state(request, console, run)
+    outcome = audit_outcome.outcome(run, earlier, notes, compare=request.since_last)
+    return FinishedAudit(
+        outcome=outcome, written=written, fail_on=files.config.fail_on, now=now, tree=tree
+    )
 
 
 def permissions(request: AuditRequest, console: Console, modules: backends.Modules) -> str:
@@ -107,7 +108,9 @@ def permissions(request: AuditRequest, console: Console, modules: backends.Modul
     root = Tree(request.path, console).root
     operator = operator_config.read(request.operator, console, root, backends.options(modules))
     chosen = backends.chosen(operator.backends, request.backends)
-    asked = (_settings(each, request, console) for each in chosen)
+    asked = (
+        backends.settings(each, timeout=request.timeout, environ=console.environ) for each in chosen
+    )
     return "\n".join(backends.permissions(each, modules) for each in asked)
 
 
@@ -117,43 +120,47 @@ def _refuse_contradictions(request: AuditRequest) -> None:
             raise UsageError(f"{name} needs the state of an earlier run", todo="add --state FILE")
 
 
-def _settings(entry: Entry, request: AuditRequest, console: Console) -> Settings:
-    return Settings(
-        name=entry.name,
-        kind=entry.kind,
-        options=entry.options,
-        timeout=request.timeout,
-        environ=console.environ,
-    )
-
-
-def _sitting(  # noqa: PLR0913, PLR0917 - each is read before anything is asked of a store
+def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first store
     request: AuditRequest,
     console: Console,
     tree: Tree,
     files: PolicyFiles,
-    operator: Operator,
-    chosen: Iterable[Entry],
+    operator: OperatorConfig,
+    chosen: Iterable[BackendConfig],
+    modules: backends.Modules,
     now: datetime,
-) -> Sitting:
+) -> AuditRun:
     """Everything that the run needs before it connects to a store."""
     chosen = [*chosen]
     state = State()
     if request.state:
         state = audit_state.load(os.path.join(console.cwd, request.state))
-    judge = AuditJudge(tree, files, operator, console.environ, now)
+    stores = [backends.store(each, modules) for each in operator.backends]
+    judge = AuditJudge(tree, files, operator, stores, console.environ, now)
     settings = (
-        _settings(each, request, console)._replace(
+        backends.settings(each, timeout=request.timeout, environ=console.environ)._replace(
             known=state.known(each.name),
             fresh=state.fresh(each.name, now) if request.resume else {},
         )
         for each in chosen
     )
-    return Sitting(
+    return AuditRun(
         settings=files.config,
-        court=judge,
-        harvests=[Harvest(each, judge, keep=bool(request.state)) for each in settings],
-        left_out=[stores.address(each) for each in operator.backends if each not in chosen],
+        judge=judge,
+        results=[
+            BackendResult(
+                each,
+                backends.address(each.name, each.kind, modules),
+                judge,
+                keep=bool(request.state),
+            )
+            for each in settings
+        ],
+        left_out=[
+            backends.address(each.name, each.kind, modules)
+            for each in operator.backends
+            if each not in chosen
+        ],
         tree=tree,
         state=state,
         now=now,
@@ -176,13 +183,13 @@ def _earlier(request: AuditRequest, console: Console) -> tuple[tuple[Finding, ..
     return carried_forward.findings(data, name), []
 
 
-def _save_state(request: AuditRequest, console: Console, sitting: Sitting) -> bool:
+def _save_state(request: AuditRequest, console: Console, run: AuditRun) -> bool:
     """Save the state, if there is one to save. False if that failed; the error is printed."""
     if not request.state:
         return True
     try:
         path = os.path.join(console.cwd, request.state)
-        audit_state.save(path, audit_outcome.state(sitting))
+        audit_state.save(path, audit_outcome.state(run))
     except OutputError as error:
         show_error(error, console)
         return False

@@ -1,7 +1,7 @@
-"""The command line: what an audit saw, kept for the next one (`--state FILE`).
+"""Read and write what an audit saw, for the next audit (`--state FILE`).
 
-JSON, as rules/schema/state.schema.json describes it: no value, no token, and each name masked. Of a
-backend that was not read to the end it holds whole records, for `--resume`.
+The file is JSON (rules/schema/state.schema.json). It contains no values and no tokens, and names
+are masked. For a backend that was not read completely it contains whole records, for `--resume`.
 """
 
 from __future__ import annotations
@@ -15,197 +15,217 @@ from typing import Any, NamedTuple
 from scanner import files
 from scanner.errors import ConfigError, unreadable
 from scanner.masking import masked
-from scanner.records import Dated, Fault, Record, Rotation, Sighting, Strength
+from scanner.records import Dated, Fault, Record, Rotation, Strength, ValueMark
 
 VERSION = 1
 FRESH = timedelta(hours=1)
-"""How long `--resume` takes a record for what a backend would say now."""
+"""How long `--resume` uses a record instead of reading it again."""
 Json = dict[str, Any]
 
 
-class Kept(NamedTuple):
-    """One live secret as it was seen last; `record` is None if its backend was read to the end."""
+class SavedSecret(NamedTuple):
+    """One live secret as last seen. `record` is None if its backend was read completely."""
 
     backend: str
     seen: datetime
     verdict: str
     conditions: tuple[str, ...] = ()
-    sighting: Sighting | None = None
+    value_mark: ValueMark | None = None
     record: Record | None = None
 
 
 class State(NamedTuple):
-    """All that is known of earlier runs: when the last one was, when each backend was last read to
-    the end, and the secrets by canonical id. Without a run: nothing."""
+    """What earlier runs saw. It is empty before the first run.
+
+    `written` is the time of the last run, `successes` when each backend was last read completely,
+    `secrets` the secrets by canonical ID.
+    """
 
     written: datetime | None = None
     successes: Mapping[str, datetime] = MappingProxyType({})
-    secrets: Mapping[str, Kept] = MappingProxyType({})
+    secrets: Mapping[str, SavedSecret] = MappingProxyType({})
 
-    def known(self, backend: str) -> dict[str, Sighting]:
-        """What was seen of values that have a mark and no date."""
-        of = ((name, kept.sighting) for name, kept in self._of(backend))
-        return {name: sighting for name, sighting in of if sighting}
+    def known(self, backend: str) -> dict[str, ValueMark]:
+        """The marks of values that have no date."""
+        of = ((name, saved.value_mark) for name, saved in self._of(backend))
+        return {name: value_mark for name, value_mark in of if value_mark}
 
     def fresh(self, backend: str, now: datetime) -> dict[str, Record]:
-        """The records that need not be asked for again."""
-        of = ((name, kept.record) for name, kept in self._of(backend) if _is_fresh(kept, now))
+        """The records that are new enough not to be read again."""
+        of = ((name, saved.record) for name, saved in self._of(backend) if _is_fresh(saved, now))
         return {name: record for name, record in of if record}
 
-    def _of(self, backend: str) -> Iterator[tuple[str, Kept]]:
-        return ((name, kept) for name, kept in self.secrets.items() if kept.backend == backend)
+    def _of(self, backend: str) -> Iterator[tuple[str, SavedSecret]]:
+        return ((name, saved) for name, saved in self.secrets.items() if saved.backend == backend)
 
 
-def _is_fresh(kept: Kept, now: datetime) -> bool:
-    return abs(now - kept.seen) < FRESH
+def _is_fresh(saved: SavedSecret, now: datetime) -> bool:
+    return abs(now - saved.seen) < FRESH
 
 
 def load(path: str) -> State:
-    """The state in a file, an empty one where there is none. ConfigError where it is something
-    else, or was cut short."""
+    """The state in a file, an empty one if the file does not exist.
+
+    ConfigError if the file is not a complete state.
+    """
     try:
         with open(path, "rb") as file:
-            return _state(json.load(file))
+            return _state_from_json(json.load(file))
     except FileNotFoundError:
         return State()
     except OSError as error:
         raise unreadable(path, error) from None
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise ConfigError(
-            f"{path} is no state of keywatch audit, or one of another version",
-            todo="name another file, or delete it: the next run then has nothing to compare with",
+            f"{path} is not a state of keywatch audit, or has another version",
+            todo="choose another file, or delete it and start without earlier results",
         ) from None
 
 
 def save(path: str, state: State) -> None:
-    """Replace the file as a whole; only its owner can read it. OutputError says why not."""
-    files.write_pieces(path, (line.encode() for line in _text(state)), mode=files.PRIVATE)
+    """Replace the file. Only its owner can read it. OutputError if it cannot be written."""
+    files.write_pieces(path, (line.encode() for line in _json_text(state)), mode=files.PRIVATE)
 
 
-def _text(state: State) -> Iterator[str]:
-    """One secret a line."""
-    head: Json = {"schema_version": VERSION, "written_at": _said(state.written)}
-    head["successes"] = {name: _said(when) for name, when in sorted(state.successes.items())}
+def _json_text(state: State) -> Iterator[str]:
+    """The JSON text, with one secret on each line."""
+    head: Json = {"schema_version": VERSION, "written_at": _time_to_json(state.written)}
+    head["successes"] = {
+        name: _time_to_json(when) for name, when in sorted(state.successes.items())
+    }
     yield json.dumps(head)[:-1] + ', "secrets": {'
     separator = "\n"
-    for name, kept in sorted(state.secrets.items()):
-        yield f"{separator}{json.dumps(name)}: {json.dumps(_entry(kept))}"
+    for name, saved in sorted(state.secrets.items()):
+        yield f"{separator}{json.dumps(name)}: {json.dumps(_secret_to_json(saved))}"
         separator = ",\n"
     yield "\n}}\n"
 
 
-def _state(data: Any) -> State:
+def _state_from_json(data: Any) -> State:
     if data["schema_version"] != VERSION:
         raise ValueError
     return State(
-        written=_moment(data["written_at"]),
+        written=_optional_time(data["written_at"]),
         successes={name: _time(when) for name, when in data["successes"].items()},
-        secrets={name: _kept(item) for name, item in data["secrets"].items()},
+        secrets={name: _secret_from_json(item) for name, item in data["secrets"].items()},
     )
 
 
-def _entry(kept: Kept) -> Json:
-    said: Json = {
-        "backend": kept.backend,
-        "seen": _said(kept.seen),
-        "verdict": kept.verdict,
-        "conditions": kept.conditions,
+def _secret_to_json(saved: SavedSecret) -> Json:
+    data: Json = {
+        "backend": saved.backend,
+        "seen": _time_to_json(saved.seen),
+        "verdict": saved.verdict,
+        "conditions": saved.conditions,
     }
-    if kept.sighting:
-        said["sighting"] = _sighting(kept.sighting)
-    if kept.record:
-        said["record"] = _record(kept.record)
-    return said
+    if saved.value_mark:
+        data["value_mark"] = _mark_to_json(saved.value_mark)
+    if saved.record:
+        data["record"] = _record_to_json(saved.record)
+    return data
 
 
-def _kept(item: Json) -> Kept:
-    sighting = _sighting_of(item.get("sighting"))
-    record = _record_of(item["record"])._replace(sighting=sighting) if "record" in item else None
-    return Kept(
+def _secret_from_json(item: Json) -> SavedSecret:
+    value_mark = _mark_from_json(item.get("value_mark"))
+    record = (
+        _record_from_json(item["record"])._replace(value_mark=value_mark)
+        if "record" in item
+        else None
+    )
+    return SavedSecret(
         backend=str(item["backend"]),
         seen=_time(item["seen"]),
         verdict=str(item["verdict"]),
         conditions=tuple(map(str, item["conditions"])),
-        sighting=sighting,
+        value_mark=value_mark,
         record=record,
     )
 
 
-def _record(record: Record) -> Json:
-    said = record._asdict() | {
-        "dated": _dated(record.dated),
-        "tags": {masked(name): masked(words) for name, words in record.tags.items()},
+def _record_to_json(record: Record) -> Json:
+    data = record._asdict() | {
+        "dated": _dated_to_json(record.dated),
+        "tags": {masked(name): masked(text) for name, text in record.tags.items()},
         "keys": None if record.keys is None else [*map(masked, record.keys)],
-        "rotation": _rotation(record.rotation),
-        "superseded": _said(record.superseded),
+        "rotation": _rotation_to_json(record.rotation),
+        "superseded": _time_to_json(record.superseded),
         "faults": [fault._asdict() for fault in record.faults],
     }
-    del said["sighting"]  # it stands beside the record
-    return said
+    del data["value_mark"]  # it is stored beside the record
+    return data
 
 
-def _sighting(sighting: Sighting) -> Json:
-    mark, *times = sighting
-    return dict(zip(Sighting._fields, (mark, *map(_said, times)), strict=True))
+def _mark_to_json(value_mark: ValueMark) -> Json:
+    return {
+        "mark": value_mark.mark,
+        "after": _time_to_json(value_mark.after),
+        "by": _time_to_json(value_mark.by),
+        "last": _time_to_json(value_mark.last),
+    }
 
 
-def _sighting_of(item: Json | None) -> Sighting | None:
+def _mark_from_json(item: Json | None) -> ValueMark | None:
     if item is None:
         return None
-    after, by, last = _moment(item["after"]), _time(item["by"]), _time(item["last"])
-    return Sighting(mark=str(item["mark"]), after=after, by=by, last=last)
+    after, by, last = _optional_time(item["after"]), _time(item["by"]), _time(item["last"])
+    return ValueMark(mark=str(item["mark"]), after=after, by=by, last=last)
 
 
-def _rotation(rotation: Rotation | None) -> Json | None:
-    return rotation._asdict() | {"due": _said(rotation.due)} if rotation else None
+def _rotation_to_json(rotation: Rotation | None) -> Json | None:
+    return rotation._asdict() | {"due": _time_to_json(rotation.due)} if rotation else None
 
 
-def _dated(dated: Dated | None) -> Json | None:
+def _dated_to_json(dated: Dated | None) -> Json | None:
     if dated is None:
         return None
-    return dated._asdict() | {"earliest": _said(dated.earliest), "latest": _said(dated.latest)}
+    return dated._asdict() | {
+        "earliest": _time_to_json(dated.earliest),
+        "latest": _time_to_json(dated.latest),
+    }
 
 
-def _record_of(item: Json) -> Record:
+def _record_from_json(item: Json) -> Record:
     return Record(**item)._replace(
-        dated=_dated_of(item["dated"]),
-        tags={str(name): str(words) for name, words in item["tags"].items()},
+        dated=_dated_from_json(item["dated"]),
+        tags={str(name): str(text) for name, text in item["tags"].items()},
         keys=None if item["keys"] is None else tuple(map(str, item["keys"])),
-        rotation=_rotation_of(item["rotation"]),
+        rotation=_rotation_from_json(item["rotation"]),
         lifetime=None if item["lifetime"] is None else int(item["lifetime"]),
-        superseded=_moment(item["superseded"]),
+        superseded=_optional_time(item["superseded"]),
         stale=tuple(map(str, item["stale"])),
         faults=tuple(Fault(**fault) for fault in item["faults"]),
     )
 
 
-def _rotation_of(item: Json | None) -> Rotation | None:
+def _rotation_from_json(item: Json | None) -> Rotation | None:
     if item is None:
         return None
-    return Rotation(int(item["period"]), _moment(item["due"]), str(item["failing"]))
+    return Rotation(
+        period=int(item["period"]), due=_optional_time(item["due"]), failing=str(item["failing"])
+    )
 
 
-def _dated_of(item: Json | None) -> Dated | None:
+def _dated_from_json(item: Json | None) -> Dated | None:
     if item is None:
         return None
     return Dated(
-        earliest=_moment(item["earliest"]),
-        latest=_moment(item["latest"]),
+        earliest=_optional_time(item["earliest"]),
+        latest=_optional_time(item["latest"]),
         field=str(item["field"]),
         strength=Strength(item["strength"]),
     )
 
 
-def _said(when: datetime | None) -> str | None:
+def _time_to_json(when: datetime | None) -> str | None:
     return when.isoformat() if when else None
 
 
-def _moment(text: str | None) -> datetime | None:
+def _optional_time(text: str | None) -> datetime | None:
     return _time(text) if text else None
 
 
 def _time(text: str) -> datetime:
-    """An aware time. ValueError for any other."""
+    """A time with a time zone. ValueError for any other text."""
     when = datetime.fromisoformat(text)
     if when.tzinfo is None:
         raise ValueError

@@ -1,8 +1,7 @@
-"""The operator's file: the live stores, how to log in to each, and what no repository may loosen:
-classes, and which secrets are of which.
+"""The operator config: the live stores, how to log in to each one, and the minimum policy.
 
-Stands beside config.py. `${NAME}` is a variable of the environment here, and in nothing that a
-repository says.
+`${NAME}` stands for an environment variable. It has this meaning only here, never in a file of the
+scanned repository.
 """
 
 from __future__ import annotations
@@ -17,39 +16,41 @@ from scanner.configuration import repository
 from scanner.document import Document, Field
 from scanner.policy.declarations.model import VARIABLE, SecretClass, SecretEntry
 
-Options = Mapping[str, Callable[[], Mapping[str, Any]]]
-"""By kind of backend, what loads the JSON Schema of its options: they are those of its module."""
+OptionSchemas = Mapping[str, Callable[[], Mapping[str, Any]]]
+"""By kind of backend, a function that loads the JSON Schema of its options from its module."""
 
 
-class Entry(NamedTuple):
-    """A backend. `options` are its keys but for `kind`, their variables filled in."""
+class BackendConfig(NamedTuple):
+    """A backend. `options` are its keys without `kind`, with variables filled in."""
 
     name: str
     kind: str
     options: Mapping[str, Any]
-    where: str
 
 
-class Operator(NamedTuple):
-    """What the operator says. `floor` holds classes by name, the default ones among them, and is
-    empty where nothing is demanded; `secrets` say which secrets are of which of them, at least."""
+class OperatorConfig(NamedTuple):
+    """The operator config.
 
-    backends: tuple[Entry, ...]
-    floor: Mapping[str, SecretClass] = MappingProxyType({})
+    `classes` and `secrets` are the minimum policy. `classes` contains the default classes, too,
+    and is empty if there is no minimum policy. `secrets` says which class applies to which secrets.
+    """
+
+    backends: tuple[BackendConfig, ...]
+    classes: Mapping[str, SecretClass] = MappingProxyType({})
     secrets: tuple[SecretEntry, ...] = ()
 
 
-def operator(
+def parse(
     data: bytes,
     where: str,
     environ: Mapping[str, str],
-    options: Options,
+    options: OptionSchemas,
     *,
     is_policy: bool = False,
-) -> Operator:
-    """The operator's file, checked. ConfigError by line.
+) -> OperatorConfig:
+    """Read and check an operator config. ConfigError with the line of the mistake.
 
-    `is_policy`: it is the repository's own keywatch.yaml, of which only `backends` are read here.
+    `is_policy`: it is the repository's own keywatch.yaml. Only its `backends` are read here.
     """
     parsed = document.parse(data, where)
     if is_policy and isinstance(parsed.data, dict):
@@ -58,12 +59,16 @@ def operator(
     backends = _filled(parsed, ("backends",), parsed.data["backends"], environ)
     whole = Document({"backends": backends}, where, parsed.lines)
     document.hold(whole, json.dumps(_schema(backends, options)))
-    entries = (_entry(parsed, name, item) for name, item in backends.items())
-    return Operator(tuple(entries), *_floor(parsed))
+    classes, secrets = _minimum_policy(parsed)
+    return OperatorConfig(
+        backends=tuple(_backend(name, item) for name, item in backends.items()),
+        classes=classes,
+        secrets=secrets,
+    )
 
 
 def _filled(parsed: Document, field: Field, value: Any, environ: Mapping[str, str]) -> Any:
-    """The value with each variable in its place."""
+    """The value with its variables filled in. ConfigError for a variable that is not set."""
     if isinstance(value, dict):
         return {key: _filled(parsed, (*field, key), one, environ) for key, one in value.items()}
     if isinstance(value, list):
@@ -72,16 +77,16 @@ def _filled(parsed: Document, field: Field, value: Any, environ: Mapping[str, st
         return value
     name = ".".join(map(str, field))
     if "${" in VARIABLE.sub("", value):
-        raise parsed.error(field, f"{name}: no variable ends here", todo="write ${NAME}")
+        raise parsed.error(field, f"{name}: invalid variable", todo="write ${NAME}")
     for variable in VARIABLE.findall(value):
         if not environ.get(variable):
-            what = f"{name} needs the variable {variable}, which is not set"
+            what = f"{name} uses the variable {variable}, which is not set"
             raise parsed.error(field, what, todo=f"export {variable}=…")
     return VARIABLE.sub(lambda match: environ[match[1]], value)
 
 
-def _schema(backends: Mapping[str, Any], options: Options) -> Mapping[str, Any]:
-    """Each backend by the options of its kind. Of one that is not known, only the kind is wrong."""
+def _schema(backends: Mapping[str, Any], options: OptionSchemas) -> Mapping[str, Any]:
+    """The schema of each backend. If its kind is unknown, only the kind is reported."""
     kinds = {item["kind"] for item in backends.values()} & options.keys()
     known = {kind: options[kind]() for kind in kinds}
     items = {
@@ -94,33 +99,34 @@ def _schema(backends: Mapping[str, Any], options: Options) -> Mapping[str, Any]:
     return {"properties": {"backends": {"properties": items}}}
 
 
-def _entry(parsed: Document, name: str, item: Mapping[str, Any]) -> Entry:
+def _backend(name: str, item: Mapping[str, Any]) -> BackendConfig:
     options = {key: value for key, value in item.items() if key != "kind"}
-    where = parsed.at(("backends", name))
-    return Entry(name=name, kind=item["kind"], options=options, where=where)
+    return BackendConfig(name=name, kind=item["kind"], options=options)
 
 
-def _floor(parsed: Document) -> tuple[Mapping[str, SecretClass], tuple[SecretEntry, ...]]:
-    """Classes and entries in the form of keywatch.yaml, whose schema they must fit, too."""
-    said = {key: parsed.data[key] for key in ("classes", "secrets") if key in parsed.data}
-    if not said:
+def _minimum_policy(
+    parsed: Document,
+) -> tuple[Mapping[str, SecretClass], tuple[SecretEntry, ...]]:
+    """The classes and entries. They have the format of keywatch.yaml and must fit its schema."""
+    given = {key: parsed.data[key] for key in ("classes", "secrets") if key in parsed.data}
+    if not given:
         return {}, ()
-    as_policy = Document({"version": 1, **said}, parsed.where, parsed.lines)
+    as_policy = Document({"version": 1, **given}, parsed.where, parsed.lines)
     document.check(as_policy, "keywatch.schema.json")
-    classes = said.get("classes", {})
+    classes = given.get("classes", {})
     known = repository.default_classes() | repository.secret_classes(
         {name: {**item, "where": parsed.at(("classes", name))} for name, item in classes.items()}
     )
-    for number, item in enumerate(said.get("secrets", ())):
+    for number, item in enumerate(given.get("secrets", ())):
         if item["class"] not in known:
-            what = f"there is no class {item['class']}"
+            what = f"unknown class {item['class']}"
             near = document.nearest(item["class"], known)
             raise parsed.error(("secrets", number, "class"), what, todo=near)
-    return known, tuple(map(_demand, said.get("secrets", ())))
+    return known, tuple(map(_entry, given.get("secrets", ())))
 
 
-def _demand(item: Mapping[str, str]) -> SecretEntry:
-    """It stands in no file of the repository, so that no place in one can be told."""
+def _entry(item: Mapping[str, str]) -> SecretEntry:
+    """Without places, because it is not in a file of the repository."""
     return SecretEntry(
         match=item["match"],
         tags=(),

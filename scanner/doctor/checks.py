@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from importlib import metadata
 from typing import NamedTuple
@@ -34,7 +34,7 @@ from scanner.repository import policy_files
 from scanner.repository.tree import Tree
 from scanner.scan import baselines
 
-_PATIENCE = 30.0  # seconds for each backend
+_TIMEOUT = 30.0  # seconds for each backend
 _FRAMEWORK = "pre-commit"
 _HEAD = 4096  # bytes of a hook that say whose it is
 
@@ -90,10 +90,10 @@ def _library() -> Check:
     return Check("exact mode", f"detect-secrets {version or 'is not installed'}", todo)
 
 
-def _rules() -> Check:
+def _rules(mask: Callable[[str], str] = masked) -> Check:
     """A made-up token must be found and masked."""
     sample = samples.expand("ghp_{base62:30}{crc32}", 1)
-    shown = masked(sample)
+    shown = mask(sample)
     if sample not in shown and shown.startswith("ghp_"):
         return Check("rules", "a made-up token is found and masked")
     return Check("rules", "a made-up token is not found", "install keywatch again")
@@ -229,8 +229,8 @@ def _operator(
         yield _fault("operator", error)
         return
     yield Check("operator", f"{given} is valid, {text.count(len(config.backends), 'backend')}")
-    for entry in config.backends:
-        settings = Settings(entry.name, entry.kind, entry.options, _PATIENCE, console.environ)
+    for backend in config.backends:
+        settings = backends.settings(backend, timeout=_TIMEOUT, environ=console.environ)
         yield _backend(settings, modules, now)
 
 

@@ -1,1 +1,1 @@
-"""Inventory: what is live, as metadata. One file a backend; none of them reads a value."""
+"""Inventory: read metadata of live secrets. One package for each kind of backend. Never a value."""

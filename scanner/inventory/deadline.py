@@ -1,16 +1,14 @@
-"""Inventory: the time that a whole backend may take."""
+"""Inventory: the time limit for one whole backend."""
 
 from __future__ import annotations
 
 import time
 
-
-class LateError(Exception):
-    """The time is used up. No SDK knows this error, so none tries again because of it."""
+from scanner.inventory.errors import ReadError
 
 
 class Deadline:
-    """Counts down from the moment when it is made."""
+    """Starts when it is created and ends after `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -20,7 +18,12 @@ class Deadline:
         """Is there more time left than this?"""
         return time.monotonic() + seconds < self._end
 
-    def demand(self) -> None:
-        """LateError where there is no time left."""
-        if not self.allows():
-            raise LateError(f"not read within {self._seconds:g} s")
+    def left(self) -> float:
+        """The seconds that are left. ReadError if there are none.
+
+        No SDK knows ReadError, so no SDK retries because of it.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise ReadError("timeout", f"not read within {self._seconds:g} s")
+        return left

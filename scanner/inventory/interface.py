@@ -1,55 +1,86 @@
-"""Inventory: what each backend gives, and what it is made from."""
+"""Inventory: what every backend provides, and how a kind of backend describes itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from scanner.model import Gap, Note
-from scanner.records import Record, Sighting
+from scanner.records import Record, ValueMark
+
+Options = Mapping[str, Any]
+"""The entry of one backend in the operator config without `kind`. Variables are filled in."""
 
 
 class Settings(NamedTuple):
-    """One entry of `backends` in the operator's file, its variables filled in. `options` are its
-    keys but for `kind`, as the backend's own schema allows them. `timeout`: seconds for the whole
-    backend, retries included. `known`: by canonical id, what the records of the run before said in
-    `sighting`. `fresh`: the records, by canonical id, that were read so lately that they are not
-    asked for again one by one, but given as they are."""
+    """What a backend is created from.
+
+    `timeout` is the number of seconds for the whole backend, retries included. `known` holds the
+    value marks of the previous run by canonical ID. `fresh` holds records, by canonical ID, that
+    were read so recently that they are returned as they are instead of being read again.
+    """
 
     name: str
     kind: str
-    options: Mapping[str, Any]
+    options: Options
     timeout: float
     environ: Mapping[str, str]
-    known: Mapping[str, Sighting] = MappingProxyType({})
+    known: Mapping[str, ValueMark] = MappingProxyType({})
     fresh: Mapping[str, Record] = MappingProxyType({})
+
+
+class Variables(NamedTuple):
+    """Environment variables that a backend's library reads by itself.
+
+    `removed`: patterns of names (`*` is any text) of variables that choose a server or whom to
+    trust. `local`: they are kept only if they point to this machine. `added`: set for every audit.
+    """
+
+    removed: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
+    added: Mapping[str, str] = MappingProxyType({})
 
 
 class Backend(Protocol):
     """A live store, ready to be read."""
 
     def read(self) -> Iterator[Record | Gap | Note]:
-        """All secrets of the store. A Gap stands for each that could not be read, its path the
-        canonical id (of the mount, namespace or whole store where no more is known): it is listed
-        and its date is not known. Raises nothing: what goes wrong is a Gap, and the rest goes on.
-        Neither tokens nor values are in any text."""
+        """All secrets of the store.
+
+        A Gap stands for each secret that could not be read. Its path is the canonical ID, or the
+        ID of the mount, namespace or store if the secrets in it are unknown. Raises nothing: an
+        error becomes a Gap and reading goes on. No text contains tokens or values.
+        """
 
     def excess(self) -> Iterator[str]:
-        """The rights that this identity holds beyond need, one sentence each."""
+        """The permissions that the auditor holds but does not need, one sentence each."""
 
 
 class Module(Protocol):
-    """What the module of a kind of backend offers. `connect` loads its library, nothing earlier."""
+    """A kind of backend. Its package imports no SDK before `connect` is called."""
 
-    OPTIONS: Mapping[str, Any]
-    """JSON Schema of the properties that its entry in the operator's file has beside `kind`."""
+    SCHEME: str
+    """The scheme of its canonical IDs: `vault` for `vault://…`."""
     EXTRA: str
-    """The extra that brings its library."""
+    """The extra of keywatch that installs its library."""
+    OPTIONS: Mapping[str, Any]
+    """JSON Schema of the options that the operator config may give it, besides `kind`."""
+    VARIABLES: Variables
+    """The environment variables that its library reads by itself."""
 
     def connect(self, settings: Settings, now: datetime) -> Backend:
-        """Ready to be read; nothing is asked for yet. ConfigError for options that cannot be."""
+        """A backend that has sent no request yet. ConfigError for options that cannot work."""
 
     def permissions(self, settings: Settings) -> str:
-        """What to grant, to paste, and what the backend cannot keep from whoever holds it."""
+        """What to grant to the auditor, ready to paste, and what the store cannot restrict."""
+
+    def scopes(self, options: Options) -> Iterable[str]:
+        """Globs of what it reads, as the part of a canonical ID after `SCHEME://NAME/`."""
+
+    def addresses(self, options: Options) -> Sequence[str]:
+        """The addresses of the store, as a repository may write them. Empty if there are none."""
+
+    def identities(self, options: Options) -> Sequence[str]:
+        """Who the auditor logs in as, as a repository may write it. Empty if that is unknown."""

@@ -1,68 +1,58 @@
-"""Inventory: the secrets of one place, one by one; listing them and looking at each may fail."""
+"""Inventory: list the secrets of one service and read each one. Both steps may fail."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 from urllib.parse import quote
 
+from scanner.inventory.errors import GONE, ReadError, gap
 from scanner.model import Gap, Note
 from scanner.records import Record
 
-GONE = "gone"
-"""The kind of trouble that is none: what was listed has been deleted since."""
+_MAX_NAME = 2048  # characters: the longest name that any of the stores allows
 
-_MAX_NAME = 2048  # of the longest that any of the stores allows
+ReadSecret = Callable[[str], Record | Note | None]
+"""Takes a canonical ID, asks for what the listing does not contain, and returns the record.
 
-Look = Callable[[str], Record | Note | None]
-"""Asks for what the listing does not tell, and makes the record of this id; None: it is not live,
-or it is counted elsewhere."""
-
-
-class Trouble(NamedTuple):
-    """Why something could not be read, in words of our own: what servers say is hostile."""
-
-    kind: str
-    reason: str
+None: the secret is not live, or it is counted elsewhere.
+"""
 
 
-def segment(name: str) -> str:
-    """A name as it stands in a canonical id: its slashes stay, since they are part of the path."""
+def id_part(name: str) -> str:
+    """A name as written in a canonical ID. Slashes stay, because they are part of the path."""
     return quote(name.strip("/")[:_MAX_NAME], safe="/_-.~+=,@:")
 
 
-def walk(
-    place: str,
-    listing: Iterator[tuple[str, Look]],
-    faults: tuple[type[Exception], ...],
-    explain: Callable[[Exception], Trouble],
+def read_all(
+    prefix: str,
+    listing: Iterator[tuple[str, ReadSecret]],
+    failures: tuple[type[Exception], ...],
+    explain: Callable[[Exception], ReadError],
 ) -> Iterator[Record | Gap | Note]:
-    """What can be told of the secrets of `place`, the beginning of their canonical ids. What fails
-    with one of `faults` is a gap: the place, where it is the listing that does, else that secret
-    alone."""
+    """Read every secret of a listing. `prefix` is the beginning of their canonical IDs.
+
+    An exception in `failures` becomes a Gap: for `prefix` if the listing fails, otherwise only for
+    the one secret.
+    """
     try:
-        for name, look in listing:
-            found = _looked(f"{place}/{segment(name)}", look, faults, explain)
+        for name, read in listing:
+            found = _read_one(f"{prefix}/{id_part(name)}", read, failures, explain)
             if found:
                 yield found
-    except faults as error:
-        yield gap(place, explain(error))
+    except failures as error:
+        yield gap(prefix, explain(error))
 
 
-def gap(path: str, trouble: Trouble) -> Gap:
-    return Gap(kind=trouble.kind, path=path, reason=trouble.reason)
-
-
-def _looked(
+def _read_one(
     path: str,
-    look: Look,
-    faults: tuple[type[Exception], ...],
-    explain: Callable[[Exception], Trouble],
+    read: ReadSecret,
+    failures: tuple[type[Exception], ...],
+    explain: Callable[[Exception], ReadError],
 ) -> Record | Gap | Note | None:
     try:
-        return look(path)
-    except faults as error:
-        trouble = explain(error)
-    if trouble.kind == GONE:
-        return Note(kind=GONE, path=path, text=trouble.reason)
-    return gap(path, trouble)
+        return read(path)
+    except failures as error:
+        explained = explain(error)
+    if explained.kind == GONE:
+        return Note(kind=GONE, path=path, text=explained.reason)
+    return gap(path, explained)

@@ -1,7 +1,7 @@
-"""Inventory: threads that ask at the same time, and hold nothing up.
+"""Inventory: threads that send requests at the same time.
 
-Those of concurrent.futures are waited for as the process ends: one that a server keeps waiting
-would keep the whole audit from its end.
+Python waits for the threads of concurrent.futures when the process ends, so one slow server would
+keep the audit from ending. These threads are daemons.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from queue import Queue, SimpleQueue
 from typing import TypeVar
 
 WORKERS = 8
-"""Requests under way at once."""
+"""How many requests run at the same time."""
 
 NAME = "keywatch-worker"
 
-_AHEAD = 10_000  # items of one source that wait for those before it
+_MAX_WAITING = 10_000  # items of one source that wait for earlier sources
 T = TypeVar("T")
 
 
 class Workers:
-    """WORKERS threads, which end once `close` was called and what they do is done."""
+    """A pool of WORKERS threads. They end after `close`, when their current task is done."""
 
     def __init__(self) -> None:
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -38,7 +38,7 @@ class Workers:
         return future
 
     def close(self) -> None:
-        """What has not begun never does."""
+        """Stop. Tasks that have not started are dropped."""
         self._closed = True
         for _ in range(WORKERS):
             self._tasks.put(None)
@@ -52,15 +52,15 @@ class Workers:
 def _settle(future: Future[T], run: Callable[[], T]) -> None:
     try:
         future.set_result(run())
-    except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+    except BaseException as error:  # noqa: BLE001 - raised again when the result is asked for
         future.set_exception(error)
 
 
 def in_order(sources: Iterable[Callable[[], Iterator[T]]]) -> Iterator[T]:
-    """All that the sources give, as if one were asked after the other. Some are asked at once."""
+    """The items of all sources, in the order of the sources. Several sources run at once."""
     workers = Workers()
     try:
-        running = deque([_begun(workers, source) for source in sources])
+        running = deque([_started(workers, source) for source in sources])
         while running:
             queue, done = running.popleft()
             yield from iter(queue.get, None)
@@ -69,15 +69,15 @@ def in_order(sources: Iterable[Callable[[], Iterator[T]]]) -> Iterator[T]:
         workers.close()
 
 
-def _begun(
+def _started(
     workers: Workers, source: Callable[[], Iterator[T]]
 ) -> tuple[Queue[T | None], Future[None]]:
-    """None in the queue is its end."""
-    queue: Queue[T | None] = Queue(_AHEAD)
-    return queue, workers.submit(partial(_pour, source, queue))
+    """Start a source. None in the queue means that it has ended."""
+    queue: Queue[T | None] = Queue(_MAX_WAITING)
+    return queue, workers.submit(partial(_fill, source, queue))
 
 
-def _pour(source: Callable[[], Iterator[T]], queue: Queue[T | None]) -> None:
+def _fill(source: Callable[[], Iterator[T]], queue: Queue[T | None]) -> None:
     try:
         for item in source():
             queue.put(item)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.helpers import git, grow, leak, repository
+from tests.support.helpers import git, leak, repository, write_files
 from tests.support.repositories import allowed
-from tests.support.workflows import Ran, Workshop, head
+from tests.support.workflows import Ran, WorkflowRunner, head
 
 WORKFLOW = """\
 on:
@@ -35,9 +35,9 @@ TOKEN = "github-personal-access-token"
 class Forge:
     """A repository of a forge, whose workflow uses the action, with a leak on main from before."""
 
-    def __init__(self, root: Path, workshop: Workshop) -> None:
+    def __init__(self, root: Path, workflow_runner: WorkflowRunner) -> None:
         self.root = repository(root)
-        self._workshop = workshop
+        self._workshop = workflow_runner
         self.given()
         self.commit({"old.py": leak(1)})
 
@@ -45,10 +45,10 @@ class Forge:
         """The action's inputs from now on, and what the step before it runs."""
         named = {name.replace("_", "-"): value for name, value in inputs.items()}
         text = WORKFLOW % (json.dumps(before), json.dumps(named))
-        grow(self.root, {".github/workflows/ci.yml": text})
+        write_files(self.root, {".github/workflows/ci.yml": text})
 
     def commit(self, files: Mapping[str, str | bytes]) -> str:
-        grow(self.root, files)
+        write_files(self.root, files)
         git(self.root, "add", "--all")
         git(self.root, "commit", "--quiet", "--allow-empty", "--message", "change")
         return head(self.root)
@@ -81,8 +81,8 @@ def event(base: str, theirs: str, *, fork: str = "us/app") -> dict[str, Any]:
 
 
 @pytest.fixture
-def forge(tmp_path: Path, workshop: Workshop) -> Forge:
-    return Forge(tmp_path / "app", workshop)
+def forge(tmp_path: Path, workflow_runner: WorkflowRunner) -> Forge:
+    return Forge(tmp_path / "app", workflow_runner)
 
 
 def test_a_push_is_judged_by_all_that_is_there(forge: Forge) -> None:
@@ -163,7 +163,7 @@ def test_without_the_permission_to_upload_the_report_is_an_artifact_and_the_job_
     forge: Forge,
 ) -> None:
     forge.given(paths="start.txt")
-    grow(forge.root.parent / "stand-in", {"not-uploaded": ""})
+    write_files(forge.root.parent / "stand-in", {"not-uploaded": ""})
     ran = forge.run("push")
     assert (ran.code, ran.outputs["exit-code"]) == (1, "3")
     assert ran.results("scan", "artifact") == []

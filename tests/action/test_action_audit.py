@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.helpers import git, grow, repository
+from tests.support.helpers import git, repository, write_files
 from tests.support.http_answers import said, serving
 from tests.support.issuer import Signer, certified
 from tests.support.openbao import Bao, free_port
-from tests.support.workflows import ACTION, ROOT, Ran, Workshop
+from tests.support.workflows import ACTION, ROOT, Ran, WorkflowRunner
 
 DOCS = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 PAYLOAD = {"repository": {"full_name": "example/app", "default_branch": "main"}}
@@ -40,7 +40,7 @@ class Night(NamedTuple):
     """A repository with a nightly audit, and what its job may ask for a token."""
 
     root: Path
-    workshop: Workshop
+    workflow_runner: WorkflowRunner
     variables: Mapping[str, str]
     claims: dict[str, Any]
 
@@ -48,9 +48,9 @@ class Night(NamedTuple):
         """The documented workflow, in a mode."""
         text = re.sub(r"example/keywatch@\S+", ACTION, workflow())
         text = text.replace("mode: audit", f"mode: {mode}")
-        grow(self.root, {".github/workflows/nightly-audit.yml": text})
+        write_files(self.root, {".github/workflows/nightly-audit.yml": text})
         arguments = [f"--var={name}={value}" for name, value in self._vars(variables).items()]
-        return self.workshop.run(self.root, event, PAYLOAD, *arguments, **self.variables)
+        return self.workflow_runner.run(self.root, event, PAYLOAD, *arguments, **self.variables)
 
     def _vars(self, variables: Mapping[str, str]) -> dict[str, str]:
         operator = block("yaml", "backends:").replace("vault,", "vault, mounts: [nightly],")
@@ -90,9 +90,11 @@ def signer() -> Signer:
 
 
 @pytest.fixture
-def night(tmp_path: Path, workshop: Workshop, store: Bao, signer: Signer) -> Iterator[Night]:
+def night(
+    tmp_path: Path, workflow_runner: WorkflowRunner, store: Bao, signer: Signer
+) -> Iterator[Night]:
     root = repository(tmp_path / "app")
-    grow(root, {"keywatch.yaml": POLICY})
+    write_files(root, {"keywatch.yaml": POLICY})
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "-m", "policy")
     ca, tls = certified()
@@ -109,7 +111,7 @@ def night(tmp_path: Path, workshop: Workshop, store: Bao, signer: Signer) -> Ite
             "ACTIONS_ID_TOKEN_REQUEST_URL": f"{address}/token?api-version=2",
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "made-up",
         }
-        yield Night(root, workshop, variables, claims)
+        yield Night(root, workflow_runner, variables, claims)
 
 
 def test_the_documented_job_logs_in_and_audits(night: Night, store: Bao) -> None:

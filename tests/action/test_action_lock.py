@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.helpers import grow, leak
+from tests.support.helpers import leak, write_files
 from tests.support.workflows import PINNED, ROOT, YAML
 
 SCAN = ("archives", "history")
@@ -52,7 +52,7 @@ def test_the_lock_of_an_audit_holds_all_of_a_scans() -> None:
 @pytest.mark.slow
 def test_what_the_locks_name_is_complete_and_runs(tmp_path: Path) -> None:
     """pip looks at what each package needs, since nothing tells it not to."""
-    grow(tmp_path, {"keywatch/plan.json": "", "app/config.py": leak()})
+    write_files(tmp_path, {"keywatch/plan.json": "", "app/config.py": leak()})
     _install("scan", tmp_path)
     python = [str(tmp_path / "keywatch" / "venv" / "bin" / "python"), "-I"]
     scan = [*python, "-m", "scanner", "scan", "--quiet"]

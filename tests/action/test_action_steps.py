@@ -20,7 +20,7 @@ from action.plan import plan
 from action.run import main
 from action.verbs import VERBS
 from tests.support.forks import MEASURING
-from tests.support.helpers import Keywatch, git, grow, leak, repository
+from tests.support.helpers import Keywatch, git, leak, repository, write_files
 from tests.support.workflows import ROOT, head
 
 ONE, TWO = "1" * 40, "2" * 64
@@ -232,7 +232,7 @@ def pushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     """A push of a repository with a leak, planned, and installed as the tests are."""
     monkeypatch.delenv(MEASURING, raising=False)  # what the command itself does, others measure
     root = repository(tmp_path / "app")
-    grow(root, {"app.py": leak(), "debt.py": leak(2)})
+    write_files(root, {"app.py": leak(), "debt.py": leak(2)})
     asked = job(tmp_path, mode="scan", paths="app.py")
     ready = asked._replace(environ={**asked.environ, "GITHUB_WORKSPACE": str(root)})
     assert main("plan", ready.environ) == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.helpers import git, grow, leak, repository
+from tests.support.helpers import git, leak, repository, write_files
 from tests.support.workflows import ROOT, head
 
 BIN = Path(sys.executable).parent
@@ -46,7 +46,7 @@ def test_the_readmes_hooks_are_hooks_of_this_repository(tmp_path: Path) -> None:
     ours = {each["id"] for each in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_bytes())}
     hooks = (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
     for text in (each for each in blocks(README + hooks, "yaml") if "- repo:" in each):
-        file = grow(tmp_path, {"config.yaml": text}) / "config.yaml"
+        file = write_files(tmp_path, {"config.yaml": text}) / "config.yaml"
         check = [str(BIN / "pre-commit"), "validate-config", str(file)]
         assert subprocess.run(check, capture_output=True, check=False).returncode == 0, text
         (repo,) = yaml.safe_load(text)["repos"]
@@ -57,7 +57,7 @@ def test_the_readmes_hooks_are_hooks_of_this_repository(tmp_path: Path) -> None:
 def test_a_documented_workflow_passes_the_linters(name: str, tmp_path: Path) -> None:
     file = f".github/workflows/{name}.yml"
     root = repository(tmp_path / "app")
-    grow(root, {file: named(file)})
+    write_files(root, {file: named(file)})
     schema = ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", file]
     for linter in (schema, ["actionlint", file]):
         done = subprocess.run(
@@ -76,7 +76,7 @@ def test_our_own_workflow_grants_what_the_documented_one_does(name: str) -> None
 
 
 def test_the_template_for_gitlab_fits_its_schema(tmp_path: Path) -> None:
-    grow(tmp_path, {".gitlab-ci.yml": named(".gitlab-ci.yml")})
+    write_files(tmp_path, {".gitlab-ci.yml": named(".gitlab-ci.yml")})
     check = [
         str(BIN / "check-jsonschema"),
         "--builtin-schema",
@@ -91,12 +91,12 @@ def test_the_template_for_gitlab_fits_its_schema(tmp_path: Path) -> None:
 def pull(tmp_path: Path) -> Path:
     """A clone with a branch checked out, which adds a leak to those of its base."""
     origin = repository(tmp_path / "origin")
-    grow(origin, {"old.py": leak(1)})
+    write_files(origin, {"old.py": leak(1)})
     git(origin, "add", "--all")
     git(origin, "commit", "--quiet", "-m", "old")
     git(tmp_path, "clone", "--quiet", str(origin), "app")
     root = tmp_path / "app"
-    grow(root, {"src/new.py": leak(2)})
+    write_files(root, {"src/new.py": leak(2)})
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "-m", "new")
     return root

@@ -16,10 +16,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from scanner.audit import backends, stores
+from scanner.audit import backends
 from scanner.inventory.interface import Settings
 from scanner.model import Note
-from scanner.records import Dated, Fault, Record, Rotation, Sighting
+from scanner.policy.declarations import secret_ids
+from scanner.records import Dated, Fault, Record, Rotation, ValueMark
 from tests.support import small_backend
 from tests.support.audits import (
     NOW,
@@ -34,7 +35,7 @@ from tests.support.audits import (
     run,
     settings_of,
 )
-from tests.support.helpers import Keywatch, grow, scan, token
+from tests.support.helpers import Keywatch, scan, token, write_files
 
 ALONE = "backends: {prod: {kind: vault, script: prod}}"
 ROOT = Path(__file__).resolve().parents[2]
@@ -299,7 +300,7 @@ def test_an_entry_that_no_live_secret_falls_under_is_noted(tmp_path: Path) -> No
     one = "backends: {prod: {kind: vault, script: prod}}\n"
     repository = place(tmp_path, policy, one)
     gives(prod=[record("app/a")])
-    text = "no live secret falls under vault://*/*/database/**"
+    text = "no live secret matches vault://*/*/database/**"
     assert idle(audited(repository)) == [(4, text)]
     gives(prod=[record("app/a"), denied("app/b")])
     assert idle(audited(repository)) == []
@@ -328,7 +329,7 @@ def declaring(tmp_path: Path) -> Path:
     """A repository that declares two secrets of the only backend."""
     operator = f"backends: {{prod: {{kind: vault, script: prod, address: '{HOME}'}}}}\n"
     repository = place(tmp_path, operator=operator)
-    grow(repository, {"configs/secrets/vault.yaml": DECLARED})
+    write_files(repository, {"configs/secrets/vault.yaml": DECLARED})
     return repository
 
 
@@ -396,7 +397,7 @@ def test_an_address_that_is_not_the_operators_is_a_finding_and_is_not_asked(
 
 def test_what_lies_in_no_store_of_the_operators_is_noted(declaring: Path) -> None:
     text = "aws: {region: eu-central-1, secrets: [{name: app/x}]}"
-    grow(declaring, {"configs/secrets/aws.yaml": text})
+    write_files(declaring, {"configs/secrets/aws.yaml": text})
     gives(prod=[record("app/a"), record("app/b")])
     notes = audited(declaring, VAULT_ADDR=HOME).report["notes"]
     assert ("not-audited", "configs/secrets/aws.yaml") in [
@@ -544,17 +545,17 @@ def test_a_backend_that_is_not_in_the_file_is_an_error_with_the_nearest_name(
 ) -> None:
     done = run(repository, "--backend=prd")
     assert done.code == 2
-    assert "there is no backend prd" in done.err
+    assert "unknown backend prd" in done.err
     assert "did you mean prod?" in done.err
-    assert "the operator's file has prod, other" in run(repository, "--backend=zzz").err
+    assert "the operator config has prod, other" in run(repository, "--backend=zzz").err
 
 
 def test_a_library_that_is_not_here_is_named_with_the_line_that_brings_it(tmp_path: Path) -> None:
     repository = place(tmp_path, operator="backends: {a: {kind: vault, script: no library}}\n")
     done = run(repository)
     assert done.code == 2
-    assert "the backend a needs a library that is not here" in done.err
-    assert "vault is read with far\n" in done.err
+    assert "a library for backend a is not installed" in done.err
+    assert "vault needs far\n" in done.err
     assert "pip install 'keywatch[vault]'" in done.err
 
 
@@ -725,7 +726,7 @@ WHOLE = record(
     lifetime=3600,
     superseded=NOW,
     stale=("pod/a",),
-    sighting=Sighting(mark="ab", after=None, by=NOW, last=NOW),
+    value_mark=ValueMark(mark="ab", after=None, by=NOW, last=NOW),
     faults=(Fault("secret-key-absent", "y"),),
 )
 BARE = Record(id="vault://prod/-/secret/app/bare", kind="kv-v1")
@@ -777,14 +778,14 @@ def test_without_resume_everything_is_asked_for_again(repository: Path, state: P
 def test_what_was_sighted_is_given_to_the_next_run_and_survives_a_gap(
     repository: Path, state: Path
 ) -> None:
-    sighting = Sighting(mark="ab", after=NOW - timedelta(days=1), by=NOW, last=NOW)
+    value_mark = ValueMark(mark="ab", after=NOW - timedelta(days=1), by=NOW, last=NOW)
     asked: list[Settings] = []
-    settings_of(asked, [record("app/a", sighting=sighting), record("app/b")])
+    settings_of(asked, [record("app/a", value_mark=value_mark), record("app/b")])
     audited(repository, f"--state={state}")
     settings_of(asked, [denied("")])
     audited(repository, f"--state={state}")
     audited(repository, f"--state={state}")
-    expected = {"vault://prod/-/secret/app/a": sighting}
+    expected = {"vault://prod/-/secret/app/a": value_mark}
     assert [each.known for each in asked] == [{}, expected, expected]
     kept(state)
 
@@ -809,7 +810,7 @@ def test_what_is_no_state_is_named_and_stays_as_it_is(
     state.write_text(text)
     done = run(repository, f"--state={state}")
     assert done.code == 2
-    assert "is no state of keywatch audit" in done.err
+    assert "is not a state of keywatch audit" in done.err
     assert state.read_text() == text
 
 
@@ -978,7 +979,7 @@ def test_an_exception_holds_where_its_secret_is_declared_elsewhere(
     allow(keywatch, repository, first.report["findings"][0]["id"])
     declared = {"path": "secret/data/app/late", "key": "k"}
     vault = {"address": "${VAULT_ADDR}", "auth": {"method": "token"}, "secrets": [declared]}
-    grow(repository, {"configs/secrets/vault.yaml": json.dumps({"vault": vault})})
+    write_files(repository, {"configs/secrets/vault.yaml": json.dumps({"vault": vault})})
     gives(prod=[record("app/late", 200)])
     assert audited(repository).findings == []
 
@@ -1035,6 +1036,8 @@ def test_each_kind_of_backend_offers_what_the_command_line_asks_of_it(kind: str,
     schema = {"type": "object", "properties": module.OPTIONS}
     jsonschema.Draft202012Validator.check_schema(schema)
     assert callable(module.connect)
-    assert kind in stores.SCHEMES
+    assert module.SCHEME in secret_ids.SCHEMES
+    assert list(module.scopes({}))
+    assert (list(module.addresses({})), list(module.identities({}))) == ([], [])
     asked = Settings(name="x", kind=kind, options={}, timeout=1, environ={})
     assert module.permissions(asked).strip()

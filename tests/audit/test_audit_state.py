@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.audit import state as audit_state
-from scanner.audit.state import Kept, State
-from scanner.records import Dated, Fault, Record, Rotation, Sighting, Strength
+from scanner.audit.state import SavedSecret, State
+from scanner.records import Dated, Fault, Record, Rotation, Strength, ValueMark
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "rules/schema/state.schema.json").read_bytes())
@@ -43,12 +43,12 @@ RECORDS = st.builds(
     faults=st.lists(st.builds(Fault, rule=TEXT, detail=TEXT), max_size=2).map(tuple),
 )
 KEPT = st.builds(
-    Kept,
+    SavedSecret,
     backend=TEXT,
     seen=TIME,
     verdict=TEXT,
     conditions=TEXTS,
-    sighting=st.none() | st.builds(Sighting, mark=TEXT, after=MAYBE, by=TIME, last=TIME),
+    value_mark=st.none() | st.builds(ValueMark, mark=TEXT, after=MAYBE, by=TIME, last=TIME),
     record=st.none() | RECORDS,
 )
 STATES = st.builds(
@@ -68,7 +68,9 @@ def test_any_state_comes_back_as_it_was(state: State) -> None:
         again = audit_state.load(path)
     assert again == state._replace(
         secrets={
-            name: kept._replace(record=kept.record and kept.record._replace(sighting=kept.sighting))
+            name: kept._replace(
+                record=kept.record and kept.record._replace(value_mark=kept.value_mark)
+            )
             for name, kept in state.secrets.items()
         }
     )
@@ -80,7 +82,7 @@ def test_a_file_that_is_not_there_is_an_empty_state(tmp_path: Path) -> None:
 
 def test_a_state_has_one_secret_a_line(tmp_path: Path) -> None:
     now = datetime(2026, 11, 26, tzinfo=UTC)
-    secrets = {name: Kept(backend="prod", seen=now, verdict="ok") for name in "abc"}
+    secrets = {name: SavedSecret(backend="prod", seen=now, verdict="ok") for name in "abc"}
     path = tmp_path / "state.json"
     audit_state.save(str(path), State(written=now, secrets=secrets))
     assert len(path.read_text().splitlines()) == 5
@@ -88,5 +90,5 @@ def test_a_state_has_one_secret_a_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", Record._fields)
 def test_every_field_of_a_record_is_in_the_schema(name: str) -> None:
-    known = SCHEMA["$defs"]["record"]["properties"].keys() | {"sighting"}
+    known = SCHEMA["$defs"]["record"]["properties"].keys() | {"value_mark"}
     assert name in known

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scanner.audit import environment
-from tests.support.helpers import Keywatch, grow
+from scanner.audit import backends, environment
+from tests.support.helpers import Keywatch, write_files
 
 KEPT = {
     "PATH": "/bin",
@@ -35,7 +35,7 @@ KEPT = {
 )
 def test_what_leads_elsewhere_is_taken_out_and_credentials_stay(name: str) -> None:
     environ = KEPT | {name: "attacker.example"}
-    environment.clear(environ)
+    environment.clear(environ, backends.variables(backends.BACKENDS))
     assert environ == KEPT | {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
 
 
@@ -55,7 +55,7 @@ def test_what_leads_elsewhere_is_taken_out_and_credentials_stay(name: str) -> No
 )
 def test_a_machines_credentials_come_from_the_machine(address: str, *, stays: bool) -> None:
     environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": address, "IDENTITY_ENDPOINT": address}
-    environment.clear(environ)
+    environment.clear(environ, backends.variables(backends.BACKENDS))
     assert ("IDENTITY_ENDPOINT" in environ) is stays
     assert ("AWS_CONTAINER_CREDENTIALS_FULL_URI" in environ) is stays
 
@@ -77,7 +77,7 @@ OIDC = "ACTIONS_ID_TOKEN_REQUEST_URL"
 )
 def test_the_token_of_a_job_comes_from_github(address: str, server: str, *, stays: bool) -> None:
     environ = {OIDC: address, "GITHUB_SERVER_URL": server}
-    environment.clear(environ)
+    environment.clear(environ, backends.variables(backends.BACKENDS))
     assert (OIDC in environ) is stays
 
 
@@ -93,7 +93,7 @@ backends:
 def test_no_audit_asks_a_proxy_that_the_environment_names(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    grow(tmp_path, {"repository/keywatch.yaml": "version: 1\n", "operator.yaml": OPERATOR})
+    write_files(tmp_path, {"repository/keywatch.yaml": "version: 1\n", "operator.yaml": OPERATOR})
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
         done = keywatch(

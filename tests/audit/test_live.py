@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from scanner.audit import stores
+from scanner.audit import backends
 from scanner.configuration import repository as config
-from scanner.configuration.operator import Entry
+from scanner.configuration.operator import BackendConfig
 from scanner.console import Console
 from scanner.model import Finding, Gap, Note, Severity
 from scanner.policy.declarations.matching import SecretEntries
@@ -23,7 +23,7 @@ from scanner.policy.repository import contradictions, manifests, rotation_check
 from scanner.records import Dated, Record
 from scanner.repository import rotation_sources
 from scanner.repository.tree import Tree
-from tests.support.helpers import grow
+from tests.support.helpers import write_files
 from tests.support.policy_trees import SOURCE
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -42,7 +42,7 @@ POLICY = "version: 1\nsecrets: [{match: 'vault://**/api-keys', class: api-key}]\
 
 
 def store(name: str, kind: str, **options: Any) -> Store:
-    return stores.store(Entry(name=name, kind=kind, options=options, where="operator.yaml:2"))
+    return backends.store(BackendConfig(name=name, kind=kind, options=options), backends.BACKENDS)
 
 
 def prod(**options: Any) -> Store:
@@ -269,7 +269,7 @@ MANIFESTS = {
 @pytest.mark.parametrize("kind", MANIFESTS)
 def test_a_secret_that_a_manifest_makes_is_declared_by_it(tmp_path: Path, kind: str) -> None:
     files = {"deploy/app.yaml": f"# first\n---\nkind: {kind}\n{MANIFESTS[kind]}\n"}
-    tree = Tree(str(grow(tmp_path, files)), Console.of_process())
+    tree = Tree(str(write_files(tmp_path, files)), Console.of_process())
     made = rotation_sources.gather(tree, lambda _path: False).made
     cluster, name = store("eks", "kubernetes"), "k8s://eks/app/secret/tls"
     there = Compared(RepositorySecrets(made=made), [cluster], [record(name)])
@@ -447,7 +447,7 @@ COPY = "vault://prod/-/secret/agentaskit/db-credentials"
 def of_source(tmp_path: Path, *records: Record) -> list[Finding]:
     """The source document's repository: its script rotates the database role, its configuration
     reads a copy in KV."""
-    tree = Tree(str(grow(tmp_path, SOURCE)), Console.of_process())
+    tree = Tree(str(write_files(tmp_path, SOURCE)), Console.of_process())
     settings = config.load(tree.control("keywatch.yaml"), "keywatch.yaml", None)
     name = "configs/secrets/vault.yaml"
     secrets = config.declared_secrets(tree.control(name) or b"", name)

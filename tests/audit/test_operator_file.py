@@ -12,12 +12,12 @@ import pytest
 from scanner.audit import operator_config
 from scanner.configuration import operator as operator_file
 from scanner.configuration import repository as config
-from scanner.configuration.operator import Entry, Operator
+from scanner.configuration.operator import BackendConfig, OperatorConfig
 from scanner.console import Console
 from scanner.errors import ConfigError, KeywatchError, UsageError
 from scanner.policy.declarations.model import period
 from scanner.policy.live import minimum_policy
-from tests.support.helpers import grow, token
+from tests.support.helpers import token, write_files
 
 VAULT: Mapping[str, Any] = {
     "address": {"type": "string", "pattern": "^https://[^/]+$", "description": "As https://host."},
@@ -48,14 +48,14 @@ backends:
 ENVIRON = {"VAULT_HOST": "vault.example", "VAULT_PORT": "8200", "MOUNT": "kv"}
 
 
-def operator(text: str, environ: Mapping[str, str] = ENVIRON, **more: bool) -> Operator:
-    return operator_file.operator(text.encode(), "operator.yaml", environ, OPTIONS, **more)
+def operator(text: str, environ: Mapping[str, str] = ENVIRON, **more: bool) -> OperatorConfig:
+    return operator_file.parse(text.encode(), "operator.yaml", environ, OPTIONS, **more)
 
 
 def test_a_backend_is_its_kind_and_its_options_with_the_variables_filled_in() -> None:
-    assert operator(FILE) == Operator(
+    assert operator(FILE) == OperatorConfig(
         backends=(
-            Entry(
+            BackendConfig(
                 name="prod",
                 kind="vault",
                 options={
@@ -64,17 +64,16 @@ def test_a_backend_is_its_kind_and_its_options_with_the_variables_filled_in() ->
                     "keys": True,
                     "auth": {"method": "token", "token_env": "VAULT_TOKEN"},
                 },
-                where="operator.yaml:2",
             ),
         ),
-        floor={},
+        classes={},
     )
 
 
 @pytest.mark.parametrize("environ", [{}, ENVIRON | {"VAULT_PORT": ""}])
 def test_a_variable_that_is_not_set_is_named_with_its_line(environ: dict[str, str]) -> None:
     with pytest.raises(
-        ConfigError, match=r"backends\.prod\.address needs the variable VAULT"
+        ConfigError, match=r"backends\.prod\.address uses the variable VAULT"
     ) as caught:
         operator(FILE, environ)
     assert caught.value.where == "operator.yaml:4"
@@ -83,13 +82,13 @@ def test_a_variable_that_is_not_set_is_named_with_its_line(environ: dict[str, st
 
 def test_a_variable_in_a_list_is_named_with_its_line() -> None:
     environ = {name: value for name, value in ENVIRON.items() if name != "MOUNT"}
-    with pytest.raises(ConfigError, match=r"backends\.prod\.mounts\.1 needs the variable MOUNT"):
+    with pytest.raises(ConfigError, match=r"backends\.prod\.mounts\.1 uses the variable MOUNT"):
         operator(FILE, environ)
 
 
 @pytest.mark.parametrize("value", ["${VAULT_HOST", "${VAULT-HOST}", "${}", "${VAULT_HOST:-x}"])
 def test_what_is_no_named_variable_is_an_error(value: str) -> None:
-    with pytest.raises(ConfigError, match="no variable ends here"):
+    with pytest.raises(ConfigError, match="invalid variable"):
         operator(FILE.replace("https://${VAULT_HOST}:${VAULT_PORT}", value))
 
 
@@ -136,7 +135,7 @@ def test_a_file_without_a_backend_is_an_error(text: str) -> None:
 def test_of_a_keywatch_yaml_only_the_backends_are_read() -> None:
     text = f"version: 1\nsecrets: []\nclasses: {{api-key: {{rotate_every: 1h}}}}\n{FILE}"
     found = operator(text, is_policy=True)
-    assert (found.backends[0].name, found.floor) == ("prod", {})
+    assert (found.backends[0].name, found.classes) == ("prod", {})
     assert config.load(text.encode(), "keywatch.yaml", None).classes["api-key"].rotate_every == 3600
     with pytest.raises(ConfigError, match="backends is missing"):
         operator("version: 1\n", is_policy=True)
@@ -169,7 +168,7 @@ def test_a_repository_may_tighten_the_operators_classes_and_not_loosen_them(
     own: str, holds: str, findings: list[str]
 ) -> None:
     settings = config.load(f"version: 1\nclasses: {own}\n".encode(), "keywatch.yaml", None)
-    limits = operator(FLOOR).floor
+    limits = operator(FLOOR).classes
     one = minimum_policy.raised(settings.classes, limits)["api-key"]
     spans = " ".join(map(period, (one.rotate_every, one.grace, one.overlap)))
     assert f"{spans} {one.where}" == holds
@@ -182,7 +181,7 @@ def test_a_repository_may_tighten_the_operators_classes_and_not_loosen_them(
 
 def test_a_class_of_the_operator_alone_is_there_for_every_repository() -> None:
     settings = config.load(None, "keywatch.yaml", None)
-    held = minimum_policy.raised(settings.classes, operator(FLOOR).floor)
+    held = minimum_policy.raised(settings.classes, operator(FLOOR).classes)
     assert held["mine"].rotate_every == 9 * 86_400
     assert held["db-credential"] == settings.classes["db-credential"]
 
@@ -196,7 +195,7 @@ def test_a_class_of_the_operator_is_checked_like_any() -> None:
 @pytest.mark.parametrize(
     ("entry", "what"),
     [
-        ("{match: vault://x/**, class: api-kee}", "no class api-kee"),
+        ("{match: vault://x/**, class: api-kee}", "unknown class api-kee"),
         ("{match: somewhere, class: api-key}", "match"),
         ("{class: api-key}", "match"),
         ("{match: vault://x/**, class: api-key, owner: me}", "owner"),
@@ -213,13 +212,13 @@ def test_an_entry_of_the_operators_is_checked(entry: str, what: str) -> None:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    return grow(
+    return write_files(
         tmp_path / "repository",
         {"keywatch.yaml": f"version: 1\n{FILE}", "ops/operator.yaml": FILE},
     )
 
 
-def read(given: str | None, root: Path, cwd: Path, **environ: str) -> Operator:
+def read(given: str | None, root: Path, cwd: Path, **environ: str) -> OperatorConfig:
     class Here(Console):
         """The process, in another folder."""
 
@@ -232,7 +231,7 @@ def read(given: str | None, root: Path, cwd: Path, **environ: str) -> Operator:
 
 
 def test_it_lies_outside_the_repository(repository: Path, tmp_path: Path) -> None:
-    grow(tmp_path, {"operator.yaml": FILE})
+    write_files(tmp_path, {"operator.yaml": FILE})
     by_hand = read("../operator.yaml", repository, repository)
     by_variable = read(
         None, repository, tmp_path, KEYWATCH_OPERATOR=str(tmp_path / "operator.yaml")
@@ -242,7 +241,7 @@ def test_it_lies_outside_the_repository(repository: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("given", ["ops/operator.yaml", "ops/../ops/operator.yaml", "link.yaml"])
 def test_a_file_of_the_repository_is_refused(repository: Path, tmp_path: Path, given: str) -> None:
-    grow(tmp_path, {"operator.yaml": FILE})
+    write_files(tmp_path, {"operator.yaml": FILE})
     (repository / "link.yaml").symlink_to(tmp_path / "operator.yaml")
     with pytest.raises(UsageError, match="is inside the audited repository"):
         read(given, repository, repository)
@@ -252,7 +251,7 @@ def test_a_link_into_the_repository_is_refused(repository: Path, tmp_path: Path)
     (tmp_path / "operator.yaml").symlink_to(repository / "ops" / "operator.yaml")
     (tmp_path / "alias").symlink_to(repository)
     (repository / "out").symlink_to(tmp_path / "elsewhere")
-    grow(tmp_path / "elsewhere", {"operator.yaml": FILE})
+    write_files(tmp_path / "elsewhere", {"operator.yaml": FILE})
     for given in ("operator.yaml", "alias/ops/operator.yaml", "alias/out/operator.yaml"):
         with pytest.raises(UsageError, match="is inside the audited repository"):
             read(given, repository, tmp_path)

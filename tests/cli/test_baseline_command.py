@@ -177,13 +177,13 @@ def test_a_record_is_never_written_through_a_link(repo: Repository, tmp_path: Pa
     assert outside.read_text() == "precious"
 
 
-def test_show_lists_the_debt_for_people_and_programs(repo: Repository) -> None:
+def test_show_lists_the_accepted_findings_for_people_and_programs(repo: Repository) -> None:
     repo.keywatch("baseline", "create")
     shown = repo.keywatch("baseline", "show").out
     assert "sub/other.py" in shown
     assert "2 accepted findings" in shown
-    debt = json.loads(repo.keywatch("baseline", "show", "--json").out)["baseline"]
-    assert debt[0] == {
+    accepted = json.loads(repo.keywatch("baseline", "show", "--json").out)["baseline"]
+    assert accepted[0] == {
         "baseline": FILE,
         "path": "app.py",
         "rule": "generic-password",
@@ -191,7 +191,7 @@ def test_show_lists_the_debt_for_people_and_programs(repo: Repository) -> None:
     }
 
 
-def test_show_without_debt_says_so(repo: Repository) -> None:
+def test_show_without_a_baseline_says_so(repo: Repository) -> None:
     assert repo.keywatch("baseline", "show").out == "0 accepted findings\n"
 
 

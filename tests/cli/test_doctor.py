@@ -6,7 +6,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -16,12 +16,11 @@ from scanner import cache
 from scanner.cli import Parser, doctor
 from scanner.console import Console
 from scanner.detect.engine import linear_regex
-from scanner.detect.prefilter import matcher
 from scanner.doctor import checks
 from scanner.records import Record
 from tests.support import small_backend
 from tests.support.audits import denied, gives, record
-from tests.support.helpers import Keywatch, git, grow, repository, token
+from tests.support.helpers import Keywatch, git, repository, token, write_files
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="rights of files are those of POSIX")
 HOOK = "repos: [{repo: https://example.org/keywatch, rev: v1, hooks: [{id: keywatch}]}]\n"
@@ -43,6 +42,17 @@ def diagnosed(repo: Path, *arguments: str) -> tuple[int, dict[str, str]]:
     lines = out.getvalue().replace("\n" + " " * 21, "\n\t").splitlines()[:-1]
     text = "\n".join(lines).replace("\n\t", " ")
     return int(code), {line[9:21].strip(): line for line in text.splitlines()}
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, versions: Mapping[str, str]) -> None:
+    """Let Python report only these distributions as installed."""
+
+    def version(name: str) -> str:
+        if name not in versions:
+            raise metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(metadata, "version", version)
 
 
 def hooked(repo: Path, script: str) -> None:
@@ -88,7 +98,7 @@ def test_a_problem_has_its_remedy_and_the_exit_code_1(repo: Path, keywatch: Keyw
 )
 def test_a_hook_is_what_git_runs(repo: Path, config: str, script: str, says: str) -> None:
     if config:
-        grow(repo, {".pre-commit-config.yaml": config})
+        write_files(repo, {".pre-commit-config.yaml": config})
     if script:
         hooked(repo, script)
     _, checks = diagnosed(repo)
@@ -120,12 +130,14 @@ def test_a_folder_in_no_repository_has_nothing_to_hook_into(tmp_path: Path) -> N
 def test_a_policy_is_valid_or_its_first_fault_is_told_with_its_line(repo: Path) -> None:
     hooked(repo, "keywatch")
     assert "there is no keywatch.yaml" in diagnosed(repo)[1]["policy"]
-    grow(repo, {"keywatch.yaml": "version: 1\n"})
+    write_files(repo, {"keywatch.yaml": "version: 1\n"})
     assert diagnosed(repo)[1]["policy"] == (
         "ok       policy      keywatch.yaml is valid, 0 declared secrets"
     )
     declared = "vault:\n  address: x\n  secrets: []\n  scerets: []\n"
-    grow(repo, {"keywatch.yaml": "version: 1\nscna: {}\n", "configs/secrets/vault.yaml": declared})
+    write_files(
+        repo, {"keywatch.yaml": "version: 1\nscna: {}\n", "configs/secrets/vault.yaml": declared}
+    )
     code, checks = diagnosed(repo)
     assert code == 1
     assert checks["policy"].startswith("problem  policy      keywatch.yaml:2: unknown key 'scna'")
@@ -137,17 +149,17 @@ def test_each_baseline_is_counted_and_a_broken_one_is_a_problem(
 ) -> None:
     hooked(repo, "keywatch")
     assert "there is none" in diagnosed(repo)[1]["baseline"]
-    grow(repo, {"a.py": f'TOKEN = "{token()}"\n'})
+    write_files(repo, {"a.py": f'TOKEN = "{token()}"\n'})
     assert keywatch("baseline", "create", cwd=repo).returncode == 0
     assert ".keywatch.baseline: 1 accepted finding" in diagnosed(repo)[1]["baseline"]
-    grow(repo, {".secrets.baseline": "{"})
+    write_files(repo, {".secrets.baseline": "{"})
     code, checks = diagnosed(repo)
     assert code == 1
     assert checks["baseline"].startswith("problem  baseline    .secrets.baseline:1: ")
 
 
 def test_a_baseline_of_detect_secrets_is_counted(repo: Path, keywatch: Keywatch) -> None:
-    grow(repo, {"a.py": f'TOKEN = "{token()}"\n'})
+    write_files(repo, {"a.py": f'TOKEN = "{token()}"\n'})
     assert keywatch("baseline", "create", "--detect-secrets=exact", cwd=repo).returncode == 0
     checks = keywatch("doctor", cwd=repo).stdout.decode()
     assert re.search(r"ok       baseline    \.secrets\.baseline: \d+ accepted finding", checks)
@@ -155,33 +167,35 @@ def test_a_baseline_of_detect_secrets_is_counted(repo: Path, keywatch: Keywatch)
 
 @POSIX
 def test_a_cache_that_others_may_write_to_is_a_problem(
-    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    repo: Path, tmp_path: Path, keywatch_with_few_rules: Keywatch
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "keywatch").mkdir(mode=0o777)
     (tmp_path / "keywatch").chmod(0o777)
-    _, checks = diagnosed(repo)
-    assert "open to others" in checks["cache"]
-    assert "do: allow only yourself to use the folder: chmod 700" in checks["cache"]
-    assert "compiled again in each run do: repair the cache" in checks["matcher"]
+    done = keywatch_with_few_rules("doctor", cwd=repo, XDG_CACHE_HOME=str(tmp_path))
+    text = " ".join(done.stdout.decode().split())
+    assert "open to others" in text
+    assert "do: allow only yourself to use the folder: chmod 700" in text
+    assert "compiled again in each run do: repair the cache" in text
 
 
-def test_a_cache_without_a_place_is_a_problem(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "folder", lambda: None)
-    assert "there is no home folder for it" in diagnosed(repo)[1]["cache"]
+@POSIX
+def test_a_cache_without_a_place_is_a_problem(
+    repo: Path, keywatch_with_few_rules: Keywatch
+) -> None:
+    done = keywatch_with_few_rules("doctor", cwd=repo, HOME="relative")
+    assert "problem  cache       there is no home folder for it" in done.stdout.decode()
 
 
 def test_a_cache_folder_that_cannot_be_made_says_why(tmp_path: Path) -> None:
     assert cache.trouble(str(tmp_path / "absent")) == "No such file or directory"
 
 
-def test_the_twin_is_told_and_so_is_an_engine_that_does_not_load(
+def test_the_slower_engine_is_reported_and_so_is_hyperscan_that_does_not_load(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = matcher.build
-    monkeypatch.setattr(matcher, "build", lambda _, *rest: build("re", *rest))
+    monkeypatch.setitem(sys.modules, "hyperscan", None)
     assert "problem  matcher     re: Hyperscan is not installed" in diagnosed(repo)[1]["matcher"]
-    monkeypatch.setattr(checks, "_version", lambda _: None)
+    installed(monkeypatch, {})
     assert diagnosed(repo)[1]["matcher"].startswith("ok ")
 
 
@@ -191,7 +205,7 @@ def test_what_reads_long_histories_is_told_and_whether_it_loads(
     assert f"read by pygit2 {metadata.version('pygit2')}" in diagnosed(repo)[1]["history"]
     monkeypatch.setitem(sys.modules, "pygit2", None)
     assert "do: install pygit2 again: it cannot be loaded" in diagnosed(repo)[1]["history"]
-    monkeypatch.setattr(checks, "_version", lambda _: None)
+    installed(monkeypatch, {})
     line = diagnosed(repo)[1]["history"]
     assert line.startswith("ok ")
     assert "long histories take less time with keywatch[history]" in line
@@ -200,22 +214,26 @@ def test_what_reads_long_histories_is_told_and_whether_it_loads(
 def test_without_the_linear_engine_it_says_what_that_means(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linear_regex, "linear", lambda pattern: re.compile(pattern.encode()))
-    assert "google-re2 is not installed" in diagnosed(repo)[1]["spans"]
+    monkeypatch.setitem(sys.modules, "re2", None)
+    linear_regex.linear.cache_clear()
+    try:
+        assert "google-re2 is not installed" in diagnosed(repo)[1]["spans"]
+    finally:
+        linear_regex.linear.cache_clear()
 
 
 def test_another_release_of_detect_secrets_is_a_problem(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "_version", {"hyperscan": "1", "detect-secrets": "1.4.0"}.get)
+    installed(monkeypatch, {"hyperscan": "1", "detect-secrets": "1.4.0"})
     assert "detect-secrets 1.4.0 do: pip install" in diagnosed(repo)[1]["exact mode"]
     monkeypatch.undo()
     assert checks._version("no-such-distribution") is None
 
 
-def test_rules_that_find_nothing_are_a_problem(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "masked", lambda text: text)
-    assert "a made-up token is not found" in diagnosed(repo)[1]["rules"]
+def test_rules_that_find_nothing_are_a_problem() -> None:
+    check = checks._rules(lambda text: text)
+    assert (check.seen, bool(check.todo)) == ("a made-up token is not found", True)
 
 
 def test_without_git_a_repository_cannot_be_looked_at(
@@ -229,7 +247,7 @@ def test_without_git_a_repository_cannot_be_looked_at(
 
 
 def test_what_is_no_folder_is_told(tmp_path: Path) -> None:
-    assert "is not a folder" in diagnosed(tmp_path / "absent")[1]["repository"]
+    assert "is no folder" in diagnosed(tmp_path / "absent")[1]["repository"]
 
 
 OPERATOR = """\
@@ -283,9 +301,9 @@ def test_a_backend_that_cannot_be_made_says_what_to_do(repo: Path, script: str) 
 
 
 def test_an_operators_file_of_the_repository_is_refused(repo: Path) -> None:
-    grow(repo, {"operator.yaml": OPERATOR})
+    write_files(repo, {"operator.yaml": OPERATOR})
     _, checks = diagnosed(repo, f"--operator={repo / 'operator.yaml'}")
-    assert "is inside the audited repository" in checks["operator"]
+    assert "keep it outside the repository" in checks["operator"]
 
 
 def test_no_backend_is_asked_where_only_the_environment_names_the_operators_file(
@@ -303,7 +321,7 @@ def test_nothing_of_a_hostile_repository_runs_or_is_shown_as_it_is(
     for name in ("core.fsmonitor", "core.pager", "core.sshCommand", "diff.external"):
         git(repo, "config", name, run)
     hooked(repo, f"#!/bin/sh\n{run}\n")
-    grow(
+    write_files(
         repo,
         {
             "scanner/__init__.py": f"open({str(planted)!r}, 'w')\n",

@@ -14,7 +14,7 @@ from scanner.configuration import repository
 from scanner.policy.repository import new_policy
 from scanner.policy.repository.new_policy import PolicyInput
 from scanner.policy.repository.vault_hints import ServiceSuggestion
-from tests.support.helpers import Keywatch, git, grow, leak, token
+from tests.support.helpers import Keywatch, git, leak, token, write_files
 from tests.support.policy_trees import CI, HOOK, VAULT, WHOLE, check
 
 POLICY = """\
@@ -56,7 +56,7 @@ def without_policy(**more: str) -> dict[str, str]:
 def test_the_declared_secrets_get_the_classes_that_their_names_speak_for(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    code, out, err = init(keywatch, grow(tmp_path, without_policy()))
+    code, out, err = init(keywatch, write_files(tmp_path, without_policy()))
     assert (code, err) == (0, "")
     assert "wrote keywatch.yaml" in out
     assert written(tmp_path)["secrets"] == [
@@ -69,7 +69,7 @@ def test_the_declared_secrets_get_the_classes_that_their_names_speak_for(
 
 def test_the_result_passes_the_check_of_the_policy(keywatch: Keywatch, tmp_path: Path) -> None:
     files = {"policies/workers.hcl": POLICY, "deploy/workers.yaml": WORKERS}
-    init(keywatch, grow(tmp_path, without_policy(**files)))
+    init(keywatch, write_files(tmp_path, without_policy(**files)))
     done = check(keywatch, tmp_path)
     assert (done.code, done.findings, done.err) == (0, [], "")
 
@@ -85,7 +85,7 @@ def test_policies_roles_and_manifests_suggest_services(keywatch: Keywatch, tmp_p
             "  bound_service_account_names=x policies=auditor\n",
         }
     )
-    init(keywatch, grow(tmp_path, files))
+    init(keywatch, write_files(tmp_path, files))
     assert written(tmp_path)["services"] == {
         "agentaskit-workers": {
             "vault_role": "worker-role",
@@ -133,7 +133,7 @@ def test_other_peoples_code_is_excluded_where_it_lies(keywatch: Keywatch, tmp_pa
         "shop/vendor/models.py",
         "node_modules_of_ours/a.js",
     ]
-    init(keywatch, grow(tmp_path, dict.fromkeys(names, "x\n")))
+    init(keywatch, write_files(tmp_path, dict.fromkeys(names, "x\n")))
     scan = written(tmp_path)["scan"]
     assert isinstance(scan, dict)
     assert scan["exclude"] == ["go/vendor/**", "third_party/**", "web/node_modules/**"]
@@ -142,12 +142,12 @@ def test_other_peoples_code_is_excluded_where_it_lies(keywatch: Keywatch, tmp_pa
 def test_it_says_what_it_saw_and_what_is_still_to_be_done(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    grow(tmp_path / "bare", {"a.py": "", "b.py": "", "c.go": ""})
+    write_files(tmp_path / "bare", {"a.py": "", "b.py": "", "c.go": ""})
     _, out, _ = init(keywatch, tmp_path / "bare")
     assert "3 files: Python, Go" in out
     for step in ("policy check", "hook install", "baseline create", "scan --report"):
         assert f"keywatch {step}" in out
-    _, out, _ = init(keywatch, grow(tmp_path / "whole", without_policy()))
+    _, out, _ = init(keywatch, write_files(tmp_path / "whole", without_policy()))
     assert "keywatch policy check" in out
     for step in ("hook install", "baseline create", "scan --report"):
         assert f"keywatch {step}" not in out
@@ -157,7 +157,7 @@ def test_it_says_what_it_saw_and_what_is_still_to_be_done(
 @pytest.mark.parametrize("kind", ["file", "folder", "link", "link to nothing"])
 def test_what_is_there_is_never_overwritten(keywatch: Keywatch, tmp_path: Path, kind: str) -> None:
     target = tmp_path / "repo" / "keywatch.yaml"
-    grow(tmp_path / "repo", {"a.py": ""})
+    write_files(tmp_path / "repo", {"a.py": ""})
     (tmp_path / "elsewhere").write_text("mine\n")
     if kind == "file":
         target.write_text("mine\n")
@@ -175,7 +175,7 @@ def test_what_is_there_is_never_overwritten(keywatch: Keywatch, tmp_path: Path, 
 
 
 def test_it_writes_at_the_top_of_the_repository(keywatch: Keywatch, tmp_path: Path) -> None:
-    git(grow(tmp_path, {"sub/a.py": ""}), "init", "--quiet")
+    git(write_files(tmp_path, {"sub/a.py": ""}), "init", "--quiet")
     code, out, _ = init(keywatch, tmp_path / "sub")
     assert code == 0
     assert "wrote ../keywatch.yaml" in out
@@ -184,7 +184,7 @@ def test_it_writes_at_the_top_of_the_repository(keywatch: Keywatch, tmp_path: Pa
 
 def test_an_invalid_declaration_is_left_out_and_named(keywatch: Keywatch, tmp_path: Path) -> None:
     files = without_policy(**{"configs/secrets/aws.yaml": "aws: {}\n"})
-    code, out, _ = init(keywatch, grow(tmp_path, files))
+    code, out, _ = init(keywatch, write_files(tmp_path, files))
     assert code == 0
     assert "left out configs/secrets/aws.yaml:1" in out
     assert len(repository.load((tmp_path / "keywatch.yaml").read_bytes(), "x", None).secrets) == 3
@@ -200,7 +200,7 @@ def test_values_are_never_copied(keywatch: Keywatch, tmp_path: Path) -> None:
         f"third_party/{value}/node_modules/a.js": "",
         "scripts/setup.sh": f"vault write auth/kubernetes/role/a policies={value}\n",
     }
-    done = keywatch("init", cwd=grow(tmp_path, files))
+    done = keywatch("init", cwd=write_files(tmp_path, files))
     assert done.returncode == 0
     assert value not in (tmp_path / "keywatch.yaml").read_text()
     assert value.encode() not in done.stdout + done.stderr
@@ -218,7 +218,7 @@ def test_hostile_names_neither_break_the_file_nor_reach_the_terminal(
             "::error::/third_party/x.c": "",
         }
     )
-    done = keywatch("init", cwd=grow(tmp_path, files))
+    done = keywatch("init", cwd=write_files(tmp_path, files))
     assert done.returncode == 0
     assert b"\x1b" not in done.stdout
     services = written(tmp_path)["services"]
@@ -228,8 +228,8 @@ def test_hostile_names_neither_break_the_file_nor_reach_the_terminal(
 
 
 def test_nothing_behind_a_link_is_looked_at(keywatch: Keywatch, tmp_path: Path) -> None:
-    outside = grow(tmp_path / "outside", {"p.hcl": EVERYTHING, "node_modules/x.js": ""})
-    root = grow(tmp_path / "repo", {"a.py": "", "configs/secrets/vault.yaml": VAULT})
+    outside = write_files(tmp_path / "outside", {"p.hcl": EVERYTHING, "node_modules/x.js": ""})
+    root = write_files(tmp_path / "repo", {"a.py": "", "configs/secrets/vault.yaml": VAULT})
     (root / "policies").symlink_to(outside)
     (root / "q.hcl").symlink_to(outside / "p.hcl")
     (root / "node_modules").symlink_to(outside / "node_modules")
@@ -258,6 +258,6 @@ def test_a_hook_and_a_job_that_are_there_are_not_asked_for(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
     files = {".pre-commit-config.yaml": HOOK, ".github/workflows/a.yml": CI}
-    _, out, _ = init(keywatch, grow(tmp_path, files))
+    _, out, _ = init(keywatch, write_files(tmp_path, files))
     assert "hook install" not in out
     assert "scan --report" not in out

@@ -14,7 +14,7 @@ import pytest
 from examples import plant
 from scanner.policy.repository.rules import RULES
 from tests.cli.test_bad_input import unprivileged
-from tests.support.helpers import Keywatch, git, grow, token
+from tests.support.helpers import Keywatch, git, token, write_files
 from tests.support.policy_trees import CI, HOOK, POLICY, SOURCE, VAULT, WHOLE, check
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,14 +25,14 @@ KEYWATCH_HOOK = "repos:\n- repo: x\n  hooks:\n  - id: keywatch\n"
 
 
 def test_a_policy_without_a_contradiction_is_clean(keywatch: Keywatch, tmp_path: Path) -> None:
-    done = check(keywatch, grow(tmp_path, WHOLE))
+    done = check(keywatch, write_files(tmp_path, WHOLE))
     assert (done.code, done.findings, done.err) == (0, [], "")
 
 
 def test_the_source_document_itself_has_a_script_and_a_secret_that_nothing_rotates(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    done = check(keywatch, grow(tmp_path, SOURCE))
+    done = check(keywatch, write_files(tmp_path, SOURCE))
     assert done.code == 1
     assert done.findings == [
         ("policy-unrotated-secret", "configs/secrets/vault.yaml", 7),
@@ -45,14 +45,14 @@ def test_the_source_document_itself_has_a_script_and_a_secret_that_nothing_rotat
 def test_a_rotated_database_role_leaves_the_copy_in_kv_and_this_is_noted(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    done = check(keywatch, grow(tmp_path, WHOLE))
+    done = check(keywatch, write_files(tmp_path, WHOLE))
     (note,) = done.report["notes"]
     assert (note["path"], note["line"]) == ("configs/secrets/vault.yaml", 9)
     assert "database/static-creds/agentaskit-db" in note["text"]
 
 
 def test_the_terminal_names_place_reason_and_remedy(keywatch: Keywatch, tmp_path: Path) -> None:
-    done = keywatch("policy", "check", cwd=grow(tmp_path, SOURCE))
+    done = keywatch("policy", "check", cwd=write_files(tmp_path, SOURCE))
     text = done.stdout.decode()
     assert done.returncode == 1
     assert "scripts/rotate_secrets.sh:5" in text
@@ -61,7 +61,7 @@ def test_the_terminal_names_place_reason_and_remedy(keywatch: Keywatch, tmp_path
 
 
 def test_sarif_says_the_same(keywatch: Keywatch, tmp_path: Path) -> None:
-    done = keywatch("policy", "check", "--report=sarif=-", cwd=grow(tmp_path, SOURCE))
+    done = keywatch("policy", "check", "--report=sarif=-", cwd=write_files(tmp_path, SOURCE))
     (run,) = json.loads(done.stdout)["runs"]
     assert run["automationDetails"] == {"id": "keywatch/policy-check/"}
     broken = {"policy-unrotated-secret", "policy-rotation-without-effect"}
@@ -71,11 +71,11 @@ def test_sarif_says_the_same(keywatch: Keywatch, tmp_path: Path) -> None:
 
 def test_the_json_report_is_of_its_schema(keywatch: Keywatch, tmp_path: Path) -> None:
     schema = json.loads((ROOT / "rules/schema/report.schema.json").read_text())
-    jsonschema.validate(check(keywatch, grow(tmp_path, SOURCE)).report, schema)
+    jsonschema.validate(check(keywatch, write_files(tmp_path, SOURCE)).report, schema)
 
 
 def test_two_runs_give_the_same_bytes(keywatch: Keywatch, tmp_path: Path) -> None:
-    grow(tmp_path, SOURCE | {".pre-commit-config.yaml": "repos: []\n"})
+    write_files(tmp_path, SOURCE | {".pre-commit-config.yaml": "repos: []\n"})
     one, two = (
         keywatch(
             "policy", "check", "--now=2026-11-24T12:00:00Z", "--report=json=-", cwd=tmp_path
@@ -86,21 +86,21 @@ def test_two_runs_give_the_same_bytes(keywatch: Keywatch, tmp_path: Path) -> Non
 
 
 def test_a_severity_below_fail_on_fails_nothing(keywatch: Keywatch, tmp_path: Path) -> None:
-    done = check(keywatch, grow(tmp_path, SOURCE), "--fail-on=critical")
+    done = check(keywatch, write_files(tmp_path, SOURCE), "--fail-on=critical")
     assert (done.code, len(done.findings)) == (0, 3)
 
 
 def test_the_repository_around_a_folder_is_what_is_checked(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    git(grow(tmp_path / "repo", SOURCE), "init", "--quiet")
+    git(write_files(tmp_path / "repo", SOURCE), "init", "--quiet")
     inside = check(keywatch, tmp_path / "repo" / "scripts")
     outside = check(keywatch, tmp_path, "repo")
     assert inside.findings == outside.findings == check(keywatch, tmp_path / "repo").findings
 
 
 def test_what_git_ignores_rotates_nothing(keywatch: Keywatch, tmp_path: Path) -> None:
-    root = grow(tmp_path, WHOLE | {".gitignore": "scripts/\n"})
+    root = write_files(tmp_path, WHOLE | {".gitignore": "scripts/\n"})
     git(root, "init", "--quiet")
     assert check(keywatch, root).rules == ["policy-unrotated-secret"] * 3
 
@@ -108,7 +108,7 @@ def test_what_git_ignores_rotates_nothing(keywatch: Keywatch, tmp_path: Path) ->
 def test_without_a_policy_the_guard_rails_are_still_judged(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    done = check(keywatch, grow(tmp_path, {"README.md": "nothing\n"}))
+    done = check(keywatch, write_files(tmp_path, {"README.md": "nothing\n"}))
     assert done.rules == ["policy-ci-missing", "policy-hook-missing"]
     assert any("keywatch init" in note["text"] for note in done.report["notes"])
 
@@ -125,7 +125,7 @@ def test_every_invalid_file_is_named_with_line_field_and_nearest_name(
         "configs/secrets/vault.yaml": VAULT.replace("kubernetes", "kubernets"),
         "configs/secrets/x.yml": "vault: [\n",
     }
-    done = check(keywatch, grow(tmp_path, WHOLE | files))
+    done = check(keywatch, write_files(tmp_path, WHOLE | files))
     assert (done.code, done.report) == (2, None)
     for words in (
         "keywatch.yaml:7: unknown key 'neds'",
@@ -158,7 +158,7 @@ def test_a_fault_in_the_vault_form_is_an_error(
     keywatch: Keywatch, tmp_path: Path, right: str, wrong: str, says: str
 ) -> None:
     text = VAULT.replace(right, wrong, 1)
-    done = check(keywatch, grow(tmp_path, WHOLE | {"configs/secrets/vault.yaml": text}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {"configs/secrets/vault.yaml": text}))
     assert done.code == 2
     assert says in done.err
 
@@ -167,7 +167,7 @@ def test_a_value_that_should_be_a_reference_is_not_repeated(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
     text = VAULT.replace("role: agentaskit-production", f"token: {token()}")
-    done = check(keywatch, grow(tmp_path, WHOLE | {"configs/secrets/vault.yaml": text}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {"configs/secrets/vault.yaml": text}))
     assert done.code == 2
     assert token() not in done.err
 
@@ -180,7 +180,7 @@ def test_a_match_with_an_unknown_scheme_is_answered_with_the_nearest_one(
     keywatch: Keywatch, tmp_path: Path, scheme: str, says: str
 ) -> None:
     text = POLICY.replace('"vault://*/*/secret/agentaskit/api-keys"', f'"{scheme}://**"')
-    done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {"keywatch.yaml": text}))
     assert done.code == 2
     assert "keywatch.yaml:3: secrets.0.match: has the wrong format" in done.err
     assert says in done.err
@@ -193,7 +193,7 @@ def test_a_period_is_a_number_and_a_unit(
     keywatch: Keywatch, tmp_path: Path, period: str, says: str
 ) -> None:
     text = f"{POLICY}classes:\n  api-key: {{rotate_every: '{period}'}}\n"
-    done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {"keywatch.yaml": text}))
     assert done.code == 2
     assert says in done.err
 
@@ -202,7 +202,7 @@ def test_a_grace_that_an_audit_may_miss_is_noted_for_each_class_in_use(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
     text = f"{POLICY}audit:\n  every: 24h\n"
-    done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {"keywatch.yaml": text}))
     notes = [note for note in done.report["notes"] if note["kind"] == "short-grace"]
     assert [note["text"].split(",")[0] for note in notes] == [
         "the grace period of db-credential",
@@ -217,7 +217,7 @@ def test_a_grace_that_an_audit_may_miss_is_noted_for_each_class_in_use(
 
 def test_rules_of_ones_own_are_checked_too(keywatch: Keywatch, tmp_path: Path) -> None:
     text = POLICY + "rules:\n  - id: my-rule\n    titel: x\n"
-    done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {"keywatch.yaml": text}))
     assert done.code == 2
     assert "titel" in done.err
 
@@ -231,7 +231,7 @@ def test_an_unknown_class_is_answered_with_the_nearest_name(
     text = POLICY.replace("class: jwt-signing-key", "class: jwt-singing-key").replace(
         "needs: [api-key]", "needs: [api-kee]"
     )
-    done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {"keywatch.yaml": text}))
     assert done.code == 1
     assert done.findings == [
         ("policy-unknown-class", "keywatch.yaml", 5),
@@ -248,14 +248,14 @@ def test_a_class_of_ones_own_is_known(keywatch: Keywatch, tmp_path: Path) -> Non
         "[api-key]", "[partner-key]"
     )
     text += "classes:\n  partner-key: {rotate_every: 14d, grace: 2h}\n"
-    assert check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text})).code == 0
+    assert check(keywatch, write_files(tmp_path, WHOLE | {"keywatch.yaml": text})).code == 0
 
 
 def test_a_secret_that_is_declared_twice_names_both_places(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
     more = VAULT + "    - path: secret/data/agentaskit/api-keys\n      key: api_key\n"
-    done = check(keywatch, grow(tmp_path, WHOLE | {"configs/secrets/vault.yaml": more}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {"configs/secrets/vault.yaml": more}))
     assert done.findings == [("policy-duplicate-secret", "configs/secrets/vault.yaml", 13)]
     assert "configs/secrets/vault.yaml:7" in done.detail("policy-duplicate-secret")
 
@@ -268,12 +268,12 @@ def test_the_same_path_with_another_key_or_at_another_address_is_another_secret(
         + "    - path: secret/data/agentaskit/api-keys\n      key: other_key\n",
         "configs/secrets/staging.yaml": VAULT.replace("VAULT_ADDR", "STAGING_VAULT_ADDR"),
     }
-    assert check(keywatch, grow(tmp_path, WHOLE | files)).findings == []
+    assert check(keywatch, write_files(tmp_path, WHOLE | files)).findings == []
 
 
 def test_a_need_that_no_declared_secret_provides(keywatch: Keywatch, tmp_path: Path) -> None:
     text = POLICY.replace("needs: [db-credential]", "needs: [db-credential, encryption-key]")
-    done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {"keywatch.yaml": text}))
     assert done.findings == [("policy-unmet-need", "keywatch.yaml", 8)]
     assert "workers" in done.detail("policy-unmet-need")
     assert "encryption-key" in done.detail("policy-unmet-need")
@@ -283,7 +283,7 @@ def test_a_match_that_matches_nothing_names_the_nearest_secret(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
     text = POLICY.replace('jwt-signing"', 'jwt-singing"')
-    done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {"keywatch.yaml": text}))
     assert done.findings == [("policy-idle-match", "keywatch.yaml", 5)]
     assert "vault://*/-/secret/agentaskit/jwt-signing" in done.detail("policy-idle-match")
 
@@ -292,13 +292,13 @@ def test_where_no_secret_is_declared_a_match_may_wait_for_live_ones(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
     files = {name: text for name, text in WHOLE.items() if not name.startswith("configs/")}
-    assert check(keywatch, grow(tmp_path, files)).findings == []
+    assert check(keywatch, write_files(tmp_path, files)).findings == []
 
 
 def test_two_entries_that_give_one_secret_two_classes(keywatch: Keywatch, tmp_path: Path) -> None:
     more = '  - {match: "vault://prod/*/secret/*/api-keys", class: service-token}\n'
     text = POLICY.replace("services:", more + "services:")
-    done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {"keywatch.yaml": text}))
     assert done.findings == [("policy-class-conflict", "keywatch.yaml", 6)]
     for words in ("api-key", "service-token", "keywatch.yaml:3", "secret/agentaskit/api-keys"):
         assert words in done.detail("policy-class-conflict")
@@ -310,7 +310,7 @@ def test_the_more_specific_of_two_entries_holds_in_either_order(
     wide = '  - {match: "vault://**/api-keys", class: service-token, runbook: no/file.md}\n'
     for number, place in enumerate(("secrets:\n", "services:")):
         text = POLICY.replace(place, place + wide if number == 0 else wide + place)
-        done = check(keywatch, grow(tmp_path / str(number), WHOLE | {"keywatch.yaml": text}))
+        done = check(keywatch, write_files(tmp_path / str(number), WHOLE | {"keywatch.yaml": text}))
         assert [rule for rule, _, _ in done.findings] == ["policy-runbook-missing"]
 
 
@@ -319,7 +319,9 @@ def test_an_entry_by_tags_says_nothing_of_what_is_declared(
 ) -> None:
     more = "  - {tags: {team: payments}, class: service-token, runbook: README.md}\n"
     text = POLICY.replace("services:", more + "services:")
-    done = check(keywatch, grow(tmp_path, SOURCE | {"keywatch.yaml": text, "README.md": "x\n"}))
+    done = check(
+        keywatch, write_files(tmp_path, SOURCE | {"keywatch.yaml": text, "README.md": "x\n"})
+    )
     assert [rule for rule, _, _ in done.findings] == [
         "policy-unrotated-secret",
         "policy-unrotated-secret",
@@ -332,7 +334,7 @@ def test_a_runbook_that_is_there_is_a_way_to_rotate(keywatch: Keywatch, tmp_path
         "class: jwt-signing-key", "class: jwt-signing-key, runbook: docs/jwt.md"
     ).replace('owner: "@sec-oncall"', "runbook: docs/api.md")
     files = SOURCE | {"keywatch.yaml": text, "docs/jwt.md": "By hand.\n"}
-    done = check(keywatch, grow(tmp_path, files))
+    done = check(keywatch, write_files(tmp_path, files))
     assert done.findings == [
         ("policy-unrotated-secret", "configs/secrets/vault.yaml", 7),
         ("policy-runbook-missing", "keywatch.yaml", 3),
@@ -345,7 +347,7 @@ def test_a_declared_secret_without_a_class_is_noted(keywatch: Keywatch, tmp_path
     text = POLICY.replace(
         '  - {match: "vault://*/*/secret/agentaskit/jwt-signing", class: jwt-signing-key}\n', ""
     )
-    done = check(keywatch, grow(tmp_path, WHOLE | {"keywatch.yaml": text}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {"keywatch.yaml": text}))
     assert done.code == 0
     (note,) = [each for each in done.report["notes"] if each["kind"] == "unclassified"]
     assert (note["path"], note["line"]) == ("configs/secrets/vault.yaml", 11)
@@ -371,7 +373,7 @@ def test_a_hook_of_either_tool_will_do(
     keywatch: Keywatch, tmp_path: Path, files: dict[str, str]
 ) -> None:
     whole = {name: text for name, text in WHOLE.items() if name != ".pre-commit-config.yaml"}
-    assert check(keywatch, grow(tmp_path, whole | files)).findings == []
+    assert check(keywatch, write_files(tmp_path, whole | files)).findings == []
 
 
 @pytest.mark.parametrize(
@@ -381,7 +383,7 @@ def test_a_hook_of_either_tool_will_do(
 def test_a_missing_hook_is_a_finding_that_says_what_to_add(
     keywatch: Keywatch, tmp_path: Path, text: str
 ) -> None:
-    done = check(keywatch, grow(tmp_path, WHOLE | {".pre-commit-config.yaml": text}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {".pre-commit-config.yaml": text}))
     assert done.findings == [("policy-hook-missing", ".pre-commit-config.yaml", 1)]
     assert "id: keywatch" in done.detail("policy-hook-missing")
 
@@ -390,7 +392,7 @@ def test_a_missing_hook_is_a_finding_that_says_what_to_add(
 def test_a_baseline_that_the_hook_names_must_be_there_and_be_one(
     keywatch: Keywatch, tmp_path: Path, text: str | None
 ) -> None:
-    grow(tmp_path, WHOLE)
+    write_files(tmp_path, WHOLE)
     (tmp_path / ".secrets.baseline").unlink()
     if text is not None:
         (tmp_path / ".secrets.baseline").write_text(text)
@@ -403,7 +405,7 @@ def test_a_baseline_under_nearly_the_same_name_is_proposed(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
     files = WHOLE | {".pre-commit-config.yaml": HOOK.replace("'.secrets.", "'.secret.")}
-    done = check(keywatch, grow(tmp_path, files))
+    done = check(keywatch, write_files(tmp_path, files))
     assert "did you mean .secrets.baseline?" in done.detail("policy-baseline-missing")
 
 
@@ -420,7 +422,7 @@ def test_a_baseline_under_nearly_the_same_name_is_proposed(
 )
 def test_a_job_that_scans_will_do(keywatch: Keywatch, tmp_path: Path, name: str, text: str) -> None:
     whole = {path: one for path, one in WHOLE.items() if not path.startswith(".github")}
-    assert check(keywatch, grow(tmp_path, whole | {name: text})).findings == []
+    assert check(keywatch, write_files(tmp_path, whole | {name: text})).findings == []
 
 
 def test_a_script_that_a_job_runs_is_read_too(keywatch: Keywatch, tmp_path: Path) -> None:
@@ -428,7 +430,7 @@ def test_a_script_that_a_job_runs_is_read_too(keywatch: Keywatch, tmp_path: Path
         ".github/workflows/sec-ci.yml": "jobs: {x: {steps: [{run: ./ci/all.sh}]}}\n",
         "ci/all.sh": "set -e\nkeywatch scan\n",
     }
-    assert check(keywatch, grow(tmp_path, WHOLE | files)).findings == []
+    assert check(keywatch, write_files(tmp_path, WHOLE | files)).findings == []
 
 
 @pytest.mark.parametrize(
@@ -440,7 +442,7 @@ def test_a_script_that_a_job_runs_is_read_too(keywatch: Keywatch, tmp_path: Path
     ],
 )
 def test_a_job_that_does_not_scan_is_none(keywatch: Keywatch, tmp_path: Path, text: str) -> None:
-    done = check(keywatch, grow(tmp_path, WHOLE | {".github/workflows/sec-ci.yml": text}))
+    done = check(keywatch, write_files(tmp_path, WHOLE | {".github/workflows/sec-ci.yml": text}))
     assert done.findings == [("policy-ci-missing", ".github/workflows/sec-ci.yml", 1)]
     assert "keywatch scan" in done.detail("policy-ci-missing")
 
@@ -449,8 +451,8 @@ def test_a_job_that_does_not_scan_is_none(keywatch: Keywatch, tmp_path: Path, te
 
 
 def test_nothing_outside_the_tree_is_read(keywatch: Keywatch, tmp_path: Path) -> None:
-    outside = grow(tmp_path / "outside", WHOLE)
-    root = grow(tmp_path / "repo", {"README.md": "x\n"})
+    outside = write_files(tmp_path / "outside", WHOLE)
+    root = write_files(tmp_path / "repo", {"README.md": "x\n"})
     (root / "scripts").symlink_to(outside / "scripts")
     (root / ".pre-commit-config.yaml").symlink_to(outside / ".pre-commit-config.yaml")
     (root / ".github").symlink_to(outside / ".github")
@@ -462,7 +464,7 @@ def test_nothing_outside_the_tree_is_read(keywatch: Keywatch, tmp_path: Path) ->
 def test_a_declaration_that_is_a_link_is_an_invalid_file(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    root = grow(tmp_path / "repo", WHOLE)
+    root = write_files(tmp_path / "repo", WHOLE)
     (tmp_path / "outside.yaml").write_text(VAULT)
     (root / "configs/secrets/more.yaml").symlink_to(tmp_path / "outside.yaml")
     done = check(keywatch, root)
@@ -472,16 +474,16 @@ def test_a_declaration_that_is_a_link_is_an_invalid_file(
 
 
 def test_a_baseline_outside_the_tree_is_missing(keywatch: Keywatch, tmp_path: Path) -> None:
-    root = grow(tmp_path / "repo", WHOLE)
+    root = write_files(tmp_path / "repo", WHOLE)
     (tmp_path / "b.json").write_text('{"results": {}}')
     text = HOOK.replace("'.secrets.baseline'", "'../b.json'")
-    done = check(keywatch, grow(root, {".pre-commit-config.yaml": text}))
+    done = check(keywatch, write_files(root, {".pre-commit-config.yaml": text}))
     assert done.rules == ["policy-baseline-missing"]
 
 
 def test_hostile_names_stay_on_their_line(keywatch: Keywatch, tmp_path: Path) -> None:
     name = "configs/secrets/a\n::error::\x1b[2J.yaml"
-    grow(
+    write_files(
         tmp_path,
         WHOLE | {name: VAULT, "scripts/rotate\n\x1b[2J.sh": SOURCE["scripts/rotate_secrets.sh"]},
     )
@@ -498,7 +500,10 @@ def test_a_secret_in_a_name_is_masked(keywatch: Keywatch, tmp_path: Path) -> Non
     )
     text = text.replace("jwt-signing-key}", f"jwt-signing-key, runbook: docs/{value}}}")
     done = keywatch(
-        "policy", "check", "--report=json=-", cwd=grow(tmp_path, WHOLE | {"keywatch.yaml": text})
+        "policy",
+        "check",
+        "--report=json=-",
+        cwd=write_files(tmp_path, WHOLE | {"keywatch.yaml": text}),
     )
     assert done.returncode == 1
     assert value.encode() not in done.stdout + done.stderr
@@ -522,7 +527,7 @@ def test_a_secret_in_a_name_is_masked(keywatch: Keywatch, tmp_path: Path) -> Non
 def test_a_hostile_file_takes_bounded_time(
     keywatch: Keywatch, tmp_path: Path, name: str, text: str
 ) -> None:
-    grow(tmp_path, WHOLE | {name: text})
+    write_files(tmp_path, WHOLE | {name: text})
     assert check(keywatch, tmp_path).code in (0, 1)
 
 
@@ -536,19 +541,19 @@ def test_hostile_globs_take_bounded_time(keywatch: Keywatch, tmp_path: Path) -> 
         f"    - path: secret/{'/'.join(['a' * 25] * 15)}/{i}\n" for i in range(50)
     )
     files = WHOLE | {"keywatch.yaml": text, "configs/secrets/vault.yaml": vault}
-    done = check(keywatch, grow(tmp_path, files))
+    done = check(keywatch, write_files(tmp_path, files))
     assert "policy-idle-match" in done.rules
 
 
 def test_a_script_that_cannot_be_read_makes_the_check_incomplete(tmp_path: Path) -> None:
-    grow(tmp_path, WHOLE)
+    write_files(tmp_path, WHOLE)
     (tmp_path / "scripts/more.sh").touch(mode=0)
     done = unprivileged("policy", "check", cwd=tmp_path)
     assert done.returncode == 3
     assert b"scripts/more.sh" in done.stdout
     terms = "kind: unreadable, path: scripts/**, reason: x, owner: y, until: 2099-01-01"
     accepted = f"accept_gaps:\n- {{{terms}}}\n"
-    grow(tmp_path, {"keywatch.yaml": POLICY + accepted})
+    write_files(tmp_path, {"keywatch.yaml": POLICY + accepted})
     assert unprivileged("policy", "check", cwd=tmp_path).returncode == 0
 
 
@@ -556,7 +561,7 @@ def test_a_script_that_cannot_be_read_makes_the_check_incomplete(tmp_path: Path)
 def test_a_pipe_in_the_place_of_a_script_is_not_waited_for(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    grow(tmp_path, WHOLE)
+    write_files(tmp_path, WHOLE)
     os.mkfifo(tmp_path / "scripts" / "rotate_more.sh")
     assert check(keywatch, tmp_path).code == 0
 
@@ -588,8 +593,8 @@ def test_the_documented_forms_are_of_their_schemas(keywatch: Keywatch, tmp_path:
     forms = [block for block in blocks if block.startswith("# configs/secrets/")]
     (policy,) = [block for block in blocks if "\nservices:" in block]
     for number, form in enumerate(forms):
-        grow(tmp_path, {f"configs/secrets/{number}.yaml": form})
-    done = check(keywatch, grow(tmp_path, {"keywatch.yaml": policy}))
+        write_files(tmp_path, {f"configs/secrets/{number}.yaml": form})
+    done = check(keywatch, write_files(tmp_path, {"keywatch.yaml": policy}))
     assert (done.err, len(forms)) == ("", 2)
     assert set(done.rules) == {
         "policy-hook-missing",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.helpers import Keywatch, git, grow, leak, repository
+from tests.support.helpers import Keywatch, git, leak, repository, write_files
 from tests.support.repositories import allowed, password
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +47,7 @@ class Remote:
         hook.chmod(0o755)
 
     def commit(self, files: dict[str, str | bytes], *removed: str) -> str:
-        grow(self.root, files)
+        write_files(self.root, files)
         for name in removed:
             git(self.root, "rm", "-q", "--", name)
         git(self.root, "add", "-A")
@@ -227,7 +227,7 @@ class TestPreReceive:
 
     def test_a_tag_of_a_blob_is_not_let_in_unread(self, remote: Remote) -> None:
         remote.guard()
-        grow(remote.root, {"x": leak()})
+        write_files(remote.root, {"x": leak()})
         oid = git(remote.root, "hash-object", "-w", "x").strip()
         git(remote.root, "tag", "blob", oid)
         assert "is no commit" in remote.push("blob", code=1)
@@ -341,7 +341,7 @@ class TestCommitMessage:
         assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
     def test_what_a_verbose_commit_shows_below_it_is_not_of_it(self, repo: Path) -> None:
-        grow(repo, {"app.py": leak()})
+        write_files(repo, {"app.py": leak()})
         git(repo, "add", "-A")
         editor = 'sh -c \'echo words | cat - "$1" > "$1.new"; mv "$1.new" "$1"\' -'
         done = self.commit(repo, "--verbose", GIT_EDITOR=editor)

@@ -14,7 +14,7 @@ from scanner.policy.live.rules import RULES as LIVE_RULES
 from scanner.policy.repository.rules import RULES as CHECK_RULES
 from scanner.policy.rules import OWN_RULES
 from scanner.policy.variables import RULE_IDS
-from tests.support.helpers import Keywatch, grow, scan
+from tests.support.helpers import Keywatch, scan, write_files
 
 ROOT = Path(__file__).resolve().parents[2]
 ACME = """\
@@ -199,21 +199,21 @@ rules:
     def test_it_counts_only_near_enough(
         self, keywatch: Keywatch, tmp_path: Path, text: str, lines: list[int], matcher: str
     ) -> None:
-        grow(tmp_path, {"rules.yaml": self.RULE, "src/a.txt": text})
+        write_files(tmp_path, {"rules.yaml": self.RULE, "src/a.txt": text})
         options = ("--no-git", "--rules=rules.yaml", f"--matcher={matcher}")
         done = scan(keywatch, *options, "src", cwd=tmp_path)
         found = [each for each in done.report["findings"] if each["rule"] == "acme-secret"]
         assert [each["location"]["line"] for each in found] == lines
 
     def test_its_examples_are_run(self, keywatch: Keywatch, tmp_path: Path) -> None:
-        grow(tmp_path, {"rules.yaml": self.RULE})
+        write_files(tmp_path, {"rules.yaml": self.RULE})
         done = keywatch("rules", "test", "rules.yaml", cwd=tmp_path)
         assert done.stdout == b"2 examples, none failed\n"
 
     def test_a_pattern_that_is_none_is_an_error_in_its_place(
         self, keywatch: Keywatch, tmp_path: Path
     ) -> None:
-        grow(tmp_path, {"rules.yaml": self.RULE.replace("[0-9]{6}", "(?=x)")})
+        write_files(tmp_path, {"rules.yaml": self.RULE.replace("[0-9]{6}", "(?=x)")})
         done = keywatch("rules", "test", "rules.yaml", cwd=tmp_path)
         assert done.returncode == 2
         assert b"rules.yaml:9: beside: does not compile" in done.stderr
@@ -221,11 +221,11 @@ rules:
 
 def test_a_rule_of_ones_own_compiles_nothing_but_itself(keywatch: Keywatch, tmp_path: Path) -> None:
     """What is compiled of the shipped rules is found again, with any rules beside them."""
-    grow(tmp_path, {"src/a.txt": "nothing\n"})
+    write_files(tmp_path, {"src/a.txt": "nothing\n"})
     assert scan(keywatch, "--no-git", "src", cwd=tmp_path).code == 0
     cached = Path(os.environ["HOME"]) / ".cache" / "keywatch"
     before = {file.name for file in cached.glob("database-*")}
-    grow(tmp_path, {"rules.yaml": ACME.replace("Acme API key", "Key of Acme")})
+    write_files(tmp_path, {"rules.yaml": ACME.replace("Acme API key", "Key of Acme")})
     options = ("--no-git", "--rules=rules.yaml", "src")
     assert scan(keywatch, *options, cwd=tmp_path).code == 0
     more = {file.name: file.stat().st_size for file in cached.glob("database-*")}

@@ -245,6 +245,7 @@ class TestFalseAlarms:
         assert rules(detector, b" = 1\n".join(names * 500)) == []
 
 
+@pytest.mark.slow
 class TestHostile:
     """What is made to cost time or memory is read in part, and a gap says so."""
 

@@ -119,6 +119,7 @@ def test_a_shipped_pattern_means_the_same_in_every_engine(rule: dict[str, Any]) 
         assert not re.search(r"\(\?[=!<][=!]?(?!P)|\\[1-9]|\\[pPCQE]", text.replace("(?P<", ""))
 
 
+@pytest.mark.slow
 def test_all_anchors_compile_in_hyperscan(book: rulebook.Rulebook) -> None:
     flags = hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_ALLOWEMPTY
     for rule in book.rules:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.detect.structure import Leaf, file_kind, structures
 from scanner.detect.structure.yaml_excerpt import excerpt
+from tests.support.calls import watched
 
 excerpt_module = import_module(
     "scanner.detect.structure.yaml_excerpt"
@@ -102,20 +102,12 @@ def kept(text: bytes, ranges: list[tuple[int, int]]) -> set[int]:
     return found
 
 
-def test_a_long_list_is_gone_through_once_for_all_its_lines(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked: list[int] = []
-    measure = excerpt_module._indent
-
-    def indent(data: bytes, at: int) -> tuple[int, bool, bool]:
-        asked.append(at)
-        found: tuple[int, bool, bool] = measure(data, at)
-        return found
-
-    monkeypatch.setattr(excerpt_module, "_indent", indent)
+def test_a_long_list_is_read_only_once_for_all_its_lines() -> None:
+    calls: list[object] = []
     items = 500
     text = b"rules:\n" + b"  - id: x\n    named: y\n    z: 1\n" * items
     starts = [n for n in range(len(text)) if text.startswith(b"    named", n)]
-    excerpt(text, [(at, text.index(b"\n", at)) for at in starts])
-    assert len(asked) < 10 * items
+    ranges = [(at, text.index(b"\n", at)) for at in starts]
+    with watched(excerpt_module._indent, calls.append):
+        excerpt(text, ranges)
+    assert items < len(calls) < 10 * items

@@ -23,7 +23,17 @@ import pytest
 from scanner.inputs.archives import compression
 from scanner.inputs.archives.archives import DEPTH, FLOOR, HELD, MEMBERS
 from tests.support.archives import COMPRESSED, Members, image, info, tar_of, tarred, zipped
-from tests.support.helpers import NOW, Keywatch, Scanned, git, grow, leak, repository, scan, token
+from tests.support.helpers import (
+    NOW,
+    Keywatch,
+    Scanned,
+    git,
+    leak,
+    repository,
+    scan,
+    token,
+    write_files,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "rules/schema/report.schema.json").read_bytes())
@@ -54,14 +64,14 @@ def opened(keywatch: Keywatch, folder: Path, *arguments: str, **more: Any) -> Sc
 
 
 def one(keywatch: Keywatch, folder: Path, name: str, data: bytes, *arguments: str) -> Scanned:
-    return opened(keywatch, grow(folder, {name: data}), *arguments)
+    return opened(keywatch, write_files(folder, {name: data}), *arguments)
 
 
 class TestFormats:
     def test_a_secret_is_found_in_a_member_of_each(
         self, keywatch: Keywatch, tmp_path: Path
     ) -> None:
-        seen = opened(keywatch, grow(tmp_path, WITH_MEMBERS))
+        seen = opened(keywatch, write_files(tmp_path, WITH_MEMBERS))
         assert seen.places == [(f"{name}!/src/app.py", 3, 10) for name in sorted(WITH_MEMBERS)]
         assert (seen.code, seen.skips, seen.gaps) == (1, [], [])
         assert seen.files == 2 * len(WITH_MEMBERS)
@@ -70,18 +80,18 @@ class TestFormats:
         self, keywatch: Keywatch, tmp_path: Path
     ) -> None:
         files = {f"app.py.{suffix}": compress(LEAK) for suffix, compress in COMPRESSED.items()}
-        seen = opened(keywatch, grow(tmp_path, files))
+        seen = opened(keywatch, write_files(tmp_path, files))
         assert seen.places == [(f"{name}!/app.py", 3, 10) for name in sorted(files)]
 
     def test_they_stay_binary_files_where_nobody_asks(
         self, keywatch: Keywatch, tmp_path: Path
     ) -> None:
-        seen = scan(keywatch, "--no-git", cwd=grow(tmp_path, WITH_MEMBERS))
+        seen = scan(keywatch, "--no-git", cwd=write_files(tmp_path, WITH_MEMBERS))
         assert (seen.code, seen.files) == (0, 0)
         assert seen.skips == [("binary", name) for name in sorted(WITH_MEMBERS)]
 
     def test_keywatch_yaml_may_ask(self, keywatch: Keywatch, tmp_path: Path) -> None:
-        grow(tmp_path, {"a.zip": zipped(MEMBERS_OF)})
+        write_files(tmp_path, {"a.zip": zipped(MEMBERS_OF)})
         (tmp_path / "keywatch.yaml").write_text("version: 1\nscan: {archives: true}\n")
         seen = scan(keywatch, "--no-git", cwd=tmp_path)
         assert seen.paths == ["a.zip!/src/app.py"]
@@ -100,12 +110,12 @@ class TestFormats:
 
     def test_text_with_an_archives_name_is_text(self, keywatch: Keywatch, tmp_path: Path) -> None:
         names = ["a.zip", "b.tar", "c.gz", "d.7z"]
-        seen = opened(keywatch, grow(tmp_path, dict.fromkeys(names, LEAK)))
+        seen = opened(keywatch, write_files(tmp_path, dict.fromkeys(names, LEAK)))
         assert (seen.paths, seen.gaps) == (names, [])
 
     def test_text_that_looks_like_a_mark_is_text(self, keywatch: Keywatch, tmp_path: Path) -> None:
         files = {"a.py": LEAK.ljust(257) + b"ustar\n", "b.py": b"PK\x03\x04 = 1\n" + LEAK}
-        seen = opened(keywatch, grow(tmp_path, files))
+        seen = opened(keywatch, write_files(tmp_path, files))
         assert seen.paths == ["a.py", "b.py"]
         assert seen.gaps == [("archive-damaged", "b.py")]
 
@@ -144,7 +154,7 @@ class TestTars:
         name = "deep/" * 60 + "app.py"
         styles = {"pax.tar": tarfile.PAX_FORMAT, "gnu.tar": tarfile.GNU_FORMAT}
         files = {each: tarred({name: LEAK, "b.py": LEAK}, style) for each, style in styles.items()}
-        seen = opened(keywatch, grow(tmp_path, files))
+        seen = opened(keywatch, write_files(tmp_path, files))
         assert seen.paths == [
             f"{each}!/{member}" for each in sorted(files) for member in ("b.py", name)
         ]
@@ -241,7 +251,7 @@ class TestImages:
     ) -> None:
         files = image(compress(self.LAYER))
         layer = list(files)[-1]
-        seen = opened(keywatch, grow(tmp_path, files))
+        seen = opened(keywatch, write_files(tmp_path, files))
         assert seen.places == [(f"{layer}!/app/run.py", 3, 10)]
         assert (seen.gaps, seen.skips, seen.files) == ([], [], 7)
 
@@ -311,8 +321,8 @@ class TestLimits:
     ) -> None:
         noise = random.Random(3).randbytes(3000).hex().encode()
         members = {"large.txt": noise, "small.py": LEAK}
-        grow(tmp_path, {"a.zip": zipped(members), "b.tar": tarred(members)})
-        grow(tmp_path, {"large.txt.gz": gzip.compress(noise)})
+        write_files(tmp_path, {"a.zip": zipped(members), "b.tar": tarred(members)})
+        write_files(tmp_path, {"large.txt.gz": gzip.compress(noise)})
         (tmp_path / "keywatch.yaml").write_text("version: 1\nscan: {max_file_size: 2KB}\n")
         seen = opened(keywatch, tmp_path)
         assert seen.paths == ["a.zip!/small.py", "b.tar!/small.py"]
@@ -333,7 +343,7 @@ class TestLimits:
 
     def test_globs_leave_out_members_and_archives(self, keywatch: Keywatch, tmp_path: Path) -> None:
         members = {"vendor/a.py": LEAK, "b.py": LEAK, "c.jar": zipped({"d.py": LEAK})}
-        grow(tmp_path, {"a.zip": zipped(members), "e/f.zip": zipped(members)})
+        write_files(tmp_path, {"a.zip": zipped(members), "e/f.zip": zipped(members)})
         seen = opened(keywatch, tmp_path, "--exclude=vendor", "--exclude=*.jar", "--exclude=e/**")
         assert seen.paths == ["a.zip!/b.py"]
         assert seen.skips == [
@@ -380,7 +390,7 @@ class TestBombs:
         self, keywatch: Keywatch, tmp_path: Path
     ) -> None:
         files = bombs()
-        grow(tmp_path, {**files, "app.py": LEAK, "z.zip": zipped(MEMBERS_OF)})
+        write_files(tmp_path, {**files, "app.py": LEAK, "z.zip": zipped(MEMBERS_OF)})
         seen = opened(keywatch, tmp_path)
         assert (seen.code, seen.paths) == (1, ["app.py", "z.zip!/src/app.py"])
         assert {kind for kind, _ in seen.gaps} == {"archive-bomb"}
@@ -389,7 +399,7 @@ class TestBombs:
     @pytest.mark.skipif(sys.platform != "linux", reason="sizes are in kB there")
     def test_they_take_little_memory(self, tmp_path: Path) -> None:
         """That of the largest process that was waited for."""
-        grow(tmp_path, bombs())
+        write_files(tmp_path, bombs())
         code = (
             "import resource, subprocess, sys; subprocess.run(sys.argv[1:], capture_output=True);"
             "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
@@ -428,7 +438,7 @@ class TestDamage:
         noise = random.Random(3).randbytes(100_000).hex().encode()
         data = gzip.compress(LEAK + noise)
         cut = gzip.compress(tarred({"a.py": LEAK, "b.py": noise}))[:-40_000]
-        seen = opened(keywatch, grow(tmp_path, {"a.py.gz": data[:-40_000], "b.tgz": cut}))
+        seen = opened(keywatch, write_files(tmp_path, {"a.py.gz": data[:-40_000], "b.tgz": cut}))
         assert seen.paths == ["a.py.gz!/a.py", "b.tgz!/a.py"]
         assert {path for _, path in seen.gaps} == {"a.py.gz!/a.py", "b.tgz!/b.py", "b.tgz"}
 
@@ -459,7 +469,7 @@ class TestDamage:
             for number in range(20)
             for name, data in whole.items()
         }
-        seen = opened(keywatch, grow(tmp_path, files))
+        seen = opened(keywatch, write_files(tmp_path, files))
         assert seen.code in {0, 1, 3}
         assert "internal" not in {kind for kind, _ in seen.gaps}
         said = {path.partition("!/")[0] for _, path in seen.gaps + seen.skips} | {
@@ -480,7 +490,9 @@ class TestNames:
     def test_they_are_labels_and_nothing_is_written(
         self, keywatch: Keywatch, tmp_path: Path, make: Callable[[Members], bytes]
     ) -> None:
-        folder = grow(tmp_path / "in/here", {"a.bin": make(dict.fromkeys(self.HOSTILE, LEAK))})
+        folder = write_files(
+            tmp_path / "in/here", {"a.bin": make(dict.fromkeys(self.HOSTILE, LEAK))}
+        )
         before = sorted(tmp_path.rglob("*"))
         seen = opened(keywatch, folder)
         assert sorted(tmp_path.rglob("*")) == before
@@ -490,7 +502,7 @@ class TestNames:
             assert not {"", ".", ".."} & set(path.split("/"))
 
     def test_sarif_and_terminal_take_them(self, keywatch: Keywatch, tmp_path: Path) -> None:
-        grow(tmp_path, {"a b.zip": zipped(dict.fromkeys(self.HOSTILE, LEAK))})
+        write_files(tmp_path, {"a b.zip": zipped(dict.fromkeys(self.HOSTILE, LEAK))})
         arguments = ("--archives", "--no-git", f"--now={NOW}")
         done = keywatch("scan", *arguments, "--report=sarif=-", cwd=tmp_path)
         (run,) = json.loads(done.stdout)["runs"]
@@ -521,7 +533,7 @@ class TestNames:
     ) -> None:
         secret = token(9)
         members = {f"keys/{secret}.py": LEAK, f"{secret}.bin": b"\0" * 100}
-        grow(tmp_path, {"a.zip": zipped(members), f"{token(8)}.zip": zipped(MEMBERS_OF)})
+        write_files(tmp_path, {"a.zip": zipped(members), f"{token(8)}.zip": zipped(MEMBERS_OF)})
         seen = opened(keywatch, tmp_path)
         text = json.dumps(seen.report)
         assert secret not in text
@@ -534,7 +546,7 @@ class TestInputs:
         self, keywatch: Keywatch, tmp_path: Path
     ) -> None:
         repo = repository(tmp_path / "repo")
-        grow(repo, {"lib/a.jar": zipped(MEMBERS_OF)})
+        write_files(repo, {"lib/a.jar": zipped(MEMBERS_OF)})
         git(repo, "add", ".")
         found = ["lib/a.jar!/src/app.py"]
         assert scan(keywatch, "--archives", cwd=repo).paths == found
@@ -555,8 +567,8 @@ class TestInputs:
         assert (seen.code, seen.gaps) == (3, [("archive-too-large", "x.zip")])
 
     def test_a_link_to_an_archive_is_a_link(self, keywatch: Keywatch, tmp_path: Path) -> None:
-        grow(tmp_path / "tree", {"x.py": b"x\n"})
-        grow(tmp_path, {"a.zip": zipped(MEMBERS_OF)})
+        write_files(tmp_path / "tree", {"x.py": b"x\n"})
+        write_files(tmp_path, {"a.zip": zipped(MEMBERS_OF)})
         (tmp_path / "tree/a.zip").symlink_to("../a.zip")
         seen = opened(keywatch, tmp_path / "tree")
         assert (seen.paths, seen.skips) == ([], [("symlink", "a.zip")])
@@ -566,7 +578,7 @@ class TestInputs:
     ) -> None:
         filler = b"some words that say nothing at all\n" * 70_000
         members = {"a.py": LEAK, "large.py": filler + leak().encode()}
-        grow(tmp_path, {f"{number}.zip": zipped(members) for number in range(3)})
+        write_files(tmp_path, {f"{number}.zip": zipped(members) for number in range(3)})
         seen = opened(keywatch, tmp_path, "--detect-secrets=exact")
         assert seen.files == 6
         assert len(seen.paths) == len({*seen.places}) == 6
@@ -575,7 +587,7 @@ class TestInputs:
 class TestPolicy:
     def test_a_baseline_knows_members(self, keywatch: Keywatch, tmp_path: Path) -> None:
         repo = repository(tmp_path / "repo")
-        grow(repo, {"a.zip": zipped(MEMBERS_OF)})
+        write_files(repo, {"a.zip": zipped(MEMBERS_OF)})
         assert keywatch("baseline", "create", "--archives", cwd=repo).returncode == 0
         known = (repo / ".keywatch.baseline").read_bytes()
         assert b"a.zip!/src/app.py" in known
@@ -593,7 +605,7 @@ class TestPolicy:
         self, keywatch: Keywatch, tmp_path: Path
     ) -> None:
         repo = repository(tmp_path / "repo")
-        grow(repo, {"a.zip": zipped(MEMBERS_OF)})
+        write_files(repo, {"a.zip": zipped(MEMBERS_OF)})
         (found,) = scan(keywatch, "--archives", cwd=repo).report["findings"]
         terms = ("--reason=sample", "--owner=@team", "--until=2027-01-01", f"--now={NOW}")
         done = keywatch("allow", found["id"], "--archives", *terms, cwd=repo)
@@ -606,7 +618,7 @@ class TestPolicy:
         assert unused["rule"] == "allow-unused"
 
     def test_a_gap_may_be_accepted(self, keywatch: Keywatch, tmp_path: Path) -> None:
-        grow(tmp_path, {"vendor/a.7z": b"7z\xbc\xaf\x27\x1c" + bytes(100)})
+        write_files(tmp_path, {"vendor/a.7z": b"7z\xbc\xaf\x27\x1c" + bytes(100)})
         (tmp_path / "keywatch.yaml").write_text(
             "version: 1\naccept_gaps:\n  - {kind: archive-unsupported, path: 'vendor/**',"
             " reason: ours, owner: '@team', until: 2027-01-01}\n"
@@ -614,7 +626,7 @@ class TestPolicy:
         assert opened(keywatch, tmp_path).code == 0
 
     def test_fix_does_not_change_archives(self, keywatch: Keywatch, tmp_path: Path) -> None:
-        grow(tmp_path, {"a.zip": zipped(MEMBERS_OF)})
+        write_files(tmp_path, {"a.zip": zipped(MEMBERS_OF)})
         done = keywatch("fix", "--templates", "--archives", cwd=tmp_path)
         assert (done.returncode, b"files in archives" in done.stderr) == (2, True)
 

@@ -141,7 +141,7 @@ def test_a_secret_that_holds_no_value_yet_has_no_date(aws: Aws) -> None:
     versions_of(aws)
     found = records(aws, **SECRETS)[DB]
     assert found.dated is None
-    assert "holds no value" in found.undated
+    assert "has no value" in found.undated
 
 
 def test_a_secret_that_was_deleted_is_not_live(aws: Aws) -> None:
@@ -230,7 +230,7 @@ def test_a_pending_version_that_does_not_become_current_is_a_failed_rotation(
     rotation = records(aws, **SECRETS)[DB].rotation
     assert rotation
     assert rotation.failing == (
-        "a rotation began at 2025-06-15 07:00 UTC and did not end" if fails else ""
+        "a rotation started at 2025-06-15 07:00 UTC and did not end" if fails else ""
     )
 
 
@@ -248,7 +248,7 @@ def test_a_replica_of_a_region_that_is_not_read_is_a_note(aws: Aws) -> None:
     )
     found = [one for one in read(aws, **SECRETS, regions=["eu-west-1"]) if one[0] == "replica"]
     path = f"aws://prod/{ACCOUNT}/eu-west-1/secretsmanager/app/db"
-    text = "a replica of the one in eu-central-1, a region that this backend does not read"
+    text = "a replica whose primary is in eu-central-1, a region that this backend does not read"
     assert found == [Note(kind="replica", path=path, text=text)]
 
 

@@ -15,9 +15,8 @@ from botocore import exceptions
 
 from scanner.errors import ConfigError
 from scanner.inventory import aws as backend
-from scanner.inventory.aws.access import Access
+from scanner.inventory.aws.accounts import Accounts
 from scanner.inventory.aws.errors import explain
-from scanner.inventory.listing import Trouble
 from scanner.model import Gap, Note
 from scanner.records import Record
 from tests.support.aws_server import ACCOUNT, NOW, REGION, Aws, ago, refusal, serving, watched
@@ -136,7 +135,7 @@ def test_a_denied_service_is_a_gap_and_the_others_go_on(aws: Aws) -> None:
     some_secrets(aws, "one")
     refuse(aws, "kms:ListKeys", "AccessDeniedException")
     found = read(aws)
-    denied = "ListKeys is not allowed to this identity"
+    denied = "the auditor may not call ListKeys"
     assert Gap(kind="denied", path=f"{HERE}/kms", reason=denied) in found
     assert f"{HERE}/secretsmanager/one" in {one.id for one in found if isinstance(one, Record)}
     assert "ssm:DescribeParameters" in aws.asked
@@ -247,30 +246,33 @@ def elsewhere(aws: Aws, address: str) -> dict[str, Any]:
 
 
 def test_a_name_that_does_not_resolve_is_told_with_the_name(aws: Aws) -> None:
-    wanted = "no connection to aws.invalid: its name, the network or a proxy is wrong"
+    wanted = "no connection to aws.invalid: check the name, the network and the proxy"
     assert reason(aws, **elsewhere(aws, "https://aws.invalid")) == wanted
 
 
 def test_a_certificate_of_another_authority_is_not_trusted(aws: Aws, tmp_path: Path) -> None:
     with portal(tmp_path) as (address, ca):
         told = reason(aws, **elsewhere(aws, address))
-        assert told == "the certificate of localhost is not trusted: does ca name its CA?"
+        assert (
+            told == "the certificate of localhost is not trusted: does the option ca name its CA?"
+        )
         told = reason(aws, **elsewhere(aws, address), ca=str(ca))
-        assert told == "the answer is not one of AWS: is a proxy in between?"
+        assert told == "the answer does not come from AWS: is there a proxy?"
 
 
 def test_a_file_of_authorities_that_is_not_there(aws: Aws, tmp_path: Path) -> None:
     with portal(tmp_path) as (address, _):
         told = reason(aws, **elsewhere(aws, address), ca=str(tmp_path / "none.pem"))
-    assert told == "the certificate of localhost is not trusted: does ca name its CA?"
+    assert told == "the certificate of localhost is not trusted: does the option ca name its CA?"
 
 
 def test_a_server_that_does_not_answer_in_time() -> None:
     """Five times ten seconds, in earnest."""
     address = f"https://kms.{REGION}.amazonaws.com/?{TOKEN}"
     late = exceptions.ReadTimeoutError(endpoint_url=address, error=TimeoutError())
-    wanted = Trouble("unreachable", f"no answer from kms.{REGION}.amazonaws.com")
-    assert explain(late) == wanted
+    explained = explain(late)
+    wanted = ("unreachable", f"no answer from kms.{REGION}.amazonaws.com")
+    assert (explained.kind, explained.reason) == wanted
 
 
 def test_a_proxy_that_is_down_is_told_without_its_password(aws: Aws) -> None:
@@ -291,7 +293,7 @@ def test_what_leads_to_credentials_is_asked_where_the_operator_says(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
-    core = Access(aws.settings(ca=str(tmp_path)))._core()
+    core = Accounts(aws.settings(ca=str(tmp_path)))._core()
     assert core.get_config_variable("ca_bundle") == str(tmp_path)
     sts = core.create_client("sts", region_name=REGION)
     assert sts.meta.endpoint_url == f"https://sts.{REGION}.amazonaws.com"
@@ -302,7 +304,7 @@ def test_addresses_that_the_environment_names_are_ignored(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://attacker.invalid")
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "https://attacker.invalid")
-    client = Access(aws.settings(endpoints={})).client(boto3.Session(), "kms", REGION)
+    client = Accounts(aws.settings(endpoints={})).client(boto3.Session(), "kms", REGION)
     assert client.meta.endpoint_url == f"https://kms.{REGION}.amazonaws.com"
 
 
@@ -354,7 +356,7 @@ def test_after_the_deadline_nothing_is_asked_and_all_that_was_listed_is_a_gap(aw
 
 def test_a_backend_without_regions_is_refused(aws: Aws) -> None:
     settings = aws.settings()
-    with pytest.raises(ConfigError, match="names no region"):
+    with pytest.raises(ConfigError, match="has no regions"):
         backend.connect(settings._replace(options={}), NOW)
 
 

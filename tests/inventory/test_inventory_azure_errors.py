@@ -73,7 +73,7 @@ def test_a_login_that_is_not_accepted_makes_gaps_of_the_vault(azure: Azure, code
     text = f"AADSTS{code}: no. {TOKEN}"
     body = {"error": "invalid_client", "error_description": text, "error_codes": [code]}
     azure.answers[f"/{TENANT}/oauth2/v2.0/token"] = lambda _asked: said(body, 401)
-    wanted = ("unauthenticated", "Azure does not accept the login, or there is none")
+    wanted = ("unauthenticated", "Azure does not accept the login, or no login was found")
     assert gaps(azure) == dict.fromkeys(ALL, wanted)
 
 
@@ -98,7 +98,7 @@ def test_a_certificate_to_log_in_with_that_is_not_there(azure: Azure, tmp_path: 
         "client_id": "c",
         "certificate": str(tmp_path / "none.pem"),
     }
-    assert gaps(azure, auth=auth) == {HERE: ("unauthenticated", "what auth names cannot be used")}
+    assert gaps(azure, auth=auth) == {HERE: ("unauthenticated", "the login in auth cannot be used")}
 
 
 def test_a_certificate_to_log_in_with(azure: Azure, tmp_path: Path) -> None:
@@ -117,12 +117,12 @@ def test_a_certificate_to_log_in_with(azure: Azure, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("inner", "reason"),
     [
-        ("ForbiddenByRbac", "no role allows it to this identity"),
-        ("AccessDenied", "no access policy of the vault allows it to this identity"),
-        ("ForbiddenByFirewall", "the vault's firewall does not let this machine in"),
-        ("ForbiddenByConnection", "the vault answers in private networks alone"),
-        (TOKEN, "it is not allowed to this identity"),
-        ("", "it is not allowed to this identity"),
+        ("ForbiddenByRbac", "no role allows it to the auditor"),
+        ("AccessDenied", "no access policy of the vault allows it to the auditor"),
+        ("ForbiddenByFirewall", "the vault's firewall blocks this machine"),
+        ("ForbiddenByConnection", "the vault can be reached only from private networks"),
+        (TOKEN, "the auditor has no permission"),
+        ("", "the auditor has no permission"),
     ],
 )
 def test_a_denied_kind_is_a_gap_and_the_others_go_on(azure: Azure, inner: str, reason: str) -> None:
@@ -156,7 +156,7 @@ def test_what_was_deleted_in_between_is_a_note(azure: Azure) -> None:
 
 def test_a_proxy_that_answers_html_is_a_gap_and_no_empty_vault(azure: Azure) -> None:
     azure.answers["/secrets"] = lambda _asked: Answer(200, PAGE.decode())
-    wanted = ("unreadable", "the answer is not one of Key Vault: is a proxy in between?")
+    wanted = ("unreadable", "the answer does not come from Key Vault: is there a proxy?")
     assert gaps(azure) == {f"{HERE}/secret": wanted}
 
 
@@ -235,7 +235,7 @@ def test_a_vault_whose_name_does_not_resolve_is_a_gap(
 ) -> None:
     """It is asked for without the proxy, which would answer for any name."""
     monkeypatch.setenv("NO_PROXY", ".vault.azure.net")
-    wanted = ("unreachable", "no connection: the vault's name, the network or a proxy is wrong")
+    wanted = ("unreachable", "no connection: check the vault's name, the network and the proxy")
     found = gaps(azure, vaults=["https://no-vault-is-named-so.vault.azure.net"], timeout=1)
     assert found["azure://prod/no-vault-is-named-so/secret"] == wanted
 
@@ -243,13 +243,13 @@ def test_a_vault_whose_name_does_not_resolve_is_a_gap(
 def test_a_certificate_of_another_authority_is_not_trusted(azure: Azure, tmp_path: Path) -> None:
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(str(other))
-    wanted = ("unreachable", "the certificate is not trusted: does ca name its CA?")
+    wanted = ("unreachable", "the certificate is not trusted: does the option ca name its CA?")
     assert gaps(azure, ca=str(other), timeout=1)[f"{HERE}/secret"] == wanted
 
 
 def test_a_file_of_authorities_that_is_not_there(azure: Azure, tmp_path: Path) -> None:
     found = gaps(azure, ca=str(tmp_path / "none.pem"))
-    wanted = ("unreadable", "a file that it takes to ask cannot be read")
+    wanted = ("unreadable", "a file that the login needs cannot be read")
     assert found == dict.fromkeys(ALL, wanted)
 
 
@@ -275,7 +275,7 @@ def test_the_sdk_writes_nothing_on_standard_error() -> None:
 
 def test_what_else_can_happen_has_words_too() -> None:
     assert explain(ServiceResponseError(TOKEN)).kind == "unreachable"
-    assert explain(AzureError(TOKEN)).reason == "Key Vault cannot be asked"
+    assert explain(AzureError(TOKEN)).reason == "the request to Key Vault failed"
 
 
 # How long it takes
@@ -297,7 +297,7 @@ def test_throttling_is_waited_out(azure: Azure) -> None:
 def test_no_wait_goes_beyond_the_deadline(azure: Azure, headers: dict[str, str]) -> None:
     azure.answers["/secrets"] = lambda _asked: refused(429, "Throttled", **headers)
     start = time.monotonic()
-    wanted = ("throttled", "the vault takes no more requests at present")
+    wanted = ("throttled", "the vault currently accepts no more requests")
     assert gaps(azure, timeout=4)[f"{HERE}/secret"] == wanted
     assert time.monotonic() - start < 4
 
@@ -322,7 +322,7 @@ def test_after_the_deadline_nothing_is_asked_and_all_that_was_listed_is_a_gap(
 
 
 def test_a_backend_without_vaults_is_refused(azure: Azure) -> None:
-    with pytest.raises(ConfigError, match="names no vault"):
+    with pytest.raises(ConfigError, match="has no vaults"):
         backend.connect(azure.settings(vaults=[]), NOW)
 
 

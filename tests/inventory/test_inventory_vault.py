@@ -173,8 +173,10 @@ def test_the_policy_of_the_source_document_gives_no_dates_and_the_gap_says_why(b
     (gap,) = audit.read()
     assert gaps([gap]) == [("denied", "vault://prod/-/kv-source/agentaskit/api-keys")]
     assert "read on kv-source/metadata/agentaskit/api-keys: denied" in str(gap)
-    assert "with list on metadata and read on data alone, no date can be read" in str(gap)
-    assert [*audit.excess()] == ["read on kv-source/data/agentaskit/api-keys: a value is there"]
+    assert "list on metadata and read on data are not enough to read a date" in str(gap)
+    assert [*audit.excess()] == [
+        "read on kv-source/data/agentaskit/api-keys: this path contains a value"
+    ]
 
 
 def test_a_folder_that_may_not_be_listed_is_one_gap(bao: Bao) -> None:
@@ -195,7 +197,7 @@ def test_an_empty_mount_gives_nothing_and_one_that_is_not_there_a_gap(bao: Bao) 
     assert audited(bao, "kv-bare") == []
     (gap,) = audited(bao, "kv-nowhere")
     assert gaps([gap]) == [("denied", "vault://prod/-/kv-nowhere")]
-    assert "there is no mount of that name, or the token has no right below it" in str(gap)
+    assert "the mount does not exist, or the token has no permission below it" in str(gap)
     # Where the mount ends in such a name is not known: none of its secrets may count as missing.
     assert gaps(audited(bao, "kv-nowhere/app")) == [("denied", "vault://prod/-")]
 
@@ -334,8 +336,8 @@ def test_rights_beyond_need_are_named_one_by_one(bao: Bao) -> None:
     assert [*audit.excess()] == []  # nothing was read yet
     assert len([*audit.read()]) == 1
     assert [*audit.excess()] == [
-        "delete on kv-beyond/metadata/app: more than list and read",
-        "delete, read on kv-beyond/data/app: a value is there",
+        "delete on kv-beyond/metadata/app: only list and read is needed",
+        "delete, read on kv-beyond/data/app: this path contains a value",
     ]
 
 
@@ -350,7 +352,7 @@ def test_rights_may_differ_by_folder_so_some_of_each_are_looked_at(bao: Bao) -> 
     )
     audit = backend(settings(bao.address, token=token, mounts=["kv-folders"]))
     assert len([*audit.read()]) == 24
-    assert [*audit.excess()] == ["read on kv-folders/data/f07/a: a value is there"]
+    assert [*audit.excess()] == ["read on kv-folders/data/f07/a: this path contains a value"]
 
 
 def test_where_nothing_is_no_right_is_beyond_need(bao: Bao) -> None:
@@ -367,7 +369,7 @@ def test_a_ca_may_be_read_and_not_changed(bao: Bao) -> None:
     audit = backend(settings(bao.address, token=token, mounts=["pki-change"]))
     assert len([*audit.read()]) == 1
     assert [*audit.excess()] == [
-        f"delete on pki-change/issuer/{made['issuer_id']}: more than list and read"
+        f"delete on pki-change/issuer/{made['issuer_id']}: only list and read is needed"
     ]
 
 
@@ -376,7 +378,9 @@ def test_a_root_token_is_beyond_need_as_a_whole(bao: Bao) -> None:
     bao.put("kv-root/app", key="one")
     audit = backend(settings(bao.address, token="root", mounts=["kv-root"]))
     assert len([*audit.read()]) == 1
-    assert [*audit.excess()] == ["its token is root: it may read every value and change everything"]
+    assert [*audit.excess()] == [
+        "its token is a root token: it may read every value and change everything"
+    ]
 
 
 def test_the_audit_log_would_show_a_request_for_a_value() -> None:

@@ -118,7 +118,7 @@ def test_a_job_of_github_logs_in_with_the_token_that_github_gives_it(
         assert the_record(read(bao, auth, environ)).kind == "kv-v2"
         assert the_gap(read(bao, auth, environ | {"ACTIONS_ID_TOKEN_REQUEST_URL": ""})) == (
             "login",
-            "GitHub offers this job no OIDC token: give it `permissions: id-token: write`",
+            "GitHub offers this job no OIDC token: add `permissions: id-token: write`",
         )
     assert asked[0].path == "/token?api-version=2&audience=vault.example.org"
     assert asked[0].headers["Authorization"] == "Bearer made-up"
@@ -232,7 +232,7 @@ def test_no_variable_of_vaults_own_is_heeded(
 def test_an_entry_without_an_address_or_a_login_is_an_error() -> None:
     for left, missing in (("auth", "address"), ("address", "auth")):
         asked = Settings("prod", "vault", {left: "x"}, 1.0, {})
-        with pytest.raises(ConfigError, match=f"the backend prod has no {missing}"):
+        with pytest.raises(ConfigError, match=f"backend prod has no {missing}"):
             vault.connect(asked, datetime.now(UTC))
 
 
@@ -266,7 +266,7 @@ def test_the_example_of_the_documentation_is_of_this_form() -> None:
     example = page.partition("```yaml\n")[2].partition("```")[0].encode()
     options = {"vault": lambda: vault.OPTIONS}
     environ = {"VAULT_ADDR": "https://vault.example.org:8200"}
-    found = operator.operator(example, "docs/vault.md", environ, options)
+    found = operator.parse(example, "docs/vault.md", environ, options)
     assert [entry.name for entry in found.backends] == ["prod", "ci"]
 
 
@@ -282,14 +282,14 @@ def test_a_mount_whose_name_tells_its_engine_gets_the_rules_of_that_one_alone() 
 
 def test_a_mount_whose_name_does_not_tell_it_gets_those_of_all_and_a_word() -> None:
     text = rules(mounts=["app"])
-    assert "# The name app does not tell its engine" in text
+    assert "# The engine of app is unknown" in text
     assert 'path "app/metadata/*"' in text
     assert 'path "app/keys/*"' in text
 
 
 def test_the_rules_for_all_mounts_say_what_they_open_in_one_of_version_1() -> None:
     text = rules()
-    assert "In a mount of KV version 1, values may lie\n# at any path" in text
+    assert "A mount of KV version 1\n# has values at every path" in text
     assert 'path "sys/mounts" { capabilities = ["read"] }' in text
     assert 'path "+/roleset/+" { capabilities = ["read"] }' in text  # below one are tokens
 
@@ -329,8 +329,8 @@ def test_namespaces_are_read_by_name_or_all_below_one(bao: Bao) -> None:
     audit = backend(more)
     assert ids(list(audit.read())) == [team, other]
     assert list(audit.excess()) == [
-        "read on team/kv-ns/data/app: a value is there",
-        "read on other/kv-ns/data/app: a value is there",
+        "read on team/kv-ns/data/app: this path contains a value",
+        "read on other/kv-ns/data/app: this path contains a value",
     ]
     (gap,) = audited(bao, "kv-ns", namespaces=["nowhere"])
     assert gaps([gap]) == [("absent", "vault://prod/nowhere/kv-ns")]
@@ -425,7 +425,7 @@ def test_a_group_whose_rights_are_missing_is_a_gap_that_names_them(bao: Bao, gro
     asked = settings(bao.address, token=bao.token(), groups=[group], mounts=["kv-nowhere"])
     _, gap = backend(asked).read()
     assert gaps([gap])[0][0] == "denied"
-    assert "groups need more rights than the engines" in str(gap)
+    assert "groups need more permissions than the engines" in str(gap)
 
 
 def test_a_group_is_asked_of_the_root_alone_where_there_is_one_for_all(bao: Bao) -> None:
@@ -505,7 +505,7 @@ def test_tls_is_checked_with_the_named_ca_and_for_the_named_host(tls_bao: Bao) -
     assert kind == "tls"
     assert "Hostname mismatch" in reason
     kind, reason = the_gap(reached(ca="/nowhere.pem"))
-    assert reason == "the files of tls cannot be used: No such file or directory"
+    assert reason == "the files in tls cannot be used: No such file or directory"
 
 
 def test_a_tls_certificate_logs_in(tls_bao: Bao, tmp_path: Path) -> None:
@@ -546,4 +546,4 @@ def test_an_encrypted_key_is_of_no_use_and_asks_nobody_for_its_password(
         list(backend(settings("https://127.0.0.1:1", token="x", tls=tls)).read())
     )
     assert kind == "tls"
-    assert reason.startswith("the files of tls cannot be used: ")
+    assert reason.startswith("the files in tls cannot be used: ")

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import urllib3
 
+from scanner.inventory import http
 from scanner.inventory.threads import NAME
-from scanner.inventory.vault import http
 from scanner.model import Gap, Note
 from scanner.records import Record
 from tests.support.http_answers import Answering, Reply, Request, said, serving
@@ -105,13 +105,13 @@ def test_a_server_without_tls_is_no_server_with_tls() -> None:
     with serving(answers({})) as address:
         kind, reason = unreachable(address.replace("http", "https"))
     assert kind == "tls"
-    assert reason.startswith("no TLS with it: ")
+    assert reason.startswith("the TLS connection failed: ")
 
 
 def test_a_proxy_that_answers_html_is_called_one() -> None:
     kind, path, reason = the_gap(asked({"/v1/sys/health": HTML}, timeout=1.5))
     assert (kind, path) == ("not-vault", "vault://prod")
-    assert reason == "it answered 200 with what is no JSON object (text/html): is that a proxy?"
+    assert reason == "it answered 200 without a JSON object (text/html): is this a proxy?"
 
 
 @pytest.mark.parametrize("health", [said({"status": "UP"}), said([1]), Reply(200, b"{" * 100_000)])
@@ -162,7 +162,7 @@ def test_a_redirect_is_not_followed_and_names_where_it_leads(code: int) -> None:
         away = Reply(code, headers={"Location": f"{address}/v1/app/metadata/x"})
         kind, path, reason = the_gap(asked(secrets(x=away)))
     assert (kind, path) == ("redirected", "vault://prod/-/app/x")
-    assert reason == "it redirects to localhost, and only the named place is asked"
+    assert reason == "it redirects to localhost, but keywatch asks only the configured address"
     assert strange == []
 
 
@@ -179,7 +179,7 @@ def test_a_redirect_that_leads_nowhere_is_one_too(location: str, where: str) -> 
 
 @pytest.mark.parametrize("address", ["http://vault:99999", "http://[::1", "http://vault:x"])
 def test_an_address_that_is_none_is_a_gap(address: str) -> None:
-    assert unreachable(address) == ("unreachable", "its address is not that of a server")
+    assert unreachable(address) == ("unreachable", "its address is not valid")
 
 
 def test_what_was_deleted_while_it_was_read_is_noted() -> None:
@@ -217,7 +217,7 @@ def test_who_may_not_list_the_mounts_is_told_to_name_them() -> None:
     with serving(answers({"/v1/sys/mounts": denied})) as address:
         kind, path, reason = the_gap(list(backend(settings(address, token=TOKEN)).read()))
     assert (kind, path) == ("denied", "vault://prod/-")
-    assert reason.startswith("read on sys/mounts: denied; grant it, or name the mounts")
+    assert reason.startswith("read on sys/mounts: denied; grant it, or list the mounts")
 
 
 def test_whoever_reads_no_further_leaves_nothing_running() -> None:
@@ -319,7 +319,7 @@ def test_a_server_that_repeats_what_it_was_sent_leaks_it_into_no_text() -> None:
 
 
 def test_an_answer_that_is_too_large_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_MAX_ANSWER", 10_000)
+    monkeypatch.setattr(http, "_MAX_BYTES", 10_000)
     versions = {str(number): VERSION for number in range(1, 1_000)}
     items = asked(secrets(x=SECRET | {"versions": versions}, y=SECRET))
     assert gaps(items) == [("too-large", "vault://prod/-/app/x")]
@@ -414,7 +414,7 @@ def test_a_clock_that_differs_by_over_a_minute_is_noted(hours: int, way: str) ->
     items = asked({"/v1/sys/health": health, **secrets(x=SECRET)}, now=now)
     (note,) = [one for one in items if isinstance(one, Note)]
     assert (note.kind, note.path) == ("clock-skew", "vault://prod")
-    assert note.text.endswith(f"s {way} ours: ages are off by it")
+    assert note.text.endswith(f"s {way} this machine's, so ages are wrong by that")
 
 
 @pytest.mark.parametrize("date", ["", "no time", "Fri, 31 Dec 9999 23:59:59 -2300"])
@@ -436,7 +436,7 @@ def test_rights_that_cannot_be_looked_up_are_said_not_to_be_known() -> None:
         audit = backend(settings(address, token=TOKEN, mounts=["app"]))
         assert len(list(audit.read())) == 1
         (said_of_it,) = audit.excess()
-    assert said_of_it.startswith("which rights it holds beyond need is not known: ")
+    assert said_of_it.startswith("its excess permissions are unknown: ")
 
 
 class Flaky:

@@ -93,7 +93,7 @@ def test_a_rotation_that_vault_enterprise_has_given_up_is_failing() -> None:
     found = records(asked("database", roles | ORPHANS, ENTERPRISE))
     failing = {path: one.rotation.failing for path, one in found.items() if one.rotation}
     assert failing == {
-        "x/static-roles/gone": "Vault gave it up (sys/rotation/orphans)",
+        "x/static-roles/gone": "Vault no longer rotates it (sys/rotation/orphans)",
         "x/static-roles/well": "",
     }
 
@@ -138,7 +138,7 @@ def test_a_bind_password_that_vault_never_rotated_has_no_date() -> None:
     config = {"config": {"last_bind_password_rotation": "0001-01-01T00:00:00Z"}}
     record = records(asked("ldap", config))["x/config"]
     assert (record.dated, record.never) == (None, False)
-    assert record.undated == "Vault has not rotated it since it was written"
+    assert record.undated == "Vault has not rotated it since it was configured"
 
 
 def test_aws_has_a_period_and_no_date() -> None:

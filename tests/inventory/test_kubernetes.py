@@ -14,7 +14,7 @@ import pytest
 
 from scanner.inventory.kubernetes import connect
 from scanner.model import Gap, Note
-from scanner.records import Dated, Fault, Record, Rotation, Sighting, Strength
+from scanner.records import Dated, Fault, Record, Rotation, Strength, ValueMark
 from tests.support.kubernetes_server import (
     NOW,
     TOKEN,
@@ -55,7 +55,7 @@ def read(
     server: Server,
     folder: Path,
     now: datetime = NOW,
-    known: Mapping[str, Sighting] = MappingProxyType({}),
+    known: Mapping[str, ValueMark] = MappingProxyType({}),
 ) -> Read:
     asked = settings(kubeconfig=kubeconfig(server, folder))._replace(known=known)
     return list(connect(asked, now).read())
@@ -69,7 +69,7 @@ def only(
     server: Server,
     folder: Path,
     now: datetime = NOW,
-    known: Mapping[str, Sighting] = MappingProxyType({}),
+    known: Mapping[str, ValueMark] = MappingProxyType({}),
 ) -> Record:
     """The one Record of a server on which nothing goes wrong."""
     found = read(server, folder, now, known)
@@ -204,17 +204,19 @@ def test_a_hash_that_two_runs_saw_dates_a_rotation_between_them(
     server.add("api/v1/secrets", secret("db", annotations={HASH: "one"}))
     day = timedelta(days=1)
     first = only(server, tmp_path, NOW - 3 * day)
-    again = only(server, tmp_path, NOW - 2 * day, known=sightings(first))
-    assert again.sighting == Sighting(
+    again = only(server, tmp_path, NOW - 2 * day, known=value_marks(first))
+    assert again.value_mark == ValueMark(
         mark=mark(first), after=None, by=NOW - 3 * day, last=NOW - 2 * day
     )
     metadata = server.objects["api/v1/secrets"][0]["metadata"]
     metadata["annotations"][HASH] = "two"
     metadata["managedFields"] = [owner("f:data", "2026-11-24T11:00:00Z", "password")]
-    then = only(server, tmp_path, NOW - day, known=sightings(again))
-    last = only(server, tmp_path, NOW, known=sightings(then))
+    then = only(server, tmp_path, NOW - day, known=value_marks(again))
+    last = only(server, tmp_path, NOW, known=value_marks(then))
     assert mark(last) != mark(first)
-    assert last.sighting == Sighting(mark=mark(last), after=NOW - 2 * day, by=NOW - day, last=NOW)
+    assert last.value_mark == ValueMark(
+        mark=mark(last), after=NOW - 2 * day, by=NOW - day, last=NOW
+    )
     assert last.dated
     assert (last.dated.earliest, last.dated.latest) == (NOW - 2 * day, NOW - day)
     assert last.dated.strength is Strength.BOUND
@@ -231,24 +233,24 @@ def test_a_hash_that_is_made_in_another_way_is_no_rotation(server: Server, tmp_p
     server.add("api/v1/secrets", secret("db", annotations={HASH: "0" * 32}))
     first = only(server, tmp_path, NOW - timedelta(days=1))
     server.objects["api/v1/secrets"][0]["metadata"]["annotations"][HASH] = "0" * 56
-    found = only(server, tmp_path, known=sightings(first))
-    assert found.sighting == Sighting(mark=mark(found), after=None, by=NOW, last=NOW)
+    found = only(server, tmp_path, known=value_marks(first))
+    assert found.value_mark == ValueMark(mark=mark(found), after=None, by=NOW, last=NOW)
 
 
 def test_a_state_from_the_future_is_not_believed(server: Server, tmp_path: Path) -> None:
     server.add("api/v1/secrets", secret("db", annotations={HASH: "one"}))
     later = only(server, tmp_path, NOW + timedelta(days=1))
-    found = only(server, tmp_path, NOW, known=sightings(later))
-    assert found.sighting == Sighting(mark=mark(found), after=None, by=NOW, last=NOW)
+    found = only(server, tmp_path, NOW, known=value_marks(later))
+    assert found.value_mark == ValueMark(mark=mark(found), after=None, by=NOW, last=NOW)
 
 
-def sightings(found: Record) -> dict[str, Sighting]:
-    return {found.id: found.sighting} if found.sighting else {}
+def value_marks(found: Record) -> dict[str, ValueMark]:
+    return {found.id: found.value_mark} if found.value_mark else {}
 
 
 def mark(found: Record) -> str:
-    assert found.sighting
-    return found.sighting.mark
+    assert found.value_mark
+    return found.value_mark.mark
 
 
 def test_a_period_without_end_has_no_next_time(server: Server, tmp_path: Path) -> None:
@@ -346,15 +348,15 @@ def test_a_token_of_a_service_account_is_a_fault_with_its_last_use(
     (fault,) = only(server, tmp_path).faults
     assert fault == Fault(
         rule="legacy-service-account-token",
-        detail="a token of the service account auditor that never ends, last used on 2026-11-23, "
-        "invalid since 2026-11-24",
+        detail="a token of the service account auditor that never expires, "
+        "last used on 2026-11-23, invalid since 2026-11-24",
     )
 
 
 def test_a_token_that_nobody_used_says_so(server: Server, tmp_path: Path) -> None:
     server.add("api/v1/secrets", secret("t", of="kubernetes.io/service-account-token"))
     (fault,) = only(server, tmp_path).faults
-    assert fault.detail.endswith("that it does not name that never ends, with no use on record")
+    assert fault.detail.endswith("(not named) that never expires, with no recorded use")
 
 
 def test_a_certificate_dates_the_key_that_is_made_with_it(server: Server, tmp_path: Path) -> None:
@@ -422,7 +424,7 @@ def test_a_secret_with_no_time_at_all_says_why(server: Server, tmp_path: Path) -
     server.add("api/v1/secrets", secret("db", creationTimestamp=None, managedFields=None))
     found = only(server, tmp_path)
     assert found.dated is None
-    assert "neither when it was made" in found.undated
+    assert "neither when it was created" in found.undated
 
 
 def test_values_in_the_annotation_of_kubectl_are_a_fault_and_dropped(
@@ -588,7 +590,7 @@ def mounting(server: Server, *statuses: Object, synced: bool = True) -> None:
 
 
 EARLY, LATE = "2026-11-20T08:00:00Z", "2026-11-22T08:00:00Z"
-BEHIND = "statefulset/a, with an older version by web-db since 2026-11-20 08:00 UTC"
+BEHIND = "statefulset/a, with an older version of web-db since 2026-11-20 08:00 UTC"
 
 
 def test_a_workload_that_has_an_older_version_mounted_than_another_is_stale(
@@ -646,7 +648,7 @@ def test_a_certificate_that_vault_issued_rotates_by_its_lifetime_and_offset(
     found = pki(server, tmp_path)
     due = datetime(2026, 12, 16, 12, tzinfo=UTC)
     assert found.rotation == Rotation(period=600 * 3600, due=due)
-    assert found.sighting
+    assert found.value_mark
     assert found.faults == ()
 
 
@@ -681,7 +683,7 @@ def test_a_change_that_two_runs_saw_makes_consumers_stale(server: Server, tmp_pa
     first = only(server, tmp_path, NOW - timedelta(days=2))
     assert first.stale == ()
     server.objects["api/v1/secrets"][0]["metadata"]["annotations"][HASH] = "two"
-    second = only(server, tmp_path, known=sightings(first))
+    second = only(server, tmp_path, known=value_marks(first))
     assert second.stale == ("deployment/web, running since 2026-11-20 08:00 UTC",)
 
 
@@ -690,10 +692,12 @@ def test_a_start_between_the_two_runs_proves_nothing(server: Server, tmp_path: P
     server.add("api/v1/secrets", secret("db", annotations={HASH: "one"}))
     first = only(server, tmp_path, NOW - timedelta(days=2))
     server.objects["api/v1/secrets"][0]["metadata"]["annotations"][HASH] = "two"
-    assert only(server, tmp_path, known=sightings(first)).stale == ()
+    assert only(server, tmp_path, known=value_marks(first)).stale == ()
 
 
-RELOADED = "deployment/web, running since 2026-11-20 08:00 UTC, which Reloader was to restart"
+RELOADED = (
+    "deployment/web, running since 2026-11-20 08:00 UTC, although Reloader should have restarted it"
+)
 
 
 @pytest.mark.parametrize(
@@ -740,8 +744,8 @@ def test_the_vault_operator_is_named_where_it_was_to_restart_the_workload(
     server.objects[kept] = [
         edited("vaultstaticsecret", status={"secretMAC": encoded("replaced value")})
     ]
-    (stale,) = only(server, tmp_path, known=sightings(first)).stale
-    assert stale.endswith("which its controller was to restart")
+    (stale,) = only(server, tmp_path, known=value_marks(first)).stale
+    assert stale.endswith("although its controller should have restarted it")
 
 
 # What controllers could not do, and Secrets of other kinds.
@@ -790,7 +794,7 @@ def test_a_secret_that_a_controller_has_not_written_is_noted(
         Note(
             kind="unwritten",
             path="k8s://eks/prod/secret/smtp",
-            text="SealedSecret smtp is to write it, and it is not there",
+            text="SealedSecret smtp should create it, but it does not exist",
         )
     ]
 
@@ -803,7 +807,7 @@ def test_releases_of_helm_are_counted_and_are_no_secrets(server: Server, tmp_pat
         Note(
             kind="helm-releases",
             path="k8s://eks",
-            text="2 releases that Helm keeps as Secrets, with the values given to it",
+            text="2 Secrets contain Helm releases with the values given to Helm",
         )
     ]
 
@@ -819,7 +823,7 @@ def test_of_the_sealing_keys_the_newest_is_judged(
     found, *notes = read(server, tmp_path)
     assert isinstance(found, Record)
     assert (found.id, found.kind) == ("k8s://eks/prod/secret/key-2026-11-05", "sealing-key")
-    told = f"{len(older)} older sealing keys only open what was sealed with them"
+    told = f"{len(older)} older sealing keys only decrypt older sealed secrets"
     note = Note(kind="superseded", path="k8s://eks/prod/secret", text=told)
     assert notes == ([note] if older else [])
 

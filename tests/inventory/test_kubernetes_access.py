@@ -15,8 +15,9 @@ import yaml
 from kubernetes.client import Configuration
 from kubernetes.config import ConfigException, incluster_config
 
+from scanner.inventory.errors import ReadError
 from scanner.inventory.kubernetes import OPTIONS, connect, permissions
-from scanner.inventory.kubernetes.http import UnreadError, Wire
+from scanner.inventory.kubernetes.api import KubernetesApi
 from scanner.model import Gap, Note
 from scanner.records import Record
 from tests.support.kubernetes_server import (
@@ -95,7 +96,7 @@ def test_outside_a_cluster_a_context_must_be_named() -> None:
         Gap(
             kind="unconfigured",
             path="k8s://eks",
-            reason="this is no pod of a cluster, and no context of a kubeconfig is named",
+            reason="keywatch does not run in a pod, and no context of a kubeconfig is configured",
         )
     ]
 
@@ -108,7 +109,7 @@ def test_a_context_that_there_is_not_is_a_gap_that_quotes_nothing(
         Gap(
             kind="unconfigured",
             path="k8s://eks",
-            reason=f"{file} is no kubeconfig in which the context prod can be used",
+            reason=f"the context prod in the kubeconfig {file} cannot be used",
         )
     ]
 
@@ -156,9 +157,9 @@ class Unrenewable(Configuration):
 
 
 def test_credentials_that_cannot_be_renewed_are_a_failure_in_words(server: Server) -> None:
-    wire = Wire(Unrenewable(host=server.address), timeout=1)
-    with pytest.raises(UnreadError, match="credentials cannot be renewed"):
-        wire.get("/apis")
+    api = KubernetesApi(Unrenewable(host=server.address), timeout=1)
+    with pytest.raises(ReadError, match="credentials cannot be renewed"):
+        api.get("/apis")
 
 
 def test_a_kubeconfig_that_is_not_there_is_a_gap(tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ def test_a_proxy_that_is_none_is_a_gap(server: Server, tmp_path: Path, proxy: st
     login = Login(cluster={"proxy-url": proxy, "server": "https://192.0.2.1"})
     (gap,) = read({}, kubeconfig=kubeconfig(server, tmp_path, login))
     assert isinstance(gap, Gap)
-    assert (gap.kind, gap.reason) == ("unconfigured", "its proxy has no address of a proxy")
+    assert (gap.kind, gap.reason) == ("unconfigured", "the address of its proxy is not valid")
 
 
 def test_the_library_is_loaded_only_to_connect() -> None:
@@ -260,7 +261,7 @@ def test_the_manifest_says_that_who_lists_secrets_can_read_values(
     text = permissions(settings(**({"namespaces": namespaces} if namespaces else {})))
     assert "CAN read their values" in text
     assert "kube-state-metrics" in text
-    assert ("Roles suffice" in text) == (namespaces is None)
+    assert ("Roles\n# instead of a ClusterRole are enough" in text) == (namespaces is None)
 
 
 def test_the_lists_of_a_run_are_those_of_the_manifest(server: Server, tmp_path: Path) -> None:
@@ -319,7 +320,7 @@ def test_a_right_to_all_namespaces_is_more_than_that_to_some(
     server.rights = manifest("selfsubjectrulesreview")
     server.allowed = [{"namespace": "", "verb": "list", "resource": "secrets", "subresource": ""}]
     assert excess(server, tmp_path, namespaces=["prod", "dev"]) == [
-        "it may list secrets in all namespaces, and only some are audited"
+        "it may list secrets in all namespaces, but only some are audited"
     ]
 
 
@@ -327,4 +328,4 @@ def test_rights_that_could_not_be_asked_for_are_told(server: Server, tmp_path: P
     login = Login(user={"token": "wrong"})
     file = kubeconfig(server, tmp_path, login)
     (said,) = connect(settings(kubeconfig=file), NOW).excess()
-    assert said.startswith("its rights could not be asked for: HTTP 401")
+    assert said.startswith("its excess permissions are unknown: HTTP 401")

@@ -16,7 +16,7 @@ from scanner.policy.declarations.matching import SecretEntries
 from scanner.policy.declarations.model import Match
 from scanner.policy.live import rotation_age
 from scanner.records import Record
-from tests.support.helpers import Keywatch, grow, token
+from tests.support.helpers import Keywatch, token, write_files
 
 ID = "vault://prod/-/secret/app/db-main"
 
@@ -132,7 +132,7 @@ def test_an_entry_without_a_match_and_without_tags_is_an_error(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
     text = "version: 1\nsecrets:\n  - class: api-key\n"
-    done = keywatch("policy", "explain", ID, cwd=grow(tmp_path, {"keywatch.yaml": text}))
+    done = keywatch("policy", "explain", ID, cwd=write_files(tmp_path, {"keywatch.yaml": text}))
     assert done.returncode == 2
     assert b"keywatch.yaml:3: secrets.0: match or tags is missing" in done.stderr
 
@@ -155,12 +155,12 @@ secrets: [{match: "vault://prod/**", class: service-token}]
 """
     mine = f"version: 1\nsecrets: [{{match: '{ID}', class: api-key}}]\n"
     root = tmp_path / "repository"
-    grow(tmp_path, {"repository/keywatch.yaml": mine, "operator.yaml": operator})
+    write_files(tmp_path, {"repository/keywatch.yaml": mine, "operator.yaml": operator})
     alone = explained(keywatch, root, ID)
     assert "rotated every 90d" in alone
     said = explained(keywatch, root, ID, "--operator=../operator.yaml")
     assert "api-key: rotated every 24h" in said
-    assert "vault://prod/** is at least as strict as service-token" in said
+    assert "vault://prod/** must be at least as strict as service-token" in said
     (root / "keywatch.yaml").write_text("version: 1\n")
     said = explained(keywatch, root, ID, "--operator=../operator.yaml")
     assert "service-token: rotated every 24h" in said
@@ -177,12 +177,12 @@ def explained(keywatch: Keywatch, root: Path, *arguments: str, code: int = 0) ->
 def test_an_explanation_names_what_holds_and_what_decided(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    grow(tmp_path, {"keywatch.yaml": POLICY})
+    write_files(tmp_path, {"keywatch.yaml": POLICY})
     said = explained(keywatch, tmp_path, f"{ID}#password", "--tag", "team=payments")
     for words in (
         "class db-credential: rotated every 30d, grace 24h, overlap 24h (policy.yaml:6)",
         "owner @dba runbook docs/db.md",
-        "keywatch.yaml:4 db-credential vault://*/*/secret/app/db-* holds",
+        "keywatch.yaml:4 db-credential vault://*/*/secret/app/db-* applies",
         "keywatch.yaml:5 db-credential vault://*/*/secret/*/db-main 0 written in part, not 1",
         "keywatch.yaml:6 no-such team=payments 1 written out in full, not 2",
         "keywatch.yaml:3 api-key vault://** 0 written out in full, not 2",
@@ -193,16 +193,16 @@ def test_an_explanation_names_what_holds_and_what_decided(
 def test_an_explanation_names_a_tie(keywatch: Keywatch, tmp_path: Path) -> None:
     text = POLICY + '  - {match: "vault://*/*/secret/app/d*", class: api-key}\n'
     text += '  - {match: "vault://*/*/secret/app/*n", class: db-credential}\n'
-    grow(tmp_path, {"keywatch.yaml": text})
+    write_files(tmp_path, {"keywatch.yaml": text})
     said = explained(keywatch, tmp_path, ID)
-    assert "keywatch.yaml:7 api-key vault://*/*/secret/app/d* as specific: nobody decided" in said
-    assert "keywatch.yaml:8 db-credential vault://*/*/secret/app/*n as specific, the same" in said
+    assert "keywatch.yaml:7 api-key vault://*/*/secret/app/d* equally specific, another" in said
+    assert "keywatch.yaml:8 db-credential vault://*/*/secret/app/*n equally specific, same" in said
 
 
 def test_an_unknown_class_and_no_entry_are_said(keywatch: Keywatch, tmp_path: Path) -> None:
-    grow(tmp_path, {"keywatch.yaml": POLICY})
+    write_files(tmp_path, {"keywatch.yaml": POLICY})
     tag = ("--tag", "team=payments")
-    assert "no-such: there is no such class" in explained(
+    assert "no-such: unknown class" in explained(
         keywatch, tmp_path, "k8s://eks/app/secret/tls", *tag
     )
     said = explained(keywatch, tmp_path, "k8s://eks/app/secret/tls")
@@ -215,9 +215,9 @@ def test_an_unknown_class_and_no_entry_are_said(keywatch: Keywatch, tmp_path: Pa
     ("arguments", "says"),
     [
         (("valt://prod/-/secret/app",), "did you mean vault?"),
-        (("secret/app",), "write it as vault://"),
-        (("vault://prod//x",), "is no canonical id"),
-        (("vault://prod/-/secret/*",), "names more than one secret"),
+        (("secret/app",), "write an ID such as vault://"),
+        (("vault://prod//x",), "is not a canonical ID"),
+        (("vault://prod/-/secret/*",), "matches more than one secret"),
         ((ID, "--tag", "team"), "--tag team has no value"),
     ],
 )
@@ -231,7 +231,7 @@ def test_no_explanation_repeats_a_secret(keywatch: Keywatch, tmp_path: Path) -> 
     text = (
         f'version: 1\nsecrets:\n  - {{match: "vault://**", class: {token()}, owner: {token(8)}}}\n'
     )
-    grow(tmp_path, {"keywatch.yaml": text})
+    write_files(tmp_path, {"keywatch.yaml": text})
     said = explained(keywatch, tmp_path, ID)
     assert token() not in said
     assert token(8) not in said

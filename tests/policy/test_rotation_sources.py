@@ -11,7 +11,7 @@ from scanner.console import Console
 from scanner.policy.repository import contradictions, rotation_check
 from scanner.repository import rotation_sources
 from scanner.repository.tree import Tree
-from tests.support.helpers import grow
+from tests.support.helpers import write_files
 
 VAULT = """\
 vault:
@@ -56,7 +56,7 @@ spec:
 
 def rotated(root: Path, files: dict[str, str]) -> tuple[set[str], list[str]]:
     """The canonical ids that these files rotate, and what the findings of idle scripts say."""
-    tree = Tree(str(grow(root, FORMS | files)), Console.of_process())
+    tree = Tree(str(write_files(root, FORMS | files)), Console.of_process())
     secrets = [
         one
         for name in sorted(FORMS)

@@ -13,7 +13,7 @@ from scanner.detect.rules.samples import expand
 from scanner.policy.repository.rules import RULES as CHECK_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.policy.variables import RULES as TREE_RULES
-from tests.support.helpers import Keywatch, git, grow, scan
+from tests.support.helpers import Keywatch, git, scan, write_files
 from tests.support.policy_trees import check
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,9 @@ CASES = [
 def test_a_rule_finds_one_thing_in_each_of_its_examples_and_nothing_in_a_near_miss(
     keywatch: Keywatch, tmp_path: Path, rule: str, kind: str, files: Mapping[str, str]
 ) -> None:
-    git(grow(tmp_path, {path: expand(text, 1) for path, text in files.items()}), "init", "-q")
+    git(
+        write_files(tmp_path, {path: expand(text, 1) for path, text in files.items()}), "init", "-q"
+    )
     run = check(keywatch, tmp_path) if rule in CHECKED else scan(keywatch, cwd=tmp_path)
     found = [each["rule"] for each in run.report["findings"]]
     assert found.count(rule) == (kind == "examples")

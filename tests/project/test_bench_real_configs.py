@@ -9,6 +9,7 @@ import sys
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -110,12 +111,11 @@ def test_a_history_is_made_of_the_pack_in_a_package(
     git(old, "repack", "-adq")
     (pack,) = old.glob(".git/objects/pack/*.pack")
     package = debian(tmp_path, {f"usr/share/{pack.name}": pack.read_bytes(), "usr/b.pack": b""})
-    monkeypatch.setattr(real_configs, "fetched", lambda _archive: package)
     monkeypatch.setattr(lived, "HEAD", git(old, "rev-parse", "HEAD").strip())
     with pytest.raises(peers.BenchError, match="holds no"):
-        corpora.make(tmp_path / "none", lived.write)
+        corpora.make(tmp_path / "none", partial(lived.write_from, package))
     monkeypatch.setattr(lived, "PACK", pack.name)
-    made = corpora.make(tmp_path / "made", lived.write)
+    made = corpora.make(tmp_path / "made", partial(lived.write_from, package))
     assert git(made, "rev-list", "--count", "main").strip() == "1"
     assert (made / "a.py").read_text() == "x = 1\n"
 

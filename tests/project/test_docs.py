@@ -59,21 +59,23 @@ def test_a_page_says_what_rules_show_says(keywatch: Keywatch, tmp_path: Path) ->
 
 
 def test_a_page_with_another_text_and_one_without_a_rule_are_named_and_put_right(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pages = generate.pages()
-    monkeypatch.setattr(generate, "pages", lambda: pages)
-    monkeypatch.setattr(generate, "TARGET", tmp_path)
-    assert generate.main([]) == 0
+
+    def main(*arguments: str) -> int:
+        return generate.main(arguments, lambda: pages, tmp_path)
+
+    assert main() == 0
     (tmp_path / "docs/coverage.md").write_text("old")
     (tmp_path / "docs/rules/gone.md").write_text("of a rule that is no more")
     capsys.readouterr()
-    assert generate.main(["--check"]) == 1
+    assert main("--check") == 1
     named = capsys.readouterr().out
     assert named.count("\n") == 2
     assert "docs/rules/gone.md" in named
-    assert generate.main([]) == 0
-    assert generate.main(["--check"]) == 0
+    assert main() == 0
+    assert main("--check") == 0
     assert not (tmp_path / "docs/rules/gone.md").exists()
 
 

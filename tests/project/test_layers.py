@@ -54,7 +54,7 @@ THIRD_PARTY = {
     "_sha2": ("scanner.fingerprints",),  # of Python 3.12
     "azure": ("scanner.inventory.azure",),
     "backports": ("scanner.inputs.archives.compression",),
-    "boto3": ("scanner.inventory.aws.access",),
+    "boto3": ("scanner.inventory.aws.accounts",),
     "botocore": ("scanner.inventory.aws",),
     "compression": ("scanner.inputs.archives.compression",),  # of Python 3.14
     "cronsim": ("scanner.inventory.vault.engines",),
@@ -64,7 +64,7 @@ THIRD_PARTY = {
     "hyperscan": ("scanner.detect.prefilter.matcher",),
     "isodate": ("scanner.inventory.azure.rotation",),
     "jsonschema": ("scanner.document",),
-    "kubernetes": ("scanner.inventory.kubernetes.http", "scanner.inventory.kubernetes.login"),
+    "kubernetes": ("scanner.inventory.kubernetes.api", "scanner.inventory.kubernetes.login"),
     "platformdirs": ("scanner.cache",),
     "pygit2": ("scanner.inputs.git.packs",),
     "re2": (
@@ -75,7 +75,7 @@ THIRD_PARTY = {
     "rich": ("scanner.report.terminal.page",),
     "tree_sitter": ("scanner.detect.structure.hcl_reader",),
     "tree_sitter_hcl": ("scanner.detect.structure.hcl_reader",),
-    "urllib3": ("scanner.inventory.kubernetes.http", "scanner.inventory.vault.http"),
+    "urllib3": ("scanner.inventory.http", "scanner.inventory.vault.api"),
     **{
         f"types_boto3_{name}": ("scanner.inventory.aws",)
         for name in ("iam", "kms", "secretsmanager", "ssm", "sts")

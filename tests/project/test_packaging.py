@@ -1,4 +1,4 @@
-"""What is built and installed: a wheel and an editable install, both used from another folder."""
+"""A wheel and an editable install are built, installed, and used from another folder."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ def run(argv: list[str], cwd: Path, code: int = 0) -> str:
     return done.stdout
 
 
-def test_a_wheel_holds_the_package_alone(wheel: Path) -> None:
+def test_a_wheel_holds_only_the_package(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"scanner"}
     assert {f"scanner/{path.relative_to(ROOT)}" for path in data_files()} <= set(names)
+    assert "scanner/py.typed" in names  # the classifier "Typing :: Typed" promises it
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 

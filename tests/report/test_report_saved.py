@@ -18,7 +18,7 @@ from tests.report.test_report_hostile import NAMES
 from tests.report.test_report_hostile import context as hostile_context
 from tests.report.test_report_hostile import outcome as hostile_outcome
 from tests.support import live_values
-from tests.support.helpers import NOW, Keywatch, grow, leak, repository
+from tests.support.helpers import NOW, Keywatch, leak, repository, write_files
 from tests.support.report_values import context, eventful, finding, outcome
 
 GONE = Appearance("5e" * 20, "Ann <ann@example.org>", "2026-11-20T08:00:00+01:00", present=False)
@@ -156,7 +156,7 @@ def scanned(tmp_path_factory: pytest.TempPathFactory, keywatch: Keywatch) -> Pat
     root = tmp_path_factory.mktemp("saved")
     repo = repository(root / "repo")
     allowed = '# keywatch{} allow github-personal-access-token reason="a sample" owner=@qa until='
-    grow(
+    write_files(
         repo,
         {"api/a.py": leak(1), "b.py": leak(2).rstrip() + f"  {allowed.format(':')}2027-01-31\n"},
     )

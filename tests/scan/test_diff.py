@@ -22,12 +22,12 @@ from tests.support.helpers import (
     Keywatch,
     Scanned,
     git,
-    grow,
-    grow_what_is_no_text,
     leak,
     repository,
     scan,
     token,
+    write_files,
+    write_non_text_files,
 )
 from tests.support.repositories import allowed, password
 
@@ -49,7 +49,7 @@ class Pull:
         git(self.root, "checkout", "-q", "-b", "pull")
 
     def commit(self, files: Files, *removed: str, message: str = "change") -> str:
-        grow(self.root, files)
+        write_files(self.root, files)
         for name in removed:
             git(self.root, "rm", "-q", "--", name)
         git(self.root, "add", "-A")
@@ -287,14 +287,14 @@ class TestRanges:
         told = str(pull.root / "planted")
         assert scan(keywatch, "--diff", "main", cwd=pull.root / "planted", GIT_DIR=told).code == 0
         for name in ("HEAD", "objects/x", "refs/x"):
-            grow(pull.root, {name: "ref: refs/heads/main\n"})
+            write_files(pull.root, {name: "ref: refs/heads/main\n"})
         pull.branch()
         pull.commit({"app.py": leak()})
         assert "app.py" in pull.scan().paths
 
     def test_sha_256(self, keywatch: Keywatch, tmp_path: Path) -> None:
         root = repository(tmp_path / "wide", "--object-format=sha256")
-        grow(root, {"app.py": leak()})
+        write_files(root, {"app.py": leak()})
         git(root, "add", "-A")
         git(root, "commit", "-q", "-m", "leak")
         assert scan(keywatch, "--diff", "HEAD~1", cwd=root).paths == ["app.py"]
@@ -445,7 +445,7 @@ class TestOddFiles:
     ) -> None:
         other = repository(tmp_path / "other")
         pull.branch()
-        wanted = grow_what_is_no_text(pull.root, other)
+        wanted = write_non_text_files(pull.root, other)
         pull.commit({})
         seen = pull.scan()
         assert seen.skips == wanted
@@ -848,7 +848,9 @@ def test_a_diff_of_a_gigabyte_takes_bounded_memory(pull: Pull, tmp_path: Path) -
 def test_the_work_tree_and_the_index_have_no_say(pull: Pull) -> None:
     pull.branch()
     pull.commit({"app.py": leak()})
-    grow(pull.root, {"app.py": "x = 1\n", "keywatch.yaml": "version: 9\n", "new.py": leak(9)})
+    write_files(
+        pull.root, {"app.py": "x = 1\n", "keywatch.yaml": "version: 9\n", "new.py": leak(9)}
+    )
     git(pull.root, "add", "-A")
     assert pull.scan().paths == ["app.py"]
     shutil.rmtree(pull.root / ".git" / "logs")

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from types import FrameType
+from typing import cast
 
 import pytest
 
-from scanner import pool
 from scanner.detect.detector import SCOPES, Detector, NameResult
 from scanner.detect.prefilter import matcher
 from scanner.detect.rules import rulebook
 from scanner.inputs.interface import Blob
 from scanner.model import Observation
 from scanner.scan.worker import FileScanner, WorkerConfig
-from tests.support.helpers import forks
+from tests.support.calls import watched
+from tests.support.helpers import forks, processors
 
 QUOTED = "a line of the file"
 
@@ -77,19 +78,18 @@ class TestEmptyCache:
         )
 
     @pytest.fixture
-    def compiled(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """Gets a line of its scope and its process for each database that is compiled."""
-        said, compiler = tmp_path / "said", matcher._Hyperscan._compile
-        said.touch()
+    def compiled(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        """A file that gets a line with scope and process for each database that is compiled."""
+        log = tmp_path / "log"
+        log.touch()
 
-        def watched(engine: matcher._Hyperscan) -> Any:
-            with said.open("a") as file:
-                file.write(f"{engine._scope} {os.getpid()}\n")
-            return compiler(engine)
+        def note(frame: FrameType) -> None:
+            with log.open("a") as file:
+                file.write(f"{frame.f_locals['self']._scope} {os.getpid()}\n")
 
-        monkeypatch.setattr(matcher._Hyperscan, "_compile", watched)
-        monkeypatch.setattr(pool, "_workers", lambda: 2)
-        return said
+        processors(monkeypatch, 2)
+        with watched(matcher._Hyperscan._compile, note):
+            yield log
 
     @forks
     def test_it_is_filled_by_all_processors_each_with_something_else(

@@ -25,13 +25,13 @@ from tests.support.helpers import (
     Scanned,
     detector,
     git,
-    grow,
-    grow_commits,
-    grow_what_is_no_text,
     leak,
     repository,
     scan,
     token,
+    write_commits,
+    write_files,
+    write_non_text_files,
 )
 from tests.support.repositories import password
 
@@ -44,7 +44,7 @@ def repo(tmp_path: Path) -> Path:
 
 
 def commit(root: Path, files: Mapping[str, str | bytes], *removed: str, when: int = 0) -> str:
-    grow(root, files)
+    write_files(root, files)
     for name in removed:
         git(root, "rm", "-q", "--", name)
     git(root, "add", "-A")
@@ -139,7 +139,7 @@ class TestWhatIsSaid:
         assert result["properties"]["since"]["commit"] == first
 
     def test_a_hostile_author_breaks_no_report(self, keywatch: Keywatch, repo: Path) -> None:
-        grow(repo, {"app.py": leak()})
+        write_files(repo, {"app.py": leak()})
         git(repo, "add", "-A")
         author = f"\x1b[2J::error::x {token(4)} <e@example.org>"
         git(repo, "commit", "-q", "-m", "x", f"--author={author}")
@@ -182,7 +182,7 @@ class TestWhichCommits:
         self, keywatch: Keywatch, repo: Path
     ) -> None:
         for number in (1, 2):
-            grow(repo, {"start.txt": leak(number)})
+            write_files(repo, {"start.txt": leak(number)})
             git(repo, "stash", "-q")
         git(repo, "notes", "add", "-m", leak(3).strip())
         assert history(keywatch, repo).paths == []
@@ -213,7 +213,7 @@ class TestWhichCommits:
     def test_links_submodules_and_lfs_pointers_are_skipped(
         self, keywatch: Keywatch, repo: Path, tmp_path: Path
     ) -> None:
-        wanted = grow_what_is_no_text(repo, repository(tmp_path / "other"))
+        wanted = write_non_text_files(repo, repository(tmp_path / "other"))
         commit(repo, {"app.py": leak()})
         seen = history(keywatch, repo)
         assert seen.skips == wanted
@@ -241,7 +241,7 @@ class TestWhichCommits:
     def test_many_commits_in_several_processes(self, keywatch: Keywatch, tmp_path: Path) -> None:
         root = repository(tmp_path / "many")
         lines = (leak(n) if n % 100 == 0 else f"x = {n}\n" for n in range(1, 1301))
-        grow_commits(root, ({f"f{n % 7}.py": line} for n, line in enumerate(lines)))
+        write_commits(root, ({f"f{n % 7}.py": line} for n, line in enumerate(lines)))
         seen = history(keywatch, root, "main")
         assert len(seen.paths) == 13
         assert seen.files == 1300 + 1
@@ -410,7 +410,7 @@ class TestSinceLast:
     def test_other_rules_look_at_everything_again(self, keywatch: Keywatch, repo: Path) -> None:
         commit(repo, {"a.py": leak(1)})
         self.scan(keywatch, repo)
-        grow(repo, {"keywatch.yaml": "version: 1\nscan: {max_file_size: 30MB}\n"})
+        write_files(repo, {"keywatch.yaml": "version: 1\nscan: {max_file_size: 30MB}\n"})
         assert self.scan(keywatch, repo).paths == ["a.py"]
 
     def test_an_incomplete_run_is_not_the_last_one(

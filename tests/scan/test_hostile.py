@@ -394,6 +394,7 @@ HUGE = {  # what is repeated, how often, and the exit code
 
 
 @pytest.mark.unmeasured
+@pytest.mark.slow
 class TestSize:
     """Bounds that catch what grows with a power; `make bench` has the numbers."""
 

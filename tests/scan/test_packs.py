@@ -20,23 +20,23 @@ import pytest
 from scanner import pool
 from scanner.detect.detector import Mark
 from scanner.errors import UsageError
-from scanner.inputs.git import commands as plumbing
-from scanner.inputs.git import packs
+from scanner.inputs.git import commands, packs
 from scanner.inputs.git.blob_reader import Contents
 from scanner.inputs.git.packs import Packs
 from scanner.inputs.git.versions import NEAR, differing
 from scanner.scan import history
 from scanner.scan.commit_scanner import CommitResult, CommitWorkerConfig
+from tests.support.calls import watched
 from tests.support.helpers import (
     Keywatch,
     detector,
     forks,
     git,
-    grow_commits,
     leak,
     repository,
     scan,
     token,
+    write_commits,
 )
 from tests.support.repositories import password
 
@@ -47,7 +47,7 @@ def grown(root: Path, texts: Mapping[str, Sequence[str]]) -> Path:
     """A repository, packed: its commits give each file one of its texts after the other."""
     repository(root)
     count = max(map(len, texts.values()))
-    grow_commits(
+    write_commits(
         root, ({path: t[n] for path, t in texts.items() if n < len(t)} for n in range(count))
     )
     git(root, "repack", "-adq")
@@ -92,16 +92,16 @@ def damaged(packed: Path, root: Path, damage: Callable[[bytearray], bytearray]) 
 
 
 class TestContents:
-    def test_what_is_packed_is_read_without_asking_git(
-        self, packed: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_what_is_packed_is_read_without_asking_git(self, packed: Path) -> None:
         oids = blobs(packed)
         found = dict(zip(oids, read(packed, oids, by_git=True), strict=True))
         small = {oid: data for oid, data in found.items() if isinstance(data, bytes)}
         contents = Contents(str(packed), Packs.opened(str(packed)))
-        monkeypatch.setattr(plumbing.Objects, "_ask", None)
-        assert [*contents.each([*small], MOST)] == [*small.values()]
-        assert [contents.read(oid, MOST) for oid in small] == [*small.values()]
+        requests: list[object] = []
+        with watched(commands.Objects._ask, requests.append):
+            assert [*contents.each([*small], MOST)] == [*small.values()]
+            assert [contents.read(oid, MOST) for oid in small] == [*small.values()]
+        assert requests == []
         assert len(small) > 150
 
     def test_what_is_not_comes_from_git_in_its_place(self, packed: Path, tmp_path: Path) -> None:
@@ -228,16 +228,18 @@ def test_a_size_that_is_more_than_all_memory_is_that_of_a_damaged_content(
     assert not isinstance(read(root, [oid])[0], bytes)
 
 
+@pytest.mark.slow
 def test_git_is_fed_more_than_a_pipe_holds(packed: Path) -> None:
     fed = b"HEAD\n" * 300_000
-    listed = plumbing.run(str(packed), "rev-list", "--stdin", fed=fed)
+    listed = commands.run(str(packed), "rev-list", "--stdin", fed=fed)
     assert listed == git(packed, "rev-list", "HEAD").encode()
 
 
+@pytest.mark.slow
 def test_what_ends_git_before_it_has_read_all_is_told(packed: Path) -> None:
     fed = b"HEAD\n" * 300_000
     with pytest.raises(UsageError, match="rev-list failed"):
-        plumbing.run(str(packed), "rev-list", "--no-such", "--stdin", fed=fed)
+        commands.run(str(packed), "rev-list", "--no-such", "--stdin", fed=fed)
 
 
 FILLER = b"# nothing that is looked at stands in this line\n" * 20

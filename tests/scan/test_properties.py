@@ -332,6 +332,7 @@ def value_at(texts: Sequence[str], location: dict[str, object]) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 class TestAnyTree:
     NAMES = st.lists(
         st.sampled_from(

@@ -17,7 +17,7 @@ from scanner.inventory.interface import Settings
 from scanner.model import Gap, Note
 from scanner.records import Dated, Record
 from tests.support import small_backend
-from tests.support.helpers import grow
+from tests.support.helpers import write_files
 from tests.support.small_backend import Items
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -86,7 +86,7 @@ def _given(items: Items, _settings: Settings) -> Items:
 
 def place(root: Path, policy: str = POLICY, operator: str = OPERATOR) -> Path:
     """A repository with a policy, and an operator's file beside it. The repository."""
-    grow(root, {"repository/keywatch.yaml": policy, "operator.yaml": operator})
+    write_files(root, {"repository/keywatch.yaml": policy, "operator.yaml": operator})
     return root / "repository"
 
 

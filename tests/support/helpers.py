@@ -1,4 +1,4 @@
-"""What several test files say in the same words."""
+"""Builders and shortcuts that several test files share."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from scanner.detect.detect_secrets import DetectSecretsSettings
 from scanner.detect.detector import Detector, matcher_for
 from scanner.detect.rules import rulebook
 from scanner.detect.rules.samples import expand
-from tests.support.nursery import Ended
+from tests.support.fork_server import CommandResult
 
 NOW = "2026-11-24T12:00:00Z"
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 
 
 class Keywatch(Protocol):
-    """What the fixture `keywatch` gives: the command as a process of its own."""
+    """The fixture `keywatch`: it runs the command in its own process."""
 
     def __call__(
         self, *arguments: str, cwd: Path, stdin: bytes = b"", **variables: str
-    ) -> Ended: ...
+    ) -> CommandResult: ...
 
 
 class Scanned(NamedTuple):
@@ -72,8 +72,13 @@ def scan(keywatch: Keywatch, *arguments: str, cwd: Path, **more: Any) -> Scanned
     return Scanned(done.returncode, json.loads(done.stdout) if done.stdout else None, err)
 
 
-def grow(root: Path, files: Mapping[str, str | bytes]) -> Path:
-    """The folder, with these files in it."""
+def processors(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let this process see so many processors."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(number)), raising=False)
+
+
+def write_files(root: Path, files: Mapping[str, str | bytes]) -> Path:
+    """Write the files into the folder, and return the folder."""
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,9 +86,8 @@ def grow(root: Path, files: Mapping[str, str | bytes]) -> Path:
     return root
 
 
-def grow_commits(root: Path, commits: Iterable[Mapping[str, str]]) -> None:
-    """Commits on the branch main, each with these files, one second after the other: thousands of
-    them in a moment."""
+def write_commits(root: Path, commits: Iterable[Mapping[str, str]]) -> None:
+    """Write commits to the branch main, one second apart. Thousands take only a moment."""
     stream = []
     for number, files in enumerate(commits):
         stream.append(
@@ -97,25 +101,27 @@ def grow_commits(root: Path, commits: Iterable[Mapping[str, str]]) -> None:
     subprocess.run(argv, cwd=root, input="".join(stream).encode(), check=True)
 
 
-def grow_what_is_no_text(root: Path, other: Path) -> list[tuple[str, str]]:
-    """A link, a pointer of Git LFS, and the repository `other` as a submodule; and how a scan that
-    reads commits skips them."""
+def write_non_text_files(root: Path, other: Path) -> list[tuple[str, str]]:
+    """Write a link, a pointer of Git LFS, and the repository `other` as a submodule.
+
+    Return the skips that a scan of commits reports for them.
+    """
     (root / "link").symlink_to("/etc/passwd")
     git(root, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other))
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a1' * 32}\nsize 9\n"
-    grow(root, {"model.bin": pointer})
+    write_files(root, {"model.bin": pointer})
     return [("symlink", "link"), ("lfs", "model.bin"), ("submodule", other.name)]
 
 
 @functools.cache
 def detector(engine: str = "auto", settings: DetectSecretsSettings | None = None) -> Detector:
-    """The product's own engine over the shipped rules, compiled once for all tests."""
+    """The engine with the shipped rules, compiled once for all tests."""
     book = rulebook.load(cache_folder=cache.folder())
     return Detector(book, matcher_for(book, engine, cache.folder(), settings), settings)
 
 
 def token(seed: int = 7) -> str:
-    """A made-up credential that is found with certainty, wherever it stands."""
+    """A made-up credential that is reported wherever it is."""
     return expand("ghp_{base62:30}{crc32}", seed)
 
 

@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from scanner.errors import ConfigError
-from scanner.inventory.interface import Backend, Settings
+from scanner.inventory.interface import Backend, Options, Settings, Variables
 from scanner.model import Gap, Note
 from scanner.records import Record
 
 EXTRA = "vault"
+SCHEME = "vault"
+VARIABLES = Variables()
 OPTIONS: Mapping[str, Any] = {"script": {"type": "string"}, "address": {"type": "string"}}
 MODULES = {"vault": __name__, "aws": __name__}
 
@@ -44,3 +46,15 @@ def connect(settings: Settings, now: datetime) -> Backend:
 
 def permissions(settings: Settings) -> str:
     return f"read {settings.options['script']}\n\n"
+
+
+def scopes(options: Options) -> Iterable[str]:
+    return ["**"]
+
+
+def addresses(options: Options) -> list[str]:
+    return [options["address"]] if "address" in options else []
+
+
+def identities(options: Options) -> list[str]:
+    return []

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.support.helpers import git, grow
+from tests.support.helpers import git, write_files
 
 ROOT = Path(__file__).resolve().parents[2]
 ACT = Path(sys.executable).parent / "act"
@@ -108,7 +108,7 @@ class Ran(NamedTuple):
         return json.loads((self.folder / where / f"keywatch-{name}.sarif").read_bytes())
 
 
-class Workshop:
+class WorkflowRunner:
     """The stand-ins, this checkout's action, and a Python for it; made once."""
 
     def __init__(self, folder: Path) -> None:
@@ -130,14 +130,16 @@ class Workshop:
             script=ROOT / "tests" / "support" / "stand_in.py",
             name=name,
         )
-        grow(self._folder / name, {"action.yml": text})
+        write_files(self._folder / name, {"action.yml": text})
 
     def _python(self) -> Path:
         home = self._folder / "python"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
         (packages,) = home.glob("lib/python3*/site-packages")
         theirs = sysconfig.get_path("purelib")
-        grow(packages, {"pip/__init__.py": "", "pip/__main__.py": _PIP.format(theirs=theirs)})
+        write_files(
+            packages, {"pip/__init__.py": "", "pip/__main__.py": _PIP.format(theirs=theirs)}
+        )
         return home / "bin" / "python"
 
     def run(

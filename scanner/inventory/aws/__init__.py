@@ -1,22 +1,41 @@
-"""Inventory: AWS: Secrets Manager, IAM access keys, KMS and the parameter store.
-
-No SDK is imported before `connect`: the operator's file is checked, and permissions are printed,
-without it.
-"""
+"""Inventory: AWS: Secrets Manager, IAM access keys, KMS and Parameter Store."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from scanner.errors import ConfigError
 from scanner.inventory.aws.required_permissions import NEEDED, permissions
-from scanner.inventory.interface import Backend, Settings
+from scanner.inventory.interface import Backend, Options, Settings, Variables
 
-__all__ = ["EXTRA", "OPTIONS", "connect", "permissions"]
+__all__ = [
+    "EXTRA",
+    "OPTIONS",
+    "SCHEME",
+    "VARIABLES",
+    "addresses",
+    "connect",
+    "identities",
+    "permissions",
+    "scopes",
+]
 
+SCHEME = "aws"
 EXTRA = "aws"
+VARIABLES = Variables(
+    removed=(
+        "AWS_CA_BUNDLE",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_*",
+        "AWS_DATA_PATH",
+        "AWS_CSM_*",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    ),
+    local=("AWS_CONTAINER_CREDENTIALS_FULL_URI",),
+    added={"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},  # those in profiles, too
+)
 
 _ENDPOINT = r"^(https://|http://(localhost|127\.0\.0\.1)[:/])[^\s@]+$"
 
@@ -26,14 +45,14 @@ OPTIONS: Mapping[str, Any] = {
         "minItems": 1,
         "uniqueItems": True,
         "items": {"type": "string", "pattern": r"^[a-z]{2,}(-[a-z0-9]+)+$"},
-        "description": "The regions to read, as eu-central-1. Others are not looked at.",
+        "description": "The regions to read, for example eu-central-1. Other regions are not read.",
     },
     "services": {
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
         "items": {"enum": list(NEEDED)},
-        "description": "What to read; default: all of them.",
+        "description": "The services to read. Default: all.",
     },
     "accounts": {
         "type": "array",
@@ -48,32 +67,46 @@ OPTIONS: Mapping[str, Any] = {
                 "external_id": {"type": "string", "minLength": 2},
             },
         },
-        "description": "Each a profile of AWS's own configuration, a role to assume, or a role to "
-        "assume from a profile; default: the account of the credentials that are there.",
+        "description": "Each is a profile of the AWS configuration, a role to assume, or a role to "
+        "assume from a profile. Default: the account of the available credentials.",
     },
     "endpoints": {
         "type": "object",
         "additionalProperties": False,
         "properties": {name: {"type": "string", "pattern": _ENDPOINT} for name in (*NEEDED, "sts")},
-        "description": "Addresses in place of AWS's own, by service: of a VPC endpoint.",
+        "description": "Addresses instead of AWS's own, by service, for example of a VPC endpoint.",
     },
     "proxy": {
         "type": "string",
         "pattern": r"^https?://[^\s/?#]+/?$",
-        "description": "By which all is asked; that of the environment is not heeded.",
+        "description": "The proxy for all requests. A proxy in the environment is ignored.",
     },
     "ca": {"type": "string", "minLength": 1, "description": "A file with the CAs to trust."},
 }
 
 
 def connect(settings: Settings, now: datetime) -> Backend:
-    """The accounts that `settings` name. ConfigError where they name no region."""
-    from scanner.inventory.aws.reader import Reader
+    """The accounts in `settings`. ConfigError if there is no region."""
+    from scanner.inventory.aws.backend import AwsBackend
 
     if not settings.options.get("regions"):
         raise ConfigError(
-            f"the backend {settings.name} names no region",
-            why="a region that is not named would be left out without a word",
+            f"backend {settings.name} has no regions",
+            why="keywatch cannot know which regions you use",
             todo="add regions: [eu-central-1, …]",
         )
-    return Reader(settings, now)
+    return AwsBackend(settings, now)
+
+
+def scopes(options: Options) -> Iterator[str]:
+    for region in options.get("regions", ("*",)):
+        for service in options.get("services", ("*",)):
+            yield f"*/{region}/{service}/**"
+
+
+def addresses(options: Options) -> Sequence[str]:  # noqa: ARG001 - AWS has no address of one's own
+    return ()
+
+
+def identities(options: Options) -> Sequence[str]:
+    return [account["role"] for account in options.get("accounts", ()) if account.get("role")]

@@ -1,6 +1,6 @@
-"""Inventory: what can go wrong with AWS, in words of our own.
+"""Inventory: explain errors of AWS in keywatch's own words.
 
-Of what a server says, only codes that are known here choose the words; its own text is never shown.
+The text of a server is never shown. Only its known error codes decide what is answer.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from urllib.parse import urlsplit
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from scanner.inventory.deadline import LateError
-from scanner.inventory.listing import GONE, Trouble
+from scanner.inventory.errors import GONE, ReadError
 
-FAULTS: tuple[type[Exception], ...] = (
+FAILURES: tuple[type[Exception], ...] = (
     exceptions.BotoCoreError,
     exceptions.ClientError,
     ResponseParserError,
-    LateError,
+    ReadError,
     OSError,
-    # Answers of another shape: a proxy's page, or times beyond the calendar.
+    # Answers of another form: a proxy's page, or a time outside the calendar.
     ArithmeticError,
     AttributeError,
     LookupError,
@@ -33,7 +32,7 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "40
 _GONE = {"ResourceNotFoundException", "NotFoundException", "NoSuchEntity", "InvalidResourceId"}
 _SKEWED = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
 _SKEW_TEXT = re.compile(r"Signature (expired|not yet current)")
-_UNKNOWN_CALLER = {
+_BAD_CREDENTIALS = {
     *(
         "ExpiredToken",
         "ExpiredTokenException",
@@ -47,7 +46,7 @@ _THROTTLED = {
     *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled"),
     *("TooManyRequestsException", "RequestLimitExceeded", "RequestThrottledException", "429"),
 }
-_NO_CALLER = (
+_NO_CREDENTIALS = (
     exceptions.NoCredentialsError,
     exceptions.PartialCredentialsError,
     exceptions.CredentialRetrievalError,
@@ -61,58 +60,58 @@ _NO_CALLER = (
     exceptions.LoginError,
 )
 
-_SKEW = Trouble(
-    "clock-skew", "this machine's clock is wrong: AWS refuses what is signed 5 minutes off"
+_SKEW = ReadError(
+    "clock-skew", "this machine's clock is wrong: AWS refuses requests that are 5 minutes off"
 )
-_UNKNOWN = Trouble(
+_UNAUTHENTICATED = ReadError(
     "unauthenticated",
-    "AWS does not accept the credentials: wrong, expired, or of no use in this region",
+    "AWS does not accept the credentials: wrong, expired, or not valid in this region",
 )
-_NOT_AWS = Trouble("unreadable", "the answer is not one of AWS: is a proxy in between?")
+_NOT_AWS = ReadError("unreadable", "the answer does not come from AWS: is there a proxy?")
 
 
-def explain(error: Exception) -> Trouble:
+def explain(error: Exception) -> ReadError:
     match error:
-        case LateError():
-            return Trouble("timeout", str(error))
+        case ReadError():
+            return error
         case exceptions.ClientError():
             return _refused(error)
         case exceptions.ConnectionError() | exceptions.HTTPClientError():
-            return Trouble("unreachable", _connection(error))
-        case _ if isinstance(error, _NO_CALLER):
-            return Trouble("unauthenticated", "no credentials of AWS that can be used were found")
+            return ReadError("unreachable", _connection(error))
+        case _ if isinstance(error, _NO_CREDENTIALS):
+            return ReadError("unauthenticated", "no usable AWS credentials were found")
         case exceptions.BotoCoreError() | OSError():
-            return Trouble("unreadable", f"it cannot be asked ({type(error).__name__})")
+            return ReadError("unreadable", f"the request failed ({type(error).__name__})")
         case _:
             return _NOT_AWS
 
 
-def _refused(error: exceptions.ClientError) -> Trouble:
-    """What AWS answers in place of what was asked for."""
-    said = error.response.get("Error", {})
-    code, action = str(said.get("Code")), error.operation_name
-    if code in _SKEWED or _SKEW_TEXT.match(str(said.get("Message"))):
+def _refused(error: exceptions.ClientError) -> ReadError:
+    """The reason why AWS refused a request."""
+    answer = error.response.get("Error", {})
+    code, action = str(answer.get("Code")), error.operation_name
+    if code in _SKEWED or _SKEW_TEXT.match(str(answer.get("Message"))):
         return _SKEW
-    if code in _UNKNOWN_CALLER:
-        return _UNKNOWN
+    if code in _BAD_CREDENTIALS:
+        return _UNAUTHENTICATED
     if code in _DENIED:
-        return Trouble("denied", f"{action} is not allowed to this identity")
+        return ReadError("denied", f"the auditor may not call {action}")
     if code in _GONE:
-        return Trouble(GONE, "it was deleted while the store was read")
+        return ReadError(GONE, "it was deleted while the store was read")
     if code in _THROTTLED:
-        return Trouble("throttled", f"AWS takes no more requests for {action} at present")
+        return ReadError("throttled", f"AWS currently accepts no more requests for {action}")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return Trouble("unreadable", f"AWS answers {action} with an error (HTTP {status})")
+    return ReadError("unreadable", f"AWS answers {action} with an error (HTTP {status})")
 
 
 def _connection(error: exceptions.BotoCoreError) -> str:
     host = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname or "AWS"
     match error:
         case exceptions.SSLError():
-            return f"the certificate of {host} is not trusted: does ca name its CA?"
+            return f"the certificate of {host} is not trusted: does the option ca name its CA?"
         case exceptions.ProxyConnectionError():
             return "the proxy cannot be reached"
         case exceptions.ReadTimeoutError() | exceptions.ConnectTimeoutError():
             return f"no answer from {host}"
         case _:
-            return f"no connection to {host}: its name, the network or a proxy is wrong"
+            return f"no connection to {host}: check the name, the network and the proxy"

@@ -1,5 +1,7 @@
-"""Inventory: the access keys of IAM users. A user's keys are one secret: of two active ones, that
-which was used last is in use, and the older one is to be revoked. Their ids are in no text.
+"""Inventory: the access keys of IAM users.
+
+All keys of a user are one secret. If two are active, the one that was used last is the current one,
+and the older one should be revoked. No text contains the IDs of keys.
 """
 
 from __future__ import annotations
@@ -9,8 +11,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from scanner.inventory.aws.place import Place, exact, tags_of, utc
-from scanner.inventory.listing import Look
+from scanner.inventory.aws.service_region import ServiceRegion, exact, tags_of, utc
+from scanner.inventory.listing import ReadSecret
 from scanner.records import Record
 
 if TYPE_CHECKING:
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
     from types_boto3_iam.type_defs import AccessKeyMetadataTypeDef as Key
 
 _ROOT = ":root"
-"""No user can be called that; so ends the ARN of an account's root user."""
+"""The end of the ARN of an account's root user. No IAM user can have this name."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def listed(place: Place[IAMClient]) -> Iterator[tuple[str, Look]]:
+def listed(place: ServiceRegion[IAMClient]) -> Iterator[tuple[str, ReadSecret]]:
     yield _ROOT, partial(_root, place.client)
     for page in place.client.get_paginator("list_users").paginate():
         for user in page["Users"]:
@@ -32,7 +34,7 @@ def listed(place: Place[IAMClient]) -> Iterator[tuple[str, Look]]:
 def _root(client: IAMClient, path: str) -> Record | None:
     if not client.get_account_summary()["SummaryMap"]["AccountAccessKeysPresent"]:
         return None
-    undated = "AWS tells the age of the root user's access key to nobody else: delete it"
+    undated = "AWS shows the age of the root user's access key only to the root user: delete it"
     return Record(id=path, kind="iam-root-access-key", undated=undated)
 
 

@@ -1,4 +1,4 @@
-"""Inventory: the actions that an audit of AWS needs, and those that it must do without."""
+"""Inventory: the actions that an audit of AWS needs, and those that it should not have."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     ),
     "ssm": ("DescribeParameters", "ListTagsForResource"),
 }
-"""By service, in the order in which they are read."""
+"""Actions by service, in the order in which the services are read."""
 
 EXCESSIVE = (
     "secretsmanager:GetSecretValue",
@@ -42,25 +42,26 @@ EXCESSIVE = (
     "kms:ScheduleKeyDeletion",
     "iam:CreateAccessKey",
 )
-"""What reads values, or changes them."""
+"""Actions that read or change values."""
 
 SIMULATE = "iam:SimulatePrincipalPolicy"
 
 _ADVICE = """\
 # An IAM policy for the auditor. None of these actions returns a value.
-# It cannot be less: listing works on all resources or none, so the auditor sees every name, with
-# descriptions and tags, also of parameters that are no secrets.
-# KMS asks the policy of each key as well. Where one does not leave it to IAM (no statement for the
-# account's root), the key is a gap until its own policy allows the kms: actions to the auditor.
-# Where the backend assumes a role, the session is limited to these actions, whatever else the role
-# may. The role's trust policy must allow sts:AssumeRole to whom the credentials belong.
-# iam:SimulatePrincipalPolicy only tells which rights the auditor holds beyond these, for all
-# resources; rights on single ones it does not see. Without it, that is a note.
+# AWS allows listing only for all resources or for none. So the auditor sees every name, description
+# and tag, even of parameters that are not secrets.
+# KMS also checks the policy of each key. If a key's policy does not delegate to IAM (no statement
+# for the account's root), it must allow the kms: actions to the auditor. Until then, the key is
+# reported as not read.
+# If the backend assumes a role, its session is limited to these actions, whatever the role allows.
+# The role's trust policy must allow sts:AssumeRole to the owner of the credentials.
+# iam:SimulatePrincipalPolicy shows which other permissions the auditor has on all resources, but
+# not those on single resources. Without this action, a note says that they are unknown.
 """
 
 
 def permissions(settings: Settings) -> str:
-    """An IAM policy of metadata alone, and what it cannot keep from the auditor."""
+    """An IAM policy for metadata only, and what it cannot restrict."""
     return _ADVICE + json.dumps(policy(settings.options.get("services", tuple(NEEDED))), indent=2)
 
 

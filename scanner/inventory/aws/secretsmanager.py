@@ -1,7 +1,7 @@
-"""Inventory: AWS Secrets Manager. The value in use is the version that is staged AWSCURRENT.
+"""Inventory: AWS Secrets Manager. The current value is the version with the label AWSCURRENT.
 
-`LastChangedDate` moves with every edit, `LastRotatedDate` only with the store's own rotation, so
-neither says how old the value is.
+Neither `LastChangedDate` nor `LastRotatedDate` is the age of the value: the first changes with
+every edit, the second only with automatic rotation.
 """
 
 from __future__ import annotations
@@ -12,8 +12,16 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from scanner.inventory.aws.place import DAY, Place, elsewhere, exact, moment, tags_of, utc
-from scanner.inventory.listing import Look
+from scanner.inventory.aws.service_region import (
+    DAY,
+    ServiceRegion,
+    exact,
+    moment,
+    replica_note,
+    tags_of,
+    utc,
+)
+from scanner.inventory.listing import ReadSecret
 from scanner.model import Note
 from scanner.records import Record, Rotation
 
@@ -29,27 +37,29 @@ if TYPE_CHECKING:
 _CURRENT, _PENDING = "AWSCURRENT", "AWSPENDING"
 _FIELD = f"CreatedDate of {_CURRENT}"
 _RATE = re.compile(r"rate\((\d{1,6}) (hour|day)s?\)")
-_ROTATING = 3600
-"""Seconds that a rotation takes at most: four steps of a function that runs for 15 minutes."""
+_MAX_ROTATION = 3600
+"""The longest time of a rotation in seconds: four calls of a function of up to 15 minutes."""
 
 
-def listed(place: Place[SecretsManagerClient]) -> Iterator[tuple[str, Look]]:
+def listed(place: ServiceRegion[SecretsManagerClient]) -> Iterator[tuple[str, ReadSecret]]:
     for page in place.client.get_paginator("list_secrets").paginate():
         for secret in page["SecretList"]:
             yield secret["Name"], partial(_secret, place, secret)
 
 
-def _secret(place: Place[SecretsManagerClient], secret: Secret, path: str) -> Record | Note | None:
+def _secret(
+    place: ServiceRegion[SecretsManagerClient], secret: Secret, path: str
+) -> Record | Note | None:
     primary = secret.get("PrimaryRegion", place.region)
     if primary != place.region:
-        return elsewhere(path, primary, place.regions)
+        return replica_note(path, primary, place.regions)
     versions = _versions(place.client, secret["ARN"])
     current = _staged(versions, _CURRENT)
     return Record(
         id=path,
         kind="secretsmanager-secret",
         dated=exact(current["CreatedDate"], _FIELD) if current else None,
-        undated="" if current else "no version is staged AWSCURRENT: it holds no value",
+        undated="" if current else "no version has the label AWSCURRENT, so it has no value",
         tags=tags_of(secret.get("Tags", ())),
         rotation=_rotation(secret, versions, place.now),
     )
@@ -69,8 +79,7 @@ def _staged(versions: Sequence[Version], stage: str) -> Version | None:
 
 
 def _rotation(secret: Secret, versions: Sequence[Version], now: datetime) -> Rotation | None:
-    """None where it was never set up, as for what only people or scripts can rotate. Its rules stay
-    when it is switched off."""
+    """None if automatic rotation was never set up. Its rules stay when it is switched off."""
     if not secret.get("RotationEnabled"):
         was_set_up = "RotationRules" in secret or "LastRotatedDate" in secret
         return Rotation(period=0) if was_set_up else None
@@ -80,7 +89,7 @@ def _rotation(secret: Secret, versions: Sequence[Version], now: datetime) -> Rot
 
 
 def _period(secret: Secret, versions: Sequence[Version], due: datetime | None) -> int:
-    """Seconds. A cron expression has no single period: that of the value in use counts."""
+    """Seconds. For a cron expression: the time from the current value to the next rotation."""
     rules = secret.get("RotationRules", {})
     rate = _RATE.fullmatch(rules.get("ScheduleExpression", ""))
     current = _staged(versions, _CURRENT)
@@ -92,10 +101,10 @@ def _period(secret: Secret, versions: Sequence[Version], due: datetime | None) -
 
 
 def _failing(versions: Sequence[Version], now: datetime) -> str:
-    """A version that stays pending was made by a rotation that did not end."""
+    """Why rotation fails. A version that stays pending is from a rotation that did not end."""
     pending = _staged(versions, _PENDING)
     if pending is None or _CURRENT in pending["VersionStages"]:
         return ""
     since = utc(pending["CreatedDate"])
-    stuck = (now - since).total_seconds() > _ROTATING
-    return f"a rotation began at {since:%Y-%m-%d %H:%M} UTC and did not end" if stuck else ""
+    stuck = (now - since).total_seconds() > _MAX_ROTATION
+    return f"a rotation started at {since:%Y-%m-%d %H:%M} UTC and did not end" if stuck else ""

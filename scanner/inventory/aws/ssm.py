@@ -1,7 +1,7 @@
 """Inventory: the SecureString parameters of AWS Systems Manager.
 
-Their only date moves when the same value is written again. The history would tell more, but it
-holds values.
+Their only date also changes when the same value is written again. The history would say more, but
+it contains values.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from scanner.inventory.aws.place import Place, exact, tags_of
-from scanner.inventory.listing import Look
+from scanner.inventory.aws.service_region import ServiceRegion, exact, tags_of
+from scanner.inventory.listing import ReadSecret
 from scanner.records import Record, Strength
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SECURE = "SecureString"
 
 
-def listed(place: Place[SSMClient]) -> Iterator[tuple[str, Look]]:
+def listed(place: ServiceRegion[SSMClient]) -> Iterator[tuple[str, ReadSecret]]:
     pages = place.client.get_paginator("describe_parameters").paginate(
         ParameterFilters=[{"Key": "Type", "Option": "Equals", "Values": [_SECURE]}]
     )

@@ -1,22 +1,37 @@
-"""Inventory: Azure Key Vault: secrets, keys and certificates.
-
-No SDK is imported before `connect`: the operator's file is checked, and permissions are printed,
-without it.
-"""
+"""Inventory: Azure Key Vault: secrets, keys and certificates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from scanner.errors import ConfigError
 from scanner.inventory.azure.required_permissions import permissions
-from scanner.inventory.interface import Backend, Settings
+from scanner.inventory.interface import Backend, Options, Settings, Variables
 
-__all__ = ["EXTRA", "OPTIONS", "connect", "permissions"]
+__all__ = [
+    "EXTRA",
+    "OPTIONS",
+    "SCHEME",
+    "VARIABLES",
+    "addresses",
+    "connect",
+    "identities",
+    "permissions",
+    "scopes",
+]
 
+SCHEME = "azure"
 EXTRA = "azure"
+VARIABLES = Variables(
+    removed=(
+        "AZURE_AUTHORITY_HOST",
+        "AZURE_REGIONAL_AUTHORITY_NAME",
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+    ),
+    local=("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "IMDS_ENDPOINT"),
+)
 
 _TEXT = {"type": "string", "minLength": 1}
 _VAULT = r"^https://[A-Za-z0-9-]{3,24}\.vault\.(azure\.net|azure\.cn|usgovcloudapi\.net)/?$"
@@ -27,7 +42,7 @@ OPTIONS: Mapping[str, Any] = {
         "minItems": 1,
         "uniqueItems": True,
         "items": {"type": "string", "pattern": _VAULT},
-        "description": "The addresses of the vaults to read, as https://NAME.vault.azure.net.",
+        "description": "The addresses of the vaults to read: https://NAME.vault.azure.net.",
     },
     "auth": {
         "type": "object",
@@ -40,32 +55,45 @@ OPTIONS: Mapping[str, Any] = {
             "tenant_id": _TEXT,
             "client_id": _TEXT,
             "client_secret": _TEXT,
-            "certificate": {**_TEXT, "description": "A PEM file, in place of client_secret."},
+            "certificate": {**_TEXT, "description": "A PEM file, instead of client_secret."},
         },
         "if": {"properties": {"method": {"const": "service-principal"}}},
         "then": {
             "required": ["tenant_id", "client_id"],
             "anyOf": [{"required": ["client_secret"]}, {"required": ["certificate"]}],
         },
-        "description": "How to log in; default: the first that Azure's own tools find.",
+        "description": "How to log in. Default: the first login that Azure's own tools find.",
     },
     "proxy": {
         "type": "string",
         "pattern": r"^https?://[^\s/?#]+/?$",
-        "description": "By which all is asked; that of the environment is not heeded.",
+        "description": "The proxy for all requests. A proxy in the environment is ignored.",
     },
     "ca": {**_TEXT, "description": "A file with the CAs to trust."},
 }
 
 
-def connect(settings: Settings, now: datetime) -> Backend:  # noqa: ARG001 - dates are all absolute
-    """The vaults that `settings` name. ConfigError where there are none, or no way to log in."""
-    from scanner.inventory.azure.reader import Reader
+def connect(settings: Settings, now: datetime) -> Backend:  # noqa: ARG001 - all dates are absolute
+    """The vaults in `settings`. ConfigError if there are none."""
+    from scanner.inventory.azure.backend import AzureBackend
 
     if not settings.options.get("vaults"):
         raise ConfigError(
-            f"the backend {settings.name} names no vault",
-            why="vaults are not searched for",
+            f"backend {settings.name} has no vaults",
+            why="keywatch does not search for vaults",
             todo="add vaults: [https://NAME.vault.azure.net]",
         )
-    return Reader(settings)
+    return AzureBackend(settings)
+
+
+def scopes(options: Options) -> Sequence[str]:  # noqa: ARG001 - everything
+    return ("**",)
+
+
+def addresses(options: Options) -> Sequence[str]:
+    return tuple(options.get("vaults", ()))
+
+
+def identities(options: Options) -> Sequence[str]:
+    client = options.get("auth", {}).get("client_id")
+    return (client,) if client else ()

@@ -1,6 +1,6 @@
-"""Inventory: what can go wrong with Azure, in words of our own.
+"""Inventory: explain errors of Azure in keywatch's own words.
 
-Of what a server says, only codes that are known here choose the words; its own text is never shown.
+The text of a server is never shown. Only its known error codes decide what is said.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from scanner.inventory.deadline import LateError
-from scanner.inventory.listing import GONE, Trouble
+from scanner.inventory.errors import GONE, ReadError
 
-FAULTS: tuple[type[Exception], ...] = (
+FAILURES: tuple[type[Exception], ...] = (
     AzureError,
-    LateError,
+    ReadError,
     OSError,
-    # Answers of another shape: a proxy's page, or times beyond the calendar.
+    # Answers of another form: a proxy's page, or a time outside the calendar.
     ArithmeticError,
     AttributeError,
     LookupError,
@@ -32,48 +31,48 @@ FAULTS: tuple[type[Exception], ...] = (
 )
 
 _REFUSALS: Mapping[str, str] = {
-    "ForbiddenByRbac": "no role allows it to this identity",
-    "ForbiddenByPolicy": "no access policy of the vault allows it to this identity",
-    "AccessDenied": "no access policy of the vault allows it to this identity",
-    "ForbiddenByFirewall": "the vault's firewall does not let this machine in",
-    "ForbiddenByConnection": "the vault answers in private networks alone",
+    "ForbiddenByRbac": "no role allows it to the auditor",
+    "ForbiddenByPolicy": "no access policy of the vault allows it to the auditor",
+    "AccessDenied": "no access policy of the vault allows it to the auditor",
+    "ForbiddenByFirewall": "the vault's firewall blocks this machine",
+    "ForbiddenByConnection": "the vault can be reached only from private networks",
 }
-_STATUS: Mapping[int, Trouble] = {
-    404: Trouble(GONE, "it was deleted while the store was read"),
-    429: Trouble("throttled", "the vault takes no more requests at present"),
+_STATUS: Mapping[int, ReadError] = {
+    404: ReadError(GONE, "it was deleted while the store was read"),
+    429: ReadError("throttled", "the vault currently accepts no more requests"),
 }
-_NOT_AZURE = Trouble("unreadable", "the answer is not one of Key Vault: is a proxy in between?")
-_BROKEN = "the connection broke before the answer was there"
-_TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
+_NOT_AZURE = ReadError("unreadable", "the answer does not come from Key Vault: is there a proxy?")
+_BROKEN = "the connection broke off before the answer was complete"
+_OTHER_ERRORS: tuple[tuple[type[Exception], ReadError], ...] = (
     (
         ClientAuthenticationError,
-        Trouble("unauthenticated", "Azure does not accept the login, or there is none"),
+        ReadError("unauthenticated", "Azure does not accept the login, or no login was found"),
     ),
     (DecodeError, _NOT_AZURE),
-    (ServiceResponseError, Trouble("unreachable", _BROKEN)),
-    (AzureError, Trouble("unreadable", "Key Vault cannot be asked")),
-    (OSError, Trouble("unreadable", "a file that it takes to ask cannot be read")),
+    (ServiceResponseError, ReadError("unreachable", _BROKEN)),
+    (AzureError, ReadError("unreadable", "the request to Key Vault failed")),
+    (OSError, ReadError("unreadable", "a file that the login needs cannot be read")),
 )
 
 
-def explain(error: Exception) -> Trouble:
+def explain(error: Exception) -> ReadError:
     match error:
-        case LateError():
-            return Trouble("timeout", str(error))
+        case ReadError():
+            return error
         case ServiceRequestError():
-            return Trouble("unreachable", _connection(error))
-        case ClientAuthenticationError(__cause__=(LateError() | AzureError() | OSError()) as cause):
+            return ReadError("unreachable", _connection(error))
+        case ClientAuthenticationError(__cause__=(ReadError() | AzureError() | OSError()) as cause):
             return explain(cause)
         case HttpResponseError(status_code=int() as status) if status >= 400 and status != 401:
             return _refused(error, status)
-    return next((one for kind, one in _TROUBLES if isinstance(error, kind)), _NOT_AZURE)
+    return next((one for kind, one in _OTHER_ERRORS if isinstance(error, kind)), _NOT_AZURE)
 
 
-def _refused(error: HttpResponseError, status: int) -> Trouble:
-    """What Key Vault answers in place of what was asked for."""
+def _refused(error: HttpResponseError, status: int) -> ReadError:
+    """The reason why Key Vault refused a request."""
     if status == 403:
-        return Trouble("denied", _REFUSALS.get(_inner(error), "it is not allowed to this identity"))
-    other = Trouble("unreadable", f"Key Vault answers with an error (HTTP {status})")
+        return ReadError("denied", _REFUSALS.get(_inner(error), "the auditor has no permission"))
+    other = ReadError("unreadable", f"Key Vault answers with an error (HTTP {status})")
     return _STATUS.get(status, other)
 
 
@@ -85,5 +84,5 @@ def _inner(error: HttpResponseError) -> str:
 
 def _connection(error: ServiceRequestError) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "the certificate is not trusted: does ca name its CA?"
-    return "no connection: the vault's name, the network or a proxy is wrong"
+        return "the certificate is not trusted: does the option ca name its CA?"
+    return "no connection: check the vault's name, the network and the proxy"

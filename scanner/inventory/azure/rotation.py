@@ -1,4 +1,4 @@
-"""Inventory: the rotation policy of a key of Azure. It is no evidence that a rotation happened."""
+"""Inventory: the rotation policy of an Azure key. It does not prove that a rotation happened."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scanner.records import Rotation
 
 
 def rotation(policy: KeyRotationPolicy, created: datetime) -> Rotation:
-    """What the policy makes of a version of that date. ValueError where its durations are none."""
+    """The rotation of a version created at that time. ValueError for invalid durations."""
     for action in policy.lifetime_actions:
         if action.action == KeyRotationPolicyAction.rotate:
             due = created + parse_duration(action.time_after_create or policy.expires_in or "")

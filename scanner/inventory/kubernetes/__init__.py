@@ -1,26 +1,28 @@
-"""Inventory: Kubernetes: Secrets as metadata, what their controllers say of them, and which
-workloads still run on the value before. docs/kubernetes.md says what each date proves."""
+"""Inventory: Kubernetes: metadata of Secrets, what their controllers report, and which workloads
+still use a previous value. docs/kubernetes.md says what each date proves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from scanner.inventory.interface import Backend, Settings
-from scanner.inventory.kubernetes import required_permissions as manifests
+from scanner.inventory.interface import Backend, Options, Settings, Variables
+from scanner.inventory.kubernetes import required_permissions
 
+SCHEME = "k8s"
 EXTRA = "kubernetes"
+VARIABLES = Variables()
 OPTIONS: Mapping[str, Any] = {
     "context": {
         "type": "string",
         "minLength": 1,
-        "description": "name a context of the kubeconfig",
+        "description": "The name of a context in the kubeconfig.",
     },
     "kubeconfig": {
         "type": "string",
         "minLength": 1,
-        "description": "name a file; without it, and with a context, it is KUBECONFIG's",
+        "description": "A kubeconfig file. Default, if context is given: the one in KUBECONFIG.",
     },
     "namespaces": {
         "type": "array",
@@ -29,19 +31,35 @@ OPTIONS: Mapping[str, Any] = {
         "items": {
             "type": "string",
             "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
-            "description": "name a namespace as the cluster does",
+            "description": "The name of a namespace in the cluster.",
         },
     },
 }
 
 
 def connect(settings: Settings, now: datetime) -> Backend:
-    """The cluster of a kubeconfig's context; without `context` and `kubeconfig`, the one that this
-    runs in."""
-    from scanner.inventory.kubernetes.cluster import Cluster
+    """The cluster of a kubeconfig context, or the one that keywatch runs in.
 
-    return Cluster(settings, now)
+    The second applies if neither `context` nor `kubeconfig` is given.
+    """
+    from scanner.inventory.kubernetes.backend import KubernetesBackend
+
+    return KubernetesBackend(settings, now)
 
 
 def permissions(settings: Settings) -> str:
-    return manifests.permissions(settings.name, settings.options.get("namespaces", ()))
+    namespaces = settings.options.get("namespaces", ())
+    return required_permissions.permissions(settings.name, namespaces)
+
+
+def scopes(options: Options) -> Iterator[str]:
+    for namespace in options.get("namespaces", ("*",)):
+        yield f"{namespace}/**"
+
+
+def addresses(options: Options) -> Sequence[str]:  # noqa: ARG001 - a kubeconfig has it, not an option
+    return ()
+
+
+def identities(options: Options) -> Sequence[str]:  # noqa: ARG001 - a kubeconfig has it, not an option
+    return ()

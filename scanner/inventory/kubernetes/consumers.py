@@ -1,87 +1,99 @@
-"""Inventory: which workloads read a Secret at their start alone, and since when they run."""
+"""Inventory: which workloads read a Secret only when they start, and how long they have run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
 
-from scanner.inventory.kubernetes.fields import at, each, moment, text
-from scanner.inventory.kubernetes.mounts import Mounts
+from scanner.inventory.kubernetes.csi_mounts import Mounts
+from scanner.inventory.kubernetes.json_fields import at, each, moment, text
 
 WORKLOADS = ("deployments", "statefulsets", "daemonsets")
-"""Resources of the group `apps` that Reloader restarts."""
+"""Resources of the API group `apps` that Reloader restarts."""
 
 _CSI = "secrets-store.csi.k8s.io"
 _AUTO = ("reloader.stakater.com/auto", "secret.reloader.stakater.com/auto")
 _NAMED = "secret.reloader.stakater.com/reload"
 _SEARCH = "reloader.stakater.com/search"
-_ASKED = (*_AUTO, _NAMED, _SEARCH)
+_RELOADER_ANNOTATIONS = (*_AUTO, _NAMED, _SEARCH)
 _MATCH = "reloader.stakater.com/match"
 _IGNORE = "reloader.stakater.com/ignore"
 
 
 class Consumers:
-    """Workloads by the Secret that they read: variables and `subPath` mounts are made when a
-    container starts, other volumes follow the Secret."""
+    """Workloads by the Secret that they read.
+
+    Variables and `subPath` mounts are set when a container starts. Other volumes follow the Secret.
+    """
 
     def __init__(self) -> None:
         self.mounts = Mounts()
         self._since: dict[tuple[str, str], dict[str, datetime]] = {}
-        self._asked: dict[tuple[str, str], dict[str, str]] = {}
+        self._annotations: dict[tuple[str, str], dict[str, str]] = {}
 
     def add_pod(self, pod: object) -> None:
         namespace = text(pod, "metadata", "namespace")
         workload = _workload(pod)
         if any(text(one, "csi", "driver") == _CSI for one in each(pod, "spec", "volumes")):
             self.mounts.add_pod(namespace, text(pod, "metadata", "name"), workload)
-        self._asked.setdefault((namespace, workload), _of_reloader(pod))
+        self._annotations.setdefault((namespace, workload), _of_reloader(pod))
         for name, since in _started(pod).items():
             for secret in _read_at_start(pod, name):
                 seen = self._since.setdefault((namespace, secret), {})
                 seen[workload] = min(since, seen.get(workload, since))
 
     def add_workload(self, resource: str, item: object) -> None:
-        """Its annotations, which count before those of its pods."""
+        """Remember its annotations. They take precedence over those of its pods."""
         namespace, name = text(item, "metadata", "namespace"), text(item, "metadata", "name")
         key = (namespace, f"{resource.removesuffix('s')}/{name}")
-        self._asked[key] = self._asked.get(key, {}) | _of_reloader(item)
+        self._annotations[key] = self._annotations.get(key, {}) | _of_reloader(item)
 
     def stale(
         self, secret: object, changed: datetime | None, restarted: frozenset[str]
     ) -> tuple[str, ...]:
-        """The workloads that run since before the value changed. `restarted`: those that another
-        controller is to restart."""
+        """The workloads that were started before the value changed.
+
+        `restarted`: the workloads that another controller should restart.
+        """
         key = (text(secret, "metadata", "namespace"), text(secret, "metadata", "name"))
         running = tuple(
             f"{workload}, running since {since:%Y-%m-%d %H:%M} UTC"
-            + (", which its controller was to restart" if workload in restarted else "")
-            + (", which Reloader was to restart" if self._reloads(key, workload, secret) else "")
+            + (
+                ", although its controller should have restarted it"
+                if workload in restarted
+                else ""
+            )
+            + (
+                ", although Reloader should have restarted it"
+                if self._reloads(key, workload, secret)
+                else ""
+            )
             for workload, since in sorted(self._since.get(key, {}).items())
             if changed and since < changed
         )
-        return (*running, *self.mounts.behind(*key))
+        return (*running, *self.mounts.outdated(*key))
 
     def _reloads(self, key: tuple[str, str], workload: str, secret: object) -> bool:
         namespace, name = key
-        asked = self._asked.get((namespace, workload), {})
+        annotations = self._annotations.get((namespace, workload), {})
         if text(secret, "metadata", "annotations", _IGNORE) == "true":
             return False
-        named = asked.get(_NAMED, "").split(",")
+        named = annotations.get(_NAMED, "").split(",")
         matches = text(secret, "metadata", "annotations", _MATCH) == "true"
         return (
-            any(asked.get(auto) == "true" for auto in _AUTO)
+            any(annotations.get(auto) == "true" for auto in _AUTO)
             or name in map(str.strip, named)
-            or (asked.get(_SEARCH) == "true" and matches)
+            or (annotations.get(_SEARCH) == "true" and matches)
         )
 
 
 def _of_reloader(item: object) -> dict[str, str]:
-    asked = {key: text(item, "metadata", "annotations", key) for key in _ASKED}
-    return {key: value for key, value in asked.items() if value}
+    annotations = {key: text(item, "metadata", "annotations", key) for key in _RELOADER_ANNOTATIONS}
+    return {key: value for key, value in annotations.items() if value}
 
 
 def _workload(pod: object) -> str:
-    """`deployment/web`. A ReplicaSet of a Deployment is named after it and the hash of its pods."""
+    """For example `deployment/web`. A ReplicaSet has the name of its Deployment and a hash."""
     name = text(pod, "metadata", "name")
     for owner in each(pod, "metadata", "ownerReferences"):
         if at(owner, "controller") is True:
@@ -93,7 +105,7 @@ def _workload(pod: object) -> str:
 
 
 def _started(pod: object) -> dict[str, datetime]:
-    """Since when each container runs that does."""
+    """When each running container was started."""
     statuses = (
         status
         for kind in ("containerStatuses", "initContainerStatuses")
@@ -104,7 +116,7 @@ def _started(pod: object) -> dict[str, datetime]:
 
 
 def _read_at_start(pod: object, container: str) -> set[str]:
-    """The names of the Secrets."""
+    """The names of the Secrets that the container reads when it starts."""
     found = set()
     for one in _containers(pod):
         if text(one, "name") == container:

@@ -1,4 +1,4 @@
-"""Inventory: how to reach a Kubernetes API server: as a pod of it, or by a kubeconfig."""
+"""Inventory: how to connect to a Kubernetes API server: from a pod in it, or with a kubeconfig."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from kubernetes import config
 from kubernetes.client import Configuration
 from kubernetes.config import incluster_config
 
-from scanner.inventory.kubernetes.http import UnreadError
+from scanner.inventory.errors import ReadError
 
 _DEFAULT = "~/.kube/config"
 
 
 def configuration(options: Mapping[str, Any], environ: Mapping[str, str]) -> Configuration:
-    """Address, CA, proxy and credentials. UnreadError where they cannot be had."""
+    """Address, CA, proxy and credentials. ReadError if they are not available."""
     found = Configuration()
     if "context" not in options and "kubeconfig" not in options:
         return _of_pod(found, environ)
@@ -26,11 +26,13 @@ def configuration(options: Mapping[str, Any], environ: Mapping[str, str]) -> Con
             config_file=file, context=context, client_configuration=found, persist_config=False
         )
     except Exception:  # noqa: BLE001 - whatever its parser, plugins and providers raise
-        # Not their own words: in a kubeconfig they quote the user, with the token.
+        # Their texts are not shown: they quote the user of the kubeconfig with the token.
         named = f"the context {context}" if context else "its current context"
-        raise _unconfigured(f"{file} is no kubeconfig in which {named} can be used") from None
+        raise _unconfigured(f"{named} in the kubeconfig {file} cannot be used") from None
     if not found.verify_ssl:
-        raise _unconfigured(f"{file} says insecure-skip-tls-verify: whoever answers gets the token")
+        raise _unconfigured(
+            f"{file} sets insecure-skip-tls-verify: any server that answers would get the token"
+        )
     return found
 
 
@@ -42,10 +44,10 @@ def _of_pod(found: Configuration, environ: Mapping[str, str]) -> Configuration:
             environ=environ,
         ).load_and_set(found)
     except (config.ConfigException, OSError):
-        reason = "this is no pod of a cluster, and no context of a kubeconfig is named"
+        reason = "keywatch does not run in a pod, and no context of a kubeconfig is configured"
         raise _unconfigured(reason) from None
     return found
 
 
-def _unconfigured(reason: str) -> UnreadError:
-    return UnreadError("unconfigured", reason, final=True)
+def _unconfigured(reason: str) -> ReadError:
+    return ReadError("unconfigured", reason)

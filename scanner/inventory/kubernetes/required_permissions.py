@@ -1,4 +1,4 @@
-"""Inventory: what the audit of a cluster needs, as manifests to paste."""
+"""Inventory: the permissions that an audit of a cluster needs, as manifests to paste."""
 
 from __future__ import annotations
 
@@ -6,29 +6,31 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from scanner.inventory.kubernetes.consumers import WORKLOADS
-from scanner.inventory.kubernetes.mounts import CLASSES, GROUP, STATUSES
-from scanner.inventory.kubernetes.sources import SOURCES
+from scanner.inventory.kubernetes.controllers import CONTROLLERS
+from scanner.inventory.kubernetes.csi_mounts import CLASSES, GROUP, STATUSES
 
 NEEDED = (
     *(("", "secrets"), ("", "pods")),
     *(("apps", name) for name in WORKLOADS),
-    *SOURCES,
+    *CONTROLLERS,
     *((GROUP, name) for name in (CLASSES, STATUSES)),
 )
-"""API group and resource of what is listed."""
+"""API group and resource of everything that is listed."""
 
 _HEAD = """\
-# Kubernetes backend {backend}: what `keywatch audit` lists, and nothing else.
+# The permissions that `keywatch audit` needs for the Kubernetes backend {backend}.
 #
-# RBAC has no right to metadata alone. keywatch asks for Secrets as PartialObjectMetadataList, an
-# answer without values, but whoever may list Secrets CAN read their values: guard the credentials
-# of this account like the Secrets. {narrower}
-# `list` is all: neither get nor watch. The rules of controllers that you do not run can go.
-# Who may not hold that right can still learn when each Secret was made, from kube-state-metrics
-# (kube_secret_created); keywatch does not read it.
+# RBAC has no permission for metadata only. keywatch asks for Secrets as PartialObjectMetadataList,
+# an answer without values. But an account that may list Secrets CAN read their values, so protect
+# its credentials like the Secrets themselves. {narrower}
+# keywatch needs only `list`, not get or watch. Remove the rules for controllers that you do not
+# run. If you cannot grant this, kube-state-metrics (kube_secret_created) tells when each Secret was
+# created. keywatch does not read it.
 """
-_WIDE = "`namespaces: [...]` in the operator's file narrows it: Roles suffice then."
-_NARROW = "These Roles are for the namespaces named in the operator's file."
+_WIDE = (
+    "With `namespaces: [...]` in the operator config, Roles\n# instead of a ClusterRole are enough."
+)
+_NARROW = "These Roles are for the namespaces in\n# the operator config."
 _GRANT = """\
 ---
 apiVersion: rbac.authorization.k8s.io/v1
@@ -58,14 +60,16 @@ _RULE = """\
 
 
 def permissions(backend: str, namespaces: Sequence[str]) -> str:
-    """Manifests: Roles in these namespaces, a ClusterRole where none is named."""
+    """Manifests: Roles in these namespaces, or a ClusterRole if there are none."""
     resources: dict[str, list[str]] = defaultdict(list)
     for group, resource in NEEDED:
         resources[group].append(resource)
     rules = "\n".join(
         _RULE.format(group=group, resources=", ".join(names)) for group, names in resources.items()
     )
-    places = [f"\n  namespace: {name}" for name in namespaces] or [""]
+    metadata = [f"\n  namespace: {name}" for name in namespaces] or [""]
     scope = "" if namespaces else "Cluster"
     head = _HEAD.format(backend=backend, narrower=_NARROW if namespaces else _WIDE)
-    return head + "".join(_GRANT.format(scope=scope, place=it, rules=rules) for it in places)
+    return head + "".join(
+        _GRANT.format(scope=scope, place=namespace, rules=rules) for namespace in metadata
+    )

@@ -1,7 +1,7 @@
-"""Inventory: a Secret's metadata -> Record.
+"""Inventory: make a Record from a Secret's metadata.
 
-`creationTimestamp` and the owners of `f:data` only bound the age of the value: it was not set
-before the Secret was made, nor after the last time that an owner of its data wrote anything.
+`creationTimestamp` and `managedFields` only limit the age of the value. It was not set before the
+Secret was created, nor after the last write by an owner of its data.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from scanner.fingerprints import digest
-from scanner.inventory.kubernetes.fields import each, fields, is_plain, moment, text
-from scanner.inventory.kubernetes.http import HAD_VALUES, LAST_APPLIED
-from scanner.inventory.kubernetes.sources import Source
-from scanner.records import Dated, Fault, Record, Sighting, Strength
+from scanner.inventory.kubernetes.api import HAD_VALUES, LAST_APPLIED
+from scanner.inventory.kubernetes.controllers import ControllerReport
+from scanner.inventory.kubernetes.json_fields import each, fields, is_plain, moment, text
+from scanner.records import Dated, Fault, Record, Strength, ValueMark
 
-_ACCOUNT_KEY = "service-account-token"
+_ACCOUNT_TOKEN = "service-account-token"  # noqa: S105 - a kind
 HELM = "helm-release"
 _TYPES = {
-    _ACCOUNT_KEY: "kubernetes.io/service-account-token",
+    _ACCOUNT_TOKEN: "kubernetes.io/service-account-token",
     "tls": "kubernetes.io/tls",
     "bootstrap-token": "bootstrap.kubernetes.io/token",
     HELM: "helm.sh/release.v1",
@@ -27,7 +27,7 @@ SELECTORS: Sequence[tuple[str, str]] = (
     *((kind, f"type={name}") for kind, name in _TYPES.items()),
     ("secret", ",".join(f"type!={name}" for name in _TYPES.values())),
 )
-"""Each kind with the field selector that finds its Secrets, since metadata does not tell the type.
+"""Each kind and the field selector that finds its Secrets, because metadata has no type.
 Together they find each Secret once."""
 
 _DATA_HASH = "reconcile.external-secrets.io/data-hash"
@@ -42,72 +42,80 @@ SYNC_FAILING = "secret-sync-failing"
 
 
 def record(
-    secret: object, kind: str, ident: str, sources: Sequence[Source], seen: Sighting | None
+    secret: object,
+    kind: str,
+    ident: str,
+    controllers: Sequence[ControllerReport],
+    seen: ValueMark | None,
 ) -> Record:
-    """`sources`: what controllers say of this Secret. `seen`: what runs saw of its value."""
-    said = next((one.dated for one in sources if one.dated), None)
-    dated = said or _bounds(secret, seen)
+    """The record of a Secret, from its metadata, its controllers and its mark."""
+    reported = next((report.dated for report in controllers if report.dated), None)
+    dated = reported or _bounds(secret, seen)
+    no_date = "its metadata says neither when it was created nor when its data was written"
     return Record(
         id=ident,
         kind=kind,
         dated=dated,
-        undated="" if dated else "the Secret says neither when it was made nor who wrote its data",
-        never=any(one.never for one in sources),
+        undated="" if dated else no_date,
+        never=any(report.never for report in controllers),
         tags=_labels(secret),
         keys=_keys(secret),
-        rotation=next((one.rotation for one in sources if one.rotation), None),
-        sighting=seen,
-        faults=tuple(_faults(secret, kind, sources)),
+        rotation=next((report.rotation for report in controllers if report.rotation), None),
+        value_mark=seen,
+        faults=tuple(_faults(secret, kind, controllers)),
     )
 
 
-def mark_of(secret: object, ident: str, sources: Sequence[Source]) -> str:
-    """Of what a controller keeps to know a new value by: its length and 16 bits, since all of it
-    may confirm a guess. "" where there is none."""
+def mark_of(secret: object, ident: str, controllers: Sequence[ControllerReport]) -> str:
+    """A mark of what a controller stores to recognize a new value. "" if there is nothing.
+
+    The mark is its length and 16 bits of a hash, because all of it could confirm a guess.
+    """
     hashed = text(secret, "metadata", "annotations", _DATA_HASH)
-    found = hashed or next((one.mark for one in sources if one.mark), "")
+    found = hashed or next((report.mark for report in controllers if report.mark), "")
     bits = digest(f"{ident} {found}".encode())[:2].hex()
     return f"{len(found)}-{bits}" if found else ""
 
 
-def sighted(mark: str, known: Sighting | None, now: datetime) -> Sighting:
-    """What this run and the one before saw. A mark of another length was made in another way: that
-    of the same value may differ from it."""
+def updated_mark(mark: str, known: ValueMark | None, now: datetime) -> ValueMark:
+    """The mark after this run. `known` is that of the previous run.
+
+    A mark of another length was made in another way, so the two cannot be compared.
+    """
     form, _, _ = mark.partition("-")
     if known is None or known.last > now or not known.mark.startswith(f"{form}-"):
-        return Sighting(mark=mark, after=None, by=now, last=now)
+        return ValueMark(mark=mark, after=None, by=now, last=now)
     if known.mark == mark:
         return known._replace(last=now)
-    return Sighting(mark=mark, after=known.last, by=now, last=now)
+    return ValueMark(mark=mark, after=known.last, by=now, last=now)
 
 
 def changed(record: Record) -> datetime | None:
-    """When the value in use replaced another, at the earliest; None where nothing says that it
-    did."""
-    dated, seen = record.dated, record.sighting
+    """The earliest time at which the current value replaced another. None if that is unknown."""
+    dated, seen = record.dated, record.value_mark
     since = dated.earliest if dated and dated.strength is not Strength.BOUND else None
     return max(filter(None, (since, seen.after if seen else None)), default=None)
 
 
-def _bounds(secret: object, seen: Sighting | None) -> Dated | None:
-    """The narrowest that creation, owners and two runs give."""
+def _bounds(secret: object, seen: ValueMark | None) -> Dated | None:
+    """The narrowest limits from creation, owners and two audits."""
     made, owned = moment(secret, "metadata", "creationTimestamp"), _owned(secret)
     after, by = (seen.after, seen.by) if seen else (None, None)
-    told = {
+    sources = {
         "metadata.creationTimestamp": made,
         "metadata.managedFields[f:data].time": owned,
-        "the runs that saw its mark": by,
+        "the audits that saw its mark": by,
     }
     earliest = max(filter(None, (made, after)), default=None)
     latest = min(filter(None, (owned, by)), default=None)
-    field = ", ".join(name for name, time in told.items() if time)
+    field = ", ".join(name for name, time in sources.items() if time)
     if not field:
         return None
     return Dated(earliest=earliest, latest=latest, field=field, strength=Strength.BOUND)
 
 
 def _owned(secret: object) -> datetime | None:
-    """When an owner of its data last wrote anything."""
+    """When an owner of its data last wrote anything to the Secret."""
     times = (
         moment(entry, "time")
         for entry in each(secret, "metadata", "managedFields")
@@ -117,7 +125,7 @@ def _owned(secret: object) -> datetime | None:
 
 
 def _keys(secret: object) -> tuple[str, ...] | None:
-    """The names of what it holds: its owners list them."""
+    """The names of its keys, from the fields that its owners manage."""
     owned = {
         name.removeprefix("f:")
         for entry in each(secret, "metadata", "managedFields")
@@ -133,15 +141,15 @@ def _labels(secret: object) -> dict[str, str]:
     return {name: text(names, name) for name in names if is_plain(name)}
 
 
-def _faults(secret: object, kind: str, sources: Sequence[Source]) -> Iterator[Fault]:
+def _faults(secret: object, kind: str, controllers: Sequence[ControllerReport]) -> Iterator[Fault]:
     if text(secret, "metadata", "annotations", LAST_APPLIED) == HAD_VALUES:
-        detail = f"its values stand in the annotation {LAST_APPLIED}"
+        detail = f"the annotation {LAST_APPLIED} contains its values"
         yield Fault(rule=VALUES_IN_ANNOTATION, detail=detail)
-    if kind == _ACCOUNT_KEY:
+    if kind == _ACCOUNT_TOKEN:
         yield Fault(rule=LEGACY_ACCOUNT_KEY, detail=_token(secret))
-    for one in sources:
-        if one.failing:
-            yield Fault(rule=SYNC_FAILING, detail=f"{one.said}: {one.failing}")
+    for report in controllers:
+        if report.failing:
+            yield Fault(rule=SYNC_FAILING, detail=f"{report.name}: {report.failing}")
 
 
 def _token(secret: object) -> str:
@@ -149,7 +157,7 @@ def _token(secret: object) -> str:
     invalid = text(secret, "metadata", "labels", _INVALID_SINCE)
     account = text(secret, "metadata", "annotations", _ACCOUNT)
     return (
-        f"a token of the service account {account or 'that it does not name'} that never ends, "
-        + (f"last used on {used}" if used else "with no use on record")
+        f"a token of the service account {account or '(not named)'} that never expires, "
+        + (f"last used on {used}" if used else "with no recorded use")
         + (f", invalid since {invalid}" if invalid else "")
     )

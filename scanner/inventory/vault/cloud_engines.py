@@ -1,4 +1,4 @@
-"""Inventory: engines of HashiCorp's Vault for accounts elsewhere: LDAP, AWS, Azure, Google."""
+"""Inventory: engines for accounts in other systems: LDAP, AWS, Azure and Google Cloud."""
 
 from __future__ import annotations
 
@@ -7,51 +7,55 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
-from scanner.inventory.vault.engines import dynamic_role, static_role, undated
-from scanner.inventory.vault.mount import Entry, Shelf, at, is_zero, moment
-from scanner.inventory.vault.requests import Item
+from scanner.inventory.vault.engines import dynamic_role, static_role, unknown_age
+from scanner.inventory.vault.mounts import Entry, EntryType, dated, is_no_time, parse_time
+from scanner.inventory.vault.parallel_requests import Item
 from scanner.records import Record, Rotation, Strength
 
 _ISSUES_KEYS = "service_account_key"
-_LONGEST_STS = 36 * 3600  # that AWS gives a federated token; an assumed role gets less
+_LONGEST_STS = 36 * 3600  # AWS's limit for a federated token; that of an assumed role is lower
 _GO_DURATION = re.compile(r"([0-9]+)([hms])")
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
 def _ldap_root(entry: Entry) -> Iterator[Item]:
-    said = entry.data.get("last_bind_password_rotation")
-    if is_zero(said):
-        yield from undated("ldap-root", "Vault has not rotated it since it was written", entry)
+    rotated_at = entry.data.get("last_bind_password_rotation")
+    if is_no_time(rotated_at):
+        yield from unknown_age(
+            "ldap-root", "Vault has not rotated it since it was configured", entry
+        )
     else:
-        dated = at(moment(said), "last_bind_password_rotation")
-        yield Record(id=entry.id, kind="ldap-root", dated=dated)
+        rotation = dated(parse_time(rotated_at), "last_bind_password_rotation")
+        yield Record(id=entry.id, kind="ldap-root", dated=rotation)
 
 
 def _azure_root(entry: Entry) -> Iterator[Item]:
-    """Its rotation sets the end from the period of that day, which may have been changed since."""
+    """The date is computed from the expiry and the period, which may have been changed since."""
     end, period = (
         entry.data.get("root_password_expiration_date"),
         entry.data.get("root_password_ttl"),
     )
-    if is_zero(end) or not period:
-        yield from undated("azure-root", "Vault has not rotated it since it was written", entry)
+    if is_no_time(end) or not period:
+        yield from unknown_age(
+            "azure-root", "Vault has not rotated it since it was configured", entry
+        )
     else:
         field = "root_password_expiration_date - root_password_ttl"
-        set_at = moment(end) - timedelta(seconds=_seconds(period))
-        yield Record(id=entry.id, kind="azure-root", dated=at(set_at, field, Strength.WEAK))
+        set_at = parse_time(end) - timedelta(seconds=_seconds(period))
+        yield Record(id=entry.id, kind="azure-root", dated=dated(set_at, field, Strength.WEAK))
 
 
 def _aws_static_role(entry: Entry) -> Iterator[Item]:
     yield Record(
         id=entry.id,
         kind="aws-static-role",
-        undated="Vault tells its date beside the value alone (static-creds)",
+        undated="Vault shows its date only together with the value (static-creds)",
         rotation=Rotation(period=_seconds(entry.data["rotation_period"])),
     )
 
 
 def _aws_role(entry: Entry) -> Iterator[Item]:
-    """A user's keys live as long as their lease; a session as long as AWS was asked for."""
+    """A user's keys live as long as their lease. A session lives as long as the role allows."""
     kinds = entry.data.get("credential_type") or entry.data.get("credential_types")
     if "iam_user" in str(kinds):
         lifetime = entry.mount.longest_lease()
@@ -61,89 +65,99 @@ def _aws_role(entry: Entry) -> Iterator[Item]:
 
 
 def _gcp_account(entry: Entry) -> Iterator[Item]:
-    """It issues keys that live as long as their lease, or tokens by a key that Vault keeps."""
+    """It issues keys that live as long as their lease, or tokens from a key that Vault stores."""
     if entry.data["secret_type"] == _ISSUES_KEYS:
         longest = entry.mount.read("config").get("max_ttl")
         lifetime = _seconds(longest or 0) or entry.mount.longest_lease()
         yield Record(id=entry.id, kind="gcp-account", lifetime=lifetime)
     else:
-        why = "Vault keeps no time of its key: the audit log has rotate-key"
-        yield from undated("gcp-account", why, entry)
+        why = "Vault stores no time for its key: look for rotate-key in the audit log"
+        yield from unknown_age("gcp-account", why, entry)
 
 
 def _seconds(duration: object) -> int:
-    """A number of seconds, or Go's `768h0m0s`."""
-    said = str(duration)
-    units = _GO_DURATION.findall(said)
-    return sum(int(count) * _UNITS[unit] for count, unit in units) if units else int(float(said))
+    """Seconds, from a number or from Go's format `768h0m0s`."""
+    text = str(duration)
+    units = _GO_DURATION.findall(text)
+    return sum(int(count) * _UNITS[unit] for count, unit in units) if units else int(float(text))
 
 
 LDAP = (
-    Shelf(
-        tells=partial(static_role, "ldap-static-role"),
-        lists="static-role/",
-        reads="static-role/",
-        named="static-role/",
-        values="static-cred/{}",
+    EntryType(
+        to_items=partial(static_role, "ldap-static-role"),
+        list_path="static-role/",
+        read_path="static-role/",
+        id_prefix="static-role/",
+        value_path="static-cred/{}",
     ),
-    Shelf(
-        tells=partial(dynamic_role, "ldap-dynamic-role"),
-        lists="role/",
-        reads="role/",
-        named="role/",
-        values="creds/{}",
+    EntryType(
+        to_items=partial(dynamic_role, "ldap-dynamic-role"),
+        list_path="role/",
+        read_path="role/",
+        id_prefix="role/",
+        value_path="creds/{}",
     ),
-    Shelf(tells=_ldap_root, lists=None, reads="config", named="config"),
+    EntryType(to_items=_ldap_root, list_path=None, read_path="config", id_prefix="config"),
 )
 AWS = (
-    Shelf(
-        tells=_aws_static_role,
-        lists="static-roles/",
-        reads="static-roles/",
-        named="static-roles/",
-        values="static-creds/{}",
+    EntryType(
+        to_items=_aws_static_role,
+        list_path="static-roles/",
+        read_path="static-roles/",
+        id_prefix="static-roles/",
+        value_path="static-creds/{}",
     ),
-    Shelf(tells=_aws_role, lists="roles/", reads="roles/", named="roles/", values="creds/{}"),
-    Shelf(
-        tells=partial(
-            undated, "aws-root", "Vault keeps no time of it: the audit log has rotate-root"
+    EntryType(
+        to_items=_aws_role,
+        list_path="roles/",
+        read_path="roles/",
+        id_prefix="roles/",
+        value_path="creds/{}",
+    ),
+    EntryType(
+        to_items=partial(
+            unknown_age,
+            "aws-root",
+            "Vault stores no time for it: look for rotate-root in the audit log",
         ),
-        lists=None,
-        reads="config/root",
-        named="config/root",
+        list_path=None,
+        read_path="config/root",
+        id_prefix="config/root",
     ),
 )
 AZURE = (
-    Shelf(
-        tells=partial(dynamic_role, "azure-role"),
-        lists="roles/",
-        reads="roles/",
-        named="roles/",
-        values="creds/{}",
+    EntryType(
+        to_items=partial(dynamic_role, "azure-role"),
+        list_path="roles/",
+        read_path="roles/",
+        id_prefix="roles/",
+        value_path="creds/{}",
     ),
-    Shelf(tells=_azure_root, lists=None, reads="config", named="config"),
+    EntryType(to_items=_azure_root, list_path=None, read_path="config", id_prefix="config"),
 )
 GCP = (
-    Shelf(
-        tells=_gcp_account,
-        lists="rolesets/",
-        reads="roleset/",
-        named="roleset/",
-        values="roleset/{}/token",
+    EntryType(
+        to_items=_gcp_account,
+        list_path="rolesets/",
+        read_path="roleset/",
+        id_prefix="roleset/",
+        value_path="roleset/{}/token",
     ),
-    Shelf(
-        tells=_gcp_account,
-        lists="static-accounts/",
-        reads="static-account/",
-        named="static-account/",
-        values="static-account/{}/token",
+    EntryType(
+        to_items=_gcp_account,
+        list_path="static-accounts/",
+        read_path="static-account/",
+        id_prefix="static-account/",
+        value_path="static-account/{}/token",
     ),
-    Shelf(
-        tells=partial(
-            undated, "gcp-root", "Vault keeps no time of it: the audit log has rotate-root"
+    EntryType(
+        to_items=partial(
+            unknown_age,
+            "gcp-root",
+            "Vault stores no time for it: look for rotate-root in the audit log",
         ),
-        lists=None,
-        reads="config",
-        named="config",
+        list_path=None,
+        read_path="config",
+        id_prefix="config",
     ),
 )

@@ -1,4 +1,4 @@
-"""Inventory: Vault's key/value engine: version 2 dates each version, version 1 nothing."""
+"""Inventory: Vault's key/value engine. Version 2 dates each version; version 1 has no dates."""
 
 from __future__ import annotations
 
@@ -6,70 +6,75 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from scanner.inventory.vault.errors import Trouble, gap
-from scanner.inventory.vault.mount import Entry, Shelf, at, is_zero, moment
-from scanner.inventory.vault.requests import Item
+from scanner.inventory.errors import ReadError, gap
+from scanner.inventory.vault.mounts import Entry, EntryType, dated, is_no_time, parse_time
+from scanner.inventory.vault.parallel_requests import Item
 from scanner.model import Note, NoteKind
 from scanner.records import Record, Strength
 
 
 def _version_1(entry: Entry) -> Iterator[Item]:
-    advice = "KV version 1 keeps no times: move it to a version 2 mount"
-    yield Record(id=entry.id, kind="kv-v1", undated=advice)
+    why = "KV version 1 stores no times: move the secret to a version 2 mount"
+    yield Record(id=entry.id, kind="kv-v1", undated=why)
 
 
 def _version_2(entry: Entry) -> Iterator[Item]:
     number = int(entry.data["current_version"])
     if number == 0:
-        yield Note(kind=NoteKind.NOT_LIVE, path=entry.id, text="it has metadata and no value yet")
+        text = "it has metadata but no value yet"
+        yield Note(kind=NoteKind.NOT_LIVE, path=entry.id, text=text)
         return
     version = entry.data["versions"][str(number)]
-    if dead := _dead(version, entry.mount.place.now):
-        yield Note(kind=NoteKind.NOT_LIVE, path=entry.id, text=f"its current version is {dead}")
+    if state := _deleted(version, entry.mount.namespace.now):
+        text = f"its current version is {state}"
+        yield Note(kind=NoteKind.NOT_LIVE, path=entry.id, text=text)
         return
+    tags = entry.data.get("custom_metadata") or {}
     record = Record(
         id=entry.id,
         kind="kv-v2",
-        # A patch of one field and a rollback make a version, too, maybe with the old value.
-        dated=at(
-            moment(version["created_time"]),
+        # A patch of another field and a rollback also create a version, with the old value.
+        dated=dated(
+            parse_time(version["created_time"]),
             f"versions[{number}].created_time",
             Strength.EXACT if number == 1 else Strength.WEAK,
         ),
-        tags={
-            str(key): str(said) for key, said in (entry.data.get("custom_metadata") or {}).items()
-        },
+        tags={str(key): str(value) for key, value in tags.items()},
     )
-    yield from _with_keys(record, entry) if entry.mount.place.keys else (record,)
+    yield from _with_keys(record, entry) if entry.mount.namespace.keys else (record,)
 
 
-def _dead(version: Mapping[str, Any], now: datetime) -> str:
-    """Why the version cannot be read, "" where it can. With `delete_version_after`, the time of its
-    deletion is known, and still to come, while it lives."""
+def _deleted(version: Mapping[str, Any], now: datetime) -> str:
+    """Why the version cannot be read, "" if it can.
+
+    With `delete_version_after`, the deletion time of a live version is in the future.
+    """
     if version["destroyed"]:
         return "destroyed"
     ends = version["deletion_time"]
-    return "deleted" if not is_zero(ends) and moment(ends) <= now else ""
+    return "deleted" if not is_no_time(ends) and parse_time(ends) <= now else ""
 
 
 def _with_keys(record: Record, entry: Entry) -> Iterator[Item]:
-    """The record with the names of its value's fields. The date stands without them."""
+    """The record with the names of its keys. The record is returned even if they are denied."""
     try:
         names = entry.mount.read(f"subkeys/{entry.path}", "?depth=1")["subkeys"]
         yield record._replace(keys=tuple(sorted(names)))
-    except Trouble as error:
+    except ReadError as error:
         yield record
-        yield gap(record.id, error, "its key names are not known")
+        yield gap(record.id, error, "the names of its keys are unknown")
 
 
-VERSION_1 = (Shelf(tells=_version_1, lists="", reads=None, named="", values="{}"),)
+VERSION_1 = (
+    EntryType(to_items=_version_1, list_path="", read_path=None, id_prefix="", value_path="{}"),
+)
 VERSION_2 = (
-    Shelf(
-        tells=_version_2,
-        lists="metadata/",
-        reads="metadata/",
-        named="",
-        values="data/{}",
-        advice="with list on metadata and read on data alone, no date can be read",
+    EntryType(
+        to_items=_version_2,
+        list_path="metadata/",
+        read_path="metadata/",
+        id_prefix="",
+        value_path="data/{}",
+        advice="list on metadata and read on data are not enough to read a date",
     ),
 )

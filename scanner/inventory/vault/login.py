@@ -1,4 +1,4 @@
-"""Inventory: how the auditor proves to Vault who it is, and which certificates it trusts."""
+"""Inventory: how the auditor logs in to Vault, and which certificates it trusts."""
 
 from __future__ import annotations
 
@@ -9,106 +9,109 @@ from urllib.parse import quote, urlsplit
 
 from hvac import Client
 
+from scanner.inventory.errors import ReadError, shortened
 from scanner.inventory.interface import Settings
-from scanner.inventory.vault.errors import Trouble, cut
-from scanner.inventory.vault.http import Wire
+from scanner.inventory.vault.api import VaultApi
 
 _SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _GITHUB_ADDRESS = "ACTIONS_ID_TOKEN_REQUEST_URL"
 _GITHUB_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - the name of a variable
 _GITHUB_SECONDS = 30.0
-_MAX_PROOF = 100_000  # characters
+_MAX_CREDENTIAL = 100_000  # characters
 
 
 def token(client: Client, settings: Settings) -> str:
-    """A token, by the method that the operator's file names. Trouble where Vault gives none."""
+    """A token from the login method in the operator config. ReadError if Vault gives none."""
     auth = settings.options["auth"]
-    proof = _proof(auth, settings)
+    credential = _credential(auth, settings)
     if auth["method"] == "token":
-        return proof
+        return credential
     try:
-        answer = _login(client, auth, proof)
-    except Trouble as error:
+        answer = _log_in(client, auth, credential)
+    except ReadError as error:
         if not error.status:
             raise
-        said = error.words.replace(proof, "…") if proof else error.words
-        reason = f"login by {auth['method']} failed with {error.status}: {cut(said)}"
-        raise Trouble("login", reason) from None
+        text = error.server_text.replace(credential, "…") if credential else error.server_text
+        reason = f"login by {auth['method']} failed with {error.status}: {shortened(text)}"
+        raise ReadError("login", reason) from None
     return client.adapter.get_login_token(answer)
 
 
-def tried(client: Client) -> None:
-    """Trouble where Vault does not know the token: otherwise each path would be denied alone."""
+def check_token(client: Client) -> None:
+    """ReadError if Vault does not know the token. Otherwise each path would be denied instead."""
     try:
         client.auth.token.lookup_self()
-    except Trouble as error:
+    except ReadError as error:
         if error.kind != "denied":
             raise
 
 
-def trusted(tls: Mapping[str, str]) -> ssl.SSLContext:
-    """What a server must show, and what this side does. Trouble where a file is of no use."""
+def tls_context(tls: Mapping[str, str]) -> ssl.SSLContext:
+    """Whom to trust and which certificate to show. ReadError if a file cannot be used."""
     try:
         context = ssl.create_default_context(cafile=tls.get("ca"))
         if "client_cert" in tls:
-            # An empty password: without one, an encrypted key would ask the terminal for it.
+            # Without a password, OpenSSL would ask the terminal for that of an encrypted key.
             context.load_cert_chain(tls["client_cert"], tls["client_key"], password="")
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", None) or getattr(error, "strerror", None) or "unusable"
-        raise Trouble("tls", f"the files of tls cannot be used: {why}") from None
+        raise ReadError("tls", f"the files in tls cannot be used: {why}") from None
     return context
 
 
-def _login(client: Client, auth: Mapping[str, str], proof: str) -> Mapping[str, Any]:
+def _log_in(client: Client, auth: Mapping[str, str], credential: str) -> Mapping[str, Any]:
     mount = auth.get("mount", auth["method"])
     role = auth.get("role", "")
-    keep = {"use_token": False}  # the client would be another's from here on
+    keep = {"use_token": False}  # otherwise hvac would change the client's token
     answer: Mapping[str, Any]
     match auth["method"]:
         case "approle":
-            answer = client.auth.approle.login(auth["role_id"], proof, mount_point=mount, **keep)
+            answer = client.auth.approle.login(
+                auth["role_id"], credential, mount_point=mount, **keep
+            )
         case "kubernetes":
-            answer = client.auth.kubernetes.login(role, proof, mount_point=mount, **keep)
+            answer = client.auth.kubernetes.login(role, credential, mount_point=mount, **keep)
         case "jwt":
-            answer = client.auth.jwt.jwt_login(role, proof, path=mount, **keep)
+            answer = client.auth.jwt.jwt_login(role, credential, path=mount, **keep)
         case _:
             answer = client.adapter.post(f"/v1/auth/{quote(mount)}/login", json={"name": role})
     return answer
 
 
-def _proof(auth: Mapping[str, str], settings: Settings) -> str:
-    """What the login shows; "" for a TLS certificate, which the connection shows."""
+def _credential(auth: Mapping[str, str], settings: Settings) -> str:
+    """What the login sends; "" for a TLS certificate, which the connection sends."""
     if "env" in auth:
-        return _secret(settings.environ.get(auth["env"], ""), f"the variable {auth['env']}")
+        return _header_safe(settings.environ.get(auth["env"], ""), f"the variable {auth['env']}")
     if "file" in auth or auth["method"] == "kubernetes":
         path = auth.get("file", _SERVICE_ACCOUNT)
         try:
             with open(path, encoding="ascii", errors="replace") as file:
-                return _secret(file.read(_MAX_PROOF), path)
+                return _header_safe(file.read(_MAX_CREDENTIAL), path)
         except OSError as error:
-            raise Trouble("login", f"{path} cannot be read: {error.strerror}") from None
+            raise ReadError("login", f"{path} cannot be read: {error.strerror}") from None
     return _from_github(auth, settings) if auth["method"] == "jwt" else ""
 
 
 def _from_github(auth: Mapping[str, str], settings: Settings) -> str:
-    """The OIDC token of a job of GitHub's, for the audience that `auth` names."""
+    """The OIDC token of a GitHub job, for the audience in `auth`."""
     address, bearer = (settings.environ.get(name, "") for name in (_GITHUB_ADDRESS, _GITHUB_TOKEN))
     parts = urlsplit(address)
     if parts.scheme != "https" or not bearer:
-        reason = "GitHub offers this job no OIDC token: give it `permissions: id-token: write`"
-        raise Trouble("login", reason)
-    wanted = f"&audience={quote(auth['audience'], safe='')}" if "audience" in auth else ""
-    wire = Wire(f"https://{parts.netloc}", min(settings.timeout, _GITHUB_SECONDS), trusted({}))
-    headers = {"Authorization": f"Bearer {_secret(bearer, _GITHUB_TOKEN)}"}
-    answer = wire.send("GET", f"{parts.path}?{parts.query}{wanted}", headers)
+        reason = "GitHub offers this job no OIDC token: add `permissions: id-token: write`"
+        raise ReadError("login", reason)
+    audience = f"&audience={quote(auth['audience'], safe='')}" if "audience" in auth else ""
+    seconds = min(settings.timeout, _GITHUB_SECONDS)
+    api = VaultApi(f"https://{parts.netloc}", seconds, tls_context({}))
+    headers = {"Authorization": f"Bearer {_header_safe(bearer, _GITHUB_TOKEN)}"}
+    answer = api.send("GET", f"{parts.path}?{parts.query}{audience}", headers)
     if answer.status != 200:
-        raise Trouble("login", f"GitHub refuses an OIDC token with {answer.status}")
-    return _secret(str(answer.data.get("value", "")), "GitHub's answer")
+        raise ReadError("login", f"GitHub refuses an OIDC token with {answer.status}")
+    return _header_safe(str(answer.data.get("value", "")), "GitHub's answer")
 
 
-def _secret(text: str, source: str) -> str:
-    """What may stand in a header. What does not would be quoted in the error that says so."""
+def _header_safe(text: str, source: str) -> str:
+    """The token, if it fits into a header. If not, the HTTP library would quote it in an error."""
     found = text.strip()
     if not found.isascii() or not found.isprintable() or " " in found or not found:
-        raise Trouble("login", f"{source} holds no token")
+        raise ReadError("login", f"{source} holds no token")
     return found

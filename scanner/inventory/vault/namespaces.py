@@ -11,21 +11,24 @@ from urllib.parse import quote
 
 from hvac import Client
 
+from scanner.inventory.errors import ReadError, gap, shortened
 from scanner.inventory.vault import access_credentials, options
-from scanner.inventory.vault.catalog import ENGINES, HOLDS_NOTHING, engine
-from scanner.inventory.vault.errors import Trouble, cut, gap
-from scanner.inventory.vault.mount import Mount, Place, Samples, opened
-from scanner.inventory.vault.requests import Next, Step
+from scanner.inventory.vault.engine_types import ENGINES, WITHOUT_SECRETS, engine_type
+from scanner.inventory.vault.mounts import Mount, Namespace, Samples, read_step
+from scanner.inventory.vault.parallel_requests import Step, StepResult
 from scanner.model import Gap, GapKind, Note, NoteKind
 from scanner.records import Record
 
-_NAME_THEM = "grant it, or name the mounts in the operator's file, as mounts: [secret]"
-_NO_MOUNT = "there is no mount of that name, or the token has no right below it"
+_NAME_THE_MOUNTS = "grant it, or list the mounts in the operator config: mounts: [secret]"
+_NO_MOUNT = "the mount does not exist, or the token has no permission below it"
 
 
-class Session(NamedTuple):
-    """An open Vault, and what is asked of it. `client` makes one for a namespace, and its text
-    shows no token. `samples` is filled on the way, `fresh` is that of the settings."""
+class Connection(NamedTuple):
+    """An unsealed Vault that the auditor is logged in to, and what to read there.
+
+    `client` creates a client for a namespace; its repr does not show the token. `samples` is filled
+    while entries are read. `fresh` is that of the settings.
+    """
 
     backend: str
     options: Mapping[str, Any]
@@ -35,11 +38,11 @@ class Session(NamedTuple):
     samples: Samples
     fresh: Mapping[str, Record]
 
-    def place(self, namespace: str) -> Place:
-        return Place(
+    def namespace(self, path: str) -> Namespace:
+        return Namespace(
             backend=self.backend,
-            namespace=namespace,
-            client=self.client(namespace),
+            path=path,
+            client=self.client(path),
             now=self.now,
             samples=self.samples,
             keys=self.options.get("keys", False),
@@ -47,87 +50,92 @@ class Session(NamedTuple):
         )
 
 
-def steps(session: Session) -> Iterator[Step]:
-    """A step for each namespace that is asked for, and one that leads to those below it."""
-    for name, deep in options.namespaces(session.options):
-        place = session.place(name)
-        yield Step(place.id(), partial(_namespace, session, place))
+def steps(connection: Connection) -> Iterator[Step]:
+    """The steps that read each configured namespace and, if asked for, those below it."""
+    for path, deep in options.namespaces(connection.options):
+        namespace = connection.namespace(path)
+        yield Step(id=namespace.id(), run=partial(_namespace, connection, namespace))
         if deep:
-            yield Step(place.id(), partial(_below, session, place))
+            yield Step(id=namespace.id(), run=partial(_below, connection, namespace))
 
 
-def _below(session: Session, place: Place) -> Iterator[Step]:
-    names = Mount(place, "sys").names("namespaces/")
+def _below(connection: Connection, namespace: Namespace) -> Iterator[Step]:
+    names = Mount(namespace=namespace, path="sys").names("namespaces/")
     return (
-        Step(inner.id(), partial(run, session, inner))
+        Step(id=inner.id(), run=partial(run, connection, inner))
         for name in names
-        for inner in [session.place(f"{place.namespace}/{name}".strip("/"))]
+        for inner in [connection.namespace(f"{namespace.path}/{name}".strip("/"))]
         for run in (_namespace, _below)
     )
 
 
-def _namespace(session: Session, place: Place) -> Iterator[Next]:
-    told: Sequence[Gap] = ()
-    if session.enterprise:
-        place, told = _with_orphans(place)
-    return chain(told, _engines(session, place), _groups(session, place))
+def _namespace(connection: Connection, namespace: Namespace) -> Iterator[StepResult]:
+    gaps: Sequence[Gap] = ()
+    if connection.enterprise:
+        namespace, gaps = _with_orphans(namespace)
+    return chain(gaps, _engines(connection, namespace), _groups(connection, namespace))
 
 
-def _with_orphans(place: Place) -> tuple[Place, Sequence[Gap]]:
-    """The place that knows whose rotation Vault Enterprise has given up; older ones do not say."""
+def _with_orphans(namespace: Namespace) -> tuple[Namespace, Sequence[Gap]]:
+    """The namespace with the paths that Vault Enterprise no longer rotates.
+
+    Older versions do not have this list.
+    """
     try:
-        answer = place.client.adapter.get("/v1/sys/rotation/orphans")
-    except Trouble as error:
-        return place, [] if error.status == 404 else [gap(place.id(), error)]
+        answer = namespace.client.adapter.get("/v1/sys/rotation/orphans")
+    except ReadError as error:
+        return namespace, [] if error.status == 404 else [gap(namespace.id(), error)]
     orphans = (answer.get("data") or answer)["orphans"]
-    return place._replace(orphans=frozenset(map(str, orphans))), []
+    return namespace._replace(orphans=frozenset(map(str, orphans))), []
 
 
-def _engines(session: Session, place: Place) -> Iterator[Step]:
-    named = session.options.get("mounts")
-    if not named:
-        yield Step(place.id(), partial(_mounts, place), advice=_NAME_THEM)
-    for name in named or ():
-        # A name of several parts may be that of a mount, or end in a folder.
-        where = place.id() if "/" in name else place.id(name)
-        yield Step(where, partial(_named, place, name.strip("/")), advice=_NO_MOUNT)
+def _engines(connection: Connection, namespace: Namespace) -> Iterator[Step]:
+    names = connection.options.get("mounts")
+    if not names:
+        yield Step(id=namespace.id(), run=partial(_mounts, namespace), advice=_NAME_THE_MOUNTS)
+    for name in names or ():
+        # A name with slashes may be a mount, or a mount and a folder.
+        path = namespace.id() if "/" in name else namespace.id(name)
+        yield Step(id=path, run=partial(_named, namespace, name.strip("/")), advice=_NO_MOUNT)
 
 
-def _groups(session: Session, place: Place) -> Iterator[Step]:
-    for group in session.options.get("groups", ()):
-        if group != "barrier" or not place.namespace:  # there is one, the root's
-            yield access_credentials.opened(place, group)
+def _groups(connection: Connection, namespace: Namespace) -> Iterator[Step]:
+    for group in connection.options.get("groups", ()):
+        if group != "barrier" or not namespace.path:  # only the root has a barrier key
+            yield access_credentials.group_step(namespace, group)
 
 
-def _mounts(place: Place) -> Iterator[Next]:
-    found = place.client.sys.list_mounted_secrets_engines()["data"]
+def _mounts(namespace: Namespace) -> Iterator[StepResult]:
+    found = namespace.client.sys.list_mounted_secrets_engines()["data"]
     mounts = [
-        (Mount(place, path.strip("/")), engine(about)) for path, about in sorted(found.items())
+        (Mount(namespace=namespace, path=path.strip("/")), engine_type(description))
+        for path, description in sorted(found.items())
     ]
-    return (one for mount, kind in mounts for one in _shelves(mount, kind))
+    return (result for mount, engine in mounts for result in _read(mount, engine))
 
 
-def _named(place: Place, name: str) -> Iterator[Next]:
-    """A mount that the operator names, or a folder in one."""
-    about = place.client.adapter.get(f"/v1/sys/internal/ui/mounts/{quote(name)}")["data"]
-    path = about["path"].strip("/")
+def _named(namespace: Namespace, name: str) -> Iterator[StepResult]:
+    """A mount that the operator config names, or a folder in one."""
+    url = f"/v1/sys/internal/ui/mounts/{quote(name)}"
+    description = namespace.client.adapter.get(url)["data"]
+    path = description["path"].strip("/")
     if not f"{name}/".startswith(f"{path}/"):
         raise ValueError("the path of another mount")
     folder = name.removeprefix(path).strip("/")
-    mount = Mount(place, path)
-    kind = engine(about)
-    if kind not in ENGINES:
-        reason = f"keywatch does not read its engine: {cut(kind)}"
+    mount = Mount(namespace=namespace, path=path)
+    engine = engine_type(description)
+    if engine not in ENGINES:
+        reason = f"keywatch does not support its engine: {shortened(engine)}"
         return iter([Gap(kind=GapKind.ENGINE_NOT_READ, path=mount.id(), reason=reason)])
-    if folder and not kind.startswith("kv"):
-        reason = "only of key/value a folder can be read"
+    if folder and not engine.startswith("kv"):
+        reason = "only a key/value engine has folders"
         return iter([Gap(kind=GapKind.SELECTION, path=mount.id(folder), reason=reason)])
-    return _shelves(mount, kind, f"{folder}/" if folder else "")
+    return _read(mount, engine, f"{folder}/" if folder else "")
 
 
-def _shelves(mount: Mount, kind: str, folder: str = "") -> Iterator[Next]:
-    for shelf in ENGINES.get(kind, ()):
-        yield opened(mount, shelf, folder)
-    if kind not in ENGINES and kind not in HOLDS_NOTHING:
-        text = f"keywatch does not read its engine: {cut(kind)}"
+def _read(mount: Mount, engine: str, folder: str = "") -> Iterator[StepResult]:
+    for entry_type in ENGINES.get(engine, ()):
+        yield read_step(mount, entry_type, folder)
+    if engine not in ENGINES and engine not in WITHOUT_SECRETS:
+        text = f"keywatch does not support its engine: {shortened(engine)}"
         yield Note(kind=NoteKind.ENGINE_NOT_READ, path=mount.id(), text=text)

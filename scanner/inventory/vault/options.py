@@ -1,8 +1,8 @@
-"""Inventory: what the operator's file may say of a Vault, as JSON Schema."""
+"""Inventory: the options of a Vault in the operator config, and what they mean."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _NAME = {"type": "string", "minLength": 1}
@@ -11,7 +11,7 @@ _ENV = {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$"}
 _FROM = {"anyOf": [{"required": ["env"]}, {"required": ["file"]}]}
 
 
-def _of_method(method: str, demand: Mapping[str, Any]) -> Mapping[str, Any]:
+def _for_method(method: str, demand: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"if": {"properties": {"method": {"const": method}}}, "then": demand}
 
 
@@ -19,7 +19,7 @@ OPTIONS: Mapping[str, Any] = {
     "address": {
         "type": "string",
         "pattern": r"^https?://[^/\s@?#]+(/[^\s@?#]*)?$",
-        "description": "Where it is, as https://vault.example.org:8200. No other place is asked.",
+        "description": "For example https://vault.example.org:8200. No other address is contacted.",
     },
     "auth": {
         "type": "object",
@@ -27,47 +27,59 @@ OPTIONS: Mapping[str, Any] = {
         "required": ["method"],
         "properties": {
             "method": {"enum": ["token", "approle", "kubernetes", "jwt", "cert"]},
-            "mount": {**_PATH, "description": "Where the method is, if not at its own name."},
-            "namespace": {**_PATH, "description": "Where the method is, if not in the root."},
+            "mount": {
+                **_PATH,
+                "description": "The mount of the method, if it is not the name of the method.",
+            },
+            "namespace": {
+                **_PATH,
+                "description": "The namespace of the method, if it is not the root.",
+            },
             "role": _NAME,
             "role_id": _NAME,
-            "env": {**_ENV, "description": "The variable with the token, secret id or JWT."},
-            "file": {**_NAME, "description": "The file with the token, secret id or JWT."},
-            "audience": {**_NAME, "description": "Of the token that GitHub gives a job."},
+            "env": {
+                **_ENV,
+                "description": "The environment variable with the token, secret ID or JWT.",
+            },
+            "file": {**_NAME, "description": "The file with the token, secret ID or JWT."},
+            "audience": {
+                **_NAME,
+                "description": "The audience of the OIDC token that GitHub gives to a job.",
+            },
         },
         "allOf": [
-            _of_method("token", _FROM),
-            _of_method("approle", {"required": ["role_id"], **_FROM}),
-            _of_method("kubernetes", {"required": ["role"]}),
-            _of_method("jwt", {"required": ["role"]}),
+            _for_method("token", _FROM),
+            _for_method("approle", {"required": ["role_id"], **_FROM}),
+            _for_method("kubernetes", {"required": ["role"]}),
+            _for_method("jwt", {"required": ["role"]}),
         ],
-        "description": "How the auditor logs in. A jwt without env and file is asked of GitHub.",
+        "description": "How the auditor logs in. Without env and file, jwt asks GitHub for one.",
     },
     "namespaces": {
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
         "items": _PATH,
-        "description": "`-` is the root; `team/**` is team and all below it, `**` is all. Default: "
-        "the one that the auditor logs in to.",
+        "description": "`-` is the root, `team/**` is team and all below it, `**` is all. Default: "
+        "the namespace that the auditor logs in to.",
     },
     "mounts": {
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
         "items": _PATH,
-        "description": "The engines to read, default: every one. Of key/value, a folder may be "
-        "named, as secret/app.",
+        "description": "The engines to read. Default: all. A folder of key/value is possible, for "
+        "example secret/app.",
     },
     "groups": {
         "type": "array",
         "uniqueItems": True,
         "items": {"enum": ["approle", "tokens", "barrier"]},
-        "description": "What else to read: AppRole secret ids, tokens, the barrier key.",
+        "description": "What else to read: AppRole secret IDs, tokens, the barrier key.",
     },
     "keys": {
         "type": "boolean",
-        "description": "Ask for the names of the keys of each KV v2 secret, too.",
+        "description": "Also read the names of the keys of each KV version 2 secret.",
     },
     "tls": {
         "type": "object",
@@ -75,11 +87,11 @@ OPTIONS: Mapping[str, Any] = {
         "properties": {
             "ca": {
                 **_NAME,
-                "description": "A file with the CAs to trust, in place of the system's.",
+                "description": "A file with the CAs to trust instead of the system's.",
             },
             "client_cert": _NAME,
             "client_key": _NAME,
-            "server_name": {**_NAME, "description": "The name that the certificate is for."},
+            "server_name": {**_NAME, "description": "The name in the server's certificate."},
         },
         "dependentRequired": {"client_cert": ["client_key"], "client_key": ["client_cert"]},
     },
@@ -92,9 +104,40 @@ def home(options: Mapping[str, Any]) -> str:
 
 
 def namespaces(options: Mapping[str, Any]) -> Sequence[tuple[str, bool]]:
-    """Those to read, "" for the root; and whether all below them are meant, too."""
-    said = options.get("namespaces", (home(options),))
+    """The namespaces to read, "" for the root, each with whether those below it are included."""
     return [
-        ("" if one == "-" else one.removesuffix("**").strip("/"), one.endswith("**"))
-        for one in said
+        ("" if name == "-" else name.removesuffix("**").strip("/"), name.endswith("**"))
+        for name in options.get("namespaces", (home(options),))
     ]
+
+
+def scopes(options: Mapping[str, Any]) -> Iterator[str]:
+    """See interface.Module. Without `mounts`, every engine is read."""
+    login_namespace = options.get("auth", {}).get("namespace", "-")
+    for namespace in options.get("namespaces", (login_namespace,)):
+        for name in _namespace_globs(namespace):
+            for mount in options.get("mounts", ("**",)):
+                # A name with a slash may be a mount, or a mount and a folder.
+                yield f"{name}/{mount}/**"
+                yield f"{name}/{mount.replace('/', '%2F')}/**"
+
+
+def _namespace_globs(name: str) -> Iterator[str]:
+    """`team/**` is team and everything below it. IDs escape the slashes of a namespace."""
+    above, is_deep, _ = name.partition("**")
+    if is_deep:
+        yield f"{above.replace('/', '%2F')}*"
+    if above:
+        yield above.rstrip("/").replace("/", "%2F")
+
+
+def addresses(options: Mapping[str, Any]) -> Sequence[str]:
+    """See interface.Module."""
+    return [options["address"]] if options.get("address") else []
+
+
+def identities(options: Mapping[str, Any]) -> Sequence[str]:
+    """See interface.Module. A token says nothing about who uses it."""
+    auth = options.get("auth", {})
+    role = auth.get("role", auth.get("role_id", ""))
+    return [f"{auth.get('mount', auth['method'])} {role}"] if role else []

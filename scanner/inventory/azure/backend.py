@@ -1,8 +1,8 @@
-"""Inventory: the secrets, keys and certificates of Azure's vaults.
+"""Inventory: the secrets, keys and certificates in Azure's vaults.
 
-The value in use is the newest enabled version; all are listed, since they come in no order.
-`updated` moves with every edit, `nbf` is what people write, and an `exp` that is past says nothing
-of a rotation. Lists of versions hold no values; what would is not asked.
+The current value is the newest enabled version. All versions are listed, because they are not
+sorted. Other dates do not tell the age: `updated` changes with every edit, people choose `nbf`, and
+a past `exp` does not mean that the value was rotated. Lists of versions contain no values.
 """
 
 from __future__ import annotations
@@ -17,27 +17,28 @@ from azure.keyvault.certificates import CertificateClient
 from azure.keyvault.keys import KeyClient
 from azure.keyvault.secrets import SecretClient
 
-from scanner.inventory.azure.access import Access, Vault
-from scanner.inventory.azure.errors import FAULTS, explain
+from scanner.inventory.azure.clients import Clients, Vault
+from scanner.inventory.azure.errors import FAILURES, explain
 from scanner.inventory.azure.required_permissions import vault_name
 from scanner.inventory.azure.rotation import rotation
+from scanner.inventory.errors import ReadError, gap
 from scanner.inventory.interface import Settings
-from scanner.inventory.listing import Look, Trouble, gap, segment, walk
+from scanner.inventory.listing import ReadSecret, id_part, read_all
 from scanner.inventory.threads import in_order
 from scanner.model import Gap, Note, NoteKind
 from scanner.records import Dated, Record, Strength
 
-Part = Callable[[], Iterator[Record | Gap | Note]]
+Task = Callable[[], Iterator[Record | Gap | Note]]
 
 _FIELD = "created of the newest enabled version"
-_UNTOLD = (
-    "which rights this identity holds beyond need is not told: Key Vault does not say, and to try "
-    "would be to read a value (see: az role assignment list --assignee AUDITOR --all)"
+_EXCESS_UNKNOWN = (
+    "the excess permissions of the auditor are unknown: Key Vault does not list them, and keywatch "
+    "does not try to read a value (see: az role assignment list --assignee AUDITOR --all)"
 )
 
 
 class _Properties(Protocol):
-    """What a listing says of a secret, key or certificate, or of one version of it."""
+    """What a list says about a secret, key or certificate, or about one version of it."""
 
     @property
     def name(self) -> str | None: ...
@@ -49,39 +50,41 @@ class _Properties(Protocol):
     def tags(self) -> dict[str, str] | None: ...
 
 
-class Reader:
+class AzureBackend:
     """A Backend (see interface.py)."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def read(self) -> Iterator[Record | Gap | Note]:
-        """All vaults at once, and in each its secrets, keys and certificates."""
-        access = Access(self._settings)
+        """Read the secrets, keys and certificates of all vaults in parallel."""
+        clients = Clients(self._settings)
         urls = self._settings.options["vaults"]
-        yield from in_order(part for url in urls for part in self._parts(access, url))
+        yield from in_order(task for url in urls for task in self._tasks(clients, url))
         yield Note(
-            kind=NoteKind.EXCESS_UNKNOWN, path=f"azure://{self._settings.name}", text=_UNTOLD
+            kind=NoteKind.EXCESS_UNKNOWN,
+            path=f"azure://{self._settings.name}",
+            text=_EXCESS_UNKNOWN,
         )
 
-    def _parts(self, access: Access, url: str) -> Iterator[Part]:
-        path = f"azure://{self._settings.name}/{segment(vault_name(url))}"
+    def _tasks(self, clients: Clients, url: str) -> Iterator[Task]:
+        path = f"azure://{self._settings.name}/{id_part(vault_name(url))}"
         try:
-            vault = access.vault(url)
+            vault = clients.vault(url)
         except (OSError, ValueError):
-            found = gap(path, Trouble("unauthenticated", "what auth names cannot be used"))
+            found = gap(path, ReadError("unauthenticated", "the login in auth cannot be used"))
             yield partial(iter, (found,))
             return
         for kind, listed in _LISTED.items():
-            yield partial(walk, f"{path}/{kind}", listed(vault), FAULTS, explain)
+            yield partial(read_all, f"{path}/{kind}", listed(vault), FAILURES, explain)
 
     def excess(self) -> Iterator[str]:
-        """None: see the note of `read`."""
+        """Empty: `read` returns a note that they are unknown."""
         return iter(())
 
 
-def _secrets(vault: Vault) -> Iterator[tuple[str, Look]]:
-    """Those that belong to a certificate are counted there."""
+def _secrets(vault: Vault) -> Iterator[tuple[str, ReadSecret]]:
+    """Without the secrets of certificates, which are counted as certificates."""
     for secret in vault.secrets.list_properties_of_secrets():
         if not secret.managed:
             yield _name(secret), partial(_secret, vault.secrets, secret)
@@ -100,14 +103,14 @@ def _secret(client: SecretClient, secret: _Properties, path: str) -> Record | No
     )
 
 
-def _keys(vault: Vault) -> Iterator[tuple[str, Look]]:
+def _keys(vault: Vault) -> Iterator[tuple[str, ReadSecret]]:
     for key in vault.keys.list_properties_of_keys():
         if not key.managed:
             yield _name(key), partial(_key, vault.keys, key)
 
 
 def _key(client: KeyClient, key: _Properties, path: str) -> Record | None:
-    """Older versions stay enabled to decrypt what they encrypted: that is no old credential."""
+    """Older versions stay enabled to decrypt old data, so they are not reported."""
     created = _enabled(client.list_properties_of_key_versions(_name(key)))
     if not created:
         return None
@@ -120,14 +123,16 @@ def _key(client: KeyClient, key: _Properties, path: str) -> Record | None:
     )
 
 
-def _certificates(vault: Vault) -> Iterator[tuple[str, Look]]:
+def _certificates(vault: Vault) -> Iterator[tuple[str, ReadSecret]]:
     for certificate in vault.certificates.list_properties_of_certificates():
         yield _name(certificate), partial(_certificate, vault.certificates, certificate)
 
 
 def _certificate(client: CertificateClient, certificate: _Properties, path: str) -> Record | None:
-    """One that is renewed with the same private key is not rotated by that: the key is as old as
-    some version, and which one is not told."""
+    """A renewal with the same private key is not a rotation.
+
+    The key is then as old as one of the versions, but Key Vault does not say which one.
+    """
     name = _name(certificate)
     created = _enabled(client.list_properties_of_certificate_versions(name))
     if not created:
@@ -147,7 +152,7 @@ def _certificate(client: CertificateClient, certificate: _Properties, path: str)
     )
 
 
-_LISTED: Mapping[str, Callable[[Vault], Iterator[tuple[str, Look]]]] = {
+_LISTED: Mapping[str, Callable[[Vault], Iterator[tuple[str, ReadSecret]]]] = {
     "secret": _secrets,
     "key": _keys,
     "certificate": _certificates,
@@ -155,7 +160,7 @@ _LISTED: Mapping[str, Callable[[Vault], Iterator[tuple[str, Look]]]] = {
 
 
 def _enabled(versions: Iterable[_Properties]) -> list[datetime]:
-    """When the enabled versions were made, the newest first. ValueError where one does not say."""
+    """Creation times of enabled versions, newest first. ValueError if one is missing."""
     created = [one.created_on for one in versions if one.enabled is not False]
     if None in created:
         raise ValueError
@@ -163,7 +168,7 @@ def _enabled(versions: Iterable[_Properties]) -> list[datetime]:
 
 
 def _name(found: _Properties) -> str:
-    """ValueError where an answer does not say."""
+    """ValueError if the answer has no name."""
     if not found.name:
         raise ValueError
     return found.name

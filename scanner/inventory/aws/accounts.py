@@ -1,7 +1,7 @@
-"""Inventory: the accounts of AWS that the operator names, and clients that keep the deadline.
+"""Inventory: log in to the AWS accounts in the operator config, and create clients.
 
-Credentials come from where AWS's own tools look for them (profiles, environment, instance). The
-addresses do not: those that the environment or a profile names are ignored.
+Credentials come from where AWS's own tools look for them (profiles, environment, instance).
+Addresses in the environment or in a profile are ignored.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from scanner.inventory.aws.errors import FAULTS, explain
+from scanner.inventory.aws.errors import FAILURES, explain
 from scanner.inventory.aws.required_permissions import NEEDED, policy
 from scanner.inventory.deadline import Deadline
+from scanner.inventory.errors import gap
 from scanner.inventory.interface import Settings
-from scanner.inventory.listing import gap, segment
+from scanner.inventory.listing import id_part
 from scanner.model import Gap
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from types_boto3_sts.type_defs import AssumeRoleRequestTypeDef
 
 _ATTEMPTS = 5
-_PATIENCE = 10  # seconds for a connection, and for an answer
+_TIMEOUT = 10  # seconds for a connection, and for an answer
 _OPTIONS: Mapping[str, Any] = {
     "retries": {"mode": "standard", "total_max_attempts": _ATTEMPTS},
     "ignore_configured_endpoint_urls": True,
@@ -36,43 +37,43 @@ _OPTIONS: Mapping[str, Any] = {
 
 
 class Account(NamedTuple):
-    """An account, who reads it (the ARN of a user or role), and how."""
+    """An account, the ARN of the user or role that reads it, and its session."""
 
     path: str
     identity: str
     session: boto3.Session
 
 
-class Access:
-    """Opens accounts and services, all under one deadline."""
+class Accounts:
+    """Logs in to accounts and creates clients of services, with one deadline for everything."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._options = settings.options
         self._deadline = Deadline(settings.timeout)
-        patience = min(_PATIENCE, settings.timeout)
-        self._making = threading.Lock()
+        timeout = min(_TIMEOUT, settings.timeout)
+        self._session_lock = threading.Lock()
         proxy = self._options.get("proxy")
         self._config = Config(
-            connect_timeout=patience,
-            read_timeout=patience,
-            proxies=dict.fromkeys(("http", "https"), proxy) if proxy else {},
+            connect_timeout=timeout,
+            read_timeout=timeout,
+            proxies=dict.fromkeys(("http", "https"), str(proxy)) if proxy else {},
             **_OPTIONS,
         )
 
-    def accounts(self) -> Iterator[Callable[[], Iterator[Account | Gap]]]:
-        """What opens each account, and gives it, or a gap where that fails."""
+    def log_ins(self) -> Iterator[Callable[[], Iterator[Account | Gap]]]:
+        """One function for each account. It logs in and returns the account, or a gap."""
         return (partial(self._account, option) for option in self._options.get("accounts", ({},)))
 
     def _account(self, option: Mapping[str, str]) -> Iterator[Account | Gap]:
         try:
-            yield self._opened(option)
-        except FAULTS as error:
-            yield gap(_unopened(self._settings.name, option), explain(error))
+            yield self._log_in(option)
+        except FAILURES as error:
+            yield gap(_failed_path(self._settings.name, option), explain(error))
 
     def client(self, session: boto3.Session, service: Any, region: str) -> Any:
-        """A client of boto3, which sends nothing once the deadline has passed."""
-        with self._making:  # a session is not for several threads, a client is
+        """A boto3 client that sends nothing after the deadline."""
+        with self._session_lock:  # sessions are not thread-safe, clients are
             client = session.client(
                 service,
                 region_name=region,
@@ -85,19 +86,19 @@ class Access:
         client.meta.events.register_first(f"needs-retry.{name}", self._before_waiting)
         return client
 
-    def _opened(self, option: Mapping[str, str]) -> Account:
+    def _log_in(self, option: Mapping[str, str]) -> Account:
         session = boto3.Session(profile_name=option.get("profile"), botocore_session=self._core())
         if "role" in option:
             session = self._assumed(self._sts(session), option)
         caller = self._sts(session).get_caller_identity()
         return Account(
-            path=f"aws://{self._settings.name}/{segment(caller['Account'])}",
+            path=f"aws://{self._settings.name}/{id_part(caller['Account'])}",
             identity=option.get("role") or _principal(caller["Arn"]),
             session=session,
         )
 
     def _core(self) -> botocore.session.Session:
-        """What is asked on the way to credentials is asked as all else is."""
+        """A session whose requests for credentials use the same proxy, CA and timeouts."""
         core = botocore.session.Session()
         core.set_default_client_config(self._config)
         if "ca" in self._options:
@@ -105,7 +106,7 @@ class Access:
         return core
 
     def _assumed(self, sts: STSClient, option: Mapping[str, str]) -> boto3.Session:
-        """A session of the role that can do no more than an audit needs."""
+        """A session of the role, limited to the actions that an audit needs."""
         services = self._options.get("services", tuple(NEEDED))
         request: AssumeRoleRequestTypeDef = {
             "RoleArn": option["role"],
@@ -126,15 +127,15 @@ class Access:
         return sts
 
     def _before_send(self, **_event: object) -> None:
-        self._deadline.demand()
+        self._deadline.left()
 
     def _before_waiting(self, attempts: int, **_event: object) -> bool | None:
-        """False ends the attempts, before botocore waits for so long at most."""
+        """Return False to stop retrying if botocore's next pause could pass the deadline."""
         return None if self._deadline.allows(2 ** (attempts - 1)) else False
 
 
 def _principal(arn: str) -> str:
-    """The role of `arn:aws:sts::1:assumed-role/NAME/SESSION`; any other ARN is its own."""
+    """The role for `arn:aws:sts::1:assumed-role/NAME/SESSION`, otherwise the ARN itself."""
     return (
         arn.rpartition("/")[0].replace(":sts:", ":iam:").replace(":assumed-role/", ":role/")
         if ":assumed-role/" in arn
@@ -142,9 +143,9 @@ def _principal(arn: str) -> str:
     )
 
 
-def _unopened(backend: str, option: Mapping[str, str]) -> str:
-    """The best that can be said of an account that was not opened: a role's ARN tells its number,
-    a profile only its name."""
+def _failed_path(backend: str, option: Mapping[str, str]) -> str:
+    """The path of an account whose login failed: its number from the ARN of a role, otherwise the
+    name of the profile."""
     role = option.get("role", "")
     name = role.split(":")[4] if role else option.get("profile", "")
-    return f"aws://{backend}/{segment(name)}".rstrip("/")
+    return f"aws://{backend}/{id_part(name)}".rstrip("/")

@@ -1,10 +1,8 @@
-"""Runs the command line in processes that are forked from one that has loaded it.
+"""Run the command in processes that are forked from one that has already loaded it.
 
-`python -m tests.support.nursery` reads requests, one line of JSON each, and answers with exit
-codes. Each
-run is a process of its own with its own folder, environment and streams, as a user's is; but its
-start, and that of the coverage that measures it, is paid once: they take ten times as long as most
-of what the tests ask for.
+`python -m tests.support.fork_server` reads requests, one line of JSON each, and answers with exit
+codes. Each run has its own process, folder, environment and streams, like a run by a user. Loading
+the product and starting coverage takes ten times as long as most tests, and happens only once.
 """
 
 from __future__ import annotations
@@ -25,26 +23,27 @@ _SECONDS = 120
 _STREAMS = ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY))
 
 
-class Ended(subprocess.CompletedProcess[bytes]):
-    """A run, with the processor time in seconds that it and its own processes took."""
+class CommandResult(subprocess.CompletedProcess[bytes]):
+    """A finished run. `seconds` is the processor time of the run and of its child processes."""
 
     seconds: float
 
 
-class Nursery:
-    """The other side: keeps the process, and asks it for runs."""
+class ForkServer:
+    """Start the server process of a checkout, and ask it for runs."""
 
     def __init__(self, root: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.nursery"],
-            cwd=root,
+            [sys.executable, "-m", "tests.support.fork_server"],
+            cwd=root,  # where `scanner` is imported from
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
 
     def run(
         self, arguments: Sequence[str], cwd: Path, environ: Mapping[str, str], stdin: bytes
-    ) -> Ended:
+    ) -> CommandResult:
         with tempfile.TemporaryDirectory(prefix="run-") as folder:
             streams = [Path(folder, name) for name in ("in", "out", "err")]
             for stream, data in zip(streams, (stdin, b"", b""), strict=True):
@@ -56,9 +55,9 @@ class Nursery:
                 streams=[str(stream) for stream in streams],
             )
             out, err = (stream.read_bytes() for stream in streams[1:])
-        ended = Ended(list(arguments), code, out, err)
-        ended.seconds = seconds
-        return ended
+        result = CommandResult(list(arguments), code, out, err)
+        result.seconds = seconds
+        return result
 
     def _ask(self, **request: Any) -> tuple[int, float]:
         asked, answers = self._process.stdin, self._process.stdout
@@ -76,18 +75,18 @@ class Nursery:
 def _serve() -> None:
     _load()
     with tempfile.TemporaryDirectory(prefix="forks-") as folder:
-        _answer(Forks(folder))
+        _serve_requests(Forks(folder))
 
 
-def _answer(forks: Forks) -> None:
+def _serve_requests(forks: Forks) -> None:
     for line in sys.stdin.buffer:
         pid = os.fork()
         if not pid:
             request = json.loads(line)
             if MEASURING in request["environ"]:
-                _become(**request)
+                _run_command(**request)
             with forks.unmeasured():
-                _become(**request)
+                _run_command(**request)
         _, status, used = os.wait4(pid, 0)
         forks.join()
         answer = [os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime]
@@ -96,7 +95,7 @@ def _answer(forks: Forks) -> None:
 
 
 def _load() -> None:
-    """What most runs load; none of it does anything when it is loaded."""
+    """Load the modules that most runs need. Loading them has no side effects."""
     from scanner.cli import allow, baseline, policy, rules, scan  # noqa: F401
     from scanner.detect.engine import engine  # noqa: F401
     from scanner.detect.structure import config_detector, yaml_reader  # noqa: F401
@@ -107,10 +106,11 @@ def _load() -> None:
     from scanner.scan import work_tree  # noqa: F401
 
 
-def _become(
+def _run_command(
     arguments: Sequence[str], cwd: str, environ: Mapping[str, str], streams: Sequence[str]
 ) -> NoReturn:
-    """Be a run of keywatch. A request is of our own tests: nothing is checked."""
+    """Turn this process into a run of keywatch. The request comes from our own tests, so it is not
+    checked."""
     code: object = 1
     try:
         signal.alarm(_SECONDS)

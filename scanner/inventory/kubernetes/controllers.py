@@ -1,5 +1,5 @@
-"""Inventory: what controllers in the cluster say of the Secrets that they write: External Secrets,
-Vault Secrets Operator, Sealed Secrets and cert-manager."""
+"""Inventory: what controllers in the cluster report about the Secrets that they write: External
+Secrets, Vault Secrets Operator, Sealed Secrets and cert-manager."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
-from scanner.inventory.kubernetes.fields import (
+from scanner.inventory.kubernetes.json_fields import (
     at,
     duration,
     each,
@@ -27,16 +27,16 @@ _SECOND = timedelta(seconds=1)
 _WORD = re.compile(r"[A-Za-z]{1,64}")
 
 
-class Source(NamedTuple):
-    """What one object says of the Secret that it writes into its own namespace.
+class ControllerReport(NamedTuple):
+    """What one object says about the Secret that it writes into its own namespace.
 
-    `said` is the object itself, `ExternalSecret db`. `mark` changes with the value alone. `failing`
-    says why the Secret is not kept up to date ("": it is). `restarts`: the workloads that are
-    restarted after a change: `deployment/web`.
+    `name` is the object, for example `ExternalSecret db`. `mark` changes only with the value.
+    `failing` says why the Secret is not up to date ("" if it is). `restarts`: the workloads to
+    restart after a change, for example `deployment/web`.
     """
 
     secret: str
-    said: str
+    name: str
     dated: Dated | None = None
     never: bool = False
     mark: str = ""
@@ -45,41 +45,40 @@ class Source(NamedTuple):
     restarts: frozenset[str] = frozenset()
 
 
-def _external_secret(tree: object, _now: datetime) -> Source:
-    """`refreshTime` moves at every sync: it dates no value, and tells when the next one is due."""
+def _external_secret(tree: object, _now: datetime) -> ControllerReport:
+    """`refreshTime` changes with every sync, so it only tells when the next sync is due."""
     name = text(tree, "metadata", "name")
     target = text(tree, "status", "binding", "name") or text(tree, "spec", "target", "name")
     once = text(tree, "spec", "refreshPolicy") in ("CreatedOnce", "OnChange")
     period = 0 if once else duration(tree, "spec", "refreshInterval")
     last = moment(tree, "status", "refreshTime")
-    return Source(
+    return ControllerReport(
         secret=target or name,
-        said=f"ExternalSecret {name}",
+        name=f"ExternalSecret {name}",
         rotation=Rotation(period=period, due=later(last, period) if last else None),
         failing=_failing(tree),
     )
 
 
-def _vault_static_secret(tree: object, _now: datetime) -> Source:
-    return Source(
+def _vault_static_secret(tree: object, _now: datetime) -> ControllerReport:
+    return ControllerReport(
         secret=text(tree, "spec", "destination", "name"),
-        said=f"VaultStaticSecret {text(tree, 'metadata', 'name')}",
+        name=f"VaultStaticSecret {text(tree, 'metadata', 'name')}",
         mark=text(tree, "status", "secretMAC"),
         failing=_failing(tree),
         restarts=_restarts(tree),
     )
 
 
-def _vault_dynamic_secret(tree: object, _now: datetime) -> Source:
-    """A static role has a date. What is leased is a new value with each new lease, and
-    `lastRenewalTime` is of the same one."""
+def _vault_dynamic_secret(tree: object, _now: datetime) -> ControllerReport:
+    """A static role has a date. A lease has none: `lastRenewalTime` is about the same value."""
     static = at(tree, "spec", "allowStaticCreds") is True
     last = epoch(tree, "status", "staticCredsMetaData", "lastVaultRotation") if static else None
     period = number(tree, "status", "staticCredsMetaData", "rotationPeriod")
     field = "VaultDynamicSecret status.staticCredsMetaData.lastVaultRotation"
-    return Source(
+    return ControllerReport(
         secret=text(tree, "spec", "destination", "name"),
-        said=f"VaultDynamicSecret {text(tree, 'metadata', 'name')}",
+        name=f"VaultDynamicSecret {text(tree, 'metadata', 'name')}",
         dated=Dated(earliest=last, latest=last, field=field) if last else None,
         never=bool(static and fields(tree, "status", "staticCredsMetaData") and not last),
         mark=text(tree, "status", "secretMAC") or text(tree, "status", "secretLease", "id"),
@@ -89,13 +88,15 @@ def _vault_dynamic_secret(tree: object, _now: datetime) -> Source:
     )
 
 
-def _vault_pki_secret(tree: object, now: datetime) -> Source:
-    """Each certificate has a new key and a new serial number, and no time at which it was issued.
-    Without an offset it is never renewed."""
+def _vault_pki_secret(tree: object, now: datetime) -> ControllerReport:
+    """Each certificate has a new key and serial number, but no time of issue.
+
+    Without an expiry offset it is never renewed.
+    """
     until = epoch(tree, "status", "expiration")
-    return Source(
+    return ControllerReport(
         secret=text(tree, "spec", "destination", "name"),
-        said=f"VaultPKISecret {text(tree, 'metadata', 'name')}",
+        name=f"VaultPKISecret {text(tree, 'metadata', 'name')}",
         mark=text(tree, "status", "serialNumber"),
         rotation=_renewal(tree, until),
         failing=_expired(until, now) or _invalid(tree) or _failing(tree),
@@ -104,7 +105,7 @@ def _vault_pki_secret(tree: object, now: datetime) -> Source:
 
 
 def _renewal(tree: object, until: datetime | None) -> Rotation | None:
-    """None where only Vault knows for how long a certificate is."""
+    """None if only Vault knows how long a certificate is valid."""
     before = duration(tree, "spec", "expiryOffset")
     period = duration(tree, "spec", "ttl") - before
     if not before:
@@ -124,17 +125,17 @@ def _expired(until: datetime | None, now: datetime) -> str:
     return f"it expired on {until:%Y-%m-%d}" if until and until <= now else ""
 
 
-def _sealed_secret(tree: object, _now: datetime) -> Source:
+def _sealed_secret(tree: object, _now: datetime) -> ControllerReport:
     name = text(tree, "metadata", "name")
-    return Source(secret=name, said=f"SealedSecret {name}", failing=_failing(tree))
+    return ControllerReport(secret=name, name=f"SealedSecret {name}", failing=_failing(tree))
 
 
-def _certificate(tree: object, now: datetime) -> Source:
+def _certificate(tree: object, now: datetime) -> ControllerReport:
     since = moment(tree, "status", "notBefore")
     until = moment(tree, "status", "notAfter")
-    return Source(
+    return ControllerReport(
         secret=text(tree, "spec", "secretName"),
-        said=f"Certificate {text(tree, 'metadata', 'name')}",
+        name=f"Certificate {text(tree, 'metadata', 'name')}",
         dated=_date_of_key(tree, since) if since else None,
         rotation=_rotation_of_key(tree, since),
         failing=_expired(until, now) or _failing(tree),
@@ -142,8 +143,10 @@ def _certificate(tree: object, now: datetime) -> Source:
 
 
 def _date_of_key(tree: object, since: datetime) -> Dated | None:
-    """That of the certificate, where the key is made anew with it. If the object does not say so,
-    it depends on the version of cert-manager: from 1.18 on it is."""
+    """The date of the certificate, if it comes with a new key.
+
+    Without a policy that depends on the version of cert-manager: 1.18 and later create a new key.
+    """
     policy = _key_policy(tree)
     strength = Strength.EXACT if policy == "Always" else Strength.WEAK
     field = "Certificate status.notBefore"
@@ -164,7 +167,7 @@ def _key_policy(tree: object) -> str:
 
 
 def _failing(tree: object) -> str:
-    """The reason that a condition gives; its message is free text, and may hold anything."""
+    """The reason of a failed condition. Its message is free text that may contain anything."""
     for condition in each(tree, "status", "conditions"):
         kind = text(condition, "type")
         if kind in _MUST_HOLD and text(condition, "status") == "False":
@@ -178,14 +181,16 @@ def _restarts(tree: object) -> frozenset[str]:
     return frozenset(f"{text(one, 'kind').lower()}/{text(one, 'name')}" for one in targets)
 
 
-SOURCES: Mapping[tuple[str, str], Callable[[object, datetime], Source]] = MappingProxyType(
-    {
-        ("external-secrets.io", "externalsecrets"): _external_secret,
-        ("secrets.hashicorp.com", "vaultstaticsecrets"): _vault_static_secret,
-        ("secrets.hashicorp.com", "vaultdynamicsecrets"): _vault_dynamic_secret,
-        ("secrets.hashicorp.com", "vaultpkisecrets"): _vault_pki_secret,
-        ("bitnami.com", "sealedsecrets"): _sealed_secret,
-        ("cert-manager.io", "certificates"): _certificate,
-    }
+CONTROLLERS: Mapping[tuple[str, str], Callable[[object, datetime], ControllerReport]] = (
+    MappingProxyType(
+        {
+            ("external-secrets.io", "externalsecrets"): _external_secret,
+            ("secrets.hashicorp.com", "vaultstaticsecrets"): _vault_static_secret,
+            ("secrets.hashicorp.com", "vaultdynamicsecrets"): _vault_dynamic_secret,
+            ("secrets.hashicorp.com", "vaultpkisecrets"): _vault_pki_secret,
+            ("bitnami.com", "sealedsecrets"): _sealed_secret,
+            ("cert-manager.io", "certificates"): _certificate,
+        }
+    )
 )
-"""By API group and resource."""
+"""By API group and resource: the function that reads an object."""

@@ -1,4 +1,4 @@
-"""Inventory: credentials and clients of Azure Key Vault that keep the deadline."""
+"""Inventory: log in to Azure, and create clients of Key Vault with a deadline."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from azure.keyvault.secrets import SecretClient
 from scanner.inventory.deadline import Deadline
 from scanner.inventory.interface import Settings
 
-_PATIENCE = 10  # seconds for a connection, and for an answer
+_TIMEOUT = 10  # seconds for a connection, and for an answer
 _RETRIES = 5  # after 0, 1.6, 3.2, 6.4 and 12.8 seconds, as Microsoft advises
 _AUTHORITIES: Mapping[str, str] = {
     "azure.net": "login.microsoftonline.com",
@@ -34,7 +34,7 @@ _AUTHORITIES: Mapping[str, str] = {
     "usgovcloudapi.net": "login.microsoftonline.us",
 }
 for _name in ("azure", "msal"):
-    # What they would write on standard error is what servers say.
+    # They would print the texts of servers on standard error.
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
@@ -46,29 +46,29 @@ class Vault(NamedTuple):
     certificates: CertificateClient
 
 
-class Access:
-    """Opens vaults, all under one deadline. Nothing is sent by it."""
+class Clients:
+    """Creates the clients of vaults, with one deadline for everything. Sends nothing itself."""
 
     def __init__(self, settings: Settings) -> None:
         self._auth: Mapping[str, Any] = settings.options.get("auth", {"method": "default"})
         self._deadline = Deadline(settings.timeout)
-        patience = min(_PATIENCE, settings.timeout)
+        timeout = min(_TIMEOUT, settings.timeout)
         self._transport: Mapping[str, Any] = {
-            "connection_timeout": patience,
-            "read_timeout": patience,
+            "connection_timeout": timeout,
+            "read_timeout": timeout,
             "connection_verify": settings.options.get("ca", True),
             **_by_proxy(settings.options.get("proxy")),
         }
-        self._credential = functools.cache(self._logged_in)
+        self._credential = functools.cache(self._log_in)
 
     def vault(self, url: str) -> Vault:
-        """ValueError or OSError where the means to log in cannot be used."""
+        """The clients of a vault. ValueError or OSError if the configured login cannot be used."""
         cloud = url.rstrip("/").rpartition(".vault.")[2]
         more = {
             "credential": self._credential(_AUTHORITIES[cloud]),
-            "retry_policy": _Patience(self._deadline, urlsplit(url).hostname or ""),
+            "retry_policy": _DeadlineRetryPolicy(self._deadline, urlsplit(url).hostname or ""),
             "permit_redirects": False,
-            "per_call_policies": [_Whole()],
+            "per_call_policies": [_CheckedAnswers()],
             **self._transport,
         }
         return Vault(
@@ -77,12 +77,15 @@ class Access:
             certificates=CertificateClient(url, **more),
         )
 
-    def _logged_in(self, authority: str) -> TokenCredential:
-        return _InTurn(self._credential_for({"authority": authority, **self._transport}))
+    def _log_in(self, authority: str) -> TokenCredential:
+        return _SharedCredential(self._credential_for({"authority": authority, **self._transport}))
 
     def _credential_for(self, more: Mapping[str, Any]) -> TokenCredential:
-        """Managed identities bring a way to try again of their own, which ends within a minute."""
-        patient = {"retry_policy_class": functools.partial(_Patience, self._deadline), **more}
+        """The configured login. Managed identities retry by themselves, for at most a minute."""
+        with_deadline = {
+            "retry_policy_class": functools.partial(_DeadlineRetryPolicy, self._deadline),
+            **more,
+        }
         named = {
             name: self._auth[name] for name in ("tenant_id", "client_id") if name in self._auth
         }
@@ -92,24 +95,24 @@ class Access:
                     client_id=self._auth.get("client_id"), **self._transport
                 )
             case "workload-identity":
-                return WorkloadIdentityCredential(**named, **patient)
+                return WorkloadIdentityCredential(**named, **with_deadline)
             case "service-principal" if "certificate" in self._auth:
                 path = self._auth["certificate"]
-                return CertificateCredential(certificate_path=path, **named, **patient)
+                return CertificateCredential(certificate_path=path, **named, **with_deadline)
             case "service-principal":
                 secret = self._auth["client_secret"]
-                return ClientSecretCredential(client_secret=secret, **named, **patient)
+                return ClientSecretCredential(client_secret=secret, **named, **with_deadline)
             case _:
                 return DefaultAzureCredential(**more)
 
 
 def _by_proxy(proxy: str | None) -> Mapping[str, Any]:
-    """A managed identity is asked at the machine itself, by plain http."""
+    """Only for https: the endpoint of a managed identity is on this machine and uses http."""
     return {"proxies": {"https": proxy}} if proxy else {}
 
 
-class _InTurn:
-    """A credential that logs in once, however many ask it at the same time."""
+class _SharedCredential:
+    """A credential that logs in only once, even if several threads ask at the same time."""
 
     def __init__(self, credential: TokenCredential) -> None:
         self._credential = credential
@@ -120,9 +123,11 @@ class _InTurn:
             return self._credential.get_token(*scopes, **more)
 
 
-class _Patience(RetryPolicy[Any, Any]):
-    """Sends nothing once the deadline has passed, waits for nothing beyond it, and asks nobody but
-    `host`, wherever the link to a next page leads ("": anybody)."""
+class _DeadlineRetryPolicy(RetryPolicy[Any, Any]):
+    """Sends nothing after the deadline and does not wait beyond it.
+
+    If `host` is not "", it sends requests only to that host, even for the link to the next page.
+    """
 
     def __init__(self, deadline: Deadline, host: str = "", **_settings: object) -> None:
         super().__init__(retry_total=_RETRIES, retry_status=_RETRIES)
@@ -130,7 +135,7 @@ class _Patience(RetryPolicy[Any, Any]):
         self._host = host
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        self._deadline.demand()
+        self._deadline.left()
         if self._host not in ("", urlsplit(request.http_request.url).hostname):
             raise ValueError
         return super().send(request)
@@ -139,16 +144,18 @@ class _Patience(RetryPolicy[Any, Any]):
         self, settings: dict[str, Any], response: Any = None, error: Exception | None = None
     ) -> bool:
         again = super().increment(settings, response, error)
-        said = None if error else self.get_retry_after(response)
-        return again and self._deadline.allows(said or self.get_backoff_time(settings))
+        pause = None if error else self.get_retry_after(response)
+        return again and self._deadline.allows(pause or self.get_backoff_time(settings))
 
 
-class _Whole(SansIOHTTPPolicy[Any, Any]):
-    """ValueError for an answer in JSON that is none of Key Vault's: the SDK reads one without
-    `value` as an empty list."""
+class _CheckedAnswers(SansIOHTTPPolicy[Any, Any]):
+    """Raises ValueError for JSON that does not come from Key Vault.
+
+    The SDK would treat an answer without `value` as an empty list.
+    """
 
     def on_response(self, request: Any, response: PipelineResponse[Any, Any]) -> None:  # noqa: ARG002
-        said = response.context.get(ContentDecodePolicy.CONTEXT_NAME)
-        is_one = isinstance(said, Mapping) and ("value" in said or "id" in said)
-        if response.http_response.status_code == 200 and not is_one:
+        data = response.context.get(ContentDecodePolicy.CONTEXT_NAME)
+        is_valid = isinstance(data, Mapping) and ("value" in data or "id" in data)
+        if response.http_response.status_code == 200 and not is_valid:
             raise ValueError

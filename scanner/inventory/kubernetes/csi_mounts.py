@@ -1,8 +1,7 @@
-"""Inventory: which workloads have an older version mounted than others, by the Secrets Store CSI
-driver.
+"""Inventory: which workloads have an older version mounted than others (Secrets Store CSI driver).
 
-What it mounts comes straight from a store. For each pod it notes which version of each object it
-mounted, and writes that anew when it mounts another one.
+The driver mounts objects directly from a store. For each pod it records the version of each object,
+and updates that when it mounts another version.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from scanner.inventory.kubernetes.fields import each, moment, text
+from scanner.inventory.kubernetes.json_fields import each, moment, text
 
 GROUP = "secrets-store.csi.x-k8s.io"
 CLASSES, STATUSES = "secretproviderclasses", "secretproviderclasspodstatuses"
 
 
 class _Mount(NamedTuple):
-    """What one pod has of a class, and since when: versions by the ids of objects."""
+    """What one pod has mounted of a class, and since when. `versions` is by object ID."""
 
     since: datetime
     pod: str
@@ -31,7 +30,7 @@ class _Mount(NamedTuple):
 
 
 class Mounts:
-    """By namespace and SecretProviderClass. One may write its objects to Secrets, too."""
+    """Mounts by namespace and SecretProviderClass. A class may also write Secrets."""
 
     def __init__(self) -> None:
         self._workloads: dict[tuple[str, str], str] = {}
@@ -57,19 +56,19 @@ class Mounts:
     def add_pod(self, namespace: str, name: str, workload: str) -> None:
         self._workloads[namespace, name] = workload
 
-    def behind(self, namespace: str, secret: str) -> Iterator[str]:
-        """Who has not what the newest mount has, of the classes that also write this Secret."""
+    def outdated(self, namespace: str, secret: str) -> Iterator[str]:
+        """The workloads with an older version, for the classes that also write this Secret."""
         for name in sorted(self._classes.get((namespace, secret), ())):
-            yield from self._behind(namespace, name)
+            yield from self._outdated_in(namespace, name)
 
-    def elsewhere(self) -> Iterator[tuple[str, str, str]]:
-        """The same of classes that write no Secret: namespace, class, and who."""
+    def without_secret(self) -> Iterator[tuple[str, str, str]]:
+        """The same for classes that write no Secret: namespace, class and workloads."""
         written = {(space, name) for (space, _), names in self._classes.items() for name in names}
         for namespace, name in sorted(self._mounts.keys() - written):
-            if behind := [*self._behind(namespace, name)]:
-                yield namespace, name, ", ".join(behind)
+            if outdated := [*self._outdated_in(namespace, name)]:
+                yield namespace, name, ", ".join(outdated)
 
-    def _behind(self, namespace: str, name: str) -> Iterator[str]:
+    def _outdated_in(self, namespace: str, name: str) -> Iterator[str]:
         mounts = sorted(self._mounts.get((namespace, name), ()), key=lambda one: one[:2])
         since: dict[str, datetime] = {}
         for mount in mounts:
@@ -77,4 +76,4 @@ class Mounts:
             if workload and mount.differs(mounts[-1]):
                 since.setdefault(workload, mount.since)
         for workload, when in sorted(since.items()):
-            yield f"{workload}, with an older version by {name} since {when:%Y-%m-%d %H:%M} UTC"
+            yield f"{workload}, with an older version of {name} since {when:%Y-%m-%d %H:%M} UTC"

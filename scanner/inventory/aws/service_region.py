@@ -1,4 +1,4 @@
-"""Inventory: what the readers of AWS's services share."""
+"""Inventory: one AWS service in one region, and helpers for its answers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Client = TypeVar("Client")
 DAY = 86_400
 
 
-class Place(NamedTuple, Generic[Client]):
-    """One service of one account in one region. `regions` are all that the backend reads."""
+class ServiceRegion(NamedTuple, Generic[Client]):
+    """One service of one account in one region. `regions` are all regions of the backend."""
 
     client: Client
     region: str
@@ -29,14 +29,14 @@ def exact(when: datetime, field: str) -> Dated:
 
 
 def utc(when: datetime) -> datetime:
-    """boto3 gives times in the zone of the machine."""
+    """The time in UTC. boto3 returns times in the time zone of the machine."""
     return when.astimezone(UTC)
 
 
 def moment(answer: Mapping[str, object], field: str) -> datetime | None:
-    """A time that an answer need not hold."""
-    said = answer.get(field)
-    return utc(said) if isinstance(said, datetime) else None
+    """An optional time in an answer."""
+    found = answer.get(field)
+    return utc(found) if isinstance(found, datetime) else None
 
 
 def tags_of(
@@ -45,10 +45,10 @@ def tags_of(
     return MappingProxyType({str(tag[key]): str(tag[value]) for tag in tags})
 
 
-def elsewhere(path: str, primary: str, regions: tuple[str, ...]) -> Note | None:
-    """A replica is as old as the secret that it copies, whatever its own date says: it is counted
-    in that region, or it is not counted, and a note says so."""
+def replica_note(path: str, primary: str, regions: tuple[str, ...]) -> Note | None:
+    """None if the primary is read, too: it is counted there, because a replica is as old as its
+    primary. Otherwise a note that it is not counted."""
     if primary in regions:
         return None
-    text = f"a replica of the one in {primary}, a region that this backend does not read"
+    text = f"a replica whose primary is in {primary}, a region that this backend does not read"
     return Note(kind=NoteKind.REPLICA, path=path, text=text)
