@@ -36,9 +36,13 @@ ENDED = frozenset({State.CONFLICT, State.FINISHED})
 
 
 class StepError(Exception):
-    """A step that did not succeed: the state that it leaves, why, and what to do next."""
+    """A step that did not succeed: the state that it leaves, why, and what to do next.
+
+    `code` is the store's own code of the error, if it has one.
+    """
 
     state = State.FAILED
+    code = ""
 
     def __init__(self, reason: str, todo: str = "") -> None:
         super().__init__(reason)
