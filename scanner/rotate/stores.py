@@ -76,7 +76,7 @@ class VaultStore:
     def read(self, path: str, query: str = "", **body: Any) -> Mapping[str, Any] | None:
         """The `data` of an answer; None if there is no such path. With a body, it is a look-up."""
         method = "POST" if body else "GET"
-        answer = self._send(method, path + query, body, retry=True)
+        answer = self._send(method, path, body, retry=True, query=query)
         if answer.status == 404:
             return None
         if answer.status not in range(200, 300):
@@ -106,11 +106,29 @@ class VaultStore:
             return None
         raise UnknownError(self._refusal("POST", path, answer.status), _advice(answer.status))
 
-    def _send(self, method: str, path: str, body: Mapping[str, Any], *, retry: bool) -> Any:
-        path, query = (path[:-10], "?list=true") if path.endswith("?list=true") else (path, "")
-        path, has_version, version = path.partition("?version=")
-        query += f"{has_version}{version}"
+    def end_token(self, token: str) -> None:
+        """Revoke a token that a login attempt gave."""
+        self._send("POST", "auth/token/revoke-self", {}, retry=False, token=token)
+
+    def clock(self) -> datetime | None:
+        """The time of the server."""
+        from scanner.inventory.http import server_time
+
+        return server_time(self._send("GET", "sys/health", {}, retry=True).headers)
+
+    def _send(  # noqa: PLR0913 - the parts of one request
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        retry: bool,
+        query: str = "",
+        token: str = "",
+    ) -> Any:
         headers = dict(self._headers)
+        if token:
+            headers["X-Vault-Token"] = token
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
         data = json.dumps(body).encode() if body or method != "GET" else None
@@ -121,7 +139,7 @@ class VaultStore:
 
     def _refusal(self, method: str, path: str, status: int) -> str:
         """Not the server's own words: they may repeat what they were sent."""
-        return f"{self._name}: {method} {path.partition('?')[0]} was answered with {status}"
+        return f"{self._name}: {method} {path} was answered with {status}"
 
 
 def _unreadable(backend: str, error: ReadError) -> StepError:
