@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from scanner.rotate.journal import Journal
 from scanner.rotate.model import (
@@ -25,6 +25,7 @@ from scanner.rotate.model import (
     WaitError,
 )
 
+T = TypeVar("T")
 Hook = Callable[[str], None]
 """Called between any two actions, with a name for the moment. Tests end the process in it."""
 _ONCE = 0
@@ -113,7 +114,7 @@ class Machine:
         progress = self._journal.progress(work.rotation.id)
         begun = step.name in progress.begun
         if begun and step.seen:
-            outcome = step.seen(work)
+            outcome = _called(step.seen, work)
             if outcome is not None:
                 self._done(work, step, outcome, "read back")
                 return
@@ -129,11 +130,11 @@ class Machine:
         self._hook(f"intent {step.name}")
         how = "did"
         try:
-            outcome = step.do(work)
+            outcome = _called(step.do, work) or Outcome()
         except UnknownError:
             if step.seen is None or step.shown_once:
                 raise
-            settled = step.seen(work)
+            settled = _called(step.seen, work)
             if settled is None:
                 raise
             outcome, how = settled, "read back"
@@ -160,7 +161,7 @@ class Machine:
         if program.discard is None:
             raise OperatorError("the value was lost and cannot be revoked")
         self._hook("before discard")
-        said = program.discard(work)
+        said = _called(program.discard, work)
         self._hook("did discard")
         note = f"attempt {work.attempt} ended before its value was stored: {said}; made anew"
         self._journal.lost(work.rotation.id, work.attempt, note, self._now())
@@ -175,7 +176,7 @@ class Machine:
         reason = error.reason
         if program.discard and work.values and not self._is_stored(work, program):
             try:
-                said = program.discard(work)
+                said = _called(program.discard, work)
                 note = f"attempt {work.attempt} failed ({error.reason}): {said}"
                 self._journal.lost(work.rotation.id, work.attempt, note, self._now())
             except StepError as second:
@@ -201,10 +202,21 @@ class Machine:
 def _is_known(step: Step, work: Work) -> bool:
     """Does the store say that the step has not happened?"""
     try:
-        return step.seen is not None and step.seen(work) is None
+        return step.seen is not None and _called(step.seen, work) is None
     except ConflictError:
         return True
     except StepError:
         return False
 
 
+
+
+def _called(function: Callable[[Work], T], work: Work) -> T:
+    """The result. UnknownError if a store's answer does not have the documented form."""
+    try:
+        return function(work)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UnknownError(
+            f"an answer does not have the documented form ({type(error).__name__})",
+            "find out what answers at the store's address, then run keywatch rotate resume",
+        ) from None

@@ -29,10 +29,12 @@ class State(enum.StrEnum):
     """Only a person can decide how to go on."""
     CONFLICT = "conflict"
     """Someone else changed the secret meanwhile. The rotation has ended."""
+    ABANDONED = "abandoned"
+    """The operator ended it with `resume --abandon`."""
     FINISHED = "finished"
 
 
-ENDED = frozenset({State.CONFLICT, State.FINISHED})
+ENDED = frozenset({State.CONFLICT, State.ABANDONED, State.FINISHED})
 
 
 class StepError(Exception):

@@ -15,7 +15,7 @@ from scanner.rotate import commands
 from scanner.rotate.config import Command, Issuer
 from scanner.rotate.executors.interface import Parts, Target, stored_at, tag
 from scanner.rotate.machine import Step, Work
-from scanner.rotate.model import OperatorError, Outcome, RefusedError, UnknownError
+from scanner.rotate.model import ConflictError, OperatorError, Outcome, RefusedError, UnknownError
 
 Values = Mapping[str, str]
 
@@ -130,21 +130,18 @@ class _Issued:
 
     def _guard(self, work: Work) -> None:
         """The old credential is not revoked if someone has put it, or another one, back."""
+        todo = "decide which credential is to stay, then keywatch rotate resume --abandon ID"
         try:
             current = self._sink.was_put(work)
-        except OperatorError:
-            raise
-        except UnknownError:
-            raise
-        except Exception as error:
+        except ConflictError:
             raise OperatorError(
                 "someone else changed the stored value since; the old credential is not revoked",
-                "decide which credential is to stay, then keywatch rotate resume --abandon ID",
-            ) from error
+                todo,
+            ) from None
         if not current:
             raise OperatorError(
                 "the stored value is not the new one any more; the old credential is not revoked",
-                "decide which credential is to stay, then keywatch rotate resume --abandon ID",
+                todo,
             )
 
     def _is_current(self, work: Work) -> Outcome:
