@@ -22,7 +22,7 @@ DUE = {
     Verdict.DUE_SOON: 2,
 }
 """The verdicts of secrets that are due. The lower number goes first."""
-_NO_ENTRY = Entry(match="", pattern=None)  # type: ignore[arg-type]
+NO_ENTRY = Entry(match="", pattern=None)  # type: ignore[arg-type]
 
 
 class Action(enum.StrEnum):
@@ -104,7 +104,7 @@ class _Entries:
         found = self._exact.get(secret)
         if found is None and self._globs.entries:
             found = self._globs.entry(secret)
-        return found or _NO_ENTRY
+        return found or NO_ENTRY
 
 
 def _planned(

@@ -39,6 +39,7 @@ USE_CASES: dict[str, set[str]] = {
     "repository": set(),
     "audit": {"repository"},
     "doctor": {"audit", "repository", "scan"},
+    "rotate": {"audit", "repository"},
 }
 MAY_ALSO_IMPORT = {
     "configuration": {"policy"},
