@@ -1,4 +1,4 @@
-"""Rotate the secrets that are due, and prove that the new credential works and the old one does not.
+"""Rotate the secrets that are due. Prove that the new credential works and the old one does not.
 
   keywatch rotate plan   --operator FILE [PATH]     what is due, and what it needs; changes nothing
   keywatch rotate apply  --operator FILE [PATH]     rotate it

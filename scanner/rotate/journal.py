@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from scanner.errors import ConfigError, KeywatchError, OutputError, UsageError
 from scanner.files import PRIVATE
@@ -53,7 +53,7 @@ class Journal:
     def close(self) -> None:
         os.close(self._file)
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -246,7 +246,12 @@ def _replay(rotations: dict[str, Progress], line: Mapping[str, Any]) -> None:
         case "done":
             entry = StepEntry(line["step"], line["attempt"], at, line["how"], _outcome(line))
             after = before._replace(
-                done=(*before.done, entry), begun=before.begun - {line["step"]}
+                done=(*before.done, entry),
+                begun=before.begun - {line["step"]},
+                state=State.INTERRUPTED,
+                reason="",
+                todo="",
+                wait_until=None,
             )
         case "lost":
             after = before._replace(

@@ -19,6 +19,8 @@ from scanner.rotate.stores import SecretId, Stores, kubernetes_error
 
 
 class Lock(Protocol):
+    """Held by one run at a time."""
+
     def acquire(self) -> None:
         """UsageError if someone else holds it."""
 

@@ -91,7 +91,7 @@ class Machine:
         self._hook = hook
 
     def run(self, rotation: str, program: Program, keep_lock: Callable[[], None]) -> State:
-        """Run the rotation as far as it goes now. The state that it is in then."""
+        """Run the rotation as far as it goes now. FINISHED: no step is left; the end is not noted."""
         work = Work(self._journal.progress(rotation), self._now)
         try:
             while step := self._next(rotation, program.steps):
@@ -101,10 +101,7 @@ class Machine:
             return self._say(work, State.WAITING, until=wait.until)
         except StepError as error:
             return self._failed(work, program, error)
-        return self._journal.progress(rotation).state
-
-    def finish(self, rotation: str, state: State = State.FINISHED) -> None:
-        self._journal.state(rotation, state, self._now())
+        return State.FINISHED
 
     def _next(self, rotation: str, steps: Iterable[Step]) -> Step | None:
         done = self._journal.progress(rotation).finished_steps

@@ -124,7 +124,10 @@ class Rotation(NamedTuple):
 
 
 class StepEntry(NamedTuple):
-    """A finished step. `how` is `did`, `read back` (after a crash or a lost answer) or `repeated`."""
+    """A finished step.
+
+    `how` is `did`, `read back` (after a crash or a lost answer) or `repeated`.
+    """
 
     step: str
     attempt: int

@@ -1,4 +1,4 @@
-"""What is to be rotated, in which order, and what each rotation needs. Reads and changes nothing."""
+"""What is to be rotated, in which order, and what each rotation needs. It changes nothing."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ NO_ENTRY = Entry(match="", pattern=None)  # type: ignore[arg-type]
 
 
 class Action(enum.StrEnum):
+    """What `apply` does with a secret that is due."""
+
     ROTATE = "rotate"
     MANUAL = "manual"
     """`apply` refuses it: something is missing in the operator config, or there is no executor."""
@@ -119,7 +121,7 @@ def _planned(
         return item._replace(action=Action.MANUAL, missing=missing)
     traits = executor.TRAITS
     return item._replace(
-        action=Action.NO_DATE if rank == 3 else Action.ROTATE,  # noqa: PLR2004
+        action=Action.NO_DATE if rank == 3 else Action.ROTATE,
         overlap=traits.overlap,
         consumers=tuple(each.id for each in entry.consumers),
         rights=_rights(status.id, traits.rights, entry),

@@ -1,4 +1,4 @@
-"""One JSON line for each rotation that ended: who, what, when, by which policy, steps and proofs."""
+"""A JSON line for each rotation that ended: who, what, when, by which policy, steps, proofs."""
 
 from __future__ import annotations
 

@@ -340,8 +340,6 @@ def _run(setup: _Setup, book: Journal, name: str, keep: Callable[[], None]) -> R
     parts = EXECUTORS[rotation.kind].parts(target)
     machine = Machine(book, world.clock(), world.hook)
     state = machine.run(name, _program(parts, target, world), keep)
-    if state is State.INTERRUPTED:  # no step is left
-        return _ended(setup, book, name, State.FINISHED)
     if state in ENDED:
         return _ended(setup, book, name, state)
     return Result(book.progress(name))
@@ -378,7 +376,7 @@ class _Overlap:
         stored = datetime.fromisoformat(work.facts["stored_at"])
         until = stored + timedelta(seconds=work.rotation.policy.overlap)
         if work.rotation.emergency:
-            note = f"no overlap: the leaked value worked until the revocation, after {stored:%c} UTC"
+            note = f"no overlap: the leaked value was revoked after {stored:%Y-%m-%d %H:%M:%S} UTC"
             return Outcome(notes=(note,))
         if work.now() < until:
             raise WaitError(until)

@@ -1,1 +1,1 @@
-"""Executors: how each kind of secret is rotated. Values exist only in the memory of these modules."""
+"""Executors: how each kind of secret is rotated. Values exist only in memory, only here."""
