@@ -103,18 +103,28 @@ class Applied(NamedTuple):
     gaps: tuple[Gap, ...] = ()
 
 
-class World(NamedTuple):
+class World:
     """What a run stands on. `real_time`: `now` is the machine's clock. Tests set `hook`."""
 
-    console: Console
-    modules: backends.Modules
-    now: datetime
-    real_time: bool = True
-    hook: Hook = lambda _moment: None
+    def __init__(
+        self,
+        console: Console,
+        modules: backends.Modules,
+        now: datetime,
+        *,
+        real_time: bool = True,
+        hook: Hook = lambda _moment: None,
+    ) -> None:
+        self.console = console
+        self.modules = modules
+        self.now = now
+        self.real_time = real_time
+        self.hook = hook
+        self._began = time.monotonic()
 
-    def clock(self) -> Callable[[], datetime]:
-        began = time.monotonic()
-        return lambda: self.now + timedelta(seconds=time.monotonic() - began)
+    def clock(self) -> datetime:
+        """`now`, as it moves on while the run lasts."""
+        return self.now + timedelta(seconds=time.monotonic() - self._began)
 
 
 class _Policies:
@@ -272,7 +282,7 @@ def _rotation(item: Planned, request: ApplyRequest, world: World) -> Rotation:
         policy=item.policy,
         reason=reason,
         who=_who(world.console.environ),
-        began=world.clock()(),
+        began=world.clock(),
         emergency=bool(request.urgent),
         consumers=item.consumers,
     )
@@ -338,7 +348,7 @@ def _run(setup: _Setup, book: Journal, name: str, keep: Callable[[], None]) -> R
         book.state(name, State.NEEDS_OPERATOR, world.now, reason=reason, todo=todo)
         return Result(book.progress(name))
     parts = EXECUTORS[rotation.kind].parts(target)
-    machine = Machine(book, world.clock(), world.hook)
+    machine = Machine(book, world.clock, world.hook)
     state = machine.run(name, _program(parts, target, world), keep)
     if state in ENDED:
         return _ended(setup, book, name, state)
@@ -399,7 +409,7 @@ class _Overlap:
 
 def _ended(setup: _Setup, book: Journal, name: str, result: State) -> Result:
     """Write the record, then note the end: a crash between them repeats neither."""
-    ended = setup.world.clock()()
+    ended = setup.world.clock()
     entry = records.record(book.progress(name), result, ended.isoformat())
     records.append(setup.file(setup.rotation.records), entry)
     setup.world.hook("recorded")

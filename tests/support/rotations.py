@@ -76,6 +76,7 @@ class Rotator:
         self, folder: Path, backends: Mapping[str, Any], identities: Mapping[str, Any], **more: Any
     ) -> None:
         self.folder = folder
+        self.offset = 0.0
         self.issued = folder / "issued"
         self.issued.mkdir(parents=True)
         (folder / "repository").mkdir()
@@ -118,9 +119,11 @@ class Rotator:
     def world(
         self, hook: Callable[[str], None] = lambda _moment: None, *, later: float = 0
     ) -> World:
-        now = datetime.now(UTC) + timedelta(seconds=later)
+        """The clock is `later` from now on: it never goes back, as the journal demands."""
+        self.offset += later
+        now = datetime.now(UTC) + timedelta(seconds=self.offset)
         console = Console(io.BytesIO(), io.StringIO(), io.StringIO(), dict(self.environ))
-        return World(console, BACKENDS, now, real_time=not later, hook=hook)
+        return World(console, BACKENDS, now, real_time=not self.offset, hook=hook)
 
     def plan(self, *secrets: str, later: float = 10) -> run.Plan:
         request = PlanRequest(str(self.folder / "repository"), self.operator(), secrets)

@@ -17,7 +17,7 @@ TRAITS = Traits(
     idempotent="settled by the new issuer's name, which is that of the rotation",
     rights=(
         "update on {mount}/issuers/generate/root/internal",
-        "read on {mount}/issuer/*",
+        "read on {mount}/issuer/*, list on {mount}/issuers",
         "read and update on {mount}/config/issuers",
         "with stop_old: update on {mount}/issuer/{name}",
     ),
@@ -68,8 +68,12 @@ class _Authority:
         return Outcome({"issuer": str(answer["data"]["issuer_id"])})
 
     def created(self, work: Work) -> Outcome | None:
-        found = self._read(f"issuer/{work.rotation.id}")
-        return Outcome({"issuer": str(found["issuer_id"])}) if found else None
+        """By the list: Vault answers 500 for an issuer that does not exist."""
+        listed = self._target.stores.vault(self._place).read(f"{self._mount}/issuers", "?list=true")
+        known = (listed or {}).get("key_info", {})
+        names = {str(about["issuer_name"]): issuer for issuer, about in known.items()}
+        found = names.get(work.rotation.id)
+        return Outcome({"issuer": str(found)}) if found else None
 
     def make_default(self, work: Work) -> Outcome:
         default = (self._read("config/issuers") or {}).get("default")
@@ -105,5 +109,7 @@ class _Authority:
     def _read(self, below: str) -> Mapping[str, Any] | None:
         return self._target.stores.vault(self._place).read(f"{self._mount}/{below}")
 
-    def _write(self, below: str, body: Mapping[str, Any], method: str = "POST") -> Mapping[str, Any]:
+    def _write(
+        self, below: str, body: Mapping[str, Any], method: str = "POST"
+    ) -> Mapping[str, Any]:
         return self._target.stores.vault(self._place).write(f"{self._mount}/{below}", body, method)
