@@ -45,10 +45,7 @@ def clouds(
     vault: Bao,
     aws: Aws,
     azure: azure_cloud.Azure,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Rotator:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, azure.proxy)
     azure.answers.clear()
     auth = azure.settings().options["auth"]
     made = Rotator(
