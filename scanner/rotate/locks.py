@@ -48,6 +48,9 @@ class _Base:
     def _write(self, holder: str) -> None:
         raise NotImplementedError
 
+    def _remove(self) -> None:
+        self._write("")
+
     def _held(self) -> tuple[str, datetime, datetime]:
         """The holder, until when, and the server's time."""
         raise NotImplementedError
@@ -78,7 +81,7 @@ class _Base:
     def release(self) -> None:
         try:
             if self._held()[0] == self._holder:
-                self._write("")
+                self._remove()
         except StepError:
             pass  # it ends by itself
 
@@ -111,6 +114,11 @@ class _Entry(_Base):
         body = {"options": {"cas": self._version}, "data": data}
         vault.write(f"{self._place.mount}/data/{self._place.below}", body)
         self._version += 1
+
+    def _remove(self) -> None:
+        """All of it, or an audit would find a secret that nobody declares."""
+        path = f"{self._place.mount}/metadata/{self._place.below}"
+        self._stores.vault(self._place).write(path, {}, "DELETE")
 
 
 class _Lease(_Base):

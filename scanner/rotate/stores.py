@@ -166,6 +166,7 @@ class AwsStore:
         self._accounts = Accounts(settings, writes=True)
         options = settings.options.get("accounts", ({},))
         self._sessions: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
         try:
             for option in options:
                 account = self._accounts.log_in(option)
@@ -191,9 +192,12 @@ class AwsStore:
                 "name a role of it under `identities`",
             )
         region = self._home if region == "global" else region
-        client = self._accounts.client(self._sessions[account], service, region)
+        where = (account, service, region)
+        if where not in self._clients:
+            session = self._sessions[account]
+            self._clients[where] = self._accounts.client(session, service, region)
         try:
-            return getattr(client, action)(**arguments)
+            return getattr(self._clients[where], action)(**arguments)
         except self._errors.FAILURES as error:
             raise self._failed(error, f"{service}:{action}") from None
 
