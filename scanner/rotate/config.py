@@ -102,9 +102,7 @@ ALPHABETS = {
 
 def typed(section: Mapping[str, Any]) -> RotationConfig:
     """The section, which the schema has checked. LookupError: an unknown issuer is named."""
-    issuers = {
-        name: _issuer(name, item) for name, item in section.get("issuers", {}).items()
-    }
+    issuers = {name: _issuer(name, item) for name, item in section.get("issuers", {}).items()}
     return RotationConfig(
         journal=section["journal"],
         records=section["records"],
@@ -120,11 +118,11 @@ def _issuer(name: str, item: Mapping[str, Any]) -> Issuer:
     if made:
         alphabet = ALPHABETS[made.get("alphabet", "base64url")]
         return Issuer(name, characters=made.get("characters", 48), alphabet=alphabet)
-    commands = {each: _command(item, item[each]) for each in _ACTIONS if each in item}
-    return Issuer(name, **commands)
-
-
-_ACTIONS = ("create", "verify", "revoke")
+    create, verify, revoke = (
+        _command(item, item[action]) if action in item else None
+        for action in ("create", "verify", "revoke")
+    )
+    return Issuer(name, create, verify, revoke)
 
 
 def _command(item: Mapping[str, Any], argv: list[str]) -> Command:

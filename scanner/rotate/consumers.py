@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from scanner.inventory.errors import ReadError
@@ -17,6 +17,9 @@ from scanner.rotate.executors.interface import Target
 from scanner.rotate.machine import Step, Work
 from scanner.rotate.model import NotReadyError, Outcome, RefusedError
 from scanner.rotate.stores import SecretId, kubernetes_error
+
+if TYPE_CHECKING:
+    from scanner.inventory.kubernetes.api import KubernetesApi
 
 ANNOTATION = "keywatch/rotation"
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
@@ -91,7 +94,9 @@ class _Workload:
     def _stale_mounts(self, work: Work) -> str:
         names = {text(pod, "metadata", "name") for pod in self._pods(self._get(self._path))}
         since: dict[str, datetime | None] = {}
-        for status in self._items(f"/{_CSI}/namespaces/{self._namespace}/secretproviderclasspodstatuses"):
+        for status in self._items(
+            f"/{_CSI}/namespaces/{self._namespace}/secretproviderclasspodstatuses"
+        ):
             pod = text(status, "status", "podName")
             times = [moment(one, "time") for one in each(status, "metadata", "managedFields")]
             times.append(moment(status, "metadata", "creationTimestamp"))
@@ -120,7 +125,7 @@ class _Workload:
             raise kubernetes_error(self._place, error) from None
 
     @property
-    def _api(self) -> Any:
+    def _api(self) -> KubernetesApi:
         return self._target.stores.kubernetes(self._place)
 
     @property

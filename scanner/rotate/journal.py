@@ -90,7 +90,7 @@ class Journal:
         self._add({"event": "intent", "rotation": rotation, "step": step, "attempt": attempt}, now)
 
     def done(self, rotation: str, entry: StepEntry) -> None:
-        outcome = {"facts": dict(entry.outcome.facts)}
+        outcome: dict[str, Any] = {"facts": dict(entry.outcome.facts)}
         outcome |= {"proofs": list(entry.outcome.proofs), "notes": list(entry.outcome.notes)}
         said = {"event": "done", "rotation": rotation, "step": entry.step, **outcome}
         self._add({**said, "attempt": entry.attempt, "how": entry.how}, entry.at)
@@ -129,10 +129,7 @@ class Journal:
         data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
         end = os.lseek(self._file, 0, os.SEEK_END)
         try:
-            written = os.write(self._file, data)
-            if written != len(data):
-                raise OSError(0, "the disk is full")
-            os.fsync(self._file)
+            write_line(self._file, data)
         except OSError as error:
             os.ftruncate(self._file, end)
             raise OutputError(
@@ -166,6 +163,13 @@ def read(path: str) -> tuple[Progress, ...]:
         return ()
     _holder(lines, path)
     return tuple(_replayed(lines[1:], path).values())
+
+
+def write_line(file: int, data: bytes) -> None:
+    """Append a whole line and wait until it is on disk. OSError if that fails."""
+    if os.write(file, data) != len(data):
+        raise OSError(0, "the disk is full")
+    os.fsync(file)
 
 
 def _numbered(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -91,7 +91,10 @@ class Machine:
         self._hook = hook
 
     def run(self, rotation: str, program: Program, keep_lock: Callable[[], None]) -> State:
-        """Run the rotation as far as it goes now. FINISHED: no step is left; the end is not noted."""
+        """Run the rotation as far as it goes now; return its state.
+
+        FINISHED: no step is left. The caller notes the end.
+        """
         work = Work(self._journal.progress(rotation), self._now)
         try:
             while step := self._next(rotation, program.steps):
@@ -204,8 +207,6 @@ def _is_known(step: Step, work: Work) -> bool:
         return True
     except StepError:
         return False
-
-
 
 
 def _called(function: Callable[[Work], T], work: Work) -> T:

@@ -9,6 +9,7 @@ from typing import Any
 
 from scanner.errors import OutputError
 from scanner.files import PRIVATE
+from scanner.rotate.journal import write_line
 from scanner.rotate.model import Progress, State
 
 FORMAT = "keywatch-rotation/1"
@@ -52,10 +53,11 @@ def append(path: str, entry: Mapping[str, Any]) -> None:
         try:
             end = _whole(file)
             if not _has(file, str(entry["id"])):
-                if os.write(file, line) != len(line):
+                try:
+                    write_line(file, line)
+                except OSError:
                     os.ftruncate(file, end)
-                    raise OSError(0, "the disk is full")
-                os.fsync(file)
+                    raise
         finally:
             os.close(file)
     except OSError as error:

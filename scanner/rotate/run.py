@@ -416,5 +416,3 @@ def _ended(setup: _Setup, book: Journal, name: str, result: State) -> Result:
     before = book.progress(name)
     book.state(name, result, ended, step=before.step, reason=before.reason, todo=before.todo)
     return Result(book.progress(name), entry)
-
-

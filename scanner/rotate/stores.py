@@ -20,6 +20,7 @@ from scanner.rotate.model import RefusedError, StepError, UnknownError
 if TYPE_CHECKING:
     from scanner.inventory.azure.clients import Vault as AzureVault
     from scanner.inventory.kubernetes.api import KubernetesApi
+    from scanner.inventory.vault.api import Answer
 
 _PERMANENT = range(400, 500)
 _RETRY = "run keywatch rotate resume when the store answers again"
@@ -63,9 +64,7 @@ class VaultStore:
             self._api = VaultApi(
                 address, settings.timeout, context, server_name=tls.get("server_name")
             )
-            token = login.token(
-                hvac_client(self._api, namespace=home(settings.options)), settings
-            )
+            token = login.token(hvac_client(self._api, namespace=home(settings.options)), settings)
         except ReadError as error:
             raise _unreadable(settings.name, error) from None
         self._name = settings.name
@@ -82,7 +81,8 @@ class VaultStore:
         if answer.status not in range(200, 300):
             raise UnknownError(self._refusal(method, path, answer.status), _RETRY)
         data = answer.data.get("data")
-        return data if isinstance(data, dict) else answer.data
+        found: Mapping[str, Any] = data if isinstance(data, dict) else answer.data
+        return found
 
     def names(self, path: str) -> list[str]:
         found = self.read(path, "?list=true")
@@ -125,7 +125,7 @@ class VaultStore:
         retry: bool,
         query: str = "",
         token: str = "",
-    ) -> Any:
+    ) -> Answer:
         headers = dict(self._headers)
         if token:
             headers["X-Vault-Token"] = token
@@ -250,9 +250,7 @@ class AzureStore:
         self._name = settings.name
         self._errors = errors
         clients = Clients(settings, writes=True)
-        self._vaults = {
-            vault_name(url): clients.vault(url) for url in settings.options["vaults"]
-        }
+        self._vaults = {vault_name(url): clients.vault(url) for url in settings.options["vaults"]}
 
     def call(self, place: SecretId, action: Callable[[AzureVault], Any]) -> Any:
         """What `action` gives for the vault of the id. RefusedError or UnknownError."""

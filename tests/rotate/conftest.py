@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def database(vault: Bao) -> Iterator[Postgres]:
     """PostgreSQL that checks the passwords of all members of the role apps."""
     if not postgres_tools():
         unavailable("there is no PostgreSQL: apt-get install postgresql")
-    made_up = "-".join(("made", "up"))
+    made_up = os.urandom(4).hex()
     with postgres() as cluster:
         rules = "host all +apps 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust"
         lines = "','".join(rules.splitlines())

@@ -109,18 +109,14 @@ def test_a_crash_at_any_moment_leaves_the_user_one_key_and_it_is_the_stored_one(
     assert {each["result"] for each in clouds.records} == {State.FINISHED}
 
 
-def test_a_user_with_two_keys_is_left_to_the_operator(
-    clouds: Rotator, aws: Aws, user: str
-) -> None:
+def test_a_user_with_two_keys_is_left_to_the_operator(clouds: Rotator, aws: Aws, user: str) -> None:
     aws.client("iam").create_access_key(UserName="ci")
     (stopped,) = clouds.apply(user).results
     assert stopped.progress.state is State.NEEDS_OPERATOR
     assert len(aws.client("iam").list_access_keys(UserName="ci")["AccessKeyMetadata"]) == 2
 
 
-def test_a_crash_at_any_moment_lets_secrets_manager_rotate_once(
-    clouds: Rotator, aws: Aws
-) -> None:
+def test_a_crash_at_any_moment_lets_secrets_manager_rotate_once(clouds: Rotator, aws: Aws) -> None:
     manager = aws.client("secretsmanager")
     manager.create_secret(Name="own", SecretString="made-up")
     manager.rotate_secret(SecretId="own", RotationRules={"AutomaticallyAfterDays": 30})

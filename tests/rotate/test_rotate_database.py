@@ -28,7 +28,7 @@ def role(database: Postgres, vault: Bao, rotator: Rotator) -> str:
 
 
 def credential(vault: Bao, role: str) -> tuple[str, str]:
-    data = vault.call("GET", f"database/static-creds/{role.split('/')[-1]}")["data"]
+    data = vault.call("GET", f"database/static-creds/{role.rsplit('/', maxsplit=1)[-1]}")["data"]
     return data["username"], data["password"]
 
 

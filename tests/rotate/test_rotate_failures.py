@@ -1,4 +1,4 @@
-"""What goes wrong half way: kill -9, a sealed server, missing rights, a full disk, a bad journal."""
+"""What goes wrong half way: kill -9, a sealed server, missing rights, a full disk."""
 
 from __future__ import annotations
 
@@ -165,9 +165,7 @@ def test_a_damaged_journal_names_the_line(rotator: Rotator, issued: str) -> None
     assert error.value.where.endswith("journal.jsonl:4")
 
 
-def test_a_line_that_a_crash_cut_off_is_dropped(
-    rotator: Rotator, vault: Bao, issued: str
-) -> None:
+def test_a_line_that_a_crash_cut_off_is_dropped(rotator: Rotator, vault: Bao, issued: str) -> None:
     rotator.apply(issued)
     path = rotator.folder / "journal.jsonl"
     path.write_bytes(path.read_bytes()[:-20])

@@ -24,12 +24,13 @@ def generated(rotator: Rotator, vault: Bao) -> str:
 
 
 def read(vault: Bao, secret: str) -> dict[str, str]:
-    data: dict[str, str] = vault.call("GET", f"app/data/{secret.split('/')[-1]}")["data"]["data"]
+    path = f"app/data/{secret.rsplit('/', maxsplit=1)[-1]}"
+    data: dict[str, str] = vault.call("GET", path)["data"]["data"]
     return data
 
 
 def version(vault: Bao, secret: str) -> int:
-    path = f"app/metadata/{secret.split('/')[-1]}"
+    path = f"app/metadata/{secret.rsplit('/', maxsplit=1)[-1]}"
     return int(vault.call("GET", path)["data"]["current_version"])
 
 
@@ -80,7 +81,9 @@ def test_the_old_value_works_until_the_overlap_ends(
     assert still.progress.state is State.WAITING
     (done,) = rotator.resume(later=7200).results
     assert done.record
-    assert "the operator's command refuses the old value" in done.record["proofs"]
+    proofs = done.record["proofs"]
+    assert isinstance(proofs, list)
+    assert "the operator's command refuses the old value" in proofs
     assert live(rotator) == {read(vault, issued)["key"]}
 
 
@@ -205,11 +208,7 @@ def test_a_crash_at_any_moment_makes_one_new_issuer(rotator: Rotator, vault: Bao
     moments: list[str] = ["nothing"]
     for number in itertools.count(1):
         before = len(vault.call("LIST", "pki/issuers")["data"]["keys"])
-        found = [
-            each.secret
-            for each in rotator.plan().items
-            if each.secret.endswith(default)
-        ]
+        found = [each.secret for each in rotator.plan().items if each.secret.endswith(default)]
         (secret,) = found
         moments = rotator.crashed(secret, number)
         after = vault.call("GET", "pki/config/issuers")["data"]["default"]

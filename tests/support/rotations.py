@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -17,7 +18,7 @@ from scanner.audit.backends import BACKENDS
 from scanner.console import Console
 from scanner.rotate import run
 from scanner.rotate.model import Progress, State
-from scanner.rotate.run import Applied, ApplyRequest, PlanRequest, ResumeRequest, Result, World
+from scanner.rotate.run import Applied, ApplyRequest, PlanRequest, Result, ResumeRequest, World
 
 POLICY = """\
 version: 1
@@ -28,7 +29,7 @@ secrets:
   - {match: "aws://**", class: short}
   - {match: "azure://**", class: short}
 """
-ISSUER = '''\
+ISSUER = """\
 import json, os, sys
 folder, action = sys.argv[1:]
 said = json.load(sys.stdin)
@@ -47,7 +48,7 @@ elif "value" in said:
             os.unlink(os.path.join(folder, name))
 elif os.path.exists(os.path.join(folder, said["rotation"])):
     os.unlink(os.path.join(folder, said["rotation"]))
-'''
+"""
 
 
 class CrashError(BaseException):
@@ -147,9 +148,7 @@ class Rotator:
         return run.resume(request, self.world(hook, later=later))
 
     def status(self, *, all_of_them: bool = False) -> tuple[Progress, ...]:
-        request = run.StatusRequest(
-            str(self.folder / "repository"), self.operator(), all_of_them
-        )
+        request = run.StatusRequest(str(self.folder / "repository"), self.operator(), all_of_them)
         return run.status(request, self.world())
 
     def finish(self, *secrets: str) -> Result:
@@ -167,21 +166,15 @@ class Rotator:
         `again`: the first resume crashes, too.
         """
         hook = Crash(at)
-        try:
+        with contextlib.suppress(CrashError):
             self.apply(secret, hook=hook)
-        except CrashError:
-            pass
         if again:
-            try:
+            with contextlib.suppress(CrashError):
                 self.resume(hook=Crash(again), later=1)
-            except CrashError:
-                pass
         self.resume(later=2)
         self.resume(later=7200)
         assert self.status() == (), self.status()
         return hook.moments
-
-
 
 
 def vault_backend(address: str, *mounts: str, **more: Any) -> Mapping[str, Any]:

@@ -18,8 +18,10 @@ TRAITS = Traits(
     rollback="until the key is stored: the new key is deleted",
     idempotent="settled by listing the keys; a key whose secret was lost is deleted",
     rights=(
-        "iam:ListAccessKeys, GetAccessKeyLastUsed, CreateAccessKey, UpdateAccessKey and"
-        " DeleteAccessKey on the user",
+        (
+            "iam:ListAccessKeys, GetAccessKeyLastUsed, CreateAccessKey, UpdateAccessKey and"
+            " DeleteAccessKey on the user"
+        ),
         "the rights for the place in `store`",
     ),
 )
@@ -61,7 +63,9 @@ class _AccessKeys:
 
     def discard(self, work: Work) -> str:
         made = work.facts.get("key", "")
-        new = [each for each in self._keys() if short(each["AccessKeyId"]) not in work.facts["keys"]]
+        new = [
+            each for each in self._keys() if short(each["AccessKeyId"]) not in work.facts["keys"]
+        ]
         for key in new:
             if short(key["AccessKeyId"]) != made and self._was_used(key):
                 raise OperatorError(

@@ -63,9 +63,7 @@ class _Secret:
         return aws.call(self._place, action, SecretId=self._name, **arguments)
 
     def _stages(self) -> Mapping[str, list[str]]:
-        found: Mapping[str, list[str]] = self._call("describe_secret").get(
-            "VersionIdsToStages", {}
-        )
+        found: Mapping[str, list[str]] = self._call("describe_secret").get("VersionIdsToStages", {})
         return found
 
     def _staged(self, stage: str) -> str:

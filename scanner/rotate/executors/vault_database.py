@@ -19,8 +19,10 @@ STATIC_ROLE = Traits(
     rights=(
         "read on {mount}/static-roles/{name}",
         "update on {mount}/rotate-role/{name}",
-        "with prove_old: read on {mount}/static-creds/{name}; create, update and delete on"
-        " {mount}/config/keywatch-check-*; read on {mount}/config/*",
+        (
+            "with prove_old: read on {mount}/static-creds/{name}; create, update and delete on"
+            " {mount}/config/keywatch-check-*; read on {mount}/config/*"
+        ),
     ),
 )
 ROOT = Traits(
@@ -164,5 +166,3 @@ class Root:
                 Step("rotate", rotate, once=True, say_repeated=note),
             ]
         )
-
-
