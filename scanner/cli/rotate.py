@@ -24,7 +24,7 @@ from scanner.model import Gap
 from scanner.policy.declarations.model import period
 from scanner.rotate import run as rotate
 from scanner.rotate.model import Progress, State
-from scanner.rotate.plan import Action, Planned
+from scanner.rotate.plan import Action, Planned, rights
 from scanner.rotate.run import (
     Applied,
     ApplyRequest,
@@ -155,7 +155,7 @@ def _plan_lines(item: Planned) -> Iterator[str]:
         yield f"overlap: {item.overlap}"
     for consumer in item.consumers:
         yield f"restarts: {consumer}"
-    for right in item.rights:
+    for right in rights(item):
         yield f"right: {right}"
     for step in item.operator_steps:
         yield f"you: {step}"
@@ -167,7 +167,10 @@ def _gap_lines(gaps: Iterable[Gap]) -> Iterator[str]:
 
 
 def _plan_json(found: Plan) -> str:
-    items = [item._asdict() | {"policy": item.policy._asdict()} for item in found.items]
+    items = [
+        item._asdict() | {"policy": item.policy._asdict(), "rights": rights(item)}
+        for item in found.items
+    ]
     gaps = [{"kind": gap.kind, "path": gap.path, "reason": gap.reason} for gap in found.gaps]
     return json.dumps({"plan": items, "gaps": gaps, "complete": not gaps})
 

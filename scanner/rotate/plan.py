@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from scanner.policy.live.rotation_age import Verdict
@@ -36,7 +36,10 @@ class Action(enum.StrEnum):
 
 
 class Planned(NamedTuple):
-    """One secret. `why` says why it is due, `missing` what a manual one lacks."""
+    """One secret. `why` says why it is due, `missing` what a manual one lacks.
+
+    `rights` are templates: the function of that name fills them in.
+    """
 
     secret: str
     kind: str
@@ -124,7 +127,7 @@ def _planned(
         action=Action.NO_DATE if rank == 3 else Action.ROTATE,
         overlap=traits.overlap,
         consumers=tuple(each.id for each in entry.consumers),
-        rights=_rights(status.id, traits.rights, entry),
+        rights=traits.rights + (consumers.RIGHTS if entry.consumers else ()),
         operator_steps=tuple(_operator_steps(entry)),
     )
 
@@ -139,15 +142,14 @@ def _missing(
     return executor.manual(entry)
 
 
-def _rights(secret: str, templates: Sequence[str], entry: Entry) -> tuple[str, ...]:
-    if not secret.startswith("vault://"):
-        own = tuple(templates)
-    else:
-        place = SecretId(secret)
+def rights(item: Planned) -> tuple[str, ...]:
+    """The rights that the rotation needs, with the names of this secret filled in."""
+    words = {}
+    if item.secret.startswith("vault://"):
+        place = SecretId(item.secret)
         name = place.below.partition("/")[2] or place.below
         words = {"{mount}": place.mount, "{below}": place.below, "{name}": name}
-        own = tuple(_filled(each, words) for each in templates)
-    return own + (consumers.RIGHTS if entry.consumers else ())
+    return tuple(_filled(each, words) for each in item.rights)
 
 
 def _filled(template: str, words: Mapping[str, str]) -> str:
