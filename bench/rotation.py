@@ -135,7 +135,7 @@ def _status(count: int) -> Status:
         id=f"vault://prod/-/app/team-{count % 100}/service-{count}",
         backend="prod",
         kind="kv-v2",
-        secret_class="api-key",
+        secret_class="api-key",  # noqa: S106 - the name of a class
         owner="@sec-oncall",
         verdict=str(Verdict.OVERDUE),
         youngest=8_640_000 + count,

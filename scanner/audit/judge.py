@@ -16,6 +16,7 @@ from scanner.policy.declarations.matching import SecretEntries
 from scanner.policy.declarations.model import SecretEntry
 from scanner.policy.live import findings, minimum_policy, rotation_age
 from scanner.policy.live.comparison import Comparison, RepositorySecrets, Store
+from scanner.policy.live.last_used import LastUsed
 from scanner.policy.repository import contradictions, rotation_check
 from scanner.records import Record, Resource, Status
 from scanner.repository import rotation_sources
@@ -37,6 +38,7 @@ class AuditJudge:
         stores: Sequence[Store],
         environ: Mapping[str, str],
         now: datetime,
+        last_used: LastUsed = LastUsed(),  # noqa: B008 - immutable: logs that tell nothing
     ) -> None:
         settings = files.config
         self._comparison = Comparison(_repository(tree, files), stores, environ)
@@ -54,8 +56,10 @@ class AuditJudge:
         self._unmatched = {each.where: each for each in entries if _is_audited(each, stores)}
         self._default_place = _default_place(files)
         self._now = now
+        self._last_used = last_used
 
     def __call__(self, record: Record, backend: str) -> tuple[Status, list[Finding]]:
+        record = self._last_used.dated(record)
         match, minimum = self._entries.match(record), self._minimum.match(record)
         if match:
             self._unmatched.pop(match.entry.where, None)
@@ -64,7 +68,10 @@ class AuditJudge:
         judged = rotation_age.judge(record, minimum_policy.held(match, minimum), self._now)
         placed = self._comparison.locate(judged, match)
         place = _location(placed.where or self._default_place)
-        return findings.status(placed.judged, backend), [*findings.findings(placed.judged, place)]
+        found = [*findings.findings(placed.judged, place)]
+        if why := self._last_used.unused(record.id, self._now):
+            found.append(findings.unused(placed.judged, place, why))
+        return findings.status(placed.judged, backend), found
 
     def differences(self, gaps: Sequence[Gap]) -> Iterator[Finding]:
         """Declared secrets that are missing, unless a gap may hide them, and other differences."""

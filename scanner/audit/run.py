@@ -21,7 +21,9 @@ from scanner.errors import OutputError, UsageError, unreadable
 from scanner.masking import masked
 from scanner.model import Finding, Note, NoteKind, Outcome, Severity
 from scanner.policy import rules
+from scanner.policy.live import last_used
 from scanner.policy.live import rules as live_rules
+from scanner.policy.live.last_used import LastUsed
 from scanner.report.interface import ReportContext
 from scanner.report.sarif import carried_forward
 from scanner.repository import policy_files
@@ -35,7 +37,7 @@ class AuditRequest(NamedTuple):
 
     `path` is a folder of the repository, `operator` the operator config, `backends` the names of
     the only backends to read, `timeout` the seconds for each. `state`, `since_last`, `resume` and
-    `carry_forward` are about earlier runs (docs/audit.md).
+    `carry_forward` are about earlier runs (docs/audit.md). `last_used` is what keywatch trail saw.
     """
 
     path: str
@@ -46,6 +48,7 @@ class AuditRequest(NamedTuple):
     since_last: bool = False
     resume: bool = False
     carry_forward: str | None = None
+    last_used: str | None = None
 
 
 class FinishedAudit(NamedTuple):
@@ -136,7 +139,9 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
     if request.state:
         state = audit_state.load(os.path.join(console.cwd, request.state))
     stores = [backends.store(each, modules) for each in operator.backends]
-    judge = AuditJudge(tree, files, operator, stores, console.environ, now)
+    used = request.last_used
+    seen = last_used.parse(console.file(used), used) if used else LastUsed()
+    judge = AuditJudge(tree, files, operator, stores, console.environ, now, seen)
     settings = (
         backends.settings(each, timeout=request.timeout, environ=console.environ)._replace(
             known=state.known(each.name),

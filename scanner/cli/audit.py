@@ -86,6 +86,11 @@ def _add_earlier(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help="keep results of this earlier SARIF report that cannot be checked again",
     )
+    group.add_argument(
+        "--last-used",
+        metavar="FILE",
+        help="what keywatch trail --last-used wrote: dates of rotations, and unused secrets",
+    )
 
 
 def _period(text: str) -> int:
@@ -107,6 +112,7 @@ def run(
         since_last=args.since_last,
         resume=args.resume,
         carry_forward=args.carry_forward,
+        last_used=args.last_used,
     )
     if args.permissions:
         console.write(permissions(request, console, modules))
