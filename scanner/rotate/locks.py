@@ -8,7 +8,7 @@ back at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from scanner.errors import UsageError
@@ -85,6 +85,12 @@ class _Base:
         except StepError:
             pass  # it ends by itself
 
+    def _told(self, clock: datetime | None) -> datetime:
+        """The server's time. Our own could differ from that of another machine."""
+        if clock is None:
+            raise RefusedError(f"the server of {self._place.text} does not tell its time")
+        return clock
+
     def _taken(self, holder: str, until: datetime) -> UsageError:
         return UsageError(
             f"{holder} is rotating: it holds the lock {self._place.text}",
@@ -100,7 +106,7 @@ class _Entry(_Base):
 
     def _held(self) -> tuple[str, datetime, datetime]:
         vault = self._stores.vault(self._place)
-        now = vault.clock() or datetime.now(UTC)
+        now = self._told(vault.clock())
         found = vault.read(f"{self._place.mount}/data/{self._place.below}") or {}
         self._version = int((found.get("metadata") or {}).get("version", 0))
         data: Mapping[str, Any] = found.get("data") or {}
@@ -109,7 +115,7 @@ class _Entry(_Base):
 
     def _write(self, holder: str) -> None:
         vault = self._stores.vault(self._place)
-        now = vault.clock() or datetime.now(UTC)
+        now = self._told(vault.clock())
         data = {"holder": holder, "until": (now + self._ttl).isoformat()}
         body = {"options": {"cas": self._version}, "data": data}
         vault.write(f"{self._place.mount}/data/{self._place.below}", body)
@@ -134,14 +140,14 @@ class _Lease(_Base):
             if error.status != 404:
                 raise kubernetes_error(self._place, error) from None
             self._object = None
-        now = api.clock or datetime.now(UTC)
+        now = self._told(api.clock)
         renewed = moment(self._object, "spec", "renewTime") or now - self._ttl
         until = renewed + timedelta(seconds=number(self._object, "spec", "leaseDurationSeconds"))
         return text(self._object, "spec", "holderIdentity"), until, now
 
     def _write(self, holder: str) -> None:
         api = self._stores.kubernetes(self._place)
-        now = api.clock or datetime.now(UTC)
+        now = self._told(api.clock)
         namespace, _, name = self._place.parts
         metadata = {"name": name, "namespace": namespace}
         if self._object:
