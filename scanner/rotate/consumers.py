@@ -110,11 +110,12 @@ class _Workload:
         if not isinstance(labels, dict) or not labels:
             raise RefusedError(f"{self._consumer.id} selects its pods by no labels")
         selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-        return self._items(f"/api/v1/namespaces/{self._namespace}/pods", labelSelector=selector)
+        return self._items(f"/api/v1/namespaces/{self._namespace}/pods", selector)
 
-    def _items(self, path: str, **query: str) -> Iterator[object]:
+    def _items(self, path: str, selector: str = "") -> Iterator[object]:
         try:
-            yield from list(self._api.items(path, **query))
+            query = {"labelSelector": selector} if selector else {}
+            yield from list(self._api.items(path, metadata=False, **query))
         except ReadError as error:
             raise kubernetes_error(self._place, error) from None
 

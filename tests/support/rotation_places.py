@@ -238,7 +238,7 @@ def _own_rotation(aws: aws_server.Aws) -> Rotated:
 
     def current() -> str:
         stages = manager.describe_secret(SecretId="own")["VersionIdsToStages"]
-        return next(each for each in stages if "AWSCURRENT" in stages[each])
+        return str(next(each for each in stages if "AWSCURRENT" in stages[each]))
 
     def wrong(before: Any) -> str:
         return "" if current() != before else "the version is the old one"
