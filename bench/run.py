@@ -30,6 +30,7 @@ from bench import (
     peers,
     quality,
     results,
+    rotation,
     trail,
     trees,
 )
@@ -46,6 +47,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "formats": formats.section,
     "judging": judging.section,
     "audit": audit.section,
+    "rotation": rotation.section,
     "trail": trail.section,
     "commits": commits.section,
     "action": action.section,

@@ -26,6 +26,7 @@ COMMANDS = {
     "rules": "list, explain and test the rules",
     "policy": "check keywatch.yaml, configs/secrets, hooks and CI jobs together",
     "audit": "check the age of live secrets in Vault, Kubernetes, AWS and Azure",
+    "rotate": "rotate secrets that are due, and prove that the new credential works",
     "trail": "find unauthorized access in the audit logs of Vault, AWS, Azure and Kubernetes",
     "report": "convert a saved run to other formats",
     "init": "write a keywatch.yaml from what is in the repository",

@@ -96,13 +96,15 @@ class HttpClient:
         *,
         body: bytes | None = None,
         starts_with: re.Pattern[bytes] | None = None,
+        retry: bool = True,
     ) -> T:
         """Send a request and return what `read` makes of the response.
 
         A temporary ReadError, from `read` too, leads to another attempt. Any other one is raised.
+        Without `retry` there is one attempt: a repeated write could change something twice.
         A successful response that does not match `starts_with` is closed after its first bytes.
         """
-        for pause in _PAUSES:
+        for pause in _PAUSES if retry else ():
             try:
                 return self._attempt(method, target, headers, read, body, starts_with)
             except ReadError as error:

@@ -40,6 +40,7 @@ USE_CASES: dict[str, set[str]] = {
     "repository": set(),
     "audit": {"repository"},
     "doctor": {"audit", "repository", "scan"},
+    "rotate": {"audit", "repository"},
     # It asks the stores of the operator config what they log.
     "trail": {"audit", "repository"},
 }

@@ -47,8 +47,10 @@ class Account(NamedTuple):
 class Accounts:
     """Logs in to accounts and creates clients of services, with one deadline for everything."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, writes: bool = False) -> None:
+        """`writes`: the role is not limited to reading, and no request is sent twice."""
         self._settings = settings
+        self._writes = writes
         self._options = settings.options
         self._deadline = Deadline(settings.timeout)
         timeout = min(_TIMEOUT, settings.timeout)
@@ -58,7 +60,7 @@ class Accounts:
             connect_timeout=timeout,
             read_timeout=timeout,
             proxies=dict.fromkeys(("http", "https"), str(proxy)) if proxy else {},
-            **_OPTIONS,
+            **{**_OPTIONS, **({"retries": {"total_max_attempts": 1}} if writes else {})},
         )
 
     def log_ins(self) -> Iterator[Callable[[], Iterator[Account | Gap]]]:
@@ -67,7 +69,7 @@ class Accounts:
 
     def _account(self, option: Mapping[str, str]) -> Iterator[Account | Gap]:
         try:
-            yield self._log_in(option)
+            yield self.log_in(option)
         except FAILURES as error:
             yield _failed(self._settings.name, option, explain(error))
 
@@ -86,7 +88,8 @@ class Accounts:
         client.meta.events.register_first(f"needs-retry.{name}", self._before_waiting)
         return client
 
-    def _log_in(self, option: Mapping[str, str]) -> Account:
+    def log_in(self, option: Mapping[str, str]) -> Account:
+        """An error of FAILURES if that fails."""
         session = boto3.Session(profile_name=option.get("profile"), botocore_session=self._core())
         if "role" in option:
             session = self._assumed(self._sts(session), option)
@@ -106,13 +109,14 @@ class Accounts:
         return core
 
     def _assumed(self, sts: STSClient, option: Mapping[str, str]) -> boto3.Session:
-        """A session of the role, limited to the actions that an audit needs."""
+        """A session of the role. For reading, it is limited to what an audit needs."""
         services = self._options.get("services", tuple(NEEDED))
         request: AssumeRoleRequestTypeDef = {
             "RoleArn": option["role"],
-            "RoleSessionName": "keywatch-audit",
-            "Policy": json.dumps(policy(services), separators=(",", ":")),
+            "RoleSessionName": "keywatch-rotate" if self._writes else "keywatch-audit",
         }
+        if not self._writes:
+            request["Policy"] = json.dumps(policy(services), separators=(",", ":"))
         if "external_id" in option:
             request["ExternalId"] = option["external_id"]
         given = sts.assume_role(**request)["Credentials"]
@@ -132,6 +136,11 @@ class Accounts:
     def _before_waiting(self, attempts: int, **_event: object) -> bool | None:
         """Return False to stop retrying if botocore's next pause could pass the deadline."""
         return None if self._deadline.allows(2 ** (attempts - 1)) else False
+
+
+def session_of(key_id: str, secret: str) -> boto3.Session:
+    """A session with this access key, to find out whether the key works."""
+    return boto3.Session(aws_access_key_id=key_id, aws_secret_access_key=secret)
 
 
 def _principal(arn: str) -> str:
