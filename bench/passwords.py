@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import random
 import string
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import cycle
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _WORDS = tuple(
     "sunshine dragon monkey shadow football baseball princess master summer winter autumn spring"
@@ -35,6 +35,17 @@ _WALKS = tuple(
     "qwerty qwertyuiop asdfgh asdfghjkl zxcvbn zxcvbnm qazwsx 1qaz2wsx qweasd qweasdzxc 1q2w3e4r"
     " q1w2e3r4 poiuyt lkjhgf mnbvcxz 1qazxsw2 azerty qwertz yxcvbn".split()
 )
+_COMMON = Path(__file__).resolve().parent.parent / "rules" / "common-passwords.txt"
+_MOST_COMMON = 3000
+# Defaults of products, and what people write for them in a hurry.
+_DEFAULTS = tuple(
+    "password secret supersecret pass welcome1 changeme changeit mypassword hunter2 guest s3cr3t"
+    " top_secret password123 admin root passw0rd newpasswd Password123! P@ssw0rd Welcome1 Passw0rd!"
+    " Pass@word1 Test1234 test123 secret123 admin123 adminpass rootpass dbpass userpass postgres"
+    " mysql rabbitmq minio minio123 elastic grafana my-secret-pw testpass letmein passwd"
+    " toor".split()
+)
+_ALNUM = string.ascii_letters + string.digits
 _LEET = str.maketrans("aeios", "@3!05")
 
 
@@ -93,6 +104,20 @@ _HOLDERS = tuple(
 )
 
 
+def common() -> tuple[str, ...]:
+    """The passwords that people choose most."""
+    lines = _COMMON.read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if not line.startswith("#"))[:_MOST_COMMON]
+
+
+def chosen(draw: random.Random, listed: tuple[str, ...]) -> str:
+    """One password as people choose it: a default, a common one, or one of their own making."""
+    way = draw.random()
+    if way < 0.25:
+        return draw.choice(_DEFAULTS)
+    return draw.choice(listed) if way < 0.4 else password(draw)
+
+
 def password(draw: random.Random) -> str:
     """One password as a person makes it up: words, names, years, leet, walks over the keyboard."""
     word, other = draw.choice(_WORDS), draw.choice([*_WORDS, *_NAMES])
@@ -116,6 +141,7 @@ def password(draw: random.Random) -> str:
         lambda: other + str(draw.randint(1, 31)).zfill(2) + str(draw.randint(1, 12)).zfill(2),
         lambda: word.upper() + digits,
         lambda: digits + word,
+        lambda: " ".join("".join(draw.choices(_ALNUM, k=draw.randint(5, 8))) for _ in range(2)),
         lambda: f"{word} {other} {draw.choice(_WORDS)}{draw.choice(('', digits))}",
     )
     made = draw.choice(ways)()
@@ -130,11 +156,23 @@ _COMMANDS = (
     Site("deploy.sh", "mysql -u root -p{value} shop < a.sql"),
     Site("ci.sh", "curl -fsS " + "-u deploy:{value} https://files.example.com/a"),
     Site("Makefile", "\tsshpass -p {value} scp a.tar deploy@host:/srv"),
+    Site("backup.sh", "PGPASSWORD={value} pg_dump -h db.internal -U shop shop | gzip > a.gz"),
+    Site("run.sh", ': "${{DB_PASSWORD:={value}}}"'),
+    Site("Dockerfile", "RUN echo \"c.ServerApp.password = '{value}'\" >> /etc/app.py"),
+    Site("CREDENTIALS.TXT", "DB_PASSWORD={value}"),
+    Site("notes.txt", "password: {value}"),
     Site("run.bat", "sqlcmd -S sql01 -U sa -P {value} -i schema.sql"),
     Site("compose.yaml", "    command: redis-server --requirepass {value} --appendonly yes"),
     Site("docs/install.md", "    api serve --password {value} --verbose"),
     Site("app/db.py", 'DSN = "postgres://app:{value}@db.internal:5432/app"'),
     Site("prod.env", "DATABASE_URL=mysql://app:{value}@db/app"),
+)
+_TEXTS = (
+    Site("CREDENTIALS.TXT", "{name}={value}"),
+    Site("notes.txt", "{name}: {value}"),
+    Site("servers", "{name} = {value}"),
+    Site("install.log", "{name}: {value}"),
+    Site("handover.adoc", "{name}={value}"),
 )
 # What a person writes for a token in a test or a manual.
 _TOKEN_LIKE = tuple(
@@ -168,7 +206,7 @@ def token(draw: random.Random) -> str:
 
 # What the same names hold where they hold no secret. Single words are labels or types.
 _LABELS = tuple(
-    "Password|password|Passwort|Mot de passe|Contraseña|Senha|Wachtwoord|Hasło|Lösenord"
+    "Password|Passwort|Mot de passe|Contraseña|Senha|Wachtwoord|Hasło|Lösenord"
     "|New password|Old password|Confirm password|Your password|Password (again)|Password:"
     "|Current password:|Enter your password|Please enter a password|Passwords do not match"
     "|Forgot your password?|Das Passwort ist falsch|Le mot de passe est requis"
@@ -195,7 +233,7 @@ _IDENTIFIERS = tuple(
     "|errors.password.required|form-control|input-password|PASSWORD_CHANGED|password-field"
     "|self.password|request.password|auth.password.label|passwordInput|password_hash|getPassword()"
     "|min:8|required,min=8|^(?=.*[0-9]).{8,}$|[A-Za-z0-9]{8,}|sha256|bcrypt|plain|none|null|true"
-    "|false|********|xxxxxxxx|changeme|your-password|<your password>|TODO|...|password".split("|")
+    "|false|********|xxxxxxxx|change-me|your-password|<your password>|TODO|...".split("|")
 )
 _MORE_LABELS = tuple(
     "Enter the new password twice|Le mot de passe doit contenir 8 lettres|La clave no coincide"
@@ -236,6 +274,13 @@ def lookalike(draw: random.Random) -> str:
             draw.choice(("[a-z]", "[0-9A-F]", "\\w", "(?:a|b)", "^."))
             + draw.choice(("+", "{8}$", "*"))
         ),
+        lambda: draw.choice("#.") + draw.choice(("", "user-", "login_")) + holder.lower(),
+        lambda: f"20{size:02}-0{size % 9 + 1}-1{size % 10}T0{size % 10}:15:00Z",
+        lambda: (
+            draw.choice(("std", "crate", "App")) + "::" + draw.choice(("Secret", "str", holder))
+        ),
+        lambda: f"{draw.choice(('bcrypt', 'crypto', 'utils'))}.hash({holder})",
+        lambda: draw.choice(("fa fa-key", "icon-lock", "form-group", "text-muted col-md-6")),
         lambda: mark[0] + holder.upper() + mark[1],
         lambda: (
             draw.choice(("user", "form", "auth", "cfg", "x"))
@@ -257,7 +302,32 @@ class Line(NamedTuple):
 def lines(seed: int, count: int) -> Iterator[Line]:
     """So many lines with a password of a person, and as many with a look-alike, over all sites."""
     draw = random.Random(seed)  # noqa: S311 - made-up secrets, the same in each run
-    yield from _in_sites(draw, ((password(draw), lookalike(draw)) for _ in range(count)))
+    listed = common()
+    yield from _in_sites(draw, ((chosen(draw, listed), lookalike(draw)) for _ in range(count)))
+
+
+def substituted(
+    rows: Iterable[Mapping[str, Any]], seed: int, share: float
+) -> Iterator[Mapping[str, Any]]:
+    """Labelled rows, with passwords that people choose in the place of a share of the true values.
+
+    Only values of passwords and of URLs are replaced. A row with another value has `replaced`.
+    """
+    draw, listed = random.Random(seed), common()  # noqa: S311 - the same in each run
+    for row in rows:
+        value = row.get("value") or ""
+        kinds = {"Password", "URL Credentials"}.intersection(row["category"].split(":"))
+        if row["label"] != "T" or not kinds or not value or draw.random() >= share:
+            yield row
+            continue
+        new = chosen(draw, listed).replace(" ", "")
+        if "URL Credentials" in kinds:
+            new = new.replace("@", "a").replace("/", "").replace("#", "").replace("?", "")
+        lines = [
+            line.replace(value, new) if row["line_start"] <= number <= row["line_end"] else line
+            for number, line in enumerate(row["lines"], row["first_line"])
+        ]
+        yield {**row, "lines": lines, "value": new, "replaced": True}
 
 
 def held_lines(seed: int, file: Path, count: int) -> Iterator[Line]:
@@ -268,6 +338,19 @@ def held_lines(seed: int, file: Path, count: int) -> Iterator[Line]:
     others = first.removeprefix("[lookalikes]\n").splitlines()
     pairs = ((draw.choice(second.splitlines()), draw.choice(others)) for _ in range(count))
     yield from _in_sites(draw, pairs)
+
+
+def text_lines(seed: int, file: Path, count: int) -> Iterator[Line]:
+    """Passwords of a file as in `held_lines`, and tokens, in files of text."""
+    draw = random.Random(seed)  # noqa: S311 - the same order in each run
+    known = file.read_text(encoding="utf-8").partition("\n[passwords]\n")[2].splitlines()
+    held = [each for each in known if " " not in each]
+    for site in (site for site, _ in zip(cycle(_TEXTS), range(count))):
+        if draw.random() < 0.5:
+            name, value = draw.choice(_HOLDERS), draw.choice(held)
+        else:
+            name, value = draw.choice(_TOKEN_HOLDERS), token(draw)
+        yield Line(site.path, site.text.format(name=name, value=value), is_secret=True)
 
 
 def _in_sites(draw: random.Random, pairs: Iterable[tuple[str, str]]) -> Iterator[Line]:

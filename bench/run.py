@@ -31,6 +31,7 @@ from bench import (
     peers,
     quality,
     results,
+    rotation,
     trail,
     trees,
 )
@@ -48,6 +49,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "judging": judging.section,
     "audit": audit.section,
     "access": access.section,
+    "rotation": rotation.section,
     "trail": trail.section,
     "commits": commits.section,
     "action": action.section,

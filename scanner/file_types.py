@@ -82,6 +82,16 @@ FILE_TYPES = tuple(
 _FAMILIES = {suffix: each.family for each in FILE_TYPES for suffix in each.suffixes}
 
 
+_BINARY_TOO = {"dump", "dmp", "ts", "mts", "m", "plist", "pot", "service", "fs"}
+"""Suffixes that binary formats use, too."""
+
+
+def is_text_suffix(path: str) -> bool:
+    """Is the suffix of a file that of a text format only?"""
+    suffix = path[path.rfind(".") + 1 :].lower()
+    return suffix in _FAMILIES and suffix not in _BINARY_TOO
+
+
 def suffixes(*languages: str) -> tuple[str, ...]:
     """Return the suffixes of some languages, in the order of the table."""
     return tuple(s for each in FILE_TYPES if each.language in languages for s in each.suffixes)

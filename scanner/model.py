@@ -124,8 +124,9 @@ class Finding(NamedTuple):
 
     `context` stays the same when lines move: the name that the value is assigned to, or "".
     `ordinal` numbers the findings of one rule, path and context from 0, in the order of the file.
-    The `fingerprint` is made of these, never of the value. `tag` is 16 bits of a salted hash of the
-    value, for baselines and allow entries and never for a report. `preview` is masked.
+    The `fingerprint` is made of these, never of the value. `tag` is 16 bits of a hash of the
+    value, for baselines and allow entries and never for a report; `old_tag` is what earlier
+    versions wrote. `preview` is masked.
     `detect_secrets` holds detect-secrets' findings of the same value. `since` is None if the
     history was not scanned.
 
@@ -143,6 +144,7 @@ class Finding(NamedTuple):
     fingerprint: str = ""
     detail: str = ""
     tag: int | None = None
+    old_tag: int | None = None
     detect_secrets: tuple[DetectSecretsMatch, ...] = ()
     resource: Resource | None = None
     since: Appearance | None = None
@@ -281,6 +283,45 @@ class SuppressedBy(enum.StrEnum):
     PLUGIN_DISABLED = "plugin-disabled"
     PRAGMA = "pragma"
     RULE_DISABLED = "rule-disabled"
+
+
+ADVISORY_RULES = frozenset(
+    ("config-undeclared-variable", "config-unused-variable", "kubernetes-undeclared-variable")
+)
+"""Rules about names of variables. Their findings fail a run only if it fails on everything."""
+
+
+class FailOn(NamedTuple):
+    """Which findings make a run fail: those of at least this severity and this confidence."""
+
+    severity: Severity = Severity.LOW
+    confidence: Confidence = Confidence.MEDIUM
+
+    def fails(self, finding: Finding) -> bool:
+        if finding.severity < self.severity or finding.confidence < self.confidence:
+            return False
+        return self.is_strict or finding.rule not in ADVISORY_RULES
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether neither low confidence nor the kind of rule saves a finding from failing."""
+        return self.confidence is Confidence.LOW
+
+
+class Acceptance(enum.StrEnum):
+    """How a person can accept a finding of this run."""
+
+    ALLOW = "allow"
+    APPROVAL = "approval"
+    NONE = "none"
+
+
+class Detail(enum.IntEnum):
+    """How much the terminal report says."""
+
+    SUMMARY = 0
+    NORMAL = 1
+    FULL = 2
 
 
 class Skip(NamedTuple):

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from scanner.access import repository
 from scanner.access.review import judge, policy_findings
+from scanner.configuration.repository import Config
 from scanner.console import Console, show_error
 from scanner.errors import UsageError
 from scanner.fingerprints import identify
 from scanner.inputs.git import commands
 from scanner.inputs.git.revisions import of_diff
 from scanner.masking import masked_finding, masked_gap, masked_note
-from scanner.model import Finding, Outcome, Severity
+from scanner.model import Finding, Outcome
 from scanner.policy.access import widening
 from scanner.policy.access.review import Subject
 from scanner.policy.access.rules import RULES as ACCESS_RULES
@@ -40,11 +41,11 @@ class CheckRequest(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """The outcome, the tree that it is about, and what keywatch.yaml fails on."""
+    """The outcome, the tree that it is about, and the keywatch.yaml that says what fails."""
 
     outcome: Outcome
     tree: Tree
-    fail_on: Severity
+    config: Config
 
 
 def check(request: CheckRequest, console: Console, now: datetime) -> Checked | None:
@@ -68,7 +69,7 @@ def check(request: CheckRequest, console: Console, now: datetime) -> Checked | N
         findings=tuple(sorted((*outcome.findings, *more), key=in_order)),
         notes=tuple(sorted((*outcome.notes, *map(masked_note, notes)))),
     )
-    return Checked(outcome, tree, files.config.fail_on)
+    return Checked(outcome, tree, files.config)
 
 
 def _of_change(request: CheckRequest, console: Console, now: datetime) -> Checked | None:
@@ -105,8 +106,7 @@ def _of_change(request: CheckRequest, console: Console, now: datetime) -> Checke
         skips=tuple(sorted(head.skips)),
         coverage=head.coverage,
     )
-    fail_on = held.config.fail_on if held else files.config.fail_on
-    return Checked(outcome, head, fail_on)
+    return Checked(outcome, head, held.config if held else files.config)
 
 
 def _key(finding: Finding) -> tuple[str, str]:

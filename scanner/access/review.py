@@ -18,7 +18,7 @@ from scanner.console import Console, show_error
 from scanner.errors import KeywatchError, UsageError
 from scanner.fingerprints import identify
 from scanner.masking import masked, masked_finding, masked_gap, masked_id, masked_note
-from scanner.model import Finding, Gap, GapKind, Note, Outcome, Severity
+from scanner.model import FailOn, Finding, Gap, GapKind, Note, Outcome, Severity
 from scanner.policy.access import rules, usage
 from scanner.policy.access.review import Review, Reviewed, Used
 from scanner.policy.exceptions import accepted_gaps
@@ -45,7 +45,7 @@ class FinishedReview(NamedTuple):
     """A judged review."""
 
     outcome: Outcome
-    fail_on: Severity
+    fail_on: FailOn
     now: datetime
     tree: Tree
 
@@ -56,11 +56,12 @@ class FinishedReview(NamedTuple):
             version=scanner.__version__,
             root=os.path.basename(self.tree.root),
             command=masked(console.command_line),
-            fail_on=fail_on or self.fail_on,
+            fail_on=self.fail_on._replace(severity=fail_on or self.fail_on.severity),
             open_from=self.tree.open_from,
             color=console.color,
             width=console.width,
             analysis="access-review",
+            program=console.program,
         )
 
 
@@ -112,7 +113,7 @@ def review(request: ReviewRequest, console: Console, now: datetime) -> FinishedR
                 todo="move it away, or name another folder",
             )
         _write(path, records.text(outcome, now, os.path.basename(tree.root)))
-    return FinishedReview(outcome, files.config.fail_on, now, tree)
+    return FinishedReview(outcome, files.config.failing, now, tree)
 
 
 def judge(found: Sources, now: datetime, used: Used | None) -> Reviewed:

@@ -39,6 +39,8 @@ class AuditJudge:
         environ: Mapping[str, str],
         now: datetime,
         last_used: LastUsed = LastUsed(),  # noqa: B008 - immutable: logs that tell nothing
+        *,
+        require_exact: bool = False,
     ) -> None:
         settings = files.config
         self._comparison = Comparison(_repository(tree, files), stores, environ)
@@ -56,6 +58,7 @@ class AuditJudge:
         self._unmatched = {each.where: each for each in entries if _is_audited(each, stores)}
         self._default_place = _default_place(files)
         self._now = now
+        self._require_exact = require_exact
         self._last_used = last_used
 
     def __call__(self, record: Record, backend: str) -> tuple[Status, list[Finding]]:
@@ -65,7 +68,12 @@ class AuditJudge:
             self._unmatched.pop(match.entry.where, None)
         if weaker := minimum_policy.misnamed(match, minimum):
             self._weakened.setdefault(weaker)
-        judged = rotation_age.judge(record, minimum_policy.held(match, minimum), self._now)
+        judged = rotation_age.judge(
+            record,
+            minimum_policy.held(match, minimum),
+            self._now,
+            require_exact=self._require_exact,
+        )
         placed = self._comparison.locate(judged, match)
         place = _location(placed.where or self._default_place)
         found = [*findings.findings(placed.judged, place)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from scanner.audit import operator_paths
 from scanner.configuration import operator, repository
 from scanner.configuration.operator import OperatorConfig, OptionSchemas
 from scanner.console import Console
@@ -40,7 +41,13 @@ def read(given: str | None, console: Console, root: str, options: OptionSchemas)
             f" --operator {repository.NAME}",
         )
     data = console.file(name, f"the operator config {name}")
-    return operator.parse(data, name, console.environ, options, is_policy=is_policy)
+    found = operator.parse(data, name, console.environ, options, is_policy=is_policy)
+    return operator_paths.resolved(
+        found,
+        os.path.dirname(path),
+        console.environ,
+        lambda each: _leads_through(root, each) or _leads_through(root, os.path.realpath(each)),
+    )
 
 
 def _leads_through(folder: str, path: str) -> bool:

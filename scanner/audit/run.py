@@ -19,7 +19,7 @@ from scanner.configuration.operator import BackendConfig, OperatorConfig
 from scanner.console import Console, show_error
 from scanner.errors import OutputError, UsageError, unreadable
 from scanner.masking import masked
-from scanner.model import Finding, Note, NoteKind, Outcome, Severity
+from scanner.model import FailOn, Finding, Note, NoteKind, Outcome, Severity
 from scanner.policy import rules
 from scanner.policy.live import last_used
 from scanner.policy.live import rules as live_rules
@@ -35,9 +35,14 @@ from scanner.repository.tree import Tree
 class AuditRequest(NamedTuple):
     """One audit, as it was asked for.
 
-    `path` is a folder of the repository, `operator` the operator config, `backends` the names of
-    the only backends to read, `timeout` the seconds for each. `state`, `since_last`, `resume` and
-    `carry_forward` are about earlier runs (docs/audit.md). `last_used` is what keywatch trail saw.
+    path: a folder of the repository.
+    operator: the operator config.
+    backends: the names of the only backends to read.
+    timeout: the seconds for each backend.
+    state, since_last, resume, carry_forward: earlier runs (docs/audit.md).
+    clock: the machine's time, if the user chose another one.
+    require_exact: only exact dates prove that a secret is in time.
+    last_used: what keywatch trail saw.
     """
 
     path: str
@@ -48,6 +53,8 @@ class AuditRequest(NamedTuple):
     since_last: bool = False
     resume: bool = False
     carry_forward: str | None = None
+    clock: datetime | None = None
+    require_exact: bool = False
     last_used: str | None = None
 
 
@@ -56,7 +63,7 @@ class FinishedAudit(NamedTuple):
 
     outcome: Outcome
     written: bool
-    fail_on: Severity
+    fail_on: FailOn
     now: datetime
     tree: Tree
 
@@ -67,11 +74,12 @@ class FinishedAudit(NamedTuple):
             version=scanner.__version__,
             root=os.path.basename(self.tree.root),
             command=masked(console.command_line),
-            fail_on=fail_on or self.fail_on,
+            fail_on=self.fail_on._replace(severity=fail_on or self.fail_on.severity),
             open_from=self.tree.open_from,
             color=console.color,
             width=console.width,
             analysis="audit",
+            program=console.program,
         )
 
 
@@ -101,7 +109,7 @@ def audit(
         written = _save_state(request, console, run)
     outcome = audit_outcome.outcome(run, earlier, notes, compare=request.since_last)
     return FinishedAudit(
-        outcome=outcome, written=written, fail_on=files.config.fail_on, now=now, tree=tree
+        outcome=outcome, written=written, fail_on=files.config.failing, now=now, tree=tree
     )
 
 
@@ -141,11 +149,15 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
     stores = [backends.store(each, modules) for each in operator.backends]
     used = request.last_used
     seen = last_used.parse(console.file(used), used) if used else LastUsed()
-    judge = AuditJudge(tree, files, operator, stores, console.environ, now, seen)
+    judge = AuditJudge(
+        *(tree, files, operator, stores, console.environ, now, seen),
+        require_exact=request.require_exact,
+    )
     settings = (
         backends.settings(each, timeout=request.timeout, environ=console.environ)._replace(
             known=state.known(each.name),
             fresh=state.fresh(each.name, now) if request.resume else {},
+            clock=request.clock,
         )
         for each in chosen
     )

@@ -57,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="exit with 3 if something could not be read, even if there are findings",
     )
+    group.add_argument(
+        "--require-exact",
+        action="store_true",
+        help="accept no weak evidence: only an exact date proves that a secret is in time",
+    )
     output.add_arguments(group)
     arguments.add_now(group)
 
@@ -112,6 +117,8 @@ def run(
         since_last=args.since_last,
         resume=args.resume,
         carry_forward=args.carry_forward,
+        clock=moment(None) if args.now else None,
+        require_exact=args.require_exact,
         last_used=args.last_used,
     )
     if args.permissions:

@@ -24,7 +24,7 @@ from scanner.cli.arguments import moment
 from scanner.console import Console
 from scanner.errors import ExitCode, UsageError
 from scanner.masking import masked
-from scanner.model import Severity
+from scanner.model import FailOn
 from scanner.report.interface import ReportContext
 from scanner.repository.tree import Tree
 
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if checked is None:
         return ExitCode.USAGE
     outcome, tree = checked.outcome, checked.tree
-    fail_on = reports.fail_on or checked.fail_on
+    fail_on = reports.failing(checked.config)
     written = True
     if not reports.writes_nothing:
         context = _context(console, tree, now, fail_on)
@@ -100,7 +100,7 @@ def _tags(given: list[str]) -> dict[str, str]:
     return dict(each.split("=", 1) for each in given)
 
 
-def _context(console: Console, tree: Tree, now: datetime, fail_on: Severity) -> ReportContext:
+def _context(console: Console, tree: Tree, now: datetime, fail_on: FailOn) -> ReportContext:
     return ReportContext(
         rules={rule.id: rule for rule in RULES},
         now=now,
@@ -112,4 +112,5 @@ def _context(console: Console, tree: Tree, now: datetime, fail_on: Severity) -> 
         color=console.color,
         width=console.width,
         analysis="policy-check",
+        program=console.program,
     )

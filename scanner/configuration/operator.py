@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from scanner import document
 from scanner.configuration import repository
 from scanner.document import Document, Field
+from scanner.errors import ConfigError
 from scanner.policy.declarations.model import VARIABLE, SecretClass, SecretEntry
 
 OptionSchemas = Mapping[str, Callable[[], Mapping[str, Any]]]
@@ -33,11 +34,13 @@ class OperatorConfig(NamedTuple):
 
     `classes` and `secrets` are the minimum policy. `classes` contains the default classes, too,
     and is empty if there is no minimum policy. `secrets` says which class applies to which secrets.
+    `rotation` is the section of keywatch rotate, whose variables an audit does not need.
     """
 
     backends: tuple[BackendConfig, ...]
     classes: Mapping[str, SecretClass] = MappingProxyType({})
     secrets: tuple[SecretEntry, ...] = ()
+    rotation: Document | None = None
 
 
 def parse(
@@ -64,7 +67,46 @@ def parse(
         backends=tuple(_backend(name, item) for name, item in backends.items()),
         classes=classes,
         secrets=secrets,
+        rotation=parsed.part("rotation") if "rotation" in parsed.data else None,
     )
+
+
+def rotation(
+    config: OperatorConfig, environ: Mapping[str, str], options: OptionSchemas
+) -> Mapping[str, Any]:
+    """The section `rotation` with its variables filled in. ConfigError with the line of a mistake.
+
+    Each identity has all options of its backend, those of the audit included.
+    """
+    parsed = config.rotation
+    if parsed is None:
+        raise ConfigError(
+            "the operator config has no section rotation",
+            todo="add it: docs/rotate.md shows what it needs",
+        )
+    section = _filled(parsed, ("rotation",), parsed.data["rotation"], environ)
+    backends = {each.name: each for each in config.backends}
+    identities = {}
+    for name, identity in section["identities"].items():
+        field = ("rotation", "identities", name)
+        if name not in backends:
+            todo = document.nearest(name, backends)
+            raise parsed.error(field, f"there is no backend {name}", todo=todo)
+        known = options[backends[name].kind]()
+        schema = {"properties": known, "additionalProperties": False}
+        nested = {"rotation": {"identities": {name: identity}}}
+        shape: Mapping[str, Any] = schema
+        for key in reversed(field):
+            shape = {"properties": {key: shape}}
+        document.hold(Document(nested, parsed.where, parsed.lines), json.dumps(shape))
+        identities[name] = {**backends[name].options, **identity}
+    issuers = section.get("issuers", {})
+    for number, item in enumerate(section.get("secrets", ())):
+        if "issuer" in item and item["issuer"] not in issuers:
+            todo = document.nearest(item["issuer"], issuers)
+            place: Field = ("rotation", "secrets", number, "issuer")
+            raise parsed.error(place, f"there is no issuer {item['issuer']}", todo=todo)
+    return {**section, "identities": identities}
 
 
 def _filled(parsed: Document, field: Field, value: Any, environ: Mapping[str, str]) -> Any:

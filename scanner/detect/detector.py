@@ -146,17 +146,29 @@ Mark = int
 NO_MARKS: Counter[Mark] = Counter()
 
 
+class _AllBut:
+    """Contains everything but these numbers."""
+
+    def __init__(self, numbers: Container[int]) -> None:
+        self._numbers = numbers
+
+    def __contains__(self, number: object) -> bool:
+        return number not in self._numbers
+
+
 class _SortedHits(NamedTuple):
     """The hits of one pass, by what they are for.
 
     rules: hits of rules, allow comments and detect-secrets prefilters.
     uses_variables: does the text use a variable?
     encoded: hits in encoded text, numbered by ENCODINGS.
+    cut: were there too many hits, so that the text was not searched to its end?
     """
 
     rules: Sequence[Hit] = ()
     uses_variables: bool = False
     encoded: Sequence[Hit] = ()
+    cut: bool = False
 
 
 _NO_HITS = _SortedHits()
@@ -197,6 +209,13 @@ class Detector:
         if self._settings and path.endswith(_YAML):
             return True
         return self._matcher.has_hit(text, scope_of(path), self._not_findings)
+
+    def has_long_candidate(self, path: str, text: bytes) -> bool:
+        """Does a file have a hit of a rule whose matches span any number of lines?
+
+        Such a match, for example a private key, may begin far from the lines that complete it.
+        """
+        return self._matcher.has_hit(text, scope_of(path), self._all_but_long)
 
     def marks(self, path: str, text: bytes, near: int) -> Counter[Mark] | None:
         """Count the marks of a file: each hit, hashed with `near` lines on both sides.
@@ -241,6 +260,11 @@ class Detector:
         return {*range(first.uses, first.encoded), *range(first.comments, first.detect_secrets)}
 
     @functools.cached_property
+    def _all_but_long(self) -> Container[int]:
+        """The numbers of all patterns but those of rules over any number of lines."""
+        return _AllBut(self._book.rules.multiline())
+
+    @functools.cached_property
     def _numbering(self) -> Numbering:
         from scanner.detect.prefilter.pattern_ids import numbering
 
@@ -273,6 +297,7 @@ class Detector:
         for buffer in buffers(chunks):
             is_whole = is_whole and buffer.following == len(buffer.data)
             found = self._hits(buffer.data, scope)
+            is_cut = is_cut or found.cut
             if found.uses_variables and uses and is_whole:
                 uses(buffer.data)
             decoder = decoder or (self._decoder() if found.encoded else None)
@@ -315,9 +340,11 @@ class Detector:
             return _NO_HITS
         first = self._numbering
         special = [hit for hit in hits if first.uses <= hit[0] < first.comments]
+        is_cut = len(hits) > matcher.most_hits(len(data))
         if not special:
-            return _SortedHits(rules=hits)
+            return _SortedHits(rules=hits, cut=is_cut)
         return _SortedHits(
+            cut=is_cut,
             rules=[hit for hit in hits if not first.uses <= hit[0] < first.comments],
             uses_variables=any(number < first.encoded for number, _ in special),
             encoded=[(n - first.encoded, to) for n, to in special if n >= first.encoded],

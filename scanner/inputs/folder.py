@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BufferedIOBase
 
 from scanner.errors import UsageError, unreadable
-from scanner.inputs import text_encoding
+from scanner.inputs import text_encoding, worktree_encoding
 from scanner.inputs.git import commands
 from scanner.inputs.interface import CHUNK, CONTROL_LIMIT, Blob, too_large
 from scanner.model import Gap, GapKind, Skip, SkipKind
@@ -33,6 +33,7 @@ class Folder:
         self._only = tuple(only)
         self._use_git = use_git
         self._tracked: frozenset[str] = frozenset()
+        self._encodings: Mapping[str, str] = {}
         self._linked = {"": False}
         # Git may list a path behind a link, and a user may name one. _walk follows no links.
         self._may_be_linked = use_git or bool(only)
@@ -45,6 +46,7 @@ class Folder:
             entries = list(commands.listed(self.root, folders))
             listed = {path for _, path in entries}
             self._tracked = frozenset(path for is_tracked, path in entries if is_tracked)
+            self._encodings = self._encodings_of(listed)
         elif folders or not self._only:
             listed = set(self._walk(folders))
         for folder in folders if self._only else (".",):
@@ -66,6 +68,22 @@ class Folder:
             if error.errno == errno.ENXIO:
                 return Skip(kind=SkipKind.SPECIAL, path=path)
             return Gap(kind=GapKind.UNREADABLE, path=path, reason=error.strerror or str(error))
+
+    def _encodings_of(self, paths: Iterable[str]) -> Mapping[str, str]:
+        """The files that git stores in UTF-8 and writes to the work tree in another encoding."""
+        attributes = {path for path in paths if path.endswith(".gitattributes")}
+        attributes |= {".gitattributes", ".git/info/attributes"}
+        if not any(worktree_encoding.MARK in self._start_of(path) for path in attributes):
+            return {}
+        return worktree_encoding.read(self.root, paths)
+
+    def _start_of(self, path: str) -> bytes:
+        """The first megabyte of a regular file; nothing if it cannot be read."""
+        file = self.open(path, 0)
+        if file is None:
+            return b""
+        with file:
+            return file.read(1 << 20)
 
     def open(self, path: str, _most: int) -> BufferedIOBase | None:
         if self._in_link(path.rpartition("/")[0]):
@@ -97,7 +115,7 @@ class Folder:
             raise too_large(path)
         return data
 
-    def _open(self, path: str, most: int) -> Blob | Skip | Gap:
+    def _open(self, path: str, most: int) -> Blob | Skip | Gap:  # noqa: PLR0911 - one for each case
         if self._may_be_linked and self._in_link(path.rpartition("/")[0]):
             return Skip(kind=SkipKind.SYMLINK, path=path)
         fd = os.open(self._below + path, _FLAGS)
@@ -108,11 +126,13 @@ class Folder:
             skip = _skip(path, info, most)
             if skip:
                 return skip
-            if info.st_size > CHUNK:
+            if info.st_size > CHUNK and path not in self._encodings:
                 chunks = _stream(os.dup(fd), info)
                 head = next(chunks)
                 return text_encoding.blob(path, info.st_size, head, _chain(head, chunks))
             data = _read_steady(fd, info)
+            if data is not None and path in self._encodings:
+                return worktree_encoding.blob(path, data, self._encodings[path])
         finally:
             os.close(fd)
         if data is None:
@@ -144,6 +164,8 @@ class Folder:
         prefix = "" if folder == "." else folder + "/"
         if folder in listed or any(path.startswith(prefix) for path in listed):
             return
+        if not self._only and next(self._walk(()), None) is None:
+            return  # an empty repository is clean; one whose files are all ignored is not
         raise UsageError(
             f"{self.root if folder == '.' else folder} contains no file to scan",
             why="it is empty, or git ignores all of it" if self._use_git else "it is empty",

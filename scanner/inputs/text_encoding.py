@@ -6,6 +6,7 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 
+from scanner.file_types import is_text_suffix
 from scanner.inputs.interface import Blob
 from scanner.model import Skip, SkipKind
 
@@ -83,6 +84,8 @@ def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | S
     if _is_pointer(head):
         return Skip(kind=SkipKind.LFS, path=path)
     name = encoding(head[:HEAD])
+    if name is None and is_text_suffix(path):
+        name = ""
     if name is None:
         return Skip(kind=SkipKind.BINARY, path=path)
     if name:
@@ -92,12 +95,17 @@ def blob(path: str, size: int, head: bytes, chunks: Iterable[bytes]) -> Blob | S
     return Blob(path=path, size=size, chunks=chunks)
 
 
-def text(data: bytes) -> bytes | None:
-    """A whole file as text in UTF-8; None if it is binary or a Git LFS pointer."""
+def text(data: bytes, path: str = "") -> bytes | None:
+    """A whole file as text in UTF-8; None if it is binary or a Git LFS pointer.
+
+    A file whose suffix is that of a text format is always text: zero bytes must not hide it.
+    """
     if b"\0" not in data and not data.startswith(_MARKED):  # true for nearly all files
         return data
-    name = None if _is_pointer(data) else encoding(data[:HEAD])
-    if name is None:
+    if _is_pointer(data):
+        return None
+    name = encoding(data[:HEAD])
+    if name is None and not is_text_suffix(path):
         return None
     return b"".join(to_utf8((data,), name) if name else narrow((data,)))
 

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -96,13 +96,15 @@ class HttpClient:
         *,
         body: bytes | None = None,
         starts_with: re.Pattern[bytes] | None = None,
+        retry: bool = True,
     ) -> T:
         """Send a request and return what `read` makes of the response.
 
         A temporary ReadError, from `read` too, leads to another attempt. Any other one is raised.
+        Without `retry` there is one attempt: a repeated write could change something twice.
         A successful response that does not match `starts_with` is closed after its first bytes.
         """
-        for pause in _PAUSES:
+        for pause in _PAUSES if retry else ():
             try:
                 return self._attempt(method, target, headers, read, body, starts_with)
             except ReadError as error:
@@ -189,6 +191,11 @@ def server_time(headers: Mapping[str, str]) -> datetime | None:
         return time_given.astimezone(UTC) if time_given.tzinfo else None
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def clock_ahead(server: datetime | None, expected: datetime) -> timedelta:
+    """How far a server's clock is ahead of the expected time. Zero if it does not tell the time."""
+    return server - expected if server else timedelta()
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import scanner
-from scanner import cache
+from scanner import cache, masking
 from scanner.configuration.repository import KEYWATCH_BASELINE, SECRETS_BASELINE
 from scanner.console import Console
 from scanner.errors import ConfigError, UsageError
@@ -53,6 +53,10 @@ class Baselines(NamedTuple):
         document = detect_secrets_document(self.detect_secrets, self.detect_secrets_name)
         renewed = detect_secrets.upgrade(document, self.detect_secrets_name)
         return detect_secrets_baseline.parse(renewed, self.detect_secrets_name)
+
+    def limits(self) -> dict[str, float]:
+        """The entropy limits of the detect-secrets plugins. A higher limit finds less."""
+        return self.settings.limits if self.settings else {}
 
     def standing(self) -> list[Suppression]:
         """The plugins that a baseline disables and the filters that it adds.
@@ -134,7 +138,8 @@ def _settings(data: bytes, where: str, cache_folder: str | None) -> DetectSecret
     if cache_folder is None:
         return loaded(made())
     name = f"baseline-{cache.key(scanner.__version__, where, data)}.json"
-    return loaded(cache.cached(name, made, cache_folder))
+    # A filter's pattern may contain the secret that it hides.
+    return loaded(masking.cached(name, made, cache_folder))
 
 
 def _is_own(data: bytes) -> bool:

@@ -20,9 +20,9 @@ from scanner.file_types import scope_of
 from scanner.inputs import text_encoding
 from scanner.inputs.git.blob_reader import Content, Contents
 from scanner.inputs.git.packs import Packs
-from scanner.inputs.git.stored import NOT_TEXT, Entry, Stored
+from scanner.inputs.git.stored import Entry, Stored
 from scanner.inputs.git.versions import NEAR, Lines, Version, Versions, added, around, differing
-from scanner.model import AllowComment, Appearance, Finding, Gap, Observation, Skip
+from scanner.model import AllowComment, Appearance, Finding, Gap, Observation, Skip, SkipKind
 from scanner.policy import new_findings
 from scanner.scan.result import ScanResult
 from scanner.scan.worker import WorkerConfig
@@ -112,7 +112,7 @@ class _CommitScanner:
     def _look_at(self, item: str, version: Version, data: Content, result: CommitResult) -> None:
         """Scan a version if it has a candidate that the file did not have before."""
         if isinstance(data, bytes) and not self._is_wanted(item, version.path):
-            text = text_encoding.text(data)
+            text = text_encoding.text(data, version.path)
             if text is not None and not self._has_new(version, text, data):
                 result.count(1, len(text))
                 return
@@ -141,20 +141,21 @@ class _CommitScanner:
             result.moved.append((item, version.before[0][0], path))
         if (path, version.oid) in version.before:
             return False  # only its mode has changed
-        if self._files.excluded(path) or version.mode in NOT_TEXT:
-            kind = NOT_TEXT.get(version.mode, "excluded")
+        if self._files.excluded(path):
             shown = self._named(path).observation
-            result.skips.add(Skip(kind=kind, path=shown.path if shown else path))
+            result.skips.add(Skip(kind=SkipKind.EXCLUDED, path=shown.path if shown else path))
             return False
         return True
 
     def _has_new(self, version: Version, text: bytes, data: bytes) -> bool:
-        """Does the version have a candidate that the file did not have before?"""
+        """May the version have a finding that the file did not have before?"""
         new = self._differs(version, text, data)
         if new is None:
             self._contents.keep(version.oid, data)
             new = self._are_new(self._marks(version.path, version.oid, text), version)
-        return self._adds(version, text) if new is None else new
+        if new is None:
+            new = self._adds(version, text)
+        return new or self._files.detector.has_long_candidate(version.path, text)
 
     def _differs(self, version: Version, text: bytes, data: bytes) -> bool | None:
         """Answer `_has_new` with one pass of the prefilter; None if that is not enough.

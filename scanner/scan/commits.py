@@ -28,6 +28,10 @@ def refuse_contradictions(request: ScanRequest) -> None:
             "a scan of commits reads no files",
             todo="leave out paths, --staged, --stdin and --no-git; use --exclude to skip files",
         )
+    if request.approve and request.diff is None and request.push is None:
+        raise UsageError(
+            "--approve belongs to --diff", todo="add --diff BASE, or leave out --approve"
+        )
     if request.trust and request.diff is None:
         raise UsageError("--trust belongs to --diff", todo="add --diff BASE, or leave out --trust")
 
@@ -61,8 +65,11 @@ def chosen(request: ScanRequest, root: str) -> CommitSelection:
     from scanner.inputs.git.revisions import of_diff
 
     change = of_diff(root, request.diff or "")
-    trust = commit(root, request.trust, "--trust") if request.trust else change.base
-    return CommitSelection(source=at(root, trust), changes=(change,), is_trusted=True)
+    if request.trust:
+        trust, newer = commit(root, request.trust, "--trust"), ""
+    else:
+        trust, newer = change.base, change.branch if change.branch != change.base else ""
+    return CommitSelection(source=at(root, trust), changes=(change,), is_trusted=True, newer=newer)
 
 
 def at(root: str, oid: str) -> Stored:

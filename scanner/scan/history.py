@@ -11,9 +11,10 @@ from scanner.console import Console
 from scanner.errors import UsageError
 from scanner.inputs.git import packs
 from scanner.inputs.git.revisions import Change, cut_at, of_history
-from scanner.inputs.git.stored import Stored, of_commit
+from scanner.inputs.git.stored import of_commit
 from scanner.masking import masked_gap
 from scanner.model import Gap, GapKind, Observation
+from scanner.scan import messages
 from scanner.scan.commit_scanner import CommitResult, CommitWorkerConfig
 from scanner.scan.plan import ScanPlan
 from scanner.scan.request import HistoryRequest
@@ -47,23 +48,20 @@ def scan(plan: ScanPlan, console: Console) -> ScanResult:
 
         first_seen = FirstSeen(plan, changes, result.past, result.moved)
         total.observations = [*first_seen.dated(total.observations), *first_seen.rest()]
-    if asked.is_trusted and any(_steers_otherwise(plan, head) for head in heads):
+    total.add(messages.scan(plan, changes))
+    if asked.is_trusted:
         from scanner.scan import weakening
 
-        total.observations += weakening.observations(plan, heads)
+        weaker = {
+            each.head for each in changes if each.head and weakening.weakens_policy(plan, each)
+        }
+        if weaker:
+            total.observations += weakening.observations(plan, weaker)
     if total.secret_files:
         total.observations += _secret_files(plan, heads, total)
     if name:
         total.when_delivered = partial(_remember, plan, name, changes)
     return total
-
-
-def _steers_otherwise(plan: ScanPlan, head: str) -> bool:
-    """Does a commit change keywatch.yaml or a baseline?"""
-    held, baselines = plan.selection.source, plan.baselines
-    said = Stored(held.root, {}, f"{head}:")
-    names = (plan.selection.config_path, baselines.own_name, baselines.detect_secrets_name)
-    return any(held.control(name) != said.control(name) for name in filter(None, names))
 
 
 def _secret_files(plan: ScanPlan, heads: Iterable[str], total: ScanResult) -> Iterator[Observation]:

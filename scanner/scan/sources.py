@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from scanner import cache, masking
 from scanner.configuration import repository
 from scanner.configuration.repository import Config
 from scanner.console import Console
@@ -28,6 +29,7 @@ class Selection(NamedTuple):
 
     `open_from` is the path from the current folder to the root. `config_path` is the policy's path
     in the source, "" if the policy is elsewhere. `named`: somebody named files or folders by hand.
+    `only` are their paths.
     """
 
     source: Source
@@ -41,6 +43,7 @@ class Selection(NamedTuple):
     named: bool
     open_from: str
     cache_folder: str | None
+    only: tuple[str, ...] = ()
     commits: CommitSelection | None = None
 
 
@@ -66,18 +69,32 @@ def select(request: ScanRequest, console: Console, cache_folder: str | None) -> 
             todo="run git init, or name files",
         )
     source = _source(request, console, root, only, use_git=in_git and not request.no_git)
-    return _selection(request, console, source, root, cache_folder)
+    selection = _selection(request, console, source, root, cache_folder)
+    return selection._replace(only=() if request.staged else tuple(only))
+
+
+def under_policy_of(
+    request: ScanRequest, console: Console, selection: Selection, source: Source
+) -> Selection:
+    """The same selection, controlled by the files of another source."""
+    made = _selection(request, console, source, source.root, selection.cache_folder)
+    asked = selection.commits
+    return made._replace(
+        commits=asked and asked._replace(source=source),
+        whole_tree=selection.whole_tree,
+    )
 
 
 def _selection(
     request: ScanRequest, console: Console, source: Source, root: str, cache_folder: str | None
 ) -> Selection:
-    if cache_folder and _is_in_scanned_tree(cache_folder, root):
+    cache.distrust(root)
+    if cache_folder and _is_below(os.path.realpath(cache_folder), root):
         cache_folder = None
     name = request.config or repository.NAME
     path = path_in_commit(name, console, source) if request.config else name
     data = source.control(path) if path else console.file(name)
-    config = repository.load(data, name, cache_folder)
+    config = repository.load(data, name, cache_folder, masking.cached)
     return Selection(
         source=source,
         config=config,
@@ -91,13 +108,6 @@ def _selection(
         open_from=path_to_root(console.cwd, root),
         cache_folder=cache_folder,
     )
-
-
-def _is_in_scanned_tree(cache_folder: str, root: str) -> bool:
-    """Is the cache folder a part of the scanned tree? Not if the home folder itself is scanned."""
-    home = os.path.expanduser("~")
-    in_home = os.path.isabs(home) and _is_below(os.path.realpath(home), root)
-    return _is_below(os.path.realpath(cache_folder), root) and not in_home
 
 
 def _is_below(path: str, root: str) -> bool:

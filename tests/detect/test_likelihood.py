@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from bench import passwords
+from scanner.detect.detector import Detector, matcher_for
 from scanner.detect.rules import rulebook
 from scanner.detect.rules.samples import expand
 from scanner.detect.values import features, likelihood
 from scanner.detect.values.features import Case
 from scanner.detect.values.file_role import role_of
 from scanner.detect.values.placeholders import is_known_placeholder
+from scanner.detect.values.weak_passwords import is_weak
 from scanner.model import Confidence, Finding
 from tests.support.helpers import Keywatch, detector, scan
 
@@ -77,19 +79,70 @@ def test_every_weight_is_of_a_feature_and_small_enough_to_print() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["changeme", "<password>", "xxxxxxxx", "your-api-key", "__TOKEN__", "sk_live_"]
+    "value", ["change-me", "<password>", "xxxxxxxx", "your-api-key", "__TOKEN__", "sk_live_"]
 )
 def test_a_placeholder_stands_for_a_secret(value: str) -> None:
     assert is_known_placeholder(value)
 
 
-@pytest.mark.parametrize("value", ["sunshine", "admin123", "P@ssw0rd!", "letmein"])
+@pytest.mark.parametrize(
+    "value", ["sunshine", "admin123", "P@ssw0rd!", "changeme", "password", "secret", "root", "1111"]
+)
 def test_a_weak_password_is_no_placeholder(value: str) -> None:
-    assert not is_known_placeholder(value)
+    assert not is_known_placeholder(value, password=True)
+
+
+@pytest.mark.parametrize("value", ["password", "secret", "test", "changeme", "1111"])
+def test_a_common_word_is_a_placeholder_for_a_token(value: str) -> None:
+    assert is_known_placeholder(value)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "confidence"),
+    [
+        ("chart/values.yaml", "auth:\n  rootPassword: supersecret", Confidence.HIGH),
+        ("main.tf", 'master_password = "Aurora99Passwd"', Confidence.HIGH),
+        ("prod.env", "DB_PASSWORD=welcome1", Confidence.HIGH),
+        ("src/db.py", 'db_password = "hunter2"', Confidence.MEDIUM),
+        ("tests/test_db.py", 'db_password = "hunter2"', Confidence.LOW),
+        ("docs/setup.md", "DB_PASSWORD=hunter2", Confidence.LOW),
+    ],
+)
+def test_the_confidence_of_a_weak_password_follows_the_purpose_of_the_file(
+    path: str, text: str, confidence: Confidence
+) -> None:
+    (found,) = observe(path, text)
+    assert (found.rule, found.confidence) == ("weak-password", confidence)
+
+
+def test_a_label_in_a_file_of_translations_is_no_password() -> None:
+    assert not observe("messages_fr.properties", "login.password=Mot de passe")
+    assert not observe("src/i18n/fr.json", '{"login": {"password": "Mot de passe"}}')
+
+
+def test_a_disabled_rule_for_weak_passwords_reports_none() -> None:
+    book = rulebook.load(disabled={"weak-password": "keywatch.yaml"})
+    ready = Detector(book, matcher_for(book, "auto", None))
+    seen = ready.observe("prod.env", [b"DB_PASSWORD=welcome1\n"])
+    assert not (seen.findings if seen else ())
+
+
+@pytest.mark.parametrize(
+    "value",
+    "password supersecret welcome1 changeit hunter2 s3cr3t top_secret P@ssw0rd! newpasswd"
+    " Aurora99Passwd Pass@word 123456 1111".split(),
+)
+def test_common_passwords_and_their_variants_are_weak(value: str) -> None:
+    assert is_weak(value)
+
+
+@pytest.mark.parametrize("value", ["xK9fLm2pQ", "rarhpqw", "8fK2mQ9xLp4vTz7R", "ab", ""])
+def test_other_values_are_not_weak(value: str) -> None:
+    assert not is_weak(value)
 
 
 def test_a_placeholder_is_a_note_and_fails_nothing(keywatch: Keywatch, tmp_path: Path) -> None:
-    (tmp_path / "a.py").write_text('password = "changeme"\n', encoding="utf-8")
+    (tmp_path / "a.py").write_text('password = "change-me"\n', encoding="utf-8")
     done = scan(keywatch, "--no-git", cwd=tmp_path)
     assert (done.code, done.report["findings"]) == (0, [])
     assert [note["kind"] for note in done.report["notes"]] == ["placeholder"]

@@ -55,7 +55,7 @@ CASES: tuple[tuple[str, str, Shown], ...] = (
             "d": "e",
         },
     ),
-    ("a.yaml", "a: &x 1\nb: *x\nc: !Ref d\n? e\n: f\n", {"a": "1", "c": "d", "e": "f"}),
+    ("a.yaml", "a: &x 1\nb: *x\nc: !Ref d\n? e\n: f\n", {"a": "1", "b": "1", "c": "d", "e": "f"}),
     (
         "chart/templates/a.yaml",
         (

@@ -76,7 +76,11 @@ def test_credentials_that_a_program_gives(server: Server, tmp_path: Path) -> Non
             "interactiveMode": "Never",
         }
     }
-    assert works(read({}, kubeconfig=kubeconfig(server, tmp_path, Login(user=user))))
+    file = kubeconfig(server, tmp_path, Login(user=user))
+    assert works(read({}, kubeconfig=file, exec=True))
+    (gap,) = read({}, kubeconfig=file)
+    assert isinstance(gap, Gap)
+    assert gap.reason == f"{file} runs a program to log in: allow it with exec: true"
 
 
 def test_a_pod_of_the_cluster_reaches_it_without_options(

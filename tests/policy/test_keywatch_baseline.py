@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = jsonschema.Draft202012Validator(
     json.loads((ROOT / "rules/schema/baseline.schema.json").read_bytes())
 )
-HEADER = b'{"keywatch-baseline":1}\n'
+HEADER = b'{"keywatch-baseline":2}\n'
 
 text = st.text(st.characters(exclude_categories=()), max_size=12)
 entries = st.builds(
@@ -101,7 +101,7 @@ def test_order_and_repeated_lines_are_of_no_account(
     [
         (b"", 1, "missing"),
         (b'{"path":"a","rule":"r","name":""}\n', 1, "missing"),
-        (b'{"keywatch-baseline":2}\n', 1, "version"),
+        (b'{"keywatch-baseline":3}\n', 1, "version"),
         (b'{"keywatch-baseline":1,"more":1}\n', 1, "version"),
         (HEADER + b"nonsense\n", 2, "not a JSON object"),
         (HEADER + b"[1]\n", 2, "not a JSON object"),

@@ -22,11 +22,16 @@ def test_the_demo_finds_exactly_what_is_wrong_on_its_server(tmp_path: Path, open
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "exactly the 6 planted faults were found" in done.stdout
+    assert "was overdue and is now ok" in done.stdout
     assert sorted(os.listdir(tmp_path)) == [
         "agentaskit",
+        "audit-after.json",
+        "audit-after.sarif",
         "audit.json",
         "audit.sarif",
         "operator.yaml",
+        "rotation-journal.jsonl",
+        "rotation-records.jsonl",
     ]
 
 

@@ -23,6 +23,7 @@ GROUND = {"scanner"} | {
     f"scanner.{name}"
     for name in (
         *("errors", "model", "records", "fingerprints", "document", "cache", "globs", "pool"),
+        "project",
         *("files", "file_types", "processes"),
     )
 }
@@ -40,6 +41,7 @@ USE_CASES: dict[str, set[str]] = {
     "audit": {"repository"},
     "access": {"audit", "repository"},
     "doctor": {"audit", "repository", "scan"},
+    "rotate": {"audit", "repository"},
     # It asks the stores of the operator config what they log.
     "trail": {"audit", "repository"},
 }

@@ -275,7 +275,7 @@ class _Proxy(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_GET  # noqa: N815 - http.server asks for this name
+    do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815 - http.server asks for this name
 
     def finish(self) -> None:
         super().finish()

@@ -259,6 +259,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
+    do_PUT = do_PATCH = do_POST  # noqa: N815 - http.server asks for these names
+
     def date_time_string(self, timestamp: float | None = None) -> str:
         return self.server.kubernetes.date
 

@@ -2,20 +2,23 @@
 set -euo pipefail
 
 rotate_api_keys() {
-    agentaskit-admin issue-api-key | vault kv patch -mount=secret agentaskit/api-keys api_key=-
-    kubectl rollout restart deployment/agentaskit-api
+    keywatch rotate apply --secret "vault://prod/-/secret/agentaskit/api-keys" "$@"
 }
 
 rotate_db_credentials() {
-    vault write -f database/rotate-role/agentaskit-db
-    kubectl rollout restart deployment/agentaskit-workers
+    keywatch rotate apply --secret "vault://prod/-/database/static-roles/agentaskit-db" "$@"
 }
 
-case "${1:-}" in
-    api-keys) rotate_api_keys ;;
-    db-credentials) rotate_db_credentials ;;
+# KEYWATCH_OPERATOR names the operator config: it says who issues the values, which deployments
+# restart, and with which identity to rotate.
+command=${1:-}
+shift || true
+case "$command" in
+    api-keys) rotate_api_keys "$@" ;;
+    db-credentials) rotate_db_credentials "$@" ;;
+    resume) keywatch rotate resume "$@" ;;
     *)
-        echo "usage: $0 api-keys|db-credentials" >&2
+        echo "usage: $0 api-keys|db-credentials|resume [OPTION...]" >&2
         exit 2
         ;;
 esac

@@ -26,8 +26,8 @@ from scanner.detect.checks.checksums import (
     from_base64,
 )
 from scanner.detect.engine.candidate import Candidate, Check
-from scanner.detect.values.assignments import assigned_value, url_password
-from scanner.detect.values.config_values import configured, is_random, vague_key
+from scanner.detect.values.assignments import assigned_value, is_random, url_password
+from scanner.detect.values.config_values import configured, vague_key
 from scanner.detect.values.placeholders import is_placeholder, is_sample
 from scanner.model import Confidence
 
@@ -287,6 +287,7 @@ CHECKS: Mapping[str, Check] = {
     "supabase-service-role": _certain(_supabase),
     "url-password": _without_errors(url_password),
     "vague-key": _without_errors(vague_key),
+    "weak-password": _lazy("values.weak_passwords", "weak_password"),
 }
 
 CHECKSUMS = frozenset(

@@ -117,6 +117,15 @@ class DetectSecretsSettings(NamedTuple):
         return tuple(sorted(set(PLUGINS) - {component.name for component in self.plugins}))
 
     @property
+    def limits(self) -> dict[str, float]:
+        """The entropy limit of each plugin that has one. A higher limit finds less."""
+        return {
+            component.name: component.option("limit")
+            for component in self.plugins
+            if component.name in LIMITS
+        }
+
+    @property
     def extra_filters(self) -> tuple[str, ...]:
         """Filters beyond the default, which hide findings, with their options as text."""
         return tuple(

@@ -47,6 +47,11 @@ _BEFORE_VALUE = 160  # bytes in which the name of a value is searched
 _MAX_REMEMBERED_SIZE, _MAX_REMEMBERED = 512, 1000
 _MAX_MATCHES = 20_000  # of one rule in one piece, and comments: more than a report holds
 
+# The work on one piece: the bytes that exact patterns read, and for each candidate as many as take
+# the time of the rest. It is about a second for each megabyte of a file made to take long.
+_MAX_WORK, _MAX_WORK_PER_BYTE, _WORK_OF_CANDIDATE = 256 << 20, 128, 12_000
+_WORK_OF_MATCH = 30_000
+
 # Joins a name and a value on two lines, so that they are judged as if on one line.
 _UNWRAPPED = bytes.maketrans(b"\r\n", WRAP * 2)
 # `"value"`, `b'value'`, `\"value\"`
@@ -89,6 +94,7 @@ class Engine:
         self._trace = trace
         self._has_edges = edges
         self._cut = False
+        self._work = 0
         self._rules = book.rules
         self._compiled: dict[tuple[str, int], _ExactPattern] = {}
         self._edges: dict[str, re.Pattern[bytes]] = {}
@@ -102,6 +108,7 @@ class Engine:
     ) -> PieceResult:
         """Return the findings, comments and notes of one piece, which begins at `cursor`."""
         self._cut = False
+        self._work = _MAX_WORK + _MAX_WORK_PER_BYTE * len(buffer.data)
         if self._trace:
             self._trace.piece_started(path, buffer, cursor)
         plain, degraded = self._matches(path, buffer, hits.rules)
@@ -130,6 +137,7 @@ class Engine:
     def examine_name(self, path: str, hits: Sequence[Hit]) -> tuple[str, list[Finding]]:
         """Return the file's name with its secrets masked, and the findings of these secrets."""
         data = path.encode(errors="surrogateescape")
+        self._work = _MAX_WORK
         matches, _ = self._matches("", Buffer(data, 0, len(data), 0), hits)
         masked, at = b"", 0
         for match in matches:
@@ -231,13 +239,27 @@ class Engine:
 
         by_line = [match for group in candidates.values() for match in group]
         if buffer.first or buffer.following < len(buffer.data):
-            found = self._config_detector.detect_by_line(path, by_line, buffer.data)
-            return found, "it is too large"
+            lines = self._config_detector.detect_by_line(path, by_line, buffer.data)
+            return lines, "it is too large"
+        found: list[Match] = []
+        matches = self._config_detector.detect(path, file_kind(path), buffer.data, candidates)
         try:
-            matches = self._config_detector.detect(path, file_kind(path), buffer.data, candidates)
-            return self._limited(matches), ""
+            for match in matches:
+                found.append(match)
+                self._work -= _WORK_OF_MATCH
+                if len(found) > _MAX_MATCHES or self._work < 0:
+                    self._cut = True
+                    break
         except NotParsedError as error:
-            return self._config_detector.detect_by_line(path, by_line, buffer.data), str(error)
+            if error.unparsed is not None:
+                by_line = [
+                    match
+                    for match in by_line
+                    if any(low <= match.start < high for low, high in error.unparsed)
+                ]
+            found += self._config_detector.detect_by_line(path, by_line, buffer.data)
+            return found, str(error)
+        return found, ""
 
     @functools.cached_property
     def _config_detector(self) -> ConfigDetector:
@@ -263,6 +285,10 @@ class Engine:
             covered = window.covered
             if window.text in without_match:
                 continue
+            self._work -= len(window.text) + _WORK_OF_CANDIDATE
+            if self._work < 0:
+                self._cut = True
+                return
             found, covered = self._in_window(rule, path, data, window, judged)
             is_small = len(window.text) <= _MAX_REMEMBERED_SIZE
             has_room = len(without_match) < _MAX_REMEMBERED
@@ -287,6 +313,10 @@ class Engine:
             if not rule.beside and window.cuts(m):
                 return found, window.low + m.start()  # a later hit has a window with all of it
             start, reached = exact.value_span(m, window.text)
+            self._work -= reached - start + _WORK_OF_CANDIDATE
+            if self._work < 0:
+                self._cut = True
+                return found, window.covered
             start, end = _without_quotes(window.text, start, reached)
             at = window.low + start
             if 0 <= start < end and at not in judged:
@@ -339,6 +369,7 @@ class Engine:
         if confidence is None and not is_example:
             self._trace_ignored(rule, window, span, Requirement.CHECK, (low, high))
             return
+        self._work -= _WORK_OF_MATCH
         confidence = confidence or rule.confidence
         if not rule.named:  # a check of the format cannot know more than the format does
             confidence = min(confidence, rule.confidence)

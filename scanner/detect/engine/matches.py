@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.rules.model import Rule
-from scanner.detect.values.config_values import is_random
+from scanner.detect.values.assignments import is_random
 from scanner.model import Confidence, DetectSecretsMatch, Severity
 
 if TYPE_CHECKING:

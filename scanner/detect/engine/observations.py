@@ -40,7 +40,10 @@ def finding(path: str, match: Match, location: Location, detail: str = "") -> Fi
         preview=preview(match),
         context=mask.text(match.name),
         detail=detail or " ".join(f"in {layer}" for layer in match.layers),
-        tag=_tag(path, match.value),
+        tag=_tag(b"keywatch-tag-2\0", match.value),
+        old_tag=_tag(
+            b"keywatch-tag-1\0" + path.encode(errors="surrogateescape") + b"\0", match.value
+        ),
         detect_secrets=match.detect_secrets,
     )
 
@@ -51,9 +54,12 @@ def preview(match: Match) -> str:
     return mask.preview(match.value, prefixes, ", decoded" if match.layers else "")
 
 
-def _tag(path: str, value: bytes) -> int:
-    """Return 16 bits of a salted hash: they reveal a changed value, but cannot confirm a guess."""
-    salt = b"keywatch-tag-1\0" + path.encode(errors="surrogateescape") + b"\0"
+def _tag(salt: bytes, value: bytes) -> int:
+    """Return 16 bits of a salted hash: they reveal a changed value, but cannot confirm a guess.
+
+    The salt of new tags is the same everywhere. Different salts would give 16 more bits of a value
+    for each file that has it.
+    """
     return int.from_bytes(digest(salt + value)[:2], "big")
 
 

@@ -35,7 +35,8 @@ from scanner.detect.structure import FileKind, NotParsedError, file_kind, struct
 from scanner.detect.structure.config_detector import Setting, flaw_of
 from scanner.detect.structure.config_detector import settings as settings_of
 from scanner.detect.values import likelihood
-from scanner.detect.values.config_values import is_random, is_sensitive
+from scanner.detect.values.assignments import is_random
+from scanner.detect.values.config_values import is_sensitive
 from scanner.detect.values.features import Case, features
 from scanner.detect.values.file_role import role_of
 from scanner.detect.values.likelihood import Model
@@ -220,6 +221,8 @@ class Explainer:
         path, data = self._text.path, self._text.data
         rated = likelihood.weigh(match, path, data, self._book)
         case = likelihood.case_of(match, path, data)
+        if rated:
+            match = match._replace(rule=rated.rule)  # another rule may take it over
         if rated and rated.is_placeholder:
             self._record(
                 match, Status.PLACEHOLDER, "the value is a placeholder: reported as a note"

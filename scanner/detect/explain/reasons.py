@@ -57,6 +57,7 @@ REQUIRED: Mapping[str, str] = {
     "sanctum-token": "a valid CRC32 at its end",
     "supabase-service-role": "the claims of a service role",
     "url-password": f"{_LITERAL} and is not a placeholder",
+    "weak-password": "a common password, or one that consists of common words",
     "vague-key": "a random value, and a name that may belong to a secret",
 }
 """What each check requires."""

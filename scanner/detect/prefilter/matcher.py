@@ -7,6 +7,7 @@ compiled code: tests compare the two, and it is the fallback if Hyperscan has no
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -49,6 +50,17 @@ class Pattern(NamedTuple):
     scope: str = ""
     in_code: str = ""
     literals: tuple[str, ...] = ()
+
+
+_FEW_HITS = 1 << 17
+
+
+def most_hits(size: int) -> int:
+    """Return how many hits are kept of a text of `size` bytes.
+
+    A text with more of them was not searched to its end: they would take much memory.
+    """
+    return _FEW_HITS + size // 64
 
 
 class Matcher(Protocol):
@@ -227,9 +239,20 @@ class _Hyperscan:
     def hits(self, data: bytes) -> list[Hit]:
         found: list[Hit] = []
         numbers = self._numbers
-        self._db.scan(
-            data, lambda number, _from, to, _flags, _context: found.append((numbers[number], to))
-        )
+        if len(data) < _FEW_HITS:  # it cannot have too many hits for memory
+            self._db.scan(
+                data,
+                lambda number, _from, to, _flags, _context: found.append((numbers[number], to)),
+            )
+            return found
+        most = most_hits(len(data))
+
+        def add(number: int, _from: int, to: int, _flags: int, _context: object) -> bool:
+            found.append((numbers[number], to))
+            return len(found) > most
+
+        with contextlib.suppress(self._engine.ScanTerminated):
+            self._db.scan(data, add)
         return found
 
     def has_hit(self, data: bytes, ignored: Container[int]) -> bool:

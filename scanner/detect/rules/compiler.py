@@ -100,6 +100,7 @@ def compiled(sources: Sequence[RuleFile], known: Collection[str] = ()) -> dict[s
     """
     rules: dict[str, dict[str, Any]] = {}
     config: dict[str, dict[str, Any]] = {}
+    refining: dict[str, dict[str, Any]] = {}
     infos: dict[str, dict[str, Any]] = {}
     for source in sources:
         parsed = document.parse(source.data, source.where)
@@ -119,7 +120,9 @@ def compiled(sources: Sequence[RuleFile], known: Collection[str] = ()) -> dict[s
                     f"the rule {raw['id']!r} already exists",
                     todo="use another ID; disable_rules turns off the existing rule",
                 )
-            if "where" in raw:
+            if "refines" in raw:
+                refining[raw["id"]] = _refining_row(raw, parsed, field, shipped=source.shipped)
+            elif "where" in raw:
                 row = config_rules.row(raw, parsed, field, source.where if shared else raw["id"])
                 for place, pattern in config_rules.patterns(row):
                     _require_linear(pattern, parsed, (*field, place), shipped=source.shipped)
@@ -136,6 +139,7 @@ def compiled(sources: Sequence[RuleFile], known: Collection[str] = ()) -> dict[s
     return {
         "rules": b"\n".join(map(_json, rows)),
         "config": _json(list(config.values())),
+        "refining": _json(list(refining.values())),
         "words": _info_table(infos),
     }
 
@@ -202,6 +206,26 @@ def _structure_row(
         "ignore_case": True,
         "group": row["group"],
         "scope": "config",
+    }
+
+
+def _refining_row(
+    raw: dict[str, Any], parsed: document.Document, field: Any, *, shipped: bool
+) -> dict[str, Any]:
+    """Return the row of a rule that takes over some findings of other rules."""
+    if not shipped:
+        raise parsed.error(
+            (*field, "refines"),
+            "refines: only the rules that come with keywatch may have this field",
+            todo="remove the field, and add keywords and a pattern",
+        )
+    _require_check(raw["check"], parsed, (*field, "check"))
+    return {
+        "id": raw["id"],
+        "severity": Severity[raw.get("severity", "high").upper()],
+        "confidence": Confidence[raw.get("confidence", "high").upper()],
+        "check": raw["check"],
+        "refines": raw["refines"],
     }
 
 

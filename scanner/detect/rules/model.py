@@ -48,6 +48,7 @@ class Rule(NamedTuple):
     beside: a pattern that must match within `lines` of the value.
     shares: for the row SHARED, the keywords of the rules that share its anchor, each with the
         numbers of these rules.
+    refines: the rules whose findings become findings of this rule if their values pass `check`.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Rule(NamedTuple):
     beside: str = ""
     anchor_in_code: str = ""
     shares: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    refines: tuple[str, ...] = ()
 
 
 class ValueSelector(NamedTuple):
@@ -124,6 +126,7 @@ def rule(row: dict[str, Any]) -> Rule:
     row["severity"] = Severity(row["severity"])
     row["confidence"] = Confidence(row["confidence"])
     row["keywords"] = tuple(row.get("keywords", ()))
+    row["refines"] = tuple(row.get("refines", ()))
     row["shares"] = tuple((word, tuple(numbers)) for word, numbers in row.get("shares", ()))
     return Rule(**row)
 
@@ -154,6 +157,11 @@ class Rules:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def multiline(self) -> set[int]:
+        """Return the numbers of the rules whose matches span any number of lines."""
+        numbers = [n for n, row in enumerate(self._rows) if b'"multiline"' in row]
+        return {n for n in (*numbers, *self._parsed) if self[n].multiline}
 
 
 class Infos(Mapping[str, RuleInfo]):

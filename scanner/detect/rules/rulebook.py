@@ -73,6 +73,16 @@ class Rulebook:
         }
 
     @functools.cached_property
+    def refinements(self) -> Mapping[str, Rule]:
+        """For the ID of a rule, the rule that takes over some of its findings."""
+        import json
+
+        from scanner.detect.rules.model import rule
+
+        rules = [rule(row) for row in json.loads(self._shipped("refining"))]
+        return {refined: each for each in rules for refined in each.refines}
+
+    @functools.cached_property
     def config_rules(self) -> tuple[ConfigRule, ...]:
         """The structure rules that are not disabled."""
         import json

@@ -15,6 +15,7 @@ from scanner.detect.structure import (
     PATH_KINDS,
     FileKind,
     Leaf,
+    NotParsedError,
     Path,
     Structure,
     structures,
@@ -67,7 +68,8 @@ class ConfigDetector:
         """Yield the matches of the rules whose groups have a candidate in the file.
 
         Rules that need only a name run on the lines around the candidates. Rules that need a path
-        run on the whole file. Raises NotParsedError if the file does not parse.
+        run on the whole file. Raises NotParsedError if the file, or a document in it, does not
+        parse, after the matches in the other documents.
         """
         called = (rule for rule in self._rules if rule.config.group in candidates)
         active = [rule for rule in called if rule.may_be_in(kind)]
@@ -76,11 +78,17 @@ class ConfigDetector:
         local = [rule for rule in active if rule.is_local]
         others = [rule for rule in active if not rule.is_local]
         ranges = _line_ranges(data, [m for r in local for m in candidates[r.config.group]])
-        documents = list(structures(kind, data, () if others else ranges))
+        broken: NotParsedError | None = None
+        try:
+            documents = list(structures(kind, data, () if others else ranges))
+        except NotParsedError as error:
+            broken, documents = error, [*error.parsed]
         if ranges:
             limited = [each._replace(ranges=ranges) for each in documents]
             yield from _run_rules(path, kind, data, local, limited)
         yield from _run_rules(path, kind, data, others, documents)
+        if broken:
+            raise broken
 
     def detect_by_line(self, path: str, candidates: Sequence[Match], data: bytes) -> list[Match]:
         """Return the matches of a file that does not parse: those of its candidates' lines."""
@@ -235,27 +243,35 @@ def _run_rules(
 ) -> Iterator[Match]:
     """Yield the matches of the rules in the documents' ranges."""
     once: set[str] = set()
+    declares = b"{{" not in data
     for structure in documents:
         kinds = kind.kinds | structure.kinds
         active = [(rule, found) for rule in rules if (found := rule.selectors_for(kinds))]
-        for match, rule in _matches(path, kind, structure, data, active) if active else ():
+        if not active:
+            continue
+        for match, rule in _matches(path, kind, structure, data, active, declares=declares):
             if match.rule.id not in once:
                 yield match
             if rule.config.once:
                 once.add(match.rule.id)
 
 
-def _matches(
+def _matches(  # noqa: PLR0913 - what a document needs of its file
     path: str,
     kind: FileKind,
     structure: Structure,
     data: bytes,
     rules: Sequence[tuple[_CompiledRule, Sequence[_CompiledSelector]]],
+    *,
+    declares: bool,
 ) -> Iterator[tuple[Match, _CompiledRule]]:
-    """Yield the matches in a document, each with its rule. `rules` come with their selectors."""
+    """Yield the matches in a document, each with its rule. `rules` come with their selectors.
+
+    declares: the file declares the variables of its containers, because it is no template.
+    """
     texts = value_paths.values(structure.leaves, data)
     translated = is_translation(path)
-    containers = None if b"{{" in data or "kubernetes" not in structure.kinds else Containers(texts)
+    containers = Containers(texts) if declares and "kubernetes" in structure.kinds else None
     all_selectors = [selector for _, selectors in rules for selector in selectors]
     keys = {selector.key for selector in all_selectors}
     by_name = any(selector.secret for selector in all_selectors)

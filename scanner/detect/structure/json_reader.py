@@ -40,6 +40,7 @@ _REST = re.compile(_WITHOUT_BRACKETS, re.DOTALL)
 _UP_TO_BRACKET = re.compile(_WITHOUT_BRACKETS + rb"[{}\[\]]", re.DOTALL)
 # The key before a value: `"name": `, `'name': ` or `name: `.
 _KEY = re.compile(rb"(?:\"((?:[^\"\\\n]|\\.)*)\"|'([^'\n]*)'|([\w$.\-]+))\s*:\s*\Z")
+_ESCAPE = re.compile(r"\\u00([0-9A-Fa-f]{2})")
 _CLOSING_BRACKET = {ord("{"): ord("}"), ord("["): ord("]")}
 _MAX_KEY_LENGTH = 300
 _MAX_SIZE, _MAX_SIZE_IN_PARTS = 1_000_000, 4_000_000
@@ -160,7 +161,7 @@ class _Parser:
         if not found:
             raise _not_valid()
         group = found.lastindex or 0
-        return self._data[found.start(group) : found.end(group)].decode("latin-1")
+        return _key(self._data[found.start(group) : found.end(group)])
 
     def _take_token(self, token: bytes, start: int, end: int) -> None:
         first = token[:1]
@@ -189,7 +190,7 @@ class _Parser:
         if top.is_object and not top.is_after_colon:
             if top.key is not None or top.is_after_value:
                 raise _not_valid()
-            top.key = self._data[start:end].decode("latin-1")
+            top.key = _key(self._data[start:end])
             return
         self._count += 1
         if self._count > MAX_LEAVES:
@@ -212,6 +213,12 @@ class _Parser:
         if self._stack:
             self._stack[-1].accept_any()
             self._stack[-1].is_after_value = True
+
+
+def _key(text: bytes) -> str:
+    """Return a key without its escapes, which may hide a name."""
+    key = text.decode("latin-1")
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), key) if "\\u" in key else key
 
 
 def _too_deep() -> NotParsedError:

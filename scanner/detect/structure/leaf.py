@@ -53,4 +53,18 @@ class Structure(NamedTuple):
 
 
 class NotParsedError(ValueError):
-    """The file does not parse. The message contains nothing of the file's content."""
+    """The file does not parse. The message contains nothing of the file's content.
+
+    parsed: the documents of the file that do parse.
+    unparsed: the ranges of the others; None for the whole file.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        parsed: Sequence[Structure] = (),
+        unparsed: Sequence[tuple[int, int]] | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.parsed = parsed
+        self.unparsed = unparsed

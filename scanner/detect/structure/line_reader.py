@@ -42,6 +42,7 @@ _ASSIGNMENT = re.compile(
 )
 _SHELL_COMMENT = re.compile(rb"(?:^|(?<=[ \t]))#[^\n]*$", re.MULTILINE)
 _MAX_QUOTED = 20_000
+_QUOTES = (b'"', b"'", b"`")
 _MAX_AFTER_RANGE = 4_000  # bytes of a value after the range in which it begins
 
 
@@ -59,7 +60,10 @@ def read_shell(data: bytes, ranges: Sequence[tuple[int, int]] = ()) -> Iterator[
 
 
 def _assignments(data: bytes, low: int, high: int) -> Iterator[Leaf]:
-    masked = _SHELL_COMMENT.sub(lambda m: b" " * len(m[0]), data[low : high + _MAX_AFTER_RANGE])
+    text = data[low:high]
+    if b"$(" in text or text.endswith(b"\\") or any(text.count(quote) % 2 for quote in _QUOTES):
+        text = data[low : high + _MAX_AFTER_RANGE]  # the last value may end after the range
+    masked = _SHELL_COMMENT.sub(lambda m: b" " * len(m[0]), text)
     for match in _ASSIGNMENT.finditer(masked):
         if low + match.start() >= high:
             return

@@ -45,9 +45,10 @@ def excerpt(data: bytes, ranges: Sequence[tuple[int, int]]) -> Excerpt:
     """
     kept = set(ranges)
     visited: set[int] = set()
+    known: set[tuple[int, int]] = set()
     for start, end in ranges:
         kept.update(_parents(data, start, visited))
-        kept.update(_children(data, start, end))
+        kept.update(_children(data, start, end, known))
     kept.update(found.span() for found in _DOCUMENT_START.finditer(data))
     parts: list[bytes] = []
     starts: list[int] = []
@@ -101,15 +102,22 @@ def _parents(data: bytes, start: int, visited: set[int]) -> Iterator[tuple[int, 
         end = low - 1
 
 
-def _children(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield the spans of the lines after a range that belong to its last line or its mapping."""
+def _children(
+    data: bytes, start: int, end: int, known: set[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """Yield the spans of the lines after a range that belong to its last line or its mapping.
+
+    `known` holds lines that were read before, each with the indentation of the range, and is
+    updated, so that lines after many ranges are read only once.
+    """
     last = data.rfind(b"\n", start, end) + 1 or start
     indent, is_item, _ = _indent(data, last)
     indent += is_item  # the other lines of an item are deeper than its dash
     for _ in range(_MAX_LINES_AFTER):
         low = end + 1
-        if low >= len(data):
+        if low >= len(data) or (low, indent) in known:
             return
+        known.add((low, indent))
         end = data.find(b"\n", low)
         end = len(data) if end < 0 else end
         own, own_item, has_text = _indent(data, low)

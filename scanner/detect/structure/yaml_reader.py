@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -34,11 +34,16 @@ _LINE_TEMPLATES = _TEMPLATES | {b"{#": b"#}"}
 _RESERVED_START = re.compile(rb"(?<=[:\-\[,] )[@%`](?=\w)")
 _BLOCK_HEADER = re.compile(rb"[|>][-+0-9]*[^\n]*\n[ \t]*")
 _PROPERTIES = re.compile(rb"(?:[!&][^\s]*[ \t]*\n?[ \t]*)+")
+_DOCUMENT_START = re.compile(rb"^---", re.MULTILINE)
+_MAX_PARTS = 1000  # documents that are parsed alone if one of them does not parse
 _MAX_SIZE = 1_000_000
 
 
 def read_yaml(data: bytes) -> Iterator[Structure]:
-    """Yield the documents of a file. Raises NotParsedError if libyaml cannot parse it."""
+    """Yield the documents of a file.
+
+    Raises NotParsedError if libyaml cannot parse one of them. The error holds the others.
+    """
     if len(data) > _MAX_SIZE:
         raise NotParsedError("it is too large")
     masked = filled(without_lines(data, _LINE_TEMPLATES), _TEMPLATES, b"x")
@@ -46,7 +51,30 @@ def read_yaml(data: bytes) -> Iterator[Structure]:
     try:
         yield from list(_documents(_RESERVED_START.sub(b"x", masked), data))
     except NotParsedError:  # what looked like a template may be plain text
-        yield from _documents(data.translate(_MASK_NON_ASCII), data)
+        try:
+            yield from list(_documents(data.translate(_MASK_NON_ASCII), data))
+        except NotParsedError as error:
+            _raise_with_parts(_RESERVED_START.sub(b"x", masked), data, str(error))
+
+
+def _raise_with_parts(masked: bytes, data: bytes, reason: str) -> NoReturn:
+    """Raise NotParsedError with those documents that parse alone."""
+    starts = [0, *(found.start() for found in _DOCUMENT_START.finditer(masked))]
+    if not 1 < len(starts) < _MAX_PARTS:
+        raise NotParsedError(reason)
+    parsed: list[Structure] = []
+    unparsed = []
+    for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
+        try:
+            for each in list(_documents(masked[start:end], data[start:end])):
+                leaves = (
+                    leaf._replace(start=leaf.start + start, end=leaf.end + start)
+                    for leaf in each.leaves
+                )
+                parsed.append(each._replace(leaves=tuple(leaves)))
+        except NotParsedError:
+            unparsed.append((start, end))
+    raise NotParsedError(reason, parsed, unparsed)
 
 
 def _documents(masked: bytes, data: bytes) -> Iterator[Structure]:
@@ -60,7 +88,7 @@ def _documents(masked: bytes, data: bytes) -> Iterator[Structure]:
         raise NotParsedError("it is not valid YAML") from None
 
 
-def _leaves(events: Iterator[Any], data: bytes) -> Iterator[Leaf]:
+def _leaves(events: Iterator[Any], data: bytes) -> Iterator[Leaf]:  # noqa: C901 - one loop over events
     """Yield the scalars of one document.
 
     The stack holds the current key of each open mapping, and the current index of each sequence.
@@ -68,6 +96,7 @@ def _leaves(events: Iterator[Any], data: bytes) -> Iterator[Leaf]:
     stack: list[str | int | None] = []
     in_mapping: list[bool] = []
     tags: list[str] = []  # of the open collections; a collection's tag applies to its values
+    anchors: dict[str, Leaf] = {}
     count = 0
     for event in events:
         if isinstance(event, yaml.DocumentEndEvent):
@@ -86,7 +115,13 @@ def _leaves(events: Iterator[Any], data: bytes) -> Iterator[Leaf]:
             if count > MAX_LEAVES:
                 raise NotParsedError("it has too many values")
             leaf = _leaf(event, data, tuple(part for part in stack if part is not None))
+            if event.anchor:
+                anchors[event.anchor] = leaf
             yield leaf._replace(tag=leaf.tag or tags[-1]) if tags else leaf
+        elif kind is yaml.AliasEvent and event.anchor in anchors:
+            count += 1
+            path = tuple(part for part in stack if part is not None)
+            yield anchors[event.anchor]._replace(path=path)
         if kind in {yaml.MappingStartEvent, yaml.SequenceStartEvent}:
             if len(stack) >= MAX_DEPTH:
                 raise NotParsedError("it is nested too deeply")
@@ -105,7 +140,11 @@ def _advance(stack: list[str | int | None], in_mapping: list[bool]) -> None:
 
 
 def _key(event: Any, data: bytes) -> str:
-    if isinstance(event, yaml.ScalarEvent):
+    if type(event) is yaml.ScalarEvent:
+        start, end = event.start_mark, event.end_mark
+        # An escape may hide a name.
+        if event.style == '"' and start and end and b"\\" in data[start.index : end.index]:
+            return str(event.value).encode("latin-1", "replace").decode("latin-1")
         leaf = _leaf(event, data, ())
         return data[leaf.start : leaf.end].decode("latin-1")
     return ""

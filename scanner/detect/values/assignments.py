@@ -12,8 +12,9 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from scanner.detect.values.placeholders import is_placeholder
+from scanner.detect.values.placeholders import is_known_placeholder
 from scanner.detect.values.templates import Verdict, judge
+from scanner.detect.values.weak_passwords import is_chosen_by_people, is_weak
 from scanner.file_types import scope_of, suffix_of, suffixes
 from scanner.model import Confidence
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from scanner.detect.engine.candidate import Candidate
 
 # Suffixes of files that `scope_of` does not call code, but in which an unquoted right side is an
-# expression or prose.
+# expression. Only a random value is a literal there.
 _BARE_WORD_IS_CODE = frozenset(
-    "groovy kts el vim ps1 psm1 sql txt adoc ipynb jinja j2 tmpl erb"
+    "groovy kts el vim ps1 psm1 sql ipynb jinja j2 tmpl erb"
     " tf tofu tfvars hcl nomad tpl gotmpl".split()
 )
 # A name that ends with one of these words holds data about a secret: `password_url`, `token_ttl`.
@@ -51,9 +52,12 @@ _REQUEST_TOKEN = re.compile(
     r"(?i)(?:prev(?:ious)?|page|pagination|paging|continuation|cursor|input|output|sync|resume"
     r"|idempotency|client_?request|lifecycle_?action)[_-]?tokens?$"
 )
+FOREIGN_NAMES = ("contrase", "senha", "wachtwoord", "haslo", "heslo", "salasana", "losenord")
+"""The word for a password in names of other languages, as far as it is written in ASCII."""
 # Matches inside a name: `db_password`, `apiKey`, `oauth-key`.
 _SENSITIVE_WORD = re.compile(
-    r"passw(?:or)?d|pass(?:phrase|code)|secret|token|credential|auth|api[_-]?key"
+    r"passw(?:or)?d|passwort|passord|kennwort|mot_?de_?passe|pass(?:phrase|code)"
+    rf"|{'|'.join(FOREIGN_NAMES)}|secret|token|credential|auth|api[_-]?key"
     r"|(?:access|private|signing|encryption|master|account|consumer|cipher|session|shared|aes|jwt"
     r"|hmac|oauth|crypto|secret)[_-]?key",
     re.IGNORECASE,
@@ -74,9 +78,9 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # References to a variable or a secret store. An example for each line: `${DB_PASS}`; `%DB_PASS%`;
 # `@param(`; `vault:secret/db`; `process.env.X`; `secrets.DB`; `%s:%s`; `var.db_password`.
 _REFERENCE = re.compile(
-    r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_]|\$[A-Z_]{3}|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
+    r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?])|\$[A-Z_]{3}|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
     r"|^(?:%[A-Za-z_][\w.]*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
-    r"|^(?:@[\w.(]|!\w+|&\w)"
+    r"|^(?:@(?:[A-Za-z_.]+$|[\w.]*\()|!\w+|&\w)"
     r"|^(?:arn:aws[\w-]*|vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
     r"|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|import\.meta|\bENV\[|\bEnv\.|Deno\.env"
     r"|secrets\.\w"
@@ -92,11 +96,19 @@ _CODE = re.compile(
 )
 # Paths and file names: `/run/secrets/db`, `application/json`, `server.key`, `example.com/a/b`.
 _PATH = re.compile(
+    r"^\.[A-Za-z_\-]+(?:\.[A-Za-z_\-]+)*$|"  # `.secrets.baseline`
     r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$|(?:application|text|image)/)"
     r"|^[\w\-]+(?:\.[\w\-]+)*\.(?:pem|key|crt|cer|jks|p12|pfx|pub|json|ya?ml|toml|ini|txt|csv"
     r"|conf|env|enc"
     r"|py|js|ts|rb|php|erb|html?|md|properties|kdbx|gpg|asc)$|^[\w\-]+(?:\.[\w\-]+)+/[\w./\-]+$"
 )
+UUID = re.compile(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
+_TOKEN_CHARACTERS = re.compile(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
+# `SECRET_REF`, `API_KEY_NAME`.
+_UPPER_REFERENCE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:REF|REFERENCE|NAME|VAR|ENV|HERE)")
+# Names whose last noun is Secret in camel case, as in manifests: `tlsSecret`, `imagePullSecrets`.
+_SECRET_OBJECT = re.compile(r"(?:[a-z]Secrets?|^secrets?)$")
+_DNS_NAME = re.compile(r"[a-z]+[a-z0-9]*(?:[.\-][a-z0-9]+)+")
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _WORD_OR_NUMBER = re.compile(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]{0,4}|[0-9]{1,4}")
 # A word of five or more letters that has a vowel and no four consonants in a row: `pressure`.
@@ -106,9 +118,20 @@ _MIN_PRONOUNCEABLE = 0.4  # share of the value's characters that are in pronounc
 # Values under these names are generated, so a short word or camel case is not one of them.
 _GENERATED_VALUE = re.compile(r"(?i)(?:token|api[_.-]?key)(?!.*(?:secret|credential|key))")
 _MIN_GENERATED_WORD = 12
+_PLURALS = ("passwords", "secrets", "tokens", "credentials")
 # `#a0b1c2`, `dark #a0b1c2ff blue`.
 _COLOUR = re.compile(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)*")
 _DECIMAL = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+# After the password of a URL: a host of a manual.
+_EXAMPLE_HOST = re.compile(
+    rb"(?i)@(?:[\w.-]+\.)?(?:example(?:\.(?:com|org|net|edu))?|your[\w-]*|host(?:name)?|server|domain"
+    rb"|some[\w-]+)(?:[:/?\s\"'`,;)]|\.(?:com|org|net)\b|$)"
+)
+_USER_WORD = re.compile(rb"(?:my|your|db|some)?[-_]?(?:user(?:[-_]?name)?|usr|login|name|u|foo)")
+_LAST_WORD = re.compile(rb"[\w.\-]*$")
+_PASSWORD_WORD = re.compile(
+    rb"(?:my|your|db|some|user)?[-_]?(?:passw(?:or)?d|pass|pwd|pw|secret|token|p|bar|passphrase)"
+)
 _MAX_LENGTH = 1024
 _TOO_FEW_DISTINCT = 2  # characters: `xxxxxxxx` and `1010101010` are no secrets
 _DIGIT = re.compile(r"[0-9]")
@@ -154,7 +177,7 @@ def assigned_value(candidate: Candidate) -> Confidence | None:
     return None if why_ignored(candidate) else Confidence.MEDIUM
 
 
-def why_ignored(candidate: Candidate) -> str:  # noqa: PLR0911 - a reason for each
+def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason for each
     """Return why the value assigned to a name cannot be a secret; "" if it can be one."""
     value = candidate.value.decode("latin-1")
     name = candidate.name.decode("latin-1")
@@ -164,8 +187,10 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: PLR0911 - a reason for ea
         return "it is too long"
     if not names_a_secret(name):
         return "its name does not say that it holds a secret"
-    if _REFERENCE.search(value):
+    if _REFERENCE.search(value) or is_variable_reference(value):
         return "it is a reference"
+    if scope_of(candidate.path) != "code" and is_store_entry(name, value):
+        return "it is the name of a Secret"
     if _CODE.search(value):
         return "it is code"
     if _URL.match(value) or _PATH.search(value):
@@ -180,12 +205,14 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: PLR0911 - a reason for ea
 
 
 def _is_identifier(name: str, value: str) -> bool:
-    """Is the value an identifier, such as `mypassword`?
+    """Is the value an identifier, such as `userPassword`? `mypassword` is a weak password.
 
     Under a name whose values are generated, any identifier or short word counts.
     """
     if value.isalpha() and _SENSITIVE_WORD.search(value):
-        return True
+        return not (value[1:].islower() and is_chosen_by_people(name) and is_weak(value))
+    if value.isalpha() and name.lower().endswith(_PLURALS):
+        return True  # `'passwords' => 'customers'` names a table
     if not value.isalnum() or not _GENERATED_VALUE.search(name):
         return False
     return reads_as_identifier(value) or (value.isalpha() and len(value) < _MIN_GENERATED_WORD)
@@ -194,17 +221,52 @@ def _is_identifier(name: str, value: str) -> bool:
 def url_password(candidate: Candidate) -> Confidence | None:
     """A check: the password of a URL is at least partly literal and no placeholder."""
     value = candidate.value.decode("latin-1")
-    if is_placeholder(value) or len(set(value)) < 3 or _is_image_digest(candidate):
+    if is_known_placeholder(value, password=True) or _is_image_digest(candidate):
+        return None
+    if len(set(value)) < _TOO_FEW_DISTINCT or _is_example_address(candidate):
         return None
     if _REFERENCE.search(value) and judge(value).verdict not in _PARTLY_LITERAL:
         return None
     return Confidence.MEDIUM if len(value) < 8 or value.isalpha() else Confidence.HIGH
 
 
+def _is_example_address(candidate: Candidate) -> bool:
+    """Is it the address of a manual: `user:password@host`, `a:b@example.com`?"""
+    end = candidate.at + len(candidate.value)
+    value = candidate.value.decode("latin-1")
+    if _EXAMPLE_HOST.match(candidate.line, end) and is_known_placeholder(value):
+        return True
+    user = _LAST_WORD.search(candidate.line[: candidate.at - 1].lower())
+    return (
+        user is not None
+        and _USER_WORD.fullmatch(user[0]) is not None
+        and _PASSWORD_WORD.fullmatch(candidate.value.lower()) is not None
+    )
+
+
 def is_non_latin_text(value: str) -> bool:
     """Is it a text without any ASCII letter or digit, such as a label in Chinese?"""
     text = value.encode("latin-1", "replace").decode(errors="replace")
     return not text.isascii() and not any(char.isascii() and char.isalnum() for char in text)
+
+
+def is_random(value: str) -> bool:
+    """Is the value random? Then a vague name is enough to call it a secret."""
+    if len(value) < 16 or not _TOKEN_CHARACTERS.match(value) or UUID.match(value):
+        return False
+    if not re.search(r"[A-Za-z]", value):
+        return False
+    return shannon(value.encode("latin-1", "replace")) > 3.2 and len(re.findall(r"\d", value)) > 1
+
+
+def is_variable_reference(value: str) -> bool:
+    """Is it the name of a variable that holds a secret: `SECRET_REF`, `DB_PASSWORD_NAME`?"""
+    return _UPPER_REFERENCE.fullmatch(value) is not None
+
+
+def is_store_entry(name: str, value: str) -> bool:
+    """Is it the name of a Kubernetes Secret, as in `tlsSecret: shop.local-tls`?"""
+    return bool(_SECRET_OBJECT.search(name) and _DNS_NAME.fullmatch(value)) and not is_random(value)
 
 
 def is_number_or_colour(value: str) -> bool:
@@ -280,9 +342,17 @@ def is_literal(candidate: Candidate) -> bool:
     last = before.rstrip()[-1:]
     if WRAP in before or (last == b">" and b"</" not in candidate.line[len(before) :]):
         return False
-    if scope_of(candidate.path) == "code" or suffix_of(candidate.path) in _BARE_WORD_IS_CODE:
+    return last in _BARE_VALUE_AFTER and _is_bare_literal(candidate)
+
+
+def _is_bare_literal(candidate: Candidate) -> bool:
+    """Is an unquoted value a literal? Never in code; in files like code, only if it is random."""
+    if scope_of(candidate.path) == "code":
         return False
-    return last in _BARE_VALUE_AFTER
+    if suffix_of(candidate.path) not in _BARE_WORD_IS_CODE:
+        return True
+    value = candidate.value.decode("latin-1")
+    return is_random(value) and not reads_as_identifier(value)
 
 
 def joined_literals(path: str, data: bytes, end: int) -> tuple[bytes, int]:

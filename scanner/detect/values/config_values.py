@@ -12,9 +12,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.values.assignments import (
+    UUID,
     is_literal,
     is_non_latin_text,
     is_number_or_colour,
+    is_random,
+    is_store_entry,
+    is_variable_reference,
     names_a_secret,
     names_metadata,
     reads_as_identifier,
@@ -70,9 +74,7 @@ _PATH_OR_FLAG = re.compile(
 )
 _RELATIVE_PATH = re.compile(r"^[\w.-]+/[\w./-]+$")
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]*:(?://|$)")
-_UUID = re.compile(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
 _WORDS = re.compile(r"^[A-Za-z]+(?:[-_.:, ](?:[A-Za-z]+|v?\d{1,9}))*$")
-_TOKEN_CHARACTERS = re.compile(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
 # Types, algorithms and methods of authentication: `string`, `kubernetes.io/tls`, `sha256`, `oidc`.
 _TYPE_NAME = re.compile(
     r"(?i)^(?:string|str|number|bool|boolean|int|integer|object|map|list|any|bytes|char|text|varchar.*|secret|bearer"
@@ -112,6 +114,7 @@ _DESCRIPTIVE_NAMES = frozenset(
 _REGULAR_EXPRESSION = re.compile(r"\(\?[=!:<]|^\^.*\$$")
 _LONG_HEX = re.compile(r"(?:[0-9a-f]{2}){16,}|(?:[0-9A-F]{2}){16,}")
 _MAX_KEY_LENGTH = 256
+_MIN_PART = 5  # characters of a secret beside a reference
 _QUOTES = (b'"', b"'", b"`")
 # 20 characters with small letters, capitals and digits, and no word of six letters.
 _MIXED_CASE_AND_DIGITS = re.compile(
@@ -228,12 +231,24 @@ def find_flaw(
         return Flaw(
             verdict=verdict, start=judged.start, end=judged.end, confidence=Confidence.MEDIUM
         )
-    if not sensitive or verdict in _ALLOWED_VERDICTS:
+    if not sensitive or verdict in _ALLOWED_VERDICTS or _is_other_syntax(verdict, value, text):
         return None
     whole = Flaw(verdict=verdict, start=judged.start, end=judged.end, confidence=Confidence.MEDIUM)
     return (
         _literal_flaw(judged, name, text, example=example) if verdict is Verdict.LITERAL else whole
     )
+
+
+def _is_other_syntax(verdict: Verdict, value: str, text: str) -> bool:
+    """Is a seeming mistake none: a hash of PowerShell, or words beside a reference?"""
+    if verdict is Verdict.MALFORMED:
+        return value.lstrip("\"' ").startswith("@{")
+    return verdict is Verdict.MIXED and not _may_be_part_of_secret(text)
+
+
+def _may_be_part_of_secret(text: str) -> bool:
+    """Does text beside a reference look like a part of a secret? Most such text is in words."""
+    return len(text) >= _MIN_PART and any(map(str.isdigit, text)) and any(map(str.isalpha, text))
 
 
 def _literal_flaw(judged: Judgement, name: str, text: str, *, example: bool) -> Flaw | None:
@@ -258,8 +273,12 @@ def strength(name: str, value: str) -> Confidence | None:
     password = bool(_PASSWORD_NAME.search(name))
     if _is_not_a_secret(value) or (not password and (_is_number_or_type(value) or len(value) < 6)):
         return None
-    if _VARIABLE.fullmatch(value) and not _VARIABLE.fullmatch(name):
+    if is_variable_reference(value) or (
+        _VARIABLE.fullmatch(value) and not _VARIABLE.fullmatch(name)
+    ):
         return None  # it is the name of a variable
+    if not password and is_store_entry(name, value):
+        return None
     in_words = _WORDS.match(value) is not None
     if in_words and _is_name_in_store(name, value, password=password):
         return None
@@ -297,22 +316,13 @@ def _is_path_or_flag(value: str) -> bool:
     return bool(relative or _PATH_OR_FLAG.search(value))
 
 
-def is_random(value: str) -> bool:
-    """Is the value random? Then a vague name is enough to call it a secret."""
-    if len(value) < 16 or not _TOKEN_CHARACTERS.match(value) or _UUID.match(value):
-        return False
-    if not re.search(r"[A-Za-z]", value):
-        return False
-    return shannon(value.encode("latin-1", "replace")) > 3.2 and len(re.findall(r"\d", value)) > 1
-
-
 def _is_address(value: str) -> bool:
     return bool(_URL.match(value)) and "@" not in value
 
 
 def _is_number_or_type(value: str) -> bool:
     """Is it a number, a UUID or a type? A password may be one; a token may not."""
-    return bool(_NUMBER.match(value) or _UUID.match(value) or _TYPE_NAME.match(value))
+    return bool(_NUMBER.match(value) or UUID.match(value) or _TYPE_NAME.match(value))
 
 
 def _is_prose(value: str) -> bool:

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from scanner.detect.structure.file_kinds import file_kind
+from scanner.detect.values.assignments import is_random
 from scanner.detect.values.config_values import (
     find_flaw,
-    is_random,
     is_sensitive,
     reads_as_words_only,
     trimmed,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from scanner.detect.values.assignments import is_not_a_string, shannon
 from scanner.detect.values.config_values import find_flaw, is_sensitive, is_vague, strength
-from scanner.detect.values.placeholders import is_dummy, is_placeholder
+from scanner.detect.values.placeholders import is_dummy, is_known_placeholder, is_placeholder
 from scanner.detect.values.templates import Verdict, judge
 from scanner.model import Confidence
 
@@ -99,13 +99,13 @@ def _is_random_text(value: str) -> bool:
 
 
 def positional(candidate: Candidate) -> Confidence | None:
-    """A check: the argument can be a password, and is not a word of a manual."""
+    """A check: the argument can be a password, and is not a placeholder."""
     value = candidate.value.decode("latin-1")
     if not _MIN_LENGTH <= len(value) <= _MAX_LENGTH:
         return None
     if _IN_WORDS.search(value) or _CODE_OR_TEXT.search(value):
         return None
-    if judge(value).verdict is not Verdict.LITERAL or is_placeholder(value) or is_dummy(value):
+    if judge(value).verdict is not Verdict.LITERAL or is_known_placeholder(value, password=True):
         return None
     return strength("password", value) and Confidence.MEDIUM
 

@@ -13,13 +13,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from scanner.detect.values.assignments import (
+    FOREIGN_NAMES,
     is_translation,
     names_a_secret,
     names_metadata,
+    reads_as_identifier,
     shannon,
 )
 from scanner.detect.values.file_role import role_of
-from scanner.detect.values.placeholders import is_dummy
 from scanner.file_types import scope_of, suffix_of, suffixes
 
 
@@ -42,7 +43,7 @@ class Case(NamedTuple):
 
 # Most features use string methods, since compiling more patterns would slow down each start.
 _NAME_KINDS = (
-    ("password", ("pass", "pwd", "contrase")),
+    ("password", ("pass", "pwd", "kennwort", *FOREIGN_NAMES)),
     ("token", ("token", "bearer", "jwt")),
     ("secret", ("secret",)),
     ("key", ("key",)),
@@ -56,6 +57,7 @@ _LENGTHS = (4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 64, 128)
 _OVER_LENGTHS = 999  # stands for any greater length
 _HEXADECIMAL = frozenset(string.hexdigits)
 _BASE64 = frozenset(string.ascii_letters + string.digits + "+/_-")
+_LONG_NAME = 12  # characters
 _DIGITS = frozenset(string.digits)
 _LETTERS_THEN_DIGITS = re.compile(r"[A-Za-z]+\d{1,4}")
 _CAMEL = re.compile(r"[A-Za-z][a-z]+(?:[A-Z][a-z]+)+")
@@ -65,6 +67,9 @@ _SHAPES = tuple(
         ("begins or ends with a bracket", r"[\[({<].*|.*[\])}>]"),
         ("a call", r"[A-Za-z_][\w.]*\(.*\)"),
         ("a version, date or number", r"v?\d+(?:[-.:/,T+]\d+)+Z?"),
+        ("a selector or a hidden file", r"[#.][A-Za-z][\w-]*"),
+        ("a name in a namespace", r"\w+(?:::\w+)+"),
+        ("contains a call", r"[A-Za-z_][\w.]*\.\w+\(.*"),
         ("a UUID", r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
         ("ends with =", r".*="),
         ("marked to be replaced", r"(?:__|@@|%%?|##?|~~|!!).+(?:__|@@|%%?|##?|~~|!!)"),
@@ -90,13 +95,14 @@ _TYPES = frozenset(
     "str string text byte bytes char varchar nvarchar object any int integer number float double"
     " bool boolean uuid array list map dict json void unit option optional nullable secretstr"
     " secretstring securestring passwordfield charfield textfield plain none null nil undefined"
-    " true false yes no on off".split()
+    " true false yes no on off bytea blob bytebuffer stringvalue".split()
 )
 _STATES = frozenset(
-    "required optional hidden visible disabled enabled readonly readwrite immutable mutable"
-    " deprecated internal external private public protected inherit inherited auto automatic manual"
-    " default custom static dynamic nonempty notempty unset missing unknown invalid valid empty"
-    " encrypted hashed plaintext masked sensitive always never both active inactive pending".split()
+    "required optional hidden visible disabled enabled readonly writeonly readwrite immutable"
+    " mutable deprecated internal external private public protected inherit inherited auto"
+    " automatic manual default custom static dynamic nonempty notempty unset missing unknown"
+    " invalid valid empty encrypted hashed plaintext masked sensitive always"
+    " never both active inactive pending".split()
 )
 # `aes-256-gcm`, `hmac_sha`, `bcrypt`, `rs256`.
 _ALGORITHM = re.compile(
@@ -115,11 +121,10 @@ _VALIDATION_RULE = re.compile(
     r"(?:^|[|,;\s])(?:min|max|required|confirmed|string|len|size|pattern|regex)[a-z_]{0,7}"
     r"(?:[:=(]\s*\d+\)?|[<>]=?\s*\d+|[|,]|$)|^\^|\{\d+,\d*\}|\(\?|\[[a-z]-[a-z]|\\[dwSs]"
 )
+_SECRET_WORDS_IN_VALUE = "passw passphrase secret token apikey api_key api-key credential".split()
+# Words without digits or punctuation: an identifier or a text. `Password123!` is neither.
+_WORDS_ONLY = re.compile(r"[^\W\d_]+(?:[-_.:/ ']+[^\W\d_]+)*[ :?.!*]*")
 _WORD_GROUPS = (
-    (
-        "names a secret",
-        "passw passphrase secret token apikey api_key api-key credential".split(),
-    ),
     (
         "mentions a test or an example",
         "test example sample dummy fake foo bar demo mock invalid wrong valid correct your some my-"
@@ -258,27 +263,49 @@ def _value_features(name: str, value: str, composition: str) -> Iterator[str]:
     yield f"entropy: {int(shannon(value.encode('latin-1', 'replace')) * 2) / 2}"
     yield f"characters: {int(len(set(value)) / max(len(value), 1) * 5) * 20} % of them differ"
     lower = value.lower()
+    in_words = _WORDS_ONLY.fullmatch(value) is not None or not value.isascii()
+    in_words = in_words or (value[-1:].isalpha() and _is_identifier(value))
     for text, words in _WORD_GROUPS:
         if any(word in lower for word in words):
-            yield f"value: {text}"
+            yield f"value: {text}" if in_words else f"value: {text}, with other characters"
     yield from _word_features(value, lower)
+    if in_words:
+        yield from _naming_features(name, value, lower)
     if not value.isalnum():
         yield from _punctuation_features(value)
+
+
+def _is_identifier(value: str) -> bool:
+    """Is it an identifier of several words: `V1SecretVolumeSource`?"""
+    return len(value) > _LONG_NAME and value.isidentifier() and reads_as_identifier(value)
+
+
+def _naming_features(name: str, value: str, lower: str) -> Iterator[str]:
+    """Yield one feature if the value is the word for a password, or the name of a secret."""
     plain = lower.strip("-_ .:<>[]")
     if plain and (plain in name or name.strip("-_ ") in plain):
         yield "value: is or contains its own name"
-    if is_dummy(value):
-        yield "value: a word used in tests and manuals"
+    if _PASSWORD_IN_LANGUAGES.search(lower):
+        whole = _PASSWORD_IN_LANGUAGES.sub("", lower).strip(" :?.!*") == ""
+        if whole and value.isascii() and value.islower():
+            yield "value: the word for a password, in lower case"
+        elif whole:
+            yield "value: the word for a password"
+        else:
+            yield f"value: contains the word for a password, {_word_form(value)}"
+    elif " " not in value and names_a_secret(value):
+        yield f"value: the name of a secret, {_word_form(value)}"
+    elif any(word in lower for word in _SECRET_WORDS_IN_VALUE):
+        yield f"value: names a secret, {_word_form(value)}"
+
+
+def _word_form(value: str) -> str:
+    return "one word" if value.isalpha() and value[1:].islower() else "several words"
 
 
 def _word_features(value: str, lower: str) -> Iterator[str]:
     """Yield the features of a label, a sentence, a type, a state, an algorithm or a name."""
     words = lower.replace("?", " ").replace(".", " ").replace(",", " ").replace(":", " ").split()
-    if _PASSWORD_IN_LANGUAGES.search(lower):
-        whole = _PASSWORD_IN_LANGUAGES.sub("", lower).strip(" :?.!*") == ""
-        yield (
-            "value: the word for a password" if whole else "value: contains the word for a password"
-        )
     if len(words) > 1 and not _SENTENCE_WORDS.isdisjoint(words):
         yield "value: a sentence"
     if _is_type(value, lower):
@@ -289,8 +316,6 @@ def _word_features(value: str, lower: str) -> Iterator[str]:
         yield "value: an algorithm"
     if names_metadata(value):
         yield "value: describes a secret"
-    elif " " not in value and names_a_secret(value):
-        yield "value: the name of a secret"
 
 
 def _is_type(value: str, lower: str) -> bool:

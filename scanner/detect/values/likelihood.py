@@ -11,13 +11,16 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
-from scanner.detect.checks.checks import REQUIRE_RANDOM
+from scanner.detect.checks.checks import CHECKS, REQUIRE_RANDOM
+from scanner.detect.engine.candidate import Candidate
 from scanner.detect.engine.matches import Match
 from scanner.detect.engine.windows import line_start
+from scanner.detect.rules.model import Rule
 from scanner.detect.values.features import Case, features
 from scanner.detect.values.file_role import OTHER, role_of
 from scanner.detect.values.placeholders import is_known_placeholder
 from scanner.detect.values.templates import may_refer
+from scanner.detect.values.weak_passwords import is_chosen_by_people, is_deployed, is_weak
 from scanner.fingerprints import digest
 from scanner.model import Confidence
 
@@ -28,7 +31,11 @@ WEIGHED_CHECKS = frozenset(
     )
 )
 """The checks whose matches the model judges."""
-# For values that only have the shape of a secret, the file's role lowers the confidence. A checksum
+# The checks whose values are passwords by their position.
+_PASSWORD_CHECKS = frozenset(("positional", "command-argument", "url-password"))
+_LEAST_IF_DEPLOYED = 0.2  # probability of a weak password in configuration that is deployed
+# For values that only have the shape of a secret, the file's role lowers the confidence, but not
+# below the threshold of hooks: a change must not be able to hide a key under `tests/`. A checksum
 # is a proof, so those checks are not here.
 _SHAPE_CHECKS = REQUIRE_RANDOM | {
     "jwt",
@@ -37,11 +44,6 @@ _SHAPE_CHECKS = REQUIRE_RANDOM | {
     "pgp",
     "encoded-json",
     "authorization",
-}
-_ONE_LOWER = {
-    Confidence.HIGH: Confidence.MEDIUM,
-    Confidence.MEDIUM: Confidence.LOW,
-    Confidence.LOW: Confidence.LOW,
 }
 _BYTES_BEFORE, _BYTES_AFTER = 300, 200  # bytes of the line around a value
 
@@ -91,6 +93,12 @@ class ValueKnowledge(Protocol):
     @property
     def published(self) -> frozenset[str]: ...
 
+    @property
+    def refinements(self) -> Mapping[str, Rule]: ...
+
+    @property
+    def disabled(self) -> frozenset[str]: ...
+
 
 def weigh(match: Match, path: str, data: bytes, book: ValueKnowledge) -> Match | None:
     """Return the match with its final confidence, or marked as a placeholder.
@@ -101,17 +109,56 @@ def weigh(match: Match, path: str, data: bytes, book: ValueKnowledge) -> Match |
         return match._replace(is_placeholder=True)
     case = case_of(match, path, data)
     if case:
-        return _weigh_case(match, case, book.likelihood)
+        weighed = _weigh_case(match, case, book.likelihood)
+        return refined(weighed, path, book) if weighed else None
+    if match.rule.check == "fallback" and is_known_placeholder(
+        match.value.decode("latin-1"), password=holds_password(match)
+    ):
+        return match._replace(is_placeholder=True)
     if match.rule.check in _SHAPE_CHECKS and role_of(path) != OTHER:
-        return match._replace(confidence=_ONE_LOWER[match.confidence])
+        return match._replace(confidence=min(match.confidence, Confidence.MEDIUM))
     return match
 
 
 def _weigh_case(match: Match, case: Case, model: Model) -> Match | None:
-    if is_known_placeholder(case.value):
+    if is_known_placeholder(case.value, password=holds_password(match)):
         return match._replace(is_placeholder=True)
     confidence = model.confidence(case)
+    if confidence is None and _is_default_of_deployment(match, case, model):
+        confidence = Confidence.LOW
     return None if confidence is None else match._replace(confidence=confidence)
+
+
+def _is_default_of_deployment(match: Match, case: Case, model: Model) -> bool:
+    """Is it a weak password in configuration that is deployed? A little likelihood is enough."""
+    is_setting = holds_password(match) and is_deployed(case.path) and role_of(case.path) == OTHER
+    is_likely = is_setting and model.probability(features(case)) >= _LEAST_IF_DEPLOYED
+    return is_likely and is_weak(case.value)
+
+
+def holds_password(match: Match) -> bool:
+    """Do people choose the value of the match? Its name or its position says so."""
+    if match.rule.check in _PASSWORD_CHECKS:
+        return True
+    return is_chosen_by_people(match.name.decode("latin-1"))
+
+
+def refined(match: Match, path: str, book: ValueKnowledge) -> Match | None:
+    """Return the match, with the rule that takes it over if there is one.
+
+    None if that rule is disabled.
+    """
+    rule = book.refinements.get(match.rule.id)
+    if rule is None or match.is_placeholder or not holds_password(match):
+        return match
+    name = b"" if match.rule.check in _PASSWORD_CHECKS else match.name
+    candidate = Candidate(value=match.value, name=name, line=match.value, at=0, path=path)
+    confidence = CHECKS[rule.check](candidate)
+    if confidence is None:
+        return match
+    if rule.id in book.disabled:
+        return None
+    return match._replace(rule=rule, confidence=confidence, severity=None)
 
 
 def case_of(match: Match, path: str, data: bytes) -> Case | None:

@@ -6,14 +6,23 @@ import re
 import unicodedata
 from itertools import pairwise
 
+# Words that say that they stand for a value, or that there is none.
 _PLACEHOLDER_WORDS = frozenset(
-    "password passwort passwd pass pwd secret secrets changeme change_me changeit change-me"
-    " replaceme replace_me replace-me test tests testing tester tested root user username example"
-    " sample dummy fake placeholder foo bar baz foobar qux abc abcd abcde abcdef asdf todo tbd"
-    " redacted removed hidden masked none null empty undefined default secretkey secret_key"
-    " secret-key api_key apikey api-key token mytoken mysecret mypassword yourpassword yoursecret"
-    " yourtoken string value text key pass123 pass1234 test123 test1234 test12345 test123456"
-    " notsecret not-a-secret anonymous public".split()
+    "change_me change-me replaceme replace_me replace-me example sample placeholder todo tbd"
+    " redacted removed hidden masked none null empty undefined string value text notsecret"
+    " not-a-secret yourpassword yoursecret yourtoken".split()
+)
+# Words that are weak passwords, but no tokens or keys: nothing generates them.
+_WEAK_WORDS = frozenset(
+    "password passwort passwd pass pwd secret secrets changeme changeit"
+    " test tests testing tester tested root user username"
+    " dummy fake foo bar baz foobar qux abc abcd abcde abcdef asdf default secretkey secret_key"
+    " secret-key api_key apikey api-key token mytoken mysecret mypassword"
+    " key pass123 pass1234 test123 test1234 test12345 test123456 anonymous public".split()
+)
+# The same for shapes: `1111`, `12345`, `654321`, `changeme!`.
+_WEAK_SHAPE = re.compile(
+    r"(\d)\1{3,}|0?1234?5?6?7?8?9?0?|(?:987)?654321|change(?:me|it)[!\d]*|my[a-z]*\d*"
 )
 # A whole value. An example for each line: `xxxx`, `12345`; `__TOKEN__`, `<password>`; `your-key`;
 # `yourpassword`; `please-change-me`; `example-key`; `key-here`; `sk_live_xxxx`, `sk_live_`;
@@ -66,16 +75,19 @@ def is_sample(value: bytes) -> bool:
     return bool(_SAMPLE_WORD.search(value.lower()) or _SIX_EQUAL.search(value))
 
 
-def is_known_placeholder(value: str) -> bool:
-    """Is the whole value a placeholder, a sequence, or a common word of tests and manuals?"""
+def is_known_placeholder(value: str, *, password: bool = False) -> bool:
+    """Is the whole value a placeholder, a sequence, or a common word of tests and manuals?
+
+    password: people choose the value, so such a word or a sequence of digits is a weak password.
+    """
     plain = value.strip().lower()
     if "EXAMPLE" in value:  # the keys in the manuals of AWS contain it
         return True
-    return (
-        plain in _PLACEHOLDER_WORDS
-        or bool(_PLACEHOLDER_SHAPE.fullmatch(plain))
-        or _is_sequence(plain)
-    )
+    if plain in _PLACEHOLDER_WORDS:
+        return True
+    if plain in _WEAK_WORDS or _WEAK_SHAPE.fullmatch(plain):
+        return not password
+    return bool(_PLACEHOLDER_SHAPE.fullmatch(plain)) or (not password and _is_sequence(plain))
 
 
 def _is_sequence(value: str) -> bool:

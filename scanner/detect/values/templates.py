@@ -92,7 +92,7 @@ _STORE_OR_FILE = re.compile(
     r"|secretsmanager|berglas|chamber|lastpass|bitwarden|k8s|kubernetes|secrets?|file|conjur)://?\S"
     r"|(?:ssm|secretsmanager|env|file|keyring|sm|kms|conjur|k8s):[\w/.]"
     r"|arn:aws[\w-]*:|@Microsoft\.KeyVault\(|projects/[^/\s]+/secrets/"
-    r"|%?(?:env|getenv|secret|vault|file|os\.environ)\(|(?:process\.env|os\.environ|ENV)\b[.\[]"
+    r"|%?(?:env|getenv|secret|vault|file|os\.environ)\(|(?:process\.env|import\.meta\.env|os\.environ|ENV)\b[.\[]"
     r"|/(?:run|var/run|etc|mnt|vault|secrets?|opt|var|home|usr|data|app|tmp)/\S*$|~/\S+$|\./\S+$|\.\./"
     r"|A[gQ][A-D][A-Za-z0-9+/]{330,}={0,2}$"  # sealed by kubeseal: an RSA block comes first
     r"|\{cipher\}|ENC[(\[]|\{vault\b|\$ANSIBLE_VAULT;|secretKeyRef\b|valueFrom\b"

@@ -45,6 +45,10 @@ _DROPPED = {
 # Where a server keeps pushed objects until its hooks accept them.
 _QUARANTINE = {"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"}
 _PATIENCE = 600
+EMPTY_TREE = {  # the tree without files, by the length of an id
+    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
 _BUFFER = 1 << 18
 _AHEAD = 500  # names that fit into a pipe, so that both sides never wait for each other
 _UNOPENED = re.compile(rb"(?ms)^warning: could not open directory '(.*?)/': [^'\n]*$")
@@ -189,13 +193,15 @@ class Objects(GitProcess):
         answers = self._ask([name])
         return self._content(answers, most, kind) if answers else None
 
-    def read_all(self, names: Sequence[str], most: int) -> Iterator[bytes | int | None]:
-        """Like `read` for many blobs. Take all results before the next request."""
+    def read_all(
+        self, names: Sequence[str], most: int, kind: bytes = b"blob"
+    ) -> Iterator[bytes | int | None]:
+        """Like `read` for many objects. Take all results before the next request."""
         for first in range(0, len(names), _AHEAD):
             some = names[first : first + _AHEAD]
             answers = self._ask(some)
             for number in range(1, len(some) + 1):
-                yield self._content(answers, most, b"blob") if answers else None
+                yield self._content(answers, most, kind) if answers else None
                 if self._process is None:  # git ended because this object is damaged
                     answers = self._ask(some[number:])
 
@@ -316,12 +322,30 @@ def _start(
         [_program(), *options, *arguments],
         cwd=root,
         # If the repository is broken, git must not use another one in a parent folder.
-        env=environment | {"GIT_CEILING_DIRECTORIES": os.path.dirname(root)},
+        env=environment
+        | {"GIT_CEILING_DIRECTORIES": os.path.dirname(root)}
+        | ({} if arguments[0] == "check-attr" else _without_attributes(root)),
         bufsize=_BUFFER if answers else -1,
         stdin=subprocess.PIPE if feeds or answers else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if answers else subprocess.PIPE,
     )
+
+
+@functools.cache
+def _without_attributes(root: str) -> dict[str, str]:
+    """Let git read attributes from the tree without files, not from the work tree.
+
+    A pipe named .gitattributes would block git, and nothing here needs attributes. Git before 2.41
+    ignores the variable.
+    """
+    for place in (os.path.join(root, ".git", "config"), os.path.join(root, "config")):
+        try:
+            with open(os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+                return {"GIT_ATTR_SOURCE": EMPTY_TREE[64 if b"sha256" in file.read() else 40]}
+        except OSError:
+            continue
+    return {}
 
 
 def _program() -> str:

@@ -12,10 +12,6 @@ from scanner.inputs.git.commands import Objects
 from scanner.model import Gap, GapKind
 
 _FETCH = "fetch them: actions/checkout with fetch-depth: 0, or git fetch --unshallow"
-_EMPTY = {  # the tree without files, by the length of an id
-    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
-    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
-}
 _AT_ONCE = 1000  # ids on one command line
 
 
@@ -29,7 +25,8 @@ class _CommitList(NamedTuple):
 class Change(NamedTuple):
     """Commits to scan one by one and as a whole.
 
-    `head` is the newest commit and `base` one that they build on, or "". `trees` holds the ids of
+    `head` is the newest commit and `base` one that they build on, or "". `branch` is the newest
+    commit of the branch that a diff names, or "". `trees` holds the ids of
     the trees of all merge bases and of `head`, separated by spaces, or "" if the change is not
     scanned as a whole. `commits` are those to scan one by one, newest first. All are reachable from
     `tips`. `gaps` describe commits that cannot be read.
@@ -37,6 +34,7 @@ class Change(NamedTuple):
 
     head: str = ""
     base: str = ""
+    branch: str = ""
     trees: str = ""
     commits: tuple[str, ...] = ()
     tips: tuple[str, ...] = ()
@@ -62,7 +60,7 @@ def of_diff(root: str, said: str) -> Change:
             todo=_FETCH if cut else "name the branch that this one began at",
         )
     change = _change(objects, head, starts, listed)
-    return change._replace(base=_on_mainline(root, base, change.base))
+    return change._replace(base=_on_mainline(root, base, change.base), branch=base)
 
 
 def of_push(root: str, new: str, old: str, known: str) -> Change:
@@ -78,8 +76,8 @@ def of_push(root: str, new: str, old: str, known: str) -> Change:
     without = [f"^{old}"] if old.strip("0") else []
     listed = _listed(root, (head, *without), "--ignore-missing", "--not", known, "--not")
     if not listed.commits:
-        return Change(head=head, base=head)
-    return _change(objects, head, _starts(root, listed.boundary), listed)
+        return Change(head=head, base=head, tips=(new,))
+    return _change(objects, head, _starts(root, listed.boundary), listed)._replace(tips=(new,))
 
 
 def of_history(
@@ -217,6 +215,6 @@ def _change(objects: Objects, head: str, starts: tuple[str, ...], listed: _Commi
     return Change(
         head=head,
         base=starts[0] if starts else "",
-        trees=" ".join(trees if starts else (_EMPTY[len(head)], *trees)),
+        trees=" ".join(trees if starts else (commands.EMPTY_TREE[len(head)], *trees)),
         commits=tuple(commit for commit in listed.commits if commit != head),
     )

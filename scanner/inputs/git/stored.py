@@ -68,12 +68,13 @@ class Stored:
     def read(self, path: str, most: int) -> Blob | Skip | Gap:
         entry = self.entries[path]
         mode, oid = entry.mode, entry.oid
-        if mode in NOT_TEXT:
-            return Skip(kind=NOT_TEXT[mode], path=path)
         if mode == _UNMERGED:
             reason = "it is unmerged: resolve and git add it"
             return Gap(kind=GapKind.UNREADABLE, path=path, reason=reason)
+        # The target of a link is text. An entry may claim to be a submodule and be a file.
         data = self._contents.read(oid, most)
+        if data is None and mode in NOT_TEXT:
+            return Skip(kind=NOT_TEXT[mode], path=path)
         if data is None:
             reason = f"git has no blob {oid[:12]} for it: it is damaged, or the clone is partial"
             return Gap(kind=GapKind.UNREADABLE, path=path, reason=reason)

@@ -22,7 +22,7 @@ _PIECE = 1 << 16
 _MOST_SAME = 1 << 17  # cached strings: paths and ids
 _STEP = 128
 _REACH = 512  # bytes: more than a rule skips between two lines that belong together
-NEAR = 3
+NEAR = 4
 """Lines above and below a line that may belong to it, such as the name of a value."""
 
 

@@ -19,7 +19,7 @@ from botocore.config import Config
 from scanner.inventory.aws.errors import FAILURES, explain
 from scanner.inventory.aws.required_permissions import NEEDED, allowing, policy
 from scanner.inventory.deadline import Deadline
-from scanner.inventory.errors import gap
+from scanner.inventory.errors import ReadError, gap
 from scanner.inventory.interface import Settings
 from scanner.inventory.listing import id_part
 from scanner.model import Gap
@@ -48,10 +48,14 @@ class Accounts:
     """Logs in to accounts and creates clients of services, with one deadline for everything.
 
     The session of an assumed role is limited to `actions`, by default those that an audit needs.
+    `writes`: it is not limited, and no request is sent twice.
     """
 
-    def __init__(self, settings: Settings, actions: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, actions: Sequence[str] | None = None, *, writes: bool = False
+    ) -> None:
         self._settings = settings
+        self._writes = writes
         self._options = settings.options
         services = self._options.get("services", tuple(NEEDED))
         self._policy = policy(services) if actions is None else allowing(actions)
@@ -63,7 +67,7 @@ class Accounts:
             connect_timeout=timeout,
             read_timeout=timeout,
             proxies=dict.fromkeys(("http", "https"), str(proxy)) if proxy else {},
-            **_OPTIONS,
+            **{**_OPTIONS, **({"retries": {"total_max_attempts": 1}} if writes else {})},
         )
 
     def log_ins(self) -> Iterator[Callable[[], Iterator[Account | Gap]]]:
@@ -72,9 +76,9 @@ class Accounts:
 
     def _account(self, option: Mapping[str, str]) -> Iterator[Account | Gap]:
         try:
-            yield self._log_in(option)
+            yield self.log_in(option)
         except FAILURES as error:
-            yield gap(_failed_path(self._settings.name, option), explain(error))
+            yield _failed(self._settings.name, option, explain(error))
 
     def client(self, session: boto3.Session, service: Any, region: str) -> Any:
         """A boto3 client that sends nothing after the deadline."""
@@ -91,7 +95,8 @@ class Accounts:
         client.meta.events.register_first(f"needs-retry.{name}", self._before_waiting)
         return client
 
-    def _log_in(self, option: Mapping[str, str]) -> Account:
+    def log_in(self, option: Mapping[str, str]) -> Account:
+        """An error of FAILURES if that fails."""
         session = boto3.Session(profile_name=option.get("profile"), botocore_session=self._core())
         if "role" in option:
             session = self._assumed(self._sts(session), option)
@@ -111,12 +116,13 @@ class Accounts:
         return core
 
     def _assumed(self, sts: STSClient, option: Mapping[str, str]) -> boto3.Session:
-        """A session of the role, limited to the actions that are needed."""
+        """A session of the role. For reading, it is limited to the actions that are needed."""
         request: AssumeRoleRequestTypeDef = {
             "RoleArn": option["role"],
-            "RoleSessionName": "keywatch-audit",
-            "Policy": json.dumps(self._policy, separators=(",", ":")),
+            "RoleSessionName": "keywatch-rotate" if self._writes else "keywatch-audit",
         }
+        if not self._writes:
+            request["Policy"] = json.dumps(self._policy, separators=(",", ":"))
         if "external_id" in option:
             request["ExternalId"] = option["external_id"]
         given = sts.assume_role(**request)["Credentials"]
@@ -138,6 +144,11 @@ class Accounts:
         return None if self._deadline.allows(2 ** (attempts - 1)) else False
 
 
+def session_of(key_id: str, secret: str) -> boto3.Session:
+    """A session with this access key, to find out whether the key works."""
+    return boto3.Session(aws_access_key_id=key_id, aws_secret_access_key=secret)
+
+
 def _principal(arn: str) -> str:
     """The role for `arn:aws:sts::1:assumed-role/NAME/SESSION`, otherwise the ARN itself."""
     return (
@@ -147,9 +158,14 @@ def _principal(arn: str) -> str:
     )
 
 
-def _failed_path(backend: str, option: Mapping[str, str]) -> str:
-    """The path of an account whose login failed: its number from the ARN of a role, otherwise the
-    name of the profile."""
+def _failed(backend: str, option: Mapping[str, str], error: ReadError) -> Gap:
+    """The Gap of an account whose login failed. It covers all secrets that it may hide.
+
+    The ARN of a role has the account's number. Which account a profile belongs to is unknown, so
+    its Gap covers the whole backend.
+    """
     role = option.get("role", "")
-    name = role.split(":")[4] if role else option.get("profile", "")
-    return f"aws://{backend}/{id_part(name)}".rstrip("/")
+    number = role.split(":")[4] if role else ""
+    found = gap(f"aws://{backend}/{id_part(number)}".rstrip("/"), error)
+    profile = "" if role else option.get("profile", "")
+    return found._replace(reason=f"profile {profile}: {found.reason}") if profile else found

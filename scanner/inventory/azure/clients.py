@@ -61,7 +61,9 @@ class Vault(NamedTuple):
 class Clients:
     """Creates the clients of vaults, with one deadline for everything. Sends nothing itself."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, writes: bool = False) -> None:
+        """`writes`: no request is sent twice, and an answer may be a key, which has no ID."""
+        self._writes = writes
         self._auth: Mapping[str, Any] = settings.options.get("auth", {"method": "default"})
         self._deadline = Deadline(settings.timeout)
         timeout = min(_TIMEOUT, settings.timeout)
@@ -78,9 +80,11 @@ class Clients:
         cloud = url.rstrip("/").rpartition(".vault.")[2]
         more = {
             "credential": self._credential(_AUTHORITIES[cloud]),
-            "retry_policy": _DeadlineRetryPolicy(self._deadline, urlsplit(url).hostname or ""),
+            "retry_policy": _DeadlineRetryPolicy(
+                self._deadline, urlsplit(url).hostname or "", 0 if self._writes else _RETRIES
+            ),
             "permit_redirects": False,
-            "per_call_policies": [_CheckedAnswers()],
+            "per_call_policies": [] if self._writes else [_CheckedAnswers()],
             **self._transport,
         }
         return Vault(
@@ -155,8 +159,10 @@ class _DeadlineRetryPolicy(RetryPolicy[Any, Any]):
     If `host` is not "", it sends requests only to that host, even for the link to the next page.
     """
 
-    def __init__(self, deadline: Deadline, host: str = "", **_settings: object) -> None:
-        super().__init__(retry_total=_RETRIES, retry_status=_RETRIES)
+    def __init__(
+        self, deadline: Deadline, host: str = "", retries: int = _RETRIES, **_settings: object
+    ) -> None:
+        super().__init__(retry_total=retries, retry_status=retries)
         self._deadline = deadline
         self._host = host
 

@@ -24,6 +24,10 @@ OPTIONS: Mapping[str, Any] = {
         "minLength": 1,
         "description": "A kubeconfig file. Default, if context is given: the one in KUBECONFIG.",
     },
+    "exec": {
+        "type": "boolean",
+        "description": "true to let the kubeconfig run a program that logs in",
+    },
     "namespaces": {
         "type": "array",
         "minItems": 1,

@@ -28,6 +28,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 HAD_VALUES = "values"
 """Replaces the content of that annotation if it contained values."""
 
+_JSON = "application/json"
 _PAGE = 500
 _MAX_PARTS = 2_000_000  # a page of Pods has many small objects
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -42,6 +43,7 @@ _STATUS = {
     403: ("denied", "the auditor has no permission to list it"),
     404: ("absent", "there is no such resource"),
     406: ("unreadable", "it cannot answer with metadata only"),
+    409: ("conflict", "the object exists, or was changed by someone else"),
     410: ("expired", "the list expired while it was read, and the server cannot continue it"),
     429: ("throttled", "it receives too many requests"),
 }
@@ -79,6 +81,19 @@ class KubernetesApi:
     def post(self, path: str, body: Mapping[str, object]) -> Mapping[str, Any]:
         """Send a review. It changes nothing on the server."""
         return self._request("POST", path, expected=(201,), body=json.dumps(body).encode()).tree
+
+    def write(
+        self, method: str, path: str, body: Mapping[str, object], content_type: str = _JSON
+    ) -> Mapping[str, Any]:
+        """Create or change an object, in one attempt. ReadError `conflict` if it has changed."""
+        return self._http.request(
+            method,
+            path,
+            self._headers(metadata=False, sends=True) | {"Content-Type": content_type},
+            partial(self._page, expected=(200, 201), metadata=False),
+            body=json.dumps(body).encode(),
+            retry=False,
+        ).tree
 
     def items(self, path: str, *, metadata: bool = False, **query: str) -> Iterator[object]:
         """The objects of a list, page by page, with `metadata` only their metadata.

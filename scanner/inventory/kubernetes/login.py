@@ -10,6 +10,7 @@ from kubernetes.client import Configuration
 from kubernetes.config import incluster_config
 
 from scanner.inventory.errors import ReadError
+from scanner.inventory.kubernetes.programs import runs_program
 
 _DEFAULT = "~/.kube/config"
 
@@ -21,6 +22,8 @@ def configuration(options: Mapping[str, Any], environ: Mapping[str, str]) -> Con
         return _of_pod(found, environ)
     file = options.get("kubeconfig") or environ.get("KUBECONFIG") or _DEFAULT
     context = options.get("context")
+    if not options.get("exec") and runs_program(file):
+        raise _unconfigured(f"{file} runs a program to log in: allow it with exec: true")
     try:
         config.load_kube_config(
             config_file=file, context=context, client_configuration=found, persist_config=False

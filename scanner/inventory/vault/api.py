@@ -51,10 +51,19 @@ class VaultApi:
         self._http = HttpClient(pool, base, Deadline(seconds), max_parts=_MAX_PARTS)
 
     def send(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        retry: bool = True,
     ) -> Answer:
-        """The answer, whatever its status. ReadError if there is none, or only temporary ones."""
-        return self._http.request(method, target, headers, _answer, body=body)
+        """The answer, whatever its status. ReadError if there is none, or only temporary ones.
+
+        Without `retry` there is one attempt.
+        """
+        return self._http.request(method, target, headers, _answer, body=body, retry=retry)
 
 
 def server_text(data: Mapping[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 The file is in JSON Lines format: a header, then one finding per line, sorted, so that a union merge
 of two baselines is a valid baseline. An entry has the rule, the file, the name of the value, and 16
-bits of a salted hash of it. It has no line number and no date, and does not identify the value.
+bits of a hash of it. Equal values have equal tags, so that many entries of a value reveal no more
+of it than one. It has no line number and no date, and does not identify the value.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope, 
 from scanner.policy.rules import OWN_RULES
 
 FILE = ".keywatch.baseline"
-VERSION = 1
+VERSION = 2
+_KNOWN_VERSIONS = (1, VERSION)  # the tags of version 1 depend on the path
 _HEADER = "keywatch-baseline"
 _CONFLICT = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 _FIELDS = {"path": str, "rule": str, "name": str, "tag": int, "copy": int}
@@ -59,7 +61,7 @@ class Baseline(NamedTuple):
             waiting[entry.key].append(place)
         used = set()
         for number, finding in registry.open():
-            queue = waiting.get(key_of(finding))
+            queue = waiting.get(key_of(finding)) or waiting.get(_old_key_of(finding))
             if queue:
                 used.add(queue[0])
                 registry.cover(number, self._said(queue.popleft()))
@@ -80,6 +82,12 @@ def key_of(finding: Finding) -> Key:
     without a value has the name instead of the tag.
     """
     return _key(finding.location.path, finding.rule, finding.context, _tag(finding))
+
+
+def _old_key_of(finding: Finding) -> Key:
+    """The key of an entry that an earlier version wrote."""
+    tag = -1 if finding.old_tag is None else finding.old_tag
+    return _key(finding.location.path, finding.rule, finding.context, tag)
 
 
 def entries_of(findings: Iterable[Finding]) -> tuple[BaselineEntry, ...]:
@@ -110,7 +118,7 @@ def parse(data: bytes, where: str) -> Baseline:
             known = known or _HEADER in row
             if _HEADER not in row:
                 rows.setdefault(_entry(row, f"{where}:{number}"), number)
-            elif row != {_HEADER: VERSION}:
+            elif row not in [{_HEADER: version} for version in _KNOWN_VERSIONS]:
                 raise _error(
                     f"{where}:{number}", "this version of keywatch does not know the format version"
                 )

@@ -184,6 +184,29 @@ def _kubectl(words: Sequence[str], known: Variables) -> Iterator[RotationAction]
         yield RotationAction("k8s", one)
 
 
+def _keywatch(words: Sequence[str], known: Variables) -> Iterator[RotationAction]:
+    """`keywatch rotate apply --secret ID` or `--now ID`."""
+    if list(words[:2]) != ["rotate", "apply"]:
+        return
+    for name, following in zip_longest(words, words[1:], fillvalue=""):
+        option, _, value = name.partition("=")
+        if option in ("--secret", "--now"):
+            for one in expand(value or following, known):
+                yield from _canonical(one)
+
+
+def _canonical(secret: str) -> Iterator[RotationAction]:
+    scheme, _, path = secret.partition("://")
+    _, *parts = path.split("/")
+    if scheme == "vault" and len(parts) > 3 and parts[2] == "static-roles":
+        yield RotationAction("database", parts[3])
+    elif scheme == "vault" and len(parts) > 2:
+        yield RotationAction("vault", "/".join(parts[1:]).replace("%2F", "/"))
+    elif scheme in ("aws", "azure") and len(parts) > 2:
+        name = "/".join(parts[3:] if scheme == "aws" else parts[2:])
+        yield RotationAction(scheme, name)
+
+
 def _positional(words: Sequence[str], without_value: set[str] | tuple[()]) -> list[str]:
     """The words without options and their values."""
     out, takes = [], False
@@ -215,4 +238,5 @@ _TOOLS: Mapping[
     "az": _azure,
     "kubectl": _kubectl,
     "oc": _kubectl,
+    "keywatch": _keywatch,
 }
