@@ -24,7 +24,7 @@ from scanner.policy.access.rules import finding
 from scanner.repository.tree import Tree
 
 if TYPE_CHECKING:
-    from scanner.inventory.vault.access import Access, Entity, Reader, Role
+    from scanner.inventory.vault.review.access import Access, Entity, Reader, Role
 
 _ANCHOR = f"{NAME}:1"
 _CHECKED = 2_000  # paths of one service that are compared with sys/capabilities
@@ -72,7 +72,7 @@ def collected(
 
 
 def _vault(result: Collected, settings: Settings, request: ReviewRequest, now: datetime) -> None:
-    from scanner.inventory.vault import access
+    from scanner.inventory.vault.review import access
 
     reader = access.Reader(settings)
     seen = reader.read()

@@ -117,7 +117,7 @@ def _live(entry: BackendConfig, console: Console, now: datetime) -> Iterator[Fau
         return
     settings = backends.settings(entry, timeout=_TIMEOUT, environ=console.environ)
     try:
-        from scanner.inventory.vault.audit_devices import audit_devices
+        from scanner.inventory.vault.review.audit_devices import audit_devices
     except ImportError:
         raise UsageError(
             "Vault is read with hvac, which is not installed",

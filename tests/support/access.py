@@ -49,7 +49,7 @@ def reviewed(root: Path, *more: str, environ: Mapping[str, str] | None = None) -
     console = Console(io.BytesIO(), out, err, dict(environ or {}), ("access", "review"))
     parser = argparse.ArgumentParser()
     access.add_arguments(parser)
-    args = parser.parse_args(["review", str(root), "--quiet", "--report", "json=-", *more])
+    args = parser.parse_args(["review", str(root), "--report", "json=-", *more])
     code = access.run(args, console)
     report = json.loads(out.getvalue()) if out.getvalue() else {}
     return Review(int(code), report, err.getvalue())
