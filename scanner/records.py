@@ -179,3 +179,14 @@ class Audited(NamedTuple):
     reach: tuple[Reach, ...] = ()
     changes: tuple[Change, ...] = ()
     since: datetime | None = None
+
+
+class History(NamedTuple):
+    """What a ledger knows about live secrets, by canonical ID.
+
+    `marks` are the newest marks of values whose store gives no date. `dates` are rotations that
+    somebody attested or that keywatch made.
+    """
+
+    marks: Mapping[str, ValueMark] = MappingProxyType({})
+    dates: Mapping[str, Dated] = MappingProxyType({})

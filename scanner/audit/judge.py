@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from scanner import globs
 from scanner.configuration import repository
@@ -17,7 +18,7 @@ from scanner.policy.declarations.model import SecretEntry
 from scanner.policy.live import findings, minimum_policy, rotation_age
 from scanner.policy.live.comparison import Comparison, RepositorySecrets, Store
 from scanner.policy.repository import contradictions, rotation_check
-from scanner.records import Record, Resource, Status
+from scanner.records import Dated, Record, Resource, Status
 from scanner.repository import rotation_sources
 from scanner.repository.policy_files import PolicyFiles
 from scanner.repository.tree import Tree
@@ -37,7 +38,9 @@ class AuditJudge:
         stores: Sequence[Store],
         environ: Mapping[str, str],
         now: datetime,
+        dates: Mapping[str, Dated] = MappingProxyType({}),
     ) -> None:
+        """`dates` are those of rotations that a ledger records, by canonical ID."""
         settings = files.config
         self._comparison = Comparison(_repository(tree, files), stores, environ)
         entries = [
@@ -54,8 +57,11 @@ class AuditJudge:
         self._unmatched = {each.where: each for each in entries if _is_audited(each, stores)}
         self._default_place = _default_place(files)
         self._now = now
+        self._dates = dates
 
     def __call__(self, record: Record, backend: str) -> tuple[Status, list[Finding]]:
+        if record.dated is None and record.id in self._dates:
+            record = record._replace(dated=self._dates[record.id], undated="")
         match, minimum = self._entries.match(record), self._minimum.match(record)
         if match:
             self._unmatched.pop(match.entry.where, None)

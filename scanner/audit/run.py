@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from scanner.masking import masked
 from scanner.model import Finding, Note, NoteKind, Outcome, Severity
 from scanner.policy import rules
 from scanner.policy.live import rules as live_rules
+from scanner.records import History, ValueMark
 from scanner.report.interface import ReportContext
 from scanner.report.sarif import carried_forward
 from scanner.repository import policy_files
@@ -35,7 +36,8 @@ class AuditRequest(NamedTuple):
 
     `path` is a folder of the repository, `operator` the operator config, `backends` the names of
     the only backends to read, `timeout` the seconds for each. `state`, `since_last`, `resume` and
-    `carry_forward` are about earlier runs (docs/audit.md).
+    `carry_forward` are about earlier runs (docs/audit.md). `history` reads the ledger that the
+    operator config names; None if there is none.
     """
 
     path: str
@@ -46,16 +48,24 @@ class AuditRequest(NamedTuple):
     since_last: bool = False
     resume: bool = False
     carry_forward: str | None = None
+    history: Callable[[OperatorConfig], History | None] = lambda _operator: None
 
 
 class FinishedAudit(NamedTuple):
-    """A judged audit. `written`: the state was saved, if there was one to save."""
+    """A judged audit. `written`: the state was saved, if there was one to save.
+
+    `policy` holds the SHA-256 of each policy file by name. `value_marks` are those of values
+    without a date, by canonical ID.
+    """
 
     outcome: Outcome
     written: bool
     fail_on: Severity
     now: datetime
     tree: Tree
+    operator: OperatorConfig
+    policy: Mapping[str, str]
+    value_marks: Mapping[str, ValueMark]
 
     def report_context(self, console: Console, fail_on: Severity | None) -> ReportContext:
         return ReportContext(
@@ -87,7 +97,8 @@ def audit(
     files = policy_files.load(tree, console)
     if files is None:
         return None
-    run = _prepared(request, console, tree, files, operator, chosen, modules, now)
+    history = request.history(operator)
+    run = _prepared(request, console, tree, files, operator, chosen, modules, now, history)
     earlier, notes = _earlier(request, console)
     notes += () if files.exists else [no_policy()]
     environment.clear(console.environ, backends.variables(modules))
@@ -98,7 +109,16 @@ def audit(
         written = _save_state(request, console, run)
     outcome = audit_outcome.outcome(run, earlier, notes, compare=request.since_last)
     return FinishedAudit(
-        outcome=outcome, written=written, fail_on=files.config.fail_on, now=now, tree=tree
+        outcome=outcome,
+        written=written,
+        fail_on=files.config.fail_on,
+        now=now,
+        tree=tree,
+        operator=operator,
+        policy={"operator config": operator.digest, **policy_files.digests(tree)},
+        value_marks={
+            name: mark for each in run.results for name, mark in each.value_marks.items()
+        },
     )
 
 
@@ -129,6 +149,7 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
     chosen: Iterable[BackendConfig],
     modules: backends.Modules,
     now: datetime,
+    history: History | None,
 ) -> AuditRun:
     """Everything that the run needs before it connects to a store."""
     chosen = [*chosen]
@@ -136,10 +157,11 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
     if request.state:
         state = audit_state.load(os.path.join(console.cwd, request.state))
     stores = [backends.store(each, modules) for each in operator.backends]
-    judge = AuditJudge(tree, files, operator, stores, console.environ, now)
+    known = history or History()
+    judge = AuditJudge(tree, files, operator, stores, console.environ, now, known.dates)
     settings = (
         backends.settings(each, timeout=request.timeout, environ=console.environ)._replace(
-            known=state.known(each.name),
+            known={**known.marks, **state.known(each.name)},
             fresh=state.fresh(each.name, now) if request.resume else {},
         )
         for each in chosen
@@ -152,7 +174,7 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
                 each,
                 backends.address(each.name, each.kind, modules),
                 judge,
-                keep=bool(request.state),
+                keep=bool(request.state or history),
             )
             for each in settings
         ],

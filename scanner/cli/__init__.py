@@ -26,6 +26,8 @@ COMMANDS = {
     "rules": "list, explain and test the rules",
     "policy": "check keywatch.yaml, configs/secrets, hooks and CI jobs together",
     "audit": "check the age of live secrets in Vault, Kubernetes, AWS and Azure",
+    "evidence": "keep a ledger of audits, verify it, and show which controls were tested",
+    "alert": "send findings to whoever must act, and escalate",
     "report": "convert a saved run to other formats",
     "init": "write a keywatch.yaml from what is in the repository",
     "doctor": "check that keywatch has everything it needs",

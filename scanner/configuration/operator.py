@@ -14,10 +14,15 @@ from typing import Any, NamedTuple
 from scanner import document
 from scanner.configuration import repository
 from scanner.document import Document, Field
+from scanner.fingerprints import digest
 from scanner.policy.declarations.model import VARIABLE, SecretClass, SecretEntry
 
 OptionSchemas = Mapping[str, Callable[[], Mapping[str, Any]]]
 """By kind of backend, a function that loads the JSON Schema of its options from its module."""
+
+
+EVIDENCE_PLACE = "operational_audit/secrets"
+"""The default folder of the ledger, relative to the current one."""
 
 
 class BackendConfig(NamedTuple):
@@ -28,16 +33,34 @@ class BackendConfig(NamedTuple):
     options: Mapping[str, Any]
 
 
+class EvidenceConfig(NamedTuple):
+    """Where the ledger is, and the name that its entries are written under.
+
+    `signing_key` signs anchors. `signers` is an allowed_signers file of ssh-keygen: whose
+    signatures count as anchors. Both are "" if they are not configured.
+    """
+
+    place: str
+    writer: str = "keywatch"
+    signing_key: str = ""
+    signers: str = ""
+
+
 class OperatorConfig(NamedTuple):
     """The operator config.
 
     `classes` and `secrets` are the minimum policy. `classes` contains the default classes, too,
     and is empty if there is no minimum policy. `secrets` says which class applies to which secrets.
+    `evidence` is None if audits are not recorded. `alerts` has the form of the schema. `digest` is
+    the SHA-256 of the file.
     """
 
     backends: tuple[BackendConfig, ...]
     classes: Mapping[str, SecretClass] = MappingProxyType({})
     secrets: tuple[SecretEntry, ...] = ()
+    evidence: EvidenceConfig | None = None
+    alerts: Mapping[str, Any] = MappingProxyType({})
+    digest: str = ""
 
 
 def parse(
@@ -64,7 +87,17 @@ def parse(
         backends=tuple(_backend(name, item) for name, item in backends.items()),
         classes=classes,
         secrets=secrets,
+        evidence=_evidence(parsed, environ),
+        alerts=_filled(parsed, ("alerts",), parsed.data.get("alerts", {}), environ),
+        digest=digest(data).hex(),
     )
+
+
+def _evidence(parsed: Document, environ: Mapping[str, str]) -> EvidenceConfig | None:
+    if "evidence" not in parsed.data:
+        return None
+    filled = _filled(parsed, ("evidence",), parsed.data["evidence"], environ)
+    return EvidenceConfig(**{"place": EVIDENCE_PLACE} | filled)
 
 
 def _filled(parsed: Document, field: Field, value: Any, environ: Mapping[str, str]) -> Any:

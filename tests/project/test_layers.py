@@ -38,6 +38,8 @@ USE_CASES: dict[str, set[str]] = {
     "explain": {"scan"},
     "repository": set(),
     "audit": {"repository"},
+    "evidence": set(),
+    "alert": {"evidence"},
     "doctor": {"audit", "repository", "scan"},
 }
 MAY_ALSO_IMPORT = {
@@ -52,6 +54,7 @@ MAY_ALSO_IMPORT = {
 # The only importers of what is not in the standard library: modules, or a package with all in it.
 THIRD_PARTY = {
     "_sha2": ("scanner.fingerprints",),  # of Python 3.12
+    "apprise": ("scanner.alert.channels",),
     "azure": ("scanner.inventory.azure",),
     "backports": ("scanner.inputs.archives.compression",),
     "boto3": ("scanner.inventory.aws.accounts",),
@@ -60,6 +63,7 @@ THIRD_PARTY = {
     "cronsim": ("scanner.inventory.vault.engines",),
     "cryptography": ("scanner.inventory.vault.engines",),
     "detect_secrets": ("scanner.detect.detect_secrets",),
+    "git": ("scanner.evidence.anchor",),
     "hvac": ("scanner.inventory.vault",),
     "hyperscan": ("scanner.detect.prefilter.matcher",),
     "isodate": ("scanner.inventory.azure.rotation",),
@@ -75,7 +79,7 @@ THIRD_PARTY = {
     "rich": ("scanner.report.terminal.page",),
     "tree_sitter": ("scanner.detect.structure.hcl_reader",),
     "tree_sitter_hcl": ("scanner.detect.structure.hcl_reader",),
-    "urllib3": ("scanner.inventory.http", "scanner.inventory.vault.api"),
+    "urllib3": ("scanner.alert.channels", "scanner.inventory.http", "scanner.inventory.vault.api"),
     **{
         f"types_boto3_{name}": ("scanner.inventory.aws",)
         for name in ("iam", "kms", "secretsmanager", "ssm", "sts")
