@@ -21,7 +21,7 @@ from scanner.cli import arguments, output
 from scanner.cli.arguments import moment
 from scanner.configuration.operator import EVIDENCE_PLACE, EvidenceConfig, OperatorConfig
 from scanner.console import Console, show_error
-from scanner.errors import ExitCode, OutputError
+from scanner.errors import ConfigError, ExitCode, OutputError
 from scanner.evidence import entries, history
 from scanner.evidence.ledger import Ledger
 from scanner.policy.declarations.model import seconds
@@ -127,7 +127,7 @@ def run(
         since_last=args.since_last,
         resume=args.resume,
         carry_forward=args.carry_forward,
-        history=lambda operator: _history(ledger(operator)),
+        history=lambda operator: _history(ledger(operator), console),
     )
     if args.permissions:
         console.write(permissions(request, console, modules))
@@ -157,17 +157,20 @@ def _ledger(folder: str | None, console: Console, operator: OperatorConfig) -> L
     return Ledger(os.path.join(console.cwd, config.place), config.writer) if config else None
 
 
-def _history(ledger: Ledger | None) -> History | None:
-    return history.history(ledger.entries()) if ledger else None
+def _history(ledger: Ledger | None, console: Console) -> History | None:
+    """What the ledger knows. A damaged one does not stop the audit; the error is printed."""
+    try:
+        return history.history(ledger.entries()) if ledger else None
+    except ConfigError as error:
+        show_error(error, console)
+        return History()
 
 
 def _record(
     finished: FinishedAudit, context: ReportContext, ledger: Ledger, console: Console
 ) -> bool:
     """Add the entry. False if it cannot be written; the error is printed."""
-    kind, data = entries.of_run(
-        finished.outcome, context, finished.policy, finished.value_marks
-    )
+    kind, data = entries.of_run(finished.outcome, context, finished.policy, finished.value_marks)
     try:
         ledger.append(kind, data, finished.now)
     except OutputError as error:

@@ -98,7 +98,7 @@ def _add_period(parser: argparse.ArgumentParser) -> None:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=export.FORMATS, required=True)
-    parser.add_argument("--output", default=_STDOUT, metavar="FILE", help="default: standard output")
+    parser.add_argument("--output", default=_STDOUT, metavar="FILE", help="default: stdout")
     _add_period(parser)
 
 
@@ -144,9 +144,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 def _config(args: argparse.Namespace, console: Console) -> EvidenceConfig:
     config = EvidenceConfig(place=EVIDENCE_PLACE)
-    if args.operator or (
-        not args.place and console.environ.get(operator_config.VARIABLE)
-    ):
+    if args.operator or (not args.place and console.environ.get(operator_config.VARIABLE)):
         options = backends.options(backends.BACKENDS)
         found = operator_config.read(args.operator, console, console.cwd, options)
         config = found.evidence or config

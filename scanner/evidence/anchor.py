@@ -196,32 +196,25 @@ def tagged_head(ledger: Ledger, tag: str, signers: str, writers: frozenset[str])
         raise UsageError(f"{where} is not a tag", todo="name it as evidence/00000012")
     try:
         repository = git.Repo(ledger.folder, search_parent_directories=False)
-        runner = _git(repository, f"gpg.ssh.allowedSignersFile={os.path.abspath(signers)}")
-        said = runner.execute(
-            [
-                *("git", "-c", "gpg.format=ssh", "-c"),
-                f"gpg.ssh.allowedSignersFile={os.path.abspath(signers)}",
-                *("verify-tag", "--raw", tag),
-            ],
-            with_extended_output=True,
+        settings = [*_SAFE, f"gpg.ssh.allowedSignersFile={os.path.abspath(signers)}"]
+        options = [part for each in settings for part in ("-c", each)]
+        said = repository.git.execute(
+            ["git", *options, "verify-tag", "--raw", tag], with_extended_output=True
         )
-        message = repository.git.for_each_ref(f"refs/tags/{tag}", format="%(contents:subject)"
-            "%0a%(contents:body)")
+        stored = str(repository.git.cat_file("tag", f"refs/tags/{tag}"))
     except (git.GitError, OSError, ValueError):
         raise ConfigError(f"{where} is not signed by an allowed signer") from None
     signer = re.search(r'Good "git" signature for (\S+) with', str(said[1]) + str(said[2]))
     if not signer:
         raise ConfigError(f"{where} is not signed by an allowed signer")
     _refuse_writer(signer[1], writers, where)
-    lines = [line for line in message.splitlines() if line]
-    return parsed("\n".join(lines[:4]), where)
+    message = stored.partition("\n\n")[2].partition("-----BEGIN SSH SIGNATURE-----")[0]
+    return parsed(message, where)
 
 
 def _refuse_writer(name: str, writers: frozenset[str], where: str) -> None:
     if name in writers:
-        raise ConfigError(
-            f"{where} is signed by {name}", why="the same identity writes the ledger"
-        )
+        raise ConfigError(f"{where} is signed by {name}", why="the same identity writes the ledger")
 
 
 def _ssh_keygen(action: str, *arguments: str, text: str = "") -> subprocess.CompletedProcess[bytes]:

@@ -147,9 +147,7 @@ def attestation(  # noqa: PLR0913 - the parts of a statement
     return "attestation", data
 
 
-def rotation(
-    secret: str, *, succeeded: bool, steps: Iterable[str], by: str
-) -> tuple[str, Json]:
+def rotation(secret: str, *, succeeded: bool, steps: Iterable[str], by: str) -> tuple[str, Json]:
     """A rotation of one live secret, by canonical ID, and the steps that were taken."""
     data = {
         "secret": masked(secret),
