@@ -90,7 +90,7 @@ class Ledger:
         """Write entries, all or none of them. OutputError if they cannot be written."""
         try:
             os.makedirs(self.folder, exist_ok=True)
-            with _locked(os.path.join(self.folder, _LOCK)):
+            with locked(os.path.join(self.folder, _LOCK)):
                 return self._append(items, now)
         except OSError as error:
             raise OutputError(
@@ -222,8 +222,8 @@ def _write(path: str, data: bytes) -> None:
 
 
 @contextmanager
-def _locked(path: str) -> Iterator[None]:
-    """Be the only writer. OutputError if another one does not finish in time."""
+def locked(path: str) -> Iterator[None]:
+    """Be the only process that holds this lock file. OutputError if another one does not finish in time."""
     try:
         import fcntl
     except ImportError:

@@ -181,7 +181,7 @@ def test_writers_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
 def test_a_writer_does_not_wait_forever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_module, "_PATIENCE", 0.1)
     with (
-        ledger_module._locked(str(tmp_path / ".lock")),
+        ledger_module.locked(str(tmp_path / ".lock")),
         pytest.raises(OutputError, match="another"),
     ):
         Ledger(str(tmp_path)).append("audit", {}, NOW)
