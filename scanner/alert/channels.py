@@ -43,27 +43,27 @@ def send(channel: Channel, messages: Sequence[Message]) -> None:
     answers: list[bool] = []
 
     def notify() -> None:
-        for message in messages:
-            answers.append(
-                bool(
-                    target.notify(
-                        title=message.title,
-                        body=message.body,
-                        body_format=apprise.NotifyFormat.TEXT,
-                        interpret_escapes=False,
-                    )
-                )
-            )
-            if not answers[-1]:
-                return
+        try:
+            form = apprise.NotifyFormat.TEXT
+            answers.extend(_accepted(target, message, form) for message in messages)
+        except Exception:  # noqa: BLE001 - its text may contain the address
+            answers.append(False)
 
     thread = threading.Thread(target=notify, daemon=True)
     thread.start()
     thread.join(channel.timeout)
     if thread.is_alive():
         raise DeliveryError(f"it did not accept the message within {channel.timeout} s")
-    if len(answers) < len(messages) or not all(answers):
+    if not all(answers):
         raise DeliveryError("it refused the message, answered with an error, or redirected")
+
+
+def _accepted(target: Any, message: Message, form: Any) -> bool:
+    return bool(
+        target.notify(
+            title=message.title, body=message.body, body_format=form, interpret_escapes=False
+        )
+    )
 
 
 def post(channel: Channel, alerts: Sequence[dict[str, Any]]) -> None:

@@ -25,11 +25,12 @@ class Kind(enum.StrEnum):
 
 
 class Item(NamedTuple):
-    """One alert in a delivery, and since when it is open."""
+    """One alert in a delivery, and since when it is open. `before` is how it was sent earlier."""
 
     kind: Kind
     alert: Alert
     since: datetime
+    before: Alert | None = None
 
 
 class Delivery(NamedTuple):
@@ -95,7 +96,7 @@ def _tell(  # noqa: PLR0913, PLR0917 - an alert before and after
         told = old.sent.get(route.name, -1) if old else -1
         sent[route.name] = max(told, _wanted(route, alert, entry, now))
         for step, kind in _told(old, alert, told, sent[route.name]):
-            item = Item(kind, alert, entry.since)
+            item = Item(kind, alert, entry.since, _of(alert.id, old) if old else None)
             boxes.setdefault((route.name, step), []).append(item)
     return entry._replace(sent=sent)
 
@@ -117,6 +118,8 @@ def _opened(alert: Alert, old: Open | None, seen: Seen, now: datetime) -> Open:
         state=alert.state,
         title=alert.title,
         severity=alert.severity.label,
+        secret_class=alert.secret_class,
+        owner=alert.owner,
         since=now,
         sent={},
     )
@@ -154,7 +157,9 @@ def _of(name: str, old: Open) -> Alert:
         severity=Severity[old.severity.upper()],
         rules=tuple(old.state.split(" ")[2:]),
         title=old.title,
+        secret_class=old.secret_class,
         backend=old.backend,
+        owner=old.owner,
     )
 
 

@@ -25,6 +25,8 @@ class Open(NamedTuple):
     state: str
     title: str
     severity: str
+    secret_class: str
+    owner: str
     since: datetime
     sent: Mapping[str, int]
     acked_by: str = ""
@@ -63,7 +65,17 @@ def from_json(data: Any) -> State:
 
 
 def _open(item: Json) -> Open:
-    words = ("name", "analysis", "backend", "state", "title", "severity", "acked_by")
+    words = (
+        "name",
+        "analysis",
+        "backend",
+        "state",
+        "title",
+        "severity",
+        "acked_by",
+        "secret_class",
+        "owner",
+    )
     return Open(
         since=_time(item["since"]),
         sent={str(name): int(step) for name, step in item["sent"].items()},

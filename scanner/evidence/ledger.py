@@ -223,7 +223,10 @@ def _write(path: str, data: bytes) -> None:
 
 @contextmanager
 def locked(path: str) -> Iterator[None]:
-    """Be the only process that holds this lock file. OutputError if another one does not finish in time."""
+    """Be the only process that holds this lock file.
+
+    OutputError if another one does not finish in time.
+    """
     try:
         import fcntl
     except ImportError:
