@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scanner import files
 from scanner.alert import alerts, channels, messages, plan, state
@@ -52,7 +52,7 @@ class Store:
         """ConfigError if the state is damaged."""
         try:
             if self._ledger:
-                found = {}
+                found: Any = {}
                 for entry in self._ledger.entries():
                     found = entry["data"] if entry["kind"] == _KIND else found
                 return state.from_json(found) if found else {}

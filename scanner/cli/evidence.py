@@ -31,7 +31,7 @@ from scanner.errors import ExitCode, UsageError
 from scanner.evidence import anchor, controls, entries, export, history
 from scanner.evidence.controls import Assessed, Period
 from scanner.evidence.ledger import Head, Ledger
-from scanner.evidence.verify import Verified, verify
+from scanner.evidence.verify import Problem, Verified, verify
 from scanner.report import saved, text
 
 _STDOUT = "-"
@@ -162,7 +162,7 @@ def _verify(args: argparse.Namespace, opened: _Opened) -> int:
     if args.tag and not signers:
         raise UsageError("--tag needs --signers", todo="name the allowed_signers file")
     first = verify(ledger)
-    unsigned = []
+    unsigned: list[Problem] = []
     if signers:
         signers = os.path.join(console.cwd, signers)
         if args.tag:

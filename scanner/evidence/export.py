@@ -59,13 +59,12 @@ def _rows(entry: Entry) -> Iterator[dict[str, str]]:
         yield {"row": "exception", "id": item["where"], **more}
     secrets = data.get("secrets", ())
     for item in secrets if entry["kind"] == "audit" else ():
-        keys = ("class", "owner", "verdict")
         yield {
             "row": "secret",
             "secret": item["id"],
             "conditions": ", ".join(item["conditions"]),
             "due": item["due"] or "",
-            **{key: item[key] for key in keys},
+            **{key: item[key] for key in ("class", "owner", "verdict")},
         }
 
 
