@@ -21,6 +21,7 @@ from bench import (
     audit,
     commits,
     configs,
+    evidence,
     exact,
     formats,
     hook,
@@ -45,6 +46,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "formats": formats.section,
     "judging": judging.section,
     "audit": audit.section,
+    "evidence": evidence.section,
     "commits": commits.section,
     "action": action.section,
 }

@@ -97,7 +97,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
         texts = [entry[key] for key in ("hash", "previous", "at", "kind", "writer")]
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
-    if type(entry["number"]) is not int or not all(isinstance(text, str) for text in texts):
+    if type(entry.get("number")) is not int or not all(isinstance(text, str) for text in texts):
         return None
     return entry if isinstance(entry.get("data"), dict) else None
 

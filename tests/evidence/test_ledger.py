@@ -115,6 +115,18 @@ def test_every_random_change_of_one_entry_is_found_against_an_anchor(tmp_path: P
         assert verify(ledger, [head]).exit_code is ExitCode.FINDINGS, place
 
 
+def test_a_line_that_is_not_an_entry_is_damage(tmp_path: Path) -> None:
+    ledger, head = filled(tmp_path)
+    path = Path(ledger.files()[1])
+    whole = path.read_bytes()
+    for old, new in ((b'"number"', b'"numbex"'), (b'"data":{', b'"data":[{'), (b'"at"', b'"a"')):
+        path.write_bytes(whole.replace(old, new, 1))
+        assert verify(ledger, [head]).exit_code is ExitCode.FINDINGS
+    for text in (b"\n", b"[]\n", b'{"hash":"' + b"0" * 64 + b'",' + b"[" * 100_000 + b"\n"):
+        path.write_bytes(text)
+        assert verify(ledger, [head]).exit_code is ExitCode.FINDINGS
+
+
 def test_a_changed_entry_with_a_new_hash_breaks_the_chain(tmp_path: Path) -> None:
     ledger, _ = filled(tmp_path)
     second = Path(ledger.files()[1])

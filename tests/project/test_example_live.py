@@ -22,12 +22,11 @@ def test_the_demo_finds_exactly_what_is_wrong_on_its_server(tmp_path: Path, open
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "exactly the 6 planted faults were found" in done.stdout
-    assert sorted(os.listdir(tmp_path)) == [
-        "agentaskit",
-        "audit.json",
-        "audit.sarif",
-        "operator.yaml",
-    ]
+    assert "✓ verified: 1 entry" in done.stdout
+    assert "delivered: [keywatch] 5 alerts: 3 high, 2 low" in done.stdout
+    assert {"agentaskit", "audit.json", "audit.sarif", "evidence", "operator.yaml"} <= {
+        *os.listdir(tmp_path)
+    }
 
 
 def test_without_a_server_the_demo_says_so_and_fails_nothing(
