@@ -99,6 +99,13 @@ def test_an_audit_adds_what_it_checked(audited: Path) -> None:
     assert all(len(digest) == 64 for digest in data["policy"].values())
 
 
+def test_an_entry_is_checked_without_keywatch_as_the_documentation_says(audited: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "evidence.md"
+    (command,) = (line for line in page.read_text().splitlines() if line.endswith("| sha256sum"))
+    done = subprocess.run(command, shell=True, cwd=audited, capture_output=True, check=True)
+    assert done.stdout.split()[0].decode() == entries(audited)[0]["hash"]
+
+
 def test_an_option_names_the_ledger_and_what_was_not_read_is_in_it(tmp_path: Path) -> None:
     repository = audits.place(tmp_path)
     audits.gives(prod=[record("app/new"), denied("app/closed")])
