@@ -1,5 +1,6 @@
 # You need python3 (with its venv module), git and make. Each target installs what else it needs:
-#   make demo     scan an example repository with planted secrets, and audit a server with live ones
+#   make demo     scan an example repository with planted secrets, audit a server with live ones,
+#                 and find attacks in its log
 #   make test     run the linters, the type checker and all tests that are not slow
 #   make nightly  run all tests, also the slow ones, and the core tests on each other Python found
 #   make bench    compare keywatch with other scanners and write bench/RESULTS.md
@@ -32,7 +33,7 @@ interpreter = $(firstword $(foreach python,python$(1) $(wildcard $(HOME)/.pyenv/
 HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 OTHERS = $(foreach version,$(filter-out $(HERE),$(VERSIONS)),$(if $(call interpreter,$(version)),$(version)))
 
-.PHONY: help demo demo-audit test nightly test-all test-others coverage bench docs lock lint clean
+.PHONY: help demo demo-audit demo-trail test nightly test-all test-others coverage bench docs lock lint clean
 .SECONDARY: # otherwise make deletes the stamp files of environments
 
 help:
@@ -46,11 +47,15 @@ demo: $(VENV)/installed
 	  || test $$? -eq 1
 	@$(BIN)/python examples/plant.py check $(DEMO)/keywatch.json
 	@echo "SARIF: $(DEMO)/keywatch.sarif"
-	@$(MAKE) --no-print-directory demo-audit
+	@$(MAKE) --no-print-directory demo-audit demo-trail
 
 demo-audit: $(VENV)/auditing
 	@$(BIN)/python -m examples.live $(DEMO)
 	@echo "SARIF: $(DEMO)/audit.sarif"
+
+demo-trail: $(VENV)/auditing
+	@$(BIN)/python -m examples.trail $(DEMO)
+	@echo "SARIF: $(DEMO)/trail.sarif"
 
 test: lint
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"

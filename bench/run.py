@@ -31,6 +31,7 @@ from bench import (
     peers,
     quality,
     results,
+    trail,
     trees,
 )
 
@@ -47,6 +48,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "judging": judging.section,
     "audit": audit.section,
     "evidence": evidence.section,
+    "trail": trail.section,
     "commits": commits.section,
     "action": action.section,
 }

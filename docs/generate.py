@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from docs import coverage, peers, picture
+from docs import coverage, peers, picture, trail
 from scanner.detect.rules import rulebook
 from scanner.model import RuleInfo
 from scanner.policy.live.rules import RULES as LIVE_RULES
@@ -25,6 +25,7 @@ from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.policy.rules import WEAKENED
 from scanner.policy.variables import RULES as TREE_RULES
 from scanner.report.interface import remedy
+from scanner.trail import described as trail_rules
 
 ROOT = Path(__file__).resolve().parents[1]
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
@@ -32,6 +33,7 @@ TOOL = "keywatch"  # not in the text itself, where a scan would read it as an al
 POLICY = "The policy and its exceptions"
 CHECK = "keywatch policy check"
 LIVE = "keywatch audit"
+TRAIL = "keywatch trail"
 CHANGE = "Changes"
 TREE = "The whole repository"
 DETECT_SECRETS = "Types of detect-secrets"
@@ -40,6 +42,8 @@ _BY = {
     CHECK: "`keywatch policy check` reports it, from the policy, configs/secrets and the "
     "repository.",
     LIVE: "`keywatch audit` reports it, from the metadata of live secrets and the policy.",
+    TRAIL: "`keywatch trail` reports it, from audit logs. docs/trail.md says when it is wrong, and "
+    "how to tune it.",
     CHANGE: "`keywatch scan --diff` and `keywatch hook pre-receive` report it, if a change loosens "
     "the policy that applies to it. `keywatch audit` reports it, if the repository's policy is "
     "looser than the operator config.",
@@ -54,6 +58,7 @@ def pages() -> dict[str, str]:
     written = {
         "README.md": _readme(),
         "docs/coverage.md": coverage.page(groups),
+        "docs/trail.md": trail.page((ROOT / "docs" / "trail.md").read_text(encoding="utf-8")),
         "docs/rules/README.md": _index(groups),
         "docs/terminal.svg": picture.picture(),
     }
@@ -97,6 +102,7 @@ def _groups(
         (CHECK, CHECK_RULES),
         (CHANGE, (WEAKENED,)),
         (LIVE, [rule for rule in LIVE_RULES if rule is not WEAKENED]),
+        (TRAIL, trail_rules.rules()),
     ):
         yield group, [(info, trees.get(info.id, {})) for info in sorted(rest, key=lambda i: i.id)]
 
@@ -200,7 +206,7 @@ def _code(text: str) -> str:
 def _exception(rule: str, group: str) -> str:
     if group in {POLICY, CHECK}:
         return "None. Correct the entry or the file that the finding names."
-    if group in {LIVE, CHANGE}:
+    if group in {LIVE, CHANGE, TRAIL}:
         return (
             "An entry of `allow` in keywatch.yaml with the finding ID from the report. It has an "
             "end date, and `keywatch allow list` shows it."

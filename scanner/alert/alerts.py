@@ -13,6 +13,8 @@ from scanner.report.interface import ReportContext
 from scanner.report.text import count
 
 INCOMPLETE = "audit-incomplete"
+TRAIL = "trail"
+"""The analysis of audit logs. Its findings are events: they stay open until somebody acts."""
 _LATENESS = {
     ("rotation-overdue", Severity.CRITICAL): 3,
     ("rotation-overdue", Severity.HIGH): 2,
@@ -60,7 +62,7 @@ class Seen(NamedTuple):
 
     def settles(self, name: str, backend: str, analysis: str) -> bool:
         """Does it prove that an earlier alert, which it does not repeat, is resolved?"""
-        if analysis != self.analysis:
+        if analysis != self.analysis or analysis == TRAIL:
             return False
         if not backend:
             return self.is_complete

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from scanner.alert.alerts import Alert, Seen
+from scanner.alert.alerts import TRAIL, Alert, Seen
 from scanner.alert.routes import AlertConfig, Route
 from scanner.alert.state import Open, State
 from scanner.model import Severity
@@ -77,7 +77,7 @@ def plan(seen: Seen, before: State, config: AlertConfig, now: datetime) -> Plan:
         old = before[name]
         if seen.settles(old.name, old.backend, old.analysis):
             _resolve(boxes, name, old)
-        else:
+        elif not (old.analysis == TRAIL and old.acked_by):
             state[name] = old
     return Plan(tuple(_deliveries(boxes, config)), state, tuple(unrouted), quiet)
 

@@ -17,6 +17,7 @@ from scanner.policy.declarations.matching import SecretEntries
 from scanner.policy.declarations.model import SecretEntry
 from scanner.policy.live import findings, minimum_policy, rotation_age
 from scanner.policy.live.comparison import Comparison, RepositorySecrets, Store
+from scanner.policy.live.last_used import LastUsed
 from scanner.policy.repository import contradictions, rotation_check
 from scanner.records import Dated, Record, Resource, Status
 from scanner.repository import rotation_sources
@@ -38,6 +39,7 @@ class AuditJudge:
         stores: Sequence[Store],
         environ: Mapping[str, str],
         now: datetime,
+        last_used: LastUsed = LastUsed(),  # noqa: B008 - immutable: logs that tell nothing
         dates: Mapping[str, Dated] = MappingProxyType({}),
     ) -> None:
         """`dates` are those of rotations that a ledger records, by canonical ID."""
@@ -57,9 +59,11 @@ class AuditJudge:
         self._unmatched = {each.where: each for each in entries if _is_audited(each, stores)}
         self._default_place = _default_place(files)
         self._now = now
+        self._last_used = last_used
         self._dates = dates
 
     def __call__(self, record: Record, backend: str) -> tuple[Status, list[Finding]]:
+        record = self._last_used.dated(record)
         if record.dated is None and record.id in self._dates:
             record = record._replace(dated=self._dates[record.id], undated="")
         match, minimum = self._entries.match(record), self._minimum.match(record)
@@ -70,7 +74,10 @@ class AuditJudge:
         judged = rotation_age.judge(record, minimum_policy.held(match, minimum), self._now)
         placed = self._comparison.locate(judged, match)
         place = _location(placed.where or self._default_place)
-        return findings.status(placed.judged, backend), [*findings.findings(placed.judged, place)]
+        found = [*findings.findings(placed.judged, place)]
+        if why := self._last_used.unused(record.id, self._now):
+            found.append(findings.unused(placed.judged, place, why))
+        return findings.status(placed.judged, backend), found
 
     def differences(self, gaps: Sequence[Gap]) -> Iterator[Finding]:
         """Declared secrets that are missing, unless a gap may hide them, and other differences."""

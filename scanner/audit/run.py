@@ -21,7 +21,9 @@ from scanner.errors import OutputError, UsageError, unreadable
 from scanner.masking import masked
 from scanner.model import Finding, Note, NoteKind, Outcome, Severity
 from scanner.policy import rules
+from scanner.policy.live import last_used
 from scanner.policy.live import rules as live_rules
+from scanner.policy.live.last_used import LastUsed
 from scanner.records import History, ValueMark
 from scanner.report.interface import ReportContext
 from scanner.report.sarif import carried_forward
@@ -36,8 +38,8 @@ class AuditRequest(NamedTuple):
 
     `path` is a folder of the repository, `operator` the operator config, `backends` the names of
     the only backends to read, `timeout` the seconds for each. `state`, `since_last`, `resume` and
-    `carry_forward` are about earlier runs (docs/audit.md). `history` reads the ledger that the
-    operator config names; None if there is none.
+    `carry_forward` are about earlier runs (docs/audit.md). `last_used` is what keywatch trail saw.
+    `history` reads the ledger that the operator config names; None if there is none.
     """
 
     path: str
@@ -49,6 +51,7 @@ class AuditRequest(NamedTuple):
     resume: bool = False
     carry_forward: str | None = None
     history: Callable[[OperatorConfig], History | None] = lambda _operator: None
+    last_used: str | None = None
 
 
 class FinishedAudit(NamedTuple):
@@ -158,7 +161,9 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
         state = audit_state.load(os.path.join(console.cwd, request.state))
     stores = [backends.store(each, modules) for each in operator.backends]
     known = history or History()
-    judge = AuditJudge(tree, files, operator, stores, console.environ, now, known.dates)
+    used = request.last_used
+    seen = last_used.parse(console.file(used), used) if used else LastUsed()
+    judge = AuditJudge(tree, files, operator, stores, console.environ, now, seen, known.dates)
     settings = (
         backends.settings(each, timeout=request.timeout, environ=console.environ)._replace(
             known={**known.marks, **state.known(each.name)},

@@ -94,6 +94,11 @@ def _add_earlier(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help="keep results of this earlier SARIF report that cannot be checked again",
     )
+    group.add_argument(
+        "--last-used",
+        metavar="FILE",
+        help="what keywatch trail --last-used wrote: dates of rotations, and unused secrets",
+    )
 
 
 def _add_evidence(group: argparse._ArgumentGroup) -> None:
@@ -128,6 +133,7 @@ def run(
         resume=args.resume,
         carry_forward=args.carry_forward,
         history=lambda operator: _history(ledger(operator), console),
+        last_used=args.last_used,
     )
     if args.permissions:
         console.write(permissions(request, console, modules))

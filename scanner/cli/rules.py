@@ -25,6 +25,7 @@ from scanner.policy.repository.rules import RULES as CHECK_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.policy.variables import RULES as TREE_RULES
 from scanner.report.interface import remedy
+from scanner.trail import described as trail_rules
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.action == "test":
         return _test(args.file, console)
     infos = {**rulebook.load(_own(console), cache_folder=cache.folder()).infos}
-    coded = (*JUDGE_RULES, *CHECK_RULES, *TREE_RULES, *LIVE_RULES)
+    coded = (*JUDGE_RULES, *CHECK_RULES, *TREE_RULES, *LIVE_RULES, *trail_rules.rules())
     infos |= {rule.id: rule for rule in coded}
     if args.action == "list":
         console.write(_as_json(infos) if args.json else _as_lines(infos))

@@ -147,6 +147,7 @@ class Config:
                 needs=tuple(item["needs"]),
                 where=item["where"],
                 needs_where=tuple(item["needs_where"]),
+                sources=tuple(item.get("sources", ())),
             )
             for name, item in self._data.get("services", {}).items()
         )

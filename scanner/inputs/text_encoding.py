@@ -128,26 +128,29 @@ def to_utf8(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
     Text of one byte a character in such a file stays as it is, so that neither a wrong byte order
     mark nor a change of the encoding hides it.
     """
-    kept = b""
-    for chunk in chunks:
-        data = kept + chunk
+    decoder = codecs.getincrementaldecoder(name)(errors="replace")
+    width = 4 if "32" in name else 2
+    pieces = iter(chunks)
+    data, offset = next(pieces, b""), 0
+    for following in pieces:
         end = len(data.rstrip(_ASCII))
         if len(data) - end > _LONGEST_RUN:
             end = len(data)
-        end -= end % 4  # no character is cut in two
-        kept = data[end:]
-        yield _mixed(data[:end], name)
-    if kept:
-        yield _mixed(kept, name)
+        text = _mixed(data[:end], decoder, offset, width)
+        yield text if offset else text.removeprefix(codecs.BOM_UTF8)
+        offset += end
+        data = data[end:] + following
+    text = _mixed(data, decoder, offset, width) + decoder.decode(b"", final=True).encode()
+    yield text if offset else text.removeprefix(codecs.BOM_UTF8)
 
 
-def _mixed(data: bytes, name: str) -> bytes:
+def _mixed(data: bytes, decoder: codecs.IncrementalDecoder, offset: int, width: int) -> bytes:
+    """Decode a piece that begins at `offset`, but for the text of one byte a character in it."""
     parts, at = [], 0
     for run in _ONE_BYTE_TEXT.finditer(data):
-        parts += [_as_utf8(data[at : run.start()], name), run[0]]
-        at = run.end() + -run.end() % 4  # characters go on where they would without the run
-    return b"".join((*parts, _as_utf8(data[at:], name)))
-
-
-def _as_utf8(data: bytes, name: str) -> bytes:
-    return data.decode(name, errors="replace").encode(errors="replace")
+        before = decoder.decode(data[at : run.start()], final=True)
+        parts += [before.encode(errors="replace"), run[0]]
+        decoder.reset()
+        at = run.end() + -(offset + run.end()) % width  # the next character begins there
+    last = decoder.decode(data[at:])
+    return b"".join((*parts, last.encode(errors="replace")))

@@ -84,6 +84,7 @@ def judge(plan: ScanPlan, result: ScanResult, now: datetime) -> Outcome:
         idle_rules={
             *(*config.disable_rules, *not_run, *live_rules.BY_ID),
             *(each.kind for each in config.accept_gaps if "://" in each.path),
+            *(each.rule for each in config.allow if each.rule.startswith("trail-")),
         },
         whole_tree=selection.whole_tree,
         now=now,

@@ -176,6 +176,24 @@ def test_what_could_not_be_read_is_not_resolved_and_is_an_alert(
     assert "app/old" in watch.run("list").out
 
 
+def test_an_event_of_an_audit_log_stays_open_until_somebody_acknowledges_it(
+    watch: Watch, oncall: HttpReceiver, lead: HttpReceiver
+) -> None:
+    watch.configure(config(watch, oncall, lead))
+
+    def send(days: float) -> Done:
+        report = Path(watch.audit([record("app/x", days)]))
+        report.write_text(report.read_text().replace('"analysis": "audit"', '"analysis": "trail"'))
+        return watch.run("send", str(report))
+
+    send(92)
+    send(1)
+    ident = watch.run("list").out[:12]
+    assert watch.run("ack", ident, "--by=Jo").code == 0
+    send(1)
+    assert (watch.run("list").out, len(oncall.bodies)) == ("", 1)
+
+
 def test_many_alerts_become_one_digest(
     watch: Watch, oncall: HttpReceiver, lead: HttpReceiver
 ) -> None:

@@ -261,7 +261,7 @@ CONFIGS = {
     "deep": ("version: 1\nscan: " + "[" * 900 + "]" * 900, "is too large"),
     "deeper": ("version: 1\nscan: " + "[" * 100_000, "not valid YAML"),
     "10 MB": ("version: 1\n#" + "x" * 10_000_000, "over 4,000,000 bytes"),
-    "many globs": ("version: 1\nscan: {exclude: [" + "a," * 20_000 + "]}", "maxItems 1000"),
+    "many globs": ("version: 1\nscan: {exclude: [" + "a," * 20_000 + "]}", "the maximum is 1000"),
     "many faults": ("version: 1\nallow: [" + "{}," * 9_000 + "]", "fingerprint is missing"),
     "bomb of lists": (bomb("[x, x]", "[{}]"), "is too large"),
     "bomb of merges": (bomb("{x: 1}", "{{<<: [{}]}}"), "is too large"),
@@ -545,7 +545,7 @@ class TestSignals:
         report = json.loads((tmp_path / "out.json").read_text())
         assert (process.returncode, err) == (3, b"")
         assert {gap["kind"] for gap in report["gaps"]} == {"worker-lost"}
-        assert 0 < len(report["gaps"]) < 10
+        assert 0 < len(report["gaps"]) < 20
         assert report["coverage"]["files"] + len(report["gaps"]) == 60
 
 

@@ -247,7 +247,7 @@ def test_without_git_a_repository_cannot_be_looked_at(
 
 
 def test_what_is_no_folder_is_told(tmp_path: Path) -> None:
-    assert "is no folder" in diagnosed(tmp_path / "absent")[1]["repository"]
+    assert "is not a folder" in diagnosed(tmp_path / "absent")[1]["repository"]
 
 
 OPERATOR = """\

@@ -187,7 +187,8 @@ def test_a_match_with_an_unknown_scheme_is_answered_with_the_nearest_one(
 
 
 @pytest.mark.parametrize(
-    ("period", "says"), [("90", "rotate_every"), ("0d", "rotate_every"), ("3 months", "pattern")]
+    ("period", "says"),
+    [("90", "rotate_every"), ("0d", "rotate_every"), ("3 months", "A duration, for example 90d")],
 )
 def test_a_period_is_a_number_and_a_unit(
     keywatch: Keywatch, tmp_path: Path, period: str, says: str

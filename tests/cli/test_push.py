@@ -230,7 +230,7 @@ class TestPreReceive:
         write_files(remote.root, {"x": leak()})
         oid = git(remote.root, "hash-object", "-w", "x").strip()
         git(remote.root, "tag", "blob", oid)
-        assert "is no commit" in remote.push("blob", code=1)
+        assert "is not a commit" in remote.push("blob", code=1)
 
     def test_it_takes_no_paths_and_wants_gits_own_lines(
         self, remote: Remote, keywatch: Keywatch

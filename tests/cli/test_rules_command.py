@@ -14,6 +14,7 @@ from scanner.policy.live.rules import RULES as LIVE_RULES
 from scanner.policy.repository.rules import RULES as CHECK_RULES
 from scanner.policy.rules import OWN_RULES
 from scanner.policy.variables import RULE_IDS
+from scanner.trail.described import rules as trail_rules
 from tests.support.helpers import Keywatch, scan, write_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +49,8 @@ def test_the_list_holds_every_rule_of_the_rule_files_the_judge_and_detect_secret
     names = [line.split()[0] for line in lines]
     assert names == sorted(names)
     detect_secrets = {name for name in names if name.startswith("ds-")}
-    judged = OWN_RULES | RULE_IDS | {rule.id for rule in (*CHECK_RULES, *LIVE_RULES)}
+    coded = (*CHECK_RULES, *LIVE_RULES, *trail_rules())
+    judged = OWN_RULES | RULE_IDS | {rule.id for rule in coded}
     assert set(names) - detect_secrets == shipped_ids() | judged
     assert len(detect_secrets) == 27  # the plugins of detect-secrets 1.5.0
 
@@ -120,7 +122,9 @@ def test_a_least_length_beside_a_pattern_is_refused_since_it_would_do_nothing(
     done = keywatch("rules", "test", "mine.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert b"mine.yaml:" in done.stderr
-    assert b"min_length: it is for a rule that has named:" in done.stderr
+    assert (
+        b"min_length: only a rule with named and without pattern may have this field" in done.stderr
+    )
 
 
 @pytest.mark.parametrize("missing", ["examples", "negative_examples"])

@@ -111,8 +111,16 @@ def test_order_and_repeated_lines_are_of_no_account(
         (HEADER + b'{"path":"a","rule":"r"}\n', 2, "missing"),
         (HEADER + b'{"path":"a","rule":"r","name":"","line":4}\n', 2, "'line' is unknown"),
         (HEADER + b'{"path":"a","rule":"r","name":"","tag":true}\n', 2, "'tag'"),
-        (HEADER + b'{"path":"a","rule":"r","name":"","tag":65536}\n', 2, "'tag' is not from 0"),
-        (HEADER + b'{"path":"a","rule":"r","name":"","tag":-1}\n', 2, "'tag' is not from 0"),
+        (
+            HEADER + b'{"path":"a","rule":"r","name":"","tag":65536}\n',
+            2,
+            "the field 'tag' must be from 0",
+        ),
+        (
+            HEADER + b'{"path":"a","rule":"r","name":"","tag":-1}\n',
+            2,
+            "the field 'tag' must be from 0",
+        ),
         (HEADER + b'{"path":1,"rule":"r","name":""}\n', 2, "'path'"),
         (HEADER + b'{"path":"a"\n', 2, "not a JSON object"),
         (HEADER + b"<<<<<<< HEAD\n", 2, "merge conflict"),

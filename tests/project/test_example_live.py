@@ -29,6 +29,15 @@ def test_the_demo_finds_exactly_what_is_wrong_on_its_server(tmp_path: Path, open
     }
 
 
+@pytest.mark.slow
+def test_the_demo_finds_the_attacks_in_its_servers_log(tmp_path: Path, openbao: None) -> None:
+    plant.plant(tmp_path / "agentaskit", plant.load_manifest())
+    argv = [sys.executable, "-m", "examples.trail", str(tmp_path)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "exactly the 4 planted faults were found" in done.stdout
+
+
 def test_without_a_server_the_demo_says_so_and_fails_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,6 +41,8 @@ USE_CASES: dict[str, set[str]] = {
     "evidence": set(),
     "alert": {"evidence"},
     "doctor": {"audit", "repository", "scan"},
+    # It asks the stores of the operator config what they log.
+    "trail": {"audit", "repository"},
 }
 MAY_ALSO_IMPORT = {
     "configuration": {"policy"},
@@ -69,6 +71,7 @@ THIRD_PARTY = {
     "isodate": ("scanner.inventory.azure.rotation",),
     "jsonschema": ("scanner.document",),
     "kubernetes": ("scanner.inventory.kubernetes.api", "scanner.inventory.kubernetes.login"),
+    "msgspec": ("scanner.trail",),
     "platformdirs": ("scanner.cache",),
     "pygit2": ("scanner.inputs.git.packs",),
     "re2": (
@@ -77,6 +80,7 @@ THIRD_PARTY = {
         "scanner.detect.detect_secrets.linear_regex",
     ),
     "rich": ("scanner.report.terminal.page",),
+    "sigma": ("scanner.trail.analysis", "scanner.trail.sigma"),
     "tree_sitter": ("scanner.detect.structure.hcl_reader",),
     "tree_sitter_hcl": ("scanner.detect.structure.hcl_reader",),
     "urllib3": ("scanner.alert.channels", "scanner.inventory.http", "scanner.inventory.vault.api"),

@@ -152,7 +152,7 @@ def test_create_does_not_write_over_a_baseline(repo: Repository) -> None:
     before = repo.text(FILE)
     result = repo.keywatch("baseline", "create", "--detect-secrets", "exact")
     assert result.code == 2
-    assert "already exists" in result.err
+    assert "exists already" in result.err
     assert repo.text(FILE) == before
     assert not (repo.root / ".keywatch.baseline").exists()
 

@@ -45,7 +45,7 @@ class VaultBackend:
         store = canonical(self._settings.name)
         try:
             with parsing():
-                api = self._api()
+                api = connect(self._settings, connections=WORKERS)
                 health = _health(api)
                 self._connection = self._log_in(api, health)
         except ReadError as error:
@@ -63,17 +63,6 @@ class VaultBackend:
                 yield from required_permissions.excess(self._connection.namespace(self._home))
         except ReadError as error:
             yield f"its excess permissions are unknown: {error.reason}"
-
-    def _api(self) -> VaultApi:
-        address = self._settings.options["address"]
-        tls = self._settings.options.get("tls", {})
-        return VaultApi(
-            address,
-            self._settings.timeout,
-            login.tls_context(tls) if address.startswith("https:") else None,
-            server_name=tls.get("server_name"),
-            connections=WORKERS,
-        )
 
     def _log_in(self, api: VaultApi, health: Answer) -> Connection:
         token = login.token(hvac_client(api, namespace=self._home), self._settings)
@@ -104,6 +93,19 @@ class VaultBackend:
         if parts.scheme == "http" and not _is_local(parts.hostname or ""):
             text = "the token is sent to it without encryption"
             yield Note(kind=NoteKind.NO_TLS, path=store, text=text)
+
+
+def connect(settings: Settings, *, connections: int) -> VaultApi:
+    """The API of the server that the operator config names. ReadError for a bad address or CA."""
+    address = settings.options["address"]
+    tls = settings.options.get("tls", {})
+    return VaultApi(
+        address,
+        settings.timeout,
+        login.tls_context(tls) if address.startswith("https:") else None,
+        server_name=tls.get("server_name"),
+        connections=connections,
+    )
 
 
 def _health(api: VaultApi) -> Answer:

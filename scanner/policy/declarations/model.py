@@ -72,6 +72,7 @@ class Match(NamedTuple):
 class Service(NamedTuple):
     """A service and the classes of secrets that it needs; `*` means all classes.
 
+    `sources` are the networks that it calls from; empty if keywatch.yaml does not say.
     `needs_where` holds one `file:line` for each of `needs`.
     """
 
@@ -81,6 +82,7 @@ class Service(NamedTuple):
     needs: tuple[str, ...]
     where: str
     needs_where: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
 
 class StoreReference(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from scanner.model import Finding, Location, RuleInfo, Severity
 from scanner.policy.live.rotation_age import Condition, JudgedSecret, Verdict, explain, severity_of
-from scanner.policy.live.rules import BY_ID, OF, STALE_CONSUMER
+from scanner.policy.live.rules import BY_ID, OF, STALE_CONSUMER, UNUSED
 from scanner.records import Resource, Status
 
 _NAMED = 5
@@ -28,6 +28,21 @@ def findings(judged: JudgedSecret, place: Location) -> Iterator[Finding]:
             detail=detail,
             resource=resource,
         )
+
+
+def unused(judged: JudgedSecret, place: Location, why: str) -> Finding:
+    """The finding that nobody reads the secret."""
+    rule = BY_ID[UNUSED]
+    record = judged.record
+    return Finding(
+        rule=rule.id,
+        location=place,
+        severity=rule.severity,
+        confidence=rule.confidence,
+        context=record.id,
+        detail=why,
+        resource=Resource(id=record.id, owner=judged.owner, runbook=judged.runbook),
+    )
 
 
 def _judged(judged: JudgedSecret) -> Iterator[Said]:

@@ -14,6 +14,7 @@ KEY_ABSENT = "secret-key-absent"
 ADDRESS_DIFFERS = "address-differs"
 ROLE_IS_AUDITOR = "role-is-auditor"
 ROTATED_ELSEWHERE = "rotation-elsewhere"
+UNUSED = "secret-unused"
 
 
 def _of(
@@ -186,6 +187,14 @@ RULES: tuple[RuleInfo, ...] = (
         "cannot log in.",
         "Read the password from the engine (database/static-creds/ROLE), or update the copy in"
         " the same step.",
+    ),
+    described(
+        UNUSED,
+        Severity.LOW,
+        "Secret is not used",
+        "The audit logs go back 90 days or more, and nobody read the secret in the last 90 days."
+        " It can only be stolen.",
+        "Ask its owner, then delete it, or the service that no longer needs it.",
     ),
     WEAKENED,
 )

@@ -184,7 +184,7 @@ class TestFixedFiles:
         path = tmp_path / "app.yaml"
         path.write_bytes(b"newer")
         why = replace_file.replace(str(tmp_path), "app.yaml", b"before", b"after")
-        assert why == "it changed in between: run it again"
+        assert why == "it changed in the meantime: run the command again"
         assert path.read_bytes() == b"newer"
         assert names(tmp_path) == ["app.yaml"]
 
@@ -192,7 +192,7 @@ class TestFixedFiles:
         (tmp_path / "target").write_bytes(b"before")
         (tmp_path / "link").symlink_to("target")
         why = replace_file.replace(str(tmp_path), "link", b"before", b"after")
-        assert why == "it is a link, or no file"
+        assert why == "it is a symbolic link, or not a regular file"
         assert (tmp_path / "target").read_bytes() == b"before"
 
     def test_a_file_in_a_linked_folder_stays(self, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ class TestFixedFiles:
         (tmp_path / "tree").mkdir()
         (tmp_path / "tree" / "folder").symlink_to(tmp_path / "outside")
         why = replace_file.replace(str(tmp_path / "tree"), "folder/file", b"before", b"after")
-        assert why == "its folder is a link"
+        assert why == "its folder is a symbolic link"
         assert (tmp_path / "outside" / "file").read_bytes() == b"before"
 
     def test_in_a_folder_that_is_read_only_it_stays(self, read_only_folder: Path) -> None:

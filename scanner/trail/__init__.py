@@ -1,0 +1,1 @@
+"""Use case: find unauthorized access in the audit logs of secret stores."""

@@ -1,0 +1,1 @@
+"""Detections that need more than the fields of a log line, in Python."""

@@ -1,0 +1,1 @@
+"""The formats of audit logs: each one's typed entry, and how it becomes an Event."""
