@@ -84,13 +84,14 @@ class Quiet(NamedTuple):
 
 
 class AlertConfig(NamedTuple):
-    """`state_file` is "" if the state is in the ledger (`in_ledger`) or nowhere."""
+    """One of `state_file`, `in_ledger` and `config_map` says where the state is, or none."""
 
     channels: Mapping[str, Channel]
     routes: tuple[Route, ...]
     quiet: tuple[Quiet, ...] = ()
     state_file: str = ""
     in_ledger: bool = False
+    config_map: str = ""
 
     def is_quiet(self, alert: Alert, now: datetime) -> bool:
         return any(each.holds(alert, now) for each in self.quiet)
@@ -120,6 +121,7 @@ def parse(config: Config) -> AlertConfig:
         quiet=tuple(map(_quiet, config.get("quiet_hours", ()))),
         state_file=state.get("file", ""),
         in_ledger=state.get("ledger", False),
+        config_map=state.get("configmap", ""),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from scanner import files
 from scanner.alert import alerts, channels, messages, plan, state
 from scanner.alert.channels import DeliveryError
+from scanner.alert.config_map import ConfigMap
 from scanner.alert.plan import Delivery, Kind
 from scanner.alert.routes import AlertConfig, Channel
 from scanner.alert.state import Open, State
@@ -26,15 +27,18 @@ _KIND = "alert-state"
 
 
 class Store:
-    """The one place of the state: a file, the ledger, or none."""
+    """The one place of the state: a file, the ledger, a ConfigMap, or none."""
 
-    def __init__(self, config: AlertConfig, cwd: str, ledger: Ledger) -> None:
+    def __init__(
+        self, config: AlertConfig, cwd: str, ledger: Ledger, environ: Mapping[str, str]
+    ) -> None:
+        self._map = ConfigMap(config.config_map, environ) if config.config_map else None
         self._file = os.path.join(cwd, config.state_file) if config.state_file else ""
         self._ledger = ledger if config.in_ledger else None
 
     @property
     def exists(self) -> bool:
-        return bool(self._file or self._ledger)
+        return bool(self._file or self._ledger or self._map)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -50,6 +54,8 @@ class Store:
 
     def load(self) -> State:
         """ConfigError if the state is damaged."""
+        if self._map:
+            return self._map.load()
         try:
             if self._ledger:
                 found: Any = {}
@@ -69,6 +75,8 @@ class Store:
         """OutputError if it cannot be written."""
         if self._ledger:
             self._ledger.append(_KIND, state.to_json(new), now)
+        elif self._map:
+            self._map.save(new)
         elif self._file:
             files.write_file(self._file, state.text(new), mode=files.PRIVATE)
 
@@ -100,14 +108,14 @@ def send(
 ) -> Sent:
     """Send what is new, changed, to be escalated or resolved.
 
-    A damaged state does not silence anything: everything is sent as new.
+    A damaged or unreadable state does not silence anything: everything is sent as new.
     """
     seen = alerts.seen(outcome, context)
     errors: list[KeywatchError] = []
     with store.alone():
         try:
             before = store.load()
-        except ConfigError as error:
+        except KeywatchError as error:
             errors.append(error)
             store.set_aside()
             before = {}

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     config = routes.parse(operator.alerts)
     evidence = operator.evidence or EvidenceConfig(place=EVIDENCE_PLACE)
     ledger = Ledger(os.path.join(console.cwd, evidence.place), evidence.writer)
-    store = Store(config, console.cwd, ledger)
+    store = Store(config, console.cwd, ledger, console.environ)
     if args.action == "ack":
         entry = acknowledge(args.id, masked(args.by), store, now)
         console.write(f"✓ acknowledged: {plain(entry.title)}: {plain(entry.name)}\n")
