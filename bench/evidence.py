@@ -2,7 +2,7 @@
 alerts of many findings made?
 
 The ledger has the entries of 400 audits of 500 secrets. A tampering changes, removes, repeats or
-moves one entry of a smaller ledger at random; half of the changed entries get a new hash that fits.
+moves one entry of a smaller ledger at random; half of the changed ones get a new hash that fits.
 The anchored head is known each time. The alerts are those of a JSON report with 10,000 findings of
 10,000 secrets; its time is compared with that of decoding the report.
 """

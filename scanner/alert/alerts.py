@@ -66,7 +66,7 @@ class Seen(NamedTuple):
             return False
         if not backend:
             return self.is_complete
-        return identity(name) in self.present or backend in self.complete
+        return name in self.present or backend in self.complete
 
 
 def seen(outcome: Outcome, context: ReportContext) -> Seen:
@@ -85,7 +85,7 @@ def seen(outcome: Outcome, context: ReportContext) -> Seen:
         complete=frozenset(
             each.backend for each in (live.reach if live else ()) if not each.unread
         ),
-        present=frozenset(map(identity, statuses)),
+        present=frozenset(statuses),
         analysis=context.analysis,
         is_complete=outcome.complete,
     )
