@@ -119,9 +119,7 @@ def audit(
         tree=tree,
         operator=operator,
         policy={"operator config": operator.digest, **policy_files.digests(tree)},
-        value_marks={
-            name: mark for each in run.results for name, mark in each.value_marks.items()
-        },
+        value_marks={name: mark for each in run.results for name, mark in each.value_marks.items()},
     )
 
 

@@ -20,7 +20,7 @@ from scanner.audit import backends, operator_config
 from scanner.cli import arguments
 from scanner.cli.arguments import moment
 from scanner.cli.audit import add_operator
-from scanner.configuration.operator import EVIDENCE_PLACE, EvidenceConfig
+from scanner.configuration.operator import EVIDENCE_PLACE, EvidenceConfig, filled_alerts
 from scanner.console import Console, plain, show_error
 from scanner.errors import ExitCode
 from scanner.evidence.ledger import Ledger
@@ -51,7 +51,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     now = moment(args.now)
     options = backends.options(backends.BACKENDS)
     operator = operator_config.read(args.operator, console, console.cwd, options)
-    config = routes.parse(operator.alerts)
+    where = args.operator or console.environ[operator_config.VARIABLE]
+    config = routes.parse(filled_alerts(operator, where, console.environ))
     evidence = operator.evidence or EvidenceConfig(place=EVIDENCE_PLACE)
     ledger = Ledger(os.path.join(console.cwd, evidence.place), evidence.writer)
     store = Store(config, console.cwd, ledger, console.environ)

@@ -51,8 +51,9 @@ class OperatorConfig(NamedTuple):
 
     `classes` and `secrets` are the minimum policy. `classes` contains the default classes, too,
     and is empty if there is no minimum policy. `secrets` says which class applies to which secrets.
-    `evidence` is None if audits are not recorded. `alerts` has the form of the schema. `digest` is
-    the SHA-256 of the file.
+    `evidence` is None if audits are not recorded. `alerts` has the form of the schema; its
+    variables are not filled in, because an audit does not need them. `digest` is the SHA-256 of
+    the file.
     """
 
     backends: tuple[BackendConfig, ...]
@@ -88,9 +89,18 @@ def parse(
         classes=classes,
         secrets=secrets,
         evidence=_evidence(parsed, environ),
-        alerts=_filled(parsed, ("alerts",), parsed.data.get("alerts", {}), environ),
+        alerts=parsed.data.get("alerts", {}),
         digest=digest(data).hex(),
     )
+
+
+def filled_alerts(
+    config: OperatorConfig, where: str, environ: Mapping[str, str]
+) -> Mapping[str, Any]:
+    """The alerts with their variables filled in. ConfigError for a variable that is not set."""
+    parsed = Document({"alerts": config.alerts}, where, {})
+    filled: Mapping[str, Any] = _filled(parsed, ("alerts",), config.alerts, environ)
+    return filled
 
 
 def _evidence(parsed: Document, environ: Mapping[str, str]) -> EvidenceConfig | None:

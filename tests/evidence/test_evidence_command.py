@@ -114,6 +114,12 @@ def test_an_option_names_the_ledger_and_what_was_not_read_is_in_it(tmp_path: Pat
     assert [gap["kind"] for gap in entry["data"]["gaps"]] == ["denied"]
 
 
+def test_an_audit_needs_no_variable_of_the_alerts(tmp_path: Path) -> None:
+    alerts = "alerts: {channels: {a: {apprise: '${NOT_SET}'}}, routes: [{name: r, send: [a]}]}\n"
+    audits.gives(prod=[record("app/new")])
+    assert audits.audited(audits.place(tmp_path, operator=OPERATOR + alerts)).code == 0
+
+
 def test_an_audit_without_a_ledger_writes_none(tmp_path: Path) -> None:
     audits.gives(prod=[record("app/new")])
     audits.audited(audits.place(tmp_path))

@@ -37,8 +37,7 @@ def tool(name: str, package: str) -> str:
 
 def config() -> OperatorConfig:
     data = (DEPLOY / "base" / "operator.yaml").read_bytes()
-    environ = {"PAGER_URL": "json://127.0.0.1"}
-    return operator.parse(data, "operator.yaml", environ, backends.options(backends.BACKENDS))
+    return operator.parse(data, "operator.yaml", {}, backends.options(backends.BACKENDS))
 
 
 def test_the_kustomize_base_builds_and_fits_the_schemas_of_kubernetes(tmp_path: Path) -> None:
@@ -70,7 +69,8 @@ def test_the_permissions_are_those_that_the_audit_prints() -> None:
 
 
 def test_the_operator_config_and_the_policy_are_valid() -> None:
-    assert routes.parse(config().alerts).state_file
+    environ = {"PAGER_URL": "json://127.0.0.1"}
+    assert routes.parse(operator.filled_alerts(config(), "operator.yaml", environ)).state_file
     data = (DEPLOY / "base" / "keywatch.yaml").read_bytes()
     assert repository.load(data, "keywatch.yaml", None).secrets
 
