@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from action.job import Job, RefusedError, said
 from action.verbs import VERBS, Run, refuse_another_commit
+from scanner import project
 
 HERE = Path(__file__).resolve().parent
 
@@ -80,7 +81,8 @@ def plan(job: Job) -> Plan:
 def _refuse(job: Job) -> None:
     if job.environ.get("RUNNER_OS") == "Windows":
         raise RefusedError(
-            "the action runs only on Linux and macOS; on Windows, use `pip install keywatch`"
+            "the action runs only on Linux and macOS; on Windows, run"
+            f" `pip install {project.requirement()}`, then `keywatch scan`"
         )
     if job.event == "pull_request_target":
         raise RefusedError(

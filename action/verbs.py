@@ -30,7 +30,7 @@ class Run(NamedTuple):
 def _scan(job: Job) -> Iterator[Run]:
     options = job.options("config", "baseline", "fail-on")
     if changed := _changed(job):
-        yield Run("scan", ["scan", f"--diff={changed}", *options])
+        yield Run("scan", ["scan", f"--diff={changed}", *job.options("approve"), *options])
         return
     paths = [path for line in job.given("paths").splitlines() if (path := line.strip())]
     yield Run("scan", ["scan", *options, "--", *paths])

@@ -4,7 +4,8 @@
 #   vault policy write keywatch-audit keywatch-audit.hcl
 # keywatch also needs the policy `default`, which lets a token look up itself and its capabilities.
 # Give keywatch's role a short token_ttl and no other policies.
-# If secret is KV version 1, it has no times. Its names need only this rule:
+# These rules are for KV version 2. If secret is KV version 1, they could read values in folders
+# named metadata or subkeys. It then needs only this rule:
 #   path "secret/*" { capabilities = ["list"] }
 path "sys/rotation/orphans" { capabilities = ["read"] }
 path "secret/metadata/*" { capabilities = ["read", "list"] }

@@ -25,7 +25,7 @@ from scanner.report import saved, table
 
 ROOT = Path(__file__).resolve().parents[1]
 SCANNED = ("services/workers/agentaskit_workers/storage.py",)
-COLUMNS = 100
+COLUMNS = 164  # a finding is one line, however narrow the terminal
 CELL, LINE, MARGIN = 8.4, 19, 20  # pixels
 FOREGROUND, BACKGROUND = "#d6d9df", "#16181d"
 # Black, red, green, yellow, blue, magenta, cyan, white: the order of a terminal.

@@ -19,6 +19,7 @@ class Console(NamedTuple):
     err: TextIO
     environ: MutableMapping[str, str]
     arguments: tuple[str, ...] = ()
+    color_choice: str = "auto"
 
     @classmethod
     def of_process(cls) -> Console:
@@ -85,10 +86,31 @@ class Console(NamedTuple):
 
     @property
     def color(self) -> bool:
-        """Use colours on a terminal unless the user refuses them (no-color.org)."""
-        if self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb":
+        """Whether to use colours: --color decides, then NO_COLOR, FORCE_COLOR and the terminal."""
+        if self.color_choice != "auto":
+            return self.color_choice == "always"
+        if self.environ.get("NO_COLOR"):  # no-color.org
             return False
-        return self.out.isatty()
+        if forced := self.environ.get("FORCE_COLOR"):  # force-color.org
+            return forced != "0"
+        return self.environ.get("TERM") != "dumb" and self.out.isatty()
+
+    @property
+    def program(self) -> str:
+        """How the user can run keywatch: by its name if it is on PATH, or else by its full path.
+
+        The pre-commit framework changes PATH, but only for its hooks.
+        """
+        path = self.environ.get("PATH", "")
+        folders = () if self.environ.get("PRE_COMMIT") else path.split(os.pathsep)
+        if any(os.access(os.path.join(each, "keywatch"), os.X_OK) for each in folders if each):
+            return "keywatch"
+        import shlex
+
+        beside = os.path.join(os.path.dirname(sys.executable), "keywatch")
+        if os.access(beside, os.X_OK):
+            return shlex.quote(beside)
+        return f"{shlex.quote(sys.executable)} -m scanner"
 
     def progress(self, total: int, what: str = "files") -> Progress:
         return Progress(self.err, total, what)

@@ -37,7 +37,7 @@ _LIMITS = {
     "const": "must be {0}",
     "minimum": "must be at least {0}",
     "maximum": "must be at most {0}",
-    "minLength": "is too short: the minimum is {0} characters",
+    "minLength": "is too short: write at least {0} characters",
     "maxLength": "is too long: the maximum is {0} characters",
     "minItems": "has too few items: the minimum is {0}",
     "maxItems": "has too many items: the maximum is {0}",
@@ -199,18 +199,39 @@ def _explain(error: Any, document: Document) -> ConfigError:
         return _wrong_type(error, document, field, name)
     # jsonschema's own message is not used, because it quotes the value, which may be a secret.
     problem = _LIMITS.get(error.validator, "has an invalid value").format(error.validator_value)
-    todo = _nearest_scheme(error) or error.schema.get("description", "")
+    if error.validator == "minLength" and error.validator_value == 1:
+        problem = "must not be empty"
+    todo = _nearest_scheme(error) or _example(error, field) or error.schema.get("description", "")
     return document.error(field, f"{name}: {problem}", todo=todo)
 
 
 def _wrong_type(error: Any, document: Document, field: Field, name: str) -> ConfigError:
     wanted = error.validator_value
     types = [_TYPES[each] for each in ([wanted] if isinstance(wanted, str) else wanted)]
+    if not field and error.instance is None:
+        needs = [*error.schema.get("required", ())][:1]
+        todo = f"add {needs[0]}: …" if needs else ""
+        if needs == ["version"]:
+            todo = "write: version: 1"
+        return document.error(field, f"{document.where} is empty", todo=todo)
     what = " or ".join(words for words, _ in types)
-    todo = error.schema.get("description", "") if field else ""
+    todo = _example(error, field) or (error.schema.get("description", "") if field else "")
     return document.error(
         field, f"{name}: must be {what}", todo=todo or f"for example: {types[0][1]}"
     )
+
+
+def _example(error: Any, field: Field) -> str:
+    """The field with a valid value. "" if the schema has no example."""
+    import json
+
+    examples = error.schema.get("examples")
+    if not examples:
+        return ""
+    value = examples[0] if isinstance(examples[0], str) else json.dumps(examples[0])
+    names = [each for each in field if isinstance(each, str)]
+    item = "- " if field and isinstance(field[-1], int) else f"{names[-1]}: " if names else ""
+    return f"write it as {item}{value}"
 
 
 def _nearest_scheme(error: Any) -> str:

@@ -33,6 +33,13 @@ def write_pieces(path: str, pieces: Iterable[bytes], *, mode: int | None = None)
         else:
             replace(path, pieces, mode=mode)
     except OSError as error:
+        folder = os.path.dirname(path) or "."
+        if not os.path.isdir(folder):
+            raise OutputError(
+                f"{path} could not be written",
+                why=f"there is no folder {folder}",
+                todo="create the folder, or name another place",
+            ) from None
         raise OutputError(
             f"{path} could not be written",
             why=error.strerror or str(error),

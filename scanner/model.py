@@ -281,6 +281,45 @@ class SuppressedBy(enum.StrEnum):
     RULE_DISABLED = "rule-disabled"
 
 
+ADVISORY_RULES = frozenset(
+    ("config-undeclared-variable", "config-unused-variable", "kubernetes-undeclared-variable")
+)
+"""Rules about names of variables. Their findings fail a run only if it fails on everything."""
+
+
+class FailOn(NamedTuple):
+    """Which findings make a run fail: those of at least this severity and this confidence."""
+
+    severity: Severity = Severity.LOW
+    confidence: Confidence = Confidence.MEDIUM
+
+    def fails(self, finding: Finding) -> bool:
+        if finding.severity < self.severity or finding.confidence < self.confidence:
+            return False
+        return self.is_strict or finding.rule not in ADVISORY_RULES
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether neither low confidence nor the kind of rule saves a finding from failing."""
+        return self.confidence is Confidence.LOW
+
+
+class Acceptance(enum.StrEnum):
+    """How a person can accept a finding of this run."""
+
+    ALLOW = "allow"
+    APPROVAL = "approval"
+    NONE = "none"
+
+
+class Detail(enum.IntEnum):
+    """How much the terminal report says."""
+
+    SUMMARY = 0
+    NORMAL = 1
+    FULL = 2
+
+
 class Skip(NamedTuple):
     """A file left out by a rule: counted and listed, without effect on the exit code.
 

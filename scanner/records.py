@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
+_ZERO_YEAR = 1970  # of the zero times of servers: the year 1 or 1970
 ENDLESS = -1
 """Instead of a number of seconds: it never expires."""
 
@@ -88,7 +89,8 @@ class Record(NamedTuple):
     `lifetime` is the longest life of a credential that it issues, ENDLESS, or None if it issues
     none. `superseded`: since when an older credential that still works is no longer the current
     one. `stale`: the consumers that still use the previous value. `value_mark` is stored for the
-    next audit.
+    next audit. `expires`: when it stops working by itself. `expiry_unknown` says why its end cannot
+    be read although it has one.
     """
 
     id: str
@@ -104,6 +106,30 @@ class Record(NamedTuple):
     stale: tuple[str, ...] = ()
     value_mark: ValueMark | None = None
     faults: tuple[Fault, ...] = ()
+    expires: datetime | None = None
+    expiry_unknown: str = ""
+
+
+def on_our_clock(record: Record, ahead: timedelta) -> Record:
+    """The record of a server whose clock is `ahead` of this machine's, with the times of ours."""
+    dated, rotation = record.dated, record.rotation
+    if dated:
+        dated = dated._replace(
+            earliest=_earlier(dated.earliest, ahead), latest=_earlier(dated.latest, ahead)
+        )
+    if rotation:
+        rotation = rotation._replace(due=_earlier(rotation.due, ahead))
+    return record._replace(
+        dated=dated,
+        rotation=rotation,
+        superseded=_earlier(record.superseded, ahead),
+        expires=_earlier(record.expires, ahead),
+    )
+
+
+def _earlier(moment: datetime | None, span: timedelta) -> datetime | None:
+    """None, and the zero times that stand for no time, stay as they are."""
+    return moment - span if moment and moment.year > _ZERO_YEAR else moment
 
 
 class Resource(NamedTuple):
@@ -169,16 +195,25 @@ class Change(NamedTuple):
     after: str = ""
 
 
+class EarlierStatus(NamedTuple):
+    """What an earlier run said about a secret that this run could not read. `seen`: when it did."""
+
+    status: Status
+    seen: datetime
+
+
 class Audited(NamedTuple):
     """The result of an audit. `since` is the time of the run that `changes` are relative to.
 
-    It is None if no comparison was asked for, or if there was no earlier run.
+    It is None if no comparison was asked for, or if there was no earlier run. `earlier` needs the
+    state of an earlier run.
     """
 
     secrets: tuple[Status, ...] = ()
     reach: tuple[Reach, ...] = ()
     changes: tuple[Change, ...] = ()
     since: datetime | None = None
+    earlier: tuple[EarlierStatus, ...] = ()
 
 
 class History(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from scanner import project
 from scanner.configuration.operator import BackendConfig, OptionSchemas
 from scanner.document import nearest
 from scanner.errors import UsageError
@@ -96,7 +97,7 @@ def connected(settings: Settings, modules: Modules, now: datetime) -> Backend:
         raise UsageError(
             f"a library for backend {settings.name} is not installed",
             why=f"{settings.kind} needs {library}",
-            todo=f"pip install 'keywatch[{module.EXTRA}]'",
+            todo=f"pip install {project.requirement(module.EXTRA)}",
         ) from None
 
 

@@ -13,6 +13,7 @@ from scanner.fingerprints import identify
 from scanner.inventory.interface import Backend, Settings
 from scanner.masking import masked_finding, masked_gap, masked_id, masked_note
 from scanner.model import Finding, Gap, Note, NoteKind
+from scanner.policy.live.unread import Unread
 from scanner.records import Record, Status, ValueMark
 
 _SLACK = 5
@@ -64,13 +65,18 @@ class BackendResult:
             return False
         if "*" in name:  # a part of the ID is unknown
             return not self.complete
-        parts = name.split("/")
-        around = ("/".join(parts[:length]) for length in range(3, len(parts) + 1))
-        return not self.ended or any(place in self._unread for place in around)
+        return not self.ended or self._unread.hides(name)
+
+    def leaves_open(self, name: str, rule: str) -> bool:
+        """Could an earlier finding of this rule about the secret still be true?"""
+        if self.hides(name):
+            return True
+        status = self.secrets.get(name)
+        return status is not None and self._unread.leaves_open(name, rule, status.verdict)
 
     @cached_property
-    def _unread(self) -> frozenset[str]:
-        return frozenset(gap.path.rstrip("/") for gap in self.gaps)
+    def _unread(self) -> Unread:
+        return Unread(gap.path for gap in self.gaps)
 
     def mask(self) -> None:
         """Mask names and texts, because they come from the store and may contain a secret.
@@ -94,6 +100,8 @@ class BackendResult:
                     return
         except Exception as error:  # noqa: BLE001 - the other backends are still read
             self._take(self._gap("internal-error", _place(error)))
+        finally:
+            backend.close()
         self.ended = True
         if self.complete:
             self.records.clear()

@@ -41,6 +41,8 @@ class AuditJudge:
         now: datetime,
         last_used: LastUsed = LastUsed(),  # noqa: B008 - immutable: logs that tell nothing
         dates: Mapping[str, Dated] = MappingProxyType({}),
+        *,
+        require_exact: bool = False,
     ) -> None:
         """`dates` are those of rotations that a ledger records, by canonical ID."""
         settings = files.config
@@ -59,6 +61,7 @@ class AuditJudge:
         self._unmatched = {each.where: each for each in entries if _is_audited(each, stores)}
         self._default_place = _default_place(files)
         self._now = now
+        self._require_exact = require_exact
         self._last_used = last_used
         self._dates = dates
 
@@ -71,7 +74,12 @@ class AuditJudge:
             self._unmatched.pop(match.entry.where, None)
         if weaker := minimum_policy.misnamed(match, minimum):
             self._weakened.setdefault(weaker)
-        judged = rotation_age.judge(record, minimum_policy.held(match, minimum), self._now)
+        judged = rotation_age.judge(
+            record,
+            minimum_policy.held(match, minimum),
+            self._now,
+            require_exact=self._require_exact,
+        )
         placed = self._comparison.locate(judged, match)
         place = _location(placed.where or self._default_place)
         found = [*findings.findings(placed.judged, place)]

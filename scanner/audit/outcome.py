@@ -18,7 +18,7 @@ from scanner.policy import judge
 from scanner.policy.live import changes
 from scanner.policy.live.changes import Words
 from scanner.policy.live.rules import BY_ID
-from scanner.records import Audited, Reach
+from scanner.records import Audited, EarlierStatus, Reach, Status
 from scanner.repository.tree import Tree
 
 
@@ -39,6 +39,16 @@ class AuditRun(NamedTuple):
         if any(_may_be_in(name, store) for store in self.left_out):
             return True
         return any(each.hides(name) for each in self.results if _may_be_in(name, each.store))
+
+    def leaves_open(self, finding: Finding) -> bool:
+        """Could this finding of an earlier run still be true, because it was not checked again?"""
+        if finding.resource is None:
+            return False
+        name = finding.resource.id
+        if any(_may_be_in(name, store) for store in self.left_out):
+            return True
+        held = (each for each in self.results if _may_be_in(name, each.store))
+        return any(each.leaves_open(name, finding.rule) for each in held)
 
     @property
     def complete(self) -> bool:
@@ -90,11 +100,7 @@ def _findings(run: AuditRun, earlier: Sequence[Finding]) -> tuple[Finding, ...]:
     found = [finding for each in run.results for finding in each.findings]
     found += identify(map(masked_finding, differences))
     seen = {finding.fingerprint for finding in found}
-    found += (
-        each
-        for each in earlier
-        if each.fingerprint not in seen and each.resource and run.hides(each.resource.id)
-    )
+    found += (each for each in earlier if each.fingerprint not in seen and run.leaves_open(each))
     return tuple(found)
 
 
@@ -111,7 +117,26 @@ def _audited(run: AuditRun, *, compare: bool) -> Audited:
         reach=tuple(_reach(each, run) for each in run.results),
         changes=changes.changes(_before(run), after) if compare else (),
         since=run.state.written if compare else None,
+        earlier=tuple(_earlier(run)),
     )
+
+
+def _earlier(run: AuditRun) -> Iterator[EarlierStatus]:
+    """What the last run that read a secret said, for those that this run could not read."""
+    for name, saved in run.state.secrets.items():
+        if run.hides(name):
+            status = Status(
+                id=name,
+                backend=saved.backend,
+                kind=saved.kind,
+                secret_class=saved.secret_class,
+                owner=saved.owner,
+                verdict=saved.verdict,
+                conditions=saved.conditions,
+                limit=saved.limit,
+                due=saved.due,
+            )
+            yield EarlierStatus(status=status, seen=saved.seen)
 
 
 def _reach(result: BackendResult, run: AuditRun) -> Reach:
@@ -156,6 +181,11 @@ def _saved(result: BackendResult, run: AuditRun) -> Iterator[tuple[str, SavedSec
                 conditions=status.conditions,
                 value_mark=result.value_marks.get(name),
                 record=record,
+                kind=status.kind,
+                secret_class=status.secret_class,
+                owner=status.owner,
+                limit=status.limit,
+                due=status.due,
             ),
         )
 

@@ -19,7 +19,7 @@ from scanner.configuration.operator import BackendConfig, OperatorConfig
 from scanner.console import Console, show_error
 from scanner.errors import OutputError, UsageError, unreadable
 from scanner.masking import masked
-from scanner.model import Finding, Note, NoteKind, Outcome, Severity
+from scanner.model import FailOn, Finding, Note, NoteKind, Outcome, Severity
 from scanner.policy import rules
 from scanner.policy.live import last_used
 from scanner.policy.live import rules as live_rules
@@ -38,8 +38,11 @@ class AuditRequest(NamedTuple):
 
     `path` is a folder of the repository, `operator` the operator config, `backends` the names of
     the only backends to read, `timeout` the seconds for each. `state`, `since_last`, `resume` and
-    `carry_forward` are about earlier runs (docs/audit.md). `last_used` is what keywatch trail saw.
-    `history` reads the ledger that the operator config names; None if there is none.
+    `carry_forward` are about earlier runs (docs/audit.md). `history` reads the ledger that the
+    operator config names; None if there is none.
+    `clock` is the machine's time, if the user chose another one.
+    `require_exact`: only exact dates prove that a secret is in time.
+    `last_used` is what keywatch trail saw.
     """
 
     path: str
@@ -51,6 +54,8 @@ class AuditRequest(NamedTuple):
     resume: bool = False
     carry_forward: str | None = None
     history: Callable[[OperatorConfig], History | None] = lambda _operator: None
+    clock: datetime | None = None
+    require_exact: bool = False
     last_used: str | None = None
 
 
@@ -63,7 +68,7 @@ class FinishedAudit(NamedTuple):
 
     outcome: Outcome
     written: bool
-    fail_on: Severity
+    fail_on: FailOn
     now: datetime
     tree: Tree
     operator: OperatorConfig
@@ -77,11 +82,12 @@ class FinishedAudit(NamedTuple):
             version=scanner.__version__,
             root=os.path.basename(self.tree.root),
             command=masked(console.command_line),
-            fail_on=fail_on or self.fail_on,
+            fail_on=self.fail_on._replace(severity=fail_on or self.fail_on.severity),
             open_from=self.tree.open_from,
             color=console.color,
             width=console.width,
             analysis="audit",
+            program=console.program,
         )
 
 
@@ -114,7 +120,7 @@ def audit(
     return FinishedAudit(
         outcome=outcome,
         written=written,
-        fail_on=files.config.fail_on,
+        fail_on=files.config.failing,
         now=now,
         tree=tree,
         operator=operator,
@@ -161,11 +167,15 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
     known = history or History()
     used = request.last_used
     seen = last_used.parse(console.file(used), used) if used else LastUsed()
-    judge = AuditJudge(tree, files, operator, stores, console.environ, now, seen, known.dates)
+    judge = AuditJudge(
+        *(tree, files, operator, stores, console.environ, now, seen, known.dates),
+        require_exact=request.require_exact,
+    )
     settings = (
         backends.settings(each, timeout=request.timeout, environ=console.environ)._replace(
             known={**known.marks, **state.known(each.name)},
             fresh=state.fresh(each.name, now) if request.resume else {},
+            clock=request.clock,
         )
         for each in chosen
     )

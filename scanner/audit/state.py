@@ -24,7 +24,10 @@ Json = dict[str, Any]
 
 
 class SavedSecret(NamedTuple):
-    """One live secret as last seen. `record` is None if its backend was read completely."""
+    """One live secret as last seen. `record` is None if its backend was read completely.
+
+    `kind`, `secret_class`, `owner`, `limit` and `due` are those of its Status.
+    """
 
     backend: str
     seen: datetime
@@ -32,6 +35,11 @@ class SavedSecret(NamedTuple):
     conditions: tuple[str, ...] = ()
     value_mark: ValueMark | None = None
     record: Record | None = None
+    kind: str = ""
+    secret_class: str = ""
+    owner: str = ""
+    limit: int | None = None
+    due: datetime | None = None
 
 
 class State(NamedTuple):
@@ -117,6 +125,11 @@ def _secret_to_json(saved: SavedSecret) -> Json:
         "seen": _time_to_json(saved.seen),
         "verdict": saved.verdict,
         "conditions": saved.conditions,
+        "kind": saved.kind,
+        "class": saved.secret_class,
+        "owner": saved.owner,
+        "limit": saved.limit,
+        "due": _time_to_json(saved.due),
     }
     if saved.value_mark:
         data["value_mark"] = _mark_to_json(saved.value_mark)
@@ -139,6 +152,11 @@ def _secret_from_json(item: Json) -> SavedSecret:
         conditions=tuple(map(str, item["conditions"])),
         value_mark=value_mark,
         record=record,
+        kind=str(item.get("kind", "")),
+        secret_class=str(item.get("class", "")),
+        owner=str(item.get("owner", "")),
+        limit=None if item.get("limit") is None else int(item["limit"]),
+        due=_optional_time(item.get("due")),
     )
 
 
@@ -150,6 +168,7 @@ def _record_to_json(record: Record) -> Json:
         "rotation": _rotation_to_json(record.rotation),
         "superseded": _time_to_json(record.superseded),
         "faults": [fault._asdict() for fault in record.faults],
+        "expires": _time_to_json(record.expires),
     }
     del data["value_mark"]  # it is stored beside the record
     return data
@@ -194,6 +213,7 @@ def _record_from_json(item: Json) -> Record:
         superseded=_optional_time(item["superseded"]),
         stale=tuple(map(str, item["stale"])),
         faults=tuple(Fault(**fault) for fault in item["faults"]),
+        expires=_optional_time(item.get("expires")),
     )
 
 

@@ -34,6 +34,8 @@ COMMANDS = {
     "doctor": "check that keywatch has everything it needs",
     "hook": "run as a git hook, or install the hook",
 }
+_PARTS = {("allow", "list")}  # commands with two words and a module of their own
+_ALSO = {"help": "show the help of a command", "version": "show the version"}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -64,16 +66,25 @@ def _until_exit(argv: Sequence[str], console: Console) -> int:
 
 def _dispatch(argv: Sequence[str], console: Console) -> int:
     command = argv[0] if argv else "--help"
+    if command == "help":
+        return _dispatch([*argv[1:], "--help"], console)
+    if command == "version":
+        return _dispatch(["--version"], console)
     if command in COMMANDS:
-        module = importlib.import_module(f"scanner.cli.{command}")
+        name, given = command, list(argv[1:])
+        if (command, *argv[1:2]) in _PARTS:
+            name, given = f"{command}_{argv[1]}", list(argv[2:])
+        module = importlib.import_module(f"scanner.cli.{name}")
         parser = Parser(
-            prog=f"keywatch {command}",
+            prog=f"keywatch {name.replace('_', ' ')}",
             description=module.__doc__,
             allow_abbrev=False,
             formatter_class=formatter,
         )
         module.add_arguments(parser)
-        code: int = module.run(parser.parse_args(argv[1:]), console)
+        args = parser.parse_args(given)
+        chosen = console._replace(color_choice=getattr(args, "color", console.color_choice))
+        code: int = module.run(args, chosen)
         return code
     _top_parser().parse_args(argv or ["--help"])
     return ExitCode.USAGE
@@ -98,14 +109,14 @@ def _top_parser() -> argparse.ArgumentParser:
         prog="keywatch",
         description="Zero secrets in the repository, every exception accounted for.",
         epilog="commands:\n"
-        + "\n".join(f"  {command:<{width}}{text}" for command, text in COMMANDS.items())
+        + "\n".join(f"  {command:<{width}}{text}" for command, text in (COMMANDS | _ALSO).items())
         + "\n\nkeywatch COMMAND --help says more. Exit codes: 0 clean, 1 findings, 2 usage or"
         "\nconfiguration, 3 incomplete, 4 internal error, 130 interrupted.",
         formatter_class=formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"keywatch {__version__}")
-    parser.add_argument("command", choices=tuple(COMMANDS), metavar="COMMAND", help="see below")
+    parser.add_argument("command", choices=(*COMMANDS, *_ALSO), metavar="COMMAND", help="see below")
     return parser
 
 

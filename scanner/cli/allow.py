@@ -1,7 +1,7 @@
-"""Write an exception with a reason, an owner and an end date, or list all exceptions.
+"""Write an exception with a reason, an owner and an end date.
 
   keywatch allow ID [PATH ...] --reason "why" --owner @team --until 2027-01-31
-  keywatch allow list [--expiring 30d] [--json]
+  keywatch allow list [--expiring 30d] [--json]     list all exceptions: see allow list --help
 
 ID is the finding ID that a scan prints. PATH limits where the finding is looked for. The exception
 is added to keywatch.yaml and covers this one value. Another value in the same place is a new
@@ -15,14 +15,13 @@ import argparse
 from scanner.cli import arguments
 from scanner.cli.arguments import moment
 from scanner.console import Console
-from scanner.errors import ExitCode, UsageError
-from scanner.exceptions import full_scan, listing
+from scanner.errors import ExitCode
 from scanner.exceptions.allow import AllowRequest, allow
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID|list", help="a finding ID, or: list")
-    arguments.add_full_scan(parser)
+    parser.add_argument("id", metavar="ID", help="the finding ID that a report shows, or: list")
+    arguments.add_full_scan(parser, "paths", "--history", "--diff", "--archives", "--config")
     group = parser.add_argument_group("the exception")
     group.add_argument("--reason", metavar="TEXT", help="why the finding is accepted")
     group.add_argument("--owner", metavar="WHO", help="who is responsible: @team, or an address")
@@ -32,18 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="for a live secret: the file that keywatch audit --report sarif=FILE wrote",
     )
-    group = parser.add_argument_group("the list")
-    group.add_argument(
-        "--expiring",
-        metavar="DAYS",
-        help="only exceptions that have ended or will end within this time, such as 30d",
-    )
-    group.add_argument("--json", action="store_true", help="print JSON for programs")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    if args.id == "list":
-        return _list(args, console)
     request = AllowRequest(
         id=args.id,
         reason=args.reason or "",
@@ -56,16 +46,3 @@ def run(args: argparse.Namespace, console: Console) -> int:
     entry = done.entry
     console.write(f"{done.file}: {entry.rule} in {entry.path} is allowed until {entry.until}\n")
     return ExitCode.CLEAN
-
-
-def _list(args: argparse.Namespace, console: Console) -> int:
-    if args.audit:
-        raise UsageError("the list contains all exceptions", todo="leave out --audit")
-    now, request = moment(args.now), arguments.scan_request(args)
-    selection = full_scan.select(request, console)
-    full_scan.demand_whole_tree(selection, "the list")
-    outcome = full_scan.scan(request, console, selection, now).outcome
-    console.write(
-        listing.text(outcome.register, now.date(), expiring=args.expiring, as_json=args.json)
-    )
-    return full_scan.completeness(outcome, console)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from scanner.configuration.repository import KEYWATCH_BASELINE, SECRETS_BASELINE
+from scanner.configuration.repository import KEYWATCH_BASELINE, SECRETS_BASELINE, size_of
 from scanner.errors import UsageError
 from scanner.model import Confidence, Severity
 from scanner.scan.request import HistoryRequest, ScanRequest
@@ -14,31 +14,63 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 SEVERITIES = [level.label for level in Severity]
+STDIN_NAME = "stdin"
 CONFIDENCES = [level.label for level in Confidence]
 
 
-def add_inputs(parser: argparse.ArgumentParser) -> None:
+class Shown:
+    """Which options the help of a command shows: all, or these. The others work as well."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __call__(self, name: str, text: str) -> str:
+        return text if not self._names or name in self._names else argparse.SUPPRESS
+
+
+ALL = Shown()
+
+
+def add_inputs(parser: argparse.ArgumentParser, shown: Shown = ALL) -> None:
     """What a scan reads."""
+    stdin = ", or - for standard input" if shown is ALL else ""
     parser.add_argument(
         "paths",
         nargs="*",
         type=path,
         metavar="PATH",
-        help="files and folders to scan; default: the whole repository",
+        help=shown(
+            "paths",
+            f"files and folders to scan{stdin}; default: the whole repository",
+        ),
     )
     group = parser.add_argument_group("what to read")
     group.add_argument(
-        "--staged", action="store_true", help="git's index: what the commit would contain"
+        "--staged",
+        action="store_true",
+        help=shown("--staged", "git's index: what the commit would contain"),
     )
-    group.add_argument("--stdin", action="store_true", help="one file from standard input")
     group.add_argument(
-        "--stdin-name", metavar="NAME", help="the path that --stdin is judged as (required)"
+        "--stdin",
+        action="store_true",
+        help=shown("--stdin", "one file from standard input; the same as -"),
     )
-    group.add_argument("--no-git", action="store_true", help="all files, including ignored ones")
+    group.add_argument(
+        "--stdin-name",
+        metavar="NAME",
+        help=shown(
+            "--stdin-name", f"the path that standard input is judged as; default: {STDIN_NAME}"
+        ),
+    )
+    group.add_argument(
+        "--no-git", action="store_true", help=shown("--no-git", "all files, including ignored ones")
+    )
     group.add_argument(
         "--archives",
         action="store_true",
-        help="also files in archives: zip, jar, wheel, tar, gz, xz, container images …",
+        help=shown(
+            "--archives", "also files in archives: zip, jar, wheel, tar, gz, xz, container images …"
+        ),
     )
     group.add_argument(
         "--exclude",
@@ -46,10 +78,20 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=glob,
         metavar="GLOB",
-        help="files to leave out, such as 'third_party/**'; repeatable",
+        help=shown("--exclude", "files to leave out, such as 'third_party/**'; repeatable"),
+    )
+    group.add_argument(
+        "--max-file-size",
+        type=size,
+        metavar="SIZE",
+        help=shown(
+            "--max-file-size",
+            "skip larger files, such as 50MB; default: max_file_size of keywatch.yaml, or else"
+            " 20MB",
+        ),
     )
     add_config(group)
-    _add_commits(parser)
+    _add_commits(parser, shown)
 
 
 def add_config(group: argparse._ActionsContainer) -> None:
@@ -61,36 +103,58 @@ def add_config(group: argparse._ActionsContainer) -> None:
     )
 
 
-def _add_commits(parser: argparse.ArgumentParser) -> None:
+def _add_commits(parser: argparse.ArgumentParser, shown: Shown) -> None:
     group = parser.add_argument_group("read commits instead of files")
     group.add_argument(
         "--diff",
         metavar="BASE[..HEAD]",
-        help="commits on HEAD since it branched from BASE (a pull request), judged by the policy"
-        " of their merge base",
+        help=shown(
+            "--diff",
+            "commits on HEAD since it branched from BASE (a pull request), judged by the policy"
+            " of their merge base",
+        ),
     )
     group.add_argument(
         "--trust",
         metavar="REF",
-        help="with --diff: use the policy of this commit instead of the merge base",
+        help=shown(
+            "--trust", "with --diff: use the policy of this commit instead of the merge base"
+        ),
+    )
+    group.add_argument(
+        "--approve",
+        metavar="REF|FILE",
+        help=shown(
+            "--approve",
+            "with --diff: the exceptions (allow) of this commit, or of this file outside the"
+            " repository, were approved and count in this run",
+        ),
     )
     group.add_argument(
         "--history",
         nargs="?",
         const="",
         metavar="RANGE",
-        help="what each commit added, for all refs or for a range such as v1.0..HEAD",
+        help=shown(
+            "--history", "what each commit added, for all refs or for a range such as v1.0..HEAD"
+        ),
     )
     group.add_argument(
         "--since-last",
         action="store_true",
-        help="with --history: only commits that no earlier run has scanned",
+        help=shown("--since-last", "with --history: only commits that no earlier run has scanned"),
     )
-    group.add_argument("--stashes", action="store_true", help="with --history: also git stashes")
-    group.add_argument("--notes", action="store_true", help="with --history: also git notes")
+    group.add_argument(
+        "--stashes",
+        action="store_true",
+        help=shown("--stashes", "with --history: also git stashes"),
+    )
+    group.add_argument(
+        "--notes", action="store_true", help=shown("--notes", "with --history: also git notes")
+    )
 
 
-def add_detection(parser: argparse.ArgumentParser) -> None:
+def add_detection(parser: argparse.ArgumentParser, shown: Shown = ALL) -> None:
     """How a scan looks for secrets."""
     group = parser.add_argument_group("how to scan")
     group.add_argument(
@@ -99,39 +163,51 @@ def add_detection(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=path,
         metavar="FILE",
-        help="a file with your own rules; repeatable",
+        help=shown("--rules", "a file with your own rules; repeatable"),
     )
     group.add_argument(
         "--matcher",
         choices=("auto", "hyperscan", "re"),
         default="auto",
-        help="the engine of the first pass; re is slower and needs no compiled code",
+        help=shown(
+            "--matcher", "the engine of the first pass; re is slower and needs no compiled code"
+        ),
     )
 
 
-def add_baselines(parser: argparse.ArgumentParser) -> None:
+def add_baselines(parser: argparse.ArgumentParser, shown: Shown = ALL) -> None:
     """Which findings are accepted already."""
     group = parser.add_argument_group("accepted findings")
     group.add_argument(
         "--baseline",
         type=path,
         metavar="FILE",
-        help="a baseline of either kind; default:"
-        f" {KEYWATCH_BASELINE} and {SECRETS_BASELINE}, if they exist",
+        help=shown(
+            "--baseline",
+            "a baseline of either kind; default:"
+            f" {KEYWATCH_BASELINE} and {SECRETS_BASELINE}, if they exist",
+        ),
     )
     group.add_argument(
         "--detect-secrets",
         choices=("exact", "off"),
-        help="exact: also find exactly what detect-secrets 1.5.0 finds; this is the default if"
-        f" there is a {SECRETS_BASELINE}",
+        help=shown(
+            "--detect-secrets",
+            "exact: also find exactly what detect-secrets 1.5.0 finds; this is the default if"
+            f" there is a {SECRETS_BASELINE}",
+        ),
     )
 
 
-def add_full_scan(parser: argparse.ArgumentParser) -> None:
-    """The options of a command that scans first: inputs, detection, baselines and the time."""
-    add_inputs(parser)
-    add_detection(parser)
-    add_baselines(parser)
+def add_full_scan(parser: argparse.ArgumentParser, *shown: str) -> None:
+    """The options of a command that scans first: inputs, detection, baselines and the time.
+
+    `shown` are the ones that its help shows.
+    """
+    show = Shown(*shown)
+    add_inputs(parser, show)
+    add_detection(parser, show)
+    add_baselines(parser, show)
     add_now(parser)
 
 
@@ -155,6 +231,24 @@ def add_fail_on(group: argparse._ActionsContainer) -> None:
     )
 
 
+def add_strict(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="also fail on findings of low confidence, and on undeclared and unused variables",
+    )
+
+
+def add_color(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        metavar="WHEN",
+        help="auto, always or never; auto heeds NO_COLOR, FORCE_COLOR and the terminal",
+    )
+
+
 def add_now(group: argparse._ActionsContainer) -> None:
     group.add_argument("--now", metavar="TIME", help="judge as of this time (ISO 8601)")
 
@@ -164,23 +258,25 @@ def scan_request(args: argparse.Namespace) -> ScanRequest:
 
     UsageError if they contradict each other.
     """
-    if args.stdin != bool(args.stdin_name):
-        raise UsageError(
-            "--stdin needs --stdin-name NAME, and the other way round", todo="give both"
-        )
+    paths = tuple(args.paths)
+    stdin = args.stdin or paths == ("-",)
+    if args.stdin_name is not None and not stdin:
+        raise UsageError("--stdin-name belongs to --stdin", todo="add --stdin, or leave it out")
     if args.history is None and (args.since_last or args.stashes or args.notes):
         raise UsageError(
             "--since-last, --stashes and --notes belong to --history", todo="add --history"
         )
     return ScanRequest(
-        paths=tuple(args.paths),
+        paths=() if paths == ("-",) else paths,
         staged=args.staged,
-        stdin_name=args.stdin_name,
+        stdin_name=(args.stdin_name or STDIN_NAME) if stdin else None,
         no_git=args.no_git,
         diff=args.diff,
         trust=args.trust,
+        approve=args.approve,
         history=_history(args),
         archives=args.archives,
+        max_file_size=args.max_file_size,
         exclude=tuple(args.exclude),
         config=args.config,
         rules=tuple(args.rules),
@@ -224,6 +320,14 @@ def glob(text: str) -> str:
             todo="write ? for a bracket in a name",
         )
     return text
+
+
+def size(text: str) -> int:
+    """A number of bytes of the command line, such as 50MB."""
+    try:
+        return size_of(text.upper())
+    except ValueError:
+        raise UsageError(f"{text} is not a size", todo="write it as 50MB") from None
 
 
 def severity(label: str | None) -> Severity | None:

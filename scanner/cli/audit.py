@@ -65,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="exit with 3 if something could not be read, even if there are findings",
     )
+    group.add_argument(
+        "--require-exact",
+        action="store_true",
+        help="accept no weak evidence: only an exact date proves that a secret is in time",
+    )
     output.add_arguments(group)
     arguments.add_now(group)
 
@@ -133,6 +138,8 @@ def run(
         resume=args.resume,
         carry_forward=args.carry_forward,
         history=lambda operator: _history(ledger(operator), console),
+        clock=moment(None) if args.now else None,
+        require_exact=args.require_exact,
         last_used=args.last_used,
     )
     if args.permissions:

@@ -42,7 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("prune", "only remove the findings that are gone"),
     ):
         recording = actions.add_parser(action, help=text, description=text)
-        arguments.add_full_scan(recording)
+        arguments.add_full_scan(
+            recording,
+            *("paths", "--exclude", "--config", "--no-git", "--archives", "--rules"),
+            *("--baseline", "--detect-secrets"),
+        )
         if action == "create":
             recording.add_argument(
                 "--output",

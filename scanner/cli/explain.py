@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    line = _line(args.place, console.cwd)
+    line = line_of(args.place, console.cwd)
     request = ScanRequest(
         staged=args.staged,
         config=args.config,
@@ -47,12 +47,17 @@ def run(args: argparse.Namespace, console: Console) -> int:
         baseline=args.baseline,
         detect_secrets=args.detect_secrets,
     )
-    answer = explain(line, request, console, moment(args.now))
+    return show(line, request, console, args.now)
+
+
+def show(line: Line, request: ScanRequest, console: Console, now: str | None) -> int:
+    """Explain a line, under the options of a scan. `now` is the text of --now."""
+    answer = explain(line, request, console, moment(now))
     console.write(text.text(answer, color=console.color, width=console.width))
     return ExitCode.INCOMPLETE if answer.incomplete else ExitCode.CLEAN
 
 
-def _line(given: str, cwd: str) -> Line:
+def line_of(given: str, cwd: str) -> Line:
     """Parse FILE:LINE[:COLUMN]. UsageError if it names no line.
 
     A colon may be a part of the file's name.

@@ -22,7 +22,7 @@ from scanner.fix.run import fix
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    arguments.add_full_scan(parser)
+    arguments.add_full_scan(parser, "paths", "--exclude", "--config", "--no-git")
     group = parser.add_argument_group("what to fix")
     group.add_argument(
         "--templates",

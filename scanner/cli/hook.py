@@ -43,6 +43,22 @@ _SCRIPT = """\
 # Written by `keywatch hook install`.
 exec {python} {isolated} -m scanner hook {name} "$@"
 """
+# Standard input is what git tells pre-push and pre-receive: both hooks must get it.
+_CHAIN = """\
+#!/bin/sh
+# Written by `keywatch hook install`. It first runs the hook that was here before.
+case {name} in
+pre-push|pre-receive)
+    input=$(cat; echo x)
+    input=${{input%x}}
+    printf %s "$input" | {former} "$@" || exit $?
+    printf %s "$input" | {python} {isolated} -m scanner hook {name} "$@"
+    exit $? ;;
+esac
+{former} "$@" || exit $?
+exec {python} {isolated} -m scanner hook {name} "$@"
+"""
+_FORMER = ".before-keywatch"
 _HOOKS = {
     "pre-commit": "checks each commit; git commit --no-verify skips it",
     "commit-msg": "checks the message of each commit; git commit --no-verify skips it",
@@ -163,7 +179,11 @@ def _advise(console: Console) -> None:
 def _install(arguments: list[str], console: Console) -> int:
     parser = Parser(prog="keywatch hook install", allow_abbrev=False, formatter_class=formatter)
     parser.add_argument("hooks", nargs="*", metavar="HOOK", help=f"of: {', '.join(_HOOKS)}")
-    parser.add_argument("--force", action="store_true", help="replace an existing hook")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="install beside another tool's hook: it is kept and runs first",
+    )
     args = parser.parse_args(arguments)
     root = commits.root_of(console.cwd)
     if unknown := sorted(set(args.hooks) - set(_HOOKS)):
@@ -175,15 +195,32 @@ def _install(arguments: list[str], console: Console) -> int:
             raise UsageError(
                 f"{path} exists already",
                 why="it is another tool's hook",
-                todo=f"add the line `keywatch hook {name}` to it, or replace it with --force",
+                todo=f"add the line `keywatch hook {name}` to it, or keep it and run both with"
+                " --force",
             )
     os.makedirs(folder, exist_ok=True)
     for name, path in paths.items():
         python, isolated = shlex.quote(sys.executable), _isolated()
-        script = _SCRIPT.format(python=python, isolated=isolated, name=name)
+        former = _kept(path)
+        script = (_CHAIN if former else _SCRIPT).format(
+            python=python, isolated=isolated, name=name, former=former and shlex.quote(former)
+        )
         files.write_file(path, script.encode(), mode=0o755)
         console.write(f"{os.path.relpath(path, console.cwd)} now {_HOOKS[name]}\n")
+        if former:
+            console.write(f"  it first runs the former hook, {os.path.basename(former)}\n")
     return ExitCode.CLEAN
+
+
+def _kept(path: str) -> str:
+    """Move another tool's hook out of the way, and return its new path. "" if there is none.
+
+    An earlier installation may have moved it already.
+    """
+    former = path + _FORMER
+    if os.path.lexists(path) and not _is_ours(path):
+        os.replace(path, former)
+    return former if os.access(former, os.X_OK) else ""
 
 
 def _place(folder: str, name: str) -> str:

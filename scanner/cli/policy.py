@@ -22,7 +22,7 @@ from scanner.cli.arguments import moment
 from scanner.console import Console
 from scanner.errors import ExitCode, UsageError
 from scanner.masking import masked
-from scanner.model import Severity
+from scanner.model import FailOn
 from scanner.policy.repository.rules import RULES
 from scanner.report.interface import ReportContext
 from scanner.repository import policy_files
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if files is None:
         return ExitCode.USAGE
     outcome = check(tree, files, now)
-    fail_on = reports.fail_on or files.config.fail_on
+    fail_on = reports.failing(files.config)
     written = True
     if not reports.writes_nothing:
         context = _context(console, tree, now, fail_on)
@@ -87,7 +87,7 @@ def _tags(given: list[str]) -> dict[str, str]:
     return dict(each.split("=", 1) for each in given)
 
 
-def _context(console: Console, tree: Tree, now: datetime, fail_on: Severity) -> ReportContext:
+def _context(console: Console, tree: Tree, now: datetime, fail_on: FailOn) -> ReportContext:
     return ReportContext(
         rules={rule.id: rule for rule in RULES},
         now=now,
@@ -99,4 +99,5 @@ def _context(console: Console, tree: Tree, now: datetime, fail_on: Severity) -> 
         color=console.color,
         width=console.width,
         analysis="policy-check",
+        program=console.program,
     )

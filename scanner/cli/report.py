@@ -31,6 +31,6 @@ def run(args: argparse.Namespace, console: Console) -> int:
     reports = output.output_request(args)
     data = console.stdin.read() if args.file == "-" else console.file(args.file)
     outcome, context = saved.read(data, args.file)
-    shown = context._replace(color=console.color, width=console.width)
+    shown = context._replace(color=console.color, width=console.width, program=console.program)
     written = output.deliver(reports, console, outcome, shown)
     return ExitCode.CLEAN if written else ExitCode.INCOMPLETE

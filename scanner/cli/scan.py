@@ -1,12 +1,18 @@
 """Find secrets in files, in git's index, in commits or on standard input.
 
-Without arguments, keywatch scans the repository around the current folder: tracked files, and
-untracked files that are not ignored.
+  keywatch scan                  the repository: tracked files, and untracked ones not ignored
+  keywatch scan src app.env      these files and folders
+  keywatch scan src/app.py:12    explain this line, as keywatch explain does
+  keywatch scan -                standard input
+  keywatch scan --diff main      what this branch adds to main
+
+A finding is one line: path:line:column  severity  rule  message  (ID).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 
 from scanner.cli import arguments, output
 from scanner.cli.arguments import moment
@@ -24,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_baselines(parser)
     group = parser.add_argument_group("how to judge and report")
     arguments.add_fail_on(group)
+    arguments.add_strict(group)
     group.add_argument(
         "--min-confidence",
         choices=arguments.CONFIDENCES,
@@ -40,7 +47,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     request = scan_request(args, Confidence.LOW)
+    if _names_a_line(request, console):
+        from scanner.cli import explain  # it loads what a scan does not need
+
+        line = explain.line_of(request.paths[0], console.cwd)
+        return explain.show(line, request._replace(paths=()), console, args.now)
     return scan(request, output.output_request(args), console, now=args.now)
+
+
+def _names_a_line(request: ScanRequest, console: Console) -> bool:
+    """Is the only path `FILE:LINE` or `FILE:LINE:COLUMN`, as a report prints it?"""
+    path = request.paths[0] if len(request.paths) == 1 else ""
+    if os.path.lexists(os.path.join(console.cwd, path)):
+        return False
+    file, _, last = path.rpartition(":")
+    before, _, line = file.rpartition(":")
+    if not (file and last.isdecimal()):
+        return False
+    found = (before if line.isdecimal() and before else "", file)
+    return any(each and os.path.isfile(os.path.join(console.cwd, each)) for each in found)
 
 
 def scan_request(args: argparse.Namespace, default_confidence: Confidence) -> ScanRequest:
@@ -66,9 +91,9 @@ def scan(
         return ExitCode.CLEAN  # nothing was found, so there is nothing to judge or to print
     time = moment(now)
     outcome = finished.judge(time)
-    fail_on = reports.fail_on or finished.plan.selection.config.fail_on
+    fail_on = reports.failing(finished.plan.selection.config)
     if silent_when_clean and not (outcome.findings or outcome.gaps or outcome.notes):
-        reports = reports._replace(quiet=True)
+        reports = reports._replace(detail=None)
     written = True
     if not reports.writes_nothing:
         context = scanning.report_context(finished.plan, console, time, fail_on)

@@ -13,6 +13,7 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
+from scanner import project
 from scanner.cli import arguments, output
 from scanner.cli.arguments import moment
 from scanner.console import Console, show_error
@@ -124,7 +125,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise UsageError(
             "keywatch trail needs a library that is not installed",
             why=f"{(error.name or '').partition('.')[0]} is missing",
-            todo="pip install 'keywatch[trail]'",
+            todo=f"pip install {project.requirement('trail')}",
         ) from None
     finished = trail(request, console, now)
     if finished is None:

@@ -9,15 +9,18 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import scanner
 from scanner import cache, document
 from scanner.document import Document
-from scanner.model import Confidence, Severity
+from scanner.model import Confidence, FailOn, Severity
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from scanner.policy.declarations.model import (
         Audit,
         DeclaredSecret,
@@ -33,7 +36,7 @@ NAME = "keywatch.yaml"
 KEYWATCH_BASELINE = ".keywatch.baseline"
 SECRETS_BASELINE = ".secrets.baseline"
 
-_FORM = "2"  # version of the cached data: increase it when the data changes
+_FORM = "3"  # version of the cached data: increase it when the data changes
 _UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
@@ -57,16 +60,28 @@ class Config:
 
     @property
     def max_file_size(self) -> int:
-        return _size(self._scan.get("max_file_size", "20MB"))
+        return size_of(self._scan.get("max_file_size", "20MB"))
 
     @property
-    def fail_on(self) -> Severity:
-        return Severity[self._scan.get("fail_on", "low").upper()]
+    def failing(self) -> FailOn:
+        return FailOn(
+            severity=Severity[self._scan.get("fail_on", "low").upper()],
+            confidence=Confidence[self._scan.get("fail_on_confidence", "medium").upper()],
+        )
 
     @property
     def min_confidence(self) -> Confidence | None:
         said = self._scan.get("min_confidence")
         return Confidence[said.upper()] if said else None
+
+    @property
+    def unused_after(self) -> timedelta:
+        """How old an exception must be to be reported as unused."""
+        from datetime import timedelta
+
+        from scanner.policy.declarations.model import seconds
+
+        return timedelta(seconds=seconds(self._scan.get("unused_after", "14d")))
 
     @property
     def detect_secrets(self) -> str | None:
@@ -209,13 +224,13 @@ def _checked(data: bytes, where: str) -> bytes:
     document.check(parsed, "keywatch.schema.json")
     for section in ("allow", "accept_gaps"):
         for index, item in enumerate(parsed.data.get(section, ())):
-            field = (section, index, "until")
-            try:
-                date.fromisoformat(item["until"])
-            except ValueError:
-                raise parsed.error(
-                    field, f"{section}: until is not a day of the calendar"
-                ) from None
+            for name in ("until", "added"):
+                try:
+                    date.fromisoformat(item.get(name, "2000-01-01"))
+                except ValueError:
+                    raise parsed.error(
+                        (section, index, name), f"{section}: {name} is not a day of the calendar"
+                    ) from None
             item["where"] = parsed.at((section, index))
     _place(parsed)
     return json.dumps(parsed.data).encode()
@@ -255,6 +270,9 @@ def _entry(item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _size(text: str) -> int:
-    number = text.rstrip(" BKMG")
-    return int(number) * _UNITS[text[len(number) :].strip()]
+def size_of(text: str) -> int:
+    """The bytes of a size such as `20MB`. ValueError for anything else."""
+    found = re.fullmatch(r"([0-9]{1,12}) ?([KMG]?B)?", text, re.ASCII)
+    if found is None:
+        raise ValueError
+    return int(found[1]) * _UNITS[found[2] or ""]

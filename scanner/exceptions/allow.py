@@ -55,7 +55,7 @@ def allow(request: AllowRequest, console: Console, now: datetime) -> Allowed:
         outcome = _audited(request.audit, console, selection)
     else:
         outcome = full_scan.scan(request.scan, console, selection, now).outcome
-    entry = _entry(request, _wanted(request.id, outcome))
+    entry = _entry(request, _wanted(request.id, outcome), now.date())
     return Allowed(_write(request, console, selection, entry), entry)
 
 
@@ -125,7 +125,7 @@ def _wanted(given: str, outcome: Outcome) -> Finding:
     return found
 
 
-def _entry(request: AllowRequest, found: Finding) -> AllowEntry:
+def _entry(request: AllowRequest, found: Finding, today: date) -> AllowEntry:
     return AllowEntry(
         fingerprint=found.id,
         rule=found.rule,
@@ -135,6 +135,8 @@ def _entry(request: AllowRequest, found: Finding) -> AllowEntry:
         until=date.fromisoformat(request.until).isoformat(),
         where="",
         tag=found.tag,
+        commit=found.since.commit[:12] if found.since and not found.since.present else "",
+        added=today.isoformat(),
     )
 
 

@@ -144,6 +144,8 @@ class Folder:
         prefix = "" if folder == "." else folder + "/"
         if folder in listed or any(path.startswith(prefix) for path in listed):
             return
+        if not self._only and next(self._walk(()), None) is None:
+            return  # an empty repository is clean; one whose files are all ignored is not
         raise UsageError(
             f"{self.root if folder == '.' else folder} contains no file to scan",
             why="it is empty, or git ignores all of it" if self._use_git else "it is empty",

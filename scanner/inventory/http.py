@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -189,6 +189,11 @@ def server_time(headers: Mapping[str, str]) -> datetime | None:
         return time_given.astimezone(UTC) if time_given.tzinfo else None
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def clock_ahead(server: datetime | None, expected: datetime) -> timedelta:
+    """How far a server's clock is ahead of the expected time. Zero if it does not tell the time."""
+    return server - expected if server else timedelta()
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

@@ -20,6 +20,7 @@ class Settings(NamedTuple):
     `timeout` is the number of seconds for the whole backend, retries included. `known` holds the
     value marks of the previous run by canonical ID. `fresh` holds records, by canonical ID, that
     were read so recently that they are returned as they are instead of being read again.
+    `clock` is this machine's time when the run began, if the user chose another time to judge by.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Settings(NamedTuple):
     environ: Mapping[str, str]
     known: Mapping[str, ValueMark] = MappingProxyType({})
     fresh: Mapping[str, Record] = MappingProxyType({})
+    clock: datetime | None = None
 
 
 class Variables(NamedTuple):
@@ -56,6 +58,9 @@ class Backend(Protocol):
 
     def excess(self) -> Iterator[str]:
         """The permissions that the auditor holds but does not need, one sentence each."""
+
+    def close(self) -> None:
+        """End the login, if the backend created one. Called once, at the end. Raises nothing."""
 
 
 class Module(Protocol):

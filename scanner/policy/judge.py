@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from scanner.fingerprints import identify
 from scanner.model import (
@@ -31,6 +31,7 @@ from scanner.policy.exceptions.accepted_gaps import AcceptedGap
 from scanner.policy.exceptions.allow_entries import AllowEntry
 from scanner.policy.exceptions.foreign_comments import LegacyPragmas
 from scanner.policy.judge_input import (
+    UNUSED_AFTER,
     ExceptionReport,
     ExceptionSource,
     FindingRegistry,
@@ -52,6 +53,7 @@ def judge(  # noqa: PLR0913 - everything that the outcome depends on, by name
     legacy_pragmas: LegacyPragmas = LegacyPragmas.WARN,
     standing: Sequence[Suppression] = (),
     idle_rules: Collection[str] = (),
+    unused_after: timedelta = UNUSED_AFTER,
     whole_tree: bool,
     now: datetime,
     min_confidence: Confidence = Confidence.LOW,
@@ -72,6 +74,7 @@ def judge(  # noqa: PLR0913 - everything that the outcome depends on, by name
         idle_rules=idle_rules,
         unread=unread,
         unopened=unread | {skip.path for skip in skips},
+        unused_after=unused_after,
     )
     registry = FindingRegistry([finding for each in seen for finding in each.findings])
     comments = sorted((c for each in seen for c in each.comments), key=lambda c: (c.path, c.line))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
 from scanner.model import Finding, Note, NoteKind, Suppressed, Suppression, archives_around
+
+UNUSED_AFTER = timedelta(days=14)
 
 
 class Scope(NamedTuple):
     """What the run covers.
 
     `unread` are paths with a Gap. `unopened` are these and the skipped paths; an archive among them
-    may contain any member. `today` is a UTC day.
+    may contain any member. `today` is a UTC day. An exception that is younger than
+    `unused_after` is never unused.
     """
 
     whole_tree: bool
@@ -22,6 +25,7 @@ class Scope(NamedTuple):
     idle_rules: Collection[str] = ()
     unread: Collection[str] = ()
     unopened: AbstractSet[str] = frozenset()
+    unused_after: timedelta = UNUSED_AFTER
 
     def can_judge(self, rule: str, path: str) -> bool:
         """Whether the run can tell that an exception for this rule and file is unused."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from scanner.model import Finding, Outcome, RuleInfo, Severity
+from scanner.model import Acceptance, Detail, FailOn, Finding, Outcome, RuleInfo
 from scanner.report.text import ended
 
 
@@ -22,6 +22,9 @@ class ReportContext(NamedTuple):
     root, `in_repository` the path from the top of the repository to the root; each is "" or ends
     with a slash. `width` counts terminal cells. `analysis` names the kind of run: results of one
     analysis never replace those of another.
+
+    `acceptance` is APPROVAL for a change that is judged by an earlier policy, and NONE for text
+    that is in no file, such as a commit message. `program` is how the user can run keywatch.
     """
 
     rules: Mapping[str, RuleInfo]
@@ -29,12 +32,15 @@ class ReportContext(NamedTuple):
     version: str
     root: str = "."
     command: str = "keywatch scan"
-    fail_on: Severity = Severity.LOW
+    fail_on: FailOn = FailOn()
     open_from: str = ""
     in_repository: str = ""
     color: bool = False
     width: int = 80
     analysis: str = "scan"
+    acceptance: Acceptance = Acceptance.ALLOW
+    detail: Detail = Detail.NORMAL
+    program: str = "keywatch"
 
     def rule(self, finding: Finding) -> RuleInfo:
         """The finding's rule. The title of an unknown rule is its id."""

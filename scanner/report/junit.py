@@ -1,8 +1,8 @@
 """JUnit XML, as described in junit-10.xsd of Jenkins' xunit plugin.
 
-A finding is a failed test, or a skipped one if it is suppressed or below --fail-on. A gap is a test
-with an error. Every run also has one test that passes, because readers ignore or fail a run without
-tests.
+A finding is a failed test, or a skipped one if it is suppressed or does not fail the run. A gap is
+a test with an error. Every run also has one test that passes, because readers ignore or fail a run
+without tests.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
 
 
 def _counts(outcome: Outcome, context: ReportContext) -> Mapping[str, int]:
-    failures = sum(finding.severity >= context.fail_on for finding in outcome.findings)
+    failures = sum(map(context.fail_on.fails, outcome.findings))
     tests = len(outcome.findings) + len(outcome.suppressed) + len(outcome.gaps) + 1
     return {"tests": tests, "failures": failures, "errors": len(outcome.gaps)}
 
@@ -51,8 +51,8 @@ def _properties(context: ReportContext) -> Iterator[str]:
 
 def _found(finding: Finding, context: ReportContext) -> str:
     severity = finding.severity.label
-    if finding.severity < context.fail_on:
-        words = f"{severity}, below --fail-on {context.fail_on.label}"
+    if not context.fail_on.fails(finding):
+        words = f"{severity}, {summary.spared_because([finding], context.fail_on)}"
         return _test(finding, context, "skipped", {"message": words})
     said = {"type": severity, "message": " ".join(sentences(finding, context)[:1])}
     return _test(finding, context, "failure", said)

@@ -14,7 +14,7 @@ UNCLASSED = "no class"
 _LIMIT, _BEYOND = 10, 3
 """Cells of a bar up to the limit, and after it."""
 # The worst first. An unknown verdict comes before those that are fine.
-_VERDICTS = ("never-rotated", "overdue", "undated", "grace", "due-soon")
+_VERDICTS = ("expired", "never-rotated", "overdue", "undated", "grace", "due-soon")
 _FINE = ("ok", "")
 
 

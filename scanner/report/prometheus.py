@@ -27,7 +27,7 @@ def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     yield f"# complete: {str(outcome.complete).lower()}\n"
     yield from _run(outcome, context)
     if outcome.live:
-        yield from _live(outcome.live)
+        yield from _live(outcome.live, context.now)
 
 
 def _run(outcome: Outcome, context: ReportContext) -> Iterator[str]:
@@ -39,8 +39,16 @@ def _run(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     yield from _family("gaps", "What was not read", [("", len(outcome.gaps))])
 
 
-def _live(live: Audited) -> Iterator[str]:
-    secrets = [(_of(each), each) for each in live.secrets]
+def _live(live: Audited, now: datetime) -> Iterator[str]:
+    """Secrets that could not be read keep what the last run that read them said, but no age."""
+    read = [(each, now) for each in live.secrets]
+    read += [(each.status, each.seen) for each in live.earlier]
+    secrets = [(_of(each), each) for each, _ in read]
+    yield from _family(
+        "secret_last_read_timestamp_seconds",
+        "When its metadata was last read; an older time than that of the run is an outage",
+        _each([(_of(each), when) for each, when in read], _time),
+    )
     yield from _family(
         "secret_age_seconds",
         "Age of the value in use: exact, or at least or at most so much",

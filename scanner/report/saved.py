@@ -13,9 +13,11 @@ from typing import Any
 
 from scanner.errors import ConfigError
 from scanner.model import (
+    Acceptance,
     Appearance,
     Confidence,
     Coverage,
+    FailOn,
     Finding,
     Gap,
     Location,
@@ -87,7 +89,11 @@ def _context(document: Any) -> ReportContext:
         version=_text(document["tool"]["version"]),
         root=_text(document["root"]),
         command=_text(document["command"]),
-        fail_on=_severity(document["fail_on"]),
+        fail_on=FailOn(
+            severity=_severity(document["fail_on"]),
+            confidence=Confidence[document.get("fail_on_confidence", "low").upper()],
+        ),
+        acceptance=Acceptance(document.get("acceptance", "allow")),
         open_from=_text(document["open_from"]),
         analysis=_text(document["analysis"]),
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from scanner.model import Finding, Note, Outcome, Severity, SuppressedBy
+from scanner.model import FailOn, Finding, Note, Outcome, Severity, SuppressedBy
 from scanner.report import text
 from scanner.report.interface import ReportContext
 from scanner.report.order import note_order
@@ -38,7 +38,7 @@ def read(outcome: Outcome) -> list[str]:
     return [f"{text.count(outcome.coverage.files, 'file')}, {text.size(outcome.coverage.size)}"]
 
 
-def verdict(outcome: Outcome, fail_on: Severity) -> tuple[str, str]:
+def verdict(outcome: Outcome, fail_on: FailOn) -> tuple[str, str]:
     """A mark and the result in words: `✓` clean, `!` does not fail the run, `✗` fails it."""
     findings = outcome.findings
     incomplete = "" if outcome.complete else " · incomplete"
@@ -49,9 +49,21 @@ def verdict(outcome: Outcome, fail_on: Severity) -> tuple[str, str]:
         read = "audited" if outcome.live else "scanned"
         return "!", f"Incomplete: {paths} could not be {read}. No findings in the rest."
     words = f"{text.count(len(findings), 'finding')} ({severities(findings)})"
-    if all(finding.severity < fail_on for finding in findings):
-        return "!", f"{words}, below --fail-on {fail_on.label}{incomplete}"
-    return "✗", words + incomplete
+    spared = [finding for finding in findings if not fail_on.fails(finding)]
+    if not spared:
+        return "✗", words + incomplete
+    if len(spared) == len(findings):
+        return "!", f"{words}, {spared_because(spared, fail_on)}{incomplete}"
+    return "✗", f"{words} · {len(spared):,} of them {spared_because(spared, fail_on)}{incomplete}"
+
+
+def spared_because(findings: Sequence[Finding], fail_on: FailOn) -> str:
+    """Why these findings do not fail the run."""
+    if all(finding.severity < fail_on.severity for finding in findings):
+        return f"below --fail-on {fail_on.severity.label}"
+    if fail_on.is_strict or any(finding.severity < fail_on.severity for finding in findings):
+        return "not failing the run"
+    return "not failing the run (--strict fails on all)"
 
 
 def place(path: str, line: int, context: ReportContext) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from scanner import globs
 from scanner.configuration import repository
 from scanner.fingerprints import identify
+from scanner.inputs.git import commands
 from scanner.inputs.interface import CONTROL_LIMIT
 from scanner.masking import masked, masked_finding, masked_gap, masked_note
 from scanner.model import Finding, Note, NoteKind, Outcome
@@ -19,6 +20,8 @@ from scanner.repository import rotation_sources
 from scanner.repository.policy_files import PolicyFiles
 from scanner.repository.rotation_sources import RotationSources
 from scanner.repository.tree import Tree
+
+_HEAD = 4096  # bytes of a hook that say who wrote it
 
 
 def check(tree: Tree, policy: PolicyFiles, now: datetime) -> Outcome:
@@ -53,9 +56,26 @@ def no_policy() -> Note:
 
 def _guard_rails(tree: Tree, seen: RotationSources) -> list[Finding]:
     hook = guard_rails.hook(seen.hooks.pop(guard_rails.PRE_COMMIT, None), seen.hooks.values())
+    if isinstance(hook, Finding) and _hook_is_installed(tree):
+        hook = Hook("", "")
     found = [hook if isinstance(hook, Finding) else _baseline(tree, hook)]
     found.append(guard_rails.ci(seen.jobs, seen.run))
     return [one for one in found if one]
+
+
+def _hook_is_installed(tree: Tree) -> bool:
+    """Whether `keywatch hook install` wrote this clone's pre-commit hook."""
+    if not os.path.isdir(os.path.join(tree.root, ".git")):
+        return False
+    folder = os.path.join(tree.root, commands.hooks_folder(tree.root))
+    for name in ("pre-commit", os.path.join("pre-commit.d", "keywatch")):
+        try:
+            with open(os.path.join(folder, name), "rb") as file:
+                if b"keywatch hook" in file.read(_HEAD):
+                    return True
+        except OSError:
+            continue
+    return False
 
 
 def _baseline(tree: Tree, hook: Hook) -> Finding | None:

@@ -28,6 +28,10 @@ def refuse_contradictions(request: ScanRequest) -> None:
             "a scan of commits reads no files",
             todo="leave out paths, --staged, --stdin and --no-git; use --exclude to skip files",
         )
+    if request.approve and request.diff is None and request.push is None:
+        raise UsageError(
+            "--approve belongs to --diff", todo="add --diff BASE, or leave out --approve"
+        )
     if request.trust and request.diff is None:
         raise UsageError("--trust belongs to --diff", todo="add --diff BASE, or leave out --trust")
 

@@ -14,18 +14,21 @@ if TYPE_CHECKING:
     from scanner.console import Console
     from scanner.detect.rules.model import RuleFile
     from scanner.detect.rules.rulebook import Rulebook
+    from scanner.policy.exceptions.allow_entries import AllowEntry
     from scanner.scan.baselines import Baselines
     from scanner.scan.request import ScanRequest
     from scanner.scan.sources import Selection
 
 
 class ScanPlan(NamedTuple):
-    """A scan that is ready to run."""
+    """A scan that is ready to run. `approved` are exceptions that count although the scanned
+    commits add them."""
 
     request: ScanRequest
     selection: Selection
     baselines: Baselines
     workers: WorkerConfig
+    approved: tuple[AllowEntry, ...] = ()
 
 
 def make(request: ScanRequest, console: Console, selection: Selection | None = None) -> ScanPlan:
@@ -40,13 +43,26 @@ def make(request: ScanRequest, console: Console, selection: Selection | None = N
         source=selection.source,
         rulebook=_rulebook(request, console, selection),
         matcher=request.matcher,
-        max_size=selection.config.max_file_size,
+        max_size=selection.config.max_file_size
+        if request.max_file_size is None
+        else request.max_file_size,
         cache_folder=selection.cache_folder,
         settings=known.settings,
         exclude=selection.exclude,
         archives=selection.archives,
     )
-    return ScanPlan(request, selection, known, workers)
+    return ScanPlan(request, selection, known, workers, _approved(request, console, selection))
+
+
+def _approved(
+    request: ScanRequest, console: Console, selection: Selection
+) -> tuple[AllowEntry, ...]:
+    if not request.approve:
+        return ()
+    from scanner.scan import approval
+
+    source = selection.source
+    return approval.approved(request.approve, selection.config_path, source.root, console)
 
 
 def _rulebook(request: ScanRequest, console: Console, selection: Selection) -> Rulebook:

@@ -39,6 +39,9 @@ class ScanRequest(NamedTuple):
     judged as the path `stdin_name`, the commits of a `diff` or a `history`, or the commits of a
     `push`. With `staged_first`, a path that is not staged is read from the work tree instead.
 
+    `approve` names a commit, or a file outside the repository: the exceptions in it count even if
+    the scanned commits add them. `max_file_size` is in bytes, None if keywatch.yaml decides.
+
     `min_confidence` is what the user asked for, `default_confidence` applies if nobody, not even
     keywatch.yaml, asks for another.
     """
@@ -50,9 +53,11 @@ class ScanRequest(NamedTuple):
     no_git: bool = False
     diff: str | None = None
     trust: str | None = None
+    approve: str | None = None
     history: HistoryRequest | None = None
     push: CommitSelection | None = None
     archives: bool = False
+    max_file_size: int | None = None
     exclude: tuple[str, ...] = ()
     config: str | None = None
     rules: tuple[str, ...] = ()

@@ -7,14 +7,15 @@ from collections import ChainMap
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import scanner
-from scanner.model import Confidence, Coverage, Outcome, Suppression
+from scanner.model import Acceptance, Confidence, Coverage, Outcome, Suppression
 from scanner.scan import plan as planning
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from scanner.console import Console
-    from scanner.model import RuleInfo, Severity
+    from scanner.model import FailOn, RuleInfo
+    from scanner.policy.exceptions.allow_entries import AllowEntry
     from scanner.report.interface import ReportContext
     from scanner.scan.plan import ScanPlan
     from scanner.scan.request import ScanRequest
@@ -71,7 +72,7 @@ def judge(plan: ScanPlan, result: ScanResult, now: datetime) -> Outcome:
         gaps=result.gaps,
         baseline=known.baseline(),
         detect_secrets_baseline=known.detect_secrets_baseline(),
-        entries=[*map(masked_terms, config.allow)],
+        entries=[*map(masked_terms, _entries(plan))],
         accepted_gaps=[*map(masked_terms, config.accept_gaps)],
         legacy_pragmas=config.legacy_pragmas,
         standing=[
@@ -81,6 +82,7 @@ def judge(plan: ScanPlan, result: ScanResult, now: datetime) -> Outcome:
             ),
             *known.standing(),
         ],
+        unused_after=config.unused_after,
         idle_rules={
             *(*config.disable_rules, *not_run, *live_rules.BY_ID),
             *(each.kind for each in config.accept_gaps if "://" in each.path),
@@ -94,8 +96,20 @@ def judge(plan: ScanPlan, result: ScanResult, now: datetime) -> Outcome:
     return outcome._replace(coverage=coverage)
 
 
+def _entries(plan: ScanPlan) -> list[AllowEntry]:
+    """The exceptions of the policy, and those that were approved in addition."""
+    held = plan.selection.config.allow
+    known = {(each.rule, each.path, each.fingerprint, each.tag) for each in held}
+    more = (
+        each
+        for each in plan.approved
+        if (each.rule, each.path, each.fingerprint, each.tag) not in known
+    )
+    return [*held, *more]
+
+
 def report_context(
-    plan: ScanPlan, console: Console, now: datetime, fail_on: Severity
+    plan: ScanPlan, console: Console, now: datetime, fail_on: FailOn
 ) -> ReportContext:
     """What the reports of this scan need besides its outcome."""
     from scanner.masking import masked
@@ -104,6 +118,11 @@ def report_context(
 
     judges = {rule.id: rule for rule in (*rules.RULES, rules.WEAKENED, *variables.RULES)}
     commits = plan.selection.commits
+    acceptance = Acceptance.ALLOW
+    if plan.request.stdin_name is not None:
+        acceptance = Acceptance.NONE
+    elif commits and commits.is_trusted:
+        acceptance = Acceptance.APPROVAL
     return ReportContext(
         rules=ChainMap(judges, cast("dict[str, RuleInfo]", plan.workers.rulebook.infos)),
         now=now,
@@ -115,4 +134,6 @@ def report_context(
         color=console.color,
         width=console.width,
         analysis="history" if commits and commits.history else "scan",
+        acceptance=acceptance,
+        program=console.program,
     )

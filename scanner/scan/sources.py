@@ -28,6 +28,7 @@ class Selection(NamedTuple):
 
     `open_from` is the path from the current folder to the root. `config_path` is the policy's path
     in the source, "" if the policy is elsewhere. `named`: somebody named files or folders by hand.
+    `only` are their paths.
     """
 
     source: Source
@@ -41,6 +42,7 @@ class Selection(NamedTuple):
     named: bool
     open_from: str
     cache_folder: str | None
+    only: tuple[str, ...] = ()
     commits: CommitSelection | None = None
 
 
@@ -66,7 +68,8 @@ def select(request: ScanRequest, console: Console, cache_folder: str | None) -> 
             todo="run git init, or name files",
         )
     source = _source(request, console, root, only, use_git=in_git and not request.no_git)
-    return _selection(request, console, source, root, cache_folder)
+    selection = _selection(request, console, source, root, cache_folder)
+    return selection._replace(only=() if request.staged else tuple(only))
 
 
 def _selection(

@@ -47,7 +47,9 @@ def _of_config(plan: ScanPlan, name: str, data: bytes | None) -> Iterator[Findin
     parsed = Document({}, name, {}) if data is None else document.parse(data, name)
     before = plan.selection.config_data
     yield from weakening.of_settings(
-        {} if before is None else document.parse(before, name).data, parsed
+        {} if before is None else document.parse(before, name).data,
+        parsed,
+        {(each.fingerprint[:12], each.until) for each in plan.approved},
     )
     size = parsed.at(("scan", "max_file_size"))
     yield from weakening.of_size(old.max_file_size, new.max_file_size, size)

@@ -10,7 +10,7 @@ from scanner.detect.prefilter.matcher import NAME
 from scanner.errors import UsageError
 from scanner.file_types import scope_of
 from scanner.masking import masked
-from scanner.model import Gap, GapKind
+from scanner.model import Gap, GapKind, SkipKind
 from scanner.scan.result import ScanResult
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def scan(plan: ScanPlan, console: Console) -> ScanResult:
             result.add(scan_alone([path]))
             progress.at(result.handled)
     progress.clear()
+    _demand_named(plan, result)
     if result.secret_files or (examples and (examples.listed or result.uses)):
         from scanner.scan.variables import judged
 
@@ -63,12 +64,24 @@ def _refuse_nothing(selection: Selection, paths: Sequence[str]) -> None:
 
     A hook is given any file's name, and a folder may hold nothing else: both are no mistake.
     """
-    if selection.named and all(map(globs.matcher(selection.exclude), paths)):
+    if selection.named and paths and all(map(globs.matcher(selection.exclude), paths)):
         raise UsageError(
             "every file that you named is excluded",
             why=f"--exclude or scan.exclude of {selection.config_name} matches them",
             todo="name other files, or remove the pattern",
         )
+
+
+def _demand_named(plan: ScanPlan, result: ScanResult) -> None:
+    """A file that was named and is too large is a gap, not a skip: somebody expects a result."""
+    named = {masked(path) for path in plan.selection.only}
+    missed = [
+        skip for skip in result.skips if skip.kind == SkipKind.TOO_LARGE and skip.path in named
+    ]
+    reason = f"it is over {plan.workers.max_size:,} bytes; --max-file-size reads larger files"
+    for skip in missed:
+        result.skips.remove(skip)
+        result.gaps.append(Gap(kind=GapKind.TOO_LARGE, path=skip.path, reason=reason))
 
 
 def preload(workers: WorkerConfig) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from scanner import document
+from scanner import document, project
 from scanner.audit import backends, environment, operator_config
 from scanner.configuration.operator import BackendConfig
 from scanner.console import Console
@@ -120,7 +120,8 @@ def _live(entry: BackendConfig, console: Console, now: datetime) -> Iterator[Fau
         from scanner.inventory.vault.audit_devices import audit_devices
     except ImportError:
         raise UsageError(
-            "Vault is read with hvac, which is not installed", todo="pip install 'keywatch[vault]'"
+            "Vault is read with hvac, which is not installed",
+            todo=f"pip install {project.requirement('vault')}",
         ) from None
     answer = audit_devices(settings)
     if isinstance(answer, Gap):

@@ -18,6 +18,7 @@ from scanner.inputs.archives.compression import Refused
 from scanner.masking import masked, masked_gap, masked_terms
 from scanner.model import (
     Coverage,
+    FailOn,
     Finding,
     Gap,
     GapKind,
@@ -75,7 +76,7 @@ class FinishedTrail(NamedTuple):
     """A judged run. `save` writes what the next run needs, once the reports are out."""
 
     outcome: Outcome
-    fail_on: Severity
+    fail_on: FailOn
     now: datetime
     tree: Tree
     described: tuple[Described, ...]
@@ -89,7 +90,7 @@ class FinishedTrail(NamedTuple):
             version=scanner.__version__,
             root=os.path.basename(self.tree.root),
             command=masked(console.command_line),
-            fail_on=fail_on or self.fail_on,
+            fail_on=self.fail_on._replace(severity=fail_on or self.fail_on.severity),
             color=console.color,
             width=console.width,
             analysis="trail",
@@ -126,7 +127,7 @@ def trail(request: TrailRequest, console: Console, now: datetime) -> FinishedTra
             place = state.place(request.state, console.cwd)
             state.save(place, State(positions, analysis.saved()))
 
-    return FinishedTrail(outcome, files.config.fail_on, now, tree, described, save)
+    return FinishedTrail(outcome, files.config.failing, now, tree, described, save)
 
 
 def _refuse_contradictions(request: TrailRequest) -> None:

@@ -556,7 +556,7 @@ def test_a_library_that_is_not_here_is_named_with_the_line_that_brings_it(tmp_pa
     assert done.code == 2
     assert "a library for backend a is not installed" in done.err
     assert "vault needs far\n" in done.err
-    assert "pip install 'keywatch[vault]'" in done.err
+    assert "pip install 'keywatch[vault] @ git+https://" in done.err
 
 
 def test_options_that_cannot_be_are_an_error_before_anything_is_read(tmp_path: Path) -> None:
@@ -632,6 +632,11 @@ def test_the_state_holds_verdicts_and_no_record_of_a_backend_that_was_read_to_th
         "seen": NOW.isoformat(),
         "verdict": "overdue",
         "conditions": [],
+        "kind": "kv-v2",
+        "class": "api-key",
+        "owner": "@sec-oncall",
+        "limit": 90 * 86_400,
+        "due": "2026-08-08T12:00:00+00:00",
     }
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
     assert not [name for name in os.listdir(state.parent) if name.endswith(".tmp")]

@@ -50,6 +50,11 @@ KEPT = st.builds(
     conditions=TEXTS,
     value_mark=st.none() | st.builds(ValueMark, mark=TEXT, after=MAYBE, by=TIME, last=TIME),
     record=st.none() | RECORDS,
+    kind=TEXT,
+    secret_class=TEXT,
+    owner=TEXT,
+    limit=st.none() | st.integers(0, 10**9),
+    due=MAYBE,
 )
 STATES = st.builds(
     State,

@@ -84,9 +84,14 @@ def audit(keywatch: Keywatch, repository: Path, store: Bao) -> Auditor:
 @pytest.fixture
 def granted(audit: Auditor, store: Bao) -> str:
     """A token with what `--permissions` prints, and no other right."""
-    code, _, policy = audit("unused", "--permissions")
+    code, _, policy = audit(_looking(store), "--permissions")
     assert code == 0
     return store.token(policy)
+
+
+def _looking(store: Bao) -> str:
+    """A token that may see that the mount exists, and no more."""
+    return store.token('path "live/none" { capabilities = ["list"] }')
 
 
 def test_the_printed_permissions_are_enough_for_a_whole_run(audit: Auditor, granted: str) -> None:
@@ -135,7 +140,7 @@ def test_a_server_that_is_not_there_is_a_gap(keywatch: Keywatch, repository: Pat
 def test_what_a_run_that_met_a_gap_has_read_is_not_asked_for_again(
     audit: Auditor, granted: str, store: Bao, tmp_path: Path
 ) -> None:
-    _, _, policy = audit("unused", "--permissions")
+    _, _, policy = audit(_looking(store), "--permissions")
     closed = policy + 'path "live/metadata/app/b" { capabilities = ["deny"] }\n'
     options = (f"--state={tmp_path}/audit.state", "--since-last")
     code, report, _ = audit(store.token(closed), *options)

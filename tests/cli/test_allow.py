@@ -73,7 +73,7 @@ def test_a_new_file_says_what_it_must_and_holds_no_secret(repo: Repository) -> N
         '    owner: "@team"',
         '    until: "2027-01-31"',
     ]
-    assert len(lines) == 9
+    assert len(lines) == 10
     value = secret(1)
     text = "\n".join(lines)
     assert not any(value[i : i + 4] in text for i in range(len(value) - 3))

@@ -230,7 +230,9 @@ CONFIGS = {
     "key twice": ("version: 1\nscan: {}\nscan: {}\n", ":3:", "twice"),
     "no version": ("scan: {}\n", ":1:", "version is missing"),
     "other version": ("version: 2\n", ":1:", "version", "do:  write 1"),
-    "empty": ("", ":1:", "must be a mapping"),
+    "empty": ("", ":1:", "keywatch.yaml is empty", "do:  write: version: 1"),
+    "a word for a list": ("version: 1\nscan: {exclude: a}\n", 'exclude: ["third_party/**"]'),
+    "a bad size": ("version: 1\nscan: {max_file_size: big}\n", "write it as max_file_size: 20MB"),
     "list": ("[]", ":1:", "must be a mapping"),
     "word": ("word", ":1:", "must be a mapping"),
     "not YAML": ("version: 1\n\tscan: {}\n", ":2:", "not valid YAML"),
@@ -400,7 +402,7 @@ class TestReports:
         assert Path("/dev/stdout").is_symlink()
 
     def test_a_pipe_gets_the_report_and_stays_a_pipe(self, repo: Path) -> None:
-        line = "mkfifo p; $keywatch scan --quiet --report json=p & cat p; wait $!; test -p p"
+        line = "mkfifo p; $keywatch scan --quiet --report json=p >log & cat p; wait $!; test -p p"
         done = shell(line, repo)
         assert json.loads(done.stdout)["complete"]
         assert done.returncode == 0

@@ -108,7 +108,12 @@ def test_an_empty_repository_gets_a_policy_with_examples_in_comments(
     assert (code, err) == (0, "")
     assert written(tmp_path) == {
         "version": 1,
-        "scan": {"max_file_size": "20MB", "fail_on": "low", "legacy_pragmas": "warn"},
+        "scan": {
+            "max_file_size": "20MB",
+            "fail_on": "low",
+            "fail_on_confidence": "medium",
+            "legacy_pragmas": "warn",
+        },
         "allow": [],
     }
     assert "found 0 files" in out

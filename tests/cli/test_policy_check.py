@@ -174,7 +174,11 @@ def test_a_value_that_should_be_a_reference_is_not_repeated(
 
 @pytest.mark.parametrize(
     ("scheme", "says"),
-    [("valt", "did you mean vault?"), ("asw", "did you mean aws?"), ("gcp", "A glob of")],
+    [
+        ("valt", "did you mean vault?"),
+        ("asw", "did you mean aws?"),
+        ("gcp", "write it as match: vault://*/*/secret/app/api-keys"),
+    ],
 )
 def test_a_match_with_an_unknown_scheme_is_answered_with_the_nearest_one(
     keywatch: Keywatch, tmp_path: Path, scheme: str, says: str
@@ -188,7 +192,7 @@ def test_a_match_with_an_unknown_scheme_is_answered_with_the_nearest_one(
 
 @pytest.mark.parametrize(
     ("period", "says"),
-    [("90", "rotate_every"), ("0d", "rotate_every"), ("3 months", "A duration, for example 90d")],
+    [("90", "rotate_every"), ("0d", "rotate_every"), ("3 months", "write it as rotate_every: 90d")],
 )
 def test_a_period_is_a_number_and_a_unit(
     keywatch: Keywatch, tmp_path: Path, period: str, says: str

@@ -104,7 +104,7 @@ def test_an_account_that_cannot_be_opened_does_not_keep_the_others_from_being_re
     aws.answers["sts:AssumeRole"] = lambda _asked: (403, refusal("AccessDenied", TOKEN))
     accounts = [{"profile": "none of that name"}, {"role": role}]
     assert gaps(aws, **SECRETS, accounts=accounts) == {
-        "aws://prod/none%20of%20that%20name": "unauthenticated",
+        "aws://prod": "unauthenticated",
         "aws://prod/210987654321": "denied",
     }
     del aws.answers["sts:AssumeRole"]

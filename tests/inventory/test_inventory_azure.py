@@ -55,6 +55,17 @@ def since(moment: datetime) -> Dated:
     return Dated(earliest=moment, latest=moment, field=FIELD)
 
 
+@pytest.mark.parametrize("kind", ["secrets", "keys", "certificates"])
+def test_the_end_of_the_newest_enabled_version_counts(azure: Azure, kind: str) -> None:
+    old = version(ago(days=40), exp=int(ago(days=1).timestamp()))
+    azure.holds(kind, "one", version(ago(days=3), exp=int(ago(days=-5).timestamp())), old)
+    azure.holds(kind, "two", old)
+    found = records(azure)
+    path = f"{HERE}/{kind.removesuffix('s')}"
+    assert found[f"{path}/one"].expires == ago(days=-5)
+    assert found[f"{path}/two"].expires == ago(days=1)
+
+
 def test_a_secret_is_as_old_as_its_newest_version(azure: Azure) -> None:
     azure.holds("secrets", "api-keys", version(ago(days=40)), tags={"team": "payments"})
     path = f"{HERE}/secret/api-keys"

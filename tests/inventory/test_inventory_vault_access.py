@@ -18,11 +18,11 @@ from scanner.configuration import operator
 from scanner.errors import ConfigError
 from scanner.inventory import vault
 from scanner.inventory.interface import Settings
-from scanner.model import Gap
+from scanner.model import Gap, Note
 from scanner.records import ENDLESS, Record
 from tests.support.http_answers import Reply, Request, said, serving
 from tests.support.issuer import Signer, certified
-from tests.support.openbao import Bao, developing, free_port, running, wait
+from tests.support.openbao import ROOT_TOKEN, Bao, developing, free_port, running, wait
 from tests.support.vaults import (
     FORM,
     Item,
@@ -280,18 +280,77 @@ def test_a_mount_whose_name_tells_its_engine_gets_the_rules_of_that_one_alone() 
     assert "metadata" not in text.partition("path")[2]
 
 
-def test_a_mount_whose_name_does_not_tell_it_gets_those_of_all_and_a_word() -> None:
+def granted(text: str) -> list[str]:
+    """The rules of a policy, without comments."""
+    return [line for line in text.splitlines() if line.startswith("path ")]
+
+
+def test_a_mount_whose_name_does_not_tell_its_engine_gets_rules_in_comments_only() -> None:
     text = rules(mounts=["app"])
     assert "# The engine of app is unknown" in text
-    assert 'path "app/metadata/*"' in text
-    assert 'path "app/keys/*"' in text
+    assert '#     path "app/metadata/*"' in text
+    assert '#     path "app/keys/*"' in text
+    assert not any("app" in rule for rule in granted(text))
 
 
-def test_the_rules_for_all_mounts_say_what_they_open_in_one_of_version_1() -> None:
+def test_without_mounts_no_wildcard_is_printed_that_could_read_a_value() -> None:
     text = rules()
-    assert "A mount of KV version 1\n# has values at every path" in text
-    assert 'path "sys/mounts" { capabilities = ["read"] }' in text
-    assert 'path "+/roleset/+" { capabilities = ["read"] }' in text  # below one are tokens
+    assert "could read values in one of KV version 1" in text
+    assert granted(text) == [
+        'path "sys/rotation/orphans" { capabilities = ["read"] }',
+        'path "sys/mounts" { capabilities = ["read"] }',
+        'path "sys/auth" { capabilities = ["read"] }',
+        'path "auth/+/users" { capabilities = ["list"] }',
+        'path "auth/+/users/+" { capabilities = ["list", "read"] }',
+        'path "identity/oidc/key" { capabilities = ["list"] }',
+        'path "identity/oidc/key/+" { capabilities = ["read"] }',
+        'path "sys/namespaces" { capabilities = ["list"] }',
+    ]
+
+
+def test_the_printed_rules_are_exact_for_the_mounts_that_are_there(bao: Bao) -> None:
+    """Mounts with a slash, KV version 1 with folders named like paths, namespaces two deep."""
+    bao.mount("kv-exact/kv", "kv", **VERSION_2)
+    bao.call("POST", "kv-exact/kv/data/app", {"data": {"key": "one"}})
+    bao.mount("kv1-exact", "kv")
+    folders = ("config", "roles", "metadata", "keys", "static-roles", "issuer")
+    for folder in folders:
+        bao.call("POST", f"kv1-exact/{folder}/app", {"value": "made up"})
+    for above, name in (("", "exact"), ("exact", "two"), ("exact/two", "three")):
+        bao.call("POST", f"sys/namespaces/{name}", {}, namespace=above)
+    bao.call("POST", "sys/mounts/in/kv", {"type": "kv", **VERSION_2}, namespace="exact/two/three")
+    body = {"data": {"key": "one"}}
+    bao.call("POST", "in/kv/data/app", body, namespace="exact/two/three")
+    more: dict[str, Any] = {"namespaces": ["-", "exact/**"]}
+    text = vault.permissions(settings(bao.address, token=ROOT_TOKEN, **more))
+    engines = [rule for rule in granted(text) if "auth/+" not in rule and "oidc/key" not in rule]
+    assert not [rule for rule in engines if "+" in rule]
+    token = bao.token(text)
+    for folder in folders:
+        with pytest.raises(AssertionError, match="permission denied"):
+            bao.call("GET", f"kv1-exact/{folder}/app", token=token)
+    audit = backend(settings(bao.address, token=token, **more))
+    items = list(audit.read())
+    assert gaps(items) == []
+    assert {
+        "vault://prod/-/kv-exact%2Fkv/app",
+        "vault://prod/-/kv1-exact/keys/app",
+        "vault://prod/exact%2Ftwo%2Fthree/in%2Fkv/app",
+    } <= {*ids(items)}
+    assert [*audit.excess()] == []
+
+
+def test_a_right_that_could_read_a_value_of_version_1_is_flagged(bao: Bao) -> None:
+    bao.mount("kv1-wild", "kv")
+    bao.call("POST", "kv1-wild/app", {"value": "made up"})
+    token = bao.token(
+        'path "kv1-wild/*" { capabilities = ["list"] }',
+        'path "kv1-wild/keys/*" { capabilities = ["read", "list"] }',
+    )
+    audit = backend(settings(bao.address, token=token, mounts=["kv1-wild"]))
+    assert ids(list(audit.read())) == ["vault://prod/-/kv1-wild/app"]
+    (said,) = audit.excess()
+    assert said.startswith("read on kv1-wild/keys/keywatch-probe: in a mount of KV version 1")
 
 
 def test_a_folder_of_key_value_is_all_that_its_rules_open() -> None:
@@ -301,11 +360,13 @@ def test_a_folder_of_key_value_is_all_that_its_rules_open() -> None:
     assert "secret/metadata/*" not in text
 
 
-def test_namespaces_below_are_one_level_of_rules() -> None:
+def test_namespaces_below_that_are_not_known_get_no_rules() -> None:
     text = rules(mounts=["secret"], namespaces=["-", "team/**"], groups=["barrier"])
-    for prefix in ("", "team/", "team/+/"):
+    for prefix in ("", "team/"):
         assert f'path "{prefix}secret/metadata/*"' in text
         assert f'path "{prefix}sys/namespaces" {{ capabilities = ["list"] }}' in text
+    assert "+" not in "".join(granted(text))
+    assert "the namespaces below team, which are not known" in text
     assert text.count("sys/key-status") == 1
 
 
@@ -321,7 +382,7 @@ def test_namespaces_are_read_by_name_or_all_below_one(bao: Bao) -> None:
     assert ids(audited(bao, "kv-ns", namespaces=["other"])) == [other]
     assert ids(audited(bao, "kv-ns", namespaces=["team/**"])) == [team, inner]
     every = [one for one in ids(audited(bao, namespaces=["**"])) if "/kv-ns/" in one]
-    assert every == [other, team]  # the printed rules for `**` end one level down
+    assert every == [other, team, inner]
     root = backend(settings(bao.address, token="root", mounts=["kv-ns"], namespaces=["team/**"]))
     assert len(list(root.read())) == 2
     wide = bao.token('path "+/kv-ns/*" { capabilities = ["read", "list"] }')
@@ -410,6 +471,77 @@ def test_a_token_is_as_old_as_its_creation_and_lives_as_long_as_renewals_allow(b
     root = [one for one in found.values() if one.tags.get("policies") == "root"]
     assert [one.lifetime for one in root] == [ENDLESS]
     assert not any(token in str(items) for _, token in lives)
+
+
+def test_a_role_and_its_mount_limit_how_long_a_token_can_be_renewed(bao: Bao) -> None:
+    bao.call("POST", "sys/auth/short", {"type": "approle", "config": {"max_lease_ttl": "24h"}})
+    lifetimes = {}
+    for role, limit, lifetime in (("capped", "30m", 1800), ("free", "0", 86_400)):
+        bao.call("POST", f"auth/short/role/{role}", {"token_max_ttl": limit, "token_ttl": "5m"})
+        role_id = bao.call("GET", f"auth/short/role/{role}/role-id")["data"]["role_id"]
+        secret = bao.call("POST", f"auth/short/role/{role}/secret-id", {})["data"]["secret_id"]
+        login = {"role_id": role_id, "secret_id": secret}
+        lifetimes[bao.call("POST", "auth/short/login", login)["auth"]["accessor"]] = lifetime
+    found = {
+        one.id.rpartition("/")[2]: one.lifetime
+        for one in audited(bao, groups=["tokens"])
+        if isinstance(one, Record)
+    }
+    assert {accessor: found[accessor] for accessor in lifetimes} == lifetimes
+
+
+def test_an_auditor_revokes_its_own_token_and_does_not_count_it(bao: Bao) -> None:
+    bao.call("POST", "sys/auth/auditors", {"type": "approle"})
+    options: dict[str, Any] = {
+        "auth": {"method": "approle", "mount": "auditors", "role_id": "", "env": "ID"},
+        "groups": ["tokens"],
+        "mounts": ["kv-nowhere"],
+    }
+    rules = vault.permissions(settings(bao.address, groups=["tokens"], mounts=["kv-nowhere"]))
+    bao.call("POST", "sys/policies/acl/auditors", {"policy": rules})
+    bao.call("POST", "auth/auditors/role/one", {"token_policies": ["auditors"]})
+    role = bao.call("GET", "auth/auditors/role/one/role-id")["data"]["role_id"]
+    options["auth"]["role_id"] = role
+    secret = bao.call("POST", "auth/auditors/role/one/secret-id", {})["data"]["secret_id"]
+
+    def accessors() -> set[str]:
+        return {*bao.call("LIST", "auth/token/accessors")["data"]["keys"]}
+
+    before = accessors()
+    for _ in range(2):
+        asked = settings(bao.address, environ={"ID": secret}, **options)
+        audit = backend(asked)
+        found = {one.id.rpartition("/")[2] for one in audit.read() if isinstance(one, Record)}
+        assert len(accessors() - before) == 1
+        assert not found & (accessors() - before)
+        audit.close()
+        assert accessors() == before
+
+
+def test_users_with_passwords_and_signing_keys_are_secrets_of_unknown_age(bao: Bao) -> None:
+    bao.call("POST", "sys/auth/people", {"type": "userpass"})
+    bao.call("POST", "auth/people/users/ann", {"password": "made-up-word"})
+    bao.call("POST", "identity/oidc/key/own", {"rotation_period": "48h"})
+    found = {one.id: one for one in audited(bao) if isinstance(one, Record)}
+    user = found["vault://prod/-/auth%2Fpeople/users/ann"]
+    key = found["vault://prod/-/identity%2Foidc/key/own"]
+    assert (user.kind, user.dated) == ("userpass-user", None)
+    assert (key.kind, key.dated) == ("oidc-key", None)
+    assert key.rotation is not None
+    assert key.rotation.period == 48 * 3600
+    assert "vault://prod/-/identity%2Foidc/key/default" not in found
+
+
+def test_namespaces_that_were_not_asked_for_are_named(bao: Bao) -> None:
+    bao.call("POST", "sys/namespaces/unasked", {})
+    said = [one for one in audited(bao) if isinstance(one, Note) and one.kind == "not-audited"]
+    assert "unasked" in said[0].text
+
+
+def test_a_folder_that_is_listed_and_then_answers_nothing_is_a_gap(bao: Bao) -> None:
+    bao.mount("kv-lost", "kv", **VERSION_2)
+    found = audited(bao, "kv-lost/nothing/here")
+    assert gaps(found) == [("absent", "vault://prod/-/kv-lost/nothing/here")]
 
 
 def test_the_barrier_key_is_as_old_as_its_installation(bao: Bao) -> None:

@@ -93,6 +93,10 @@ def test_a_dynamic_role_has_no_age_and_a_longest_life(engine: Bao) -> None:
     short, endless = (found[f"{MOUNT}/roles/{name}"] for name in ("short", "endless"))
     assert (short.kind, short.dated, short.undated) == ("database-dynamic-role", None, "")
     assert short.lifetime == 3600
+    beyond = {"db_name": "pg", "creation_statements": "SELECT 1", "max_ttl": "60d"}
+    engine.call("POST", f"{MOUNT}/roles/beyond", beyond)
+    found = records(auditor(engine, MOUNT).read())
+    assert found[f"{MOUNT}/roles/beyond"].lifetime == 48 * 3600  # its mount caps it
     assert endless.lifetime == 48 * 3600  # what its mount allows
 
 

@@ -28,7 +28,12 @@ HEALTH = {"initialized": True, "sealed": False, "standby": False, "version": "1.
 KV = {"path": "app/", "type": "kv", "options": {"version": "2"}}
 HTML = Reply(200, b"<html>Log in to the proxy</html>", {"Content-Type": "text/html"})
 VERSION = {"created_time": "2026-11-01T00:00:00Z", "deletion_time": "", "destroyed": False}
-SECRET = {"current_version": 1, "versions": {"1": VERSION}, "custom_metadata": None}
+SECRET = {
+    "current_version": 1,
+    "oldest_version": 0,
+    "versions": {"1": VERSION},
+    "custom_metadata": None,
+}
 
 
 def answers(paths: dict[str, Any]) -> Answering:
@@ -414,7 +419,27 @@ def test_a_clock_that_differs_by_over_a_minute_is_noted(hours: int, way: str) ->
     items = asked({"/v1/sys/health": health, **secrets(x=SECRET)}, now=now)
     (note,) = [one for one in items if isinstance(one, Note)]
     assert (note.kind, note.path) == ("clock-skew", "vault://prod")
-    assert note.text.endswith(f"s {way} this machine's, so ages are wrong by that")
+    assert note.text.endswith(f"s {way} this machine's; its dates are corrected")
+
+
+@pytest.mark.parametrize("days", [20, -20])
+def test_the_ages_of_a_server_with_a_wrong_clock_are_right(days: int) -> None:
+    now = datetime.now(UTC)
+    wrong = now + timedelta(days=days)
+    health = dated(format_datetime(wrong, usegmt=True))
+    version = VERSION | {"created_time": (wrong - timedelta(days=100)).isoformat()}
+    secret = SECRET | {"versions": {"1": version}}
+    items = asked({"/v1/sys/health": health, **secrets(x=secret)}, now=now)
+    (record,) = [one for one in items if isinstance(one, Record)]
+    assert abs(now - date_of(record) - timedelta(days=100)) < timedelta(seconds=5)
+
+
+def test_the_time_that_a_user_gives_is_no_wrong_clock_of_the_server() -> None:
+    now = datetime.now(UTC)
+    with serving(answers(secrets(x=SECRET))) as address:
+        one = settings(address, token=TOKEN, mounts=["app"])._replace(clock=now)
+        record = the_record(list(backend(one, now + timedelta(days=900)).read()))
+    assert date_of(record) == datetime.fromisoformat(str(VERSION["created_time"]))
 
 
 @pytest.mark.parametrize("date", ["", "no time", "Fri, 31 Dec 9999 23:59:59 -2300"])

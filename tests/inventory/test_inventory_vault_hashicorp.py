@@ -103,7 +103,7 @@ def test_what_vault_enterprise_does_not_say_of_rotations_is_a_gap_if_it_is_denie
     old = asked("database", role, ENTERPRISE)
     assert gaps(old) == []
     denied = asked("database", role | {"/v1/sys/rotation/orphans": DENIED}, ENTERPRISE)
-    assert gaps(denied) == [("denied", "vault://prod/-")]
+    assert gaps(denied) == [("denied", "vault://prod/-/sys/rotation/orphans")]
     assert len(records(denied)) == 1
 
 

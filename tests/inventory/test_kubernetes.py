@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -57,6 +58,7 @@ def read(
     now: datetime = NOW,
     known: Mapping[str, ValueMark] = MappingProxyType({}),
 ) -> Read:
+    server.date = format_datetime(now, usegmt=True)  # its clock is right
     asked = settings(kubeconfig=kubeconfig(server, folder))._replace(known=known)
     return list(connect(asked, now).read())
 
@@ -389,6 +391,8 @@ def test_a_certificate_that_expired_is_a_fault(server: Server, tmp_path: Path) -
     assert found.faults == (
         Fault(rule="secret-sync-failing", detail="Certificate web: it expired on 2026-11-23"),
     )
+    assert found.expires == datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert found.expiry_unknown == ""
 
 
 def test_a_certificate_that_was_not_issued_yet_dates_nothing(

@@ -240,8 +240,8 @@ def test_a_clock_that_differs_is_noted(server: Server, tmp_path: Path, says: str
     notes = [each for each in read(server, tmp_path) if isinstance(each, Note)]
     assert [(note.kind, note.path) for note in notes] == [("clock", "k8s://eks")]
     assert notes[0].text == (
-        f"the server's clock says 2026-11-24 {says} UTC, this run's 2026-11-24 12:30 UTC: "
-        "ages are wrong by the difference"
+        f"the server's clock says 2026-11-24 {says} UTC, this machine's 2026-11-24 12:30 UTC: "
+        "the dates that it wrote are corrected"
     )
 
 

@@ -354,3 +354,53 @@ def test_each_verdict_and_condition_that_is_a_finding_has_a_rule_of_its_severity
     for what, rule in rules.OF.items():
         assert rotation_age.severity_of(nothing, what) == rule.severity
     assert len(rules.BY_ID) == len(rules.RULES)
+
+
+@pytest.mark.parametrize(
+    ("left", "verdict", "expected"),
+    [
+        (-1, Verdict.EXPIRED, []),
+        (0, Verdict.EXPIRED, []),
+        (DAY, Verdict.OK, [Condition.EXPIRES_SOON]),
+        (30 * DAY, Verdict.OK, [Condition.EXPIRES_SOON]),
+        (31 * DAY, Verdict.OK, []),
+    ],
+)
+def test_an_expired_secret_is_never_ok_and_its_end_is_announced(
+    left: float, verdict: Verdict, expected: list[Condition]
+) -> None:
+    # Its validity began long ago, so the warning time is the full 30 days.
+    dated = known(DAY)._replace(latest=None, strength=Strength.BOUND)
+    one = judged(dated=dated, expires=ago(-left))
+    assert (one.verdict, conditions(one)) == (verdict, expected)
+    assert ("expired on" in rotation_age.explain(one)) is (verdict is Verdict.EXPIRED)
+
+
+def test_a_short_lived_certificate_is_announced_in_the_last_fifth_of_its_life() -> None:
+    for hours, expected in ((19, []), (20, [Condition.EXPIRES_SOON])):
+        one = judged(dated=known(hours * HOUR), expires=ago(hours * HOUR - DAY))
+        assert conditions(one) == expected
+
+
+def test_an_expired_secret_without_a_class_is_expired_too() -> None:
+    record = Record(id="vault://prod/-/pki/issuer/x", kind="pki-issuer", expires=ago(1))
+    assert rotation_age.judge(record, None, NOW).verdict == Verdict.EXPIRED
+
+
+def test_a_certificate_whose_end_is_unknown_is_not_in_time() -> None:
+    one = judged(dated=known(DAY), expiry_unknown="its end cannot be read")
+    assert one.verdict == Verdict.UNDATED
+    assert rotation_age.explain(one).endswith("its end cannot be read")
+    late = judged(dated=known(365 * DAY), expiry_unknown="its end cannot be read")
+    assert late.verdict == Verdict.OVERDUE
+
+
+@pytest.mark.parametrize("strength", Strength)
+def test_only_an_exact_date_is_in_time_where_that_is_required(strength: Strength) -> None:
+    match = Match(entry=ENTRY, secret_class=CLASSES["api-key"])
+    for days, other in ((1, Verdict.UNDATED), (365, Verdict.OVERDUE)):
+        dated = known(days * DAY)._replace(strength=strength)
+        record = Record(id="vault://prod/-/secret/app", kind="kv-v2", dated=dated)
+        verdict = rotation_age.judge(record, match, NOW, require_exact=True).verdict
+        exact = Verdict.OK if days == 1 else Verdict.OVERDUE
+        assert verdict == (exact if strength is Strength.EXACT else other)

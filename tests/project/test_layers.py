@@ -23,6 +23,7 @@ GROUND = {"scanner"} | {
     f"scanner.{name}"
     for name in (
         *("errors", "model", "records", "fingerprints", "document", "cache", "globs", "pool"),
+        "project",
         *("files", "file_types", "processes"),
     )
 }

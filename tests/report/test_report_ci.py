@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import xmlschema
 
-from scanner.model import Gap, Note, Outcome, Severity
+from scanner.model import FailOn, Gap, Note, Outcome, Severity
 from scanner.report.table import render
 from tests.report.test_report_hostile import Command, runner
 from tests.support import live_values
@@ -135,7 +135,7 @@ def test_a_failure_says_where_what_and_what_to_do() -> None:
 
 
 def test_below_fail_on_a_finding_fails_no_test() -> None:
-    seen = suite(eventful(), fail_on=Severity.CRITICAL)
+    seen = suite(eventful(), fail_on=FailOn(Severity.CRITICAL))
     assert (seen.attrib["failures"], seen.attrib["skipped"]) == ("1", "6")
     low = next(each.attrib["message"] for each in seen.iter("skipped"))
     assert low == "low, below --fail-on critical"

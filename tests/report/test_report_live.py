@@ -134,8 +134,8 @@ def test_coverage_is_told_in_numbers_for_each_backend() -> None:
 
 def test_a_finding_about_a_live_secret_names_it_its_declaration_owner_and_runbook() -> None:
     text = show(audit(), open_from="../")
-    assert re.search(r"    vault://prod/-/secret/app/late  \.\./keywatch\.yaml:3  \w{12}\n", text)
-    assert "Owner: @sec-oncall · Runbook: docs/rotation.md" in text
+    assert re.search(r"(?m)^\.\./keywatch\.yaml:3:1 .* vault://prod/-/secret/app/late: ", text)
+    assert "; Owner: @sec-oncall; Runbook: docs/rotation.md" in text
 
 
 def test_a_gap_of_the_live_side_is_no_file_and_its_id_stands_as_it_is() -> None:

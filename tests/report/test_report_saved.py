@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from scanner.errors import ConfigError
-from scanner.model import Appearance, Gap, Note, Outcome, Severity, Skip
+from scanner.model import (
+    Acceptance,
+    Appearance,
+    Confidence,
+    FailOn,
+    Gap,
+    Note,
+    Outcome,
+    Severity,
+    Skip,
+)
 from scanner.report import saved
 from scanner.report.table import FORMATS, render
 from scanner.report.text import storable
@@ -41,7 +51,8 @@ def again(name: str, text: str, **shown: Any) -> str:
 @pytest.mark.parametrize("result", OUTCOMES.values(), ids=OUTCOMES)
 def test_a_saved_run_gives_each_format_byte_for_byte(name: str, result: Outcome) -> None:
     given = context(
-        fail_on=Severity.HIGH,
+        fail_on=FailOn(Severity.HIGH, Confidence.LOW),
+        acceptance=Acceptance.APPROVAL,
         open_from="../",
         analysis="audit/prod",
         command="keywatch audit 'a b'",

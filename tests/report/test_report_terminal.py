@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from scanner.model import Coverage, Gap, Note, Outcome, Severity
+from scanner.model import (
+    Acceptance,
+    Confidence,
+    Coverage,
+    Detail,
+    FailOn,
+    Gap,
+    Note,
+    Outcome,
+    Severity,
+)
 from scanner.report.table import render
 from tests.support.report_values import PURGE, context, eventful, finding, outcome, suppressed
 
@@ -56,61 +66,88 @@ def test_notes_of_a_clean_run_stand_before_its_line() -> None:
     assert lines[4].startswith("✓ clean")
 
 
-def test_a_finding_shows_place_preview_title_severity_confidence_id_and_what_to_do() -> None:
+def test_a_finding_has_one_line_that_editors_and_people_know() -> None:
     found = finding("acme-token", "deploy/values.yaml", 12, detail="found in a base64 layer")
-    text = show(outcome(found))
+    assert show(outcome(found)).splitlines()[0] == (
+        "deploy/values.yaml:12:7  critical  acme-token  Credential of acme-token 'acme_…x9'"
+        f" in API_KEY; found in a base64 layer  ({found.id})"
+    )
+
+
+def test_what_to_do_about_a_rule_stands_below_once_and_the_summary_last() -> None:
+    found = [finding("acme-token", "a.py", n + 1) for n in range(3)]
+    text = show(outcome(*found))
+    assert text.count("acme-token  revoke: Delete it at acme-token.") == 1
     for words in (
-        "critical  Credential of acme-token",
-        "acme-token · high confidence",
+        "✗ 3 findings (3 critical)",
+        "more on each:  -v explains every rule",
+        f'keywatch allow {found[0].id} --reason "…" --owner @team --until 2027-05-01',
+    ):
+        assert words in text
+    assert "rotate" not in text
+
+
+def test_with_full_detail_every_text_of_a_rule_is_shown() -> None:
+    text = show(outcome(finding("acme-token")), detail=Detail.FULL)
+    for words in (
         "Whoever holds it acts as the owner of acme-token.",
-        "deploy/values.yaml:12:7  acme_…x9  API_KEY  " + found.id,
-        "found in a base64 layer",
         "revoke  Delete it at acme-token.",
         "rotate  Make a new one at acme-token.",
         f"purge   {PURGE}",
-        "✗ 1 finding (1 critical)",
-        f'keywatch allow {found.id} --reason "…" --owner @team --until 2027-05-01',
     ):
         assert words in text
+    assert "-v" not in text
 
 
-def test_the_gravest_rule_comes_first_and_places_of_a_rule_stand_together() -> None:
+def test_the_summary_by_itself_is_one_line() -> None:
+    text = show(outcome(finding("acme-token"), finding("dune-id")), detail=Detail.SUMMARY)
+    assert text.startswith("✗ 2 findings (1 critical, 1 low) · 214 files")
+    assert text.count("\n") == 1
+
+
+def test_ten_findings_of_ten_rules_take_about_thirty_lines() -> None:
+    found = [finding(f"rule-{n}", f"src/f{n}.py", n + 1) for n in range(10)]
+    assert len(show(outcome(*found)).splitlines()) <= 30
+
+
+def test_findings_of_a_file_stand_together_and_the_gravest_rule_is_explained_first() -> None:
     text = show(
         outcome(
             finding("dune-id", "a.py", 1),
             finding("acme-token", "z.py", 2),
-            finding("dune-id", "b.py", 3),
-            finding("acme-token", "y.py", 4),
+            finding("dune-id", "z.py", 3),
+            finding("acme-token", "a.py", 4),
         )
     )
-    order = [text.index(place) for place in ("y.py:4", "z.py:2", "a.py:1", "b.py:3")]
+    words = ("a.py:1", "a.py:4", "z.py:2", "z.py:3", "acme-token  revoke", "dune-id     revoke")
+    order = [text.index(each) for each in words]
     assert order == sorted(order)
-    assert text.count("Credential of acme-token") == 1 + text.count("as for Credential of acme")
 
 
 def test_advice_that_two_rules_share_is_said_once() -> None:
-    text = show(outcome(finding("acme-token"), finding("bolt-key")))
+    found = outcome(finding("acme-token"), finding("bolt-key"))
+    text = show(found, detail=Detail.FULL)
     assert text.count(PURGE) == 1
-    assert "    purge   as for Credential of acme-token" in text
+    assert "  purge   as for acme-token" in text
 
 
 def test_a_location_is_never_broken_however_narrow_the_terminal() -> None:
     path = "services/" * 20 + "client.go"
-    assert f"{path}:1:7\n" in show(outcome(finding(path=path)), width=20)
+    assert f"{path}:1:7  critical" in show(outcome(finding(path=path)), width=20)
 
 
 def test_other_lines_keep_to_the_width() -> None:
     result = outcome(finding("acme-token"), gaps=eventful().gaps)
     for width in (80, 200):
-        assert max(map(len, show(result, width=width).splitlines())) <= max(width, 95)
-    assert max(map(len, show(result, width=400).splitlines())) <= 200
+        assert max(map(len, show(result, width=width).splitlines()[1:])) <= max(width, 95)
+    assert max(map(len, show(result, width=400).splitlines()[1:])) <= 200
 
 
 def test_a_very_long_name_is_cut_where_one_can_see_it() -> None:
     text = show(outcome(finding(path="a/" * 3000 + "key.pem")))
     assert "…" in text
     assert "key.pem:1:7" in text
-    assert max(map(len, text.splitlines())) < 300
+    assert max(map(len, text.splitlines())) < 400
 
 
 def test_a_path_opens_from_the_current_folder() -> None:
@@ -118,35 +155,11 @@ def test_a_path_opens_from_the_current_folder() -> None:
     assert "./-rf.py:1:7" in show(outcome(finding(path="-rf.py")))
 
 
-@pytest.mark.parametrize("number", [1, 5, 40])
-def test_a_short_list_is_shown_whole(number: int) -> None:
+@pytest.mark.parametrize("number", [1, 40, 3000])
+def test_every_finding_is_shown_however_many_there_are(number: int) -> None:
     text = show(many(number))
     assert len(re.findall(r"src/f\d{4}\.py:\d+:7", text)) == number
-    assert "more" not in text
-    assert "the whole list" not in text
-
-
-def test_a_short_list_of_many_rules_is_shown_whole_too() -> None:
-    found = [finding(f"rule-{n % 20:02}", f"f{n:02}.py", n + 1) for n in range(40)]
-    text = show(outcome(*found))
-    assert len(re.findall(r"f\d\d\.py:\d+:7", text)) == 40
-    assert "the whole list" not in text
-
-
-def test_a_long_list_is_cut_and_says_so_and_where_the_rest_is() -> None:
-    text = show(many(200), command="keywatch scan --staged")
-    assert len(re.findall(r"src/f\d{4}\.py:\d+:7", text)) == 40
-    assert "… and 160 more" in text
-    assert "the whole list: keywatch scan --staged --report json=FILE" in text
-    assert "✗ 200 findings (200 high)" in text
-    assert len(text.splitlines()) < 70
-
-
-def test_a_long_list_of_rules_is_cut_and_says_so() -> None:
-    text = show(outcome(*(finding(f"rule-{n:02}", line=n + 1) for n in range(50))))
-    assert text.count("Delete it at") == 0
-    assert "… and 30 findings of 30 more kinds: 30 high" in text
-    assert "the whole list" in text
+    assert f"✗ {number:,} finding" in text
 
 
 def test_gaps_are_loud_and_say_why() -> None:
@@ -157,16 +170,39 @@ def test_gaps_are_loud_and_say_why() -> None:
     assert "NOT CHECKED  12 paths" in text
     assert "s00.yaml  unreadable: Permission denied" in text
     assert "… and 2 more" in text
-    assert "the whole list" in text
     assert "! Incomplete: 12 paths could not be scanned. No findings in the rest." in text
     assert "clean" not in text
 
 
 def test_findings_that_fail_nothing_say_so() -> None:
-    text = show(outcome(finding("dune-id")), fail_on=Severity.HIGH)
+    text = show(outcome(finding("dune-id")), fail_on=FailOn(Severity.HIGH))
     assert "! 1 finding (1 low), below --fail-on high" in text
-    mixed = show(outcome(finding("dune-id"), finding("acme-token")), fail_on=Severity.HIGH)
-    assert "✗ 2 findings (1 critical, 1 low)\n" in mixed
+    mixed = show(outcome(finding("dune-id"), finding("acme-token")), fail_on=FailOn(Severity.HIGH))
+    assert "✗ 2 findings (1 critical, 1 low) · 1 of them below --fail-on high" in mixed
+
+
+def test_low_confidence_and_undeclared_variables_fail_nothing_unless_asked() -> None:
+    doubtful = finding("dune-id", confidence=Confidence.LOW)
+    undeclared = finding("config-undeclared-variable")
+    text = show(outcome(doubtful, undeclared))
+    assert "! 2 findings (1 high, 1 low), not failing the run (--strict fails on all)" in " ".join(
+        text.split()
+    )
+    assert "; low confidence  (" in text
+    strict = FailOn(confidence=Confidence.LOW)
+    assert "✗ 2 findings (1 high, 1 low)" in show(outcome(doubtful, undeclared), fail_on=strict)
+
+
+def test_a_change_is_told_that_its_exceptions_need_an_approval() -> None:
+    text = show(outcome(finding()), acceptance=Acceptance.APPROVAL)
+    assert "keywatch allow" in text
+    assert "--approve REF" in text
+
+
+def test_a_commit_message_is_told_to_change_the_text() -> None:
+    text = show(outcome(finding()), acceptance=Acceptance.NONE)
+    assert "keywatch allow" not in text
+    assert "change the text" in text
 
 
 def test_colours_come_only_when_asked_for_and_change_no_letter() -> None:

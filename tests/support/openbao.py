@@ -27,12 +27,13 @@ _METADATA = re.compile(
     r"""(?x)
     read \s ( sys/(mounts|auth|key-status|internal/ui/mounts/.+|mounts/.+/tune)
             | auth/token/lookup-self
+            | (auth/[^/]+/(role|users|certs)|identity/oidc/key)/[^/]+
             | [^/]+(/kv)?/( metadata | subkeys | static-roles | roles | keys | issuer )/.+
             | [^/]+/config/ca )
-    | list \s ( sys/namespaces | auth/token/accessors | auth/[^/]+/role(/[^/]+/secret-id)?
+    | list \s ( sys/namespaces | auth/[^/]+/users | identity/oidc/key | auth/token/accessors | auth/[^/]+/role(/[^/]+/secret-id)?
               | [^/]+(/kv)?/(metadata|static-roles|roles|config|keys|issuers)(/.*)?
-              | kv1(/.*)? ) /?
-    | update \s ( sys/capabilities-self | auth/token/lookup-accessor | auth/[^/]+/login
+              | kv1[^/]*(/.*)? ) /?
+    | update \s ( sys/capabilities-self | auth/token/revoke-self | auth/token/lookup-accessor | auth/[^/]+/login
                 | auth/[^/]+/role/[^/]+/secret-id-accessor/lookup )
     """
 )

@@ -47,7 +47,7 @@ jobs:
   secrets:
     runs-on: ubuntu-24.04
     steps:
-      - run: pip install keywatch
+      - run: pip install git+https://github.com/example/keywatch@v0.1.0
       - run: keywatch scan --require-complete
 """
 SOURCE_SCRIPT = """\

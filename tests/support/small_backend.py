@@ -23,6 +23,9 @@ SCRIPTS: dict[str, Callable[[Settings], Items]] = {}
 RIGHTS: dict[str, tuple[str, ...]] = {}
 """By the same names, the rights held beyond need."""
 
+CLOSED: list[str] = []
+"""The scripts of the backends that were closed, in order."""
+
 
 class _Small:
     def __init__(self, settings: Settings) -> None:
@@ -34,6 +37,9 @@ class _Small:
 
     def excess(self) -> Iterator[str]:
         yield from RIGHTS.get(self._script, ())
+
+    def close(self) -> None:
+        CLOSED.append(self._script)
 
 
 def connect(settings: Settings, now: datetime) -> Backend:

@@ -12,7 +12,7 @@ from scanner.inventory import vault
 from scanner.inventory.interface import Backend, Settings
 from scanner.model import Gap, Note
 from scanner.records import Dated, Record
-from tests.support.openbao import Bao
+from tests.support.openbao import ROOT_TOKEN, Bao
 
 Item = Record | Gap | Note
 FORM = {"type": "object", "additionalProperties": False, "properties": vault.OPTIONS}
@@ -45,8 +45,9 @@ def backend(asked: Settings, now: datetime | None = None) -> Backend:
 def auditor(bao: Bao, *mounts: str, now: datetime | None = None, **options: Any) -> Backend:
     """With a token that has the rights that `--permissions` prints for this, and no other."""
     more = {"mounts": list(mounts), **options} if mounts else options
-    token = bao.token(vault.permissions(settings(bao.address, **more)))
-    return backend(settings(bao.address, token=token, **more), now)
+    token = bao.token(vault.permissions(settings(bao.address, token=ROOT_TOKEN, **more)))
+    asked = settings(bao.address, token=token, **more)
+    return backend(asked._replace(clock=datetime.now(UTC)), now)
 
 
 def audited(bao: Bao, *mounts: str, now: datetime | None = None, **options: Any) -> list[Item]:

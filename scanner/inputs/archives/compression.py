@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from scanner import project
+
 HEAD = 512
 """Bytes at the start of a file that tell its format."""
 
@@ -217,7 +219,7 @@ def _zstd(memory: int) -> Callable[[], Engine]:
         else:
             from backports import zstd
     except ImportError:
-        reason = "zstd needs a library: pip install 'keywatch[archives]'"
+        reason = f"zstd needs a library: pip install {project.requirement('archives')}"
         raise Refused("archive-unsupported", reason) from None
     options = {int(zstd.DecompressionParameter.window_log_max): memory.bit_length() - 1}
     return lambda: zstd.ZstdDecompressor(options=options)

@@ -19,7 +19,7 @@ from botocore.config import Config
 from scanner.inventory.aws.errors import FAILURES, explain
 from scanner.inventory.aws.required_permissions import NEEDED, policy
 from scanner.inventory.deadline import Deadline
-from scanner.inventory.errors import gap
+from scanner.inventory.errors import ReadError, gap
 from scanner.inventory.interface import Settings
 from scanner.inventory.listing import id_part
 from scanner.model import Gap
@@ -69,7 +69,7 @@ class Accounts:
         try:
             yield self._log_in(option)
         except FAILURES as error:
-            yield gap(_failed_path(self._settings.name, option), explain(error))
+            yield _failed(self._settings.name, option, explain(error))
 
     def client(self, session: boto3.Session, service: Any, region: str) -> Any:
         """A boto3 client that sends nothing after the deadline."""
@@ -143,9 +143,14 @@ def _principal(arn: str) -> str:
     )
 
 
-def _failed_path(backend: str, option: Mapping[str, str]) -> str:
-    """The path of an account whose login failed: its number from the ARN of a role, otherwise the
-    name of the profile."""
+def _failed(backend: str, option: Mapping[str, str], error: ReadError) -> Gap:
+    """The Gap of an account whose login failed. It covers all secrets that it may hide.
+
+    The ARN of a role has the account's number. Which account a profile belongs to is unknown, so
+    its Gap covers the whole backend.
+    """
     role = option.get("role", "")
-    name = role.split(":")[4] if role else option.get("profile", "")
-    return f"aws://{backend}/{id_part(name)}".rstrip("/")
+    number = role.split(":")[4] if role else ""
+    found = gap(f"aws://{backend}/{id_part(number)}".rstrip("/"), error)
+    profile = "" if role else option.get("profile", "")
+    return found._replace(reason=f"profile {profile}: {found.reason}") if profile else found

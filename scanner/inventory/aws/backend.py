@@ -66,6 +66,9 @@ class AwsBackend:
                 for action in self._simulated(account) or ():
                     yield f"{id_part(account.identity)} may {action} on all resources"
 
+    def close(self) -> None:
+        """Its credentials end by themselves."""
+
     def _service(
         self, account: Account, service: str, region: str
     ) -> Iterator[Record | Gap | Note]:

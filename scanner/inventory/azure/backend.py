@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Protocol
 
@@ -47,6 +48,8 @@ class _Properties(Protocol):
     @property
     def created_on(self) -> datetime | None: ...
     @property
+    def expires_on(self) -> datetime | None: ...
+    @property
     def tags(self) -> dict[str, str] | None: ...
 
 
@@ -82,6 +85,9 @@ class AzureBackend:
         """Empty: `read` returns a note that they are unknown."""
         return iter(())
 
+    def close(self) -> None:
+        """Its credentials end by themselves."""
+
 
 def _secrets(vault: Vault) -> Iterator[tuple[str, ReadSecret]]:
     """Without the secrets of certificates, which are counted as certificates."""
@@ -91,7 +97,7 @@ def _secrets(vault: Vault) -> Iterator[tuple[str, ReadSecret]]:
 
 
 def _secret(client: SecretClient, secret: _Properties, path: str) -> Record | None:
-    created = _enabled(client.list_properties_of_secret_versions(_name(secret)))
+    created, expires = _enabled(client.list_properties_of_secret_versions(_name(secret)))
     if not created:
         return None
     return Record(
@@ -99,6 +105,7 @@ def _secret(client: SecretClient, secret: _Properties, path: str) -> Record | No
         kind="key-vault-secret",
         dated=Dated(earliest=created[0], latest=created[0], field=_FIELD),
         tags=_tags(secret),
+        expires=expires,
         superseded=_superseded(created),
     )
 
@@ -111,7 +118,7 @@ def _keys(vault: Vault) -> Iterator[tuple[str, ReadSecret]]:
 
 def _key(client: KeyClient, key: _Properties, path: str) -> Record | None:
     """Older versions stay enabled to decrypt old data, so they are not reported."""
-    created = _enabled(client.list_properties_of_key_versions(_name(key)))
+    created, expires = _enabled(client.list_properties_of_key_versions(_name(key)))
     if not created:
         return None
     return Record(
@@ -119,6 +126,7 @@ def _key(client: KeyClient, key: _Properties, path: str) -> Record | None:
         kind="key-vault-key",
         dated=Dated(earliest=created[0], latest=created[0], field=_FIELD),
         tags=_tags(key),
+        expires=expires,
         rotation=rotation(client.get_key_rotation_policy(_name(key)), created[0]),
     )
 
@@ -134,7 +142,7 @@ def _certificate(client: CertificateClient, certificate: _Properties, path: str)
     The key is then as old as one of the versions, but Key Vault does not say which one.
     """
     name = _name(certificate)
-    created = _enabled(client.list_properties_of_certificate_versions(name))
+    created, expires = _enabled(client.list_properties_of_certificate_versions(name))
     if not created:
         return None
     reused = client.get_certificate_policy(name).reuse_key and len(created) > 1
@@ -148,6 +156,7 @@ def _certificate(client: CertificateClient, certificate: _Properties, path: str)
             strength=Strength.BOUND if reused else Strength.EXACT,
         ),
         tags=_tags(certificate),
+        expires=expires,
         superseded=_superseded(created),
     )
 
@@ -159,12 +168,19 @@ _LISTED: Mapping[str, Callable[[Vault], Iterator[tuple[str, ReadSecret]]]] = {
 }
 
 
-def _enabled(versions: Iterable[_Properties]) -> list[datetime]:
-    """Creation times of enabled versions, newest first. ValueError if one is missing."""
-    created = [one.created_on for one in versions if one.enabled is not False]
-    if None in created:
-        raise ValueError
-    return sorted((moment for moment in created if moment), reverse=True)
+def _enabled(versions: Iterable[_Properties]) -> tuple[list[datetime], datetime | None]:
+    """Creation times of enabled versions, newest first, and the end of the newest one.
+
+    ValueError if a creation time is missing.
+    """
+    found: list[tuple[datetime, datetime | None]] = []
+    for one in versions:
+        if one.enabled is not False:
+            if one.created_on is None:
+                raise ValueError
+            found.append((one.created_on, one.expires_on))
+    found.sort(key=itemgetter(0), reverse=True)
+    return [created for created, _ in found], found[0][1] if found else None
 
 
 def _name(found: _Properties) -> str:

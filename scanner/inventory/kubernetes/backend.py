@@ -15,6 +15,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from scanner.inventory.errors import ReadError
+from scanner.inventory.http import clock_ahead
 from scanner.inventory.interface import Settings
 from scanner.inventory.kubernetes import login
 from scanner.inventory.kubernetes.api import KubernetesApi, ends_reading
@@ -74,6 +75,7 @@ class KubernetesBackend:
         self._namespaces: tuple[str, ...] = tuple(settings.options.get("namespaces", ()))
         self._now = now
         self._made = time.monotonic()
+        self._ahead = timedelta()
 
     def read(self) -> Iterator[Record | Gap | Note]:
         try:
@@ -91,16 +93,23 @@ class KubernetesBackend:
         except ReadError as error:
             yield f"its excess permissions are unknown: {error.reason}"
 
+    def close(self) -> None:
+        """Its credentials end by themselves."""
+
     def _api(self) -> KubernetesApi:
         found = login.configuration(self._settings.options, self._settings.environ)
         return KubernetesApi(found, self._settings.timeout)
 
     def _skew(self, api: KubernetesApi) -> Iterator[Note]:
-        here = self._now + timedelta(seconds=time.monotonic() - self._made)
-        if api.clock and abs(api.clock - here) > _SKEW:
+        here = (self._settings.clock or self._now) + timedelta(
+            seconds=time.monotonic() - self._made
+        )
+        ahead = clock_ahead(api.clock, here)
+        if api.clock and abs(ahead) > _SKEW:
+            self._ahead = ahead
             message = (
-                f"the server's clock says {api.clock:%Y-%m-%d %H:%M} UTC, this run's "
-                f"{here:%Y-%m-%d %H:%M} UTC: ages are wrong by the difference"
+                f"the server's clock says {api.clock:%Y-%m-%d %H:%M} UTC, this machine's "
+                f"{api.clock - ahead:%Y-%m-%d %H:%M} UTC: the dates that it wrote are corrected"
             )
             yield Note(kind=NoteKind.CLOCK, path=self._root, text=message)
 
@@ -162,7 +171,7 @@ class KubernetesBackend:
         mark = mark_of(item, ident, controllers)
         known = self._settings.known.get(ident)
         seen = updated_mark(mark, known, self._now) if mark else None
-        found = record(item, kind, ident, controllers, seen)
+        found = record(item, kind, ident, controllers, seen, self._ahead)
         restarts = frozenset[str]().union(*(report.restarts for report in controllers))
         return found._replace(stale=reports.consumers.stale(item, changed(found), restarts))
 

@@ -32,7 +32,7 @@ class ControllerReport(NamedTuple):
 
     `name` is the object, for example `ExternalSecret db`. `mark` changes only with the value.
     `failing` says why the Secret is not up to date ("" if it is). `restarts`: the workloads to
-    restart after a change, for example `deployment/web`.
+    restart after a change, for example `deployment/web`. `expires` is the end of a certificate.
     """
 
     secret: str
@@ -43,6 +43,7 @@ class ControllerReport(NamedTuple):
     rotation: Rotation | None = None
     failing: str = ""
     restarts: frozenset[str] = frozenset()
+    expires: datetime | None = None
 
 
 def _external_secret(tree: object, _now: datetime) -> ControllerReport:
@@ -101,6 +102,7 @@ def _vault_pki_secret(tree: object, now: datetime) -> ControllerReport:
         rotation=_renewal(tree, until),
         failing=_expired(until, now) or _invalid(tree) or _failing(tree),
         restarts=_restarts(tree),
+        expires=until,
     )
 
 
@@ -139,6 +141,7 @@ def _certificate(tree: object, now: datetime) -> ControllerReport:
         dated=_date_of_key(tree, since) if since else None,
         rotation=_rotation_of_key(tree, since),
         failing=_expired(until, now) or _failing(tree),
+        expires=until,
     )
 
 

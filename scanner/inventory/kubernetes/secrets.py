@@ -7,7 +7,7 @@ Secret was created, nor after the last write by an owner of its data.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scanner.fingerprints import digest
 from scanner.inventory.kubernetes.api import HAD_VALUES, LAST_APPLIED
@@ -16,10 +16,12 @@ from scanner.inventory.kubernetes.json_fields import each, fields, is_plain, mom
 from scanner.records import Dated, Fault, Record, Strength, ValueMark
 
 _ACCOUNT_TOKEN = "service-account-token"  # noqa: S105 - a kind
+_TLS = "tls"
+_NO_EXPIRY = "the end of its certificate cannot be read without its key"
 HELM = "helm-release"
 _TYPES = {
     _ACCOUNT_TOKEN: "kubernetes.io/service-account-token",
-    "tls": "kubernetes.io/tls",
+    _TLS: "kubernetes.io/tls",
     "bootstrap-token": "bootstrap.kubernetes.io/token",
     HELM: "helm.sh/release.v1",
 }
@@ -30,6 +32,7 @@ SELECTORS: Sequence[tuple[str, str]] = (
 """Each kind and the field selector that finds its Secrets, because metadata has no type.
 Together they find each Secret once."""
 
+_NO_TIME = timedelta()
 _DATA_HASH = "reconcile.external-secrets.io/data-hash"
 _ACCOUNT = "kubernetes.io/service-account.name"
 _LAST_USED = "kubernetes.io/legacy-token-last-used"
@@ -41,16 +44,21 @@ LEGACY_ACCOUNT_KEY = "legacy-service-account-token"
 SYNC_FAILING = "secret-sync-failing"
 
 
-def record(
+def record(  # noqa: PLR0913, PLR0917 - what its facts come from
     secret: object,
     kind: str,
     ident: str,
     controllers: Sequence[ControllerReport],
     seen: ValueMark | None,
+    ahead: timedelta = _NO_TIME,
 ) -> Record:
-    """The record of a Secret, from its metadata, its controllers and its mark."""
+    """The record of a Secret, from its metadata, its controllers and its mark.
+
+    The clock of the API server is `ahead` of this machine's. Controllers and audits have their own.
+    """
     reported = next((report.dated for report in controllers if report.dated), None)
-    dated = reported or _bounds(secret, seen)
+    dated = reported or _bounds(secret, seen, ahead)
+    expires = min((report.expires for report in controllers if report.expires), default=None)
     no_date = "its metadata says neither when it was created nor when its data was written"
     return Record(
         id=ident,
@@ -63,6 +71,8 @@ def record(
         rotation=next((report.rotation for report in controllers if report.rotation), None),
         value_mark=seen,
         faults=tuple(_faults(secret, kind, controllers)),
+        expires=expires,
+        expiry_unknown=_NO_EXPIRY if kind == _TLS and not expires else "",
     )
 
 
@@ -97,9 +107,10 @@ def changed(record: Record) -> datetime | None:
     return max(filter(None, (since, seen.after if seen else None)), default=None)
 
 
-def _bounds(secret: object, seen: ValueMark | None) -> Dated | None:
+def _bounds(secret: object, seen: ValueMark | None, ahead: timedelta) -> Dated | None:
     """The narrowest limits from creation, owners and two audits."""
     made, owned = moment(secret, "metadata", "creationTimestamp"), _owned(secret)
+    made, owned = made and made - ahead, owned and owned - ahead
     after, by = (seen.after, seen.by) if seen else (None, None)
     sources = {
         "metadata.creationTimestamp": made,

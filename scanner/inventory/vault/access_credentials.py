@@ -12,10 +12,19 @@ from functools import partial
 from typing import Any
 
 from scanner.inventory.errors import ReadError
-from scanner.inventory.vault.mounts import Mount, Namespace, dated, parse_time
+from scanner.inventory.vault.engines import unknown_age
+from scanner.inventory.vault.mounts import (
+    Entry,
+    EntryType,
+    Mount,
+    Namespace,
+    dated,
+    parse_time,
+    read_step,
+)
 from scanner.inventory.vault.parallel_requests import EntryRead, Item, Step, StepResult
 from scanner.model import Note, NoteKind
-from scanner.records import ENDLESS, Record
+from scanner.records import ENDLESS, Record, Rotation
 
 
 def group_step(namespace: Namespace, group: str) -> Step:
@@ -23,6 +32,35 @@ def group_step(namespace: Namespace, group: str) -> Step:
     return Step(
         id=namespace.id(_MOUNTS[group]), run=partial(_GROUPS[group], namespace), advice=_ADVICE
     )
+
+
+def users_step(namespace: Namespace) -> Step:
+    """The step that reads the users of the auth methods with passwords of their own."""
+    return Step(id=namespace.id("auth"), run=partial(_users, namespace), advice=_ADVICE_OWN)
+
+
+def oidc_step(namespace: Namespace) -> Step:
+    """The step that reads the keys with which Vault signs identity tokens."""
+    mount = Mount(namespace=namespace, path="identity/oidc")
+    return read_step(mount, _OIDC_KEY)._replace(advice=_ADVICE_OWN)
+
+
+def _users(namespace: Namespace) -> Iterator[StepResult]:
+    methods = namespace.client.sys.list_auth_methods()["data"]
+    paths = sorted(path for path, method in methods.items() if method["type"] == "userpass")
+    mounts = [Mount(namespace=namespace, path=f"auth/{path.strip('/')}") for path in paths]
+    return (read_step(mount, _USER) for mount in mounts)
+
+
+def _oidc_key(entry: Entry) -> Iterator[Item]:
+    """The key `default` exists in every Vault, and Vault rotates it by itself."""
+    if entry.path != "key/default":
+        yield Record(
+            id=entry.id,
+            kind="oidc-key",
+            undated="Vault rotates it, but stores no time",
+            rotation=Rotation(period=int(entry.data["rotation_period"])),
+        )
 
 
 def _app_roles(namespace: Namespace) -> Iterator[StepResult]:
@@ -70,6 +108,7 @@ def _tokens(namespace: Namespace) -> Iterator[StepResult]:
             id=mount.id(below), run=partial(_token, mount, accessor, below, leases), advice=_ADVICE
         )
         for accessor in accessors
+        if accessor != namespace.own_accessor
         for below in [f"accessors/{accessor}"]
     )
 
@@ -100,21 +139,40 @@ def _token(mount: Mount, accessor: str, below: str, leases: Mapping[str, int]) -
             "path": str(data["path"]),
             "policies": ",".join(data["policies"]),
         },
-        lifetime=_lifetime(data, leases),
+        lifetime=_lifetime(mount.namespace, data, leases),
     )
     return [record]
 
 
-def _lifetime(data: Mapping[str, Any], leases: Mapping[str, int]) -> int:
-    """How long the token can live with renewals. A renewal does not make a new token."""
+def _lifetime(namespace: Namespace, data: Mapping[str, Any], leases: Mapping[str, int]) -> int:
+    """How long the token can live with renewals. A renewal does not make a new token.
+
+    The role that issued the token caps it (`token_max_ttl`), and so does the mount of the method.
+    """
     if limit := int(data["explicit_max_ttl"]):
         return limit
     if data["expire_time"] is None or data.get("period"):
         return ENDLESS
     methods = [path for path in leases if str(data["path"]).startswith(path)]
     if data["renewable"] and methods:
-        return leases[max(methods, key=len)]
+        method = max(methods, key=len)
+        return min(leases[method], _role_limit(namespace, method, data) or leases[method])
     return int(data["creation_ttl"])
+
+
+def _role_limit(namespace: Namespace, method: str, data: Mapping[str, Any]) -> int:
+    """The `token_max_ttl` of the role that issued a token. 0 if there is none, or it is unknown."""
+    meta = data["meta"] or {}
+    for kind, key in _ROLE_NAMES:
+        if name := meta.get(key):
+            try:
+                role = Mount(namespace=namespace, path=method.strip("/")).read(f"{kind}/{name}")
+            except ReadError as error:
+                if error.kind in ("denied", "absent"):
+                    continue
+                raise
+            return int(role.get("token_max_ttl") or 0)
+    return 0
 
 
 def _barrier(namespace: Namespace) -> Iterator[StepResult]:
@@ -128,6 +186,21 @@ def _texts(tags: Mapping[str, Any] | None) -> dict[str, str]:
     return {str(key): str(value) for key, value in (tags or {}).items()}
 
 
+_USER = EntryType(
+    to_items=partial(unknown_age, "userpass-user", "Vault stores no time for its password"),
+    list_path="users/",
+    read_path="users/",
+    id_prefix="users/",
+)
+_OIDC_KEY = EntryType(to_items=_oidc_key, list_path="key/", read_path="key/", id_prefix="key/")
+_ADVICE_OWN = "grant it, or list the mounts in the operator config, to audit only those"
+_ROLE_NAMES = (
+    ("role", "role_name"),  # AppRole
+    ("role", "role"),  # Kubernetes, JWT, AWS
+    ("users", "username"),
+    ("certs", "cert_name"),
+)
+"""By the name of a role in a token's metadata: the list of the auth method that has the role."""
 _ADVICE = "groups need more permissions than the engines: run keywatch audit --permissions"
 _GROUPS: Mapping[str, Callable[[Namespace], Iterator[StepResult]]] = {
     "approle": _app_roles,

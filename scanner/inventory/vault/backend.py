@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import time
 from collections.abc import Iterator
@@ -9,19 +10,22 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from scanner.inventory.errors import ReadError, gap
-from scanner.inventory.http import server_time
+from scanner.inventory.http import clock_ahead, server_time
 from scanner.inventory.interface import Settings
 from scanner.inventory.threads import WORKERS
-from scanner.inventory.vault import login, namespaces, required_permissions
+from scanner.inventory.vault import excess_rights, login, namespaces
 from scanner.inventory.vault.api import Answer, VaultApi
 from scanner.inventory.vault.hvac_client import hvac_client
 from scanner.inventory.vault.mounts import canonical
-from scanner.inventory.vault.namespaces import Connection
+from scanner.inventory.vault.namespaces import Connection, VisibleMount
 from scanner.inventory.vault.options import home
 from scanner.inventory.vault.parallel_requests import Item, run_steps
 from scanner.inventory.vault.parsing import parsing
 from scanner.model import Note, NoteKind
+from scanner.records import Record, on_our_clock
 
+_SECONDS_TO_LOOK = 15.0
+_SECONDS_TO_REVOKE = 4.0
 _MAX_SKEW = timedelta(minutes=1)
 _UNAVAILABLE = {
     472: ("standby", "it is a disaster recovery secondary, which answers no requests"),
@@ -40,19 +44,25 @@ class VaultBackend:
         self._began = time.monotonic()
         self._home = home(settings.options)
         self._connection: Connection | None = None
+        self._token = ""
 
     def read(self) -> Iterator[Item]:
         store = canonical(self._settings.name)
         try:
             with parsing():
-                api = connect(self._settings, connections=WORKERS)
+                api = self._api(self._settings.timeout)
                 health = _health(api)
-                self._connection = self._log_in(api, health)
+                ahead = self._clock_ahead(health)
+                self._connection = self._log_in(api, health, ahead)
         except ReadError as error:
             yield gap(store, error)
             return
-        yield from self._notes(store, health)
-        yield from run_steps(namespaces.steps(self._connection))
+        yield from self._notes(store, health, ahead)
+        for item in run_steps(namespaces.steps(self._connection)):
+            if isinstance(item, Record) and item is not self._settings.fresh.get(item.id):
+                yield on_our_clock(item, ahead)
+            else:
+                yield item
 
     def excess(self) -> Iterator[str]:
         """Checked with some of the entries that `read` has seen."""
@@ -60,34 +70,65 @@ class VaultBackend:
             return
         try:
             with parsing():
-                yield from required_permissions.excess(self._connection.namespace(self._home))
+                yield from excess_rights.excess(self._connection.namespace(self._home))
         except ReadError as error:
             yield f"its excess permissions are unknown: {error.reason}"
 
-    def _log_in(self, api: VaultApi, health: Answer) -> Connection:
+    def visible(self) -> Iterator[tuple[str, VisibleMount | str | None]]:
+        """The mounts to audit that the login can see. See `namespaces.visible`.
+
+        ReadError if the login fails.
+        """
+        try:
+            with parsing():
+                api = self._api(min(self._settings.timeout, _SECONDS_TO_LOOK))
+                self._connection = self._log_in(api, None, timedelta())
+                yield from namespaces.visible(self._connection)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Revoke the token that the login created. A token that somebody else made stays."""
+        if self._connection is None or self._settings.options["auth"]["method"] == "token":
+            return
+        with contextlib.suppress(ReadError), parsing():
+            api = self._api(_SECONDS_TO_REVOKE)
+            hvac_client(api, self._token, self._home).auth.token.revoke_self()
+
+    def _api(self, seconds: float) -> VaultApi:
+        return connect(self._settings._replace(timeout=seconds), connections=WORKERS)
+
+    def _clock_ahead(self, health: Answer) -> timedelta:
+        """Zero if the clocks agree."""
+        began = self._settings.clock or self._now
+        expected = began + timedelta(seconds=time.monotonic() - self._began)
+        ahead = clock_ahead(server_time(health.headers), expected)
+        return ahead if abs(ahead) > _MAX_SKEW else timedelta()
+
+    def _log_in(self, api: VaultApi, health: Answer | None, ahead: timedelta) -> Connection:
         token = login.token(hvac_client(api, namespace=self._home), self._settings)
-        login.check_token(hvac_client(api, token, self._home))
+        self._token = token
+        own = login.check_token(hvac_client(api, token, self._home))
         return Connection(
             backend=self._settings.name,
             options=self._settings.options,
             client=lambda namespace: hvac_client(api, token, namespace),
-            now=self._now,
-            enterprise="+ent" in str(health.data.get("version")),
+            now=self._now + ahead,
+            enterprise=health is not None and "+ent" in str(health.data.get("version")),
             samples={},
             fresh=self._settings.fresh,
+            own_accessor=own,
         )
 
-    def _notes(self, store: str, health: Answer) -> Iterator[Note]:
+    def _notes(self, store: str, health: Answer, ahead: timedelta) -> Iterator[Note]:
         """What may make its answers, or the connection to it, less reliable."""
         if health.status in _STANDBY:
             text = "it is a standby, so its answers may be some seconds old"
             yield Note(kind=NoteKind.STANDBY, path=store, text=text)
-        now = self._now + timedelta(seconds=time.monotonic() - self._began)
-        skew = (server_time(health.headers) or now) - now
-        if abs(skew) > _MAX_SKEW:
-            direction = "ahead of" if skew > timedelta() else "behind"
-            seconds = f"{abs(skew).total_seconds():.0f} s"
-            text = f"its clock is {seconds} {direction} this machine's, so ages are wrong by that"
+        if ahead:
+            direction = "ahead of" if ahead > timedelta() else "behind"
+            seconds = f"{abs(ahead).total_seconds():.0f} s"
+            text = f"its clock is {seconds} {direction} this machine's; its dates are corrected"
             yield Note(kind=NoteKind.CLOCK_SKEW, path=store, text=text)
         parts = urlsplit(self._settings.options["address"])
         if parts.scheme == "http" and not _is_local(parts.hostname or ""):

@@ -68,7 +68,7 @@ def _gcp_account(entry: Entry) -> Iterator[Item]:
     """It issues keys that live as long as their lease, or tokens from a key that Vault stores."""
     if entry.data["secret_type"] == _ISSUES_KEYS:
         longest = entry.mount.read("config").get("max_ttl")
-        lifetime = _seconds(longest or 0) or entry.mount.longest_lease()
+        lifetime = entry.mount.capped(_seconds(longest or 0))
         yield Record(id=entry.id, kind="gcp-account", lifetime=lifetime)
     else:
         why = "Vault stores no time for its key: look for rotate-key in the audit log"

@@ -36,9 +36,9 @@ def static_role(kind: str, entry: Entry) -> Iterator[Item]:
 
 
 def dynamic_role(kind: str, entry: Entry) -> Iterator[Item]:
-    """A role that issues a credential on request. A max_ttl of 0 means the limit of its mount."""
+    """A role that issues a credential on request. Its mount's limit caps its max_ttl."""
     longest = int(entry.data.get("max_ttl") or 0)
-    yield Record(id=entry.id, kind=kind, lifetime=longest or entry.mount.longest_lease())
+    yield Record(id=entry.id, kind=kind, lifetime=entry.mount.capped(longest))
 
 
 def unknown_age(kind: str, why: str, entry: Entry) -> Iterator[Item]:
@@ -99,11 +99,8 @@ def _issuer(entry: Entry) -> Iterator[Item]:
         kind="pki-issuer",
         dated=dated(certificate.not_valid_before_utc, "not_before", Strength.WEAK),
         tags={"issuer_name": str(name)} if name else {},
+        expires=certificate.not_valid_after_utc,
     )
-    if (end := certificate.not_valid_after_utc) <= entry.mount.namespace.now:
-        yield Note(
-            kind=NoteKind.EXPIRED, path=entry.id, text=f"its certificate expired on {end:%Y-%m-%d}"
-        )
 
 
 DATABASE = (

@@ -10,7 +10,7 @@ from scanner.inventory.errors import ReadError, gap
 from scanner.inventory.vault.mounts import Entry, EntryType, dated, is_no_time, parse_time
 from scanner.inventory.vault.parallel_requests import Item
 from scanner.model import Note, NoteKind
-from scanner.records import Record, Strength
+from scanner.records import Dated, Record, Strength
 
 
 def _version_1(entry: Entry) -> Iterator[Item]:
@@ -33,15 +33,27 @@ def _version_2(entry: Entry) -> Iterator[Item]:
     record = Record(
         id=entry.id,
         kind="kv-v2",
-        # A patch of another field and a rollback also create a version, with the old value.
-        dated=dated(
-            parse_time(version["created_time"]),
-            f"versions[{number}].created_time",
-            Strength.EXACT if number == 1 else Strength.WEAK,
-        ),
+        dated=_dated(number, version, entry.data),
         tags={str(key): str(value) for key, value in tags.items()},
     )
     yield from _with_keys(record, entry) if entry.mount.namespace.keys else (record,)
+
+
+def _dated(number: int, version: Mapping[str, Any], data: Mapping[str, Any]) -> Dated:
+    """The date of a version, and how much it proves.
+
+    A patch of another field and a rollback also create a version, with the old value. Upgrading a
+    version 1 mount stamps version 1 of each secret with the time of the upgrade, although the value
+    is older. Only the upgrade keeps a single version, so it sets `oldest_version` to 1. The first
+    write leaves 0 there, unless `max_versions` is 1, which cannot be told from an upgrade.
+    """
+    written = parse_time(version["created_time"])
+    field = f"versions[{number}].created_time"
+    if number > 1:
+        return dated(written, field, Strength.WEAK)
+    if data.get("oldest_version") == 0:
+        return dated(written, field)
+    return Dated(earliest=None, latest=written, field=field, strength=Strength.BOUND)
 
 
 def _deleted(version: Mapping[str, Any], now: datetime) -> str:

@@ -37,13 +37,17 @@ def token(client: Client, settings: Settings) -> str:
     return client.adapter.get_login_token(answer)
 
 
-def check_token(client: Client) -> None:
-    """ReadError if Vault does not know the token. Otherwise each path would be denied instead."""
+def check_token(client: Client) -> str:
+    """The accessor of the token, "" if it may not look itself up.
+
+    ReadError if Vault does not know the token. Otherwise each path would be denied instead.
+    """
     try:
-        client.auth.token.lookup_self()
+        return str(client.auth.token.lookup_self()["data"].get("accessor", ""))
     except ReadError as error:
         if error.kind != "denied":
             raise
+        return ""
 
 
 def tls_context(tls: Mapping[str, str]) -> ssl.SSLContext:

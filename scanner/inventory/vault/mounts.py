@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from scanner.inventory.errors import ReadError
 from scanner.inventory.vault.parallel_requests import EntryRead, Item, Step, StepResult
+from scanner.model import Gap
 from scanner.records import Dated, Record, Strength
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _SAMPLES = 10
+_LOST = "its parent or the operator config names this folder, but Vault lists nothing in it"
 
 Samples: TypeAlias = "dict[tuple[str, EntryType], list[str]]"
 """Names of some entries, by the mount's path from the root and the entry type.
@@ -30,7 +32,9 @@ class Namespace(NamedTuple):
     """What everything that is read in one namespace has in common. `path` is "" for the root.
 
     `samples` is filled while entries are read. `keys`: names of keys are read, too. `fresh`:
-    records by ID that are not read again. `orphans`: paths that Vault no longer rotates.
+    records by ID that are not read again. `leases`: the longest lease by mount, filled when it is
+    asked for. `own_accessor` is that of the auditor's token. `orphans`: paths that Vault no longer
+    rotates.
     """
 
     backend: str
@@ -40,6 +44,8 @@ class Namespace(NamedTuple):
     samples: Samples
     keys: bool
     fresh: Mapping[str, Record]
+    leases: dict[str, int | ReadError]
+    own_accessor: str
     orphans: frozenset[str] = frozenset()
 
     def id(self, *parts: str) -> str:
@@ -79,7 +85,34 @@ class Mount(NamedTuple):
 
     def longest_lease(self) -> int:
         """The longest life of a lease in seconds, by the mount's own settings or Vault's."""
-        tuned = self.namespace.client.sys.read_mount_configuration(self.path)
+        leases = self.namespace.leases
+        if self.path not in leases:
+            leases[self.path] = self._read_longest_lease()
+        found = leases[self.path]
+        if isinstance(found, ReadError):
+            raise found
+        return found
+
+    def capped(self, lifetime: int) -> int:
+        """A lifetime that an entry states, 0 if it states none, within the mount's longest lease.
+
+        Without the right to read the mount's settings, the entry's own lifetime is used.
+        """
+        try:
+            lease = self.longest_lease()
+        except ReadError as error:
+            if error.kind != "denied" or not lifetime:
+                raise
+            return lifetime
+        return min(lifetime or lease, lease)
+
+    def _read_longest_lease(self) -> int | ReadError:
+        try:
+            tuned = self.namespace.client.sys.read_mount_configuration(self.path)
+        except ReadError as error:
+            if error.kind != "denied":
+                raise
+            return error
         return int(tuned["data"]["max_lease_ttl"])
 
     def _url(self, below: str) -> str:
@@ -121,6 +154,10 @@ def read_step(mount: Mount, entry_type: EntryType, folder: str = "") -> Step:
 
 def _listed(mount: Mount, entry_type: EntryType, folder: str) -> Iterator[StepResult]:
     names = mount.names(f"{entry_type.list_path}{folder}")
+    if folder and not names:
+        return iter(
+            [Gap(kind="absent", path=mount.id(entry_type.id_prefix + folder), reason=_LOST)]
+        )
     return _each(mount, entry_type, [folder + name for name in names])
 
 

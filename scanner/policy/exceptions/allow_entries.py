@@ -30,7 +30,8 @@ class AllowEntry(NamedTuple):
     It suppresses one finding of `rule` in `path` whose value still has the `tag`: the one with this
     fingerprint, or else one with the same value that was moved or renamed. `fingerprint` may be
     shortened to its first `ID` characters. For a live secret, `path` is its canonical id and `tag`
-    is None.
+    is None. `commit` is the commit of a finding that only the history has, or "". `added` is the
+    day on which the entry was written, or "".
     """
 
     fingerprint: str
@@ -41,16 +42,30 @@ class AllowEntry(NamedTuple):
     until: str
     where: str
     tag: int | None = None
+    commit: str = ""
+    added: str = ""
 
 
 class Exemption(NamedTuple):
-    """An exception from a comment or an entry. `line` is the line that a comment covers, or 0."""
+    """An exception from a comment or an entry.
+
+    `line` is the line that a comment covers, or 0. `in_history`: its finding is only in commits, so
+    a scan of files cannot see it. `added` is the day on which it was written, if that is known.
+    """
 
     suppression: Suppression
     ends: date
     line: int = 0
     finding_id: str = ""
     tag: int | None = None
+    in_history: bool = False
+    added: date | None = None
+
+    def is_young(self, scope: Scope) -> bool:
+        """Whether it is too new to be unused: its finding may still be in another branch."""
+        if self.added is None:
+            return False
+        return timedelta(0) <= scope.today - self.added < scope.unused_after
 
     @property
     def place(self) -> tuple[str, int]:
@@ -93,6 +108,8 @@ def of_entry(entry: AllowEntry) -> Exemption:
         ends=end_of(entry.until),
         finding_id=entry.fingerprint[:ID],
         tag=entry.tag,
+        in_history=bool(entry.commit),
+        added=end_of(entry.added) if entry.added else None,
     )
 
 
@@ -156,15 +173,16 @@ def report(
     for exemption in exemptions:
         said = exemption.suppression
         needed = exemption in used or exemption in lapsed
+        unjudged = exemption.in_history or exemption.is_young(scope)
         if needed or scope.whole_tree:
-            register.append(scope.with_usage(said, needed=needed))
+            register.append(scope.with_usage(said, needed=needed or unjudged))
         if exemption in lapsed and scope.whole_tree:
             findings.append(_finding(rules.EXPIRED, exemption, _ended(exemption)))
         elif exemption in lapsed:
             notes.append(_note("allow-expired", exemption, _ended(exemption)))
         elif exemption in used and exemption.ends - scope.today <= ANNOUNCE:
             notes.append(_note("allow-ending", exemption, _ending(exemption, scope.today)))
-        elif not needed and scope.can_judge(said.rule, said.path):
+        elif not (needed or unjudged) and scope.can_judge(said.rule, said.path):
             findings.append(_finding(rules.UNUSED, exemption, "it matches no finding"))
     return ExceptionReport(findings=tuple(findings), notes=tuple(notes), register=tuple(register))
 

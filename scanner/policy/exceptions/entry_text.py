@@ -48,6 +48,8 @@ def fields(entry: AllowEntry) -> dict[str, str]:
         "owner": entry.owner,
         "until": entry.until,
     }
+    more = {"added": entry.added, "commit": entry.commit}
+    values |= {name: value for name, value in more.items() if value}
     return values if entry.tag is None else {**values, "tag": f"{entry.tag:04x}"}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scanner import globs
@@ -20,11 +20,16 @@ Data = Mapping[str, Any]
 _LEVELS = ("low", "medium", "high", "critical")
 _SCALES: Mapping[str, tuple[str, Sequence[str]]] = {  # the default, and from strict to loose
     "fail_on": ("low", _LEVELS),
+    "fail_on_confidence": ("medium", _LEVELS),
     "min_confidence": ("low", _LEVELS),
     "legacy_pragmas": ("warn", ("refuse", "warn", "allow")),
     "detect_secrets": ("", ("exact", "", "off")),
     "archives": ("False", ("True", "False")),
 }
+_ROUTE = (
+    "ignored in this run until it is approved: by an owner of the policy, who lets CI pass"
+    " --approve, or by a merge of its own"
+)
 _LISTS = {"exclude": "the exclude", "disable_rules": "the disabled rule"}
 _ENTRIES = {  # what tells two entries apart
     "allow": ("the exception for", ("rule", "path", "fingerprint", "tag")),
@@ -38,15 +43,28 @@ def of_comment(said: AllowComment) -> Finding:
     return _finding(f"{said.path}:{said.line}", f"the allow comment for {what}", said.rule)
 
 
-def of_settings(held: Data, said: Document) -> Iterator[Finding]:
-    """Findings about new excludes, exceptions, looser settings and changed rules."""
+def of_settings(
+    held: Data, said: Document, approved: Collection[tuple[str, str]] = ()
+) -> Iterator[Finding]:
+    """Findings about new excludes, exceptions, looser settings and changed rules.
+
+    `approved` are the exceptions that count in this run, as (finding ID, until).
+    """
     yield from _of_scan(held.get("scan", {}), said, said.data.get("scan", {}))
     for section, (words, names) in _ENTRIES.items():
         known = {_key(each, names): each["until"] for each in held.get(section, ())}
         for number, each in enumerate(said.data.get(section, ())):
             if known.get(_key(each, names), "") < each["until"]:
+                if section == "allow" and _approval(each) in approved:
+                    continue
                 about = " in ".join(each[name] for name in names[:2])
-                yield _at(said, (section, number), f"{words} {about}, until {each['until']}")
+                words_ = f"{words} {about}, until {each['until']}"
+                if section == "allow":
+                    yield finding_of(
+                        WEAKENED, said.at((section, number)), f"{words_}: {_ROUTE}", section
+                    )
+                else:
+                    yield _at(said, (section, number), words_)
     rules = {each["id"]: (number, each) for number, each in enumerate(said.data.get("rules", ()))}
     for each in held.get("rules", ()):
         number, rule = rules.get(each["id"], (-1, None))
@@ -153,6 +171,10 @@ def of_standing(held: Iterable[Suppression], said: Iterable[Suppression]) -> Ite
     for each in sorted({*said} - {*held}):
         words = f"{each.by}: {each.rule or each.reason}"
         yield _finding(f"{each.where}:1", words, each.rule or each.reason)
+
+
+def _approval(entry: Data) -> tuple[str, str]:
+    return str(entry["fingerprint"]).removeprefix("kw-")[:12], str(entry["until"])
 
 
 def _key(entry: Data, names: Sequence[str]) -> tuple[str, ...]:

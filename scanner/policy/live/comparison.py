@@ -27,6 +27,7 @@ from scanner.policy.live.rules import (
     ROLE_IS_AUDITOR,
     ROTATED_ELSEWHERE,
 )
+from scanner.policy.live.unread import Place, covers, place, placed
 from scanner.policy.repository.manifests import SyncedSecret
 from scanner.policy.rules import finding_of
 from scanner.records import Dated, Record
@@ -121,8 +122,9 @@ class Comparison:
         """
         for form in dict.fromkeys(each.declared.form for each in self._declared):
             yield from self._stores_of.differences(form)
+        unread = {place(gap.path) for gap in gaps if "://" in gap.path}
         for each in self._once_each():
-            if each.stores and not each.seen and not any(map(each.is_hidden_by, gaps)):
+            if each.stores and not each.seen and not any(map(each.is_hidden_by, unread)):
                 yield each.missing()
         for each in self._declared:
             yield from each.absent.values()
@@ -210,10 +212,11 @@ class _Expectation:
                 BY_ID[KEY_ABSENT], self.declared.where, detail, context
             )
 
-    def is_hidden_by(self, gap: Gap) -> bool:
+    def is_hidden_by(self, gap: Place) -> bool:
         """Whether the gap is about the secret or about a mount, namespace or store around it."""
-        scheme, segments = addresses.split(gap.path)
-        return len(segments) <= len(self.declared.segments) and self._is_around(scheme, segments)
+        if gap[1] not in self.stores:
+            return False
+        return covers(gap, placed(self.declared.scheme, [gap[1], *self.declared.segments[1:]]))
 
     def is_written_since(self, moment: datetime) -> bool:
         written = self._dated.earliest if self._dated else None

@@ -30,6 +30,8 @@ class Verdict(enum.StrEnum):
     NEVER_ROTATED = "never-rotated"
     UNDATED = "undated"
     """Unknown age: no date proves that it is in time or overdue."""
+    EXPIRED = "expired"
+    """It does not work any more, whatever its age."""
 
 
 class Condition(enum.StrEnum):
@@ -43,6 +45,7 @@ class Condition(enum.StrEnum):
     TTL_TOO_LONG = "ttl-too-long"
     ROTATION_FAILING = "rotation-failing"
     NOT_REVOKED = "not-revoked"
+    EXPIRES_SOON = "expires-soon"
 
 
 class FoundCondition(NamedTuple):
@@ -79,13 +82,17 @@ SEVERITIES: Mapping[Verdict | Condition, Severity] = {
     Verdict.OVERDUE: Severity.HIGH,
     Verdict.NEVER_ROTATED: Severity.HIGH,
     Verdict.UNDATED: Severity.MEDIUM,
+    Verdict.EXPIRED: Severity.HIGH,
     Condition.MISSING: Severity.HIGH,
     Condition.UNMANAGED: Severity.LOW,
     Condition.NOT_CONFIGURED: Severity.MEDIUM,
     Condition.TTL_TOO_LONG: Severity.MEDIUM,
     Condition.ROTATION_FAILING: Severity.HIGH,
     Condition.NOT_REVOKED: Severity.HIGH,
+    Condition.EXPIRES_SOON: Severity.MEDIUM,
 }
+_WARNING = timedelta(days=30)
+"""How long before its end a secret is reported, but at most a fifth of its life."""
 _SLACK = 300
 """Tolerated clock difference and delay of automatic rotation, in seconds."""
 _SECOND = timedelta(seconds=1)
@@ -99,20 +106,32 @@ _PROOFS = {
 }
 
 
-def judge(record: Record, match: Match | None, now: datetime) -> JudgedSecret:
-    """Judge a record. `match` is None if no entry of `secrets` matches it."""
+def judge(
+    record: Record, match: Match | None, now: datetime, *, require_exact: bool = False
+) -> JudgedSecret:
+    """Judge a record. `match` is None if no entry of `secrets` matches it.
+
+    `require_exact`: only an exact date proves that a secret is in time. Its age is unknown else.
+    """
     secret_class = match.secret_class if match else None
     dated = record.dated or _NO_DATE
     youngest, oldest = _age(dated.latest, now), _age(dated.earliest, now)
     verdict, due = None, None
     if secret_class and not _is_ageless(record):
         verdict = _verdict(youngest, oldest, secret_class) or _unproven(record)
+        in_time = verdict in (Verdict.OK, Verdict.DUE_SOON)
+        is_weak = require_exact and dated.strength is not Strength.EXACT
+        if in_time and (record.expiry_unknown or is_weak):
+            verdict = Verdict.UNDATED
         due = _due(verdict, dated, secret_class)
+    if record.expires and record.expires <= now:
+        verdict, due = Verdict.EXPIRED, None
     seen = (
         _not_configured(record.rotation, match),
         _too_long(record.lifetime, secret_class),
         _failing(record.rotation, now),
         _not_revoked(record.superseded, secret_class, now),
+        _expires_soon(record, now),
     )
     return JudgedSecret(
         record=record,
@@ -144,7 +163,10 @@ def explain(judged: JudgedSecret) -> str:
         age += f", limit {period(judged.secret_class.rotate_every)} ({judged.secret_class.name})"
     if judged.due:
         age += f", due {utc(judged.due)}"
-    return f"{age}; {_said_source(judged)}"
+    if judged.verdict is Verdict.EXPIRED and judged.record.expires:
+        return f"expired on {utc(judged.record.expires)}; {age}"
+    more = f"; {judged.record.expiry_unknown}" if judged.record.expiry_unknown else ""
+    return f"{age}; {_said_source(judged)}{more}"
 
 
 def _age(moment: datetime | None, now: datetime) -> int | None:
@@ -214,6 +236,16 @@ def _too_long(lifetime: int | None, wanted: SecretClass | None) -> FoundConditio
     limit = period(wanted.rotate_every)
     text = f"its credentials are valid for up to {period(lifetime)}, its class allows {limit}"
     return FoundCondition(Condition.TTL_TOO_LONG, text)
+
+
+def _expires_soon(record: Record, now: datetime) -> FoundCondition | None:
+    if record.expires is None or record.expires <= now:
+        return None
+    since = record.dated.latest if record.dated else None
+    warning = min(_WARNING, (record.expires - since) / 5) if since else _WARNING
+    if record.expires - now > warning:
+        return None
+    return FoundCondition(Condition.EXPIRES_SOON, f"it expires on {utc(record.expires)}")
 
 
 def _failing(rotation: Rotation | None, now: datetime) -> FoundCondition | None:

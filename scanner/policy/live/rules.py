@@ -10,6 +10,7 @@ from scanner.policy.live.rotation_age import SEVERITIES, Condition, Verdict
 from scanner.policy.rules import WEAKENED, described
 
 STALE_CONSUMER = "consumer-on-old-value"
+SYNC_FAILING = "secret-sync-failing"
 KEY_ABSENT = "secret-key-absent"
 ADDRESS_DIFFERS = "address-differs"
 ROLE_IS_AUDITOR = "role-is-auditor"
@@ -57,6 +58,22 @@ _JUDGED = (
         "Move the secret to an engine that records when a version was written (KV version 2 "
         "instead of 1, a static role instead of a root credential), or rotate it now and rely "
         "on the audit log.",
+    ),
+    _of(
+        Verdict.EXPIRED,
+        "secret-expired",
+        "Secret or certificate has expired",
+        "Its end has passed, so whatever checks it refuses it. What still works with it does not "
+        "check it. Its age does not matter any more.",
+        "Issue a new one, and automate its renewal. If nothing uses it any more, delete it.",
+    ),
+    _of(
+        Condition.EXPIRES_SOON,
+        "secret-expires-soon",
+        "Secret or certificate expires soon",
+        "It ends within 30 days, or within the last fifth of its life if that is shorter. "
+        "Applications that use it then fail.",
+        "Renew it now, and find out why it was not renewed automatically.",
     ),
     _of(
         Condition.MISSING,
@@ -143,7 +160,7 @@ RULES: tuple[RuleInfo, ...] = (
         "kubectl create token, then delete the Secret.",
     ),
     described(
-        "secret-sync-failing",
+        SYNC_FAILING,
         Severity.HIGH,
         "Secret is not synchronized from its store",
         "The controller that copies the secret from its store fails. New values do not arrive,"

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from scanner import document
+from scanner import document, project
 from scanner.document import Document
 from scanner.errors import ConfigError
 from scanner.model import Finding
@@ -25,12 +25,12 @@ _RUNS = r"\bkeywatch (?:hook|scan)\b|\bscanner (?:hook|scan)\b|\bdetect-secrets(
 _RUNS_HOOK = re.compile(_RUNS)
 _SCANS = re.compile(_RUNS + r"|/keywatch@|\bpre-commit run\b|\bpre-commit/action\b")
 _ADD_HOOK = (
-    "add the keywatch repository with `hooks: [{id: keywatch}]` to its `repos:`, or run "
+    f"add {project.REPOSITORY} with `hooks: [{{id: keywatch}}]` to its `repos:`, or run "
     "keywatch hook install if you do not use pre-commit"
 )
 _ADD_JOB = (
-    "add a step that runs: pip install keywatch && keywatch scan --report sarif=keywatch.sarif "
-    "--require-complete"
+    f"add a step that runs: pip install {project.requirement()} && keywatch scan "
+    "--report sarif=keywatch.sarif --require-complete"
 )
 
 

@@ -163,6 +163,7 @@ def _scan(seen: PolicyInput) -> str:
         f"scan:\n{exclude}"
         "  max_file_size: 20MB\n"
         "  fail_on: low         # the lowest severity that fails: low, medium, high, critical\n"
+        "  fail_on_confidence: medium    # the lowest confidence that fails: low, medium, high\n"
         "  legacy_pragmas: warn # allow comments of other tools: allow, warn, refuse\n"
         f"  # detect_secrets: {mode}  # the default: {why}\n"
         "\nallow: []              # written by `keywatch allow`\n"

@@ -18,6 +18,7 @@ from itertools import chain
 from typing import Any
 
 from scanner.model import Finding, Gap, Note, Outcome, RuleInfo, Suppressed
+from scanner.project import REPOSITORY
 from scanner.report import json_text, text, uris
 from scanner.report.interface import ReportContext, sentences
 from scanner.report.order import by_place, gap_order, most_severe, note_order, suppressed_order
@@ -132,6 +133,7 @@ def _rules(findings: Iterable[Finding], context: ReportContext) -> dict[str, Rul
 def _driver(rules: Mapping[str, RuleInfo], context: ReportContext) -> Json:
     return {
         "name": "keywatch",
+        "informationUri": REPOSITORY,
         "version": context.version,
         "semanticVersion": context.version,
         "rules": [sarif_rules.of_rule(name, rule) for name, rule in rules.items()],

@@ -1,29 +1,39 @@
 """Findings, gaps and notes for the terminal.
 
-Findings are grouped by rule, the most severe first. A group explains its rule once and has one line
-`path:line:column` for each place. Gaps and the summary come last, where a terminal shows them
-without scrolling.
+Each finding has one line, `path:line:column  severity  rule  message  (ID)`, sorted by file. What
+to do about each rule follows once, below. Gaps and the summary come last, where a terminal shows
+them without scrolling.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
 
-from scanner.model import Finding, Outcome, Severity, archives_around
+from scanner.model import (
+    Acceptance,
+    Detail,
+    Finding,
+    Outcome,
+    RuleInfo,
+    Severity,
+    archives_around,
+)
 from scanner.report import summary, text
 from scanner.report.interface import ReportContext, remedy, whose
 from scanner.report.order import by_place, gap_order
 from scanner.report.terminal import live_tables
 from scanner.report.terminal.page import Page, Part, cells
 
-_GROUPS = 20
-_PLACES = 40  # all of them up to this number; more share it, but at least _FEW for each group
-_FEW = 3
+_KINDS = {"vault": "Vault", "kubernetes": "Kubernetes", "aws": "AWS", "azure": "Azure"}
 _GAPS = 10
-_WORDS, _NAME, _PROSE = 48, 240, 1200  # characters shown of a name, of an id and of a text
+_WORDS, _NAME, _PROSE = 48, 240, 1200  # characters shown of a word, of an id and of a text
+_BRIEF = 160  # characters shown of a finding's detail, and of what to do, unless all is asked for
+_NAMES = 40  # characters of a rule's name beside what to do
+_SENTENCE = re.compile(r".*?[.!?](?=\s)")
 _INDENT = 10  # the longest severity and two spaces
 _SEVERITIES = {
     Severity.CRITICAL: "bold red",
@@ -32,118 +42,138 @@ _SEVERITIES = {
     Severity.LOW: "cyan",
 }
 _MARKS = {"✗": "bold red", "!": "bold yellow", "✓": "bold green"}
-Group = list[Finding]
 
 
 def listing(outcome: Outcome, context: ReportContext) -> str:
     """The report of an outcome with findings, gaps or notes."""
     page = Page(width=context.width, color=context.color)
-    groups = _grouped(outcome.findings)
-    room = _room(len(outcome.findings), len(groups))
     if outcome.live:
+        _unaudited(outcome, page)
         live_tables.standings(outcome.live, page)
-    _findings(groups, room, context, page)
+    found = sorted(outcome.findings, key=by_place)
+    _findings(found, context, page)
+    _rules(found, context, page)
     _notes(outcome, context, page)
     _gaps(outcome, context, page)
     _verdict(outcome, context, page)
-    _hints(outcome, groups, room, context, page)
+    _hints(outcome, found, context, page)
     return page.render()
 
 
-def _grouped(findings: Iterable[Finding]) -> list[Group]:
-    """One group for each rule, severity and confidence, the most severe first."""
-    ordered = sorted(sorted(findings, key=by_place), key=_group)
-    return [list(group) for _, group in groupby(ordered, key=_group)]
+def _unaudited(outcome: Outcome, page: Page) -> None:
+    """The stores that were not audited at all, and why, before everything else."""
+    for reach in outcome.live.reach if outcome.live else ():
+        root = f"://{reach.backend}"
+        gaps = [gap for gap in outcome.gaps if gap.path.partition("/")[0] and root in gap.path]
+        if not reach.read and gaps:
+            reason = next((gap.reason for gap in gaps if gap.reason), gaps[0].kind)
+            name = f'{_KINDS.get(reach.kind, reach.kind)} "{_clip(reach.backend)}"'
+            words = f"{name} was not audited: {_clip(reason, _PROSE)}{_login(gaps[0].kind, reason)}"
+            page.paragraph(words, indent=2, label=("!", "bold yellow"), style="bold")
+            page.space()
 
 
-def _room(findings: int, groups: int) -> int:
-    """How many places of each group are shown."""
-    return _PLACES if findings <= _PLACES else max(_FEW, _PLACES // min(groups, _GROUPS))
+def _login(kind: str, reason: str) -> str:
+    """What to do about a store that refuses the auditor."""
+    words = f"{kind} {reason}".lower()
+    refused = any(word in words for word in ("token", "login", "denied", "403"))
+    return "; log in again as the operator config says, then repeat the audit" if refused else ""
 
 
-def _group(finding: Finding) -> tuple[int, int, str]:
-    return (-finding.severity, -finding.confidence, finding.rule)
-
-
-def _findings(groups: Sequence[Group], room: int, context: ReportContext, page: Page) -> None:
-    said: dict[str, str] = {}
-    for group in groups[:_GROUPS]:
-        _header(group[0], context, page)
-        _places(group[:room], context, page)
-        _more(len(group) - room, page)
-        _advice(group[0], said, context, page)
-    rest = [finding for group in groups[_GROUPS:] for finding in group]
-    if rest:
-        words = f"… and {text.count(len(rest), 'finding')} of {len(groups) - _GROUPS:,} more kinds"
-        page.line((f"{words}: {summary.severities(rest)}", ""))
+def _findings(found: Sequence[Finding], context: ReportContext, page: Page) -> None:
+    """One line for each finding, with columns that are aligned within each file."""
+    for _, group in groupby(found, key=lambda each: each.location.path):
+        rows = [_row(each, context) for each in group]
+        place, rule = (max(cells(row[column][0]) for row in rows) for column in (0, 2))
+        for row in rows:
+            page.line(*_columns(row, (place, _INDENT - 2, rule)))
+    if found:
         page.space()
 
 
-def _header(finding: Finding, context: ReportContext, page: Page) -> None:
-    rule = context.rule(finding)
-    label = finding.severity.label.ljust(_INDENT)
-    page.line((label, _SEVERITIES[finding.severity]), (_clip(rule.title, 2 * _WORDS), "bold"))
-    facts = [_clip(finding.rule, 2 * _WORDS), f"{finding.confidence.label} confidence"]
-    if finding.severity < context.fail_on:
-        facts.append(f"below --fail-on {context.fail_on.label}")
-    page.paragraph(" · ".join(facts), indent=_INDENT, style="dim")
-    if rule.why:
-        page.paragraph(_clip(rule.why, _PROSE), indent=_INDENT)
-    page.space()
-
-
-def _places(group: Group, context: ReportContext, page: Page) -> None:
-    rows = [_row(finding, context) for finding in group]
-    widths = [max(cells(row[column]) for row in rows) for column in range(4)]
-    fits = 4 + sum(widths) + 2 * 3 <= page.width
-    for finding, (where, *facts) in zip(group, rows, strict=True):
-        if fits:
-            page.line(("    ", ""), *_columns([where, *facts], widths))
-        else:
-            page.line(("    ", ""), (where, "bold"))
-            page.line(("      ", ""), *_columns(["", *facts], [0, *widths[1:]]))
-        for words in filter(None, (finding.detail, " · ".join(whose(finding)))):
-            page.paragraph(_clip(words, _PROSE), indent=6, style="dim")
-
-
-def _row(finding: Finding, context: ReportContext) -> list[str]:
+def _row(finding: Finding, context: ReportContext) -> list[Part]:
     place = finding.location
-    where = summary.place(place.path, place.line, context)
-    if finding.resource:
-        name = text.visible(finding.resource.id)
-        return [text.shorten(name, _NAME), "", where, _clip(finding.id)]
+    where = f"{summary.place(place.path, place.line, context)}:{place.column}"
     return [
-        f"{where}:{place.column}",
-        _clip(finding.preview),
-        _clip(finding.context),
-        _clip(finding.id),
+        (where, "bold"),
+        (finding.severity.label, _SEVERITIES[finding.severity]),
+        (_clip(finding.rule, 2 * _WORDS), ""),
+        (_message(finding, context), ""),
+        (f"({_clip(finding.id)})", "dim"),
     ]
 
 
-def _columns(row: Sequence[str], widths: Sequence[int]) -> Iterable[Part]:
-    """The cells of a row, padded; a column that is empty in every row takes no room."""
-    styles = ("bold", "yellow", "", "dim")
-    for cell, width, style in zip(row[:-1], widths, styles, strict=False):
-        if width:
-            yield from ((cell, style), (" " * (width - cells(cell) + 2), ""))
-    yield (row[-1], styles[-1])
+def _columns(row: Sequence[Part], widths: Sequence[int]) -> Iterator[Part]:
+    """The parts of a line, the first ones padded to these widths."""
+    for number, (words, style) in enumerate(row):
+        room = widths[number] - cells(words) if number < len(widths) else 0
+        yield words, style
+        if number < len(row) - 1:
+            yield " " * (room + 2), ""
 
 
-def _advice(finding: Finding, said: dict[str, str], context: ReportContext, page: Page) -> None:
-    """What to do. Text that an earlier rule has already shown is replaced by that rule's title."""
-    page.space()
-    rule = context.rule(finding)
-    earlier: dict[str, list[str]] = {}
-    for step, words in remedy(rule):
-        if words in said:
-            earlier.setdefault(said[words], []).append(step)
-        else:
-            page.paragraph(_clip(words, _PROSE), indent=12, label=(f"    {step}", "green"))
-            said[words] = _clip(rule.title, _WORDS)
-    for title, steps in earlier.items():
-        label = f"    {', '.join(steps)}  ".ljust(12)
-        page.line((label, "green"), (f"as for {title}", "dim"))
-    if remedy(rule):
+def _message(finding: Finding, context: ReportContext) -> str:
+    """What was found, in one line."""
+    words = _clip(context.rule(finding).title, 2 * _WORDS)
+    if finding.resource:
+        words = f"{text.shorten(text.visible(finding.resource.id), _NAME)}: {words}"
+    if finding.preview:
+        words += f" '{_clip(finding.preview)}'"
+    if finding.context and not finding.resource and finding.preview:
+        words += f" in {_clip(finding.context)}"
+    full = context.detail is Detail.FULL
+    more = [finding.detail, *whose(finding)]
+    if finding.confidence < context.fail_on.confidence:
+        more.append(f"{finding.confidence.label} confidence")
+    shown = [_clip(each, _PROSE if full else _BRIEF) for each in more if each]
+    return "; ".join([words, *shown])
+
+
+def _rules(found: Iterable[Finding], context: ReportContext, page: Page) -> None:
+    """What to do about the findings of each rule, the most severe rule first."""
+    first: dict[str, Finding] = {}
+    for each in sorted(found, key=lambda each: (-each.severity, each.rule)):
+        first.setdefault(each.rule, each)
+    rules = [context.rule(each) for each in first.values()]
+    if context.detail is Detail.FULL:
+        _in_full(rules, page)
+    else:
+        _in_brief(rules, page)
+
+
+def _in_brief(rules: Sequence[RuleInfo], page: Page) -> None:
+    """The first sentence on what to do about each rule. Rules of the same words share them."""
+    steps = [(rule, remedy(rule)[0]) for rule in rules if remedy(rule)]
+    said: dict[tuple[str, str], str] = {}
+    indent = 2 + min(_NAMES, max((cells(rule.id) for rule, _ in steps), default=0))
+    for rule, (step, words) in steps:
+        sentence = _SENTENCE.match(words)
+        shown = f"{step}: {sentence[0] if sentence else words}"
+        first = said.setdefault((step, words), rule.id)
+        if first != rule.id:
+            shown = f"{step}: as for {first}"
+        page.paragraph(_clip(shown, _BRIEF), indent=indent, label=(_clip(rule.id, _NAMES), "bold"))
+    if steps:
+        page.space()
+
+
+def _in_full(rules: Sequence[RuleInfo], page: Page) -> None:
+    """All texts of each rule. A text that an earlier rule has shown is replaced by its title."""
+    said: dict[str, str] = {}
+    for rule in rules:
+        page.line((_clip(rule.id, 2 * _WORDS), "bold"), (f"  {_clip(rule.title, 2 * _WORDS)}", ""))
+        if rule.why:
+            page.paragraph(_clip(rule.why, _PROSE), indent=2)
+        earlier: dict[str, list[str]] = {}
+        for step, words in remedy(rule):
+            if words in said:
+                earlier.setdefault(said[words], []).append(step)
+            else:
+                page.paragraph(_clip(words, _PROSE), indent=10, label=(f"  {step}", "green"))
+                said[words] = _clip(rule.id, _WORDS)
+        for name, steps in earlier.items():
+            label = f"  {', '.join(steps)}  ".ljust(10)
+            page.line((label, "green"), (f"as for {name}", "dim"))
         page.space()
 
 
@@ -163,10 +193,12 @@ def _gaps(outcome: Outcome, context: ReportContext, page: Page) -> None:
     missed = "were not audited" if outcome.live else "are not reported"
     heading = f"{text.count(len(gaps), 'path')}: secrets there {missed}"
     page.line(("NOT CHECKED", "bold reverse yellow"), (f"  {heading}", "bold"))
-    for gap in gaps[:_GAPS]:
+    room = len(gaps) if context.detail is Detail.FULL else _GAPS
+    for gap in gaps[:room]:
         words = _clip(f"{gap.kind}: {gap.reason}", _PROSE)
         _remark(("    ", ""), summary.place(gap.path, 0, context), words, page)
-    _more(len(gaps) - _GAPS, page)
+    if len(gaps) > room:
+        page.line((f"    … and {len(gaps) - room:,} more; -v lists all", ""))
     page.space()
 
 
@@ -182,29 +214,38 @@ def _remark(label: Part, where: str, words: str, page: Page) -> None:
         page.paragraph(words, indent=indent, label=label)
 
 
-def _more(number: int, page: Page) -> None:
-    if number > 0:
-        page.line((f"    … and {number:,} more", ""))
-
-
 def _verdict(outcome: Outcome, context: ReportContext, page: Page) -> None:
     mark, words = summary.verdict(outcome, context.fail_on)
     page.paragraph(words, indent=2, label=(mark, _MARKS[mark]), style="bold")
     page.items([*summary.read(outcome), *summary.remarks(outcome)], indent=2)
 
 
-def _hints(
-    outcome: Outcome, groups: Sequence[Group], room: int, context: ReportContext, page: Page
-) -> None:
-    command = text.visible(context.command)
-    long_list = len(groups) > _GROUPS or any(len(group) > room for group in groups)
-    if long_list or len(outcome.gaps) > _GAPS or summary.hides_notes(outcome):
-        page.line(("  the whole list: ", "dim"), (f"{command} --report json=FILE", ""))
-    accepted = [g[0] for g in groups if g[0].resource or context.rule(g[0]).secret_class]
-    if accepted:  # an invalid exception must be corrected, not accepted
-        if accepted[0].resource:
-            page.line(("  its report:     ", "dim"), (f"{command} --report sarif=FILE", ""))
-        page.line(("  to accept one:  ", "dim"), (_to_accept(accepted[0], context), ""))
+def _hints(outcome: Outcome, found: Sequence[Finding], context: ReportContext, page: Page) -> None:
+    hints = []
+    if found and context.detail is not Detail.FULL:
+        hints.append(("more on each:  ", "-v explains every rule"))
+    if summary.hides_notes(outcome):
+        command = text.visible(context.command)
+        hints.append(("all notes:     ", f"{command} --report json=FILE"))
+    # An invalid exception must be corrected, not accepted.
+    can_accept = [each for each in found if each.resource or context.rule(each).secret_class]
+    if can_accept:
+        hints += _acceptance(can_accept[0], context)
+    for label, words in hints:
+        page.line((f"  {label}", "dim"), (words, ""))
+
+
+def _acceptance(finding: Finding, context: ReportContext) -> Iterator[tuple[str, str]]:
+    """How to accept a finding that is no secret, by a command that has this effect."""
+    if context.acceptance is Acceptance.NONE:
+        yield "to correct it: ", "change the text; an exception needs a file that it can name"
+        return
+    yield "to accept one: ", _to_accept(finding, context)
+    if finding.resource and not _sarif_report(context.command):
+        yield "               ", "FILE is the SARIF report of this audit: --report sarif=FILE"
+    if context.acceptance is Acceptance.APPROVAL:
+        yield "               ", "then have it approved: it counts in this run with --approve REF,"
+        yield "               ", "or once it is on the base branch (docs/exceptions.md)"
 
 
 def _to_accept(finding: Finding, context: ReportContext) -> str:
@@ -214,13 +255,23 @@ def _to_accept(finding: Finding, context: ReportContext) -> str:
     options = ["--archives"] if around else []
     where = summary.place((path, *around)[-1], 0, context)
     if finding.resource:
-        options, where = ["--audit FILE"], text.visible(context.open_from)
+        report = _sarif_report(context.command) or "FILE"
+        options, where = [f"--audit {report}"], text.visible(context.open_from)
     elif finding.since and not finding.since.present:
         options, where = ["--history", *options], ""
     place = [shlex.quote(where)] if where and context.open_from else []
     end = (context.now + timedelta(days=90)).date()
     terms = f'--reason "…" --owner @team --until {end}'
-    return " ".join(["keywatch allow", _clip(finding.id), *place, *options, terms])
+    return " ".join([f"{context.program} allow", _clip(finding.id), *place, *options, terms])
+
+
+def _sarif_report(command: str) -> str:
+    """The SARIF report that the run has written, quoted for a shell. "" if there is none."""
+    for word in text.visible(command).split():
+        found = re.fullmatch(r"(?:--report=)?'?sarif(?:-full)?=(?P<file>[^'\s]+)'?", word)
+        if found and found["file"] != "-":
+            return shlex.quote(found["file"])
+    return ""
 
 
 def _clip(words: str, limit: int = _WORDS) -> str:
