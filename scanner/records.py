@@ -261,3 +261,14 @@ class AccessMatrix(NamedTuple):
     proposals: tuple[Proposal, ...] = ()
     changes: tuple[AccessChange, ...] = ()
     since: str = ""
+
+
+class History(NamedTuple):
+    """What a ledger knows about live secrets, by canonical ID.
+
+    `marks` are the newest marks of values whose store gives no date. `dates` are rotations that
+    somebody attested or that keywatch made.
+    """
+
+    marks: Mapping[str, ValueMark] = MappingProxyType({})
+    dates: Mapping[str, Dated] = MappingProxyType({})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from scanner import globs
 from scanner.configuration import repository
@@ -18,7 +19,7 @@ from scanner.policy.live import findings, minimum_policy, rotation_age
 from scanner.policy.live.comparison import Comparison, RepositorySecrets, Store
 from scanner.policy.live.last_used import LastUsed
 from scanner.policy.repository import contradictions, rotation_check
-from scanner.records import Record, Resource, Status
+from scanner.records import Dated, Record, Resource, Status
 from scanner.repository import rotation_sources
 from scanner.repository.policy_files import PolicyFiles
 from scanner.repository.tree import Tree
@@ -39,9 +40,11 @@ class AuditJudge:
         environ: Mapping[str, str],
         now: datetime,
         last_used: LastUsed = LastUsed(),  # noqa: B008 - immutable: logs that tell nothing
+        dates: Mapping[str, Dated] = MappingProxyType({}),
         *,
         require_exact: bool = False,
     ) -> None:
+        """`dates` are those of rotations that a ledger records, by canonical ID."""
         settings = files.config
         self._comparison = Comparison(_repository(tree, files), stores, environ)
         entries = [
@@ -60,9 +63,12 @@ class AuditJudge:
         self._now = now
         self._require_exact = require_exact
         self._last_used = last_used
+        self._dates = dates
 
     def __call__(self, record: Record, backend: str) -> tuple[Status, list[Finding]]:
         record = self._last_used.dated(record)
+        if record.dated is None and record.id in self._dates:
+            record = record._replace(dated=self._dates[record.id], undated="")
         match, minimum = self._entries.match(record), self._minimum.match(record)
         if match:
             self._unmatched.pop(match.entry.where, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from scanner.policy import rules
 from scanner.policy.live import last_used
 from scanner.policy.live import rules as live_rules
 from scanner.policy.live.last_used import LastUsed
+from scanner.records import History, ValueMark
 from scanner.report.interface import ReportContext
 from scanner.report.sarif import carried_forward
 from scanner.repository import policy_files
@@ -43,6 +44,7 @@ class AuditRequest(NamedTuple):
     clock: the machine's time, if the user chose another one.
     require_exact: only exact dates prove that a secret is in time.
     last_used: what keywatch trail saw.
+    history: reads the ledger that the operator config names; None if there is none.
     """
 
     path: str
@@ -53,19 +55,27 @@ class AuditRequest(NamedTuple):
     since_last: bool = False
     resume: bool = False
     carry_forward: str | None = None
+    history: Callable[[OperatorConfig], History | None] = lambda _operator: None
     clock: datetime | None = None
     require_exact: bool = False
     last_used: str | None = None
 
 
 class FinishedAudit(NamedTuple):
-    """A judged audit. `written`: the state was saved, if there was one to save."""
+    """A judged audit. `written`: the state was saved, if there was one to save.
+
+    `policy` holds the SHA-256 of each policy file by name. `value_marks` are those of values
+    without a date, by canonical ID.
+    """
 
     outcome: Outcome
     written: bool
     fail_on: FailOn
     now: datetime
     tree: Tree
+    operator: OperatorConfig
+    policy: Mapping[str, str]
+    value_marks: Mapping[str, ValueMark]
 
     def report_context(self, console: Console, fail_on: Severity | None) -> ReportContext:
         return ReportContext(
@@ -98,7 +108,8 @@ def audit(
     files = policy_files.load(tree, console)
     if files is None:
         return None
-    run = _prepared(request, console, tree, files, operator, chosen, modules, now)
+    history = request.history(operator)
+    run = _prepared(request, console, tree, files, operator, chosen, modules, now, history)
     earlier, notes = _earlier(request, console)
     notes += () if files.exists else [no_policy()]
     environment.clear(console.environ, backends.variables(modules))
@@ -109,7 +120,14 @@ def audit(
         written = _save_state(request, console, run)
     outcome = audit_outcome.outcome(run, earlier, notes, compare=request.since_last)
     return FinishedAudit(
-        outcome=outcome, written=written, fail_on=files.config.failing, now=now, tree=tree
+        outcome=outcome,
+        written=written,
+        fail_on=files.config.failing,
+        now=now,
+        tree=tree,
+        operator=operator,
+        policy={"operator config": operator.digest, **policy_files.digests(tree)},
+        value_marks={name: mark for each in run.results for name, mark in each.value_marks.items()},
     )
 
 
@@ -140,6 +158,7 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
     chosen: Iterable[BackendConfig],
     modules: backends.Modules,
     now: datetime,
+    history: History | None,
 ) -> AuditRun:
     """Everything that the run needs before it connects to a store."""
     chosen = [*chosen]
@@ -147,15 +166,16 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
     if request.state:
         state = audit_state.load(os.path.join(console.cwd, request.state))
     stores = [backends.store(each, modules) for each in operator.backends]
+    known = history or History()
     used = request.last_used
     seen = last_used.parse(console.file(used), used) if used else LastUsed()
     judge = AuditJudge(
-        *(tree, files, operator, stores, console.environ, now, seen),
+        *(tree, files, operator, stores, console.environ, now, seen, known.dates),
         require_exact=request.require_exact,
     )
     settings = (
         backends.settings(each, timeout=request.timeout, environ=console.environ)._replace(
-            known=state.known(each.name),
+            known={**known.marks, **state.known(each.name)},
             fresh=state.fresh(each.name, now) if request.resume else {},
             clock=request.clock,
         )
@@ -169,7 +189,7 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
                 each,
                 backends.address(each.name, each.kind, modules),
                 judge,
-                keep=bool(request.state),
+                keep=bool(request.state or history),
             )
             for each in settings
         ],

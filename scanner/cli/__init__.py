@@ -28,6 +28,8 @@ COMMANDS = {
     "access": "show which service can read which secret, and which it needs",
     "audit": "check the age of live secrets in Vault, Kubernetes, AWS and Azure",
     "rotate": "rotate secrets that are due, and prove that the new credential works",
+    "evidence": "keep a ledger of audits, verify it, and show which controls were tested",
+    "alert": "send findings to whoever must act, and escalate",
     "trail": "find unauthorized access in the audit logs of Vault, AWS, Azure and Kubernetes",
     "report": "convert a saved run to other formats",
     "init": "write a keywatch.yaml from what is in the repository",

@@ -10,16 +10,23 @@ it logs in.
 from __future__ import annotations
 
 import argparse
+import functools
+import os
 import re
 
 from scanner.audit import backends
 from scanner.audit.operator_config import VARIABLE
-from scanner.audit.run import AuditRequest, audit, permissions
+from scanner.audit.run import AuditRequest, FinishedAudit, audit, permissions
 from scanner.cli import arguments, output
 from scanner.cli.arguments import moment
-from scanner.console import Console
-from scanner.errors import ExitCode
+from scanner.configuration.operator import EVIDENCE_PLACE, EvidenceConfig, OperatorConfig
+from scanner.console import Console, show_error
+from scanner.errors import ConfigError, ExitCode, OutputError
+from scanner.evidence import entries, history
+from scanner.evidence.ledger import Ledger
 from scanner.policy.declarations.model import seconds
+from scanner.records import History
+from scanner.report.interface import ReportContext
 
 TIMEOUT = "10m"
 _PERIOD = re.compile(r"([1-9][0-9]{0,5}[smh])+")
@@ -49,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="print the rights that each backend must grant, and read nothing",
     )
     _add_earlier(parser.add_argument_group("earlier runs"))
+    _add_evidence(parser.add_argument_group("evidence"))
     group = parser.add_argument_group("how to judge and report")
     arguments.add_fail_on(group)
     group.add_argument(
@@ -98,6 +106,17 @@ def _add_earlier(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_evidence(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--evidence",
+        nargs="?",
+        const=EVIDENCE_PLACE,
+        metavar="FOLDER",
+        help="add an entry to the ledger in this folder; default:"
+        f" {EVIDENCE_PLACE}. `evidence` in the operator config does the same",
+    )
+
+
 def period(text: str) -> int:
     if not _PERIOD.fullmatch(text):
         raise argparse.ArgumentTypeError("write a number and s, m or h, such as 90s")
@@ -108,6 +127,7 @@ def run(
     args: argparse.Namespace, console: Console, modules: backends.Modules = backends.BACKENDS
 ) -> int:
     reports = output.output_request(args)
+    ledger = functools.partial(_ledger, args.evidence, console)
     request = AuditRequest(
         path=args.path,
         operator=args.operator,
@@ -117,6 +137,7 @@ def run(
         since_last=args.since_last,
         resume=args.resume,
         carry_forward=args.carry_forward,
+        history=lambda operator: _history(ledger(operator), console),
         clock=moment(None) if args.now else None,
         require_exact=args.require_exact,
         last_used=args.last_used,
@@ -131,9 +152,41 @@ def run(
     written = finished.written
     if not reports.writes_nothing:
         written &= output.deliver(reports, console, finished.outcome, context)
+    if recorder := ledger(finished.operator):
+        written &= _record(finished, context, recorder, console)
     return output.exit_code(
         finished.outcome,
         context.fail_on,
         written=written,
         require_complete=reports.require_complete,
     )
+
+
+def _ledger(folder: str | None, console: Console, operator: OperatorConfig) -> Ledger | None:
+    """The ledger that the command line or the operator config asks for."""
+    config = operator.evidence
+    if folder:
+        config = EvidenceConfig(place=folder, writer=config.writer if config else "keywatch")
+    return Ledger(os.path.join(console.cwd, config.place), config.writer) if config else None
+
+
+def _history(ledger: Ledger | None, console: Console) -> History | None:
+    """What the ledger knows. A damaged one does not stop the audit; the error is printed."""
+    try:
+        return history.history(ledger.entries()) if ledger else None
+    except ConfigError as error:
+        show_error(error, console)
+        return History()
+
+
+def _record(
+    finished: FinishedAudit, context: ReportContext, ledger: Ledger, console: Console
+) -> bool:
+    """Add the entry. False if it cannot be written; the error is printed."""
+    kind, data = entries.of_run(finished.outcome, context, finished.policy, finished.value_marks)
+    try:
+        ledger.append(kind, data, finished.now)
+    except OutputError as error:
+        show_error(error, console)
+        return False
+    return True

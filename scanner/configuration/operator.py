@@ -15,10 +15,15 @@ from scanner import document
 from scanner.configuration import repository
 from scanner.document import Document, Field
 from scanner.errors import ConfigError
+from scanner.fingerprints import digest
 from scanner.policy.declarations.model import VARIABLE, SecretClass, SecretEntry
 
 OptionSchemas = Mapping[str, Callable[[], Mapping[str, Any]]]
 """By kind of backend, a function that loads the JSON Schema of its options from its module."""
+
+
+EVIDENCE_PLACE = "operational_audit/secrets"
+"""The default folder of the ledger, relative to the current one."""
 
 
 class BackendConfig(NamedTuple):
@@ -29,18 +34,37 @@ class BackendConfig(NamedTuple):
     options: Mapping[str, Any]
 
 
+class EvidenceConfig(NamedTuple):
+    """Where the ledger is, and the name that its entries are written under.
+
+    `signing_key` signs anchors. `signers` is an allowed_signers file of ssh-keygen: whose
+    signatures count as anchors. Both are "" if they are not configured.
+    """
+
+    place: str
+    writer: str = "keywatch"
+    signing_key: str = ""
+    signers: str = ""
+
+
 class OperatorConfig(NamedTuple):
     """The operator config.
 
     `classes` and `secrets` are the minimum policy. `classes` contains the default classes, too,
     and is empty if there is no minimum policy. `secrets` says which class applies to which secrets.
     `rotation` is the section of keywatch rotate, whose variables an audit does not need.
+    `evidence` is None if audits are not recorded. `alerts` has the form of the schema; its
+    variables are not filled in, because an audit does not need them. `digest` is the SHA-256 of
+    the file.
     """
 
     backends: tuple[BackendConfig, ...]
     classes: Mapping[str, SecretClass] = MappingProxyType({})
     secrets: tuple[SecretEntry, ...] = ()
     rotation: Document | None = None
+    evidence: EvidenceConfig | None = None
+    alerts: Mapping[str, Any] = MappingProxyType({})
+    digest: str = ""
 
 
 def parse(
@@ -68,6 +92,9 @@ def parse(
         classes=classes,
         secrets=secrets,
         rotation=parsed.part("rotation") if "rotation" in parsed.data else None,
+        evidence=_evidence(parsed, environ),
+        alerts=parsed.data.get("alerts", {}),
+        digest=digest(data).hex(),
     )
 
 
@@ -107,6 +134,22 @@ def rotation(
             place: Field = ("rotation", "secrets", number, "issuer")
             raise parsed.error(place, f"there is no issuer {item['issuer']}", todo=todo)
     return {**section, "identities": identities}
+
+
+def filled_alerts(
+    config: OperatorConfig, where: str, environ: Mapping[str, str]
+) -> Mapping[str, Any]:
+    """The alerts with their variables filled in. ConfigError for a variable that is not set."""
+    parsed = Document({"alerts": config.alerts}, where, {})
+    filled: Mapping[str, Any] = _filled(parsed, ("alerts",), config.alerts, environ)
+    return filled
+
+
+def _evidence(parsed: Document, environ: Mapping[str, str]) -> EvidenceConfig | None:
+    if "evidence" not in parsed.data:
+        return None
+    filled = _filled(parsed, ("evidence",), parsed.data["evidence"], environ)
+    return EvidenceConfig(**{"place": EVIDENCE_PLACE} | filled)
 
 
 def _filled(parsed: Document, field: Field, value: Any, environ: Mapping[str, str]) -> Any:

@@ -10,6 +10,7 @@ from scanner.configuration import repository
 from scanner.configuration.repository import Config
 from scanner.console import Console, show_error
 from scanner.errors import ConfigError, KeywatchError
+from scanner.fingerprints import digest
 from scanner.model import Gap
 from scanner.policy.declarations.model import DeclaredSecret
 from scanner.policy.repository import file_roles
@@ -32,6 +33,13 @@ def load(tree: Tree, console: Console) -> PolicyFiles | None:
     for fault in faults:
         show_error(fault, console)
     return None if faults else policy
+
+
+def digests(tree: Tree) -> dict[str, str]:
+    """The SHA-256 of keywatch.yaml and of each readable file of configs/secrets, by path."""
+    paths = [repository.NAME, *sorted(filter(file_roles.is_declaration, tree.paths))]
+    data = {path: tree.data(path) for path in paths if path in tree.paths}
+    return {path: digest(each).hex() for path, each in data.items() if isinstance(each, bytes)}
 
 
 def examined(tree: Tree) -> tuple[PolicyFiles, list[KeywatchError]]:

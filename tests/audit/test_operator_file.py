@@ -53,7 +53,7 @@ def operator(text: str, environ: Mapping[str, str] = ENVIRON, **more: bool) -> O
 
 
 def test_a_backend_is_its_kind_and_its_options_with_the_variables_filled_in() -> None:
-    assert operator(FILE) == OperatorConfig(
+    assert operator(FILE)._replace(digest="") == OperatorConfig(
         backends=(
             BackendConfig(
                 name="prod",

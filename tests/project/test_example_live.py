@@ -23,16 +23,12 @@ def test_the_demo_finds_exactly_what_is_wrong_on_its_server(tmp_path: Path, open
     assert done.returncode == 0, done.stdout + done.stderr
     assert "exactly the 6 planted faults were found" in done.stdout
     assert "was overdue and is now ok" in done.stdout
-    assert sorted(os.listdir(tmp_path)) == [
-        "agentaskit",
-        "audit-after.json",
-        "audit-after.sarif",
-        "audit.json",
-        "audit.sarif",
-        "operator.yaml",
-        "rotation-journal.jsonl",
-        "rotation-records.jsonl",
-    ]
+    assert "✓ verified: 2 entries" in done.stdout
+    assert "delivered: [keywatch] 5 alerts: 3 high, 2 low" in done.stdout
+    assert {
+        *("agentaskit", "audit.json", "audit.sarif", "audit-after.json", "evidence"),
+        *("operator.yaml", "rotation-journal.jsonl", "rotation-records.jsonl"),
+    } <= {*os.listdir(tmp_path)}
 
 
 @pytest.mark.slow

