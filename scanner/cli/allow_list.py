@@ -16,7 +16,7 @@ from scanner.exceptions import full_scan, listing
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--expiring",
-        metavar="DAYS",
+        metavar="30d",
         help="only exceptions that have ended or will end within this time, such as 30d",
     )
     parser.add_argument("--json", action="store_true", help="print JSON for programs")

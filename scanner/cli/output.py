@@ -54,7 +54,8 @@ def add_arguments(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="FMT=FILE",
-        help=f"write {', '.join(table.FORMATS)} to a file, or - for standard output; repeatable",
+        help=f"write {', '.join(table.FORMATS)} to a file, or - for standard output;"
+        " can be repeated",
     )
     group.add_argument(
         "-f",
