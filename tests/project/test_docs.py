@@ -48,7 +48,7 @@ def test_a_page_shows_what_its_rule_finds_and_what_it_does_not() -> None:
     without = {*rules.BY_ID, *(rule.id for rule in trail_rules.rules())}
     for page in {*PAGES.glob("[!R]*.md")} - {PAGES / f"{name}.md" for name in without}:
         text = page.read_text(encoding="utf-8")
-        headings = {"## Found\n", "## Not found\n"} - set(re.findall(r"## .+\n", text))
+        headings = {"## Reported\n", "## Not reported\n"} - set(re.findall(r"## .+\n", text))
         assert not headings or page.name.startswith("ds-"), page.name
 
 
