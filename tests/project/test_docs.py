@@ -120,7 +120,7 @@ def test_the_picture_is_a_drawing_of_a_report_and_masks_its_secrets() -> None:
     root = ET.fromstring(drawn)
     shown = ["".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")]
     assert shown[0].startswith("$ keywatch scan ")
-    assert "AWS secret access key" in shown
+    assert any("AWS secret access key '…" in text for text in shown)
     plants = [one for one in plant.load_manifest().plants if one.file.startswith(picture.SCANNED)]
     values = [value for one in plants for value in re.findall(r'"([^"]{12,})"', one.template)]
     assert len(values) >= 3
