@@ -15,7 +15,7 @@ class _ChangedError(Exception):
 
 
 def replace(root: str, path: str, before: bytes | None, after: bytes) -> str:
-    """Replace the content `before` (None: there was no file) with `after`, and keep the file's mode.
+    """Replace the content `before` (None: no file) with `after`, and keep the file's mode.
 
     Returns "", or why the file was not replaced: it is a link, is in a linked folder, has changed,
     or cannot be written.

@@ -36,8 +36,8 @@ _JUDGED = (
         "rotation-overdue",
         "Secret rotation is overdue",
         "The value is older than the rotation period of its class plus the grace period. Anyone "
-        "who obtained the value in that time can still use it. The finding is critical when the rotation is late by "
-        "more than twice the grace period.",
+        "who obtained the value in that time can still use it. The finding is critical "
+        "when the rotation is late by more than twice the grace period.",
         "Rotate the secret by its runbook, restart the workloads that read it only at start, "
         "and revoke the old value.",
     ),
