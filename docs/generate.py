@@ -25,7 +25,7 @@ from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.policy.rules import WEAKENED
 from scanner.policy.variables import RULES as TREE_RULES
 from scanner.report.interface import remedy
-from scanner.trail import described as trail_rules
+from scanner.trail import rule_infos as trail_rules
 
 ROOT = Path(__file__).resolve().parents[1]
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")

@@ -18,7 +18,7 @@ import yaml
 from docs import coverage, generate, peers, picture
 from examples import plant
 from scanner.policy.live import rules
-from scanner.trail import described as trail_rules
+from scanner.trail import rule_infos as trail_rules
 from tests.support.helpers import Keywatch
 
 ROOT = Path(__file__).resolve().parents[2]
