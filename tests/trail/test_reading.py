@@ -195,7 +195,7 @@ def test_all_reports_hold_the_findings_and_a_saved_run_gives_the_same(folder: Pa
     reports = [f"--report={each}={folder / each}" for each in names]
     done = trail(folder, denials(10), *reports)
     assert done.rules == {BURST}
-    for each in formats:
+    for each in names:
         text = (folder / each).read_text()
         assert BURST in text or "Many denied requests by one identity" in text, each
     outcome, context = saved.read((folder / "report.json").read_bytes(), "report.json")
