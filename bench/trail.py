@@ -12,7 +12,7 @@ from pathlib import Path
 from bench import machine, measure, peers
 from bench.measure import Command, Series
 from bench.results import Demand, Section, Table, number, ratio
-from scanner.trail.described import detections
+from scanner.trail.rule_infos import detections
 from tests.support import trails
 from tests.support.attack_traces import TRACES
 from tests.support.audit_logs import normal_day

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.policy.rules import WEAKENED
 from scanner.policy.variables import RULES as TREE_RULES
 from scanner.report.interface import remedy
-from scanner.trail import described as trail_rules
+from scanner.trail import rule_infos as trail_rules
 
 ROOT = Path(__file__).resolve().parents[1]
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
@@ -39,6 +39,21 @@ TRAIL = "keywatch trail"
 CHANGE = "Changes"
 TREE = "The whole repository"
 DETECT_SECRETS = "Types of detect-secrets"
+_REVOKE_FIRST = "Revoke the secret first, because forks, clones and CI caches keep it."
+_PURGE = (
+    "Remove the secret from the file and from the history (git filter-repo --replace-text). Forks, "
+    "clones and CI caches may still contain it."
+)
+_REPORTED = {
+    "literal": "a literal value",
+    "literal-default": "a reference with a literal default",
+    "mixed-literal": "a value that mixes references and literal text",
+    "malformed": "a malformed reference",
+    "placeholder": "a placeholder",
+    "undeclared": "a reference to a variable that is not declared",
+    "reference": "a reference",
+}
+"""What a rule reports, by the names in its key `flag`."""
 _BY = {
     POLICY: "Every scan reports it, from allow comments, allow entries and baselines.",
     CHECK: "`keywatch policy check` reports it, from the policy, configs/secrets and the "
@@ -46,8 +61,8 @@ _BY = {
     LIVE: "`keywatch audit` reports it, from the metadata of live secrets and the policy.",
     ACCESS: "`keywatch access review` and `keywatch policy check` report it, from Vault policies "
     "and the services in keywatch.yaml. The review can also read live stores.",
-    TRAIL: "`keywatch trail` reports it, from audit logs. docs/trail.md says when it is wrong, and "
-    "how to tune it.",
+    TRAIL: "`keywatch trail` reports it, from audit logs. docs/trail.md lists its false "
+    "positives, and says how to tune it.",
     CHANGE: "`keywatch scan --diff` and `keywatch hook pre-receive` report it, if a change loosens "
     "the policy that applies to it. `keywatch audit` reports it, if the repository's policy is "
     "looser than the operator config.",
@@ -141,17 +156,14 @@ def _page(info: RuleInfo, raw: Mapping[str, Any], group: str) -> str:
     parts += [
         "\n".join(
             f"{n}. **{step.capitalize()}.** {words}"
-            for n, (step, words) in enumerate(remedy(info), 1)
+            for n, (step, words) in enumerate(_steps(info), 1)
         )
     ]
     parts += ["## Where it looks", *([_BY[group]] if group in _BY else _places(raw))]
-    for field, title in (("examples", "Found"), ("negative_examples", "Not found")):
+    for field, title in (("examples", "Reported"), ("negative_examples", "Not reported")):
         if field in raw:
-            parts += [
-                f"## {title}",
-                "Fields such as `{hex:32}` stand for random text.",
-            ]
-            parts += [_example(example) for example in raw[field]]
+            examples = [_example(example) for example in raw[field]]
+            parts += [f"## {title}", *_legend(raw[field]), *examples]
     parts += ["## Exceptions", _exception(info.id, group)]
     origin = [f"Source: <{info.source}>, read on {info.source_date}."] if info.source else []
     if group not in _BY:
@@ -162,30 +174,68 @@ def _page(info: RuleInfo, raw: Mapping[str, Any], group: str) -> str:
 def _places(raw: Mapping[str, Any]) -> Iterator[str]:
     if "where" not in raw:
         yield (
-            f"Files whose path matches\n\n{_code(raw['files'])}"
+            f"keywatch looks in files whose path matches this pattern:\n\n{_code(raw['files'])}"
             if "files" in raw
             else "Every file."
         )
         return
     places = raw["where"] if isinstance(raw["where"], list) else [raw["where"]]
-    yield "Values of structured files, in one of these places:"
-    yield "\n".join(f"- {_place(place)}" for place in places)
-    if "flag" in raw or "require" in raw:
-        verdicts = raw.get("flag", ["every value that is not a reference"])
-        yield f"It reports: {', '.join(verdicts)}."
+    what = _either(_REPORTED[each] for each in raw.get("flag", ()))
+    if "require" in raw:
+        what = "a value that is not a reference"
+    what = what or "a value that matches the pattern of the rule"
+    if len(places) == 1:
+        yield f"keywatch looks in {_files(places[0])}. It reports {what}{_key(places[0])}."
+        return
+    yield "keywatch looks in these places:"
+    yield "\n".join(f"- {_files(place)}{_key(place)}" for place in places)
+    yield f"It reports {what}."
 
 
-def _place(place: Mapping[str, Any]) -> str:
-    kinds = place.get("kind", "every structured file")
-    words = ", ".join(kinds) if isinstance(kinds, list) else kinds
-    path = f", at `{place['path']}`" if "path" in place else ""
+def _files(place: Mapping[str, Any]) -> str:
+    kinds = place.get("kind", [])
+    named = _either(f"`{kind}`" for kind in ([kinds] if isinstance(kinds, str) else kinds))
+    words = f"files of the kind {named}" if named else "every structured configuration file"
+    return words + (f", at `{place['path']}`" if "path" in place else "")
+
+
+def _key(place: Mapping[str, Any]) -> str:
     name = place.get("name", "")
-    named = (
-        ", under a name that suggests a secret"
-        if name == "secret"
-        else f", under a name like `{name}`"
-    )
-    return words + path + (named if name else "")
+    if name == "secret":
+        return " if its key suggests a secret, for example `password`"
+    return f" if its key matches `{name.removeprefix('=~')}`" if name else ""
+
+
+def _either(words: Iterable[str]) -> str:
+    *first, last = [*words] or [""]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _steps(info: RuleInfo) -> Iterator[tuple[str, str]]:
+    """The steps of the remedy. The purge step does not repeat the revoke step before it."""
+    for step, words in remedy(info):
+        yield step, _PURGE if words.startswith(_REVOKE_FIRST) and info.revoke else words
+
+
+def _legend(examples: Sequence[str | Mapping[str, str]]) -> Iterator[str]:
+    """Say what the fields in the examples stand for, if there are any."""
+    texts = [each for one in examples for each in ([one] if isinstance(one, str) else one.values())]
+    fields = [field[0] for text in texts for field in _FIELD.finditer(text) if field[1]]
+    meanings: dict[str, str] = {}
+    for field in fields:
+        kind = field[1:-1].partition(":")[0]
+        meaning = "random text"
+        if "crc32" in kind:
+            meaning = "the checksum of the token"
+        elif kind == "repeat":
+            meaning = "repeated text"
+        meanings.setdefault(meaning, field)
+    if meanings:
+        words = {"random text": "A field such as `{}` stands for random text."}
+        yield " ".join(
+            words.get(meaning, f"`{{}}` stands for {meaning}.").replace("{}", field)
+            for meaning, field in meanings.items()
+        )
 
 
 def _example(example: str | Mapping[str, str]) -> str:

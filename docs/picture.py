@@ -21,7 +21,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from examples import plant
-from scanner.report import saved, table
+from scanner.report import formats, saved
 
 ROOT = Path(__file__).resolve().parents[1]
 SCANNED = ("services/workers/agentaskit_workers/storage.py",)
@@ -54,7 +54,7 @@ def _listing(copy: Path) -> str:
     argv += ["--now", plant.load_manifest().now, "--report", "json=-"]
     done = subprocess.run(argv, cwd=copy, capture_output=True, check=False)
     outcome, context = saved.read(done.stdout, "the scan")
-    return table.render("terminal", outcome, context._replace(color=True, width=COLUMNS))
+    return formats.render("terminal", outcome, context._replace(color=True, width=COLUMNS))
 
 
 def _svg(lines: list[str]) -> str:

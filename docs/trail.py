@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scanner.trail import described
+from scanner.trail import rule_infos
 from scanner.trail.sigma.rule_files import Described
 
 START, END = "<!-- detections: make docs -->\n", "<!-- /detections -->"
@@ -24,7 +24,7 @@ def page(text: str) -> str:
 
 
 def _lines() -> Iterator[str]:
-    rest = described.detections()
+    rest = rule_infos.detections()
     for prefix, title in _STORES.items():
         here = [each for each in rest if each.info.id.startswith(prefix)]
         rest = [each for each in rest if each not in here]

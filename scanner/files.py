@@ -21,7 +21,7 @@ def write_file(path: str, data: bytes, *, mode: int | None = None) -> None:
 
 
 def write_pieces(path: str, pieces: Iterable[bytes], *, mode: int | None = None) -> None:
-    """Replace a file by these pieces. A device or a pipe is written to directly.
+    """Replace a file with these pieces. A device or a pipe is written to directly.
 
     A link is replaced, not followed. OutputError if the file cannot be written; it is unchanged
     then.

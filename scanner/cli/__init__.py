@@ -21,7 +21,7 @@ COMMANDS = {
     "scan": "find secrets in files, the index or standard input",
     "baseline": "accept the current findings, and keep that list up to date",
     "allow": "write an exception with a reason, an owner and an end date; list all exceptions",
-    "fix": "replace literal secrets in configuration files by references",
+    "fix": "replace literal secrets in configuration files with references",
     "explain": "explain why each value on a line was reported or ignored",
     "rules": "list, explain and test the rules",
     "policy": "check keywatch.yaml, configs/secrets, hooks and CI jobs together",
@@ -101,7 +101,7 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser with our exit code and a hint to --help."""
 
     def error(self, message: str) -> NoReturn:
-        help_is = f"{self.prog} --help shows what there is"
+        help_is = f"run {self.prog} --help for the options"
         self.exit(ExitCode.USAGE, f"{self.prog}: {plain(message)}\n  {help_is}\n")
 
 
@@ -109,11 +109,12 @@ def _top_parser() -> argparse.ArgumentParser:
     width = max(map(len, COMMANDS)) + 2
     parser = Parser(
         prog="keywatch",
-        description="Zero secrets in the repository, every exception accounted for.",
+        description="Find secrets in source code and git history, and check the age of live"
+        " secrets.",
         epilog="commands:\n"
         + "\n".join(f"  {command:<{width}}{text}" for command, text in (COMMANDS | _ALSO).items())
-        + "\n\nkeywatch COMMAND --help says more. Exit codes: 0 clean, 1 findings, 2 usage or"
-        "\nconfiguration, 3 incomplete, 4 internal error, 130 interrupted.",
+        + "\n\nRun `keywatch COMMAND --help` for details. Exit codes: 0 clean, 1 findings, 2 usage"
+        "\nor configuration, 3 incomplete, 4 internal error, 130 interrupted.",
         formatter_class=formatter,
         allow_abbrev=False,
     )

@@ -16,8 +16,8 @@ from scanner.exceptions import full_scan, listing
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--expiring",
-        metavar="DAYS",
-        help="only exceptions that have ended or will end within this time, such as 30d",
+        metavar="30d",
+        help="only exceptions that have ended or will end within this time",
     )
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
     arguments.add_full_scan(parser, "--archives", "--config", "--no-git")

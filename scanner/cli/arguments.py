@@ -41,14 +41,15 @@ def add_inputs(parser: argparse.ArgumentParser, shown: Shown = ALL) -> None:
         metavar="PATH",
         help=shown(
             "paths",
-            f"files and folders to scan{stdin}; default: the whole repository",
+            f"files and folders to scan{stdin}; default: the repository that contains the current"
+            " folder",
         ),
     )
     group = parser.add_argument_group("what to read")
     group.add_argument(
         "--staged",
         action="store_true",
-        help=shown("--staged", "git's index: what the commit would contain"),
+        help=shown("--staged", "the staged content (git's index)"),
     )
     group.add_argument(
         "--stdin",
@@ -59,7 +60,7 @@ def add_inputs(parser: argparse.ArgumentParser, shown: Shown = ALL) -> None:
         "--stdin-name",
         metavar="NAME",
         help=shown(
-            "--stdin-name", f"the path that standard input is judged as; default: {STDIN_NAME}"
+            "--stdin-name", f"file name to assume for standard input; default: {STDIN_NAME}"
         ),
     )
     group.add_argument(
@@ -78,7 +79,7 @@ def add_inputs(parser: argparse.ArgumentParser, shown: Shown = ALL) -> None:
         default=[],
         type=glob,
         metavar="GLOB",
-        help=shown("--exclude", "files to leave out, such as 'third_party/**'; repeatable"),
+        help=shown("--exclude", "files to leave out, such as 'third_party/**'; can be repeated"),
     )
     group.add_argument(
         "--max-file-size",
@@ -110,8 +111,8 @@ def _add_commits(parser: argparse.ArgumentParser, shown: Shown) -> None:
         metavar="BASE[..HEAD]",
         help=shown(
             "--diff",
-            "commits on HEAD since it branched from BASE (a pull request), judged by the policy"
-            " of their merge base",
+            "commits on HEAD since it branched from BASE (a pull request); the policy of their"
+            " merge base applies",
         ),
     )
     group.add_argument(
@@ -136,7 +137,8 @@ def _add_commits(parser: argparse.ArgumentParser, shown: Shown) -> None:
         const="",
         metavar="RANGE",
         help=shown(
-            "--history", "what each commit added, for all refs or for a range such as v1.0..HEAD"
+            "--history",
+            "the lines that each commit added, on all refs or in a range such as v1.0..HEAD",
         ),
     )
     group.add_argument(
@@ -163,14 +165,14 @@ def add_detection(parser: argparse.ArgumentParser, shown: Shown = ALL) -> None:
         default=[],
         type=path,
         metavar="FILE",
-        help=shown("--rules", "a file with your own rules; repeatable"),
+        help=shown("--rules", "a file with your own rules; can be repeated"),
     )
     group.add_argument(
         "--matcher",
         choices=("auto", "hyperscan", "re"),
         default="auto",
         help=shown(
-            "--matcher", "the engine of the first pass; re is slower and needs no compiled code"
+            "--matcher", "the engine of the prefilter; re is slower and needs no compiled code"
         ),
     )
 
@@ -184,7 +186,7 @@ def add_baselines(parser: argparse.ArgumentParser, shown: Shown = ALL) -> None:
         metavar="FILE",
         help=shown(
             "--baseline",
-            "a baseline of either kind; default:"
+            "a keywatch or detect-secrets baseline; default:"
             f" {KEYWATCH_BASELINE} and {SECRETS_BASELINE}, if they exist",
         ),
     )
@@ -219,7 +221,7 @@ def add_folder(parser: argparse.ArgumentParser) -> None:
         default=".",
         type=path,
         metavar="PATH",
-        help="a folder of the repository",
+        help="the repository, or a folder in it; default: the current folder",
     )
 
 
@@ -250,7 +252,9 @@ def add_color(group: argparse._ActionsContainer) -> None:
 
 
 def add_now(group: argparse._ActionsContainer) -> None:
-    group.add_argument("--now", metavar="TIME", help="judge as of this time (ISO 8601)")
+    group.add_argument(
+        "--now", metavar="TIME", help="use this time instead of the current time (ISO 8601)"
+    )
 
 
 def scan_request(args: argparse.Namespace) -> ScanRequest:

@@ -1,10 +1,10 @@
-"""Read the metadata of live secrets and judge it by the policy.
+"""Check the age of live secrets from their metadata.
 
   keywatch audit --operator FILE [PATH]
 
-The audit reports how old each value is, which declared secrets are missing, and which secrets
-nobody declared. It never reads a value. Only the operator config decides where it connects and how
-it logs in.
+The audit reports how old each value is, which declared secrets are missing, and which secrets are
+not declared. It asks each store only for metadata, never for a value. Only the operator config
+decides where the audit connects and how it logs in.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this backend of the operator config; repeatable",
+        help="only this backend of the operator config; can be repeated",
     )
     group.add_argument(
         "--timeout",
@@ -57,13 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_earlier(parser.add_argument_group("earlier runs"))
     _add_evidence(parser.add_argument_group("evidence"))
-    group = parser.add_argument_group("how to judge and report")
+    group = parser.add_argument_group("how to check and report")
     arguments.add_fail_on(group)
     group.add_argument(
         "--require-complete",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="exit with 3 if something could not be read, even if there are findings",
+        help="exit with 3 if something could not be read, even if there are findings; this is the"
+        " default",
     )
     group.add_argument(
         "--require-exact",
@@ -78,31 +79,39 @@ def add_operator(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--operator",
         metavar="FILE",
-        help=f"the operator config: stores and how to log in to them; default: {VARIABLE}",
+        help=f"the operator config: stores and how to log in to them; default: the environment"
+        f" variable {VARIABLE}",
     )
 
 
 def _add_earlier(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--state", metavar="FILE", help="save what this run saw, for the next run to compare"
+        "--state",
+        metavar="FILE",
+        help="read the results of the last run from this file, and save those of this run in it",
     )
     group.add_argument(
-        "--since-last", action="store_true", help="show what changed since the last run"
+        "--since-last",
+        action="store_true",
+        help="with --state: list what changed since the last run",
     )
     group.add_argument(
         "--resume",
         action="store_true",
-        help="do not ask again for what an unfinished run read within the last hour",
+        help="with --state: continue an unfinished run; do not read a secret again that it read"
+        " within the last hour",
     )
     group.add_argument(
         "--carry-forward",
         metavar="FILE",
-        help="keep results of this earlier SARIF report that cannot be checked again",
+        help="copy the results of secrets that this run could not read from this earlier SARIF"
+        " report",
     )
     group.add_argument(
         "--last-used",
         metavar="FILE",
-        help="what keywatch trail --last-used wrote: dates of rotations, and unused secrets",
+        help="a file that keywatch trail --last-used wrote: adds dates of rotations, and reports"
+        " unused secrets",
     )
 
 

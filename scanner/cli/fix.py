@@ -1,4 +1,4 @@
-"""Replace literal secrets in configuration files by references.
+"""Replace literal secrets in configuration files with references.
 
   keywatch fix --templates [PATH ...]            show what would change, with masked values
   keywatch fix --templates --write [PATH ...]    change the files

@@ -2,13 +2,13 @@
 
   keywatch hook pre-commit [OPTIONS] [FILE ...]    check what is staged, or these files
   keywatch hook commit-msg [OPTIONS] FILE          check the message of a commit
-  keywatch hook pre-push [OPTIONS] [REMOTE URL]    check what a push adds to the remote
-  keywatch hook pre-receive [OPTIONS]              the same on a server, by the server's policy
+  keywatch hook pre-push [OPTIONS] [REMOTE URL]    check the commits that a push adds to the remote
+  keywatch hook pre-receive [OPTIONS]              the same on a server, with the server's policy
   keywatch hook install [HOOK ...]                 install hooks here; default: pre-commit
 
 The options are those of keywatch scan (see keywatch hook pre-commit --help). Findings of low
 confidence are left out by default. A staged file is read from git's index, any other file from the
-work tree, so that `pre-commit run --all-files` checks all files.
+working tree, so that `pre-commit run --all-files` checks all files.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from scanner.cli import arguments
 from scanner.console import Console, show_error
 from scanner.errors import ExitCode, OutputError, UsageError
 from scanner.model import Confidence, Detail, FailOn, Outcome, Severity
-from scanner.report import table
+from scanner.report import formats
 
 if TYPE_CHECKING:
     from scanner.configuration.repository import Config
@@ -54,12 +54,13 @@ def add_arguments(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="FMT=FILE",
-        help=f"write {', '.join(table.FORMATS)} to a file, or - for standard output; repeatable",
+        help=f"write {', '.join(formats.FORMATS)} to a file, or - for standard output;"
+        " can be repeated",
     )
     group.add_argument(
         "-f",
         "--format",
-        choices=tuple(table.FORMATS),
+        choices=tuple(formats.FORMATS),
         metavar="FMT",
         help="print this format: the same as --report FMT=-",
     )
@@ -97,10 +98,10 @@ def _targets(reports: Sequence[str]) -> tuple[tuple[str, str], ...]:
     pairs = []
     for given in reports:
         name, equals, path = given.partition("=")
-        if name not in table.FORMATS or not equals or not path:
+        if name not in formats.FORMATS or not equals or not path:
             raise UsageError(
                 f"--report {given} is not FMT=FILE",
-                todo=f"FMT is one of {', '.join(table.FORMATS)}; FILE is a path, or - for stdout",
+                todo=f"FMT is one of {', '.join(formats.FORMATS)}; FILE is a path, or - for stdout",
             )
         pairs.append((name, path))
     if sum(path == STDOUT for _, path in pairs) > 1:
@@ -121,7 +122,7 @@ def deliver(
     complete = True
     for name, path in pairs:
         try:
-            _write(path, table.reporter(name)(outcome, request.shown(context)), console)
+            _write(path, formats.reporter(name)(outcome, request.shown(context)), console)
         except OutputError as error:
             show_error(error, console)
             complete = False

@@ -37,13 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checking = actions.add_parser("check", help=text, description=text)
     arguments.add_folder(checking)
     checking.add_argument("--no-git", action="store_true", help="all files, including ignored ones")
-    group = checking.add_argument_group("judge a change")
+    group = checking.add_argument_group("check a change")
     group.add_argument(
         "--diff",
         default="",
         metavar="BASE[..HEAD]",
-        help="only what the commits since BASE widen in Vault policies and needs, judged by the"
-        " policy of their merge base",
+        help="only what the commits since BASE widen in Vault policies and needs, by the policy"
+        " of their merge base",
     )
     group.add_argument(
         "--trust",
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="REF",
         help="with --diff: use the policy of this commit instead of the merge base",
     )
-    group = checking.add_argument_group("how to judge and report")
+    group = checking.add_argument_group("how to check and report")
     arguments.add_fail_on(group)
     output.add_arguments(group)
     arguments.add_now(group)
@@ -66,7 +66,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a tag, label or custom metadata of the secret; repeatable",
+        help="a tag, label or custom metadata of the secret; can be repeated",
     )
     parser.add_argument(
         "--operator", metavar="FILE", help="also apply the minimum policy of this operator config"

@@ -3,7 +3,7 @@
   keywatch report FILE                        print it
   keywatch report FILE --report FMT=FILE      write it in another format
 
-Nothing is scanned or judged again, so the exit code does not depend on the findings: 0 if
+Nothing is scanned or evaluated again, so the exit code does not depend on the findings: 0 if
 everything was written, 2 if the file is not a complete report, 3 if a report could not be written.
 """
 

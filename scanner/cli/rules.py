@@ -26,7 +26,7 @@ from scanner.policy.repository.rules import RULES as CHECK_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.policy.variables import RULES as TREE_RULES
 from scanner.report.interface import remedy
-from scanner.trail import described as trail_rules
+from scanner.trail import rule_infos as trail_rules
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@
   keywatch scan src app.env      these files and folders
   keywatch scan src/app.py:12    explain this line, as keywatch explain does
   keywatch scan -                standard input
-  keywatch scan --diff main      what this branch adds to main
+  keywatch scan --diff main      the changes of this branch since it branched from main
 
 A finding is one line: path:line:column  severity  rule  message  (ID).
 """
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_inputs(parser)
     arguments.add_detection(parser)
     arguments.add_baselines(parser)
-    group = parser.add_argument_group("how to judge and report")
+    group = parser.add_argument_group("how to check and report")
     arguments.add_fail_on(group)
     arguments.add_strict(group)
     group.add_argument(

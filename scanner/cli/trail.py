@@ -40,13 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=".",
         type=arguments.path,
         metavar="PATH",
-        help="the repository whose keywatch.yaml maps services to secrets; default: this folder",
+        help="the repository whose keywatch.yaml maps services to secrets; default: the"
+        " current folder",
     )
     group.add_argument(
         "--backend",
         default="-",
         metavar="NAME",
-        help="the store's name in the operator config, as it is in canonical ids",
+        help="the store's name in the operator config, which is part of the IDs of its secrets",
     )
     group.add_argument(
         "--follow", action="store_true", help="keep reading a live file, until it is interrupted"
@@ -58,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=arguments.path,
         metavar="FILE",
-        help="Sigma rules of your own; one replaces the shipped rule of its name; repeatable",
+        help="your own Sigma rules; a rule replaces the shipped rule of the same name; can be"
+        " repeated",
     )
     group.add_argument(
         "--heartbeat",
@@ -85,19 +87,19 @@ def _add_more(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=arguments.path,
         metavar="FILE",
-        help="check this configuration of audit logs (docs/trail.md says which); repeatable",
+        help="check this configuration of audit logs (see docs/trail.md); can be repeated",
     )
     group.add_argument(
         "--operator", metavar="FILE", help="ask the stores of this operator config what they log"
     )
     group = parser.add_argument_group("earlier and later runs")
     group.add_argument(
-        "--state", metavar="FILE", help="read on where the last run with this file stopped"
+        "--state", metavar="FILE", help="continue where the last run with this file stopped"
     )
     group.add_argument(
         "--last-used", metavar="OUT", help="write when each secret and grant was last used"
     )
-    group = parser.add_argument_group("how to judge and report")
+    group = parser.add_argument_group("how to check and report")
     arguments.add_fail_on(group)
     group.add_argument(
         "--require-complete",

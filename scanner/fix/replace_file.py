@@ -1,4 +1,4 @@
-"""Replace a file of the scanned tree by its fixed version."""
+"""Replace a file of the scanned tree with its fixed version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class _ChangedError(Exception):
 
 
 def replace(root: str, path: str, before: bytes | None, after: bytes) -> str:
-    """Replace the content `before` (None: there was no file) by `after`, and keep the file's mode.
+    """Replace the content `before` (None: no file) with `after`, and keep the file's mode.
 
     Returns "", or why the file was not replaced: it is a link, is in a linked folder, has changed,
     or cannot be written.

@@ -1,4 +1,4 @@
-"""Replace literal secrets in configuration files by references."""
+"""Replace literal secrets in configuration files with references."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FixResult(NamedTuple):
 def fix(
     request: ScanRequest, console: Console, now: datetime, *, write: bool, covered: bool
 ) -> FixResult:
-    """Scan, and replace each literal by a reference in its file's own syntax.
+    """Scan, and replace each literal with a reference in its file's own syntax.
 
     Files change only if `write`. With `covered`, findings that an exception or a baseline covers
     are replaced, too. OutputError if .env.example cannot be written.

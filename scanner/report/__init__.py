@@ -1,1 +1,1 @@
-"""Turn an Outcome into text. One file for each format, one line each in `table.FORMATS`."""
+"""Turn an Outcome into text. One file for each format, one line each in `formats.FORMATS`."""

@@ -1,1 +1,1 @@
-"""Use case: scan a work tree, the index, a change or a history, and judge what was found."""
+"""Use case: scan a working tree, the index, a change or a history, and judge what was found."""

@@ -88,5 +88,5 @@ def commit(root: str, name: str, given: str) -> str:
 
 
 def _here(root: str) -> Source:
-    """The work tree, or HEAD in a bare repository."""
+    """The working tree, or HEAD in a bare repository."""
     return at(root, "HEAD") if commands.is_bare(root) else Folder(root, (), use_git=True)

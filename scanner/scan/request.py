@@ -39,7 +39,7 @@ class ScanRequest(NamedTuple):
 
     What to read: `paths` (the whole repository if empty), git's index (`staged`), standard input
     judged as the path `stdin_name`, the commits of a `diff` or a `history`, or the commits of a
-    `push`. With `staged_first`, a path that is not staged is read from the work tree instead.
+    `push`. With `staged_first`, a path that is not staged is read from the working tree instead.
 
     `approve` names a commit, or a file outside the repository: the exceptions in it count even if
     the scanned commits add them. `max_file_size` is in bytes, None if keywatch.yaml decides.

@@ -1,4 +1,4 @@
-"""Scan the files of a work tree, of the index or of standard input."""
+"""Scan the files of a working tree, of the index or of standard input."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class TestSelection:
     def test_what_the_command_line_does_not_know(
         self, keywatch: Keywatch, repo: Path, arguments: list[str]
     ) -> None:
-        says(keywatch(*arguments, cwd=repo), 2, "--help shows what there is")
+        says(keywatch(*arguments, cwd=repo), 2, "--help for the options")
 
     def test_terminal_commands_in_arguments_are_not_passed_on(
         self, keywatch: Keywatch, repo: Path

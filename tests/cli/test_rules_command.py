@@ -15,7 +15,7 @@ from scanner.policy.live.rules import RULES as LIVE_RULES
 from scanner.policy.repository.rules import RULES as CHECK_RULES
 from scanner.policy.rules import OWN_RULES
 from scanner.policy.variables import RULE_IDS
-from scanner.trail.described import rules as trail_rules
+from scanner.trail.rule_infos import rules as trail_rules
 from tests.support.helpers import Keywatch, scan, write_files
 
 ROOT = Path(__file__).resolve().parents[2]

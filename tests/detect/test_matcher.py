@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.detect.detector import Detector
-from scanner.detect.prefilter import matcher, open_ends
+from scanner.detect.prefilter import matcher, shortest_prefix
 from scanner.detect.rules.samples import expand
 from scanner.errors import ConfigError
 from tests.support import helpers
@@ -154,7 +154,7 @@ whole = st.lists(grammar, min_size=1, max_size=3).map("|".join).map(once)
 @given(whole, st.text("abc1. \n", max_size=30))
 def test_every_match_begins_with_a_match_of_the_stem(pattern: str, text: str) -> None:
     try:
-        stem = re.compile(open_ends.without_open_end(pattern))
+        stem = re.compile(shortest_prefix.without_open_end(pattern))
     except ValueError:
         return  # it has none: it may match nothing
     for match in re.finditer(pattern, text):
@@ -165,7 +165,7 @@ def test_every_match_begins_with_a_match_of_the_stem(pattern: str, text: str) ->
 @given(whole)
 def test_a_stem_does_not_match_everywhere(pattern: str) -> None:
     try:
-        stem = open_ends.without_open_end(pattern)
+        stem = shortest_prefix.without_open_end(pattern)
     except ValueError:
         return
     assert not re.fullmatch(stem, "")
@@ -187,10 +187,10 @@ def test_a_stem_does_not_match_everywhere(pattern: str) -> None:
     ],
 )
 def test_a_stem_ends_at_the_shortest_match(pattern: str, stem: str) -> None:
-    assert open_ends.without_open_end(pattern) == stem
+    assert shortest_prefix.without_open_end(pattern) == stem
 
 
 @pytest.mark.parametrize("pattern", ["a*", "a?b*", "(a|b*)", "(a?b?)+", "a|", "(", "(a", "a*|b"])
 def test_a_pattern_that_may_match_nothing_has_no_stem(pattern: str) -> None:
     with pytest.raises(ValueError):
-        open_ends.without_open_end(pattern)
+        shortest_prefix.without_open_end(pattern)

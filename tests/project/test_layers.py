@@ -98,7 +98,12 @@ THIRD_PARTY = {
 }
 # Four tables of our own modules, and the loader of detect-secrets' modules.
 LOADS_BY_NAME = {
-    *("scanner.cli", "scanner.audit.backends", "scanner.report.table", "scanner.detect.structure"),
+    *(
+        "scanner.cli",
+        "scanner.audit.backends",
+        "scanner.report.formats",
+        "scanner.detect.structure",
+    ),
     *("scanner.detect.detect_secrets.library", "scanner.detect.checks.checks"),
 }
 PURE = ("detect", "policy", "report")

@@ -13,7 +13,7 @@ import pytest
 
 from scanner.model import Outcome
 from scanner.records import Audited
-from scanner.report.table import FORMATS, render, reporter
+from scanner.report.formats import FORMATS, render, reporter
 from tests.support import live_values
 from tests.support.report_values import HASH, TAG, context, eventful
 
@@ -88,7 +88,7 @@ def test_a_clean_run_is_reported_without_loading_rich() -> None:
         "from datetime import UTC, datetime\n"
         "from scanner.model import Note, Outcome\n"
         "from scanner.report.interface import ReportContext\n"
-        "from scanner.report.table import render\n"
+        "from scanner.report.formats import render\n"
         "context = ReportContext(rules={}, now=datetime(2027, 1, 31, tzinfo=UTC), version='1')\n"
         "note = Note(kind='structure', path='a.yaml', text='No valid YAML')\n"
         "render('terminal', Outcome(findings=(), notes=(note,)), context)\n"

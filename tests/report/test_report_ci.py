@@ -15,7 +15,7 @@ import pytest
 import xmlschema
 
 from scanner.model import FailOn, Gap, Note, Outcome, Severity
-from scanner.report.table import render
+from scanner.report.formats import render
 from tests.report.test_report_hostile import Command, runner
 from tests.support import live_values
 from tests.support.helpers import unavailable

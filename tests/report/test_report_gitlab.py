@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from scanner.model import Gap, Outcome
-from scanner.report.table import render
+from scanner.report.formats import render
 from tests.support import live_values
 from tests.support.report_values import context, eventful, finding, outcome, rule
 

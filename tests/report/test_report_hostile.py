@@ -33,9 +33,9 @@ from scanner.model import (
     Suppression,
 )
 from scanner.records import Audited, Change, Reach, Resource, Status
+from scanner.report.formats import FORMATS, render
 from scanner.report.interface import ReportContext
 from scanner.report.order import by_place
-from scanner.report.table import FORMATS, render
 from scanner.report.text import for_log, visible
 from tests.report.test_report_gitlab import VALIDATOR as GITLAB
 from tests.report.test_report_json import VALIDATOR

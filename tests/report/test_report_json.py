@@ -12,7 +12,7 @@ import pytest
 
 from scanner.model import Appearance, Finding, Gap, Note, Outcome, Skip, Suppression
 from scanner.records import Change, Reach, Resource, Status
-from scanner.report.table import render
+from scanner.report.formats import render
 from tests.support import live_values
 from tests.support.report_values import context, eventful, finding, outcome
 

@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from scanner.errors import ConfigError
 from scanner.model import Gap, Note, Outcome
 from scanner.records import Audited, Change, Reach
+from scanner.report.formats import render
 from scanner.report.sarif import carried_forward
-from scanner.report.table import render
 from tests.support.live_values import DAY, audit, live_finding, status
 from tests.support.report_values import NOW, context, finding
 

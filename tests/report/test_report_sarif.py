@@ -18,8 +18,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from scanner.model import Confidence, Gap, Note, Outcome, Severity, Skip
+from scanner.report.formats import render
 from scanner.report.sarif import sarif
-from scanner.report.table import render
 from tests.support import live_values
 from tests.support.helpers import unavailable
 from tests.support.report_values import RULES, context, eventful, finding, outcome, rule

@@ -22,7 +22,7 @@ from scanner.model import (
     Skip,
 )
 from scanner.report import saved
-from scanner.report.table import FORMATS, render
+from scanner.report.formats import FORMATS, render
 from scanner.report.text import storable
 from tests.report.test_report_hostile import NAMES
 from tests.report.test_report_hostile import context as hostile_context

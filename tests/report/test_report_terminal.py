@@ -18,7 +18,7 @@ from scanner.model import (
     Outcome,
     Severity,
 )
-from scanner.report.table import render
+from scanner.report.formats import render
 from tests.support.report_values import PURGE, context, eventful, finding, outcome, suppressed
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")

@@ -8,7 +8,7 @@ import pytest
 
 from scanner.detect.rules.samples import expand
 from scanner.masking import masked_id
-from scanner.report.table import FORMATS
+from scanner.report.formats import FORMATS
 from tests.support.helpers import Keywatch
 from tests.support.repositories import Repository, password
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.trail.described import detections
+from scanner.trail.rule_infos import detections
 from tests.support.attack_traces import (
     API,
     DB,

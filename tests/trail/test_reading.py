@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from scanner.errors import ConfigError, UsageError
-from scanner.report import saved, table
+from scanner.report import formats, saved
 from tests.support.audit_logs import (
     DENIED,
     START,
@@ -191,13 +191,13 @@ def test_the_same_log_gives_the_same_report(folder: Path) -> None:
 
 
 def test_all_reports_hold_the_findings_and_a_saved_run_gives_the_same(folder: Path) -> None:
-    formats = ("terminal", "sarif", "csv", "markdown", "prometheus", "junit")
-    reports = [f"--report={each}={folder / each}" for each in formats]
+    names = ("terminal", "sarif", "csv", "markdown", "prometheus", "junit")
+    reports = [f"--report={each}={folder / each}" for each in names]
     done = trail(folder, denials(10), *reports)
     assert done.rules == {BURST}
-    for each in formats:
+    for each in names:
         text = (folder / each).read_text()
         assert BURST in text or "Many denied requests by one identity" in text, each
     outcome, context = saved.read((folder / "report.json").read_bytes(), "report.json")
-    again = "".join(table.reporter("sarif")(outcome, context))
+    again = "".join(formats.reporter("sarif")(outcome, context))
     assert again == (folder / "sarif").read_text()

@@ -103,7 +103,7 @@ class Plugin:
         return self._library_plugin
 
     def _prepare(self) -> None:
-        """Replace the patterns of the library's object by linear ones."""
+        """Replace the patterns of the library's object with linear ones."""
         plugin = self._library_plugin
         plugin.denylist = [linear(regex) for regex in plugin.denylist]
 

@@ -368,7 +368,7 @@ class _ReMatcher:
         return any(number not in ignored for number, _ in self.hits(data))
 
     def _with_single_hits(self, found: list[Hit], data: bytes) -> list[Hit]:
-        """Replace the hits of each pattern with `once` by the first match of its anchor."""
+        """Replace the hits of each pattern that has `once` with the first match of its anchor."""
         indexes = {index for index, _ in found if index in self._once}
         single = [(i, m.end()) for i in indexes if (m := self._once[i].search(data))]
         return [hit for hit in found if hit[0] not in self._once] + single

@@ -14,7 +14,7 @@ from typing import Any
 from scanner import document
 from scanner.detect import mask
 from scanner.detect.engine import linear_regex
-from scanner.detect.prefilter import open_ends
+from scanner.detect.prefilter import shortest_prefix
 from scanner.detect.rules import config_rules
 from scanner.detect.rules.model import SHARED, RuleFile
 from scanner.detect.structure import value_paths
@@ -328,7 +328,7 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str, str]:
     if not shipped:
         return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})", ""
     by_path = "files" in raw and not anchor
-    return pattern, "" if by_path else anchor or open_ends.without_open_end(pattern), in_code
+    return pattern, "" if by_path else anchor or shortest_prefix.without_open_end(pattern), in_code
 
 
 def _any_name(raw: dict[str, Any]) -> str:

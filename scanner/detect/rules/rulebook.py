@@ -203,7 +203,7 @@ def _code() -> Iterator[str]:
     for name in (
         *("rules/compiler", "rules/config_rules", "structure/value_paths", "detector"),
         *("engine/allow_comments", "decoding/encoded_patterns"),
-        *("prefilter/open_ends", "prefilter/matcher", "prefilter/pattern_ids"),
+        *("prefilter/shortest_prefix", "prefilter/matcher", "prefilter/pattern_ids"),
         *("prefilter/variable_uses", "detect_secrets/plugin_patterns", "detect_secrets/settings"),
     ):
         yield os.path.join(here, *name.split("/")) + ".py"

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 from scanner.detect.structure.file_kinds import content_kinds
-from scanner.detect.structure.filler import ERB, filled, filled_matches
 from scanner.detect.structure.leaf import (
     MAX_DEPTH,
     MAX_LEAVES,
@@ -19,6 +18,7 @@ from scanner.detect.structure.leaf import (
     Path,
     Structure,
 )
+from scanner.detect.structure.template_filler import ERB, filled, filled_matches
 
 _EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}")
 # The last alternative, `\"…\"`, is a string of JSON that is nested in a string. The quantifiers are

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any
 from xml.parsers import expat
 
-from scanner.detect.structure.filler import filled
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Path, Structure
+from scanner.detect.structure.template_filler import filled
 
 _MASK_NON_ASCII = bytes(b if b in b"\t\n\r" or 32 <= b < 127 else 120 for b in range(256))
 _DECLARATIONS = {b"<!" + word: b">" for word in (b"ENTITY", b"ELEMENT", b"ATTLIST", b"NOTATION")}

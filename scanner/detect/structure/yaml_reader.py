@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 import yaml
 
 from scanner.detect.structure.file_kinds import content_kinds
-from scanner.detect.structure.filler import ERB, filled, filled_matches, without_lines
 from scanner.detect.structure.leaf import (
     MAX_DEPTH,
     MAX_LEAVES,
@@ -22,6 +21,7 @@ from scanner.detect.structure.leaf import (
     Path,
     Structure,
 )
+from scanner.detect.structure.template_filler import ERB, filled, filled_matches, without_lines
 
 _LOADER = getattr(yaml, "CLoader", yaml.Loader)
 _MASK_NON_ASCII = bytes(

@@ -57,7 +57,7 @@ _BROKEN = re.compile(rb"(?m)^warning: ignoring broken ref (.*)$")
 
 
 def top_of(path: str) -> str | None:
-    """The work tree that holds `path` (an absolute folder), or None."""
+    """The working tree that holds `path` (an absolute folder), or None."""
     while True:
         if os.path.lexists(os.path.join(path, ".git")):
             return path

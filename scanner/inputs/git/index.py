@@ -1,4 +1,4 @@
-"""Read the staged files: what a commit would contain, whatever the work tree contains."""
+"""Read the staged files: what a commit would contain, whatever the working tree contains."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Index(Stored):
     """The staged files of the repository at `root`.
 
     `named` limits them to files and folders. With `or_work_tree`, a named file that is not staged
-    is read from the work tree, because the pre-commit framework may name all files.
+    is read from the working tree, because the pre-commit framework may name all files.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Index(Stored):
         return self._folder.open(path, most)
 
     def names(self, path: str) -> bool:
-        """Git is only asked if the work tree has such a file, because that starts a process."""
+        """Git is only asked if the working tree has such a file, because that starts a process."""
         there = os.path.lexists(os.path.join(self.root, path))
         return there and bool(commands.run(self.root, "ls-files", "--stage", "--", path))
 

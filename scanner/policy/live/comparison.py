@@ -310,7 +310,7 @@ def _names(scheme: str, segments: Sequence[str]) -> Iterator[str]:
 
 
 def _unmanaged(judged: JudgedSecret) -> JudgedSecret:
-    """Replace the condition "not configured" by "unmanaged", which says more."""
+    """Replace the condition "not configured" with "unmanaged", which says more."""
     text = "it is not declared in keywatch.yaml, configs/secrets or any manifest"
     return judged._replace(
         conditions=tuple(

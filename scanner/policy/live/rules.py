@@ -36,9 +36,9 @@ _JUDGED = (
         Verdict.OVERDUE,
         "rotation-overdue",
         "Secret rotation is overdue",
-        "The value is older than its class and the grace period allow. Anyone who obtained it "
-        "in that time can still use it. The finding is critical when the rotation is late by "
-        "more than twice the grace period.",
+        "The value is older than the rotation period of its class plus the grace period. Anyone "
+        "who obtained the value in that time can still use it. The finding is critical "
+        "when the rotation is late by more than twice the grace period.",
         "Rotate the secret by its runbook, restart the workloads that read it only at start, "
         "and revoke the old value.",
     ),

@@ -1,4 +1,4 @@
-"""Detect: replace templates in a file by filler of the same length, so that a parser accepts it.
+"""Detect: replace templates in a file with filler of the same length, so that a parser accepts it.
 
 Every function takes linear time: once a closing delimiter is missing, it is not searched again.
 """
@@ -36,12 +36,12 @@ def spans(data: bytes, delimiters: Delimiters) -> Iterator[_Span]:
 
 
 def filled(data: bytes, delimiters: Delimiters, by: bytes) -> bytes:
-    """Return the data with each template replaced by the byte `by`, except line breaks."""
+    """Return the data with each template replaced with the byte `by`, except line breaks."""
     return _fill_spans(data, spans(data, delimiters), by)
 
 
 def filled_matches(pattern: re.Pattern[bytes], data: bytes, by: bytes) -> bytes:
-    """Return the data with each match replaced by the byte `by`, except line breaks."""
+    """Return the data with each match replaced with the byte `by`, except line breaks."""
     return pattern.sub(lambda match: filler_for(match[0], by), data)
 
 
