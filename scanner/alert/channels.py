@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from scanner import project
 from scanner.alert.messages import Message
 from scanner.alert.routes import Channel
 from scanner.errors import UsageError
@@ -31,7 +32,7 @@ def send(channel: Channel, messages: Sequence[Message]) -> None:
     try:
         import apprise
     except ImportError:
-        raise UsageError("apprise is not installed", todo="pip install 'keywatch[alert]'") from None
+        raise _not_installed("apprise") from None
     asset = apprise.AppriseAsset(
         app_id="keywatch", app_desc="keywatch", http_redirects=False, async_mode=False
     )
@@ -73,7 +74,7 @@ def post(channel: Channel, alerts: Sequence[dict[str, Any]]) -> None:
 
         from scanner.inventory.http import HttpClient, Response
     except ImportError:
-        raise UsageError("urllib3 is not installed", todo="pip install 'keywatch[alert]'") from None
+        raise _not_installed("urllib3") from None
 
     def read(response: Response) -> None:
         if response.status != 200:
@@ -96,3 +97,8 @@ def post(channel: Channel, alerts: Sequence[dict[str, Any]]) -> None:
             client.request("POST", "/api/v2/alerts", headers, read, body=body)
         except ReadError as error:
             raise DeliveryError(error.reason) from None
+
+
+def _not_installed(library: str) -> UsageError:
+    todo = f"pip install {project.requirement('alert')}"
+    return UsageError(f"{library} is not installed", todo=todo)

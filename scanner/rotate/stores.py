@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from scanner import project
 from scanner.errors import UsageError
 from scanner.inventory.errors import ReadError
 from scanner.inventory.interface import Settings
@@ -303,7 +304,7 @@ class Stores:
                 raise UsageError(
                     f"a library for backend {backend} is not installed",
                     why=f"{settings.kind} needs {library}",
-                    todo=f"pip install 'keywatch[{settings.kind}]'",
+                    todo=f"pip install {project.requirement(settings.kind)}",
                 ) from None
         return self._open[backend, part]
 
