@@ -11,6 +11,8 @@ from scanner import project
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL = re.compile(r"pip install\b[^\n`]*?\bkeywatch\b[^\n]*")
+# With the address, from a checkout, or from wheels that were built before.
+ALLOWED = ("git+https://", "project.requirement", "-e ", "--no-index")
 SOURCES = re.compile(r"https://github\.com/[\w.-]+/keywatch\b")
 
 
