@@ -229,6 +229,8 @@ def _legend(examples: Sequence[str | Mapping[str, str]]) -> Iterator[str]:
             meaning = "the checksum of the token"
         elif kind == "repeat":
             meaning = "repeated text"
+        elif kind == "join":
+            meaning = "the text without plus signs"
         meanings.setdefault(meaning, field)
     if meanings:
         words = {"random text": "A field such as `{}` stands for random text."}

@@ -121,7 +121,7 @@ class TestFailures:
     def test_a_folder_that_is_missing_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(OutputError) as error:
             files.write_file(str(tmp_path / "missing" / "report"), b"data")
-        assert error.value.why == "No such file or directory"
+        assert error.value.why == f"there is no folder {tmp_path / 'missing'}"
         assert names(tmp_path) == []
 
     def test_a_folder_is_not_replaced(self, tmp_path: Path) -> None:

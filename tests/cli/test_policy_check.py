@@ -409,7 +409,7 @@ def test_a_baseline_that_the_hook_names_must_be_there_and_be_one(
 def test_a_baseline_under_nearly_the_same_name_is_proposed(
     keywatch: Keywatch, tmp_path: Path
 ) -> None:
-    files = WHOLE | {".pre-commit-config.yaml": HOOK.replace("'.secrets.", "'.secret.")}
+    files = WHOLE | {".pre-commit-config.yaml": HOOK.replace("secrets.baseline", "secret.baseline")}
     done = check(keywatch, write_files(tmp_path, files))
     assert "did you mean .secrets.baseline?" in done.detail("policy-baseline-missing")
 

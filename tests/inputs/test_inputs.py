@@ -463,7 +463,6 @@ class TestStandardInput:
     @pytest.mark.parametrize(
         "arguments",
         [
-            ("--stdin",),
             ("--stdin-name", "a"),
             ("--stdin", "--stdin-name", "a", "--staged"),
             ("--stdin", "--stdin-name", "a", "start.txt"),
@@ -716,18 +715,16 @@ class TestSelection:
         assert seen.code == 2
         assert "empty contains no file to scan" in seen.err
 
-    def test_a_folder_outside_git_without_a_file_is_an_error(
+    def test_a_folder_outside_git_without_a_file_is_clean(
         self, keywatch: Keywatch, tmp_path: Path
     ) -> None:
         (tmp_path / "empty").mkdir()
-        assert scan(keywatch, "empty", cwd=tmp_path).code == 2
-        assert scan(keywatch, cwd=tmp_path / "empty").code == 2
+        assert scan(keywatch, "empty", cwd=tmp_path).code == 0
+        assert scan(keywatch, cwd=tmp_path / "empty").code == 0
 
-    def test_a_repository_without_a_file_is_an_error(
-        self, keywatch: Keywatch, tmp_path: Path
-    ) -> None:
+    def test_a_repository_without_a_file_is_clean(self, keywatch: Keywatch, tmp_path: Path) -> None:
         git(tmp_path, "init", "--quiet")
-        assert scan(keywatch, cwd=tmp_path).code == 2
+        assert scan(keywatch, cwd=tmp_path).code == 0
 
     def test_one_empty_folder_among_full_ones_is_an_error(
         self, keywatch: Keywatch, repo: Path

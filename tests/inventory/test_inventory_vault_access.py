@@ -20,6 +20,7 @@ from scanner.inventory import vault
 from scanner.inventory.interface import Settings
 from scanner.model import Gap, Note
 from scanner.records import ENDLESS, Record
+from tests.support import helpers
 from tests.support.http_answers import Reply, Request, said, serving
 from tests.support.issuer import Signer, certified
 from tests.support.openbao import ROOT_TOKEN, Bao, developing, free_port, running, wait
@@ -520,7 +521,7 @@ def test_an_auditor_revokes_its_own_token_and_does_not_count_it(bao: Bao) -> Non
 
 def test_users_with_passwords_and_signing_keys_are_secrets_of_unknown_age(bao: Bao) -> None:
     bao.call("POST", "sys/auth/people", {"type": "userpass"})
-    bao.call("POST", "auth/people/users/ann", {"password": "made-up-word"})
+    bao.call("POST", "auth/people/users/ann", {"password": helpers.token()})
     bao.call("POST", "identity/oidc/key/own", {"rotation_period": "48h"})
     found = {one.id: one for one in audited(bao) if isinstance(one, Record)}
     user = found["vault://prod/-/auth%2Fpeople/users/ann"]

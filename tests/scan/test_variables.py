@@ -305,7 +305,7 @@ def test_excluded_and_binary_files_neither_use_nor_declare(
     files = {
         "keywatch.yaml": "version: 1\nscan: {exclude: ['lib/**']}\n",
         "lib/a.yaml": "DB_NAME: x\nb: ${LIB_NAME}\nc: OLD_TOKEN\n",
-        "b.yaml": "DB_NAME: \0\0\0\n",
+        "b.dat": "DB_NAME: \0\1\2\3\n",
         "a.yaml": "a: ${DB_NAME}\n",
         ".env.example": "OLD_TOKEN=\n",
     }

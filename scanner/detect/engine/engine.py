@@ -49,7 +49,7 @@ _MAX_MATCHES = 20_000  # of one rule in one piece, and comments: more than a rep
 
 # The work on one piece: the bytes that exact patterns read, and for each candidate as many as take
 # the time of the rest. It is about a second for each megabyte of a file made to take long.
-_MAX_WORK, _MAX_WORK_PER_BYTE, _WORK_OF_CANDIDATE = 256 << 20, 128, 12_000
+_MAX_WORK, _MAX_WORK_PER_BYTE, _WORK_OF_CANDIDATE = 576 << 20, 128, 12_000
 _WORK_OF_MATCH = 30_000
 
 # Joins a name and a value on two lines, so that they are judged as if on one line.

@@ -191,6 +191,11 @@ def _encoded(argument: str, _before: str, source: random.Random) -> str:
     return _base64((argument + "".join(source.choices(BASE62, k=48))).encode("ascii"))
 
 
+def _join(argument: str, _before: str, _source: random.Random) -> str:
+    """The argument without its plus signs: a weak password such as `{join:super+secret}`."""
+    return argument.replace("+", "")
+
+
 def _repeat(argument: str, _before: str, _source: random.Random) -> str:
     """`text*times`: a placeholder such as `{repeat:x*36}`."""
     text, _, times = argument.rpartition("*")
@@ -291,6 +296,7 @@ _KINDS: Mapping[str, Callable[[str, str, random.Random], str]] = {
     "grafana-crc32": _grafana,
     "json": _json,
     "jwt": _jwt,
+    "join": _join,
     "key-lines": _key_lines,
     "matrix-crc32": _matrix,
     "pem": _pem,

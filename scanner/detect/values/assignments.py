@@ -153,6 +153,10 @@ JOINABLE_CHECKS = frozenset(("assigned-value", "vague-key"))
 """The checks whose values may be written as several joined literals."""
 _BARE_VALUE_AFTER = (b"=", b":", b">")
 _PARTLY_LITERAL = frozenset((Verdict.MIXED, Verdict.LITERAL_DEFAULT))
+_DOMAIN = re.compile(r"(?i)[a-z-]\.(?:com|dev|io|net|org)$")  # `external-secrets.io`
+_SYMBOL = re.compile(r":[a-z_][a-z0-9_]*[?!]?")  # `:auth_token` in Ruby
+_SIGNING_KEY = re.compile(r"(?i)sign(?:ing)?[_-]?key$")
+_KEY_ID = re.compile(r"(?i)(?:0x)?(?:[0-9A-F]{8}|[0-9A-F]{16}|[0-9A-F]{40})")  # of OpenPGP
 _PROMPT = re.compile(r"^[A-Za-z][A-Za-z ]*[:?]\s*$")
 # `locales/de.json`, `app/i18n/en.yml`, `de.po`, `res/strings.xml`.
 _TRANSLATION_FILE = re.compile(
@@ -185,10 +189,12 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason 
         return "it is not a literal"
     if len(value) > _MAX_LENGTH:
         return "it is too long"
-    if not names_a_secret(name):
+    if not names_a_secret(name) or _DOMAIN.search(name):
         return "its name does not say that it holds a secret"
-    if _REFERENCE.search(value) or is_variable_reference(value):
+    if _REFERENCE.search(value) or is_variable_reference(value) or _SYMBOL.fullmatch(value):
         return "it is a reference"
+    if _SIGNING_KEY.search(name) and _KEY_ID.fullmatch(value):
+        return "it is the public ID of a key"
     if scope_of(candidate.path) != "code" and is_store_entry(name, value):
         return "it is the name of a Secret"
     if _CODE.search(value):
