@@ -27,7 +27,7 @@ from scanner.evidence.ledger import Head, Ledger, sealed
 from scanner.evidence.verify import verify
 from scanner.model import Confidence, Finding, Location, Outcome, Severity
 from scanner.records import Audited, Reach, Resource, Status
-from scanner.report import saved, table
+from scanner.report import formats, saved
 from scanner.report.interface import ReportContext
 
 FOLDER = peers.BUILD / "evidence"
@@ -210,7 +210,7 @@ def rewritten(line: bytes, chance: random.Random) -> bytes:
 def alert_times() -> tuple[float, float, int]:
     """Seconds to decode a report, seconds to make its alerts, and the messages for one route."""
     context = ReportContext(rules={}, now=NOW, version="0", analysis="audit")
-    report = table.render("json", outcome(FINDINGS, FINDINGS), context).encode()
+    report = formats.render("json", outcome(FINDINGS, FINDINGS), context).encode()
     config = routes.parse(
         {
             "channels": {"one": {"apprise": "json://127.0.0.1"}},
