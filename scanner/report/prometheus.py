@@ -42,6 +42,8 @@ def _run(outcome: Outcome, context: ReportContext) -> Iterator[str]:
 def _live(live: Audited, now: datetime) -> Iterator[str]:
     """Secrets that could not be read keep what the last run that read them said, but no age."""
     earlier = {each.status.id: each.seen for each in live.earlier}
+    for each in live.secrets:
+        earlier.pop(each.id, None)  # the time of this run is the later one
     known = chain(live.secrets, (each.status for each in live.earlier))
     secrets = [(_of(each), each) for each in known]
     yield from _family(
