@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import TypeVar
 
@@ -41,13 +41,15 @@ def _run(outcome: Outcome, context: ReportContext) -> Iterator[str]:
 
 def _live(live: Audited, now: datetime) -> Iterator[str]:
     """Secrets that could not be read keep what the last run that read them said, but no age."""
-    read = [(each, now) for each in live.secrets]
-    read += [(each.status, each.seen) for each in live.earlier]
-    secrets = [(_of(each), each) for each, _ in read]
+    earlier = {each.status.id: each.seen for each in live.earlier}
+    for each in live.secrets:
+        earlier.pop(each.id, None)  # the time of this run is the later one
+    known = chain(live.secrets, (each.status for each in live.earlier))
+    secrets = [(_of(each), each) for each in known]
     yield from _family(
         "secret_last_read_timestamp_seconds",
         "When its metadata was last read; an older time than that of the run is an outage",
-        _each([(_of(each), when) for each, when in read], _time),
+        _each(secrets, lambda each: _time(earlier.get(each.id, now))),
     )
     yield from _family(
         "secret_age_seconds",

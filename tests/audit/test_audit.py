@@ -1011,7 +1011,7 @@ def test_a_report_to_allow_from_that_is_none_is_an_error(
 
 def test_the_list_takes_no_report(keywatch: Keywatch, repository: Path) -> None:
     code, said = allow(keywatch, repository, "list")
-    assert (code, "leave out --audit" in said) == (2, True)
+    assert (code, "unrecognized arguments: --audit" in said) == (2, True)
 
 
 def test_exceptions_of_the_live_side_are_not_called_unused_by_a_scan_and_are_listed(

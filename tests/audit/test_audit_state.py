@@ -41,6 +41,8 @@ RECORDS = st.builds(
     superseded=MAYBE,
     stale=TEXTS,
     faults=st.lists(st.builds(Fault, rule=TEXT, detail=TEXT), max_size=2).map(tuple),
+    expires=MAYBE,
+    expiry_unknown=TEXT,
 )
 KEPT = st.builds(
     SavedSecret,

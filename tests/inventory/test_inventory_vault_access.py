@@ -325,14 +325,17 @@ def test_the_printed_rules_are_exact_for_the_mounts_that_are_there(bao: Bao) -> 
     more: dict[str, Any] = {"namespaces": ["-", "exact/**"]}
     text = vault.permissions(settings(bao.address, token=ROOT_TOKEN, **more))
     engines = [rule for rule in granted(text) if "auth/+" not in rule and "oidc/key" not in rule]
-    assert not [rule for rule in engines if "+" in rule]
+    assert not [rule for rule in engines if "+/" in rule]
+    mounted_here = [rule for rule in engines if "exact" in rule]  # other tests mount more
+    assert mounted_here
+    assert not [rule for rule in mounted_here if "+" in rule]
     token = bao.token(text)
     for folder in folders:
         with pytest.raises(AssertionError, match="permission denied"):
             bao.call("GET", f"kv1-exact/{folder}/app", token=token)
     audit = backend(settings(bao.address, token=token, **more))
     items = list(audit.read())
-    assert gaps(items) == []
+    assert [one for one in gaps(items) if one[0] != "engine-not-read"] == []  # other tests' mounts
     assert {
         "vault://prod/-/kv-exact%2Fkv/app",
         "vault://prod/-/kv1-exact/keys/app",

@@ -43,6 +43,7 @@ def answers(paths: dict[str, Any]) -> Answering:
         "/v1/sys/health": said(HEALTH),
         "/v1/auth/token/lookup-self": {"id": ""},
         "/v1/sys/internal/ui/mounts/app": KV,
+        "/v1/sys/auth": {},
         **paths,
     }
 

@@ -20,7 +20,8 @@ SCHEMA = json.loads(
     (Path(__file__).resolve().parents[2] / "rules/schema/report.schema.json").read_bytes()
 )
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-PRIVATE = {"tag", "detect_secrets", "ordinal"}  # the first two may not leave; the last is in the id
+# The tags and detect-secrets' hashes are made of the value. The ordinal is in the id.
+PRIVATE = {"tag", "old_tag", "detect_secrets", "ordinal"}
 LIVE = SCHEMA["properties"]["live"]["properties"]
 
 

@@ -134,7 +134,7 @@ def test_coverage_is_told_in_numbers_for_each_backend() -> None:
 
 def test_a_finding_about_a_live_secret_names_it_its_declaration_owner_and_runbook() -> None:
     text = show(audit(), open_from="../")
-    assert re.search(r"(?m)^\.\./keywatch\.yaml:3:1 .* vault://prod/-/secret/app/late: ", text)
+    assert re.search(r"(?m)^\.\./keywatch\.yaml:3:7 .* vault://prod/-/secret/app/late: ", text)
     assert "; Owner: @sec-oncall; Runbook: docs/rotation.md" in text
 
 
