@@ -19,6 +19,7 @@ from scanner.alert import routes
 from scanner.audit import backends
 from scanner.configuration import operator, repository
 from scanner.configuration.operator import OperatorConfig
+from scanner.report import prometheus
 from tests.support.helpers import unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
