@@ -153,6 +153,7 @@ def rotate_overdue(bao: Bao, folder: Path) -> list[str]:
 
 def prove(folder: Path) -> bool:
     """Anchor and verify the ledger, and send the alerts to a local receiver."""
+    folder = folder.absolute()
     operator, key = folder / "operator.yaml", folder / "auditor-key"
     ledger = f"--place={folder}/evidence"
     keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)]
@@ -164,21 +165,22 @@ def prove(folder: Path) -> bool:
         config = operator.read_text(encoding="utf-8").replace("RECEIVER", receiver.address)
         operator.write_text(config, encoding="utf-8")
         codes = [
-            _keywatch("alert", "send", f"{folder}/audit.json", f"--operator={operator}"),
-            _keywatch("evidence", "anchor", ledger, f"--key={key}"),
-            _keywatch("evidence", "verify", ledger, f"--signers={signers}"),
-            _keywatch("evidence", "show", ledger),
+            _keywatch(folder, "alert", "send", f"{folder}/audit.json", f"--operator={operator}"),
+            _keywatch(folder, "evidence", "anchor", ledger, f"--key={key}"),
+            _keywatch(folder, "evidence", "verify", ledger, f"--signers={signers}"),
+            _keywatch(folder, "evidence", "show", ledger),
         ]
         sys.stdout.writelines(f"delivered: {title}\n" for title in receiver.titles)
         return not any(codes) and bool(receiver.titles)
 
 
-def _keywatch(*arguments: str) -> int:
+def _keywatch(folder: Path, *arguments: str) -> int:
+    """Run a command in the example's repository: the operator config lies outside of it."""
     sys.stdout.write(f"$ keywatch {' '.join(arguments)}\n")
     sys.stdout.flush()
     argv = [sys.executable, "-I", "-m", "scanner", *arguments]
     environ = os.environ | {"VAULT_ADDR": "http://127.0.0.1", "VAULT_TOKEN": ""}
-    return subprocess.run(argv, env=environ, check=False).returncode
+    return subprocess.run(argv, cwd=folder / "agentaskit", env=environ, check=False).returncode
 
 
 def difference(report: Any, expected: set[tuple[str, str]]) -> list[str]:

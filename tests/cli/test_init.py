@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.configuration import repository
+from scanner.policy.access.rules import RULES as ACCESS_RULES
 from scanner.policy.repository import new_policy
 from scanner.policy.repository.new_policy import PolicyInput
 from scanner.policy.repository.vault_hints import ServiceSuggestion
@@ -229,7 +230,11 @@ def test_hostile_names_neither_break_the_file_nor_reach_the_terminal(
     services = written(tmp_path)["services"]
     assert isinstance(services, dict)
     assert set(services) == {'b": {} #', "yes"}
-    assert check(keywatch, tmp_path).code == 0
+    checked = check(keywatch, tmp_path)
+    assert checked.code == 1  # these policies grant everything
+    assert {each["rule"] for each in checked.report["findings"]} <= {
+        rule.id for rule in ACCESS_RULES
+    }
 
 
 def test_nothing_behind_a_link_is_looked_at(keywatch: Keywatch, tmp_path: Path) -> None:

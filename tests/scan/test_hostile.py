@@ -569,7 +569,7 @@ class TestRules:
     def test_a_rule_of_ones_own_finds(self, run: Run) -> None:
         assert run("aa[0-9]{4}", "x aa1234\n")[0] == 1
 
-    def test_a_keyword_that_is_everywhere_costs_time_in_proportion(self, run: Run) -> None:
+    def test_a_keyword_that_is_everywhere_costs_little_time_and_is_a_gap(self, run: Run) -> None:
         code, err, seconds = run("aa[0-9]{4}x", "aa" * (M // 4))
-        assert code == 0, err
+        assert code == 3, err
         assert seconds < 20
