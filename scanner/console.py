@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, MutableMapping
-from typing import IO, Any, NamedTuple, TextIO
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from scanner.errors import KeywatchError, OutputError, UsageError, unreadable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from scanner.model import FailOn, RuleInfo
+    from scanner.report.interface import ReportContext
 
 
 class Console(NamedTuple):
@@ -41,6 +47,32 @@ class Console(NamedTuple):
         import shlex
 
         return shlex.join(["keywatch", *self.arguments])
+
+    def report_context(
+        self,
+        rules: Mapping[str, RuleInfo],
+        now: datetime,
+        root: str,
+        fail_on: FailOn,
+        analysis: str,
+    ) -> ReportContext:
+        """The context of a run's reports. `root` is the folder that the run is about."""
+        import scanner
+        from scanner.masking import masked
+        from scanner.report.interface import ReportContext
+
+        return ReportContext(
+            rules=rules,
+            now=now,
+            version=scanner.__version__,
+            root=os.path.basename(root),
+            command=masked(self.command_line),
+            fail_on=fail_on,
+            color=self.color,
+            width=self.width,
+            analysis=analysis,
+            program=self.program,
+        )
 
     def file(self, name: str, shown: str = "") -> bytes:
         """Read a file that the user named, relative to the current folder.

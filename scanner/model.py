@@ -297,6 +297,10 @@ class FailOn(NamedTuple):
     severity: Severity = Severity.LOW
     confidence: Confidence = Confidence.MEDIUM
 
+    def at(self, severity: Severity | None) -> FailOn:
+        """The same from another severity on, or unchanged for None."""
+        return self if severity is None else self._replace(severity=severity)
+
     def fails(self, finding: Finding) -> bool:
         if finding.severity < self.severity or finding.confidence < self.confidence:
             return False

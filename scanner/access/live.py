@@ -60,7 +60,10 @@ def collected(
             reason = f"only one Vault is reviewed at a time; use --backend {entry.name} for it"
             result.gaps.append(Gap(GapKind.SELECTION, f"vault://{entry.name}", reason))
         else:
-            _READ[entry.kind](result, settings, request, now)
+            try:
+                _READ[entry.kind](result, settings, request, now)
+            except ImportError as error:
+                raise backends.not_installed(settings, error) from None
     if not vaults:
         result.notes.append(
             Note(NoteKind.NOT_AUDITED, NAME, "no Vault was read: policies are the repository's")

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-import scanner
 from scanner import files as written_files
 from scanner.access import live, records
 from scanner.access.repository import Sources, sources
@@ -50,19 +49,10 @@ class FinishedReview(NamedTuple):
     tree: Tree
 
     def report_context(self, console: Console, fail_on: Severity | None) -> ReportContext:
-        return ReportContext(
-            rules={rule.id: rule for rule in rules.RULES},
-            now=self.now,
-            version=scanner.__version__,
-            root=os.path.basename(self.tree.root),
-            command=masked(console.command_line),
-            fail_on=self.fail_on._replace(severity=fail_on or self.fail_on.severity),
-            open_from=self.tree.open_from,
-            color=console.color,
-            width=console.width,
-            analysis="access-review",
-            program=console.program,
-        )
+        infos = {rule.id: rule for rule in rules.RULES}
+        failing = self.fail_on.at(fail_on)
+        context = console.report_context(infos, self.now, self.tree.root, failing, "access-review")
+        return context._replace(open_from=self.tree.open_from)
 
 
 class Extra(NamedTuple):

@@ -93,12 +93,19 @@ def connected(settings: Settings, modules: Modules, now: datetime) -> Backend:
     try:
         return module.connect(settings, now)
     except ImportError as error:
-        library = (error.name or "").partition(".")[0]
-        raise UsageError(
-            f"a library for backend {settings.name} is not installed",
-            why=f"{settings.kind} needs {library}",
-            todo=f"pip install {project.requirement(module.EXTRA)}",
-        ) from None
+        raise not_installed(settings, error, modules) from None
+
+
+def not_installed(
+    settings: Settings, error: ImportError, modules: Modules = BACKENDS
+) -> UsageError:
+    """The error for a backend whose library cannot be imported."""
+    library = (error.name or "").partition(".")[0]
+    return UsageError(
+        f"a library for backend {settings.name} is not installed",
+        why=f"{settings.kind} needs {library}",
+        todo=f"pip install {project.requirement(load(settings.kind, modules).EXTRA)}",
+    )
 
 
 def permissions(settings: Settings, modules: Modules) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-import scanner
 from scanner.audit import backends, environment, operator_config
 from scanner.audit import outcome as audit_outcome
 from scanner.audit import state as audit_state
@@ -18,7 +17,6 @@ from scanner.audit.state import State
 from scanner.configuration.operator import BackendConfig, OperatorConfig
 from scanner.console import Console, show_error
 from scanner.errors import OutputError, UsageError, unreadable
-from scanner.masking import masked
 from scanner.model import FailOn, Finding, Note, NoteKind, Outcome, Severity
 from scanner.policy import rules
 from scanner.policy.live import last_used
@@ -78,19 +76,10 @@ class FinishedAudit(NamedTuple):
     value_marks: Mapping[str, ValueMark]
 
     def report_context(self, console: Console, fail_on: Severity | None) -> ReportContext:
-        return ReportContext(
-            rules={rule.id: rule for rule in (*live_rules.RULES, *rules.RULES)},
-            now=self.now,
-            version=scanner.__version__,
-            root=os.path.basename(self.tree.root),
-            command=masked(console.command_line),
-            fail_on=self.fail_on._replace(severity=fail_on or self.fail_on.severity),
-            open_from=self.tree.open_from,
-            color=console.color,
-            width=console.width,
-            analysis="audit",
-            program=console.program,
-        )
+        infos = {rule.id: rule for rule in (*live_rules.RULES, *rules.RULES)}
+        failing = self.fail_on.at(fail_on)
+        context = console.report_context(infos, self.now, self.tree.root, failing, "audit")
+        return context._replace(open_from=self.tree.open_from)
 
 
 def audit(

@@ -28,7 +28,7 @@ from scanner.policy.declarations.model import seconds
 from scanner.records import History
 from scanner.report.interface import ReportContext
 
-TIMEOUT = "10m"
+_TIMEOUT = "10m"
 _PERIOD = re.compile(r"([1-9][0-9]{0,5}[smh])+")
 
 
@@ -36,20 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_folder(parser)
     group = parser.add_argument_group("which stores")
     add_operator(group)
-    group.add_argument(
-        "--backend",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="only this backend of the operator config; can be repeated",
-    )
-    group.add_argument(
-        "--timeout",
-        default=TIMEOUT,
-        type=period,
-        metavar="TIME",
-        help=f"time for each backend, such as 90s or 5m; default: {TIMEOUT}",
-    )
+    add_backends(group)
     group.add_argument(
         "--permissions",
         action="store_true",
@@ -81,6 +68,24 @@ def add_operator(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help=f"the operator config: stores and how to log in to them; default: the environment"
         f" variable {VARIABLE}",
+    )
+
+
+def add_backends(group: argparse._ArgumentGroup) -> None:
+    """Add the options of commands that read several stores."""
+    group.add_argument(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this backend of the operator config; can be repeated",
+    )
+    group.add_argument(
+        "--timeout",
+        default=_TIMEOUT,
+        type=_period,
+        metavar="TIME",
+        help=f"time for each backend, such as 90s or 5m; default: {_TIMEOUT}",
     )
 
 
@@ -126,7 +131,7 @@ def _add_evidence(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def period(text: str) -> int:
+def _period(text: str) -> int:
     if not _PERIOD.fullmatch(text):
         raise argparse.ArgumentTypeError("write a number and s, m or h, such as 90s")
     return seconds(text)

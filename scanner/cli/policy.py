@@ -12,10 +12,8 @@ to a live secret.
 from __future__ import annotations
 
 import argparse
-import os
 from datetime import datetime
 
-import scanner
 from scanner.access.policy_check import RULES, CheckRequest, check
 from scanner.audit import explain_entry
 from scanner.audit.explain_entry import EntryRequest
@@ -23,7 +21,6 @@ from scanner.cli import arguments, output
 from scanner.cli.arguments import moment
 from scanner.console import Console
 from scanner.errors import ExitCode, UsageError
-from scanner.masking import masked
 from scanner.model import FailOn
 from scanner.report.interface import ReportContext
 from scanner.repository.tree import Tree
@@ -101,16 +98,6 @@ def _tags(given: list[str]) -> dict[str, str]:
 
 
 def _context(console: Console, tree: Tree, now: datetime, fail_on: FailOn) -> ReportContext:
-    return ReportContext(
-        rules={rule.id: rule for rule in RULES},
-        now=now,
-        version=scanner.__version__,
-        root=os.path.basename(tree.root),
-        command=masked(console.command_line),
-        fail_on=fail_on,
-        open_from=tree.open_from,
-        color=console.color,
-        width=console.width,
-        analysis="policy-check",
-        program=console.program,
-    )
+    infos = {rule.id: rule for rule in RULES}
+    context = console.report_context(infos, now, tree.root, fail_on, "policy-check")
+    return context._replace(open_from=tree.open_from)

@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from scanner import project
-from scanner.errors import UsageError
+from scanner.audit import backends
 from scanner.inventory.errors import ReadError
 from scanner.inventory.interface import Settings
 from scanner.rotate.model import RefusedError, StepError, UnknownError
@@ -300,12 +299,7 @@ class Stores:
             try:
                 self._open[backend, part] = make(settings)
             except ImportError as error:
-                library = (error.name or "").partition(".")[0]
-                raise UsageError(
-                    f"a library for backend {backend} is not installed",
-                    why=f"{settings.kind} needs {library}",
-                    todo=f"pip install {project.requirement(settings.kind)}",
-                ) from None
+                raise backends.not_installed(settings, error) from None
         return self._open[backend, part]
 
 

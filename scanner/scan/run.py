@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections import ChainMap
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-import scanner
 from scanner.model import Acceptance, Confidence, Coverage, Outcome, Suppression
 from scanner.scan import plan as planning
 
@@ -116,9 +114,7 @@ def report_context(
     plan: ScanPlan, console: Console, now: datetime, fail_on: FailOn
 ) -> ReportContext:
     """What the reports of this scan need besides its outcome."""
-    from scanner.masking import masked
     from scanner.policy import rules, variables
-    from scanner.report.interface import ReportContext
 
     judges = {rule.id: rule for rule in (*rules.RULES, rules.WEAKENED, *variables.RULES)}
     commits = plan.selection.commits
@@ -127,17 +123,11 @@ def report_context(
         acceptance = Acceptance.NONE
     elif commits and commits.is_trusted:
         acceptance = Acceptance.APPROVAL
-    return ReportContext(
-        rules=ChainMap(judges, cast("dict[str, RuleInfo]", plan.workers.rulebook.infos)),
-        now=now,
-        version=scanner.__version__,
-        root=os.path.basename(plan.selection.source.root),
-        command=masked(console.command_line),
-        fail_on=fail_on,
-        open_from=plan.selection.open_from,
-        color=console.color,
-        width=console.width,
-        analysis="history" if commits and commits.history else "scan",
-        acceptance=acceptance,
-        program=console.program,
+    context = console.report_context(
+        ChainMap(judges, cast("dict[str, RuleInfo]", plan.workers.rulebook.infos)),
+        now,
+        plan.selection.source.root,
+        fail_on,
+        "history" if commits and commits.history else "scan",
     )
+    return context._replace(open_from=plan.selection.open_from, acceptance=acceptance)

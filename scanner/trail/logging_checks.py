@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from scanner import document, project
+from scanner import document
 from scanner.audit import backends, environment, operator_config
 from scanner.configuration.operator import BackendConfig
 from scanner.console import Console
-from scanner.errors import ConfigError, UsageError
+from scanner.errors import ConfigError
 from scanner.masking import masked_finding
 from scanner.model import Finding, Gap, GapKind, Location, RuleInfo
 from scanner.records import Resource
@@ -118,11 +118,8 @@ def _live(entry: BackendConfig, console: Console, now: datetime) -> Iterator[Fau
     settings = backends.settings(entry, timeout=_TIMEOUT, environ=console.environ)
     try:
         from scanner.inventory.vault.review.audit_devices import audit_devices
-    except ImportError:
-        raise UsageError(
-            "Vault is read with hvac, which is not installed",
-            todo=f"pip install {project.requirement('vault')}",
-        ) from None
+    except ImportError as error:
+        raise backends.not_installed(settings, error) from None
     answer = audit_devices(settings)
     if isinstance(answer, Gap):
         yield answer

@@ -9,13 +9,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-import scanner
 from scanner.configuration import repository
 from scanner.console import Console, plain
 from scanner.errors import UsageError
 from scanner.fingerprints import identify
 from scanner.inputs.archives.compression import Refused
-from scanner.masking import masked, masked_gap, masked_terms
+from scanner.masking import masked_gap, masked_terms
 from scanner.model import (
     Coverage,
     FailOn,
@@ -26,7 +25,6 @@ from scanner.model import (
     NoteKind,
     Observation,
     Outcome,
-    RuleInfo,
     Severity,
 )
 from scanner.policy import judge, rules
@@ -83,18 +81,10 @@ class FinishedTrail(NamedTuple):
     save: Callable[[], None]
 
     def report_context(self, console: Console, fail_on: Severity | None) -> ReportContext:
-        infos: list[RuleInfo] = [each.info for each in self.described]
-        return ReportContext(
-            rules={rule.id: rule for rule in (*infos, *LOGGING_RULES, *rules.RULES)},
-            now=self.now,
-            version=scanner.__version__,
-            root=os.path.basename(self.tree.root),
-            command=masked(console.command_line),
-            fail_on=self.fail_on._replace(severity=fail_on or self.fail_on.severity),
-            color=console.color,
-            width=console.width,
-            analysis="trail",
-        )
+        infos = (*(each.info for each in self.described), *LOGGING_RULES, *rules.RULES)
+        known = {rule.id: rule for rule in infos}
+        failing = self.fail_on.at(fail_on)
+        return console.report_context(known, self.now, self.tree.root, failing, "trail")
 
 
 def trail(request: TrailRequest, console: Console, now: datetime) -> FinishedTrail | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -318,3 +319,26 @@ def test_a_record_has_a_row_for_each_grant_and_the_next_review_compares_with_it(
     assert reviewed(root, "--compare", str(record)).report["access"]["since"] == str(record)
     with pytest.raises(UsageError):  # a signed record is not overwritten
         reviewed(root, *when)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "library"),
+    [
+        ("vault", "address: 'http://127.0.0.1:9', auth: {method: token, env: NONE}", "hvac"),
+        ("aws", "regions: [eu-west-1]", "boto3"),
+    ],
+)
+def test_a_store_whose_library_is_missing_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, options: str, library: str
+) -> None:
+    root = grow(tmp_path / "repository", {"app.hcl": SOURCE})
+    operator = tmp_path / "operator.yaml"
+    operator.write_text(f"backends: {{a: {{kind: {kind}, {options}}}}}\n")
+    for name in [each for each in sys.modules if each.partition(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [each for each in sys.modules if each.startswith(f"scanner.inventory.{kind}")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(UsageError, match="a library for backend a is not installed") as error:
+        reviewed(root, "--operator", str(operator))
+    assert f"keywatch[{kind}]" in error.value.todo

@@ -9,7 +9,7 @@ from scanner.access.review import review
 from scanner.audit.operator_config import VARIABLE
 from scanner.cli import arguments, output
 from scanner.cli.arguments import moment
-from scanner.cli.audit import TIMEOUT, add_operator, period
+from scanner.cli.audit import add_backends, add_operator
 from scanner.console import Console
 from scanner.errors import ExitCode, UsageError
 
@@ -19,16 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-git", action="store_true", help="all files, including ignored ones")
     group = parser.add_argument_group("live stores")
     add_operator(group)
-    group.add_argument(
-        "--backend",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="only this backend of the operator config; repeatable",
-    )
-    group.add_argument(
-        "--timeout", default=TIMEOUT, type=period, metavar="TIME", help="time for each backend"
-    )
+    add_backends(group)
     group.add_argument(
         "--cross-check",
         action="store_true",
@@ -41,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.path,
         metavar="FILE",
         help="shows what was used: what keywatch trail --last-used wrote, or a Vault audit log;"
-        " repeatable",
+        " can be repeated",
     )
     group = parser.add_argument_group("what to write")
     group.add_argument(
