@@ -147,12 +147,7 @@ def attestation(  # noqa: PLR0913 - the parts of a statement
     return "attestation", data
 
 
-def rotation(secret: str, *, succeeded: bool, steps: Iterable[str], by: str) -> tuple[str, Json]:
-    """A rotation of one live secret, by canonical ID, and the steps that were taken."""
-    data = {
-        "secret": masked(secret),
-        "succeeded": succeeded,
-        "steps": [masked(each) for each in steps],
-        "by": masked(by),
-    }
-    return "rotation", data
+def rotation(record: Mapping[str, Any]) -> tuple[str, Json]:
+    """A rotation that ended: the record that `keywatch rotate` writes for it."""
+    free_text = {key: masked(record[key]) for key in ("secret", "who", "reason")}
+    return "rotation", {**record, **free_text}

@@ -74,7 +74,7 @@ def said(entry: Entry) -> str:
     if kind == "attestation":
         return f"{data['by']} states on {data['about']}: {data['statement']}"
     if kind == "rotation":
-        return f"{data['secret']} {'rotated' if data['succeeded'] else 'NOT rotated'}"
+        return f"{data['secret']}: its rotation ended as {data['result']}, {data['reason']}"
     if kind == "damage":
         return f"{data['bytes']} bytes of an unfinished line were moved to {data['moved_to']}"
     if "summary" not in data:

@@ -56,8 +56,8 @@ def _rotated(entry: Json) -> Iterator[tuple[str, datetime]]:
     if entry["kind"] == "attestation" and data["about"] == "rotation":
         for name in data["secrets"]:
             yield name, _time(data["when"])
-    elif entry["kind"] == "rotation" and data["succeeded"] is True:
-        yield data["secret"], _time(entry["at"])
+    elif entry["kind"] == "rotation" and data["result"] == "finished":
+        yield data["secret"], _time(data["new_value_since"] or entry["at"])
 
 
 def _mark(item: Json) -> ValueMark:

@@ -45,19 +45,23 @@ def record(progress: Progress, result: State, ended: str) -> Mapping[str, Any]:
     }
 
 
-def append(path: str, entry: Mapping[str, Any]) -> None:
-    """Add a record once: a record of the same rotation is not repeated. OutputError if it fails."""
+def append(path: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add a record, or return the one that the file already has of this rotation.
+
+    OutputError if it cannot be written.
+    """
     line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE)
         try:
             end = _whole(file)
-            if not _has(file, str(entry["id"])):
-                try:
-                    write_line(file, line)
-                except OSError:
-                    os.ftruncate(file, end)
-                    raise
+            if written := _written(file, str(entry["id"])):
+                return written
+            try:
+                write_line(file, line)
+            except OSError:
+                os.ftruncate(file, end)
+                raise
         finally:
             os.close(file)
     except OSError as error:
@@ -66,6 +70,7 @@ def append(path: str, entry: Mapping[str, Any]) -> None:
             why=error.strerror or str(error),
             todo="make room, then run keywatch rotate resume",
         ) from None
+    return entry
 
 
 def _whole(file: int) -> int:
@@ -79,7 +84,9 @@ def _whole(file: int) -> int:
     return end
 
 
-def _has(file: int, rotation: str) -> bool:
+def _written(file: int, rotation: str) -> Mapping[str, Any] | None:
+    """The record of this rotation, if a run before a crash wrote it."""
     with open(file, "rb", closefd=False) as reader:
         reader.seek(0)
-        return any(f'"id":"{rotation}"'.encode() in line for line in reader)
+        lines = (line for line in reader if f'"id":"{rotation}"'.encode() in line)
+        return next(map(json.loads, lines), None)

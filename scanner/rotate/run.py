@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scanner.audit import backends, environment, operator_config
 from scanner.audit.collect import BackendResult, read_backends
@@ -15,6 +15,8 @@ from scanner.configuration import operator as operator_file
 from scanner.configuration.operator import OperatorConfig
 from scanner.console import Console
 from scanner.errors import ConfigError, UsageError
+from scanner.evidence import entries
+from scanner.evidence.ledger import Ledger
 from scanner.inventory.interface import Settings
 from scanner.model import Finding, Gap
 from scanner.policy.declarations.matching import SecretEntries
@@ -407,12 +409,25 @@ class _Overlap:
             )
 
 
+def _add_to_ledger(setup: _Setup, record: Mapping[str, Any], now: datetime) -> None:
+    """Add the record once. OutputError, ConfigError: the ledger is damaged or not writable."""
+    config = setup.operator.evidence
+    if config is None:
+        return
+    ledger = Ledger(setup.file(config.place), config.writer)
+    rotations = (each["data"] for each in ledger.entries() if each["kind"] == "rotation")
+    if all(each["id"] != record["id"] for each in rotations):
+        ledger.append(*entries.rotation(record), now)
+
+
 def _ended(setup: _Setup, book: Journal, name: str, result: State) -> Result:
-    """Write the record, then note the end: a crash between them repeats neither."""
+    """Write the record and the ledger's entry, then note the end: a crash repeats none of them."""
     ended = setup.world.clock()
     entry = records.record(book.progress(name), result, ended.isoformat())
-    records.append(setup.file(setup.rotation.records), entry)
+    entry = records.append(setup.file(setup.rotation.records), entry)
     setup.world.hook("recorded")
+    _add_to_ledger(setup, entry, ended)
+    setup.world.hook("added to the ledger")
     before = book.progress(name)
     book.state(name, result, ended, step=before.step, reason=before.reason, todo=before.todo)
     return Result(book.progress(name), entry)

@@ -43,7 +43,7 @@ USE_CASES: dict[str, set[str]] = {
     "evidence": set(),
     "alert": {"evidence"},
     "doctor": {"audit", "repository", "scan"},
-    "rotate": {"audit", "repository"},
+    "rotate": {"audit", "evidence", "repository"},
     # It asks the stores of the operator config what they log.
     "trail": {"audit", "repository"},
 }

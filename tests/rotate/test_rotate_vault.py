@@ -6,10 +6,13 @@ import itertools
 
 import pytest
 
+from scanner.evidence import history
+from scanner.evidence.ledger import Ledger
 from scanner.rotate.model import State
 from tests.support.openbao import Bao
 from tests.support.rotations import Rotator
 
+LEDGER = "added to the ledger"
 NUMBERS = itertools.count()
 
 
@@ -53,6 +56,23 @@ def test_a_crash_at_any_moment_leaves_one_new_value(
         rotator.crashed(generated, number)
         assert version(vault, generated) == before + 1, moments[number - 1]
     assert {each["result"] for each in rotator.records} == {State.FINISHED}
+
+
+def test_each_rotation_is_in_the_ledger_once_whenever_it_crashed(
+    rotator: Rotator, vault: Bao, generated: str
+) -> None:
+    place = rotator.folder / "ledger"
+    rotator.config["evidence"] = {"place": str(place), "writer": "rotator"}
+    moments = rotator.crashed(generated, 10_000)
+    late = [number for number, name in enumerate(moments, 1) if name in {"recorded", LEDGER}]
+    assert len(late) == 2
+    for number in late:
+        rotator.crashed(generated, number)
+    ledger = Ledger(str(place), "auditor")
+    added = [entry["data"] for entry in ledger.entries() if entry["kind"] == "rotation"]
+    assert added == rotator.records
+    assert len(added) == 3
+    assert generated in history.history(ledger.entries()).dates
 
 
 @pytest.fixture
