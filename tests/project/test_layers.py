@@ -24,7 +24,7 @@ GROUND = {"scanner"} | {
     for name in (
         *("errors", "model", "records", "fingerprints", "document", "cache", "globs", "pool"),
         "project",
-        *("files", "file_types", "processes"),
+        *("files", "file_types", "lazy_pattern", "processes"),
     )
 }
 COLUMNS = ("inputs", "detect", "inventory", "policy", "report")
