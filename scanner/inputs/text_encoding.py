@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 
 from scanner.file_types import is_text_suffix
 from scanner.inputs.interface import Blob
+from scanner.lazy_pattern import lazy
 from scanner.model import Skip, SkipKind
 
 HEAD = 8192
 """Bytes at the start of a file that tell whether it is binary; git uses as many."""
 
-_POINTER = re.compile(
+_POINTER = lazy(
     rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:[0-9a-f]{64}\nsize [0-9]{1,20}\n"
 )
 _POINTS = b"version https://git-lfs"
@@ -29,9 +30,9 @@ _BOMS = (  # the longer first: UTF-32's begins with UTF-16's
 _ASCII = bytes([9, 10, 12, 13, 27, *range(32, 127)])
 _ONE = b"[" + re.escape(_ASCII) + b"]"
 # One byte a character in a file that claims two: no text in UTF-16 has so many such bytes in a row.
-_ONE_BYTE_TEXT = re.compile(_ONE + b"{8,}")
+_ONE_BYTE_TEXT = lazy(_ONE + b"{8,}")
 # UTF-16 in a file of one byte a character, in either byte order.
-_TWO_BYTE_TEXT = re.compile(b"(?:%s\\0){8,}|(?:\\0%s){8,}" % (_ONE, _ONE))
+_TWO_BYTE_TEXT = lazy(b"(?:%s\\0){8,}|(?:\\0%s){8,}" % (_ONE, _ONE))
 _NOT_ASCII = bytes(range(128, 256))
 _LONGEST_RUN = 1 << 20  # bytes that are kept until the next piece of a file
 

@@ -6,23 +6,24 @@ which every string of its reports must pass through.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
-_LONE = re.compile("[\ud800-\udfff]")
+from scanner.lazy_pattern import lazy
+
+_LONE = lazy("[\ud800-\udfff]")
 # Printable for Python, but invisible: fillers, blanks, variation selectors.
-_BLANK = re.compile(
+_BLANK = lazy(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
 )
 # GitHub and Azure run a line that starts with `::name` or holds `##name[`; TeamCity too.
-_COMMANDS = re.compile(r"(?m)^((?:\s|\x1b\[[0-9;]*m)*):(?=:)|#(?=#\w*\[)")
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
-_SARIF = re.compile(r"([\\\[\]])")
+_COMMANDS = lazy(r"(?m)^((?:\s|\x1b\[[0-9;]*m)*):(?=:)|#(?=#\w*\[)")
+_MARKDOWN = lazy(r"([\\`*_{}\[\]<>#|~!&$])")
+_SARIF = lazy(r"([\\\[\]])")
 _XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 _PROPERTY = str.maketrans({":": "%3A", ",": "%2C"})
 # What a spreadsheet takes for the start of a formula, including full-width characters.
-_FORMULA = re.compile("\\s*[=+@\uff1d\uff0b\uff20\uff0d-]")
+_FORMULA = lazy("\\s*[=+@\uff1d\uff0b\uff20\uff0d-]")
 
 
 def visible(text: str) -> str:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 
-_BLOCK = re.compile(
+from scanner.lazy_pattern import lazy
+
+_BLOCK = lazy(
     rb"-----BEGIN (?P<label>[A-Z ]+)-----(?P<body>.*)-----END (?P<end>[A-Z ]+)-----", re.DOTALL
 )
-_LINE_BREAK = re.compile(rb"\\{1,4}[rn]|[\r\n]")
-_LITERAL_SYNTAX = re.compile(rb"""^//[ \t]+|^\+?[ \t]*["']|["'][ \t]*[+.&]?[ \t]*\\?$""")
+_LINE_BREAK = lazy(rb"\\{1,4}[rn]|[\r\n]")
+_LITERAL_SYNTAX = lazy(rb"""^//[ \t]+|^\+?[ \t]*["']|["'][ \t]*[+.&]?[ \t]*\\?$""")
 _LINE_SYNTAX = b" \t\"'`,;\\#*>|"
-_BASE64 = re.compile(rb"[0-9A-Za-z+/]+={0,2}")
-_HEADER = re.compile(rb"[A-Za-z-]{3,20}: ?[^\x00-\x1f]*")
+_BASE64 = lazy(rb"[0-9A-Za-z+/]+={0,2}")
+_HEADER = lazy(rb"[A-Za-z-]{3,20}: ?[^\x00-\x1f]*")
 _OPENSSH = b"b3BlbnNzaC1rZXktdjE"  # base64 of its magic, "openssh-key-v1"
 # The fewest characters of a body by label: RSA of 512 bits, DSA of 1024.
 _MIN_BODY = {

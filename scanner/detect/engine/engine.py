@@ -34,6 +34,7 @@ from scanner.detect.structure.file_kinds import file_kind
 from scanner.detect.values import likelihood
 from scanner.detect.values.assignments import JOINABLE_CHECKS, WRAP, joined_literals, shannon
 from scanner.detect.values.placeholders import is_sample
+from scanner.lazy_pattern import lazy
 from scanner.model import AllowComment, Confidence, Finding, Location, Note
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ _WORK_OF_MATCH = 30_000
 # Joins a name and a value on two lines, so that they are judged as if on one line.
 _UNWRAPPED = bytes.maketrans(b"\r\n", WRAP * 2)
 # `"value"`, `b'value'`, `\"value\"`
-_QUOTED = re.compile(rb"""[rbuf@$]{0,2}(\\?["'`]).+\1""", re.DOTALL)
+_QUOTED = lazy(rb"""[rbuf@$]{0,2}(\\?["'`]).+\1""", re.DOTALL)
 # An escape sequence just before a value. Its last character is not part of the value: `\n`, `\x22`,
 # `\u0022`, `\u{22}`, `\033`, `%20`, `=3D`, `&quot;` and colours, as bytes or as `\e[1;31m`.
-_ESCAPE = re.compile(
+_ESCAPE = lazy(
     rb"(?:\\(?:[abefnrtv]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|U[0-9A-Fa-f]{8}"
     rb"|[0-7]{1,3})|%[0-9A-Fa-f]{2}|=3D|&\#?\w{1,8};"
     rb"|(?:\x1b|\\(?:x1[bB]|033|e|u001[bB]))\[[0-9;]{0,15}[A-Za-z])\Z"

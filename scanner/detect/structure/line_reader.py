@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 from scanner.detect.structure.leaf import Leaf, Path, Structure
+from scanner.lazy_pattern import lazy
 
 # `[section]`, `[[table.name]]  # comment`.
-_SECTION = re.compile(rb"[ \t]*\[{1,2}([^\[\]\n]{1,200})\]{1,2}[ \t]*(?:[#;].*)?$")
+_SECTION = lazy(rb"[ \t]*\[{1,2}([^\[\]\n]{1,200})\]{1,2}[ \t]*(?:[#;].*)?$")
 # The beginning of a line with a setting, up to its value: `export NAME=`, `$env:NAME = `,
 # `-Dname=`, `"key": `, `two words: `. In .npmrc the registry comes first:
 # `//registry.example.com/:_authToken=`.
-_SETTING = re.compile(
+_SETTING = lazy(
     rb"""[ \t]*(?:export[ \t]+|setx?[ \t]+(?:/[mM][ \t]+)?|SET[ \t]+|\$env:|-[Ddv][ \t]?)?"?["']?"""
     rb"""(?://[^\s=]{1,200}:)?"""
     rb"""(?P<key>(?:[^\W\d]|[.@$*])[\w.\-\[\]/@$*]{0,120}|(?:[A-Za-z]\w*[ ]){1,3}[A-Za-z]\w*)"""
@@ -20,27 +21,27 @@ _SETTING = re.compile(
     rb"""[ \t]*(?:[?:+!]?=(?!=)|:(?!/))[ \t]*"""
 )
 # A string of TOML that may have several lines.
-_TRIPLE_QUOTED = re.compile(rb'(?P<quote>"""|\'\'\')(?P<text>.*?)(?P=quote)', re.DOTALL)
+_TRIPLE_QUOTED = lazy(rb'(?P<quote>"""|\'\'\')(?P<text>.*?)(?P=quote)', re.DOTALL)
 # `"value"`, also with other quotes in it.
-_QUOTED = re.compile(
+_QUOTED = lazy(
     rb"""(?P<quote>["'`])(?P<text>(?:[^"'`\\]|\\.|(?!(?P=quote))["'`])*)(?P=quote)""", re.DOTALL
 )
 # The beginning of an inline table or array, but not of a template.
-_TABLE = re.compile(rb"\{(?![{%]|[A-Za-z_]\w*\}(?:\s|$))|\[(?!\[)")
-_COMMENT = re.compile(rb"(?:^|[ \t])[#;].*$")
+_TABLE = lazy(rb"\{(?![{%]|[A-Za-z_]\w*\}(?:\s|$))|\[(?!\[)")
+_COMMENT = lazy(rb"(?:^|[ \t])[#;].*$")
 # In an inline table: `name = "value"`.
-_INLINE_SETTING = re.compile(
+_INLINE_SETTING = lazy(
     rb"""["']?(?<![\w.\-])(?P<key>[\w.\-]+)["']?[ \t]*=[ \t]*"""
     rb"""(?P<quote>["'])(?P<text>[^"'\n]*)(?P=quote)"""
 )
 # In shell, an assignment may be anywhere in a line: `cd x && TOKEN="$(cat file)"`.
-_ASSIGNMENT = re.compile(
+_ASSIGNMENT = lazy(
     rb"""(?:^|(?<=[\s;&|(`"']))(?:\$env:|\$)?(?P<key>[A-Za-z_]\w*)[ \t]*(?:[?:+]?=(?!=))[ \t]*"""
     rb"""(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}\n]{0,300}\}|\{\{[^}\n]{0,300}\}\}"""
     rb"""|\$\((?:[^()\n]|\([^()\n]*\))*\)|`[^`\n]*`|\\.|[^\s;&|()`"'\\])+)""",
     re.MULTILINE,
 )
-_SHELL_COMMENT = re.compile(rb"(?:^|(?<=[ \t]))#[^\n]*$", re.MULTILINE)
+_SHELL_COMMENT = lazy(rb"(?:^|(?<=[ \t]))#[^\n]*$", re.MULTILINE)
 _MAX_QUOTED = 20_000
 _QUOTES = (b'"', b"'", b"`")
 _MAX_AFTER_RANGE = 4_000  # bytes of a value after the range in which it begins

@@ -5,20 +5,20 @@ A ConfigMap holds whole files, a workflow holds scripts. Their settings count li
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 
 from scanner.detect.structure.file_kinds import file_kind
 from scanner.detect.structure.leaf import Leaf, NotParsedError, Structure
+from scanner.lazy_pattern import lazy
 
 # Keys whose values are scripts: `run`, `before_script`, `userData`, `ExecStart`.
-_SCRIPT_KEY = re.compile(
+_SCRIPT_KEY = lazy(
     r"(?i)^(?:run|scripts?|commands?|cmd|args?|entrypoint|shell|bash|sh|pwsh|powershell|exec|inline"
     r"|inline_?script|user_?data|(?:before|after|pre|post)_?\w*|execstart\w*|healthcheck|test)$"
 )
-_HAS_ASSIGNMENT = re.compile(rb"[A-Za-z_\]\"']\s*[:?+]?[=:]")
+_HAS_ASSIGNMENT = lazy(rb"[A-Za-z_\]\"']\s*[:?+]?[=:]")
 # `{"key": …}` or `[{"key": …}]`, maybe with escaped quotes.
-_JSON = re.compile(rb"""\s*(?:\{\s*|\[\s*(?:\{\s*)?)\\?"[^"\\]+\\?"\s*:[^\x00]*[}\]]\s*\Z""")
+_JSON = lazy(rb"""\s*(?:\{\s*|\[\s*(?:\{\s*)?)\\?"[^"\\]+\\?"\s*:[^\x00]*[}\]]\s*\Z""")
 _MAX_SIZE = 200_000
 
 

@@ -8,14 +8,14 @@ document. Indexes may be omitted: `containers.env.value` means the same as with 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scanner.detect.structure import Leaf, Path
+from scanner.lazy_pattern import lazy
 
 # `.key`, `."quoted.key"`, `[*]`, `[3]`, `[?name=X]`, `[?name=~/X/i]`, `[!name]`.
-_STEP = re.compile(
+_STEP = lazy(
     r"""(?:^|\.)(?:"(?P<quoted>[^"]*)"|(?P<key>[^.\[\]"]+))|\[(?P<index>\*|\d+)\]"""
     r"""|\[(?P<test>[?!])(?P<field>[^=~\]]+)"""
     r"""(?:=~/(?P<pattern>(?:[^/\\]|\\.)*)/(?P<flag>i?)|=(?!~)(?P<text>[^\]]*))?\]"""

@@ -17,6 +17,7 @@ from scanner.detect.prefilter import matcher
 from scanner.detect.prefilter.matcher import Pattern
 from scanner.detect.structure import FileKind, NotParsedError, file_kind, structures
 from scanner.detect.values.assignments import is_translation, names_a_secret
+from scanner.lazy_pattern import lazy
 from scanner.model import Location, Reference
 
 _MAX_LINE = 8192
@@ -27,7 +28,7 @@ _MAX_OCCURRENCES = 100  # of one name in one file
 
 # Files whose variables need no declaration: tests and documents use made-up names, CI systems and
 # template renderers set their own. Examples: tests/a.yaml, .github/workflows/ci.yml, values.yaml.j2
-_EXCLUDED_PATHS = re.compile(
+_EXCLUDED_PATHS = lazy(
     r"(?:^|/)(?:tests?|testing|testdata|fixtures?|specs?|__tests__|molecule|examples?|samples?|docs?"
     r"|snapshots?|release-?notes?|change-?logs?|node_modules|vendor|third_party|crds?|\.github"
     r"|\.gitlab|\.circleci|\.buildkite|\.cloudbuild|\.woodpecker|\.azure-?pipelines)/"
@@ -38,7 +39,7 @@ _EXCLUDED_PATHS = re.compile(
 )
 _EXCLUDED_KINDS = frozenset(("github-workflow", "gitlab-ci", "ansible"))
 # Variables that a shell, a CI system or another program sets: HOME, GITHUB_SHA, BUILD_ID
-_PREDEFINED = re.compile(
+_PREDEFINED = lazy(
     r"(?:ANSIBLE|APACHE|BASH|BITBUCKET|BUILDKITE|CI|CIRCLE|CMAKE|CODEBUILD|DRONE|GITHUB|GITLAB"
     r"|JENKINS|LC|MOLECULE|READTHEDOCS|RUNNER|TRAVIS|XDG|KUBERNETES_SERVICE)_\w*"
     r"|HOME|PATH|PWD|OLDPWD|USER|USERNAME|LOGNAME|SHELL|HOSTNAME|LANG|TERM|TMPDIR|TEMP|TMP|DISPLAY"
@@ -52,7 +53,7 @@ _NAME = rb"(?:[A-Z][A-Z0-9_]{1,100}|TF_VAR_\w{1,100})"
 # A reference without a default, since one with a default needs no declaration: `${NAME}`,
 # `${NAME:?message}`, `$(NAME)`, `{{ env "NAME" }}`, `<%= ENV["NAME"] %>`. Each form begins with one
 # fixed character, which makes the search fast.
-_USE = re.compile(
+_USE = lazy(
     rb"\$(?<![$\\]\$)\{(?:env:)?(?P<braced>%(n)s)(?::?\?[^}\n]{0,200})?\}"
     rb"|\$(?<!\$\$)\((?P<manifest>%(n)s)\)"
     rb"|\{\{[^{}\n]{0,60}?\b(?:env|requiredEnv|getenv|mustEnv|env_var)[ \t(]{1,3}"
@@ -60,32 +61,32 @@ _USE = re.compile(
     rb"|<%%=?[^%%\n]{0,60}?\bENV(?:\.fetch\(|\[)[\"'](?P<ruby>%(n)s)[\"'][\])][ \t]{0,3}-?%%>"
     % {b"n": _NAME}
 )
-_BARE_USE = re.compile(rb"\$(?<!\$\$)(?P<bare>%s)\b" % _NAME)  # only in compose files
-_MANIFEST = re.compile(rb"^apiVersion:[^\n]*$", re.MULTILINE)
-_DEFINITION = re.compile(rb"^kind:[ \t]*CustomResourceDefinition\b", re.MULTILINE)
-_IN_COMMENT = re.compile(rb"(?:^|\s)(?:#|//|;|<!--)")
-_IN_PROSE = re.compile(
+_BARE_USE = lazy(rb"\$(?<!\$\$)(?P<bare>%s)\b" % _NAME)  # only in compose files
+_MANIFEST = lazy(rb"^apiVersion:[^\n]*$", re.MULTILINE)
+_DEFINITION = lazy(rb"^kind:[ \t]*CustomResourceDefinition\b", re.MULTILINE)
+_IN_COMMENT = lazy(rb"(?:^|\s)(?:#|//|;|<!--)")
+_IN_PROSE = lazy(
     rb"(?i)\b(?:description|documentation|docs?|help|summary|comment|notes?|text)[\"']?[ \t]*[:=]"
 )
 # The text after, or before, a name that is declared: `NAME=`, `NAME:`, `name: NAME`, `export NAME`,
 # `--env NAME`, `secrets.NAME`.
-_ASSIGNED = re.compile(rb"[\"']?[ \t]*(?:[:?+]?=(?!=)|:(?![\w/?+:=-]))[ \t]*[\"']?")
-_BEFORE = re.compile(
+_ASSIGNED = lazy(rb"[\"']?[ \t]*(?:[:?+]?=(?!=)|:(?![\w/?+:=-]))[ \t]*[\"']?")
+_BEFORE = lazy(
     rb"(?:\b(?:name|key|variable|secretKey|envVar|env|id)\b[\"']?[ \t]*[:=][ \t]*[\"']?"
     rb"|\b(?:variable|ENV|ARG|export|local|declare|readonly|for|read(?:[ \t]+-\w+)*)[ \t]+[\"']?"
     rb"|(?:^|\s)(?:-e|--env|--build-arg)[ \t=]+[\"']?"
     rb"|\b(?:secrets|vars|inputs)\.|<)$"
 )
 _ITEMS = (  # the text before and after an item of a list: `- NAME`, `[NAME, NAME]`
-    (re.compile(rb"^[ \t]*-[ \t]+[\"']?$"), re.compile(rb"[\"']?[ \t]*(?:[\r\n#]|$)")),
-    (re.compile(rb"(?:(?<![\w)\]])\[|,)[ \t]*[\"']?$"), re.compile(rb"[\"']?[ \t]*[,\]]")),
+    (lazy(rb"^[ \t]*-[ \t]+[\"']?$"), lazy(rb"[\"']?[ \t]*(?:[\r\n#]|$)")),
+    (lazy(rb"(?:(?<![\w)\]])\[|,)[ \t]*[\"']?$"), lazy(rb"[\"']?[ \t]*[,\]]")),
 )
-_REFERENCE = re.compile(rb"\$(?:[{(](?:env:)?)?$")
-_TERRAFORM = re.compile(rb"\bvariable[ \t]+\"?([\w-]{1,100})\"?[ \t]*\{")
-_EXAMPLE = re.compile(
+_REFERENCE = lazy(rb"\$(?:[{(](?:env:)?)?$")
+_TERRAFORM = lazy(rb"\bvariable[ \t]+\"?([\w-]{1,100})\"?[ \t]*\{")
+_EXAMPLE = lazy(
     rb"^[ \t]*(?P<off>#[ \t]*)?(?:export[ \t]+)?(?P<name>[A-Za-z_]\w{0,100})[ \t]*=", re.MULTILINE
 )
-_FILE_LINE = re.compile(rb"^[ \t]+file:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
+_FILE_LINE = lazy(rb"^[ \t]+file:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 
 
 def of_example(path: str, data: bytes) -> tuple[list[Reference], set[str]]:

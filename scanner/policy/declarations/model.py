@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from scanner.lazy_pattern import lazy
+
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+VARIABLE = lazy(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """An environment variable in the operator config or configs/secrets: `${VAULT_ADDR}`."""
 # 90d, 1h30m, P90D
-_COUNTED = re.compile(r"([0-9]+)([a-z])", re.IGNORECASE)
+_COUNTED = lazy(r"([0-9]+)([a-z])", re.IGNORECASE)
 
 
 class SecretClass(NamedTuple):
