@@ -47,8 +47,8 @@ def run(
     """Call the task that `make` returns for all items, in batches of at most `most`, in any order.
 
     A batch holds this `share` of the remaining items, divided by the number of workers.
-    This process works alone for the first `patience` seconds, unless there are many items. `make`
-    and what it holds must be picklable where processes cannot fork.
+    This process works alone for `patience` seconds after the first item, unless there are many
+    items. `make` and what it holds must be picklable where processes cannot fork.
     """
     global _task  # noqa: PLW0603 - inherited by forked workers
     task = _task = make()
@@ -56,6 +56,8 @@ def run(
     while done < len(items) < _MANY and time.monotonic() - start < patience:
         yield task(items[done : done + 1])
         done += 1
+        if done == 1:  # the first item also loads modules and compiles expressions
+            start = time.monotonic()
     if _workers() == 1:
         for first in range(done, len(items), most):
             yield task(items[first : first + most])
