@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bench import corpora, grown, lived, machine, measure, peers
+from bench import corpora, generated_history, machine, measure, peers, real_history
 from bench.measure import Command, Series
 from bench.results import Demand, Section, Table, number, ratio
 
@@ -32,12 +32,14 @@ def section() -> Section:
     others = (_betterleaks(), _gitleaks(), _kingfisher())
     tree = corpora.corpus(PIN).plain
     history = peers.BUILD / "histories"
-    grown_of_it = corpora.make(history / "commits", lambda part: grown.write(part, tree, COMMITS))
+    generated = corpora.make(
+        history / "commits", lambda part: generated_history.write(part, tree, COMMITS)
+    )
     wide = corpora.make(history / "files", lambda part: _write_files(part, tree))
-    lived_through = corpora.make(history / "real", lived.write)
+    spinnaker = corpora.make(history / "real", real_history.write)
     commands, real_commands = (
         {tool.name: tool.on(folder, label=label, limit=600) for tool in (ours, *others)}
-        for folder, label in ((grown_of_it, "commits"), (lived_through, "real"))
+        for folder, label in ((generated, "commits"), (spinnaker, "real"))
     )
     timed = measure.in_turn(commands, ROUNDS)
     real = measure.in_turn(real_commands, ROUNDS_OF_A_REAL_ONE)
@@ -62,10 +64,10 @@ def section() -> Section:
     )
 
 
-_INTRO = f"""A generated repository of {COMMITS:,} commits over the files of {PIN} (bench/grown.py,
-seeded): each edits up to five files, every tenth is a merge. The real history is that of the first
-{lived.COMMITS} commits of spinnaker (bench/lived.py), the longest that was found in a package
-archive. Warm page cache; one warm-up of each tool, then {ROUNDS} runs of each in turn,
+_INTRO = f"""A generated repository of {COMMITS:,} commits over the files of {PIN}
+(bench/generated_history.py, seeded): each edits up to five files, every tenth is a merge. The real
+history is that of the first {real_history.COMMITS} commits of spinnaker (bench/real_history.py),
+the longest that was found in a package archive. Warm page cache; one warm-up of each tool, then {ROUNDS} runs of each in turn,
 {ROUNDS_OF_A_REAL_ONE} over the real history; medians in seconds. Memory is that of keywatch's own
 processes; git's is listed separately. Both are sampled in separate runs. The pull request
 changes {CHANGED}
@@ -90,8 +92,8 @@ def _kingfisher() -> peers.Tool:
 
 def _write_files(folder: Path, tree: Path) -> None:
     """Commit files of 40 lines of a tree, and a branch that replaces lines of some of them."""
-    rng = random.Random(grown.SEED)  # noqa: S311 - files that can be made again
-    texts = grown.texts(tree)
+    rng = random.Random(generated_history.SEED)  # noqa: S311 - files that can be made again
+    texts = generated_history.texts(tree)
     pool = [line for lines in texts.values() for line in lines]
     paths = [folder / f"part{n % 500}" / f"module{n}.py" for n in range(FILES)]
     for path in paths:
@@ -141,7 +143,8 @@ def _demands(
             limit=WALL,
         ),
         Demand(
-            text=f"the {lived.COMMITS} commits of a real project: wall over the fastest peer's",
+            text=f"the {real_history.COMMITS} commits of a real project: "
+            "wall over the fastest peer's",
             value=_beside_peers(real),
             limit=WALL,
         ),

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from bench import corpora, lived, peers, real_configs
+from bench import corpora, peers, real_configs, real_history
 from bench.real_configs import ARCHIVES, KINDS, Archive, Held
 from tests.support.helpers import git
 
@@ -111,11 +111,11 @@ def test_a_history_is_made_of_the_pack_in_a_package(
     git(old, "repack", "-adq")
     (pack,) = old.glob(".git/objects/pack/*.pack")
     package = debian(tmp_path, {f"usr/share/{pack.name}": pack.read_bytes(), "usr/b.pack": b""})
-    monkeypatch.setattr(lived, "HEAD", git(old, "rev-parse", "HEAD").strip())
+    monkeypatch.setattr(real_history, "HEAD", git(old, "rev-parse", "HEAD").strip())
     with pytest.raises(peers.BenchError, match="holds no"):
-        corpora.make(tmp_path / "none", partial(lived.write_from, package))
-    monkeypatch.setattr(lived, "PACK", pack.name)
-    made = corpora.make(tmp_path / "made", partial(lived.write_from, package))
+        corpora.make(tmp_path / "none", partial(real_history.write_from, package))
+    monkeypatch.setattr(real_history, "PACK", pack.name)
+    made = corpora.make(tmp_path / "made", partial(real_history.write_from, package))
     assert git(made, "rev-list", "--count", "main").strip() == "1"
     assert (made / "a.py").read_text() == "x = 1\n"
 
