@@ -20,7 +20,7 @@ from scanner.policy.declarations.matching import EntryMatcher, SecretEntries
 from scanner.policy.declarations.model import Match, SecretClass, period
 from scanner.policy.live import minimum_policy
 from scanner.records import Record
-from scanner.report import text_table
+from scanner.report import plain_table
 
 _NAMES = {"whole": "written out in full", "partly": "written in part", "parts": "parts"}
 
@@ -101,7 +101,7 @@ def _entries(rules: Sequence[EntryMatcher]) -> str:
 
 
 def _table(rows: Iterable[Sequence[str]]) -> str:
-    return text_table.table([[masked(cell) for cell in row] for row in rows])
+    return plain_table.table([[masked(cell) for cell in row] for row in rows])
 
 
 def _class(name: str, known: SecretClass | None) -> str:

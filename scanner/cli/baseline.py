@@ -36,7 +36,7 @@ from scanner.errors import ExitCode
 from scanner.exceptions import baseline_files, baseline_merge
 from scanner.exceptions.baseline_files import RecordRequest
 from scanner.exceptions.baseline_merge import AcceptedFinding
-from scanner.report import text_table
+from scanner.report import plain_table
 from scanner.report.text import count, storable, visible
 
 
@@ -93,7 +93,7 @@ def _show(console: Console, *, as_json: bool) -> int:
         named = [{key: storable(text) for key, text in row._asdict().items()} for row in rows]
         console.write(json.dumps({"version": 1, "baseline": named}, indent=1) + "\n")
     else:
-        console.write(text_table.table([AcceptedFinding._fields, *rows]) if rows else "")
+        console.write(plain_table.table([AcceptedFinding._fields, *rows]) if rows else "")
         console.write(f"{count(len(rows), 'accepted finding')}\n")
     return ExitCode.CLEAN
 

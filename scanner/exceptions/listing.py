@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 from scanner.errors import UsageError
 from scanner.model import Suppression
-from scanner.report import text_table
+from scanner.report import plain_table
 from scanner.report.text import count, storable, visible
 
 _BASELINES = ("baseline", "detect-secrets-baseline")
@@ -81,10 +81,10 @@ def _as_text(said: Sequence[Suppression], today: date) -> str:
     if dated:
         head = ("until", "left", "owner", "rule", "where", "reason")
         rows = [(s.until, _left(s, today), s.owner, s.rule, s.where, s.reason) for s in dated]
-        parts.append(text_table.table([head, *rows]))
+        parts.append(plain_table.table([head, *rows]))
     if endless:
         rows_ = [(s.by, s.where, s.rule, _use(s), s.reason) for s in endless]
-        parts.append("without a reason, an owner or an end date:\n" + text_table.table(rows_))
+        parts.append("without a reason, an owner or an end date:\n" + plain_table.table(rows_))
     if baselines:
         words = ", ".join(
             f"{count(n, 'finding')} in {visible(name)}" for name, n in baselines.items()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model import Finding, Gap, Note, Outcome, RuleInfo
-from scanner.report import json_text, summary, text, uris
+from scanner.report import json_writer, summary, text, uris
 from scanner.report.interface import ReportContext, remedy, sentences
 from scanner.report.order import by_place, gap_order, note_order
 
@@ -36,7 +36,7 @@ def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
         "scan": _scan(outcome, context),
         "vulnerabilities": (_vulnerability(finding, context) for finding in found),
     }
-    return json_text.pieces(document, lists=1)
+    return json_writer.pieces(document, lists=1)
 
 
 def _scan(outcome: Outcome, context: ReportContext) -> Json:

@@ -11,7 +11,7 @@ from typing import Any
 
 from scanner.model import Finding, Gap, Note, Outcome, Severity, Skip, Suppressed, Suppression
 from scanner.records import AccessMatrix, Audited, Reach, Status
-from scanner.report import json_text, text, uris
+from scanner.report import json_writer, text, uris
 from scanner.report.interface import ReportContext, remedy
 from scanner.report.order import (
     by_place,
@@ -48,7 +48,7 @@ def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     }
     live = {"live": _live(outcome.live)} if outcome.live else {}
     access = {"access": _access(outcome.access)} if outcome.access else {}
-    return json_text.pieces(document | _lists(outcome, context) | live | access, lists=1)
+    return json_writer.pieces(document | _lists(outcome, context) | live | access, lists=1)
 
 
 def _lists(outcome: Outcome, context: ReportContext) -> Json:

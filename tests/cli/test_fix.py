@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from scanner.detect.fixes import FixedFile, Hunk
-from scanner.detect.fixes.site import NOT_SET
+from scanner.detect.fixes.edits import NOT_SET
 from scanner.detect.rules.samples import expand
 from scanner.fix import text as fix_text
 from tests.support.helpers import NOW, Keywatch

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from scanner.detect import mask
 from scanner.detect.fixes import masked_diff, references, variable_names
+from scanner.detect.fixes.edits import Edit, Site, UnfixableError
 from scanner.detect.fixes.masked_diff import Hunk, Masked
-from scanner.detect.fixes.site import Edit, Site, UnfixableError
 from scanner.detect.fixes.variable_names import VariableNames
 from scanner.detect.structure import (
     FileKind,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from scanner.detect.fixes.site import NOT_SET, Edit, Site
+from scanner.detect.fixes.edits import NOT_SET, Edit, Site
 from scanner.detect.fixes.variable_names import styled
 
 _QUOTE = rb"""\\?["'`]"""

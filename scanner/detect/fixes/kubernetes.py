@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from scanner.detect.fixes.site import Edit, Site, UnfixableError
+from scanner.detect.fixes.edits import Edit, Site, UnfixableError
 from scanner.detect.structure import Path
 
 _KUBERNETES_NAME = re.compile(r"[a-z0-9][a-z0-9.\-]*|.*\{\{.*", re.DOTALL)

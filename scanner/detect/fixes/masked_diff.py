@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from scanner.detect import mask
-from scanner.detect.fixes.site import Edit
+from scanner.detect.fixes.edits import Edit
 
 _BEFORE, _AFTER = 160, 80  # bytes of a long line that are shown around a change
 _HIDDEN = "…"

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable
 
 from scanner.detect.fixes.defaults import without_default
+from scanner.detect.fixes.edits import NOT_SET, Edit, Site, UnfixableError
 from scanner.detect.fixes.kubernetes import is_argument, is_pair, secret_key_ref
 from scanner.detect.fixes.refusals import refuse
-from scanner.detect.fixes.site import NOT_SET, Edit, Site, UnfixableError
 from scanner.detect.fixes.variable_names import camel
 
 _QUOTED = re.compile(rb"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""")

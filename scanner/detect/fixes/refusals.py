@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scanner.detect.fixes.site import Site, UnfixableError
+from scanner.detect.fixes.edits import Site, UnfixableError
 from scanner.file_types import suffixes
 
 

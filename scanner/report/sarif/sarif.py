@@ -19,7 +19,7 @@ from typing import Any
 
 from scanner.model import Finding, Gap, Note, Outcome, RuleInfo, Suppressed
 from scanner.project import REPOSITORY
-from scanner.report import json_text, text, uris
+from scanner.report import json_writer, text, uris
 from scanner.report.interface import ReportContext, sentences
 from scanner.report.order import by_place, gap_order, most_severe, note_order, suppressed_order
 from scanner.report.sarif import rules as sarif_rules
@@ -69,7 +69,7 @@ def _log(outcome: Outcome, context: ReportContext, run: Profile) -> Iterator[str
         run(part, context) | {"automationDetails": {"id": f"keywatch/{name}/"}}
         for name, part in categories(outcome, context.analysis)
     ]
-    return json_text.pieces({"$schema": _SCHEMA, "version": "2.1.0", "runs": runs}, lists=2)
+    return json_writer.pieces({"$schema": _SCHEMA, "version": "2.1.0", "runs": runs}, lists=2)
 
 
 def _cut(outcome: Outcome, context: ReportContext, room: int) -> Json:
