@@ -67,7 +67,8 @@ def section() -> Section:
 _INTRO = f"""A generated repository of {COMMITS:,} commits over the files of {PIN}
 (bench/generated_history.py, seeded): each edits up to five files, every tenth is a merge. The real
 history is that of the first {real_history.COMMITS} commits of spinnaker (bench/real_history.py),
-the longest that was found in a package archive. Warm page cache; one warm-up of each tool, then {ROUNDS} runs of each in turn,
+the longest that was found in a package archive.
+Warm page cache; one warm-up of each tool, then {ROUNDS} runs of each in turn,
 {ROUNDS_OF_A_REAL_ONE} over the real history; medians in seconds. Memory is that of keywatch's own
 processes; git's is listed separately. Both are sampled in separate runs. The pull request
 changes {CHANGED}
