@@ -85,7 +85,8 @@ def repository_patterns(
     from scanner.detect.decoding import encoded_patterns
     from scanner.detect.prefilter.pattern_ids import numbering
 
-    found = dict(enumerate(map(_pattern, book.own_rules), OWN))
+    own = (_pattern(rule)._replace(scope="") for rule in book.own_rules)
+    found = dict(enumerate(own, OWN))
     first = numbering(len(book.rules))
     found |= enumerate(encoded_patterns.literal_patterns(book.own_rules), first.encoded)
     if settings:
@@ -250,8 +251,12 @@ class Detector:
             self._matcher.hits(b"", scope)
 
     def missing(self, scopes: Iterable[str]) -> list[str]:
-        """Return those scopes whose database is not compiled yet, which takes over a second."""
+        """Return the databases for these scopes that are not compiled yet."""
         return self._matcher.missing(scopes)
+
+    def load(self, databases: Iterable[str]) -> None:
+        """Load, or compile, these databases."""
+        self._matcher.load(databases)
 
     @functools.cached_property
     def _not_findings(self) -> Container[int]:
@@ -371,7 +376,10 @@ class Detector:
         for each in encoded:
             starts.append(starts[-1] + len(each) + 1)
         hits: dict[int, list[Hit]] = {}
+        first = self._numbering
         for index, to in self._matcher.hits(b"\n".join(encoded), NAME):
+            if first.encoded <= index < first.comments:
+                continue  # names are not decoded
             number = bisect_right(starts, max(to - 1, 0)) - 1
             hits.setdefault(number, []).append((index, to - starts[number]))
         results = {

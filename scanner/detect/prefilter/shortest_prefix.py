@@ -1,8 +1,11 @@
-"""Detect: cut the open end of a pattern for the prefilter.
+"""Detect: make a pattern smaller for the prefilter.
 
 Hyperscan reports every possible end of a match: up to 220 hits for one token that matches
 `ghp_[0-9A-Za-z]{36,255}`, and one hit for each byte after `key=` for `key=.+`. The cut pattern,
 `ghp_[0-9A-Za-z]{36}`, ends at the shortest match. It is found wherever the pattern is, but once.
+
+Hyperscan also takes long to compile large counts, such as `{36}` or `{1,200}`: without them, half
+of the time.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import re
 
 # `*`, `+`, `?`, `{3}`, `{3,}`, `{3,9}`, each possibly lazy or possessive
 _QUANTIFIER = re.compile(r"(?:\*|\+|\?|\{(\d+)(,\d*)?\})[?+]?")
+_LARGE = 16
+_COUNT = re.compile(r"(?<!\\)((?:\\\\)*)\{(\d+)(?:,(\d*))?\}")
 # The opening of a group: `(`, `(?:`, `(?i:`, `(?P<name>`
 _GROUP = re.compile(r"\((?:\?(?:P<\w+>|[a-zA-Z]*(?:-[a-zA-Z]+)?:))?")
 
@@ -26,6 +31,21 @@ def without_open_end(pattern: str) -> str:
     if not all(branches):
         raise ValueError("every part of the pattern is optional, so it matches everywhere")
     return "|".join(branches)
+
+
+def with_small_counts(pattern: str) -> str:
+    """Return a pattern that matches wherever `pattern` does, without counts over 16.
+
+    `x{36}` and `x{27,300}` become `x{16,}`, and `x{1,200}` becomes `x{1,}`.
+    """
+
+    def smaller(count: re.Match[str]) -> str:
+        before, least, most = count.groups()
+        if max(int(least), int(most or 0)) <= _LARGE:
+            return count[0]
+        return f"{before}{{{min(int(least), _LARGE)},}}"
+
+    return _COUNT.sub(smaller, pattern)
 
 
 def alternatives(pattern: str) -> list[str]:
