@@ -26,13 +26,14 @@ NAME, CONTENT = "name", "content"
 # The patterns are compiled into one database for all files, and small ones for some of them. With
 # one whole database for each scope, the first scan on a new machine would take four times as long.
 _COMMON = "common"
-_DATABASES = {
+_OF_SCOPE = {
     "": (_COMMON,),
     "any": (_COMMON, "code", "config"),
     "code": (_COMMON, "code"),
     "config": (_COMMON, "config"),
     NAME: (_COMMON, NAME),
 }
+DATABASES = (_COMMON, "code", "config", NAME)
 
 # The lower bits of an expression's ID are the number of its pattern; the upper bits make the IDs
 # unique. Hyperscan takes twice as long to compile several expressions with the same ID.
@@ -122,7 +123,7 @@ def build(name: str, patterns: PatternSource, key: str, cache_folder: str | None
 
             def is_compiled(database: str) -> bool:
                 name = _database_name(hyperscan, key, database)
-                return cache_folder is not None and cache.has(name, cache_folder)
+                return cache.has(name, cache_folder)
 
             def make(database: str) -> _Hyperscan:
                 return _Hyperscan(hyperscan, cached, database)
@@ -176,11 +177,10 @@ def _wanted(scope: str) -> set[str]:
 
 def _of_database(patterns: Mapping[int, Pattern], database: str) -> list[tuple[int, Pattern]]:
     """Return the patterns in a database, with their numbers."""
-    return [
-        (number, each._replace(anchor=each.in_code) if each.in_code and database == "code" else each)
-        for number, each in patterns.items()
-        if database in _databases(each)
-    ]
+    found = [(number, each) for number, each in patterns.items() if database in _databases(each)]
+    if database != "code":
+        return found
+    return [(number, each._replace(anchor=each.in_code or each.anchor)) for number, each in found]
 
 
 def _databases(pattern: Pattern) -> tuple[str, ...]:
@@ -213,15 +213,15 @@ class _ScopedMatcher:
 
     def hits(self, data: bytes, scope: str = "") -> list[Hit]:
         found = self._engine(_COMMON).hits(data)
-        for database in _DATABASES[scope][1:]:
+        for database in _OF_SCOPE[scope][1:]:
             found += self._engine(database).hits(data)
         return found
 
     def has_hit(self, data: bytes, scope: str, ignored: Container[int]) -> bool:
-        return any(self._engine(each).has_hit(data, ignored) for each in _DATABASES[scope])
+        return any(self._engine(each).has_hit(data, ignored) for each in _OF_SCOPE[scope])
 
     def missing(self, scopes: Iterable[str]) -> list[str]:
-        needed = dict.fromkeys(each for scope in scopes for each in _DATABASES[scope])
+        needed = dict.fromkeys(each for scope in scopes for each in _OF_SCOPE[scope])
         not_loaded = (each for each in needed if each not in self._engines)
         return [each for each in not_loaded if not self._is_compiled(each)]
 
@@ -295,15 +295,14 @@ class _Hyperscan:
         return False
 
     def _load(self, name: str, cache_folder: str | None) -> Any:
-        if cache_folder is None:
-            return self._compile()
         mode = self._engine.HS_MODE_BLOCK
         data = cache.cached(name, lambda: self._engine.dumpb(self._compile()), cache_folder)
         try:
             return self._engine.loadb(data, mode)
         except self._engine.error:  # it was compiled by another version or for another processor
             database = self._compile()
-            cache.store(name, self._engine.dumpb(database), cache_folder)
+            if cache_folder:
+                cache.store(name, self._engine.dumpb(database), cache_folder)
             return database
 
     def _compile(self) -> Any:

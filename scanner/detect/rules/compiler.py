@@ -103,11 +103,7 @@ def compiled(sources: Sequence[RuleFile], known: Collection[str] = ()) -> dict[s
     refining: dict[str, dict[str, Any]] = {}
     infos: dict[str, dict[str, Any]] = {}
     for source in sources:
-        parsed = document.parse(source.data, source.where)
-        if source.part:
-            parsed = parsed.part("rules")
-        if not source.shipped:  # tests check the shipped ones, which would take 0.3 s here
-            document.check(parsed, "rule.schema.json")
+        parsed = _parsed(source)
         defaults = parsed.data.get("defaults", {})
         shared = _candidates(parsed, shipped=source.shipped)
         rules |= shared
@@ -143,6 +139,15 @@ def compiled(sources: Sequence[RuleFile], known: Collection[str] = ()) -> dict[s
         "refining": _json(list(refining.values())),
         "words": _info_table(infos),
     }
+
+
+def _parsed(source: RuleFile) -> document.Document:
+    parsed = document.parse(source.data, source.where)
+    if source.part:
+        parsed = parsed.part("rules")
+    if not source.shipped:  # tests validate the shipped files; here it would take 0.3 s
+        document.check(parsed, "rule.schema.json")
+    return parsed
 
 
 def _info_table(infos: Mapping[str, dict[str, Any]]) -> bytes:
