@@ -38,6 +38,16 @@ class Excerpt(NamedTuple):
         return self.origins[run] + at - self.starts[run]
 
 
+def documents_around(data: bytes, places: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Return the ranges of the documents that contain these offsets; () if it is the whole file."""
+    starts = [0, *(found.start() for found in _DOCUMENT_START.finditer(data, 1))]
+    wanted = sorted({bisect_right(starts, place) - 1 for place in places})
+    if len(wanted) == len(starts):
+        return ()
+    ends = [*(start - 1 for start in starts[1:]), len(data)]
+    return tuple((starts[number], ends[number]) for number in wanted)
+
+
 def excerpt(data: bytes, ranges: Sequence[tuple[int, int]]) -> Excerpt:
     """Return the lines of the ranges, their children, and their parents.
 
