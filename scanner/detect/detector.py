@@ -47,7 +47,8 @@ def matcher_for(
     settings: DetectSecretsSettings | None = None,
 ) -> Matcher:
     """Return the matcher for the rules and for the prefilters of these detect-secrets settings."""
-    shipped = matcher.build(engine, lambda: patterns(book), book.shipped_key, cache_folder)
+    source = functools.cache(lambda: patterns(book))  # a process may compile several databases
+    shipped = matcher.build(engine, source, book.shipped_key, cache_folder)
     active_plugins = settings.active_plugins if settings else ()
     if not (book.own_rules or active_plugins):
         return shipped
