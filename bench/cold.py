@@ -46,8 +46,8 @@ def section() -> Section:
 
 _INTRO = f"""Every tool begins with an empty cache: it is removed before each run. One warm-up, then
 {ROUNDS} runs of each tool in turn; medians in milliseconds. `keywatch` was installed from its
-source, as pip and pre-commit do it: its wheel holds the rules compiled for the processor that built it.
-`{COMPILING}` is the same on a processor with other features: it compiles the rules."""
+source, as pip and pre-commit do it: its wheel holds the rules compiled for the processor that built
+it. `{COMPILING}` is the same on a processor with other features: it compiles the rules."""
 
 
 def _compiling(ours: peers.Tool) -> peers.Tool:

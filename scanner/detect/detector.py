@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,8 +47,7 @@ def matcher_for(
     settings: DetectSecretsSettings | None = None,
 ) -> Matcher:
     """Return the matcher for the rules and for the prefilters of these detect-secrets settings."""
-    source = functools.cache(lambda: patterns(book))  # a process may compile several databases
-    shipped = matcher.build(engine, source, book.shipped_key, cache_folder)
+    shipped = matcher.build(engine, lambda: patterns(book), book.shipped_key, cache_folder)
     active_plugins = settings.active_plugins if settings else ()
     if not (book.own_rules or active_plugins):
         return shipped
@@ -59,7 +58,8 @@ def matcher_for(
     )
 
 
-def patterns(book: Rulebook) -> dict[int, Pattern]:
+@functools.lru_cache(maxsize=1)  # a process may compile several databases from them
+def patterns(book: Rulebook) -> Mapping[int, Pattern]:
     """Return the patterns that the prefilter searches in any repository, by number.
 
     The order is that of `pattern_ids.numbering`: rules, variable uses, encoded text, comments.

@@ -8,7 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache, globs, pool
-from scanner.detect.detector import NO_NAME_RESULT, SCOPES, Detector, NameResult, matcher_for
+from scanner.detect.detector import (
+    NO_NAME_RESULT,
+    SCOPES,
+    Detector,
+    NameResult,
+    matcher_for,
+    patterns,
+)
 from scanner.detect.rules.rulebook import Rulebook
 from scanner.inputs.interface import Blob, Source
 from scanner.model import MEMBER, Gap, GapKind, Skip, SkipKind
@@ -73,7 +80,7 @@ class WorkerConfig(NamedTuple):
             return
         wanted = self.detector().missing(scopes())
         if wanted[1:]:
-            _ = self.rulebook.rules  # compiled first, so that the processes share it
+            patterns(self.rulebook)  # made first, so that the processes share them
             for _ in pool.run(partial(_compiler, self), wanted, most=1, patience=0):
                 pass  # if a worker is lost, the first file that needs the database compiles it
 
