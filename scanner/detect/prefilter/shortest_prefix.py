@@ -15,7 +15,10 @@ import re
 # `*`, `+`, `?`, `{3}`, `{3,}`, `{3,9}`, each possibly lazy or possessive
 _QUANTIFIER = re.compile(r"(?:\*|\+|\?|\{(\d+)(,\d*)?\})[?+]?")
 _LARGE = 16
-_COUNT = re.compile(r"(?<!\\)((?:\\\\)*)\{(\d+)(?:,(\d*))?\}")
+# An escape, a class or one character, and its count if it has one.
+_COUNTED = re.compile(
+    r"(?P<atom>\\.|\[\^?\]?(?:[^\]\\]|\\.)*\]|.)(?:\{(?P<least>\d+)(?P<range>,(?P<most>\d*))?\})?"
+)
 # The opening of a group: `(`, `(?:`, `(?i:`, `(?P<name>`
 _GROUP = re.compile(r"\((?:\?(?:P<\w+>|[a-zA-Z]*(?:-[a-zA-Z]+)?:))?")
 
@@ -33,19 +36,30 @@ def without_open_end(pattern: str) -> str:
     return "|".join(branches)
 
 
-def with_small_counts(pattern: str) -> str:
-    """Return a pattern that matches wherever `pattern` does, without counts over 16.
+def with_small_counts(pattern: str, *, in_line: bool = True) -> str:
+    """Return a pattern that matches wherever `pattern` does, with fewer counts over 16.
 
     `x{36}` and `x{27,300}` become `x{16,}`, and `x{1,200}` becomes `x{1,}`.
+
+    in_line: the end of a hit matters only for its line. Otherwise the end stays the same, and so
+        does how far a match reaches over lines.
     """
 
-    def smaller(count: re.Match[str]) -> str:
-        before, least, most = count.groups()
-        if max(int(least), int(most or 0)) <= _LARGE:
-            return count[0]
-        return f"{before}{{{min(int(least), _LARGE)},}}"
+    def smaller(part: re.Match[str]) -> str:
+        atom, least, most = part["atom"], int(part["least"] or 0), int(part["most"] or 0)
+        if max(least, most) <= _LARGE or (
+            not in_line and (not part["range"] or atom == ")" or _matches_line_break(atom))
+        ):
+            return part[0]
+        return f"{atom}{{{min(least, _LARGE)},}}"
 
-    return _COUNT.sub(smaller, pattern)
+    return _COUNTED.sub(smaller, pattern)
+
+
+def _matches_line_break(atom: str) -> bool:
+    """May an atom match a line break?"""
+    named = "\\n" in atom or "\\s" in atom or "\\W" in atom
+    return not named if atom.startswith("[^") else named or "\\D" in atom
 
 
 def alternatives(pattern: str) -> list[str]:

@@ -336,8 +336,11 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str, str]:
         return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})", ""
     if "files" in raw and not anchor:
         return pattern, "", ""
-    small = shortest_prefix.with_small_counts(anchor or pattern)
-    return pattern, shortest_prefix.without_open_end(small), in_code
+    if raw.get("lines", 1) == 1 and not raw.get("multiline"):
+        small = shortest_prefix.with_small_counts(anchor or pattern)
+        return pattern, shortest_prefix.without_open_end(small), in_code
+    anchor = anchor or shortest_prefix.without_open_end(pattern)
+    return pattern, shortest_prefix.with_small_counts(anchor, in_line=False), in_code
 
 
 def _any_name(raw: dict[str, Any]) -> str:
