@@ -376,9 +376,12 @@ class Detector:
         starts = [0]
         for each in encoded:
             starts.append(starts[-1] + len(each) + 1)
+        found = self._matcher.hits(b"\n".join(encoded), NAME)
+        if not found:
+            return {}
         hits: dict[int, list[Hit]] = {}
         first = self._numbering
-        for index, to in self._matcher.hits(b"\n".join(encoded), NAME):
+        for index, to in found:
             if first.encoded <= index < first.comments:
                 continue  # names are not decoded
             number = bisect_right(starts, max(to - 1, 0)) - 1
