@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import corpora, machine, measure, peers
+from bench import corpora, machine, measure, peers, real_configs
 from bench.corpora import Corpus
 from bench.measure import Command, Series
 from bench.results import Demand, Section, Table, number, ratio, worst
@@ -55,7 +55,7 @@ def section() -> Section:
     load = machine.load()
     ours, others = peers.keywatch(), peers.fast_peers()
     names = tuple(tool.name for tool in others)
-    trees = corpora.all_corpora()
+    trees = (*corpora.all_corpora(), _charts())
     timed = [_measure(corpus, kind, ours, others) for corpus in trees for kind in ("plain", "git")]
     memory = {corpus.name: _memory(corpus.plain, ours, others) for corpus in trees}
     grown = _growth(trees[0], ours)
@@ -75,8 +75,29 @@ def section() -> Section:
     )
 
 
+CHARTS = (
+    *("magnum-cluster-api==0.38.2", "kubemarine==0.54.0", "kapitan==0.36.3"),
+    *("coffea-casa==2026.10.14", "adeploy==1.3.4", "dask-kubernetes==2026.3.0"),
+    "jupyter-enterprise-gateway==3.3.0",
+)
+
+
+def _charts() -> Corpus:
+    """The configuration files of projects with Helm charts: 790 files of charts, and manifests."""
+    folder = peers.BUILD / "trees" / "plain" / "charts"
+
+    def fill(part: Path) -> None:
+        for pin in CHARTS:
+            archive = real_configs.Archive("real", "pypi", pin)
+            chosen = real_configs.only_configs(real_configs.ARCHIVE_BYTES)
+            real_configs.unpack(real_configs.fetched(archive), part / archive.label, chosen)
+
+    return corpora.described("charts", corpora.make(folder, fill))
+
+
 _INTRO = f"""Each tree is a source distribution, or `helm`: {corpora.CHARTS} generated Helm charts
-(bench/helm.py, seeded); once as a plain folder (`keywatch scan --no-git`) and once as a git
+(bench/helm.py, seeded), or `charts`: real Helm charts and manifests of {len(CHARTS)} projects;
+once as a plain folder (`keywatch scan --no-git`) and once as a git
 repository with everything committed (`keywatch scan`). Warm page cache; one warm-up of each tool,
 then {ROUNDS} runs of each in turn; medians in seconds. CPU is user and system time of all
 processes. The peers' own binaries are run, not the Python scripts around them, with kingfisher's

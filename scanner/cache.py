@@ -110,18 +110,38 @@ def is_usable(where: str) -> bool:
     return not trouble(where)
 
 
-def has(name: str, where: str) -> bool:
+_INSTALLED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "compiled")
+"""A folder of entries that were made when the wheel was built. It is trusted as the code is."""
+
+
+def has(name: str, where: str | None) -> bool:
     """Is there an entry `name`? Only `load` tells whether it can be trusted."""
-    return os.path.exists(os.path.join(where, name))
+    folders = filter(None, (where, _INSTALLED))
+    return any(os.path.exists(os.path.join(folder, name)) for folder in folders)
 
 
-def cached(name: str, make: Callable[[], bytes], where: str) -> bytes:
-    """The payload of the entry `name`. If there is none, it is made and stored."""
-    payload = load(name, where)
+def cached(name: str, make: Callable[[], bytes], where: str | None) -> bytes:
+    """The payload of the entry `name`: stored, installed, or made and stored.
+
+    where: the folder of stored entries; None to store nothing.
+    """
+    payload = load(name, where) if where else None
+    if payload is None:
+        payload = _installed(name)
     if payload is None:
         payload = make()
-        store(name, payload, where)
+        if where:
+            store(name, payload, where)
     return payload
+
+
+def _installed(name: str) -> bytes | None:
+    try:
+        with open(os.path.join(_INSTALLED, name), "rb", buffering=0) as file:
+            checksum, payload = file.read(_CHECKSUM_SIZE), file.readall()
+    except OSError:
+        return None
+    return payload if checksum == _checksum(payload) else None
 
 
 def key(*parts: str | bytes) -> str:

@@ -88,11 +88,12 @@ def parse(data: bytes, where: str) -> Document:
 
     if len(data) > _MAX_BYTES:
         raise ConfigError(f"{where} is over {_MAX_BYTES:,} bytes", todo="make it smaller")
-    loader = _loader(yaml)
+    loader = None
     try:
-        node = yaml.compose(data, Loader=loader)
+        loader = _loader(yaml)(data)
+        node = loader.get_single_node()
         lines = dict(_positions(node, where))
-        value = yaml.load(data, Loader=loader) if node else None  # noqa: S506 - a safe loader
+        value = loader.construct_document(node) if node else None
     except (yaml.YAMLError, *_UNREADABLE) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
@@ -100,6 +101,9 @@ def parse(data: bytes, where: str) -> Document:
         raise ConfigError(
             f"{where} is not valid YAML", why=str(problem), where=f"{where}:{line}"
         ) from None
+    finally:
+        if loader:
+            loader.dispose()
     return Document(value, where, lines)
 
 

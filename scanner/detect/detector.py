@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,7 +58,8 @@ def matcher_for(
     )
 
 
-def patterns(book: Rulebook) -> dict[int, Pattern]:
+@functools.lru_cache(maxsize=1)  # a process may compile several databases from them
+def patterns(book: Rulebook) -> Mapping[int, Pattern]:
     """Return the patterns that the prefilter searches in any repository, by number.
 
     The order is that of `pattern_ids.numbering`: rules, variable uses, encoded text, comments.
@@ -85,7 +86,8 @@ def repository_patterns(
     from scanner.detect.decoding import encoded_patterns
     from scanner.detect.prefilter.pattern_ids import numbering
 
-    found = dict(enumerate(map(_pattern, book.own_rules), OWN))
+    own = (_pattern(rule)._replace(scope="") for rule in book.own_rules)
+    found = dict(enumerate(own, OWN))
     first = numbering(len(book.rules))
     found |= enumerate(encoded_patterns.literal_patterns(book.own_rules), first.encoded)
     if settings:
@@ -250,8 +252,12 @@ class Detector:
             self._matcher.hits(b"", scope)
 
     def missing(self, scopes: Iterable[str]) -> list[str]:
-        """Return those scopes whose database is not compiled yet, which takes over a second."""
+        """Return the databases for these scopes that are not compiled yet."""
         return self._matcher.missing(scopes)
+
+    def load(self, databases: Iterable[str]) -> None:
+        """Load, or compile, these databases."""
+        self._matcher.load(databases)
 
     @functools.cached_property
     def _not_findings(self) -> Container[int]:
@@ -370,8 +376,14 @@ class Detector:
         starts = [0]
         for each in encoded:
             starts.append(starts[-1] + len(each) + 1)
+        found = self._matcher.hits(b"\n".join(encoded), NAME)
+        if not found:
+            return {}
         hits: dict[int, list[Hit]] = {}
-        for index, to in self._matcher.hits(b"\n".join(encoded), NAME):
+        first = self._numbering
+        for index, to in found:
+            if first.encoded <= index < first.comments:
+                continue  # names are not decoded
             number = bisect_right(starts, max(to - 1, 0)) - 1
             hits.setdefault(number, []).append((index, to - starts[number]))
         results = {

@@ -8,7 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from scanner import cache, globs, pool
-from scanner.detect.detector import NO_NAME_RESULT, SCOPES, Detector, NameResult, matcher_for
+from scanner.detect.detector import (
+    NO_NAME_RESULT,
+    SCOPES,
+    Detector,
+    NameResult,
+    matcher_for,
+    patterns,
+)
 from scanner.detect.rules.rulebook import Rulebook
 from scanner.inputs.interface import Blob, Source
 from scanner.model import MEMBER, Gap, GapKind, Skip, SkipKind
@@ -64,25 +71,25 @@ class WorkerConfig(NamedTuple):
         self.detector().prepare()
 
     def compile(self, scopes: Callable[[], Iterable[str]] = lambda: SCOPES) -> None:
-        """Fill an empty cache, as on a fresh CI machine, with one process for each scope.
+        """Fill an empty cache, as on a fresh CI machine, with one process for each database.
 
-        Otherwise the first file of each scope would wait for its database alone.
+        Otherwise the first file would wait until one process has compiled them one by one.
         """
         folder, missing = self.cache_folder, self.detector().missing(SCOPES)
         if folder is None or not missing or not cache.is_usable(folder):
             return
-        wanted = sorted({*missing}.intersection(scopes()))
+        wanted = self.detector().missing(scopes())
         if wanted[1:]:
-            _ = self.rulebook.rules  # compiled first, so that the processes share it
+            patterns(self.rulebook)  # made first, so that the processes share them
             for _ in pool.run(partial(_compiler, self), wanted, most=1, patience=0):
-                pass  # if a worker is lost, the first file of the scope compiles
+                pass  # if a worker is lost, the first file that needs the database compiles it
 
 
 _matcher = functools.lru_cache(maxsize=1)(matcher_for)
 
 
 def _compiler(config: WorkerConfig) -> Callable[[Sequence[str]], None]:
-    return config.detector().prepare
+    return config.detector().load
 
 
 class FileScanner(NamedTuple):

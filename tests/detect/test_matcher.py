@@ -194,3 +194,41 @@ def test_a_stem_ends_at_the_shortest_match(pattern: str, stem: str) -> None:
 def test_a_pattern_that_may_match_nothing_has_no_stem(pattern: str) -> None:
     with pytest.raises(ValueError):
         shortest_prefix.without_open_end(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "in_line", "over_lines"),
+    [
+        ("ghp_[0-9]{36}", "ghp_[0-9]{16,}", "ghp_[0-9]{36}"),
+        ("a{16}b{2,16}", "a{16}b{2,16}", "a{16}b{2,16}"),
+        ("x{27,300}y", "x{16,}y", "x{16,}y"),
+        (r"[^\n]{1,200}=", r"[^\n]{1,}=", r"[^\n]{1,}="),
+        ("[^;]{0,320}=", "[^;]{0,}=", "[^;]{0,320}="),
+        (r"(?:a\n){0,18}", r"(?:a\n){0,}", r"(?:a\n){0,18}"),
+        (r"\{20}[\]{30}]", r"\{20}[\]{30}]", r"\{20}[\]{30}]"),
+    ],
+)
+def test_large_counts_become_open(pattern: str, in_line: str, over_lines: str) -> None:
+    assert shortest_prefix.with_small_counts(pattern) == in_line
+    assert shortest_prefix.with_small_counts(pattern, in_line=False) == over_lines
+
+
+@pytest.mark.parametrize("name", ["hyperscan", "re"])
+def test_each_scope_searches_its_own_patterns_and_those_for_all(name: str) -> None:
+    patterns = {
+        0: matcher.Pattern("every", keywords=("every",)),
+        1: matcher.Pattern("code", keywords=("code",), scope="code"),
+        2: matcher.Pattern("config", keywords=("config",), scope="config"),
+        3: matcher.Pattern("name", keywords=("name",), scope=matcher.NAME),
+        4: matcher.Pattern("loose", keywords=("loose",), in_code="l_strict"),
+    }
+    made = matcher.build(name, lambda: patterns, "", None)
+
+    def found(scope: str) -> set[int]:
+        return {number for number, _ in made.hits(b"every code config name loose", scope)}
+
+    assert found("") == {0}
+    assert found("code") >= {0, 1}
+    assert found("config") == {0, 2, 4}
+    assert found("any") == {0, 1, 2, 4}
+    assert found(matcher.NAME) == {0, 3, 4}

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from scanner.detect.checks.checks import CHECKS
+from scanner.detect.engine.linear_regex import linear
 from scanner.detect.rules import rulebook
 from scanner.detect.rules.samples import expand
 from scanner.inputs.git.versions import differing
@@ -113,10 +114,19 @@ def test_an_example_holds_a_keyword_of_its_rule(rule: dict[str, Any]) -> None:
 
 @EACH_RULE
 def test_a_shipped_pattern_means_the_same_in_every_engine(rule: dict[str, Any]) -> None:
-    """RE2 compiled it when the book was loaded; `re` and Hyperscan must take it too."""
+    """`re`, RE2 and Hyperscan must take it."""
     for text in (rule.get(key, "x") for key in ("pattern", "named", "anchor")):
         re.compile(text.encode())
         assert not re.search(r"\(\?[=!<][=!]?(?!P)|\\[1-9]|\\[pPCQE]", text.replace("(?P<", ""))
+
+
+def test_every_pattern_of_a_shipped_rule_needs_some_text_in_re2(book: rulebook.Rulebook) -> None:
+    for rule in book.rules:
+        for pattern in filter(
+            None, (rule.pattern, rule.files, rule.value, rule.needs, rule.beside)
+        ):
+            assert not linear(pattern).search(b""), rule.id
+            assert linear(pattern).groups <= 20, rule.id
 
 
 @pytest.mark.slow

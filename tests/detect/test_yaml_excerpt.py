@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.detect.structure import Leaf, file_kind, structures
-from scanner.detect.structure.yaml_excerpt import excerpt
+from scanner.detect.structure.yaml_excerpt import documents_around, excerpt
 from tests.support.calls import watched
+from tests.support.helpers import detector
 
 excerpt_module = import_module(
     "scanner.detect.structure.yaml_excerpt"
@@ -111,3 +112,25 @@ def test_a_long_list_is_read_only_once_for_all_its_lines() -> None:
     with watched(excerpt_module._indent, calls.append):
         excerpt(text, ranges)
     assert items < len(calls) < 10 * items
+
+
+def test_only_documents_with_a_candidate_are_parsed() -> None:
+    parts = [b"a: 1\n", b"---\nb: 2\n", b"---\nc: 3"]
+    data = b"".join(parts)
+    at = [data.index(letter) for letter in (b"a", b"b", b"c")]
+    assert [data[low:high] for low, high in documents_around(data, [at[1], at[1] + 1])] == [
+        b"---\nb: 2"
+    ]
+    assert [data[low:high] for low, high in documents_around(data, [at[2], at[0]])] == [
+        b"a: 1",
+        b"---\nc: 3",
+    ]
+    assert documents_around(data, at) == ()
+
+
+def test_a_secret_is_found_in_each_of_many_documents() -> None:
+    filler = b"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    secret = b"---\napiVersion: v1\nkind: Secret\nstringData:\n  cookie: Zq8Lw2RtXy71Bn\n"
+    seen = detector().observe("k8s/all.yaml", [(filler * 3 + secret + filler) * 2])
+    assert seen is not None
+    assert [finding.rule for finding in seen.findings] == ["kubernetes-secret-manifest"] * 2

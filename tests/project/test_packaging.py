@@ -44,6 +44,25 @@ def test_a_wheel_holds_only_the_package(wheel: Path) -> None:
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
+def test_the_first_scan_with_a_wheel_compiles_no_rules(
+    wheel: Path, tmp_path: Path, outer_environ: Mapping[str, str]
+) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    tree, cache = tmp_path / "tree", tmp_path / "cache"
+    tree.mkdir()
+    for name in ("app.py", "app.yaml", "README.md"):
+        (tree / name).write_text(f'github: "{TOKEN}"\n')
+    environ = dict(outer_environ) | {
+        "PYTHONPATH": str(tmp_path / "site"),
+        "XDG_CACHE_HOME": str(cache),
+    }
+    argv = [sys.executable, "-P", "-m", "scanner", "scan", "--quiet"]
+    done = subprocess.run(argv, cwd=tree, env=environ, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert not [path.name for path in cache.rglob("database-*")]
+
+
 def data_files() -> list[Path]:
     found = [*(ROOT / "rules").rglob("*.*"), *(ROOT / "hooks").iterdir()]
     assert len(found) > 10

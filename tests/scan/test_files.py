@@ -79,13 +79,13 @@ class TestEmptyCache:
 
     @pytest.fixture
     def compiled(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-        """A file that gets a line with scope and process for each database that is compiled."""
+        """A file that gets a line with name and process for each database that is compiled."""
         log = tmp_path / "log"
         log.touch()
 
         def note(frame: FrameType) -> None:
             with log.open("a") as file:
-                file.write(f"{frame.f_locals['self']._scope} {os.getpid()}\n")
+                file.write(f"{frame.f_locals['self']._name} {os.getpid()}\n")
 
         processors(monkeypatch, 2)
         with watched(matcher._Hyperscan._compile, note):
@@ -97,13 +97,13 @@ class TestEmptyCache:
     ) -> None:
         recipe = self.recipe(tmp_path / "cache")
         recipe.compile(lambda: {"name", "code"})
-        scopes, processes = zip(*map(str.split, compiled.read_text().splitlines()), strict=True)
-        assert sorted(scopes) == ["code", "name"]
+        names, processes = zip(*map(str.split, compiled.read_text().splitlines()), strict=True)
+        assert sorted(names) == ["code", "common", "name"]
         assert len({*processes, str(os.getpid())}) == 3
-        assert sorted(recipe.detector().missing(SCOPES)) == ["any", "config"]
+        assert sorted(recipe.detector().missing(SCOPES)) == ["config"]
         recipe.detector().prepare(("name", "code"))
         recipe.compile(lambda: {"name", "code", "any"})  # for one, there is nothing to be shared
-        assert len(compiled.read_text().splitlines()) == 2
+        assert len(compiled.read_text().splitlines()) == 3
 
     def test_nothing_is_compiled_for_one_that_keeps_nothing(
         self, tmp_path: Path, compiled: Path

@@ -165,16 +165,19 @@ class Engine:
             by_rule = {n: ends for n, ends in by_rule.items() if self._rules[n].id not in off}
         found: list[Match] = []
         candidates: dict[str, list[Match]] = {}
+        anchors: dict[str, list[Rule]] = {}
         for index in sorted(by_rule):
             rule = self._rules[index]
             if rule.group:
                 self._add_candidates(rule, path, buffer.data, by_rule[index], candidates)
+                if not rule.pattern:
+                    anchors.setdefault(rule.group, []).append(rule)
             else:
                 run = self._run(rule, path, buffer.data, sorted(by_rule[index]))
                 found += islice(run, 1) if rule.once else self._limited(run)
         degraded = ""
         if candidates:
-            in_structure, degraded = self._in_structure(path, buffer, candidates)
+            in_structure, degraded = self._in_structure(path, buffer, candidates, anchors)
             found += in_structure
         kept = without_secret_names(without_overlaps(found))
         if self._trace:
@@ -230,7 +233,11 @@ class Engine:
             candidates.setdefault(rule.group, []).extend(found)
 
     def _in_structure(
-        self, path: str, buffer: Buffer, candidates: Mapping[str, Sequence[Match]]
+        self,
+        path: str,
+        buffer: Buffer,
+        candidates: Mapping[str, Sequence[Match]],
+        anchors: Mapping[str, Sequence[Rule]],
     ) -> tuple[list[Match], str]:
         """Run the structure rules. If the file cannot be parsed, judge the candidates by line.
 
@@ -243,7 +250,9 @@ class Engine:
             lines = self._config_detector.detect_by_line(path, by_line, buffer.data)
             return lines, "it is too large"
         found: list[Match] = []
-        matches = self._config_detector.detect(path, file_kind(path), buffer.data, candidates)
+        matches = self._config_detector.detect(
+            path, file_kind(path), buffer.data, candidates, anchors
+        )
         try:
             for match in matches:
                 found.append(match)

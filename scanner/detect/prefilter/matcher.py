@@ -23,6 +23,18 @@ OWN = 1 << 15
 NAME, CONTENT = "name", "content"
 """Scopes: searched only in the names of files, and only in their contents."""
 
+# The patterns are compiled into one database for all files, and small ones for some of them. With
+# one whole database for each scope, the first scan on a new machine would take four times as long.
+_COMMON = "common"
+_OF_SCOPE = {
+    "": (_COMMON,),
+    "any": (_COMMON, "code", "config"),
+    "code": (_COMMON, "code"),
+    "config": (_COMMON, "config"),
+    NAME: (_COMMON, NAME),
+}
+DATABASES = (_COMMON, "code", "config", NAME)
+
 # The lower bits of an expression's ID are the number of its pattern; the upper bits make the IDs
 # unique. Hyperscan takes twice as long to compile several expressions with the same ID.
 _NUMBER_BITS = 16
@@ -36,7 +48,8 @@ class Pattern(NamedTuple):
     keywords: lower-case literals; each match contains at least one of them.
     once: report only one hit in a text, at a match of the anchor.
     scope: "code" or "config" for a pattern that is searched only in such files, NAME, CONTENT, or
-        "" for all of them. A pattern with any other scope is never searched.
+        "" for all of them. A pattern with any other scope is never searched. Names of files may
+        have hits of patterns for CONTENT, which mean nothing.
     in_code: the anchor for code, if it differs.
     literals: texts of at least four characters. If given, the hits are their ends. Hyperscan
         searches thousands of literals at no cost. The `re` matcher cannot, so it searches them only
@@ -72,15 +85,18 @@ class Matcher(Protocol):
     def hits(self, data: bytes, scope: str = "") -> list[Hit]:
         """Return hits in any order: at least one in the lines of each match of a pattern.
 
-        `scope` is "code", "config", "any" (the patterns of both) or NAME. Patterns without a scope
-        are always searched.
+        `scope` is "code", "config", "any" (the patterns of both), NAME or "" (only patterns without
+        a scope, and those for CONTENT). Patterns without a scope are always searched.
         """
 
     def has_hit(self, data: bytes, scope: str, ignored: Container[int]) -> bool:
         """Is there a hit of a pattern whose number is not in `ignored`?"""
 
     def missing(self, scopes: Iterable[str]) -> list[str]:
-        """Return those scopes whose patterns must still be compiled, which takes over a second."""
+        """Return the databases for these scopes that must still be compiled."""
+
+    def load(self, databases: Iterable[str]) -> None:
+        """Load these databases, or compile them, which takes up to a second for each."""
 
 
 PatternSource = Callable[[], Mapping[int, Pattern]]
@@ -105,15 +121,15 @@ def build(name: str, patterns: PatternSource, key: str, cache_folder: str | None
         else:
             cached = _CachedPatterns(patterns=patterns, key=key, folder=cache_folder)
 
-            def is_compiled(scope: str) -> bool:
-                name = _database_name(hyperscan, key, scope)
-                return cache_folder is not None and cache.has(name, cache_folder)
+            def is_compiled(database: str) -> bool:
+                name = _database_name(hyperscan, key, database)
+                return cache.has(name, cache_folder)
 
-            def make(scope: str) -> _Hyperscan:
-                return _Hyperscan(hyperscan, cached, scope)
+            def make(database: str) -> _Hyperscan:
+                return _Hyperscan(hyperscan, cached, database)
 
             return _ScopedMatcher("hyperscan", make, is_compiled)
-    return _ScopedMatcher("re", lambda scope: _ReMatcher(_of_scope(patterns(), scope)))
+    return _ScopedMatcher("re", lambda database: _ReMatcher(_of_database(patterns(), database)))
 
 
 class CombinedMatcher(NamedTuple):
@@ -122,8 +138,8 @@ class CombinedMatcher(NamedTuple):
     They are separate because the shipped patterns then need not be compiled again for each
     repository. Two passes take no longer than one.
 
-    scopes: the scopes of the second matcher's patterns, by number. None of these patterns is for
-        names, or has `in_code`.
+    scopes: where the hits of the second matcher count: scopes by the numbers of its patterns. For
+        that matcher, these patterns have no scope.
     """
 
     first: Matcher
@@ -145,43 +161,50 @@ class CombinedMatcher(NamedTuple):
     def missing(self, scopes: Iterable[str]) -> list[str]:
         return self.first.missing(scopes)
 
+    def load(self, databases: Iterable[str]) -> None:
+        self.first.load(databases)
+
     def _hits_of_second(self, data: bytes, scope: str) -> list[Hit]:
         wanted = _wanted(scope)
-        hits = self.second.hits(data, "any")
-        return [(number, to) for number, to in hits if self.scopes.get(number, "") in wanted]
-
-
-def _of_scope(patterns: Mapping[int, Pattern], scope: str) -> list[tuple[int, Pattern]]:
-    """Return the patterns for a scope, with their numbers."""
-    wanted = _wanted(scope)
-    return [
-        (number, each._replace(anchor=each.in_code) if each.in_code and scope == "code" else each)
-        for number, each in patterns.items()
-        if each.scope in wanted
-    ]
+        return [hit for hit in self.second.hits(data) if self.scopes.get(hit[0], "") in wanted]
 
 
 def _wanted(scope: str) -> set[str]:
-    """Return the scopes of the patterns that are searched in a file of this scope."""
+    """Return the scopes of the patterns that count in a file of this scope."""
     wanted = {"code", "config"} if scope == "any" else {scope}
     return wanted | ({""} if scope == NAME else {"", CONTENT})
 
 
+def _of_database(patterns: Mapping[int, Pattern], database: str) -> list[tuple[int, Pattern]]:
+    """Return the patterns in a database, with their numbers."""
+    found = [(number, each) for number, each in patterns.items() if database in _databases(each)]
+    if database != "code":
+        return found
+    return [(number, each._replace(anchor=each.in_code or each.anchor)) for number, each in found]
+
+
+def _databases(pattern: Pattern) -> tuple[str, ...]:
+    """Return the databases that contain a pattern."""
+    if pattern.in_code:
+        return ("code", "config", NAME)
+    return (_COMMON,) if pattern.scope in {"", CONTENT} else (pattern.scope,)
+
+
 class _Engine(Protocol):
-    """Searches texts of one scope."""
+    """Searches texts with one database."""
 
     def hits(self, data: bytes) -> list[Hit]: ...
     def has_hit(self, data: bytes, ignored: Container[int]) -> bool: ...
 
 
 class _ScopedMatcher:
-    """A matcher with one engine for each scope, made when it is first needed."""
+    """A matcher whose databases are loaded when they are first needed."""
 
     def __init__(
         self,
         name: str,
         make: Callable[[str], _Engine],
-        is_compiled: Callable[[str], bool] = lambda _scope: True,
+        is_compiled: Callable[[str], bool] = lambda _database: True,
     ) -> None:
         self.name = name
         self._make = make
@@ -189,19 +212,27 @@ class _ScopedMatcher:
         self._engines: dict[str, _Engine] = {}
 
     def hits(self, data: bytes, scope: str = "") -> list[Hit]:
-        return self._engine(scope).hits(data)
+        found = self._engine(_COMMON).hits(data)
+        for database in _OF_SCOPE[scope][1:]:
+            found += self._engine(database).hits(data)
+        return found
 
     def has_hit(self, data: bytes, scope: str, ignored: Container[int]) -> bool:
-        return self._engine(scope).has_hit(data, ignored)
+        return any(self._engine(each).has_hit(data, ignored) for each in _OF_SCOPE[scope])
 
     def missing(self, scopes: Iterable[str]) -> list[str]:
-        not_loaded = (scope for scope in scopes if scope not in self._engines)
-        return [scope for scope in not_loaded if not self._is_compiled(scope)]
+        needed = dict.fromkeys(each for scope in scopes for each in _OF_SCOPE[scope])
+        not_loaded = (each for each in needed if each not in self._engines)
+        return [each for each in not_loaded if not self._is_compiled(each)]
 
-    def _engine(self, scope: str) -> _Engine:
-        engine = self._engines.get(scope)
+    def load(self, databases: Iterable[str]) -> None:
+        for each in databases:
+            self._engine(each)
+
+    def _engine(self, database: str) -> _Engine:
+        engine = self._engines.get(database)
         if engine is None:
-            engine = self._engines[scope] = self._make(scope)
+            engine = self._engines[database] = self._make(database)
         return engine
 
 
@@ -227,12 +258,12 @@ class _PatternNumbers(dict[int, int]):
 class _Hyperscan:
     """Searches with a compiled Hyperscan database, which is kept in the cache."""
 
-    def __init__(self, engine: Any, cached: _CachedPatterns, scope: str) -> None:
+    def __init__(self, engine: Any, cached: _CachedPatterns, database: str) -> None:
         self._engine = engine
         self._patterns = cached.patterns
-        self._scope = scope
+        self._name = database
         self._numbers = _PatternNumbers()
-        self._db = self._load(_database_name(engine, cached.key, scope), cached.folder)
+        self._db = self._load(_database_name(engine, cached.key, database), cached.folder)
         self._scratch = engine.Scratch(self._db)
         self._db.scratch = self._scratch
 
@@ -264,15 +295,14 @@ class _Hyperscan:
         return False
 
     def _load(self, name: str, cache_folder: str | None) -> Any:
-        if cache_folder is None:
-            return self._compile()
         mode = self._engine.HS_MODE_BLOCK
         data = cache.cached(name, lambda: self._engine.dumpb(self._compile()), cache_folder)
         try:
             return self._engine.loadb(data, mode)
         except self._engine.error:  # it was compiled by another version or for another processor
             database = self._compile()
-            cache.store(name, self._engine.dumpb(database), cache_folder)
+            if cache_folder:
+                cache.store(name, self._engine.dumpb(database), cache_folder)
             return database
 
     def _compile(self) -> Any:
@@ -281,7 +311,7 @@ class _Hyperscan:
         database = hs.Database(mode=hs.HS_MODE_BLOCK)
         patterns = [
             (number | place << _NUMBER_BITS, expression.encode(), pattern)
-            for number, pattern in _of_scope(self._patterns(), self._scope)
+            for number, pattern in _of_database(self._patterns(), self._name)
             for place, expression in enumerate(
                 [*map(re.escape, pattern.literals)] or [pattern.anchor]
             )
@@ -306,13 +336,13 @@ class _Hyperscan:
         return database
 
 
-def _database_name(engine: Any, key: str, scope: str) -> str:
+def _database_name(engine: Any, key: str, database: str) -> str:
     """Return the file name of a compiled database in the cache.
 
     It depends on the version of Hyperscan and on the processor, as the database does.
     """
     platform = cache.key(f"{engine.__version__} {_processor()}")[:16]
-    return f"database-{key}-{scope or 'every'}-{platform}.hs"
+    return f"database-{key}-{database}-{platform}.hs"
 
 
 @functools.cache

@@ -1,8 +1,11 @@
-"""Detect: cut the open end of a pattern for the prefilter.
+"""Detect: make a pattern smaller for the prefilter.
 
 Hyperscan reports every possible end of a match: up to 220 hits for one token that matches
 `ghp_[0-9A-Za-z]{36,255}`, and one hit for each byte after `key=` for `key=.+`. The cut pattern,
 `ghp_[0-9A-Za-z]{36}`, ends at the shortest match. It is found wherever the pattern is, but once.
+
+Hyperscan also takes long to compile large counts, such as `{36}` or `{1,200}`: without them, half
+of the time.
 """
 
 from __future__ import annotations
@@ -11,6 +14,11 @@ import re
 
 # `*`, `+`, `?`, `{3}`, `{3,}`, `{3,9}`, each possibly lazy or possessive
 _QUANTIFIER = re.compile(r"(?:\*|\+|\?|\{(\d+)(,\d*)?\})[?+]?")
+_LARGE = 16
+# An escape, a class or one character, and its count if it has one.
+_COUNTED = re.compile(
+    r"(?P<atom>\\.|\[\^?\]?(?:[^\]\\]|\\.)*\]|.)(?:\{(?P<least>\d+)(?P<range>,(?P<most>\d*))?\})?"
+)
 # The opening of a group: `(`, `(?:`, `(?i:`, `(?P<name>`
 _GROUP = re.compile(r"\((?:\?(?:P<\w+>|[a-zA-Z]*(?:-[a-zA-Z]+)?:))?")
 
@@ -26,6 +34,32 @@ def without_open_end(pattern: str) -> str:
     if not all(branches):
         raise ValueError("every part of the pattern is optional, so it matches everywhere")
     return "|".join(branches)
+
+
+def with_small_counts(pattern: str, *, in_line: bool = True) -> str:
+    """Return a pattern that matches wherever `pattern` does, with fewer counts over 16.
+
+    `x{36}` and `x{27,300}` become `x{16,}`, and `x{1,200}` becomes `x{1,}`.
+
+    in_line: the end of a hit matters only for its line. Otherwise the end stays the same, and so
+        does how far a match reaches over lines.
+    """
+
+    def smaller(part: re.Match[str]) -> str:
+        atom, least, most = part["atom"], int(part["least"] or 0), int(part["most"] or 0)
+        if max(least, most) <= _LARGE or (
+            not in_line and (not part["range"] or atom == ")" or _matches_line_break(atom))
+        ):
+            return part[0]
+        return f"{atom}{{{min(least, _LARGE)},}}"
+
+    return _COUNTED.sub(smaller, pattern)
+
+
+def _matches_line_break(atom: str) -> bool:
+    """May an atom match a line break?"""
+    named = "\\n" in atom or "\\s" in atom or "\\W" in atom
+    return not named if atom.startswith("[^") else named or "\\D" in atom
 
 
 def alternatives(pattern: str) -> list[str]:

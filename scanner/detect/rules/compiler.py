@@ -103,10 +103,7 @@ def compiled(sources: Sequence[RuleFile], known: Collection[str] = ()) -> dict[s
     refining: dict[str, dict[str, Any]] = {}
     infos: dict[str, dict[str, Any]] = {}
     for source in sources:
-        parsed = document.parse(source.data, source.where)
-        if source.part:
-            parsed = parsed.part("rules")
-        document.check(parsed, "rule.schema.json")
+        parsed = _parsed(source)
         defaults = parsed.data.get("defaults", {})
         shared = _candidates(parsed, shipped=source.shipped)
         rules |= shared
@@ -144,6 +141,15 @@ def compiled(sources: Sequence[RuleFile], known: Collection[str] = ()) -> dict[s
     }
 
 
+def _parsed(source: RuleFile) -> document.Document:
+    parsed = document.parse(source.data, source.where)
+    if source.part:
+        parsed = parsed.part("rules")
+    if not source.shipped:  # tests validate the shipped files; here it would take 0.3 s
+        document.check(parsed, "rule.schema.json")
+    return parsed
+
+
 def _info_table(infos: Mapping[str, dict[str, Any]]) -> bytes:
     return b"\n".join(name.encode() + b"\t" + _json(row) for name, row in infos.items())
 
@@ -156,6 +162,7 @@ def _shared_anchor_row(rules: Collection[dict[str, Any]]) -> Iterator[dict[str, 
     shared = [(number, row) for number, row in enumerate(rules) if row["scope"] == SHARED]
     if shared:
         names = "|".join(row.pop("names") for _, row in shared)
+        names = shortest_prefix.with_small_counts(names)
         yield {
             "id": SHARED,
             "severity": Severity.HIGH,
@@ -327,8 +334,13 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str, str]:
                 in_code += f"|{by_machines}{_GENERATED_QUOTED_ANCHOR}"
     if not shipped:
         return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})", ""
-    by_path = "files" in raw and not anchor
-    return pattern, "" if by_path else anchor or shortest_prefix.without_open_end(pattern), in_code
+    if "files" in raw and not anchor:
+        return pattern, "", ""
+    if raw.get("lines", 1) == 1 and not raw.get("multiline"):
+        small = shortest_prefix.with_small_counts(anchor or pattern)
+        return pattern, shortest_prefix.without_open_end(small), in_code
+    anchor = anchor or shortest_prefix.without_open_end(pattern)
+    return pattern, shortest_prefix.with_small_counts(anchor, in_line=False), in_code
 
 
 def _any_name(raw: dict[str, Any]) -> str:
@@ -386,21 +398,20 @@ def _prose(text: str) -> str:
 def _require_linear(pattern: str, parsed: document.Document, field: Any, *, shipped: bool) -> None:
     """Raise ConfigError unless the pattern compiles in the linear engine, and needs some text.
 
-    A rule may come from a hostile repository.
+    A rule may come from a hostile repository. Tests check the shipped ones.
     """
+    if shipped:
+        return
     try:
         import re2
-    except ImportError:  # no wheel for this platform: shipped patterns were tested elsewhere
-        if not shipped:
-            raise parsed.error(
-                field,
-                "rules of your own need the linear engine google-re2, which is not installed",
-                todo="pip install google-re2",
-            ) from None
-        return
+    except ImportError:
+        raise parsed.error(
+            field,
+            "rules of your own need the linear engine google-re2, which is not installed",
+            todo="pip install google-re2",
+        ) from None
     options = linear_regex.options(re2)
-    if not shipped:
-        options.max_mem = _MAX_MEMORY
+    options.max_mem = _MAX_MEMORY
     try:
         compiled = re2.compile(pattern.encode(), options)
     except (re2.error, OverflowError) as error:

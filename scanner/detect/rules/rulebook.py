@@ -24,6 +24,10 @@ Compiler = Callable[[], Mapping[str, bytes]]
 """Returns the tables by name."""
 
 
+TABLES = ("rules", "config", "refining", "words", "detect_secrets")
+"""The names of the tables of the shipped rules."""
+
+
 class Rulebook:
     """The rules of a run, and the texts about them. They are loaded when they are first needed.
 
@@ -54,6 +58,10 @@ class Rulebook:
         from scanner.detect.rules.model import Rules
 
         return tuple(Rules(self._own("rules")))
+
+    def shipped_table(self, name: str) -> bytes:
+        """Return one of TABLES."""
+        return self._shipped(name)
 
     @property
     def active(self) -> tuple[Rule, ...]:
@@ -219,14 +227,11 @@ class _Tables:
         self._compiled: Mapping[str, bytes] = {}
 
     def __call__(self, table: str) -> bytes:
-        name = f"{table}-{self.key}.json"
-        payload = cache.load(name, self._folder) if self._folder else None
-        if payload is None:
-            self._compiled = self._compiled or self._compile()
-            payload = self._compiled[table]
-            if self._folder:
-                cache.store(name, payload, self._folder)
-        return payload
+        return cache.cached(f"{table}-{self.key}.json", lambda: self._made(table), self._folder)
+
+    def _made(self, table: str) -> bytes:
+        self._compiled = self._compiled or self._compile()
+        return self._compiled[table]
 
 
 def _compile_shipped() -> Mapping[str, bytes]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from scanner.detect.checks.checks import CHECKS
@@ -22,6 +23,7 @@ from scanner.detect.structure import (
     value_paths,
 )
 from scanner.detect.structure.container_variables import Containers
+from scanner.detect.structure.yaml_excerpt import documents_around
 from scanner.detect.values.assignments import is_translation, reads_as_words
 from scanner.detect.values.config_values import Flaw, find_flaw, is_sensitive, is_vague, trimmed
 from scanner.detect.values.templates import Verdict, judge
@@ -63,13 +65,21 @@ class ConfigDetector:
         self._rules = [_CompiledRule(rule) for rule in rules]
 
     def detect(
-        self, path: str, kind: FileKind, data: bytes, candidates: Mapping[str, Sequence[Match]]
+        self,
+        path: str,
+        kind: FileKind,
+        data: bytes,
+        candidates: Mapping[str, Sequence[Match]],
+        anchors: Mapping[str, Sequence[Rule]] = MappingProxyType({}),
     ) -> Iterator[Match]:
         """Yield the matches of the rules whose groups have a candidate in the file.
 
         Rules that need only a name run on the lines around the candidates. Rules that need a path
-        run on the whole file. Raises NotParsedError if the file, or a document in it, does not
-        parse, after the matches in the other documents.
+        run on the whole file, or on the YAML documents that contain a candidate. `anchors`: for
+        each group, the rules whose anchors are its candidates.
+
+        Raises NotParsedError if the file, or a document in it, does not parse, after the matches in
+        the other documents.
         """
         called = (rule for rule in self._rules if rule.config.group in candidates)
         active = [rule for rule in called if rule.may_be_in(kind)]
@@ -78,14 +88,17 @@ class ConfigDetector:
         local = [rule for rule in active if rule.is_local]
         others = [rule for rule in active if not rule.is_local]
         ranges = _line_ranges(data, [m for r in local for m in candidates[r.config.group]])
+        whole = _documents(kind, data, candidates, anchors, {r.config.group for r in others})
+        read = _united(whole, ranges) if whole or not others else ()
         broken: NotParsedError | None = None
         try:
-            documents = list(structures(kind, data, () if others else ranges))
+            documents = list(structures(kind, data, read))
         except NotParsedError as error:
             broken, documents = error, [*error.parsed]
         if ranges:
             limited = [each._replace(ranges=ranges) for each in documents]
             yield from _run_rules(path, kind, data, local, limited)
+        documents = [each._replace(ranges=whole) for each in documents]
         yield from _run_rules(path, kind, data, others, documents)
         if broken:
             raise broken
@@ -232,6 +245,40 @@ def _line_ranges(data: bytes, candidates: Sequence[Match]) -> tuple[Range, ...]:
         else:
             ranges.append((start, end))
     return tuple(ranges)
+
+
+def _united(some: Sequence[Range], others: Sequence[Range]) -> tuple[Range, ...]:
+    """Return the ranges of both, sorted; those that overlap become one."""
+    ranges: list[Range] = []
+    for start, end in sorted((*some, *others)):
+        if ranges and start <= ranges[-1][1]:
+            ranges[-1] = ranges[-1][0], max(end, ranges[-1][1])
+        else:
+            ranges.append((start, end))
+    return tuple(ranges)
+
+
+def _documents(
+    kind: FileKind,
+    data: bytes,
+    candidates: Mapping[str, Sequence[Match]],
+    anchors: Mapping[str, Sequence[Rule]],
+    groups: Collection[str],
+) -> tuple[Range, ...]:
+    """Return the ranges of the YAML documents with a candidate of one of these groups.
+
+    Returns () if the whole file must be read. Manifests may have a hundred documents of which one
+    contains a candidate.
+    """
+    if kind.reader != "yaml" or not groups:
+        return ()
+    places = [match.start for group in groups for match in candidates[group]]
+    for rule in (rule for group in groups for rule in anchors.get(group, ())):
+        if not rule.anchor:  # the name of the file is the candidate
+            return ()
+        flags = "(?mi)" if rule.ignore_case else "(?m)"
+        places += (found.start() for found in linear(flags + rule.anchor).finditer(data))
+    return documents_around(data, places) if places else ()
 
 
 def _run_rules(

@@ -14,7 +14,7 @@ from scanner.detect.structure.leaf import Leaf
 
 # Indentation, dashes of items, and the first character of the text: `  - name`.
 _LINE = re.compile(rb"(?P<indent>[ \t]*)(?P<item>(?:-[ \t]+)*-?)(?P<text>[^\r\n]?)")
-_DOCUMENT_START = re.compile(rb"^---[^\n]*", re.MULTILINE)
+_DOCUMENT_START = b"\n---"
 _MAX_LINES_AFTER = 100  # lines of one value
 
 
@@ -38,6 +38,24 @@ class Excerpt(NamedTuple):
         return self.origins[run] + at - self.starts[run]
 
 
+def documents_around(data: bytes, places: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Return the ranges of the documents that contain these offsets; () if it is the whole file."""
+    starts = [0, *_document_starts(data)]
+    wanted = sorted({bisect_right(starts, place) - 1 for place in places})
+    if len(wanted) == len(starts):
+        return ()
+    ends = [*(start - 1 for start in starts[1:]), len(data)]
+    return tuple((starts[number], ends[number]) for number in wanted)
+
+
+def _document_starts(data: bytes) -> Iterator[int]:
+    """Yield the offsets of the lines that begin a document, except for the first line."""
+    at = data.find(_DOCUMENT_START)
+    while at >= 0:
+        yield at + 1
+        at = data.find(_DOCUMENT_START, at + 1)
+
+
 def excerpt(data: bytes, ranges: Sequence[tuple[int, int]]) -> Excerpt:
     """Return the lines of the ranges, their children, and their parents.
 
@@ -49,7 +67,10 @@ def excerpt(data: bytes, ranges: Sequence[tuple[int, int]]) -> Excerpt:
     for start, end in ranges:
         kept.update(_parents(data, start, visited))
         kept.update(_children(data, start, end, known))
-    kept.update(found.span() for found in _DOCUMENT_START.finditer(data))
+    for start in (0, *_document_starts(data)):
+        if data.startswith(b"---", start):
+            end = data.find(b"\n", start)
+            kept.add((start, end if end >= 0 else len(data)))
     parts: list[bytes] = []
     starts: list[int] = []
     origins: list[int] = []

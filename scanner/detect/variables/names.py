@@ -114,7 +114,8 @@ class Declarations:
 
     def __init__(self, names: Sequence[str], engine: str) -> None:
         self._names = names
-        words = [Pattern(rf"\b{name}\b", keywords=(name.lower(),), once=True) for name in names]
+        # Without `\b`, since Hyperscan compiles plain text in no time; `declared` checks the edges.
+        words = [Pattern(name, keywords=(name.lower(),), once=True) for name in names]
         self._matcher = matcher.build(engine, lambda: dict(enumerate(words)), "", None)
 
     def of(self, path: str, data: bytes) -> set[str]:
