@@ -41,13 +41,20 @@ _ENDPOINT = r"^(https://|http://(localhost|127\.0\.0\.1)[:/])[^\s@]+$"
 
 OPTIONS: Mapping[str, Any] = {
     "regions": {
+        "examples": ["[eu-central-1]"],
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
-        "items": {"type": "string", "pattern": r"^[a-z]{2,}(-[a-z0-9]+)+$"},
+        "items": {
+            "title": "a region",
+            "examples": ["eu-central-1"],
+            "type": "string",
+            "pattern": r"^[a-z]{2,}(-[a-z0-9]+)+$",
+        },
         "description": "The regions to read, for example eu-central-1. Other regions are not read.",
     },
     "services": {
+        "examples": ["[secretsmanager]"],
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
@@ -55,6 +62,7 @@ OPTIONS: Mapping[str, Any] = {
         "description": "The services to read. Default: all.",
     },
     "accounts": {
+        "examples": ["[{profile: prod}]"],
         "type": "array",
         "minItems": 1,
         "items": {
@@ -63,7 +71,12 @@ OPTIONS: Mapping[str, Any] = {
             "minProperties": 1,
             "properties": {
                 "profile": {"type": "string", "minLength": 1},
-                "role": {"type": "string", "pattern": r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+$"},
+                "role": {
+                    "title": "the ARN of a role",
+                    "examples": ["arn:aws:iam::123456789012:role/auditor"],
+                    "type": "string",
+                    "pattern": r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+$",
+                },
                 "external_id": {"type": "string", "minLength": 2},
             },
         },
@@ -77,6 +90,8 @@ OPTIONS: Mapping[str, Any] = {
         "description": "Addresses instead of AWS's own, by service, for example of a VPC endpoint.",
     },
     "proxy": {
+        "title": "the address of a proxy",
+        "examples": ["http://proxy.example.org:3128"],
         "type": "string",
         "pattern": r"^https?://[^\s/?#]+/?$",
         "description": "The proxy for all requests. A proxy in the environment is ignored.",

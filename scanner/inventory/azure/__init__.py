@@ -38,13 +38,20 @@ _VAULT = r"^https://[A-Za-z0-9-]{3,24}\.vault\.(azure\.net|azure\.cn|usgovclouda
 
 OPTIONS: Mapping[str, Any] = {
     "vaults": {
+        "examples": ['["https://NAME.vault.azure.net"]'],
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
-        "items": {"type": "string", "pattern": _VAULT},
+        "items": {
+            "title": "the address of a vault",
+            "examples": ["https://NAME.vault.azure.net"],
+            "type": "string",
+            "pattern": _VAULT,
+        },
         "description": "The addresses of the vaults to read: https://NAME.vault.azure.net.",
     },
     "auth": {
+        "examples": ["{method: managed-identity}"],
         "type": "object",
         "additionalProperties": False,
         "required": ["method"],
@@ -65,6 +72,8 @@ OPTIONS: Mapping[str, Any] = {
         "description": "How to log in. Default: the first login that Azure's own tools find.",
     },
     "proxy": {
+        "title": "the address of a proxy",
+        "examples": ["http://proxy.example.org:3128"],
         "type": "string",
         "pattern": r"^https?://[^\s/?#]+/?$",
         "description": "The proxy for all requests. A proxy in the environment is ignored.",

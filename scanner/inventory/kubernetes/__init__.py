@@ -29,10 +29,13 @@ OPTIONS: Mapping[str, Any] = {
         "description": "true to let the kubeconfig run a program that logs in",
     },
     "namespaces": {
+        "examples": ["[web, jobs]"],
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
         "items": {
+            "title": "the name of a namespace",
+            "examples": ["web"],
             "type": "string",
             "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
             "description": "The name of a namespace in the cluster.",

@@ -6,8 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _NAME = {"type": "string", "minLength": 1}
-_PATH = {"type": "string", "pattern": r"^[^/\s][^\s]*$"}
-_ENV = {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$"}
+_PATH = {
+    "title": "a path that begins with a name",
+    "examples": ["team/app"],
+    "type": "string",
+    "pattern": r"^[^/\s][^\s]*$",
+}
+_ENV = {
+    "title": "the name of a variable",
+    "examples": ["VAULT_TOKEN"],
+    "type": "string",
+    "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$",
+}
 _FROM = {"anyOf": [{"required": ["env"]}, {"required": ["file"]}]}
 
 
@@ -17,16 +27,22 @@ def _for_method(method: str, demand: Mapping[str, Any]) -> Mapping[str, Any]:
 
 OPTIONS: Mapping[str, Any] = {
     "address": {
+        "title": "an http or https address without a login in it",
+        "examples": ["https://vault.example.org:8200"],
         "type": "string",
         "pattern": r"^https?://[^/\s@?#]+(/[^\s@?#]*)?$",
         "description": "For example https://vault.example.org:8200. No other address is contacted.",
     },
     "auth": {
+        "examples": ["{method: token, env: VAULT_TOKEN}"],
         "type": "object",
         "additionalProperties": False,
         "required": ["method"],
         "properties": {
-            "method": {"enum": ["token", "approle", "kubernetes", "jwt", "cert"]},
+            "method": {
+                "examples": ["token"],
+                "enum": ["token", "approle", "kubernetes", "jwt", "cert"],
+            },
             "mount": {
                 **_PATH,
                 "description": "The mount of the method, if it is not the name of the method.",
@@ -56,6 +72,7 @@ OPTIONS: Mapping[str, Any] = {
         "description": "How the auditor logs in. Without env and file, jwt asks GitHub for one.",
     },
     "namespaces": {
+        "examples": ['["-", "team/**"]'],
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
@@ -64,6 +81,7 @@ OPTIONS: Mapping[str, Any] = {
         "the namespace that the auditor logs in to.",
     },
     "mounts": {
+        "examples": ["[secret, database]"],
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
@@ -72,6 +90,7 @@ OPTIONS: Mapping[str, Any] = {
         "example secret/app.",
     },
     "groups": {
+        "examples": ["[approle, tokens]"],
         "type": "array",
         "uniqueItems": True,
         "items": {"enum": ["approle", "tokens", "barrier"]},
