@@ -172,7 +172,8 @@ class Reach(NamedTuple):
     """How much of a backend was read: `read` of `known` secrets.
 
     `unread` counts what was not read, by kind of gap. `last_success` is when the backend was last
-    read completely, None if that is unknown.
+    read completely, None if that is unknown. `problem` says why it was not read, or not to its end,
+    and `remedy` what to do first; "" if nothing concerns the whole backend.
     """
 
     backend: str
@@ -181,6 +182,8 @@ class Reach(NamedTuple):
     known: int
     unread: Mapping[str, int] = MappingProxyType({})
     last_success: datetime | None = None
+    problem: str = ""
+    remedy: str = ""
 
 
 class Change(NamedTuple):

@@ -87,5 +87,9 @@ class Module(Protocol):
     def addresses(self, options: Options) -> Sequence[str]:
         """The addresses of the store, as a repository may write them. Empty if there are none."""
 
+    def login_advice(self, options: Options) -> str:
+        """What an operator does so that the auditor can log in again, with a command if there is
+        one. Names from the options in it are quoted for a shell."""
+
     def identities(self, options: Options) -> Sequence[str]:
         """Who the auditor logs in as, as a repository may write it. Empty if that is unknown."""

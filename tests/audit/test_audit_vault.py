@@ -127,6 +127,63 @@ def test_a_wrong_token_is_a_gap_and_shows_nowhere(audit: Auditor) -> None:
     assert [gap["path"] for gap in report["gaps"]] == ["vault://prod"]
 
 
+def test_a_terminal_says_first_that_the_token_is_not_accepted_and_how_to_log_in_again(
+    keywatch: Keywatch, repository: Path, store: Bao
+) -> None:
+    over = store.token(ttl="1s")
+    time.sleep(1.1)
+    environ = {"VAULT_ADDR": store.address, "TOKEN": over}
+    done = keywatch("audit", "--operator=../operator.yaml", cwd=repository, **environ)
+    why, how, *_ = done.stdout.decode().splitlines()
+    assert done.returncode == 3
+    assert why == (
+        '! Vault "prod" was not audited: the token is not accepted: it is wrong, expired or revoked'
+    )
+    login = f"vault login -address={store.address} -method=oidc -token-only"
+    assert how == f'  log in again, for example with export TOKEN="$({login})"'
+
+
+def test_a_terminal_says_first_that_the_server_does_not_answer(
+    keywatch: Keywatch, repository: Path
+) -> None:
+    with socket.socket() as nobody:  # bound, and never listening
+        nobody.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        arguments = ("audit", "--operator=../operator.yaml", "--timeout=2s")
+        done = keywatch(*arguments, cwd=repository, VAULT_ADDR=address, TOKEN="x")
+    why, how, *_ = done.stdout.decode().splitlines()
+    assert done.returncode == 3
+    assert why.startswith('! Vault "prod" was not audited: no connection: ')
+    assert how == f"  check that the server runs and that its address {address} is right"
+
+
+@pytest.mark.unmeasured
+def test_the_hints_of_an_audit_run_as_they_are_printed(
+    repository: Path, granted: str, store: Bao, tmp_path: Path
+) -> None:
+    """One audit without a SARIF report, and one with a report whose name has a space."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "keywatch").write_text(f'#!/bin/sh\nexec {sys.executable} -m scanner "$@"\n')
+    (tools / "keywatch").chmod(0o755)
+    own = {"VAULT_ADDR": store.address, "TOKEN": granted, "PYTHONPATH": str(ROOT)}
+    environ = os.environ | own | {"PATH": f"{tools}:{os.environ['PATH']}"}
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        words = {"cwd": repository, "env": environ, "capture_output": True, "text": True}
+        return subprocess.run(["sh", "-c", command], check=False, **words)
+
+    start = "keywatch audit --operator=../operator.yaml --now=2099-01-01 --report csv=/dev/null"
+    shown = run(f"{start} -f terminal").stdout.splitlines()
+    again, allow = (line for line in shown if "keywatch a" in line)
+    assert "csv" not in again
+    assert run(again.partition(":")[2]).returncode == 1
+    assert run(allow).returncode == 0
+    shown = run(f"{start} --report 'sarif=my audit.sarif'").stdout.splitlines()
+    (allow,) = (line for line in shown if "keywatch a" in line)
+    assert run(allow.partition(":")[2]).returncode == 0
+
+
 def test_a_server_that_is_not_there_is_a_gap(keywatch: Keywatch, repository: Path) -> None:
     with socket.socket() as nobody:  # bound, and never listening
         nobody.bind(("127.0.0.1", 0))

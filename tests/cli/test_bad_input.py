@@ -221,6 +221,7 @@ def bomb(first: str, again: str) -> str:
     return "\n".join(lines)
 
 
+ENTRY = "fingerprint: kw-3f0c6e1b9a52\n  rule: a\n  path: b\n  owner: d\n  until: 2027-01-31"
 CONFIGS = {
     "unknown key": ("version: 1\nscn: {}\n", ":2:", "did you mean scan?"),
     "wrong type": ("version: 1\nscan:\n  exclude: docs\n", ":3:", "scan.exclude"),
@@ -243,9 +244,8 @@ CONFIGS = {
         "write it as allow: [{fingerprint: kw-3f0c6e1b9a52, rule: generic-secret, path: docs/a.md,",
     ),
     "no reason": (
-        "version: 1\nallow:\n- {fingerprint: kw-3f0c6e1b9a52, rule: a, path: b, reason: '', "
-        "owner: '@o', until: 2027-01-31}\n",
-        "keywatch.yaml:3: reason in entry 1 of allow must not be empty",
+        f"version: 1\nallow:\n- {ENTRY}\n  reason: ''\n",
+        "keywatch.yaml:8: reason in entry 1 of allow must not be empty",
         'write it as reason: "revoked sample"',
     ),
     "a number for a size": (

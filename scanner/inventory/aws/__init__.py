@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = [
     "addresses",
     "connect",
     "identities",
+    "login_advice",
     "permissions",
     "scopes",
 ]
@@ -121,6 +123,12 @@ def scopes(options: Options) -> Iterator[str]:
 
 def addresses(options: Options) -> Sequence[str]:  # noqa: ARG001 - AWS has no address of one's own
     return ()
+
+
+def login_advice(options: Options) -> str:
+    profiles = [each["profile"] for each in options.get("accounts", ()) if "profile" in each]
+    words = ["aws", "sso", "login", *(["--profile", profiles[0]] if profiles else [])]
+    return f"log in again with {shlex.join(words)}, or renew the access key"
 
 
 def identities(options: Options) -> Sequence[str]:

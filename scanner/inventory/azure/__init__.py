@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = [
     "addresses",
     "connect",
     "identities",
+    "login_advice",
     "permissions",
     "scopes",
 ]
@@ -101,6 +103,19 @@ def scopes(options: Options) -> Sequence[str]:  # noqa: ARG001 - everything
 
 def addresses(options: Options) -> Sequence[str]:
     return tuple(options.get("vaults", ()))
+
+
+def login_advice(options: Options) -> str:
+    auth = options.get("auth", {})
+    match auth.get("method", "default"):
+        case "default":
+            return "log in again with az login"
+        case "service-principal":
+            words = ["az", "ad", "app", "credential", "reset", "--append", "--id"]
+            command = shlex.join([*words, auth.get("client_id", "CLIENT_ID")])
+            return f"make a new client secret with {command}"
+        case method:
+            return f"check that this machine has a {method.replace('-', ' ')}"
 
 
 def identities(options: Options) -> Sequence[str]:

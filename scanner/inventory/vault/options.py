@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -153,6 +154,35 @@ def _namespace_globs(name: str) -> Iterator[str]:
 def addresses(options: Mapping[str, Any]) -> Sequence[str]:
     """See interface.Module."""
     return [options["address"]] if options.get("address") else []
+
+
+def login_advice(options: Mapping[str, Any]) -> str:
+    """See interface.Module. OpenBao's command is `bao`, with the same options."""
+    auth = options.get("auth", {})
+    method = auth.get("method", "token")
+    mount = auth.get("mount", method)
+    server = f"-address={shlex.quote(str(options.get('address', '')))}"
+    if "namespace" in auth:
+        server += f" -namespace={shlex.quote(auth['namespace'])}"
+    match method:
+        case "token":
+            command = f"vault login {server} -method=oidc -token-only"
+            return f"log in again, for example with {_kept(command, auth)}"
+        case "approle":
+            path = shlex.quote(f"auth/{mount}/role/")
+            command = f"vault write {server} -force -field=secret_id {path}ROLE/secret-id"
+            return f"make a new secret ID: {_kept(command, auth)}"
+        case "cert":
+            return f"check the certificate in tls, and auth/{mount} on the server"
+    read = f"vault read {server} {shlex.quote(f'auth/{mount}/role/' + auth.get('role', ''))}"
+    return f"compare the role on the server with this job: {read}"
+
+
+def _kept(command: str, auth: Mapping[str, Any]) -> str:
+    """A command that stores what `command` prints where the auditor reads it."""
+    if "file" in auth:
+        return f"{command} > {shlex.quote(auth['file'])}"
+    return f'export {auth.get("env", "VAULT_TOKEN")}="$({command})"'
 
 
 def identities(options: Mapping[str, Any]) -> Sequence[str]:
