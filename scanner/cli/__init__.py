@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from scanner import __version__
 from scanner.console import Console, plain, show_error
@@ -80,8 +80,6 @@ def _dispatch(argv: Sequence[str], console: Console) -> int:
         parser = Parser(
             prog=f"keywatch {name.replace('_', ' ')}",
             description=module.__doc__,
-            allow_abbrev=False,
-            formatter_class=formatter,
         )
         module.add_arguments(parser)
         args = parser.parse_args(given)
@@ -98,7 +96,16 @@ def formatter(prog: str) -> argparse.HelpFormatter:
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser with our exit code and a hint to --help."""
+    """An ArgumentParser with our exit code and a hint to --help.
+
+    The parsers of actions are of this type, too, with the same layout.
+    """
+
+    def __init__(self, **given: Any) -> None:
+        given = {"allow_abbrev": False, "formatter_class": formatter, **given}
+        if words := given.get("description"):
+            given["description"] = words[0].upper() + words[1:]
+        super().__init__(**given)
 
     def error(self, message: str) -> NoReturn:
         help_is = f"run {self.prog} --help for the options"
@@ -115,8 +122,6 @@ def _top_parser() -> argparse.ArgumentParser:
         + "\n".join(f"  {command:<{width}}{text}" for command, text in (COMMANDS | _ALSO).items())
         + "\n\nRun `keywatch COMMAND --help` for details. Exit codes: 0 clean, 1 findings, 2 usage"
         "\nor configuration, 3 incomplete, 4 internal error, 130 interrupted.",
-        formatter_class=formatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"keywatch {__version__}")
     parser.add_argument("command", choices=(*COMMANDS, *_ALSO), metavar="COMMAND", help="see below")

@@ -250,10 +250,13 @@ def _to_accept(finding: Finding, context: ReportContext) -> str:
     where = summary.place((path, *around)[-1], 0, context)
     if finding.resource:
         report = shlex.quote(text.visible(_sarif_report(context) or _SARIF))
-        options, where = [f"--audit {report}"], text.visible(context.open_from)
+        options = [f"--audit {report}"]
+        where = text.visible(context.policy_in or context.open_from)
     elif finding.since and not finding.since.present:
         options, where = ["--history", *options], ""
-    place = [shlex.quote(where)] if where and context.open_from else []
+    place = [shlex.quote(where)] if where and (context.open_from or context.policy_in) else []
+    if now := _option("--now", context):  # the end below counts from it
+        options += ["--now", shlex.quote(now)]
     end = (context.now + timedelta(days=90)).date()
     terms = f'--reason "…" --owner @team --until {end}'
     return " ".join([f"{context.program} allow", _clip(finding.id), *place, *options, terms])
@@ -274,6 +277,15 @@ def _again(context: ReportContext, *more: str) -> str:
     end = words.index("--") if "--" in words else len(words)
     given = [*words[1:end], *more, *words[end:]]
     return text.visible(f"{context.program} {shlex.join(given)}")
+
+
+def _option(name: str, context: ReportContext) -> str:
+    """The value of an option in the command line, "" if it is not there."""
+    words, _ = _words(context)
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        if word == name or word.startswith(f"{name}="):
+            return after if word == name else word.partition("=")[2]
+    return ""
 
 
 def _words(context: ReportContext) -> tuple[list[str], list[str]]:
