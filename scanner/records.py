@@ -26,13 +26,15 @@ class Strength(enum.StrEnum):
     """It is a lower or upper limit of the value's age."""
     WEAK = "weak"
     """It can also change without a new value."""
+    ATTESTED = "attested"
+    """A named person says so, and no store confirms it."""
 
 
 class Dated(NamedTuple):
     """When the current value was set: not before `earliest` and not after `latest`.
 
     Both are equal if the exact time is known. None means that there is no limit on that side.
-    `field` is the backend's name of the field that the date comes from.
+    `field` is the backend's name of the field that the date comes from, or `attested by NAME`.
     """
 
     earliest: datetime | None

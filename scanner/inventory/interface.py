@@ -60,7 +60,10 @@ class Backend(Protocol):
         """The permissions that the auditor holds but does not need, one sentence each."""
 
     def close(self) -> None:
-        """End the login, if the backend created one. Called once, at the end. Raises nothing."""
+        """End the login, if the backend created one. Raises nothing.
+
+        Called at the end; after a time limit or an interrupt also while `read` is still running.
+        """
 
 
 class Module(Protocol):

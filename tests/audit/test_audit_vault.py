@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.helpers import Keywatch, write_files
 from tests.support.openbao import Bao, wait
+from tests.support.relay import Relay
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = """\
@@ -243,3 +244,50 @@ def test_ctrl_c_leaves_a_state_with_what_was_read(
     kept = json.loads(state.read_bytes())
     assert [*kept["successes"]] == ["prod"]
     assert len(kept["secrets"]) == 3
+
+
+@pytest.fixture(scope="module")
+def approle(store: Bao) -> Mapping[str, str]:
+    """The IDs of an AppRole that may do what the audit of `live` needs."""
+    policy = 'path "live/metadata/*" { capabilities = ["list", "read"] }\n'
+    store.call("POST", "sys/policies/acl/ended", {"policy": policy})
+    store.call("POST", "sys/auth/ended", {"type": "approle"})
+    store.call("POST", "auth/ended/role/auditor", {"token_policies": "ended"})
+    role = store.call("GET", "auth/ended/role/auditor/role-id")["data"]["role_id"]
+    secret = store.call("POST", "auth/ended/role/auditor/secret-id", {})["data"]["secret_id"]
+    return {"ROLE_ID": role, "TOKEN": secret}
+
+
+def _logins(store: Bao) -> list[str]:
+    """The accessors of the tokens that the AppRole has given and nobody has revoked."""
+    found = []
+    for accessor in store.call("LIST", "auth/token/accessors")["data"]["keys"]:
+        data = store.call("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]
+        found += [accessor] if data["path"] == "auth/ended/login" else []
+    return found
+
+
+@pytest.mark.unmeasured
+@pytest.mark.parametrize("end", ["time limit", "ctrl-c"])
+def test_the_auditors_login_ends_with_a_run_that_does_not_end_by_itself(
+    repository: Path, approle: Mapping[str, str], store: Bao, end: str
+) -> None:
+    login = 'auth: {method: approle, mount: ended, role_id: "${ROLE_ID}", env: TOKEN}'
+    text = OPERATOR.replace("auth: {method: token, env: TOKEN}", login)
+    (repository.parent / "operator.yaml").write_text(text)
+    with Relay(store.address) as relay:
+        relay.holds = "live/metadata"
+        process = subprocess.Popen(
+            [*AUDIT, f"--timeout={'1s' if end == 'time limit' else '60s'}"],
+            cwd=repository,
+            env=os.environ | approle | {"VAULT_ADDR": relay.address, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert relay.held.wait(30)
+        assert len(_logins(store)) == 1
+        if end == "ctrl-c":
+            process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == (130 if end == "ctrl-c" else 3), out + err
+    assert _logins(store) == []
