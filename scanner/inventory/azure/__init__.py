@@ -84,7 +84,7 @@ OPTIONS: Mapping[str, Any] = {
 }
 
 
-def connect(settings: Settings, now: datetime) -> Backend:  # noqa: ARG001 - all dates are absolute
+def connect(settings: Settings, now: datetime) -> Backend:
     """The vaults in `settings`. ConfigError if there are none."""
     from scanner.inventory.azure.backend import AzureBackend
 
@@ -94,7 +94,7 @@ def connect(settings: Settings, now: datetime) -> Backend:  # noqa: ARG001 - all
             why="keywatch does not search for vaults",
             todo="add vaults: [https://NAME.vault.azure.net]",
         )
-    return AzureBackend(settings)
+    return AzureBackend(settings, now)
 
 
 def scopes(options: Options) -> Sequence[str]:  # noqa: ARG001 - everything
