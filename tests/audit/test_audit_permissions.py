@@ -6,6 +6,7 @@ test_audit_unread.py asks a real Vault the same; here are servers of the other s
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,10 @@ def moto() -> Iterator[Aws]:
         yield aws
 
 
+def _refused(answer: tuple[int, str], _asked: object) -> tuple[int, str]:
+    return answer
+
+
 @pytest.mark.slow
 def test_without_any_one_permission_in_aws_nothing_is_lost(
     moto: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -149,6 +154,6 @@ def test_without_any_one_permission_in_aws_nothing_is_lost(
             if aws_server.PROTOCOLS[action.partition(":")[0]] != "text/xml":
                 denied = (400, '{"__type": "AccessDeniedException", "Message": "no"}')
             kept = dict(aws.answers)
-            aws.answers[action] = lambda _asked, denied=denied: denied
+            aws.answers[action] = partial(_refused, denied)
             nothing_is_lost(first, run(f"run-{number}"))
             aws.answers = kept

@@ -133,8 +133,8 @@ def test_a_terminal_says_first_that_the_token_is_not_accepted_and_how_to_log_in_
 ) -> None:
     over = store.token(ttl="1s")
     time.sleep(1.1)
-    environ = {"VAULT_ADDR": store.address, "TOKEN": over}
-    done = keywatch("audit", "--operator=../operator.yaml", cwd=repository, **environ)
+    arguments = ("audit", "--operator=../operator.yaml")
+    done = keywatch(*arguments, cwd=repository, VAULT_ADDR=store.address, TOKEN=over)
     why, how, *_ = done.stdout.decode().splitlines()
     assert done.returncode == 3
     assert why == (
@@ -171,8 +171,10 @@ def test_the_hints_of_an_audit_run_as_they_are_printed(
     environ = os.environ | own | {"PATH": f"{tools}:{os.environ['PATH']}"}
 
     def run(command: str) -> subprocess.CompletedProcess[str]:
-        words = {"cwd": repository, "env": environ, "capture_output": True, "text": True}
-        return subprocess.run(["sh", "-c", command], check=False, **words)
+        shell = ["sh", "-c", command]
+        return subprocess.run(
+            shell, cwd=repository, env=environ, capture_output=True, text=True, check=False
+        )
 
     start = "keywatch audit --operator=../operator.yaml --now=2099-01-01 --report csv=/dev/null"
     shown = run(f"{start} -f terminal").stdout.splitlines()
