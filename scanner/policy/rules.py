@@ -80,6 +80,6 @@ WEAKENED = described(
     " switches something off, or allows a secret more time. Or the repository allows a "
     "class more time than the operator does, or gives a secret a class that does. The run "
     "uses the previous policy, or the operator's.",
-    "Remove the weakening, or have it approved: an owner of keywatch.yaml approves new exceptions,"
-    " and CI passes --approve; other changes of the policy are merged on their own.",
+    "Remove it, or have an owner of keywatch.yaml approve it: CI then passes --approve COMMIT (new"
+    " exceptions) or --trust COMMIT (the whole policy).",
 )

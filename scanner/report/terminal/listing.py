@@ -31,6 +31,7 @@ from scanner.report.terminal.page import Page, Part, cells
 
 _GAPS = 10
 _SARIF = "audit.sarif"
+_WEAKENED = "policy-weakened"
 _WORDS, _NAME, _PROSE = 48, 240, 1200  # characters shown of a word, of an id and of a text
 _BRIEF = 160  # characters shown of a finding's detail, and of what to do, unless all is asked for
 _NAMES = 40  # characters of a rule's name beside what to do
@@ -221,10 +222,20 @@ def _hints(outcome: Outcome, found: Sequence[Finding], context: ReportContext, p
         hints.append(("all notes:     ", _again(context, "--report", "json=report.json")))
     # An invalid exception must be corrected, not accepted.
     can_accept = [each for each in found if each.resource or context.rule(each).secret_class]
-    if can_accept:
-        hints += _acceptance(can_accept[0], context)
+    unwritten = [each for each in can_accept if not _waits_for_approval(each, found)]
+    if unwritten:
+        hints += _acceptance(unwritten[0], context)
+    elif can_accept:
+        words = "CI passes --approve COMMIT once an owner agrees (docs/exceptions.md)"
+        hints.append(("to approve:    ", words))
     for label, words in hints:
         page.line((f"  {label}", "dim"), (words, ""))
+
+
+def _waits_for_approval(finding: Finding, found: Iterable[Finding]) -> bool:
+    """Does the change add an exception for the finding, which does not count yet?"""
+    words = f"the exception for {finding.rule} in {finding.location.path},"
+    return any(each.rule == _WEAKENED and each.detail.startswith(words) for each in found)
 
 
 def _acceptance(finding: Finding, context: ReportContext) -> Iterator[tuple[str, str]]:
