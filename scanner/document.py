@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
@@ -33,7 +34,6 @@ _TYPES = {
 }
 # For each keyword of JSON Schema: what is wrong. {0} is the limit.
 _LIMITS = {
-    "pattern": "has the wrong format",
     "const": "must be {0}",
     "minimum": "must be at least {0}",
     "maximum": "must be at most {0}",
@@ -43,6 +43,7 @@ _LIMITS = {
     "maxItems": "has too many items: the maximum is {0}",
     "minProperties": "has too few keys: the minimum is {0}",
     "maxProperties": "has too many keys: the maximum is {0}",
+    "uniqueItems": "lists the same value twice",
 }
 
 Field = tuple[str | int, ...]
@@ -99,7 +100,10 @@ def parse(data: bytes, where: str) -> Document:
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or "it cannot be read"
         raise ConfigError(
-            f"{where} is not valid YAML", why=str(problem), where=f"{where}:{line}"
+            f"{where} is not valid YAML",
+            why=str(problem),
+            todo="check the indentation, quotes and brackets at this line and above it",
+            where=f"{where}:{line}",
         ) from None
     finally:
         if loader:
@@ -132,14 +136,16 @@ def hold(document: Document, schema: str) -> None:
     import jsonschema
 
     # In JSON Schema `$` matches only the end; in Python also before a final newline.
-    validator = jsonschema.Draft202012Validator(json.loads(schema.replace('$"', r'\\Z"')))
+    whole = json.loads(schema.replace('$"', r'\\Z"'))
+    validator = jsonschema.Draft202012Validator(whole)
     some = islice(validator.iter_errors(document.data), _MAX_ERRORS)
     errors = [jsonschema.exceptions.best_match([e]) for e in some]
     if errors:
         # Report unknown keys first, because other errors often follow from them.
         unknown = [e for e in errors if e.validator == "additionalProperties"]
         raise min(
-            (_explain(e, document) for e in unknown or errors), key=lambda e: _line_of(e.where)
+            (_explain(e, document, whole) for e in unknown or errors),
+            key=lambda e: _line_of(e.where),
         )
 
 
@@ -184,64 +190,137 @@ def _positions(node: Any, where: str) -> Iterator[tuple[Field, int]]:
                 stack.append(((*field, key.value), child, key.start_mark.line + 1))
 
 
-def _explain(error: Any, document: Document) -> ConfigError:
+def _explain(error: Any, document: Document, schema: Any) -> ConfigError:
+    """The sentence for a violation. `schema` is the whole schema.
+
+    jsonschema's own message is not used, because it quotes the value, which may be a secret.
+    """
     field = tuple(error.absolute_path)
-    name = ".".join(map(str, field)) or "the document"
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = sorted(error.schema.get("properties", ()))
-        unknown = next(key for key in error.instance if key not in known)
-        return unknown_name(document, (*field, str(unknown)), unknown, known)
-    if error.validator == "required":
-        missing = next(key for key in error.validator_value if key not in error.instance)
-        return document.error(field, f"{name}: {missing} is missing", todo=f"add {missing}: …")
-    if error.validator == "anyOf":
-        choices = [" and ".join(each["required"]) for each in error.validator_value]
-        return document.error(field, f"{name}: {' or '.join(choices)} is missing")
-    if error.validator == "enum":
-        known = [str(value) for value in error.validator_value]
-        return document.error(
-            field,
-            f"{name}: must be one of {', '.join(known)}",
-            todo=nearest(error.instance, known)
-            or (f"write {known[0]}" if len(known) == 1 else f"for example: {known[0]}"),
-        )
-    if error.validator == "type":
-        return _wrong_type(error, document, field, name)
-    # jsonschema's own message is not used, because it quotes the value, which may be a secret.
-    problem = _LIMITS.get(error.validator, "has an invalid value").format(error.validator_value)
-    if error.validator == "minLength" and error.validator_value == 1:
+    match error.validator:
+        case "additionalProperties" if isinstance(error.instance, dict):
+            known = sorted(error.schema.get("properties", ()))
+            unknown = next(key for key in error.instance if key not in known)
+            return unknown_name(document, (*field, str(unknown)), unknown, known, schema)
+        case "required" | "anyOf" | "dependentRequired":
+            return _missing(error, document, field, schema)
+        case "enum":
+            return _wrong_choice(error, document, field)
+        case "type":
+            return _wrong_type(error, document, field, schema)
+    return _invalid(error, document, field)
+
+
+def _invalid(error: Any, document: Document, field: Field) -> ConfigError:
+    """The error for a value of the right type that is outside its limits."""
+    name, limit = _name(field), error.validator_value
+    problem = _LIMITS.get(error.validator, "is not valid").format(limit)
+    if error.validator == "pattern" and "title" in error.schema:
+        problem = f"must be {error.schema['title']}"
+    if "propertyNames" in error.absolute_schema_path:
+        name, problem = f"a name in {name}", "is not valid"
+    if error.validator in {"minLength", "minItems", "minProperties"} and limit == 1:
         problem = "must not be empty"
     todo = _nearest_scheme(error) or _example(error, field) or error.schema.get("description", "")
-    return document.error(field, f"{name}: {problem}", todo=todo)
+    return document.error(field, f"{name} {problem}", todo=todo)
 
 
-def _wrong_type(error: Any, document: Document, field: Field, name: str) -> ConfigError:
+def _name(field: Field) -> str:
+    """A field for people: `path in entry 2 of vault.secrets`."""
+    words, run = "", []
+    for part in field:
+        if isinstance(part, str):
+            run.append(part)
+            continue
+        words = f"entry {part + 1} of {_joined(run, words) or 'the document'}"
+        run = []
+    return _joined(run, words) or "the document"
+
+
+def _joined(keys: Iterable[str], within: str) -> str:
+    name = ".".join(keys)
+    return f"{name} in {within}" if name and within else name or within
+
+
+def _missing(error: Any, document: Document, field: Field, schema: Any) -> ConfigError:
+    """The error for a key that must be there: always, as one of several, or beside another one."""
+    if error.validator == "anyOf":
+        key = error.validator_value[0]["required"][0]
+        keys = " or ".join(" and ".join(each["required"]) for each in error.validator_value)
+    elif error.validator == "required":
+        key = keys = next(key for key in error.validator_value if key not in error.instance)
+    else:
+        present = [key for key in error.validator_value if key in error.instance]
+        others = [other for key in present for other in error.validator_value[key]]
+        key = keys = next(other for other in others if other not in error.instance)
+    what = f"{keys} is missing" + (f" in {_name(field)}" if field else "")
+    return document.error(field, what, todo=_to_add(key, error, schema))
+
+
+def _to_add(key: str, error: Any, schema: Any) -> str:
+    """How to write a missing key, with a valid value if the schema has one."""
+    shape = error.schema.get("properties", {}).get(key, {})
+    if not shape.get("examples"):
+        shape = schema.get("$defs", {}).get(shape.get("$ref", "").rpartition("/")[2], shape)
+    example = _written(shape) or next(map(str, shape.get("enum", ())), "…")
+    return f"add {key}: {example}"
+
+
+def _first_key(error: Any, schema: Any) -> str:
+    """How a document can begin."""
+    keys = [*error.schema.get("required", ()), *error.schema.get("properties", ())]
+    return _to_add(keys[0], error, schema) if keys else ""
+
+
+def _wrong_choice(error: Any, document: Document, field: Field) -> ConfigError:
+    known = [str(value) for value in error.validator_value]
+    if len(known) == 1:
+        todo = f"write {_labelled(field, known[0])}"
+        return document.error(field, f"{_name(field)} must be {known[0]}", todo=todo)
+    what = f"{_name(field)} must be one of {', '.join(known)}"
+    todo = nearest(error.instance, known) or f"for example: {known[0]}"
+    return document.error(field, what, todo=todo)
+
+
+def _wrong_type(error: Any, document: Document, field: Field, schema: Any) -> ConfigError:
     wanted = error.validator_value
     types = [_TYPES[each] for each in ([wanted] if isinstance(wanted, str) else wanted)]
-    if not field and error.instance is None:
-        needs = [*error.schema.get("required", ())][:1]
-        todo = f"add {needs[0]}: …" if needs else ""
-        if needs == ["version"]:
-            todo = "write: version: 1"
-        return document.error(field, f"{document.where} is empty", todo=todo)
-    what = " or ".join(words for words, _ in types)
-    todo = _example(error, field) or (error.schema.get("description", "") if field else "")
-    return document.error(
-        field, f"{name}: must be {what}", todo=todo or f"for example: {types[0][1]}"
-    )
+    example = _example(error, field)
+    if error.instance is None:
+        if not field:
+            return document.error(
+                field, f"{document.where} is empty", todo=_first_key(error, schema)
+            )
+        todo = f"{example}, or remove it" if example else "write a value, or remove it"
+        return document.error(field, f"{_name(field)} is empty", todo=todo)
+    if not field:
+        what = f"{document.where} must consist of keys and values"
+        return document.error(field, what, todo=_first_key(error, schema))
+    what = error.schema.get("title") or " or ".join(words for words, _ in types)
+    todo = example or error.schema.get("description") or f"for example: {types[0][1]}"
+    return document.error(field, f"{_name(field)} must be {what}", todo=todo)
 
 
 def _example(error: Any, field: Field) -> str:
     """The field with a valid value. "" if the schema has no example."""
+    value = _written(error.schema)
+    return f"write it as {_labelled(field, value)}" if value else ""
+
+
+def _written(shape: Mapping[str, Any]) -> str:
+    """The example of a schema as YAML. A text stands in it as in the file, quotes included."""
     import json
 
-    examples = error.schema.get("examples")
+    examples = shape.get("examples")
     if not examples:
         return ""
-    value = examples[0] if isinstance(examples[0], str) else json.dumps(examples[0])
+    return examples[0] if isinstance(examples[0], str) else json.dumps(examples[0])
+
+
+def _labelled(field: Field, value: str) -> str:
+    """`key: value`, or `- value` for an entry of a list."""
     names = [each for each in field if isinstance(each, str)]
     item = "- " if field and isinstance(field[-1], int) else f"{names[-1]}: " if names else ""
-    return f"write it as {item}{value}"
+    return item + value
 
 
 def _nearest_scheme(error: Any) -> str:
@@ -250,10 +329,28 @@ def _nearest_scheme(error: Any) -> str:
     return nearest(error.instance.partition("://")[0], schemes[1].split("|")) if schemes else ""
 
 
-def unknown_name(document: Document, field: Field, name: object, known: list[str]) -> ConfigError:
-    """The error for an unknown key, with the nearest known one."""
-    todo = nearest(name, known) or f"known here: {', '.join(known)}"
+def unknown_name(
+    document: Document,
+    field: Field,
+    name: object,
+    known: list[str],
+    schema: Mapping[str, Any] = MappingProxyType({}),
+) -> ConfigError:
+    """The error for an unknown key, with the nearest known one, or where the schema has the key."""
+    todo = _elsewhere(field, str(name), schema) or nearest(name, known)
+    todo = todo or f"known here: {', '.join(known)}"
     return document.error(field, f"unknown key {name!r}", todo=todo)
+
+
+def _elsewhere(field: Field, name: str, schema: Mapping[str, Any]) -> str:
+    """Where the key belongs if it is at the top of the document and known one level below."""
+    if len(field) > 1:
+        return ""
+    for section, shape in schema.get("properties", {}).items():
+        if name in shape.get("properties", {}):
+            value = _written(shape["properties"][name]) or "…"
+            return f"{name} belongs under {section}: write {section}: {{{name}: {value}}}"
+    return ""
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
@@ -265,7 +362,7 @@ def nearest(name: object, known: Iterable[str]) -> str:
     import difflib
 
     beginnings = {each[:200]: each for each in known}
-    near = difflib.get_close_matches(str(name)[:200], beginnings, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name)[:200], beginnings, n=1, cutoff=0.6)
     return f"did you mean {beginnings[near[0]]}?" if near else ""
 
 

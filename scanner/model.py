@@ -224,6 +224,7 @@ class SkipKind(enum.StrEnum):
     ABSENT = "absent"
     BINARY = "binary"
     EXCLUDED = "excluded"
+    GIT_FOLDER = "git-folder"
     LFS = "lfs"
     SPECIAL = "special"
     SUBMODULE = "submodule"
@@ -331,7 +332,8 @@ class Detail(enum.IntEnum):
 class Skip(NamedTuple):
     """A file left out by a rule: counted and listed, without effect on the exit code.
 
-    `kind` is one of: binary, too-large, excluded, submodule, symlink, special, absent, lfs.
+    `kind` is one of: binary, too-large, excluded, submodule, symlink, special, absent, lfs,
+    git-folder.
     """
 
     kind: str

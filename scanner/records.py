@@ -26,13 +26,15 @@ class Strength(enum.StrEnum):
     """It is a lower or upper limit of the value's age."""
     WEAK = "weak"
     """It can also change without a new value."""
+    ATTESTED = "attested"
+    """A named person says so, and no store confirms it."""
 
 
 class Dated(NamedTuple):
     """When the current value was set: not before `earliest` and not after `latest`.
 
     Both are equal if the exact time is known. None means that there is no limit on that side.
-    `field` is the backend's name of the field that the date comes from.
+    `field` is the backend's name of the field that the date comes from, or `attested by NAME`.
     """
 
     earliest: datetime | None
@@ -172,7 +174,8 @@ class Reach(NamedTuple):
     """How much of a backend was read: `read` of `known` secrets.
 
     `unread` counts what was not read, by kind of gap. `last_success` is when the backend was last
-    read completely, None if that is unknown.
+    read completely, None if that is unknown. `problem` says why it was not read, or not to its end,
+    and `remedy` what to do first; "" if nothing concerns the whole backend.
     """
 
     backend: str
@@ -181,6 +184,8 @@ class Reach(NamedTuple):
     known: int
     unread: Mapping[str, int] = MappingProxyType({})
     last_success: datetime | None = None
+    problem: str = ""
+    remedy: str = ""
 
 
 class Change(NamedTuple):

@@ -78,6 +78,13 @@ def _vault(result: Collected, settings: Settings, request: ReviewRequest, now: d
     from scanner.inventory.vault.review import access
 
     reader = access.Reader(settings)
+    try:
+        _review_vault(result, reader, request, now)
+    finally:
+        reader.close()
+
+
+def _review_vault(result: Collected, reader: Reader, request: ReviewRequest, now: datetime) -> None:
     seen = reader.read()
     own = {name: result.sources.policies[name] for name in result.sources.own}
     live, unread = _parsed(seen, own, result)

@@ -29,6 +29,10 @@ BACKENDS: Modules = {
 }
 
 
+LOGIN_GAPS = frozenset({"login", "token", "unauthenticated", "unconfigured"})
+"""Kinds of gaps of an auditor that cannot log in, or whose login has ended."""
+
+
 def load(kind: str, modules: Modules) -> Module:
     """The module of a kind. It satisfies `Module` in inventory/interface.py."""
     return cast("Module", importlib.import_module(modules[kind]))
@@ -85,6 +89,22 @@ def store(backend: BackendConfig, modules: Modules) -> Store:
         addresses=module.addresses(backend.options),
         identities=module.identities(backend.options),
     )
+
+
+def advice(settings: Settings, kind: str, modules: Modules) -> str:
+    """What to do first about a gap of this kind that concerns the whole store. "" if unknown."""
+    module = load(settings.kind, modules)
+    if kind in LOGIN_GAPS:
+        return module.login_advice(settings.options)
+    if kind == "unreachable":
+        address = next(iter(module.addresses(settings.options)), "")
+        named = f" {address}" if address else ""
+        return f"check that the server runs and that its address{named} is right"
+    return {
+        "denied": "grant what keywatch audit --permissions prints",
+        "timeout": f"give it more time: --timeout {2 * settings.timeout:.0f}s",
+        "sealed": "unseal it",
+    }.get(kind, "")
 
 
 def connected(settings: Settings, modules: Modules, now: datetime) -> Backend:

@@ -20,6 +20,7 @@ from scanner.records import Record, Status, ValueMark
 _SLACK = 5
 _SHOWN_EVERY = 0.1  # seconds between two updates of the progress
 """Seconds after its timeout in which a backend can still report what it did not read."""
+_SECONDS_TO_CLOSE = 5
 _NO_SECRETS = "it returned no secrets: check the permissions and the address"
 
 Item = Record | Gap | Note
@@ -187,3 +188,19 @@ def read_backends(
         for result in results:
             result.close()
             result.mask()
+        # Not `is_alive`: after an interrupted join, Python counts a thread as ended.
+        ended = [each.ended for each in results]
+        _log_out([each for each, done in zip(backends, ended, strict=True) if not done])
+
+
+def _log_out(backends: Sequence[Backend]) -> None:
+    """End the logins of backends that are still being read: after a time limit or an interrupt.
+
+    Each one in a thread, because a server that does not answer must not delay the others.
+    """
+    threads = [threading.Thread(target=backend.close, daemon=True) for backend in backends]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + _SECONDS_TO_CLOSE
+    for thread in threads:
+        thread.join(max(0, end - time.monotonic()))

@@ -67,8 +67,7 @@ class AuditJudge:
 
     def __call__(self, record: Record, backend: str) -> tuple[Status, list[Finding]]:
         record = self._last_used.dated(record)
-        if record.dated is None and record.id in self._dates:
-            record = record._replace(dated=self._dates[record.id], undated="")
+        record = self._recorded(record)
         match, minimum = self._entries.match(record), self._minimum.match(record)
         if match:
             self._unmatched.pop(match.entry.where, None)
@@ -86,6 +85,18 @@ class AuditJudge:
         if why := self._last_used.unused(record.id, self._now):
             found.append(findings.unused(placed.judged, place, why))
         return findings.status(placed.judged, backend), found
+
+    def _recorded(self, record: Record) -> Record:
+        """The record with the date of the ledger, if the store does not say when it was set.
+
+        A store that says that it was never rotated, or that its value is older, is believed.
+        """
+        recorded, dated = self._dates.get(record.id), record.dated
+        if recorded is None or recorded.latest is None or record.never:
+            return record
+        if dated and (dated.earliest or (dated.latest and dated.latest < recorded.latest)):
+            return record
+        return record._replace(dated=recorded, undated="")
 
     def differences(self, gaps: Sequence[Gap]) -> Iterator[Finding]:
         """Declared secrets that are missing, unless a gap may hide them, and other differences."""

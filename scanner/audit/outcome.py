@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from scanner.audit import backends
 from scanner.audit.collect import BackendResult
 from scanner.audit.judge import AuditJudge
 from scanner.audit.state import SavedSecret, State
 from scanner.configuration.repository import Config
 from scanner.fingerprints import identify
+from scanner.inventory.interface import Settings
 from scanner.masking import masked, masked_finding, masked_gap, masked_note, masked_terms
 from scanner.model import Finding, Gap, GapKind, Note, Observation, Outcome
 from scanner.policy import judge
@@ -24,7 +26,8 @@ from scanner.repository.tree import Tree
 
 class AuditRun(NamedTuple):
     """One audit. `results` are those of the chosen backends; `left_out` are the other backends as
-    `vault://name`. `state` is what earlier runs saw."""
+    `vault://name`. `state` is what earlier runs saw. `advice` says what to do first about a gap of
+    a kind that concerns the whole store."""
 
     settings: Config
     judge: AuditJudge
@@ -33,6 +36,7 @@ class AuditRun(NamedTuple):
     tree: Tree
     state: State
     now: datetime
+    advice: Callable[[Settings, str], str] = lambda _settings, _kind: ""
 
     def hides(self, name: str) -> bool:
         """Could the secret with this canonical ID exist although this run did not see it?"""
@@ -140,7 +144,7 @@ def _earlier(run: AuditRun) -> Iterator[EarlierStatus]:
 
 
 def _reach(result: BackendResult, run: AuditRun) -> Reach:
-    name = result.settings.name
+    name, problem = result.settings.name, _problem(result)
     return Reach(
         backend=name,
         kind=result.settings.kind,
@@ -148,7 +152,17 @@ def _reach(result: BackendResult, run: AuditRun) -> Reach:
         known=len(result.secrets.keys() | {gap.path for gap in result.gaps}),
         unread=Counter(gap.kind for gap in result.gaps),
         last_success=_successes(run).get(name),
+        problem=masked(problem.reason) if problem else "",
+        remedy=masked(run.advice(result.settings, problem.kind)) if problem else "",
     )
+
+
+def _problem(result: BackendResult) -> Gap | None:
+    """Why the store was not read, or not to its end. The login comes first."""
+    ends = [gap for gap in result.gaps if gap.kind in backends.LOGIN_GAPS]
+    ends += [gap for gap in result.gaps if gap.kind in {"unreachable", "timeout"}]
+    ends += [gap for gap in result.gaps if gap.path == result.store or not result.secrets]
+    return ends[0] if ends else None
 
 
 def _before(run: AuditRun) -> dict[str, Words]:

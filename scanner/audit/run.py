@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -190,6 +191,7 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
         tree=tree,
         state=state,
         now=now,
+        advice=functools.partial(backends.advice, modules=modules),
     )
 
 

@@ -64,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "list the accepted findings"
     show = actions.add_parser("show", help=text, description=text)
     show.add_argument("--json", action="store_true", help="print JSON for programs")
-    merge = actions.add_parser("merge", help="a merge driver for git")
+    text = "a merge driver for git"
+    merge = actions.add_parser("merge", help=text, description=text)
     for side, text in (
         ("base", "the common ancestor: %%O"),
         ("ours", "this side, which receives the result: %%A"),

@@ -38,6 +38,8 @@ from scanner.evidence import anchor, controls, entries, export, history
 from scanner.evidence.controls import Assessed, Period
 from scanner.evidence.ledger import Head, Ledger
 from scanner.evidence.verify import Problem, Verified, verify
+from scanner.masking import masked
+from scanner.policy.declarations import secret_ids
 from scanner.report import saved, text
 
 _STDOUT = "-"
@@ -314,6 +316,12 @@ def _attest(args: argparse.Namespace, opened: _Opened) -> int:
         raise UsageError(f"unknown control {args.control}", todo="keywatch evidence controls")
     if args.about == "rotation" and not args.secret:
         raise UsageError("an attested rotation needs --secret", todo="name the canonical id")
+    for name in args.secret:
+        if name.partition("://")[0] not in secret_ids.SCHEMES or "#" in name:
+            raise UsageError(
+                f"--secret {masked(name)} is not the ID of a live secret",
+                todo="copy the ID from a report of keywatch audit, without #key",
+            )
     when = moment(args.when) if args.when else opened.now
     if when > opened.now:
         raise UsageError("--when is in the future", todo="attest what has happened")

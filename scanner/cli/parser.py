@@ -21,7 +21,10 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser with our exit code, suggestions and a hint to --help."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**{"formatter_class": formatter, "allow_abbrev": False, **settings})
+        settings = {"formatter_class": formatter, "allow_abbrev": False, **settings}
+        if words := settings.get("description"):
+            settings["description"] = words[0].upper() + words[1:]
+        super().__init__(**settings)
         self.commands: Mapping[str, Parser] = {}
 
     def add_subparsers(self, **settings: Any) -> Any:

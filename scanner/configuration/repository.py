@@ -237,7 +237,9 @@ def _checked(data: bytes, where: str) -> bytes:
                     date.fromisoformat(item.get(name, "2000-01-01"))
                 except ValueError:
                     raise parsed.error(
-                        (section, index, name), f"{section}: {name} is not a day of the calendar"
+                        (section, index, name),
+                        f"{section}: {name} is not a day of the calendar",
+                        todo=f"write it as {name}: 2027-01-31",
                     ) from None
             item["where"] = parsed.at((section, index))
     _place(parsed)

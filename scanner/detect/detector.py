@@ -7,6 +7,7 @@ detect-secrets layer are imported only when a file has one.
 from __future__ import annotations
 
 import functools
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -126,6 +127,10 @@ def _is_single(rule: Rule) -> bool:
 
 SCOPES = (NAME, "any", "code", "config")
 """All scopes of the prefilter: one for the names of files, three for their contents."""
+
+
+_ASSIGNS = re.compile(r"[=:][^/]{6}")
+_LONGEST_SUFFIX = 8
 
 
 class NameResult(NamedTuple):
@@ -396,8 +401,32 @@ class Detector:
         by_name = {index for index, _ in hits if index in rules and not rules[index].anchor}
         within = [hit for hit in hits if hit[0] not in by_name]
         shown, findings = self._engine.examine_name(path, within) if within else (path, [])
+        if within and not findings:
+            shown, findings = self._assigned_in(path)
         observation = _observation(shown, 0, findings, [], ()) if findings else None
         return NameResult(observation=observation, rules=tuple(sorted(by_name)))
+
+    def _assigned_in(self, path: str) -> tuple[str, list[Finding]]:
+        """A password that a part of the path assigns, as in `backup/password=….txt`.
+
+        It ends at the slash or at the suffix of the file, which are no part of it.
+        """
+        parts = path.split("/")
+        findings: list[Finding] = []
+        for number, part in enumerate(parts):
+            stem, _, suffix = part.rpartition(".")
+            name = stem if stem and suffix.isalnum() and len(suffix) <= _LONGEST_SUFFIX else part
+            rest = part.removeprefix(name)
+            if name == path or not _ASSIGNS.search(name):
+                continue
+            found = self.names([name]).get(name)
+            if found and found.observation:
+                parts[number] = found.observation.path + rest
+                findings += found.observation.findings
+        shown = "/".join(parts)
+        return shown, [
+            each._replace(location=each.location._replace(path=shown)) for each in findings
+        ]
 
     def _detect_secrets(
         self, path: str, data: bytes, hits: Sequence[Hit]

@@ -247,6 +247,8 @@ def _answer(name: str, backend: Backend) -> Check:
         first = next((item for item in backend.read() if isinstance(item, (Record, Gap))), None)
     except Exception as error:  # noqa: BLE001 - the text may hold a token
         return Check(name, f"internal error {type(error).__name__}", "report this defect")
+    finally:
+        backend.close()
     match first:
         case Record():
             return Check(name, "it answers and lists secrets")

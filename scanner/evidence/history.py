@@ -40,14 +40,19 @@ def history(entries: Iterable[Json]) -> History:
             for name, when in _rotated(entry):
                 before = dates.get(name)
                 if before is None or before.latest is None or before.latest < when:
-                    field = f"{entry['kind']} in ledger entry {entry['number']}"
-                    dates[name] = Dated(when, when, field, Strength.BOUND)
+                    dates[name] = _dated(entry, when)
         except (LookupError, TypeError, ValueError, AttributeError):
             raise ConfigError(
                 f"entry {entry.get('number')} of the ledger has an unknown form",
                 todo="keywatch evidence verify",
             ) from None
     return History(marks=marks, dates=dates)
+
+
+def _dated(entry: Json, when: datetime) -> Dated:
+    if entry["kind"] == "attestation":
+        return Dated(when, when, f"attested by {entry['data']['by']}", Strength.ATTESTED)
+    return Dated(when, when, f"rotation in ledger entry {entry['number']}", Strength.BOUND)
 
 
 def _rotated(entry: Json) -> Iterator[tuple[str, datetime]]:

@@ -22,6 +22,7 @@ SKIPPED = {
     "too-large": "it is over max_file_size",
     "submodule": "it is a submodule",
     "symlink": "it is a link, and links are not followed",
+    "git-folder": "it belongs to another git repository",
     "special": "it is not a regular file",
     "absent": "it does not exist",
 }

@@ -116,6 +116,8 @@ class Folder:
         return data
 
     def _open(self, path: str, most: int) -> Blob | Skip | Gap:  # noqa: PLR0911 - one for each case
+        if path.endswith("/.git"):
+            return Skip(kind=SkipKind.GIT_FOLDER, path=path)
         if self._may_be_linked and self._in_link(path.rpartition("/")[0]):
             return Skip(kind=SkipKind.SYMLINK, path=path)
         fd = os.open(self._below + path, _FLAGS)
@@ -154,6 +156,7 @@ class Folder:
                 continue
             for entry in entries:
                 if entry.name == ".git":
+                    yield from [f"{prefix}.git"] * bool(prefix)  # one in a subfolder is listed
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(prefix + entry.name)

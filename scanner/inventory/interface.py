@@ -60,7 +60,10 @@ class Backend(Protocol):
         """The permissions that the auditor holds but does not need, one sentence each."""
 
     def close(self) -> None:
-        """End the login, if the backend created one. Called once, at the end. Raises nothing."""
+        """End the login, if the backend created one. Raises nothing.
+
+        Called at the end; after a time limit or an interrupt also while `read` is still running.
+        """
 
 
 class Module(Protocol):
@@ -86,6 +89,10 @@ class Module(Protocol):
 
     def addresses(self, options: Options) -> Sequence[str]:
         """The addresses of the store, as a repository may write them. Empty if there are none."""
+
+    def login_advice(self, options: Options) -> str:
+        """What an operator does so that the auditor can log in again, with a command if there is
+        one. Names from the options in it are quoted for a shell."""
 
     def identities(self, options: Options) -> Sequence[str]:
         """Who the auditor logs in as, as a repository may write it. Empty if that is unknown."""

@@ -17,9 +17,9 @@ RULES: tuple[RuleInfo, ...] = (
         confidence=Confidence.HIGH,
         why="The exception was accepted until a date that has passed. Nobody is responsible for "
         "the secret now.",
-        revoke="Revoke the credential that the exception covers, and remove it from the file.",
-        rotate="If it has to stay for a while, agree on a new end date with its owner.",
-        purge="Then remove the exception, too.",
+        fix="Revoke the credential that the exception covers, and remove it from the file. Then "
+        "remove the exception, too. If it has to stay for a while, agree on a new end date with "
+        "its owner.",
     ),
     RuleInfo(
         id=UNUSED,
@@ -27,7 +27,7 @@ RULES: tuple[RuleInfo, ...] = (
         severity=Severity.LOW,
         confidence=Confidence.HIGH,
         why="The exception matches no finding, and would hide the next secret in this place.",
-        purge="Remove it. If it should match something: an exception names one rule and covers one "
+        fix="Remove it. If it should match something: an exception names one rule and covers one "
         "finding of it, in its line (a comment) or its file (an entry).",
     ),
     RuleInfo(
@@ -36,7 +36,7 @@ RULES: tuple[RuleInfo, ...] = (
         severity=Severity.LOW,
         confidence=Confidence.HIGH,
         why="An exception needs a rule, a reason, an owner and an end date. This has no effect.",
-        purge='Write it as: keywatch: allow RULE reason="why" owner=@team until=2027-01-31',
+        fix='Write the comment as: keywatch: allow RULE reason="why" owner=@team until=2027-01-31',
     ),
 )
 OWN_RULES = frozenset(rule.id for rule in RULES)
@@ -80,6 +80,6 @@ WEAKENED = described(
     " switches something off, or allows a secret more time. Or the repository allows a "
     "class more time than the operator does, or gives a secret a class that does. The run "
     "uses the previous policy, or the operator's.",
-    "Remove the weakening, or have it approved: an owner of keywatch.yaml approves new exceptions,"
-    " and CI passes --approve; other changes of the policy are merged on their own.",
+    "Remove it, or have an owner of keywatch.yaml approve it: CI then passes --approve COMMIT (new"
+    " exceptions) or --trust COMMIT (the whole policy).",
 )

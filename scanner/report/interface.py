@@ -20,9 +20,10 @@ class ReportContext(NamedTuple):
     `rules` contains every rule that ran, by id. `now` is in UTC. `command` is the command line that
     repeats this run, quoted for a shell. `open_from` is the path from the current folder to the
     root, `in_repository` the path from the top of the repository to the root; each is "" or ends
-    with a slash. `links` is the URL of the current folder for links to files, or "" for no links.
-    `width` counts terminal cells. `analysis` names the kind of run: results of one
-    analysis never replace those of another.
+    with a slash. `policy_in` is the path from the current folder to the repository whose exceptions
+    apply to live secrets, if `open_from` is not that. `links` is the URL of the current folder for
+    links to files, or "" for no links. `width` counts terminal cells. `analysis` names the kind of
+    run: results of one analysis never replace those of another.
 
     `acceptance` is APPROVAL for a change that is judged by an earlier policy, and NONE for text
     that is in no file, such as a commit message. `program` is how the user can run keywatch.
@@ -36,6 +37,7 @@ class ReportContext(NamedTuple):
     fail_on: FailOn = FailOn()
     open_from: str = ""
     in_repository: str = ""
+    policy_in: str = ""
     color: bool = False
     links: str = ""
     width: int = 80
@@ -76,13 +78,18 @@ def whose(finding: Finding) -> tuple[str, ...]:
 def sentences(finding: Finding, context: ReportContext) -> list[str]:
     """What was found, what to do first, and who owns it. The reporter must escape the sentences."""
     rule = context.rule(finding)
-    first = rule.title
-    if finding.preview:
-        first += f" '{finding.preview}'"
-    if finding.context:
-        first += f" in '{finding.context}'"
     more = (finding.detail, rule.fix or rule.revoke, *whose(finding))
-    return [ended(words) for words in (first, *more) if words]
+    return [what(finding, context), *(ended(words) for words in more if words)]
+
+
+def what(finding: Finding, context: ReportContext) -> str:
+    """What was found, as a sentence. The reporter must escape it."""
+    words = context.rule(finding).title
+    if finding.preview:
+        words += f" '{finding.preview}'"
+    if finding.context:
+        words += f" in '{finding.context}'"
+    return ended(words)
 
 
 def remedy(rule: RuleInfo) -> tuple[tuple[str, str], ...]:

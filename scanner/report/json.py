@@ -183,6 +183,8 @@ def _reach(reach: Reach) -> Json:
         "known": reach.known,
         "unread": dict(sorted(reach.unread.items())),
         "last_success": text.moment(success) if success else None,
+        "problem": reach.problem,
+        "remedy": reach.remedy,
     }
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 
 from scanner.model import Finding, Gap, Outcome, Suppressed
 from scanner.report import summary, text
-from scanner.report.interface import ReportContext, remedy, sentences
+from scanner.report.interface import ReportContext, remedy, what, whose
 from scanner.report.order import by_place, gap_order, suppressed_order
+from scanner.report.text import ended
 
 
 def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
@@ -54,7 +55,7 @@ def _found(finding: Finding, context: ReportContext) -> str:
     if not context.fail_on.fails(finding):
         words = f"{severity}, {summary.spared_because([finding], context.fail_on)}"
         return _test(finding, context, "skipped", {"message": words})
-    said = {"type": severity, "message": " ".join(sentences(finding, context)[:1])}
+    said = {"type": severity, "message": what(finding, context)}
     return _test(finding, context, "failure", said)
 
 
@@ -70,7 +71,10 @@ def _suppressed(item: Suppressed, context: ReportContext) -> str:
 def _test(finding: Finding, context: ReportContext, result: str, said: Mapping[str, object]) -> str:
     """Readers tell tests apart by their names, so that the name contains the finding ID."""
     rule, place = context.rule(finding), finding.location
-    lines = [f"{place.path}:{place.line}:{place.column}", *sentences(finding, context)]
+    lines = [f"{place.path}:{place.line}:{place.column}"]
+    if result != "failure":  # its message says what was found
+        lines.append(what(finding, context))
+    lines += [ended(words) for words in (finding.detail, *whose(finding)) if words]
     lines += [f"{step.capitalize()}: {words}" for step, words in remedy(rule)]
     name = f"{rule.title} ({finding.rule} {finding.id})"
     return _case(place.path, name, _element(result, said, lines, indent="      "))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from scanner.records import Audited, Change, Reach, Status
@@ -11,6 +11,7 @@ from scanner.report import text
 from scanner.report.order import reach_order, status_order
 
 UNCLASSED = "no class"
+_KINDS = {"vault": "Vault", "kubernetes": "Kubernetes", "aws": "AWS", "azure": "Azure"}
 _LIMIT, _BEYOND = 10, 3
 """Cells of a bar up to the limit, and after it."""
 # The worst first. An unknown verdict comes before those that are fine.
@@ -86,6 +87,17 @@ def _cells(seconds: int, limit: int) -> int:
     """Seconds as cells, rounded down, but over the limit to at least one cell after the line."""
     whole = seconds * _LIMIT // limit
     return min(whole + (seconds > limit and whole == _LIMIT), _LIMIT + _BEYOND)
+
+
+def unaudited(live: Audited) -> Iterator[tuple[str, str]]:
+    """(`Vault "prod" was not audited: why`, what to do first) of each store with a problem."""
+    for each in sorted(live.reach, key=reach_order):
+        if each.problem:
+            name = text.visible(each.backend)
+            how = "was not audited completely" if each.read else "was not audited"
+            kind = _KINDS.get(each.kind, text.visible(each.kind))
+            words = f'{kind} "{name}" {how}: {text.visible(each.problem)}'
+            yield words, text.visible(each.remedy)
 
 
 def reached(reach: Iterable[Reach]) -> list[str]:

@@ -24,6 +24,8 @@ def report(outcome: Outcome, context: ReportContext) -> Iterator[str]:
 def _lines(outcome: Outcome, context: ReportContext) -> Iterator[str]:
     mark, words = summary.verdict(outcome, context.fail_on)
     yield f"# keywatch: {mark} {text.for_markdown(words)}"
+    for problem, remedy in live_summary.unaudited(outcome.live) if outcome.live else ():
+        yield from ("", text.for_markdown("; ".join(filter(None, (problem, remedy)))))
     facts = [*summary.read(outcome), *summary.remarks(outcome)]
     yield from ("", " · ".join(map(text.for_markdown, facts)))
     if outcome.live:

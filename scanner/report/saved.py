@@ -224,6 +224,8 @@ def _reach(item: Any) -> Reach:
         known=_number(item["known"]),
         unread=_numbers(item["unread"]),
         last_success=_moment(item["last_success"]),
+        problem=_text(item.get("problem", "")),
+        remedy=_text(item.get("remedy", "")),
         **_texts(item, ("backend", "kind")),
     )
 

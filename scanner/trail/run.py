@@ -85,7 +85,8 @@ class FinishedTrail(NamedTuple):
         infos = (*(each.info for each in self.described), *LOGGING_RULES, *rules.RULES)
         known = {rule.id: rule for rule in infos}
         failing = self.fail_on.at(fail_on)
-        return console.report_context(known, self.now, self.tree.root, failing, "trail")
+        context = console.report_context(known, self.now, self.tree.root, failing, "trail")
+        return context._replace(policy_in=self.tree.open_from)
 
 
 def trail(request: TrailRequest, console: Console, now: datetime) -> FinishedTrail | None:

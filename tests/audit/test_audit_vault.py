@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.helpers import Keywatch, write_files
 from tests.support.openbao import Bao, wait
+from tests.support.relay import Relay
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = """\
@@ -127,6 +128,65 @@ def test_a_wrong_token_is_a_gap_and_shows_nowhere(audit: Auditor) -> None:
     assert [gap["path"] for gap in report["gaps"]] == ["vault://prod"]
 
 
+def test_a_terminal_says_first_that_the_token_is_not_accepted_and_how_to_log_in_again(
+    keywatch: Keywatch, repository: Path, store: Bao
+) -> None:
+    over = store.token(ttl="1s")
+    time.sleep(1.1)
+    arguments = ("audit", "--operator=../operator.yaml")
+    done = keywatch(*arguments, cwd=repository, VAULT_ADDR=store.address, TOKEN=over)
+    why, how, *_ = done.stdout.decode().splitlines()
+    assert done.returncode == 3
+    assert why == (
+        '! Vault "prod" was not audited: the token is not accepted: it is wrong, expired or revoked'
+    )
+    login = f"vault login -address={store.address} -method=oidc -token-only"
+    assert how == f'  log in again, for example with export TOKEN="$({login})"'
+
+
+def test_a_terminal_says_first_that_the_server_does_not_answer(
+    keywatch: Keywatch, repository: Path
+) -> None:
+    with socket.socket() as nobody:  # bound, and never listening
+        nobody.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        arguments = ("audit", "--operator=../operator.yaml", "--timeout=2s")
+        done = keywatch(*arguments, cwd=repository, VAULT_ADDR=address, TOKEN="x")
+    why, how, *_ = done.stdout.decode().splitlines()
+    assert done.returncode == 3
+    assert why.startswith('! Vault "prod" was not audited: no connection: ')
+    assert how == f"  check that the server runs and that its address {address} is right"
+
+
+@pytest.mark.unmeasured
+def test_the_hints_of_an_audit_run_as_they_are_printed(
+    repository: Path, granted: str, store: Bao, tmp_path: Path
+) -> None:
+    """One audit without a SARIF report, and one with a report whose name has a space."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "keywatch").write_text(f'#!/bin/sh\nexec {sys.executable} -m scanner "$@"\n')
+    (tools / "keywatch").chmod(0o755)
+    own = {"VAULT_ADDR": store.address, "TOKEN": granted, "PYTHONPATH": str(ROOT)}
+    environ = os.environ | own | {"PATH": f"{tools}:{os.environ['PATH']}"}
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        shell = ["sh", "-c", command]
+        return subprocess.run(
+            shell, cwd=repository, env=environ, capture_output=True, text=True, check=False
+        )
+
+    start = "keywatch audit --operator=../operator.yaml --now=2099-01-01 --report csv=/dev/null"
+    shown = run(f"{start} -f terminal").stdout.splitlines()
+    again, allow = (line for line in shown if "keywatch a" in line)
+    assert "csv" not in again
+    assert run(again.partition(":")[2]).returncode == 1
+    assert run(allow).returncode == 0
+    shown = run(f"{start} --report 'sarif=my audit.sarif'").stdout.splitlines()
+    (allow,) = (line for line in shown if "keywatch a" in line)
+    assert run(allow.partition(":")[2]).returncode == 0
+
+
 def test_a_server_that_is_not_there_is_a_gap(keywatch: Keywatch, repository: Path) -> None:
     with socket.socket() as nobody:  # bound, and never listening
         nobody.bind(("127.0.0.1", 0))
@@ -186,3 +246,50 @@ def test_ctrl_c_leaves_a_state_with_what_was_read(
     kept = json.loads(state.read_bytes())
     assert [*kept["successes"]] == ["prod"]
     assert len(kept["secrets"]) == 3
+
+
+@pytest.fixture(scope="module")
+def approle(store: Bao) -> Mapping[str, str]:
+    """The IDs of an AppRole that may do what the audit of `live` needs."""
+    policy = 'path "live/metadata/*" { capabilities = ["list", "read"] }\n'
+    store.call("POST", "sys/policies/acl/ended", {"policy": policy})
+    store.call("POST", "sys/auth/ended", {"type": "approle"})
+    store.call("POST", "auth/ended/role/auditor", {"token_policies": "ended"})
+    role = store.call("GET", "auth/ended/role/auditor/role-id")["data"]["role_id"]
+    secret = store.call("POST", "auth/ended/role/auditor/secret-id", {})["data"]["secret_id"]
+    return {"ROLE_ID": role, "TOKEN": secret}
+
+
+def _logins(store: Bao) -> list[str]:
+    """The accessors of the tokens that the AppRole has given and nobody has revoked."""
+    found = []
+    for accessor in store.call("LIST", "auth/token/accessors")["data"]["keys"]:
+        data = store.call("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]
+        found += [accessor] if data["path"] == "auth/ended/login" else []
+    return found
+
+
+@pytest.mark.unmeasured
+@pytest.mark.parametrize("end", ["time limit", "ctrl-c"])
+def test_the_auditors_login_ends_with_a_run_that_does_not_end_by_itself(
+    repository: Path, approle: Mapping[str, str], store: Bao, end: str
+) -> None:
+    login = 'auth: {method: approle, mount: ended, role_id: "${ROLE_ID}", env: TOKEN}'
+    text = OPERATOR.replace("auth: {method: token, env: TOKEN}", login)
+    (repository.parent / "operator.yaml").write_text(text)
+    with Relay(store.address) as relay:
+        relay.holds = "live/metadata"
+        process = subprocess.Popen(
+            [*AUDIT, f"--timeout={'1s' if end == 'time limit' else '60s'}"],
+            cwd=repository,
+            env=os.environ | approle | {"VAULT_ADDR": relay.address, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert relay.held.wait(30)
+        assert len(_logins(store)) == 1
+        if end == "ctrl-c":
+            process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == (130 if end == "ctrl-c" else 3), out + err
+    assert _logins(store) == []

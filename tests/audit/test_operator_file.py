@@ -103,11 +103,11 @@ def test_a_dollar_without_a_brace_and_a_value_with_one_stay_as_they_are() -> Non
         ("address:", "adress:", 4, "did you mean address?"),
         ("token_env:", "token:", 7, "did you mean token_env?"),
         ("kind: vault", "kind: valt", 3, "did you mean vault?"),
-        ("kind: vault", "name: vault", 2, "add kind: …"),
+        ("kind: vault", "name: vault", 2, "add kind: vault"),
         ("prod:", '"a/b":', 1, "letters, digits, dots, hyphens and underscores"),
         ("prod:", "7:", 1, ""),
         ("backends:", "backend:", 1, "did you mean backends?"),
-        ("method: token", "method: tokn", 7, "did you mean token?"),
+        ("method: token", "method: tokn", 7, "write method: token"),
         ("https://${", "http://${", 4, "As https://host."),
     ],
 )

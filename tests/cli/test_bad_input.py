@@ -221,6 +221,7 @@ def bomb(first: str, again: str) -> str:
     return "\n".join(lines)
 
 
+ENTRY = "fingerprint: kw-3f0c6e1b9a52\n  rule: a\n  path: b\n  owner: d\n  until: 2027-01-31"
 CONFIGS = {
     "unknown key": ("version: 1\nscn: {}\n", ":2:", "did you mean scan?"),
     "wrong type": ("version: 1\nscan:\n  exclude: docs\n", ":3:", "scan.exclude"),
@@ -229,12 +230,38 @@ CONFIGS = {
     "nearly right value": ("version: 1\nscan: {fail_on: hihg}\n", ":2:", "did you mean high?"),
     "key twice": ("version: 1\nscan: {}\nscan: {}\n", ":3:", "twice"),
     "no version": ("scan: {}\n", ":1:", "version is missing"),
-    "other version": ("version: 2\n", ":1:", "version", "do:  write 1"),
-    "empty": ("", ":1:", "keywatch.yaml is empty", "do:  write: version: 1"),
+    "other version": ("version: 2\n", ":1:", "version", "do:  write version: 1"),
+    "empty": ("", ":1:", "keywatch.yaml is empty", "do:  add version: 1"),
+    "a key in the wrong section": (
+        "exclude: app.py\n",
+        ":1:",
+        'exclude belongs under scan: write scan: {exclude: ["third_party/**"]}',
+    ),
+    "a section without keys": ("version: 1\nscan:\n", ":2:", "scan is empty", "or remove it"),
+    "a word for exceptions": (
+        "version: 1\nallow: yes\n",
+        "allow must be a list",
+        "write it as allow: [{fingerprint: kw-3f0c6e1b9a52, rule: generic-secret, path: docs/a.md,",
+    ),
+    "no reason": (
+        f"version: 1\nallow:\n- {ENTRY}\n  reason: ''\n",
+        "keywatch.yaml:8: reason in entry 1 of allow must not be empty",
+        'write it as reason: "revoked sample"',
+    ),
+    "a number for a size": (
+        "version: 1\nscan: {max_file_size: 20}\n",
+        "scan.max_file_size must be a size",
+        "write it as max_file_size: 20MB",
+    ),
+    "a word for a class": (
+        "version: 1\nclasses: {k: 90d}\n",
+        "classes.k must be a mapping",
+        "write it as k: {rotate_every: 90d}",
+    ),
     "a word for a list": ("version: 1\nscan: {exclude: a}\n", 'exclude: ["third_party/**"]'),
     "a bad size": ("version: 1\nscan: {max_file_size: big}\n", "write it as max_file_size: 20MB"),
-    "list": ("[]", ":1:", "must be a mapping"),
-    "word": ("word", ":1:", "must be a mapping"),
+    "list": ("[]", ":1:", "keywatch.yaml must consist of keys", "do:  add version: 1"),
+    "word": ("word", ":1:", "keywatch.yaml must consist of keys"),
     "not YAML": ("version: 1\n\tscan: {}\n", ":2:", "not valid YAML"),
     "two documents": ("version: 1\n---\nversion: 1\n", "not valid YAML"),
     "not UTF-8": (b"version: 1\n# caf\xe9\n", "not valid YAML"),
@@ -283,8 +310,11 @@ class TestConfig:
         data = text if isinstance(text, bytes) else text.encode()
         (tmp_path / "keywatch.yaml").write_bytes(data)
         start = time.monotonic()
-        says(keywatch("scan", cwd=tmp_path), 2, *(word for word in words if isinstance(word, str)))
+        done = keywatch("scan", cwd=tmp_path)
+        says(done, 2, *(word for word in words if isinstance(word, str)))
         assert time.monotonic() - start < 30
+        # no regular expression, keyword of JSON Schema or name of a class
+        assert not re.search(rb"\^|\[0-9|additionalProp|Error|None|'type'", done.stderr)
 
     def test_a_value_of_a_bad_file_is_not_shown(self, keywatch: Keywatch, tmp_path: Path) -> None:
         (tmp_path / "keywatch.yaml").write_text(f"version: 1\nscan: {{fail_on: {token()}}}\n")

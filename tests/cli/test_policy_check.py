@@ -132,7 +132,7 @@ def test_every_invalid_file_is_named_with_line_field_and_nearest_name(
         "did you mean needs?",
         "configs/secrets/aws.yaml:2: unknown key 'regoin'",
         "did you mean region?",
-        "configs/secrets/vault.yaml:4: vault.auth.method: must be one of",
+        "configs/secrets/vault.yaml:4: vault.auth.method must be one of",
         "did you mean kubernetes?",
         "configs/secrets/x.yml:2: configs/secrets/x.yml is not valid YAML",
     ):
@@ -148,9 +148,9 @@ def test_every_invalid_file_is_named_with_line_field_and_nearest_name(
         (
             "secret/data/agentaskit/api-keys",
             "api-keys",
-            "vault.secrets.0.path: has the wrong format",
+            "path in entry 1 of vault.secrets must be a path of two parts",
         ),
-        ("role: agentaskit-production", "token: plain", "vault.auth.token: has the wrong format"),
+        ("role: agentaskit-production", "token: plain", "vault.auth.token must be a reference"),
         ("vault:", "vualt:", "did you mean vault?"),
     ],
 )
@@ -177,7 +177,7 @@ def test_a_value_that_should_be_a_reference_is_not_repeated(
     [
         ("valt", "did you mean vault?"),
         ("asw", "did you mean aws?"),
-        ("gcp", "write it as match: vault://*/*/secret/app/api-keys"),
+        ("gcp", 'write it as match: "vault://*/*/secret/app/api-keys"'),
     ],
 )
 def test_a_match_with_an_unknown_scheme_is_answered_with_the_nearest_one(
@@ -186,7 +186,7 @@ def test_a_match_with_an_unknown_scheme_is_answered_with_the_nearest_one(
     text = POLICY.replace('"vault://*/*/secret/agentaskit/api-keys"', f'"{scheme}://**"')
     done = check(keywatch, write_files(tmp_path, WHOLE | {"keywatch.yaml": text}))
     assert done.code == 2
-    assert "keywatch.yaml:3: secrets.0.match: has the wrong format" in done.err
+    assert "keywatch.yaml:3: match in entry 1 of secrets must be the ID" in done.err
     assert says in done.err
 
 

@@ -136,7 +136,7 @@ def test_a_rule_without_examples_is_refused_as_in_a_scan(
     tested = keywatch("rules", "test", "mine.yaml", cwd=tmp_path)
     scanned = keywatch("scan", "--no-git", "--rules=mine.yaml", cwd=tmp_path)
     assert (tested.returncode, tested.stdout) == (2, b"")
-    assert f"mine.yaml:2: rules.0: {missing} is missing" in tested.stderr.decode()
+    assert f"mine.yaml:2: {missing} is missing in entry 1 of rules" in tested.stderr.decode()
     assert tested.stderr == scanned.stderr
 
 

@@ -21,7 +21,7 @@ from scanner.errors import KeywatchError
 from scanner.evidence import controls
 from scanner.evidence.ledger import Ledger
 from scanner.policy.live.rules import BY_ID
-from scanner.records import Record, ValueMark
+from scanner.records import Dated, Record, Strength, ValueMark
 from tests.support import audits
 from tests.support.audits import NOW, OPERATOR, denied, record
 from tests.support.helpers import git, token, unavailable
@@ -226,9 +226,41 @@ def test_a_person_attests_and_the_age_is_known_from_then_on(place: Path) -> None
                f"--when={when}", "--statement=rotated by hand", now=NOW)  # fmt: skip
     assert done.code == 0, done
     assert audits.audited(place).verdicts == {ident: "ok"}
+    known = audits.audited(place).report["live"]["secrets"][0]
+    assert (known["field"], known["strength"]) == ("attested by Jo Doe", "attested")
+    assert audits.audited(place, "--require-exact").verdicts == {ident: "undated"}
     later = audits.audited(place, now=NOW + timedelta(days=100))
     assert later.verdicts == {ident: "overdue"}
+    assert "attested by Jo Doe, which no store confirms" in later.report["findings"][0]["detail"]
     assert "Jo Doe states on rotation: rotated by hand" in run("show", ledger).out
+
+
+@pytest.mark.parametrize(
+    ("one", "verdict"),
+    [
+        ({"undated": "no time"}, "ok"),
+        ({"never": True}, "never-rotated"),
+        ({"dated": Dated(None, NOW, "upgraded", Strength.BOUND)}, "ok"),
+        ({"dated": Dated(None, NOW - timedelta(days=9), "upgraded", Strength.BOUND)}, "undated"),
+        ({"dated": Dated(NOW - timedelta(days=200), NOW - timedelta(days=200), "x")}, "overdue"),
+    ],
+)
+def test_a_store_that_knows_better_than_a_person_is_believed(
+    place: Path, one: Mapping[str, Any], verdict: str
+) -> None:
+    ident = "vault://prod/-/secret/app/one"
+    when = (NOW - timedelta(days=3)).isoformat()
+    run("attest", f"--place={place.parent}/ledger", "--by=Jo Doe", "--about=rotation",
+        f"--secret={ident}", f"--when={when}", "--statement=by hand", now=NOW)  # fmt: skip
+    audits.gives(prod=[Record(id=ident, kind="kv-v1", **one)])
+    assert audits.audited(place).verdicts == {ident: verdict}
+
+
+@pytest.mark.parametrize("name", ["app/old", "secret://prod/x", "vault://prod/-/secret/app#key"])
+def test_only_the_id_of_a_live_secret_can_be_attested(place: Path, name: str) -> None:
+    done = run("attest", f"--place={place.parent}/ledger", "--by=Jo Doe", "--about=rotation",
+               f"--secret={name}", "--statement=by hand", now=NOW)  # fmt: skip
+    assert (done.code, "is not the ID of a live secret" in done.err) == (2, True)
 
 
 def test_what_an_audit_first_saw_is_known_to_the_next_one_without_a_state(place: Path) -> None:

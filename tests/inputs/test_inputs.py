@@ -655,6 +655,16 @@ class TestEncodings:
 
 
 class TestNotRead:
+    def test_the_git_folders_below_are_listed_as_skipped(
+        self, keywatch: Keywatch, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "vendor" / "lib"
+        (folder / ".git").mkdir(parents=True)
+        for file in (folder / ".git" / "config", folder / "a.py"):
+            file.write_text("a = 1")
+        seen = scan(keywatch, "--no-git", cwd=tmp_path)
+        assert (seen.code, seen.skips) == (0, [("git-folder", "vendor/lib/.git")])
+
     def test_binary_files_are_skipped(self, keywatch: Keywatch, repo: Path) -> None:
         write(repo, "a.bin", bytes(range(256)) * 9 + leak().encode())
         stage(repo, "b.bin", b"\0" * 99)

@@ -609,3 +609,20 @@ def test_the_policy_is_that_of_the_services_that_are_read(aws: Aws) -> None:
     text = backend.permissions(aws.settings(**SSM))
     assert "ssm:DescribeParameters" in text
     assert "kms:ListKeys" not in text
+
+
+@pytest.mark.parametrize("days", [20, -20])
+def test_ages_are_right_although_this_machines_clock_is_wrong(aws: Aws, days: int) -> None:
+    listed(aws)
+    versions_of(aws, version(ago(days=100), "AWSCURRENT"))
+    asked = aws.settings(**SECRETS)
+    assert asked.clock
+    wrong = asked._replace(clock=asked.clock - timedelta(days=days))
+    found = list(backend.connect(wrong, NOW).read())
+    (record,) = (one for one in found if isinstance(one, Record))
+    assert record.dated
+    assert record.dated.latest
+    assert abs(record.dated.latest - ago(days=100 + days)) < timedelta(minutes=1)
+    (note,) = (one for one in found if isinstance(one, Note) and one.kind == "clock-skew")
+    assert "this machine's clock is 17" in note.text
+    assert not [one for one in backend.connect(asked, NOW).read() if "clock-skew" in str(one)]

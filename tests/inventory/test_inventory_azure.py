@@ -270,3 +270,17 @@ def test_the_roles_to_paste_name_each_vault_and_grant_no_value(azure: Azure) -> 
     assert "--name kv-other " in text
     assert "getSecret" not in text
     assert "--secret-permissions list \\" in text
+
+
+def test_ages_are_right_although_this_machines_clock_is_wrong(azure: Azure) -> None:
+    azure.holds("secrets", "api-keys", version(ago(days=100)))
+    asked = azure.settings()
+    assert asked.clock
+    wrong = asked._replace(clock=asked.clock - timedelta(days=20))
+    found = list(backend.connect(wrong, NOW).read())
+    (record,) = (one for one in found if isinstance(one, Record))
+    assert record.dated
+    assert record.dated.latest
+    assert abs(record.dated.latest - ago(days=120)) < timedelta(minutes=1)
+    (note,) = (one for one in found if isinstance(one, Note) and one.kind == "clock-skew")
+    assert note.text.startswith("this machine's clock is 17")

@@ -12,8 +12,8 @@ import pytest
 
 from scanner.policy.declarations.model import Match, SecretClass, SecretEntry
 from scanner.policy.live import rotation_age
-from scanner.policy.live.rotation_age import Verdict
-from scanner.records import Rotation, Strength
+from scanner.policy.live.rotation_age import Condition, Verdict
+from scanner.records import Record, Rotation, Strength
 from tests.support.openbao import Asked, Bao, is_metadata
 from tests.support.vaults import (
     audited,
@@ -302,6 +302,38 @@ def test_a_ca_is_dated_by_its_certificate_and_expires_with_it(bao: Bao) -> None:
     assert abs(record.expires - now - timedelta(days=1)) < timedelta(minutes=1)
     for later, verdict in ((timedelta(), None), (timedelta(days=2), Verdict.EXPIRED)):
         assert rotation_age.judge(record, None, now + later).verdict == verdict
+
+
+def test_an_issued_certificate_is_reported_around_its_end_unless_it_was_renewed(bao: Bao) -> None:
+    bao.mount("pki-leaf", "pki", config={"max_lease_ttl": "9000h"})
+    root = {"common_name": "ca.example.org", "ttl": "8000h"}
+    bao.call("POST", "pki-leaf/root/generate/internal", root)
+    bao.call("POST", "pki-leaf/roles/any", {"allow_any_name": True, "max_ttl": "7000h"})
+
+    def issued(name: str, ttl: str) -> str:
+        said = {"common_name": name, "ttl": ttl}
+        return str(bao.call("POST", "pki-leaf/issue/any", said)["data"]["serial_number"])
+
+    issued("renewed.example.org", "480h")
+    serial = issued("web.example.org", "480h")
+    issued("renewed.example.org", "4800h")
+    issued("short.example.org", "24h")
+    revoked = issued("revoked.example.org", "480h")
+    bao.call("POST", "pki-leaf/revoke", {"serial_number": revoked})
+    now = datetime.now(UTC)
+    seen = {
+        days: [
+            rotation_age.judge(one, None, now + timedelta(days=days))
+            for one in audited(bao, "pki-leaf", now=now + timedelta(days=days))
+            if isinstance(one, Record) and one.kind == "pki-certificate"
+        ]
+        for days in (10, 17, 21, 60)
+    }
+    assert [len(found) for found in seen.values()] == [0, 1, 1, 0]
+    assert seen[17][0].record.id == f"vault://prod/-/pki-leaf/cert/{serial}"
+    assert seen[17][0].record.tags == {"subject": "CN=web.example.org"}
+    assert [each.condition for each in seen[17][0].conditions][-1] == Condition.EXPIRES_SOON
+    assert seen[21][0].verdict == Verdict.EXPIRED
 
 
 def test_an_ssh_ca_has_no_date_and_an_engine_without_one_gives_nothing(bao: Bao) -> None:

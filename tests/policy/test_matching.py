@@ -134,7 +134,7 @@ def test_an_entry_without_a_match_and_without_tags_is_an_error(
     text = "version: 1\nsecrets:\n  - class: api-key\n"
     done = keywatch("policy", "explain", ID, cwd=write_files(tmp_path, {"keywatch.yaml": text}))
     assert done.returncode == 2
-    assert b"keywatch.yaml:3: secrets.0: match or tags is missing" in done.stderr
+    assert b"keywatch.yaml:3: match or tags is missing in entry 1 of secrets" in done.stderr
 
 
 POLICY = """\

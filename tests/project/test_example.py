@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -115,3 +116,11 @@ def test_this_repository_is_clean_by_gitleaks(
     argv = [str(gitleaks), "dir", ".", "--no-banner", "--no-color", "--redact", "--verbose"]
     done = subprocess.run(argv, cwd=own_files, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_summary_of_the_demo_says_what_was_found_and_what_to_try(tmp_path: Path) -> None:
+    (tmp_path / "keywatch.json").write_text('{"findings": [{"severity": "high"}]}')
+    command = [sys.executable, "examples/story.py", "summary", str(tmp_path)]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert f"1 finding (1 high); reports: {tmp_path}/keywatch.json" in shown
+    assert "explain .env:3" in shown

@@ -23,7 +23,7 @@ def test_the_demo_finds_exactly_what_is_wrong_on_its_server(tmp_path: Path, open
     assert done.returncode == 0, done.stdout + done.stderr
     assert "exactly the 6 planted faults were found" in done.stdout
     assert "was overdue and is now ok" in done.stdout
-    assert "✓ verified: 2 entries" in done.stdout
+    assert "✓ verified: 3 entries" in done.stdout
     assert "delivered: [keywatch] 5 alerts: 3 high, 2 low" in done.stdout
     assert {
         *("agentaskit", "audit.json", "audit.sarif", "audit-after.json", "evidence"),

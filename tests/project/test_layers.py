@@ -67,7 +67,7 @@ THIRD_PARTY = {
     "botocore": ("scanner.inventory.aws",),
     "compression": ("scanner.inputs.archives.compression",),  # of Python 3.14
     "cronsim": ("scanner.inventory.vault.engines",),
-    "cryptography": ("scanner.inventory.vault.engines",),
+    "cryptography": ("scanner.inventory.vault.engines", "scanner.inventory.vault.certificates"),
     "detect_secrets": ("scanner.detect.detect_secrets",),
     "git": ("scanner.evidence.anchor",),
     "hvac": ("scanner.inventory.vault",),

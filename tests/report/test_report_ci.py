@@ -130,7 +130,10 @@ def test_a_failure_says_where_what_and_what_to_do() -> None:
     failure = case[0]
     assert failure.attrib["type"] == "critical"
     assert failure.text
-    assert failure.text.startswith("src/app.py:3:7\nCredential of acme-token")
+    assert failure.attrib["message"].startswith("Credential of acme-token")
+    assert failure.text.startswith("src/app.py:3:7\nin base64.\nRevoke: ")
+    lines = [failure.attrib["message"], *failure.text.splitlines()]
+    assert len({line.partition(": ")[2] or line for line in lines}) == len(lines)  # none twice
     assert "Rotate: Make a new one at acme-token." in failure.text
 
 

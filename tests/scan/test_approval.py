@@ -42,6 +42,21 @@ def test_an_exception_of_the_branch_has_no_effect_and_names_the_way_to_approve_i
     assert "--approve" in by_rule["policy-weakened"]["detail"]
 
 
+def test_the_hint_does_not_ask_again_for_an_exception_that_waits_for_approval(
+    keywatch: Keywatch, branch: Path
+) -> None:
+    shown = keywatch("scan", "--diff=main", cwd=branch).stdout.decode()
+    assert "to approve:    CI passes --approve COMMIT" in shown
+    assert "keywatch allow" not in shown
+
+
+def test_a_trusted_commit_approves_all_of_its_policy(keywatch: Keywatch, branch: Path) -> None:
+    (branch / "keywatch.yaml").write_text('version: 1\nscan: {exclude: ["app.py"]}\n')
+    git(branch, "commit", "-qam", "exclude")
+    assert "policy-weakened" in rules(keywatch, branch, "--diff=main", "--approve=topic")
+    assert rules(keywatch, branch, "--diff=main", "--trust=topic") == []
+
+
 def test_an_approved_commit_makes_the_exceptions_of_the_branch_count(
     keywatch: Keywatch, branch: Path
 ) -> None:

@@ -74,6 +74,7 @@ class Aws:
             },
             timeout=timeout,
             environ={},
+            clock=datetime.now(UTC),
         )
 
     def client(self, service: Any, region: str = REGION) -> Any:

@@ -119,6 +119,7 @@ class Azure:
             },
             timeout=timeout,
             environ={},
+            clock=datetime.now(UTC),
         )
 
     @property

@@ -28,11 +28,11 @@ _METADATA = re.compile(
     read \s ( sys/(mounts|auth|key-status|internal/ui/mounts/.+|mounts/.+/tune)
             | auth/token/lookup-self
             | (auth/[^/]+/(role|users|certs)|identity/oidc/key)/[^/]+
-            | [^/]+(/kv)?/( metadata | subkeys | static-roles | roles | keys | issuer )/.+
+            | [^/]+(/kv)?/( metadata | subkeys | static-roles | roles | keys | issuer | cert )/.+
             | [^/]+/config/ca )
     | list \s ( sys/namespaces | auth/[^/]+/users | identity/oidc/key | auth/token/accessors
               | auth/[^/]+/role(/[^/]+/secret-id)?
-              | [^/]+(/kv)?/(metadata|static-roles|roles|config|keys|issuers)(/.*)?
+              | [^/]+(/kv)?/(metadata|static-roles|roles|config|keys|issuers|certs)(/.*)?
               | kv1[^/]*(/.*)? ) /?
     | update \s ( sys/capabilities-self | auth/token/revoke-self | auth/token/lookup-accessor
                 | auth/[^/]+/login | auth/[^/]+/role/[^/]+/secret-id-accessor/lookup )

@@ -13,12 +13,16 @@ _HEADERS = ("X-Vault-Token", "X-Vault-Request", "Content-Type")
 
 class Relay:
     """`sealed`: every answer is 503, as of a sealed Vault. `loses`: (method, beginning of a path):
-    the next such request reaches Vault, and its answer is lost."""
+    the next such request reaches Vault, and its answer is lost. `holds`: requests with this in
+    their path wait until the relay ends; `held` is set by the first of them."""
 
     def __init__(self, address: str) -> None:
         self.target = address
         self.sealed = False
         self.loses: tuple[str, str] | None = None
+        self.holds = ""
+        self.held = threading.Event()
+        self._ended = threading.Event()
         self._server = _Server(self)
         self.address = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -28,6 +32,7 @@ class Relay:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -35,6 +40,10 @@ class Relay:
     def pass_on(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, bytes]:
         if self.sealed:
             return 503, b'{"errors":["Vault is sealed"]}'
+        if self.holds and self.holds in path:
+            self.held.set()
+            self._ended.wait(60)
+            return 0, b""
         given = {name: headers[name] for name in _HEADERS if headers[name]}
         request = urllib.request.Request(self.target + path, body or None, given, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

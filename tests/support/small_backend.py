@@ -62,5 +62,9 @@ def addresses(options: Options) -> list[str]:
     return [options["address"]] if "address" in options else []
 
 
+def login_advice(options: Options) -> str:
+    return f"log in to {options['script']}"
+
+
 def identities(options: Options) -> list[str]:
     return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = [
     "addresses",
     "connect",
     "identities",
+    "login_advice",
     "permissions",
     "scopes",
 ]
@@ -41,13 +43,20 @@ _ENDPOINT = r"^(https://|http://(localhost|127\.0\.0\.1)[:/])[^\s@]+$"
 
 OPTIONS: Mapping[str, Any] = {
     "regions": {
+        "examples": ["[eu-central-1]"],
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
-        "items": {"type": "string", "pattern": r"^[a-z]{2,}(-[a-z0-9]+)+$"},
+        "items": {
+            "title": "a region",
+            "examples": ["eu-central-1"],
+            "type": "string",
+            "pattern": r"^[a-z]{2,}(-[a-z0-9]+)+$",
+        },
         "description": "The regions to read, for example eu-central-1. Other regions are not read.",
     },
     "services": {
+        "examples": ["[secretsmanager]"],
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
@@ -55,6 +64,7 @@ OPTIONS: Mapping[str, Any] = {
         "description": "The services to read. Default: all.",
     },
     "accounts": {
+        "examples": ["[{profile: prod}]"],
         "type": "array",
         "minItems": 1,
         "items": {
@@ -63,7 +73,12 @@ OPTIONS: Mapping[str, Any] = {
             "minProperties": 1,
             "properties": {
                 "profile": {"type": "string", "minLength": 1},
-                "role": {"type": "string", "pattern": r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+$"},
+                "role": {
+                    "title": "the ARN of a role",
+                    "examples": ["arn:aws:iam::123456789012:role/auditor"],
+                    "type": "string",
+                    "pattern": r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+$",
+                },
                 "external_id": {"type": "string", "minLength": 2},
             },
         },
@@ -77,6 +92,8 @@ OPTIONS: Mapping[str, Any] = {
         "description": "Addresses instead of AWS's own, by service, for example of a VPC endpoint.",
     },
     "proxy": {
+        "title": "the address of a proxy",
+        "examples": ["http://proxy.example.org:3128"],
         "type": "string",
         "pattern": r"^https?://[^\s/?#]+/?$",
         "description": "The proxy for all requests. A proxy in the environment is ignored.",
@@ -106,6 +123,12 @@ def scopes(options: Options) -> Iterator[str]:
 
 def addresses(options: Options) -> Sequence[str]:  # noqa: ARG001 - AWS has no address of one's own
     return ()
+
+
+def login_advice(options: Options) -> str:
+    profiles = [each["profile"] for each in options.get("accounts", ()) if "profile" in each]
+    words = ["aws", "sso", "login", *(["--profile", profiles[0]] if profiles else [])]
+    return f"log in again with {shlex.join(words)}, or renew the access key"
 
 
 def identities(options: Options) -> Sequence[str]:

@@ -48,12 +48,19 @@ class Accounts:
     """Logs in to accounts and creates clients of services, with one deadline for everything.
 
     The session of an assumed role is limited to `actions`, by default those that an audit needs.
-    `writes`: it is not limited, and no request is sent twice.
+    `writes`: it is not limited, and no request is sent twice. `answered` gets the headers of each
+    answer.
     """
 
     def __init__(
-        self, settings: Settings, actions: Sequence[str] | None = None, *, writes: bool = False
+        self,
+        settings: Settings,
+        actions: Sequence[str] | None = None,
+        *,
+        writes: bool = False,
+        answered: Callable[[Mapping[str, str]], None] = lambda _headers: None,
     ) -> None:
+        self._answered = answered
         self._settings = settings
         self._writes = writes
         self._options = settings.options
@@ -92,6 +99,7 @@ class Accounts:
             )
         name = client.meta.service_model.service_id.hyphenize()
         client.meta.events.register(f"before-send.{name}", self._before_send)
+        client.meta.events.register(f"after-call.{name}", self._after_call)
         client.meta.events.register_first(f"needs-retry.{name}", self._before_waiting)
         return client
 
@@ -138,6 +146,9 @@ class Accounts:
 
     def _before_send(self, **_event: object) -> None:
         self._deadline.left()
+
+    def _after_call(self, http_response: Any, **_event: object) -> None:
+        self._answered(http_response.headers)
 
     def _before_waiting(self, attempts: int, **_event: object) -> bool | None:
         """Return False to stop retrying if botocore's next pause could pass the deadline."""

@@ -12,6 +12,7 @@ from scanner.inventory.aws.accounts import Account, Accounts
 from scanner.inventory.aws.errors import FAILURES, explain
 from scanner.inventory.aws.required_permissions import EXCESSIVE, NEEDED, SIMULATE
 from scanner.inventory.aws.service_region import ServiceRegion
+from scanner.inventory.clock import CloudClock
 from scanner.inventory.interface import Settings
 from scanner.inventory.listing import ReadSecret, id_part, read_all
 from scanner.inventory.threads import in_order
@@ -34,15 +35,19 @@ class AwsBackend:
     def __init__(self, settings: Settings, now: datetime) -> None:
         self._settings = settings
         self._now = now
+        self._clock = CloudClock(settings, now)
         self._regions = tuple(settings.options["regions"])
 
     @cached_property
     def _accounts(self) -> Accounts:
         """Created when it is first used, because its deadline starts then."""
-        return Accounts(self._settings)
+        return Accounts(self._settings, answered=self._clock.saw)
 
     def read(self) -> Iterator[Record | Gap | Note]:
         """Log in to all accounts in parallel, then read their services and regions."""
+        yield from self._clock.corrected(self._items(), f"aws://{self._settings.name}")
+
+    def _items(self) -> Iterator[Record | Gap | Note]:
         opened = in_order(self._accounts.log_ins())
         yield from in_order(task for account in list(opened) for task in self._tasks(account))
 
@@ -80,8 +85,9 @@ class AwsBackend:
     ) -> Iterator[tuple[str, ReadSecret]]:
         at = self._regions[0] if region == _GLOBAL else region
         client = self._accounts.client(account.session, service, at)
+        now = self._now + self._clock.ahead
         yield from _LISTED[service](
-            ServiceRegion(client=client, region=region, regions=self._regions, now=self._now)
+            ServiceRegion(client=client, region=region, regions=self._regions, now=now)
         )
 
     def _simulated(self, account: Account) -> Sequence[str] | None:

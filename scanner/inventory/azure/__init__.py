@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = [
     "addresses",
     "connect",
     "identities",
+    "login_advice",
     "permissions",
     "scopes",
 ]
@@ -38,13 +40,20 @@ _VAULT = r"^https://[A-Za-z0-9-]{3,24}\.vault\.(azure\.net|azure\.cn|usgovclouda
 
 OPTIONS: Mapping[str, Any] = {
     "vaults": {
+        "examples": ['["https://NAME.vault.azure.net"]'],
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
-        "items": {"type": "string", "pattern": _VAULT},
+        "items": {
+            "title": "the address of a vault",
+            "examples": ["https://NAME.vault.azure.net"],
+            "type": "string",
+            "pattern": _VAULT,
+        },
         "description": "The addresses of the vaults to read: https://NAME.vault.azure.net.",
     },
     "auth": {
+        "examples": ["{method: managed-identity}"],
         "type": "object",
         "additionalProperties": False,
         "required": ["method"],
@@ -65,6 +74,8 @@ OPTIONS: Mapping[str, Any] = {
         "description": "How to log in. Default: the first login that Azure's own tools find.",
     },
     "proxy": {
+        "title": "the address of a proxy",
+        "examples": ["http://proxy.example.org:3128"],
         "type": "string",
         "pattern": r"^https?://[^\s/?#]+/?$",
         "description": "The proxy for all requests. A proxy in the environment is ignored.",
@@ -73,7 +84,7 @@ OPTIONS: Mapping[str, Any] = {
 }
 
 
-def connect(settings: Settings, now: datetime) -> Backend:  # noqa: ARG001 - all dates are absolute
+def connect(settings: Settings, now: datetime) -> Backend:
     """The vaults in `settings`. ConfigError if there are none."""
     from scanner.inventory.azure.backend import AzureBackend
 
@@ -83,7 +94,7 @@ def connect(settings: Settings, now: datetime) -> Backend:  # noqa: ARG001 - all
             why="keywatch does not search for vaults",
             todo="add vaults: [https://NAME.vault.azure.net]",
         )
-    return AzureBackend(settings)
+    return AzureBackend(settings, now)
 
 
 def scopes(options: Options) -> Sequence[str]:  # noqa: ARG001 - everything
@@ -92,6 +103,19 @@ def scopes(options: Options) -> Sequence[str]:  # noqa: ARG001 - everything
 
 def addresses(options: Options) -> Sequence[str]:
     return tuple(options.get("vaults", ()))
+
+
+def login_advice(options: Options) -> str:
+    auth = options.get("auth", {})
+    match auth.get("method", "default"):
+        case "default":
+            return "log in again with az login"
+        case "service-principal":
+            words = ["az", "ad", "app", "credential", "reset", "--append", "--id"]
+            command = shlex.join([*words, auth.get("client_id", "CLIENT_ID")])
+            return f"make a new client secret with {command}"
+        case method:
+            return f"check that this machine has a {method.replace('-', ' ')}"
 
 
 def identities(options: Options) -> Sequence[str]:

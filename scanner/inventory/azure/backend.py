@@ -22,6 +22,7 @@ from scanner.inventory.azure.clients import Clients, Vault
 from scanner.inventory.azure.errors import FAILURES, explain
 from scanner.inventory.azure.required_permissions import vault_name
 from scanner.inventory.azure.rotation import rotation
+from scanner.inventory.clock import CloudClock
 from scanner.inventory.errors import ReadError, gap
 from scanner.inventory.interface import Settings
 from scanner.inventory.listing import ReadSecret, id_part, read_all
@@ -56,12 +57,16 @@ class _Properties(Protocol):
 class AzureBackend:
     """A Backend (see interface.py)."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: datetime) -> None:
         self._settings = settings
+        self._clock = CloudClock(settings, now)
 
     def read(self) -> Iterator[Record | Gap | Note]:
         """Read the secrets, keys and certificates of all vaults in parallel."""
-        clients = Clients(self._settings)
+        yield from self._clock.corrected(self._items(), f"azure://{self._settings.name}")
+
+    def _items(self) -> Iterator[Record | Gap | Note]:
+        clients = Clients(self._settings, answered=self._clock.saw)
         urls = self._settings.options["vaults"]
         yield from in_order(task for url in urls for task in self._tasks(clients, url))
         yield Note(

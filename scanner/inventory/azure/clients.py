@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -61,8 +61,18 @@ class Vault(NamedTuple):
 class Clients:
     """Creates the clients of vaults, with one deadline for everything. Sends nothing itself."""
 
-    def __init__(self, settings: Settings, *, writes: bool = False) -> None:
-        """`writes`: no request is sent twice, and an answer may be a key, which has no ID."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        writes: bool = False,
+        answered: Callable[[Mapping[str, str]], None] = lambda _headers: None,
+    ) -> None:
+        """`writes`: no request is sent twice, and an answer may be a key, which has no ID.
+
+        `answered` gets the headers of each answer of a vault.
+        """
+        self._answered = answered
         self._writes = writes
         self._auth: Mapping[str, Any] = settings.options.get("auth", {"method": "default"})
         self._deadline = Deadline(settings.timeout)
@@ -84,7 +94,7 @@ class Clients:
                 self._deadline, urlsplit(url).hostname or "", 0 if self._writes else _RETRIES
             ),
             "permit_redirects": False,
-            "per_call_policies": [] if self._writes else [_CheckedAnswers()],
+            "per_call_policies": [] if self._writes else [_CheckedAnswers(self._answered)],
             **self._transport,
         }
         return Vault(
@@ -183,10 +193,15 @@ class _DeadlineRetryPolicy(RetryPolicy[Any, Any]):
 class _CheckedAnswers(SansIOHTTPPolicy[Any, Any]):
     """Raises ValueError for JSON that does not come from Key Vault.
 
-    The SDK would treat an answer without `value` as an empty list.
+    The SDK would treat an answer without `value` as an empty list. `answered` gets the headers.
     """
 
+    def __init__(self, answered: Callable[[Mapping[str, str]], None]) -> None:
+        super().__init__()
+        self._answered = answered
+
     def on_response(self, request: Any, response: PipelineResponse[Any, Any]) -> None:  # noqa: ARG002
+        self._answered(response.http_response.headers)
         data = response.context.get(ContentDecodePolicy.CONTEXT_NAME)
         is_valid = isinstance(data, Mapping) and ("value" in data or "id" in data)
         if response.http_response.status_code == 200 and not is_valid:

@@ -3,6 +3,7 @@ still use a previous value. docs/kubernetes.md says what each date proves."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -29,10 +30,13 @@ OPTIONS: Mapping[str, Any] = {
         "description": "true to let the kubeconfig run a program that logs in",
     },
     "namespaces": {
+        "examples": ["[web, jobs]"],
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
         "items": {
+            "title": "the name of a namespace",
+            "examples": ["web"],
             "type": "string",
             "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
             "description": "The name of a namespace in the cluster.",
@@ -63,6 +67,14 @@ def scopes(options: Options) -> Iterator[str]:
 
 def addresses(options: Options) -> Sequence[str]:  # noqa: ARG001 - a kubeconfig has it, not an option
     return ()
+
+
+def login_advice(options: Options) -> str:
+    if "context" not in options and "kubeconfig" not in options:
+        return "run keywatch in a pod with a service account, or add context: NAME"
+    words = ["kubectl", "auth", "whoami"]
+    words += [f"--{name}={options[name]}" for name in ("kubeconfig", "context") if name in options]
+    return f"log in to the cluster again, and check with {shlex.join(words)}"
 
 
 def identities(options: Options) -> Sequence[str]:  # noqa: ARG001 - a kubeconfig has it, not an option

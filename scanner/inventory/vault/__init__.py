@@ -9,7 +9,7 @@ from datetime import datetime
 
 from scanner.errors import ConfigError
 from scanner.inventory.interface import Backend, Settings, Variables
-from scanner.inventory.vault.options import OPTIONS, addresses, identities, scopes
+from scanner.inventory.vault.options import OPTIONS, addresses, identities, login_advice, scopes
 from scanner.inventory.vault.required_permissions import policy as permissions
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "addresses",
     "connect",
     "identities",
+    "login_advice",
     "permissions",
     "scopes",
 ]

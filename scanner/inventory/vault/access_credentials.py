@@ -49,7 +49,25 @@ def _users(namespace: Namespace) -> Iterator[StepResult]:
     methods = namespace.client.sys.list_auth_methods()["data"]
     paths = sorted(path for path, method in methods.items() if method["type"] == "userpass")
     mounts = [Mount(namespace=namespace, path=f"auth/{path.strip('/')}") for path in paths]
-    return (read_step(mount, _USER) for mount in mounts)
+    own = [
+        _configured(Mount(namespace=namespace, path=f"auth/{path.strip('/')}"), method["type"])
+        for path, method in sorted(methods.items())
+        if method["type"] in _STORED
+    ]
+    return iter([*(read_step(mount, _USER) for mount in mounts), *own])
+
+
+def _configured(mount: Mount, method: str) -> Record | Note:
+    """The credential in the configuration of an auth method, which keywatch does not read.
+
+    A note if it is not certain that there is one.
+    """
+    name, what = mount.id("config"), _STORED[method]
+    if method in _ALWAYS_STORED:
+        why = f"Vault stores no time for its {what}"
+        return Record(id=name, kind="auth-method-credential", undated=why)
+    text = f"its configuration may hold a credential ({what}), which is not audited"
+    return Note(kind=NoteKind.NOT_AUDITED, path=name, text=text)
 
 
 def _oidc_key(entry: Entry) -> Iterator[Item]:
@@ -193,6 +211,19 @@ _USER = EntryType(
     id_prefix="users/",
 )
 _OIDC_KEY = EntryType(to_items=_oidc_key, list_path="key/", read_path="key/", id_prefix="key/")
+_ALWAYS_STORED = {"kerberos", "oidc", "radius"}
+_STORED = {
+    "kerberos": "keytab",
+    "oidc": "client secret",
+    "radius": "shared secret",
+    "ldap": "bind password",
+    "okta": "API token",
+    "kubernetes": "token reviewer JWT",
+    "aws": "access key",
+    "azure": "client secret",
+    "gcp": "service account key",
+}
+"""By type of auth method, the credential that its configuration holds."""
 _ADVICE_OWN = "grant it, or list the mounts in the operator config, to audit only those"
 _ROLE_NAMES = (
     ("role", "role_name"),  # AppRole

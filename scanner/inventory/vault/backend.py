@@ -89,11 +89,10 @@ class VaultBackend:
 
     def close(self) -> None:
         """Revoke the token that the login created. A token that somebody else made stays."""
-        if self._connection is None or self._settings.options["auth"]["method"] == "token":
-            return
-        with contextlib.suppress(ReadError), parsing():
-            api = self._api(_SECONDS_TO_REVOKE)
-            hvac_client(api, self._token, self._home).auth.token.revoke_self()
+        if self._token:
+            with contextlib.suppress(ReadError):
+                client = hvac_client(self._api(_SECONDS_TO_REVOKE), self._token, self._home)
+                login.log_out(client, self._settings)
 
     def _api(self, seconds: float) -> VaultApi:
         return connect(self._settings._replace(timeout=seconds), connections=WORKERS)

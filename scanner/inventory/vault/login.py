@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from hvac import Client
 from scanner.inventory.errors import ReadError, shortened
 from scanner.inventory.interface import Settings
 from scanner.inventory.vault.api import VaultApi
+from scanner.inventory.vault.parsing import parsing
 
 _SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _GITHUB_ADDRESS = "ACTIONS_ID_TOKEN_REQUEST_URL"
@@ -35,6 +37,13 @@ def token(client: Client, settings: Settings) -> str:
         reason = f"login by {auth['method']} failed with {error.status}: {shortened(text)}"
         raise ReadError("login", reason) from None
     return client.adapter.get_login_token(answer)
+
+
+def log_out(client: Client, settings: Settings) -> None:
+    """Revoke the token of the login. A token that somebody else made stays. Raises nothing."""
+    if settings.options["auth"]["method"] != "token":
+        with contextlib.suppress(ReadError), parsing():
+            client.auth.token.revoke_self()
 
 
 def check_token(client: Client) -> str:

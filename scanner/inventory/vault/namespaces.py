@@ -12,7 +12,7 @@ from urllib.parse import quote
 from hvac import Client
 
 from scanner.inventory.errors import ReadError, gap, shortened
-from scanner.inventory.vault import access_credentials, options
+from scanner.inventory.vault import access_credentials, certificates, options
 from scanner.inventory.vault.engine_types import ENGINES, WITHOUT_SECRETS, engine_type
 from scanner.inventory.vault.mounts import Mount, Namespace, Samples, canonical, read_step
 from scanner.inventory.vault.parallel_requests import Step, StepResult
@@ -224,6 +224,8 @@ def _described(namespace: Namespace, name: str) -> tuple[Mount, str, str]:
 def _read(mount: Mount, engine: str, folder: str = "") -> Iterator[StepResult]:
     for entry_type in ENGINES.get(engine, ()):
         yield read_step(mount, entry_type, folder)
+    if engine == "pki":
+        yield certificates.step(mount)
     if engine not in ENGINES and engine not in WITHOUT_SECRETS:
         yield Gap(kind=GapKind.ENGINE_NOT_READ, path=mount.id(), reason=_not_supported(engine))
 

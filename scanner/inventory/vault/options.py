@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _NAME = {"type": "string", "minLength": 1}
-_PATH = {"type": "string", "pattern": r"^[^/\s][^\s]*$"}
-_ENV = {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$"}
+_PATH = {
+    "title": "a path that begins with a name",
+    "examples": ["team/app"],
+    "type": "string",
+    "pattern": r"^[^/\s][^\s]*$",
+}
+_ENV = {
+    "title": "the name of a variable",
+    "examples": ["VAULT_TOKEN"],
+    "type": "string",
+    "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$",
+}
 _FROM = {"anyOf": [{"required": ["env"]}, {"required": ["file"]}]}
 
 
@@ -17,16 +28,22 @@ def _for_method(method: str, demand: Mapping[str, Any]) -> Mapping[str, Any]:
 
 OPTIONS: Mapping[str, Any] = {
     "address": {
+        "title": "an http or https address without a login in it",
+        "examples": ["https://vault.example.org:8200"],
         "type": "string",
         "pattern": r"^https?://[^/\s@?#]+(/[^\s@?#]*)?$",
         "description": "For example https://vault.example.org:8200. No other address is contacted.",
     },
     "auth": {
+        "examples": ["{method: token, env: VAULT_TOKEN}"],
         "type": "object",
         "additionalProperties": False,
         "required": ["method"],
         "properties": {
-            "method": {"enum": ["token", "approle", "kubernetes", "jwt", "cert"]},
+            "method": {
+                "examples": ["token"],
+                "enum": ["token", "approle", "kubernetes", "jwt", "cert"],
+            },
             "mount": {
                 **_PATH,
                 "description": "The mount of the method, if it is not the name of the method.",
@@ -56,6 +73,7 @@ OPTIONS: Mapping[str, Any] = {
         "description": "How the auditor logs in. Without env and file, jwt asks GitHub for one.",
     },
     "namespaces": {
+        "examples": ['["-", "team/**"]'],
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
@@ -64,6 +82,7 @@ OPTIONS: Mapping[str, Any] = {
         "the namespace that the auditor logs in to.",
     },
     "mounts": {
+        "examples": ["[secret, database]"],
         "type": "array",
         "minItems": 1,
         "uniqueItems": True,
@@ -72,6 +91,7 @@ OPTIONS: Mapping[str, Any] = {
         "example secret/app.",
     },
     "groups": {
+        "examples": ["[approle, tokens]"],
         "type": "array",
         "uniqueItems": True,
         "items": {"enum": ["approle", "tokens", "barrier"]},
@@ -134,6 +154,35 @@ def _namespace_globs(name: str) -> Iterator[str]:
 def addresses(options: Mapping[str, Any]) -> Sequence[str]:
     """See interface.Module."""
     return [options["address"]] if options.get("address") else []
+
+
+def login_advice(options: Mapping[str, Any]) -> str:
+    """See interface.Module. OpenBao's command is `bao`, with the same options."""
+    auth = options.get("auth", {})
+    method = auth.get("method", "token")
+    mount = auth.get("mount", method)
+    server = f"-address={shlex.quote(str(options.get('address', '')))}"
+    if "namespace" in auth:
+        server += f" -namespace={shlex.quote(auth['namespace'])}"
+    match method:
+        case "token":
+            command = f"vault login {server} -method=oidc -token-only"
+            return f"log in again, for example with {_kept(command, auth)}"
+        case "approle":
+            path = shlex.quote(f"auth/{mount}/role/")
+            command = f"vault write {server} -force -field=secret_id {path}ROLE/secret-id"
+            return f"make a new secret ID: {_kept(command, auth)}"
+        case "cert":
+            return f"check the certificate in tls, and auth/{mount} on the server"
+    read = f"vault read {server} {shlex.quote(f'auth/{mount}/role/' + auth.get('role', ''))}"
+    return f"compare the role on the server with this job: {read}"
+
+
+def _kept(command: str, auth: Mapping[str, Any]) -> str:
+    """A command that stores what `command` prints where the auditor reads it."""
+    if "file" in auth:
+        return f"{command} > {shlex.quote(auth['file'])}"
+    return f'export {auth.get("env", "VAULT_TOKEN")}="$({command})"'
 
 
 def identities(options: Mapping[str, Any]) -> Sequence[str]:

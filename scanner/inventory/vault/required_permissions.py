@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scanner.inventory.errors import ReadError, shortened
 from scanner.inventory.interface import Settings
+from scanner.inventory.vault import certificates
 from scanner.inventory.vault.engine_types import ENGINES
 from scanner.inventory.vault.mounts import EntryType
 from scanner.inventory.vault.options import home, namespaces
@@ -154,6 +155,8 @@ def _for_engine(mount: str, engine: str, folder: str, *, keys: bool) -> _Rules:
     for entry_type in ENGINES.get(engine, ()):
         for path, capabilities in _for_entry_type(entry_type, below):
             yield f"{mount}/{path}", capabilities
+    if engine == "pki":
+        yield from ((f"{mount}/{path}", right) for path, right in certificates.PERMISSIONS)
     if engine in _ISSUING:
         yield f"sys/mounts/{mount}/tune", "read"
     if engine == "kv-v2" and keys:

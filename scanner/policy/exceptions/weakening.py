@@ -26,10 +26,7 @@ _SCALES: Mapping[str, tuple[str, Sequence[str]]] = {  # the default, and from st
     "detect_secrets": ("", ("exact", "", "off")),
     "archives": ("False", ("True", "False")),
 }
-_ROUTE = (
-    "ignored in this run until it is approved: by an owner of the policy, who lets CI pass"
-    " --approve, or by a merge of its own"
-)
+_ROUTE = "ignored until an owner approves it: CI passes --approve COMMIT"
 _LISTS = {"exclude": "the exclude", "disable_rules": "the disabled rule"}
 _ENTRIES = {  # what tells two entries apart
     "allow": ("the exception for", ("rule", "path", "fingerprint", "tag")),

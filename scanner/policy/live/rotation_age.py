@@ -103,6 +103,7 @@ _PROOFS = {
     Strength.EXACT: "which changes only with a new value",
     Strength.BOUND: "which limits the age",
     Strength.WEAK: "which may change without a new value",
+    Strength.ATTESTED: "which no store confirms",
 }
 
 
@@ -291,7 +292,8 @@ def _said_source(judged: JudgedSecret) -> str:
         if moment and age is None:
             why = "is not a valid time" if moment <= _ZERO else "is in the future: a clock is wrong"
             return f"{dated.field} says {utc(moment)}, which {why}"
-    return f"read from {dated.field}, {_PROOFS[dated.strength]}"
+    verb = "" if dated.strength is Strength.ATTESTED else "read from "
+    return f"{verb}{dated.field}, {_PROOFS[dated.strength]}"
 
 
 def utc(moment: datetime) -> str:

@@ -57,7 +57,7 @@ _JUDGED = (
         "little. The value may be of any age.",
         "Move the secret to an engine that records when a version was written (KV version 2 "
         "instead of 1, a static role instead of a root credential), or rotate it now and rely "
-        "on the audit log.",
+        "on the audit log. Who knows when it was rotated can attest it (keywatch evidence attest).",
     ),
     _of(
         Verdict.EXPIRED,

@@ -22,14 +22,16 @@ from scanner.model import (
     Severity,
     archives_around,
 )
-from scanner.report import summary, text
+from scanner.records import Audited
+from scanner.report import live_summary, summary, text
 from scanner.report.interface import ReportContext, remedy, whose
 from scanner.report.order import by_place, gap_order
 from scanner.report.terminal import access_table, live_tables
 from scanner.report.terminal.page import Page, Part, cells
 
-_KINDS = {"vault": "Vault", "kubernetes": "Kubernetes", "aws": "AWS", "azure": "Azure"}
 _GAPS = 10
+_SARIF = "audit.sarif"
+_WEAKENED = "policy-weakened"
 _WORDS, _NAME, _PROSE = 48, 240, 1200  # characters shown of a word, of an id and of a text
 _BRIEF = 160  # characters shown of a finding's detail, and of what to do, unless all is asked for
 _NAMES = 40  # characters of a rule's name beside what to do
@@ -48,7 +50,7 @@ def listing(outcome: Outcome, context: ReportContext) -> str:
     """The report of an outcome with findings, gaps or notes."""
     page = Page(width=context.width, color=context.color)
     if outcome.live:
-        _unaudited(outcome, page)
+        _unaudited(outcome.live, page)
         live_tables.standings(outcome.live, page)
     found = sorted(outcome.findings, key=by_place)
     _findings(found, context, page)
@@ -62,24 +64,14 @@ def listing(outcome: Outcome, context: ReportContext) -> str:
     return page.render()
 
 
-def _unaudited(outcome: Outcome, page: Page) -> None:
-    """The stores that were not audited at all, and why, before everything else."""
-    for reach in outcome.live.reach if outcome.live else ():
-        root = f"://{reach.backend}"
-        gaps = [gap for gap in outcome.gaps if gap.path.partition("/")[0] and root in gap.path]
-        if not reach.read and gaps:
-            reason = next((gap.reason for gap in gaps if gap.reason), gaps[0].kind)
-            name = f'{_KINDS.get(reach.kind, reach.kind)} "{_clip(reach.backend)}"'
-            words = f"{name} was not audited: {_clip(reason, _PROSE)}{_login(gaps[0].kind, reason)}"
-            page.paragraph(words, indent=2, label=("!", "bold yellow"), style="bold")
-            page.space()
-
-
-def _login(kind: str, reason: str) -> str:
-    """What to do about a store that refuses the auditor."""
-    words = f"{kind} {reason}".lower()
-    refused = any(word in words for word in ("token", "login", "denied", "403"))
-    return "; log in again as the operator config says, then repeat the audit" if refused else ""
+def _unaudited(live: Audited, page: Page) -> None:
+    """The stores that were not audited, and why, before everything else."""
+    for words, first in live_summary.unaudited(live):
+        shown = text.shorten(words, _PROSE)
+        page.paragraph(shown, indent=2, label=("!", "bold yellow"), style="bold")
+        if first:  # on one line, because it may contain a command to copy
+            page.line(("  ", ""), (text.shorten(first, _PROSE), ""))
+        page.space()
 
 
 def _findings(found: Sequence[Finding], context: ReportContext, page: Page) -> None:
@@ -231,14 +223,23 @@ def _hints(outcome: Outcome, found: Sequence[Finding], context: ReportContext, p
     if found and context.detail is not Detail.FULL:
         hints.append(("more on each:  ", "-v explains every rule"))
     if summary.hides_notes(outcome):
-        command = text.visible(context.command)
-        hints.append(("all notes:     ", f"{command} --report json=FILE"))
+        hints.append(("all notes:     ", _again(context, "--report", "json=report.json")))
     # An invalid exception must be corrected, not accepted.
     can_accept = [each for each in found if each.resource or context.rule(each).secret_class]
-    if can_accept:
-        hints += _acceptance(can_accept[0], context)
+    unwritten = [each for each in can_accept if not _waits_for_approval(each, found)]
+    if unwritten:
+        hints += _acceptance(unwritten[0], context)
+    elif can_accept:
+        words = "CI passes --approve COMMIT once an owner agrees (docs/exceptions.md)"
+        hints.append(("to approve:    ", words))
     for label, words in hints:
         page.line((f"  {label}", "dim"), (words, ""))
+
+
+def _waits_for_approval(finding: Finding, found: Iterable[Finding]) -> bool:
+    """Does the change add an exception for the finding, which does not count yet?"""
+    words = f"the exception for {finding.rule} in {finding.location.path},"
+    return any(each.rule == _WEAKENED and each.detail.startswith(words) for each in found)
 
 
 def _acceptance(finding: Finding, context: ReportContext) -> Iterator[tuple[str, str]]:
@@ -246,9 +247,11 @@ def _acceptance(finding: Finding, context: ReportContext) -> Iterator[tuple[str,
     if context.acceptance is Acceptance.NONE:
         yield "to correct it: ", "change the text; an exception needs a file that it can name"
         return
-    yield "to accept one: ", _to_accept(finding, context)
-    if finding.resource and not _sarif_report(context.command):
-        yield "               ", "FILE is the SARIF report of this audit: --report sarif=FILE"
+    label = "to accept one: "
+    if finding.resource and not _sarif_report(context):
+        yield label, _again(context, "--report", f"sarif={_SARIF}")
+        label = " " * len(label)
+    yield label, _to_accept(finding, context)
     if context.acceptance is Acceptance.APPROVAL:
         yield "               ", "then have it approved: it counts in this run with --approve REF,"
         yield "               ", "or once it is on the base branch (docs/exceptions.md)"
@@ -261,23 +264,61 @@ def _to_accept(finding: Finding, context: ReportContext) -> str:
     options = ["--archives"] if around else []
     where = summary.place((path, *around)[-1], 0, context)
     if finding.resource:
-        report = _sarif_report(context.command) or "FILE"
-        options, where = [f"--audit {report}"], text.visible(context.open_from)
+        report = shlex.quote(text.visible(_sarif_report(context) or _SARIF))
+        options = [f"--audit {report}"]
+        where = text.visible(context.policy_in or context.open_from)
     elif finding.since and not finding.since.present:
         options, where = ["--history", *options], ""
-    place = [shlex.quote(where)] if where and context.open_from else []
+    place = [shlex.quote(where)] if where and (context.open_from or context.policy_in) else []
+    if now := _option("--now", context):  # the end below counts from it
+        options += ["--now", shlex.quote(now)]
     end = (context.now + timedelta(days=90)).date()
     terms = f'--reason "…" --owner @team --until {end}'
     return " ".join([f"{context.program} allow", _clip(finding.id), *place, *options, terms])
 
 
-def _sarif_report(command: str) -> str:
-    """The SARIF report that the run has written, quoted for a shell. "" if there is none."""
-    for word in text.visible(command).split():
-        found = re.fullmatch(r"(?:--report=)?'?sarif(?:-full)?=(?P<file>[^'\s]+)'?", word)
-        if found and found["file"] != "-":
-            return shlex.quote(found["file"])
+def _sarif_report(context: ReportContext) -> str:
+    """The SARIF report that the run has written. "" if there is none."""
+    for each in _words(context)[1]:
+        name, _, file = each.partition("=")
+        if name in {"sarif", "sarif-full"} and file != "-":
+            return file
     return ""
+
+
+def _again(context: ReportContext, *more: str) -> str:
+    """The command that repeats the run with other reports."""
+    words, _ = _words(context)
+    end = words.index("--") if "--" in words else len(words)
+    given = [*words[1:end], *more, *words[end:]]
+    return text.visible(f"{context.program} {shlex.join(given)}")
+
+
+def _option(name: str, context: ReportContext) -> str:
+    """The value of an option in the command line, "" if it is not there."""
+    words, _ = _words(context)
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        if word == name or word.startswith(f"{name}="):
+            return after if word == name else word.partition("=")[2]
+    return ""
+
+
+def _words(context: ReportContext) -> tuple[list[str], list[str]]:
+    """The words of the command line without its reports, and the reports as FORMAT=FILE."""
+    try:
+        given = shlex.split(context.command)
+    except ValueError:  # masking has removed a quote
+        given = context.command.split()
+    words, reports = [], []
+    rest = iter(given)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if name in {"--report", "-f", "--format"}:
+            value = value if equals else next(rest, "")
+            reports.append(value if name == "--report" else f"{value}=-")
+        elif word not in {"-q", "--quiet"}:
+            words.append(word)
+    return words, reports
 
 
 def _clip(words: str, limit: int = _WORDS) -> str:

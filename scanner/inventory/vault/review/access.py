@@ -90,6 +90,7 @@ class Reader:
         self._options = settings.options
         self._gaps: list[Gap] = []
         self._adapter: Any = None  # hvac's, once the login has worked
+        self._client: Any = None
 
     def read(self) -> Access:
         space = home(self._options)
@@ -151,9 +152,14 @@ class Reader:
         """hvac's adapter with a token. ReadError if the login fails."""
         api = connect(self._settings, connections=1)
         token = login.token(hvac_client(api, namespace=namespace), self._settings)
-        client = hvac_client(api, token, namespace)
-        login.check_token(client)
-        return client.adapter
+        self._client = hvac_client(api, token, namespace)
+        login.check_token(self._client)
+        return self._client.adapter
+
+    def close(self) -> None:
+        """Revoke the token of the login. Raises nothing."""
+        if self._client is not None:
+            login.log_out(self._client, self._settings)
 
     @property
     def gaps(self) -> Sequence[Gap]:

@@ -21,8 +21,12 @@ def audit_devices(settings: Settings) -> Mapping[str, Any] | Gap:
     try:
         with parsing():
             api = connect(settings, connections=1)
-            token = login.token(hvac_client(api, namespace=home(settings.options)), settings)
-            answer = hvac_client(api, token).adapter.get("/v1/sys/audit")
+            space = home(settings.options)
+            token = login.token(hvac_client(api, namespace=space), settings)
+            try:
+                answer = hvac_client(api, token).adapter.get("/v1/sys/audit")
+            finally:
+                login.log_out(hvac_client(api, token, space), settings)
             found: Mapping[str, Any] = answer["data"]
             return found
     except ReadError as error:
