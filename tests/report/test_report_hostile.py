@@ -447,6 +447,7 @@ STATUSES = st.builds(
     youngest=SECONDS,
     oldest=SECONDS,
     limit=SECONDS,
+    grace=SECONDS,
     due=st.none() | st.just(NOW),
     field=TEXT,
     strength=TEXT,
