@@ -21,6 +21,7 @@ FORMATS = {
     "github": ("scanner.report.github", "report"),
     "gitlab": ("scanner.report.gitlab", "report"),
     "csv": ("scanner.report.csv", "report"),
+    "html": ("scanner.report.html.html", "report"),
 }
 
 

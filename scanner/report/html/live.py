@@ -1,0 +1,140 @@
+"""The live secrets of an audit: the rotation board, and what changed since an earlier audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from scanner.records import Audited, Status
+from scanner.report import live_summary, text
+from scanner.report.html import words
+from scanner.report.html.page import AgeBar, Cell, Label, Table
+from scanner.report.order import reach_order
+
+WIDTH = 168
+"""The width of an age bar. The limit is usually at two thirds of it."""
+_ROOM = 3, 2  # the bar shows at least this many halves of the limit
+_TONES = {
+    "expired": "bad",
+    "overdue": "bad",
+    "never-rotated": "bad",
+    "undated": "warn",
+    "grace": "warn",
+    "due-soon": "soon",
+    "ok": "ok",
+    "": "plain",
+}
+_PROOFS = {
+    "exact": "exact: it changes only with the value",
+    "bound": "a bound: it limits the age",
+    "weak": "weak: it may change without a new value",
+}
+_HOW = {"worse": "bad", "new": "warn", "gone": "plain", "better": "ok"}
+_HEAD = ("Secret", "State", "Age", "Due", "Owner", "Source of the date")
+
+
+def tone(verdict: str) -> str:
+    return _TONES.get(verdict, "warn")
+
+
+def board(live: Audited, now: datetime) -> tuple[Table, ...]:
+    """A table for each class, with its most urgent secrets first."""
+    groups = live_summary.by_class(live)
+    return tuple(_class(name, secrets, now) for name, secrets in groups)
+
+
+def late(live: Audited) -> int:
+    """The number of secrets that are not in time, or that nothing shows to be in time."""
+    return sum(tone(each.verdict) in ("bad", "warn") for each in live.secrets)
+
+
+def backends(live: Audited) -> Table:
+    """What was read of each backend."""
+    rows = []
+    for reach in sorted(live.reach, key=reach_order):
+        unread = ", ".join(f"{count:,} {kind}" for kind, count in reach.unread.items())
+        success = words.moment(reach.last_success) if reach.last_success else "unknown"
+        rows.append(
+            (
+                words.plain(reach.backend, reach.kind),
+                words.plain(f"{reach.read:,} of {reach.known:,}"),
+                words.labelled("warn", unread) if unread else words.plain("nothing"),
+                words.plain(success),
+            )
+        )
+    return Table("Stores", ("Store", "Secrets read", "Not read", "Last complete audit"), rows)
+
+
+def changes(live: Audited) -> Table | None:
+    """The differences from an earlier audit. None if there are none, or no audit to compare."""
+    if not live.since or not live.changes:
+        return None
+    rows = [
+        (words.labelled(_HOW[how], how), words.code(name), words.plain(said))
+        for how, name, said in live_summary.changes(live.changes)
+    ]
+    return Table(f"Since {words.moment(live.since)}", ("Change", "Secret", "State"), rows)
+
+
+def _class(name: str, secrets: Sequence[Status], now: datetime) -> Table:
+    limits = sorted({each.limit for each in secrets if each.limit})
+    graces = sorted({each.grace for each in secrets if each.grace})
+    said = [
+        *(f"rotate every {text.duration(limit)}" for limit in limits),
+        *(f"grace {text.duration(grace)}" for grace in graces),
+        f"{text.count(len(secrets), 'secret')}: {live_summary.verdicts(secrets)}",
+    ]
+    rows = [_secret(each, now) for each in secrets]
+    return Table(words.name(name), _HEAD, rows, remark=words.prose(" · ".join(said)))
+
+
+def _secret(status: Status, now: datetime) -> tuple[Cell, ...]:
+    verdict = live_summary.said(status.verdict)
+    wrong = [Label("warn", words.name(each)) for each in status.conditions]
+    field = words.name(status.field)
+    return (
+        words.code(status.id, " · ".join(filter(None, (status.kind, status.backend)))),
+        Cell(labels=(Label(tone(status.verdict), words.name(verdict)), *wrong)),
+        _age(status),
+        _due(status, now),
+        words.plain(status.owner or "nobody"),
+        words.plain(field or "no date", _PROOFS.get(status.strength, status.strength)),
+    )
+
+
+def _due(status: Status, now: datetime) -> Cell:
+    if not status.due:
+        return words.plain("unknown" if status.limit else "no limit")
+    return words.plain(words.day(status.due), words.away(status.due, now))
+
+
+def _age(status: Status) -> Cell:
+    age = live_summary.age(status)
+    said = "unknown" if age == "?" else age
+    if not status.limit:
+        return words.plain(said)
+    grace = f" + {text.duration(status.grace)}" if status.grace else ""
+    return Cell(text=said, more=f"of {text.duration(status.limit)}{grace}", bar=age_bar(status))
+
+
+def age_bar(status: Status) -> AgeBar | None:
+    """The bar of a secret. None without a limit."""
+    if not status.limit:
+        return None
+    end = status.limit + (status.grace or 0)
+    over, under = _ROOM
+    full = max(status.limit * over // under, end * 9 // 8)
+    least = status.youngest or 0
+    most = full if status.oldest is None else max(status.oldest, least)
+
+    def place(seconds: int) -> int:
+        return min(seconds, full) * WIDTH // full
+
+    return AgeBar(
+        tone=tone(status.verdict),
+        least=place(least),
+        most=place(most),
+        limit=place(status.limit),
+        grace=place(end),
+        beyond=least > full,
+    )
