@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from scanner.model import Outcome
 
@@ -23,6 +23,26 @@ FORMATS = {
     "csv": ("scanner.report.csv", "report"),
     "html": ("scanner.report.html.html", "report"),
 }
+
+
+class Needed(NamedTuple):
+    """A library that a format needs, and the extra of keywatch that installs it."""
+
+    library: str
+    extra: str
+
+
+_NEEDED = {"html": Needed("jinja2", "html")}
+
+
+def missing(name: str) -> Needed | None:
+    """What the format needs and is not installed, None if nothing is missing."""
+    needed = _NEEDED.get(name)
+    if needed is None:
+        return None
+    import importlib.util
+
+    return None if importlib.util.find_spec(needed.library) else needed
 
 
 def render(name: str, outcome: Outcome, context: ReportContext) -> str:

@@ -85,7 +85,7 @@ def _tiles(outcome: Outcome) -> Iterator[Tile]:
         late = live.late(outcome.live)
         yield Tile("bad" if late else "plain", f"{late:,}", "not in time", "rotation")
     hidden = len(outcome.suppressed)
-    yield Tile("plain", f"{hidden:,}", "accepted", "exceptions" if hidden else "")
+    yield Tile("plain", f"{hidden:,}", "suppressed", "exceptions" if hidden else "")
 
 
 def _facts(outcome: Outcome, context: ReportContext) -> Iterator[Fact]:
@@ -160,7 +160,7 @@ def _notes(outcome: Outcome, context: ReportContext) -> Iterator[Table]:
         ]
         remark = "They do not fail the run."
         head = ("Where", "What", "Kind")
-        yield Table("Notes", head, rows, remark=remark, is_open=len(rows) <= 5)
+        yield Table("Worth knowing", head, rows, remark=remark, is_open=len(rows) <= 5)
 
 
 def _repositories(repositories: Sequence[RepositoryRow]) -> Table | None:

@@ -78,14 +78,15 @@ def changes(live: Audited) -> Table | None:
 
 def _class(name: str, secrets: Sequence[Status], now: datetime) -> Table:
     limits = sorted({each.limit for each in secrets if each.limit})
-    graces = sorted({each.grace for each in secrets if each.grace})
+    graces = sorted({each.grace for each in secrets if each.grace and each.limit})
     said = [
         *(f"rotate every {text.duration(limit)}" for limit in limits),
         *(f"grace {text.duration(grace)}" for grace in graces),
         f"{text.count(len(secrets), 'secret')}: {live_summary.verdicts(secrets)}",
     ]
     rows = [_secret(each, now) for each in secrets]
-    return Table(words.name(name), _HEAD, rows, remark=words.prose(" · ".join(said)))
+    remark = words.prose(" · ".join(said))
+    return Table(words.name(name), _HEAD, rows, remark=remark, name="board")
 
 
 def _secret(status: Status, now: datetime) -> tuple[Cell, ...]:
@@ -97,7 +98,7 @@ def _secret(status: Status, now: datetime) -> tuple[Cell, ...]:
         Cell(labels=(Label(tone(status.verdict), words.name(verdict)), *wrong)),
         _age(status),
         _due(status, now),
-        words.plain(status.owner or "nobody"),
+        words.plain(status.owner or "no owner"),
         words.plain(field or "no date", _PROOFS.get(status.strength, status.strength)),
     )
 

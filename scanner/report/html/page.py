@@ -46,7 +46,8 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table. `anchor` is its id, "" for none. `remark` is a sentence below the title."""
+    """A table. `remark` is a sentence below the title, `name` chooses the widths of the columns.
+    One that is not open shows only its title until it is opened."""
 
     title: str
     head: tuple[str, ...]

@@ -24,10 +24,10 @@ def exceptions(outcome: Outcome, now: datetime) -> tuple[Table, ...]:
     accepted = [one for one in unique if one.by in _BASELINES]
     tables = []
     if ours:
-        tables.append(Table("Exceptions", _HEAD, [_row(one, hides[one], now) for one in ours]))
+        tables.append(Table("In force", _HEAD, [_row(one, hides[one], now) for one in ours]))
     if accepted:
         hidden = sum(hides[one] for one in accepted)
-        remark = f"{text.count(hidden, 'finding')} that were accepted when the baseline was written"
+        remark = f"{text.count(hidden, 'finding')} of this run, accepted when the baseline was written"
         rows = [_row(one, hides[one], now) for one in accepted]
         tables.append(Table("Baseline", _HEAD, rows, remark=remark, is_open=len(rows) <= 20))
     return tuple(tables)
@@ -44,7 +44,7 @@ def _row(one: Suppression, hides: int, now: datetime) -> tuple[Cell, ...]:
         words.plain(one.by.replace("-", " "), one.where),
         words.code(one.path or one.rule, one.rule if one.path else ""),
         words.plain(explained),
-        words.plain(one.owner or "nobody"),
+        words.plain(one.owner or "no owner"),
         _until(one, now),
         words.plain(text.count(hides, "finding") if hides else _unused(one)),
     )

@@ -7,9 +7,8 @@ function itemsOf(section) {
     .filter((row) => !row.closest(".grid"))
     .map((row) => {
       const block = row.closest(".block");
-      const title = block ? block.querySelector("h3, summary").parentElement.getAttribute("aria-label") || "" : "";
-      const rule = block ? (block.querySelector(".remark code") || { textContent: "" }).textContent : "";
-      return { row, block, text: `${title} ${rule} ${row.textContent}`.toLowerCase() };
+      const title = block ? block.dataset.title : "";
+      return { row, block, text: `${title} ${row.textContent}`.toLowerCase() };
     });
 }
 
