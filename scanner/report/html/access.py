@@ -38,9 +38,9 @@ def _pair(row: AccessRow) -> tuple[Cell, ...]:
         words.plain(service, row.role),
         words.code(secret, secret_class),
         words.labelled(_TONES.get(verdict, "warn"), verdict),
-        words.plain(needed),
+        words.short(needed),
         words.plain(granted),
-        words.plain(used),
+        words.short(used),
         words.plain(by),
     )
 
@@ -68,6 +68,6 @@ def _label(row: AccessRow | None) -> Label | None:
     """What is granted, and what is wrong with it."""
     if row is None:
         return None
-    granted = ", ".join(row.granted) or "nothing"
-    said = granted if row.verdict == "ok" else f"{row.verdict}: {granted}"
-    return Label(_TONES.get(row.verdict, "warn"), words.name(said))
+    granted = ", ".join(row.granted)
+    said = granted if row.verdict == "ok" else ": ".join(filter(None, (row.verdict, granted)))
+    return words.label(_TONES.get(row.verdict, "warn"), said or "nothing")

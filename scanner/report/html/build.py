@@ -183,7 +183,7 @@ def _repository(row: RepositoryRow, levels: Sequence[Severity]) -> tuple[Cell, .
     gaps = text.count(row.gaps, "part") if row.gaps else "nothing"
     missed = words.plain(gaps)
     if row.problem:
-        missed = Cell(text=words.prose(row.problem), labels=(Label("warn", "not scanned"),))
+        missed = Cell(text=words.prose(row.problem), labels=(words.label("warn", "not scanned"),))
     return (
         words.plain(row.team or "no team"),
         words.code(row.name),

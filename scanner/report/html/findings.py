@@ -14,7 +14,7 @@ from scanner.report.order import most_severe
 
 _TITLES = {"trail": "Detections", "access": "Findings of the review"}
 _ACCEPT = {
-    Acceptance.ALLOW: "If a value is no secret, accept its finding with an end date:"
+    Acceptance.ALLOW: "To accept a finding until a date:"
     " keywatch allow ID --reason … --owner … --until …",
     Acceptance.APPROVAL: "An exception for this change takes effect once somebody approves it.",
     Acceptance.NONE: "",

@@ -8,7 +8,7 @@ from datetime import datetime
 from scanner.records import Audited, Status
 from scanner.report import live_summary, text
 from scanner.report.html import words
-from scanner.report.html.page import AgeBar, Cell, Label, Table
+from scanner.report.html.page import AgeBar, Cell, Table
 from scanner.report.order import reach_order
 
 WIDTH = 168
@@ -24,11 +24,8 @@ _TONES = {
     "ok": "ok",
     "": "plain",
 }
-_PROOFS = {
-    "exact": "exact: it changes only with the value",
-    "bound": "a bound: it limits the age",
-    "weak": "weak: it may change without a new value",
-}
+_PROOFS = {"exact": "exact", "bound": "a bound of the age", "weak": "weak"}
+_URGENT = ("bad", "warn", "soon")
 _HOW = {"worse": "bad", "new": "warn", "gone": "plain", "better": "ok"}
 _HEAD = ("Secret", "State", "Age", "Due", "Owner", "Source of the date")
 
@@ -38,9 +35,15 @@ def tone(verdict: str) -> str:
 
 
 def board(live: Audited, now: datetime) -> tuple[Table, ...]:
-    """A table for each class, with its most urgent secrets first."""
-    groups = live_summary.by_class(live)
+    """A table for each class, the most urgent first, and in it the most urgent secrets first."""
+    groups = sorted(live_summary.by_class(live), key=lambda group: _urgency(group[1]))
     return tuple(_class(name, secrets, now) for name, secrets in groups)
+
+
+def _urgency(secrets: Sequence[Status]) -> int:
+    """The place of the worst tone in _URGENT."""
+    tones = {tone(each.verdict) for each in secrets}
+    return next((n for n, each in enumerate(_URGENT) if each in tones), len(_URGENT))
 
 
 def late(live: Audited) -> int:
@@ -91,22 +94,24 @@ def _class(name: str, secrets: Sequence[Status], now: datetime) -> Table:
 
 def _secret(status: Status, now: datetime) -> tuple[Cell, ...]:
     verdict = live_summary.said(status.verdict)
-    wrong = [Label("warn", words.name(each)) for each in status.conditions]
+    wrong = [words.label("warn", each) for each in status.conditions]
     field = words.name(status.field)
     return (
         words.code(status.id, " · ".join(filter(None, (status.kind, status.backend)))),
-        Cell(labels=(Label(tone(status.verdict), words.name(verdict)), *wrong)),
+        Cell(labels=(words.label(tone(status.verdict), verdict), *wrong)),
         _age(status),
         _due(status, now),
         words.plain(status.owner or "no owner"),
-        words.plain(field or "no date", _PROOFS.get(status.strength, status.strength)),
+        words.code(field, _PROOFS.get(status.strength, status.strength))
+        if field
+        else words.plain("no date"),
     )
 
 
 def _due(status: Status, now: datetime) -> Cell:
     if not status.due:
         return words.plain("unknown" if status.limit else "no limit")
-    return words.plain(words.day(status.due), words.away(status.due, now))
+    return words.short(words.day(status.due), words.away(status.due, now))
 
 
 def _age(status: Status) -> Cell:

@@ -36,12 +36,13 @@ class Tile(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A cell of a table: labels, a main text, an age bar, and less important text."""
+    """A cell of a table: labels, a main text, an age bar, and less important text. `kind` is code
+    for a path or an ID, short for a text that must not be wrapped, such as a date, or ""."""
 
     text: str = ""
     more: str = ""
     labels: tuple[Label, ...] = ()
-    is_code: bool = False
+    kind: str = ""
     bar: AgeBar | None = None
 
 

@@ -57,8 +57,8 @@ def _unused(one: Suppression) -> str:
 def _until(one: Suppression, now: datetime) -> Cell:
     left = words.days_left(one.until, now)
     if left is None:
-        return words.plain(one.until or "no end")
+        return words.short(one.until or "no end")
     if left < 0:
-        return Cell(text=one.until, labels=words.labelled("bad", "expired").labels)
+        return Cell(text=one.until, kind="short", labels=words.labelled("bad", "expired").labels)
     more = words.labelled("warn", f"{text.count(left, 'day')} left").labels if left <= _SOON else ()
-    return Cell(text=one.until, labels=more)
+    return Cell(text=one.until, kind="short", labels=more)

@@ -13,7 +13,7 @@ from scanner.report.interface import ReportContext
 from scanner.report.overview import EarlierRuns, RunNumbers
 
 _RUNS = 60
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BELOW = 760, 230, 44, 12, 14, 30
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BELOW = 760, 230, 44, 28, 18, 30
 _WIDEST = 36  # pixels of a column
 _LABEL = 84  # pixels that a day below a column takes
 _SEVERITIES = tuple((level.label, level.label) for level in reversed(Severity))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from scanner.model import Severity
 from scanner.report import text
 from scanner.report.html.page import Cell, Label
 
 _NAME, _PROSE = 240, 1200  # characters shown of a name and of a text
+_LABEL = 28  # characters shown of a label and of a text that is not wrapped
 _DAY = timedelta(days=1)
 
 
@@ -21,7 +21,12 @@ def prose(words: str) -> str:
 
 
 def code(words: str, more: str = "") -> Cell:
-    return Cell(text=name(words), more=prose(more), is_code=True)
+    return Cell(text=name(words), more=prose(more), kind="code")
+
+
+def short(words: str, more: str = "") -> Cell:
+    """A date or a word, which is not wrapped."""
+    return Cell(text=text.shorten(words, _LABEL), more=prose(more), kind="short")
 
 
 def plain(words: str, more: str = "") -> Cell:
@@ -29,11 +34,11 @@ def plain(words: str, more: str = "") -> Cell:
 
 
 def labelled(tone: str, words: str) -> Cell:
-    return Cell(labels=(Label(tone, name(words)),))
+    return Cell(labels=(label(tone, words),))
 
 
-def severity(level: Severity) -> Label:
-    return Label(level.label, level.label)
+def label(tone: str, words: str) -> Label:
+    return Label(tone, text.shorten(words, _LABEL))
 
 
 def moment(when: datetime) -> str:
