@@ -8,6 +8,7 @@ template cannot forget it.
 from __future__ import annotations
 
 import functools
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,8 @@ from scanner.report.html import build, live
 from scanner.report.html.page import Page
 from scanner.report.interface import ReportContext
 
+_PART = re.compile(r"[^/_.]+[/_.]*|[/_.]+")
+"""A part of a path or name, after which a line may be broken."""
 _PIECES = 500  # parts of the template that are joined to one piece of text
 
 
@@ -43,7 +46,7 @@ def render(page: Page) -> Iterator[str]:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("scanner.report.html"),
         autoescape=True,
         finalize=_shown,
@@ -52,6 +55,8 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["breakable"] = _PART.findall
+    return environment
 
 
 def _shown(value: Any) -> Any:

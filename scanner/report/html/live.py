@@ -27,7 +27,7 @@ _TONES = {
 _PROOFS = {"exact": "exact", "bound": "a bound of the age", "weak": "weak"}
 _URGENT = ("bad", "warn", "soon")
 _HOW = {"worse": "bad", "new": "warn", "gone": "plain", "better": "ok"}
-_HEAD = ("Secret", "State", "Age", "Due", "Owner", "Source of the date")
+_HEAD = ("Secret", "State", "Age", "Due", "Owner", "Date from")
 
 
 def tone(verdict: str) -> str:
