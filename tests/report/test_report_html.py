@@ -85,7 +85,7 @@ def test_the_command_writes_the_report_and_shows_no_secret(
     write_files(repository(tmp_path / "app"), {"app.py": leak()})
     done = keywatch("scan", ".", "--report", "html=../report.html", "-q", cwd=tmp_path / "app")
     page = (tmp_path / "report.html").read_text()
-    assert done.code == 1
+    assert done.returncode == 1
     assert "app.py:1:" in page
     assert leak().split('"')[1] not in page
 
@@ -98,7 +98,7 @@ def test_the_trend_and_the_controls_come_from_a_ledger(keywatch: Keywatch, tmp_p
         if day < 3:
             keywatch("evidence", "record", "run.json", "--place=kept", "--now", now, cwd=tmp_path)
     argv = ["report", "run.json", "--report=html=r.html", "--evidence=kept", "-q"]
-    assert keywatch(*argv, cwd=tmp_path).code == 0
+    assert keywatch(*argv, cwd=tmp_path).returncode == 0
     page = (tmp_path / "r.html").read_text()
     assert "3 runs from 2026-11-01 to 2026-11-03" in page
     assert "controls" in sections(page)
