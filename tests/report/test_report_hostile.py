@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -33,10 +34,21 @@ from scanner.model import (
     Suppressed,
     Suppression,
 )
-from scanner.records import Audited, Change, Reach, Resource, Status
+from scanner.records import (
+    AccessChange,
+    AccessMatrix,
+    AccessRow,
+    Audited,
+    Change,
+    Proposal,
+    Reach,
+    Resource,
+    Status,
+)
 from scanner.report.formats import FORMATS, render
 from scanner.report.interface import ReportContext
 from scanner.report.order import by_place
+from scanner.report.overview import ControlRow, EarlierRuns, RepositoryRow, RunNumbers
 from scanner.report.text import for_log, visible
 from tests.report.test_report_gitlab import VALIDATOR as GITLAB
 from tests.report.test_report_json import VALIDATOR
@@ -331,7 +343,9 @@ def check_csv(result: Outcome, given: ReportContext) -> None:
 
 def check_html(result: Outcome, given: ReportContext) -> None:
     """Only the elements and attributes of the template; links lead to the page or to the web."""
-    report = render("html", result, given)
+    matrix, earlier, repositories = besides(given.root)
+    more = given._replace(earlier=earlier, repositories=repositories)
+    report = render("html", result._replace(access=matrix), more)
     check_lines(report)
     page = Elements(report)
     assert page.open == []
@@ -339,6 +353,20 @@ def check_html(result: Outcome, given: ReportContext) -> None:
     assert page.attributes <= HTML_ATTRIBUTES
     assert page.scripts == 1
     assert all(re.match("#|https?://|data:image/svg", link) for link in page.links)
+
+
+def besides(words: str) -> tuple[AccessMatrix, EarlierRuns, tuple[RepositoryRow, ...]]:
+    """What only some reports have, with `words` in every field that holds text."""
+    row = AccessRow(words, words, words, words, True, (words,), words, words, words, words)
+    change = AccessChange("new", words, words, words, words)
+    matrix = AccessMatrix((row,), (Proposal(words, words),), (change,), since=words)
+    runs = tuple(
+        RunNumbers(NOW - timedelta(days=number), False, {Severity.LOW: 1}, {words: 1})
+        for number in (2, 1)
+    )
+    control = ControlRow(words, words, words, words, None, words, (1,))
+    repository = RepositoryRow(words, words, {Severity.LOW: 1}, {words: 1}, problem=words)
+    return matrix, EarlierRuns(runs, (control,), NOW, NOW, words), (repository,)
 
 
 class Elements(HTMLParser):
