@@ -107,11 +107,11 @@ def _targets(reports: Sequence[str]) -> tuple[tuple[str, str], ...]:
                 f"--report {given} is not FMT=FILE",
                 todo=f"FMT is one of {', '.join(formats.FORMATS)}; FILE is a path, or - for stdout",
             )
-        if missing := formats.missing(name):
+        if library := formats.missing_library(name):
             raise UsageError(
                 f"--report {name} needs a library that is not installed",
-                why=f"{missing.library} is missing",
-                todo=f"pip install {project.requirement(missing.extra)}",
+                why=f"{library} is missing",
+                todo=f"pip install {project.requirement(name)}",
             )
         pairs.append((name, path))
     if sum(path == STDOUT for _, path in pairs) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from scanner.model import Outcome
 
@@ -25,24 +25,18 @@ FORMATS = {
 }
 
 
-class Needed(NamedTuple):
-    """A library that a format needs, and the extra of keywatch that installs it."""
-
-    library: str
-    extra: str
+_LIBRARIES = {"html": "jinja2"}
+"""What a format imports that is not always installed. The extra has the name of the format."""
 
 
-_NEEDED = {"html": Needed("jinja2", "html")}
-
-
-def missing(name: str) -> Needed | None:
-    """What the format needs and is not installed, None if nothing is missing."""
-    needed = _NEEDED.get(name)
-    if needed is None:
-        return None
+def missing_library(name: str) -> str:
+    """The library that the format needs and that is not installed, "" if there is none."""
+    library = _LIBRARIES.get(name, "")
+    if not library:
+        return ""
     import importlib.util
 
-    return None if importlib.util.find_spec(needed.library) else needed
+    return "" if importlib.util.find_spec(library) else library
 
 
 def render(name: str, outcome: Outcome, context: ReportContext) -> str:

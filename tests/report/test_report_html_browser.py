@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from bench import html as bench_html
-from scanner.model import Severity
 from scanner.report.formats import render
 from scanner.report.text import for_log, visible
 from tests.report.test_report_hostile import NAMES, besides
@@ -20,7 +19,7 @@ from tests.report.test_report_hostile import outcome as hostile_outcome
 from tests.support import html_pages
 from tests.support.helpers import unavailable
 from tests.support.npm_packages import installed
-from tests.support.report_values import RULES, context, finding, outcome
+from tests.support.report_values import context, finding, outcome
 
 PHONE = {"width": 390, "height": 844}
 SHOWN = "#findings ul.found > li:visible"
@@ -102,8 +101,7 @@ def three() -> str:
     return render("html", outcome(*found), context())
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
 def test_each_theme_is_accessible_and_loads_nothing(
     theme: str, width: int, everything: str, opening: Open, axe: str
 ) -> None:
@@ -116,7 +114,9 @@ def test_each_theme_is_accessible_and_loads_nothing(
     page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
     page.evaluate(axe)
     result = page.evaluate("axe.run(document, {resultTypes: ['violations', 'incomplete']})")
-    wrong = [(each["id"], [node["html"] for node in each["nodes"]]) for each in result["violations"]]
+    wrong = [
+        (each["id"], [node["html"] for node in each["nodes"]]) for each in result["violations"]
+    ]
     assert wrong == []
     # Contrast is only unsure where axe cannot see what is behind a text.
     assert {each["id"] for each in result["incomplete"]} <= {"color-contrast"}
@@ -130,8 +130,9 @@ def test_the_policy_of_the_page_blocks_the_network_and_other_scripts(
         "</main>", '<img src="https://a.invalid/"><script>alert(1)</script></main>'
     )
     opened = opening(spoiled)
-    assert not opened.is_quiet
-    assert all("Content Security Policy" in each for each in opened.events if each != opened.file)
+    said = [each for each in opened.events if "://" not in each.split("'")[0]]
+    assert len(said) == 2
+    assert all("Content Security Policy" in each for each in said)
 
 
 def test_a_search_shows_only_what_has_all_its_words(three: str, opening: Open) -> None:
@@ -143,6 +144,7 @@ def test_a_search_shows_only_what_has_all_its_words(three: str, opening: Open) -
     expect(page.locator("#findings output")).to_have_text("2 of 3 findings")
     expect(page.locator("section.rule:visible")).to_have_count(2)
     page.fill(SEARCH, "app.py dune-id")
+    expect(page.locator(SHOWN)).to_have_count(1)
     expect(page.locator(SHOWN)).to_have_attribute("id", "cc" * 16)
     page.fill(SEARCH, "nothing like this")
     expect(page.locator("#findings output")).to_have_text("0 of 3 findings")
@@ -156,6 +158,7 @@ def test_a_severity_can_be_left_out(three: str, opening: Open) -> None:
     page.uncheck("input[value=critical]")
     expect(page.locator(SHOWN)).to_have_count(2)
     page.uncheck("input[value=low]")
+    expect(page.locator(SHOWN)).to_have_count(1)
     expect(page.locator(SHOWN)).to_have_attribute("id", "bb" * 16)
 
 
@@ -166,9 +169,7 @@ def test_each_other_section_has_its_own_search(everything: str, opening: Open) -
     assert page.locator(SHOWN).count() == len(html_pages.outcome().findings)
 
 
-def test_a_link_leads_to_its_finding_although_a_filter_hides_it(
-    three: str, opening: Open
-) -> None:
+def test_a_link_leads_to_its_finding_although_a_filter_hides_it(three: str, opening: Open) -> None:
     page = opening(three).page
     page.fill(SEARCH, "dune-id")
     expect(page.locator(SHOWN)).to_have_count(1)
@@ -244,21 +245,20 @@ def test_hostile_names_are_shown_and_do_nothing(opening: Open) -> None:
         shown = page.locator("#findings").inner_text()
         for name, each in NAMES.items():
             if len(each) < 200 and not each.isspace():
-                assert for_log(visible(each)).strip() in shown, name
+                assert " ".join(for_log(visible(each)).split()) in shown, name
 
 
 def test_a_large_report_opens_in_at_most_twice_the_time_of_a_bare_table(
     browser: Browser, tmp_path: Path
 ) -> None:
-    report = bench_html.written(tmp_path / "report.html", 3000)
-    table = bench_html.bare(tmp_path / "table.html", 3000)
+    report = bench_html.written(tmp_path / "report.html", 1500)
+    table = bench_html.bare(tmp_path / "table.html", 1500)
     ours, theirs = (bench_html.opened(browser, file, runs=3) for file in (report, table))
     assert ours <= 2 * theirs
 
 
 def test_a_link_into_a_large_report_shows_its_finding(opening: Open) -> None:
-    found = tuple(finding("acme-token", f"src/{n}.py", n + 1, fingerprint=f"{n:032x}") for n in range(2000))
+    found = (finding(path=f"src/{n}.py", fingerprint=f"{n:032x}") for n in range(1000))
     opened = opening(render("html", outcome(*found), context()))
-    opened.page.goto(f"{opened.file}#{1900:032x}")
+    opened.page.goto(f"{opened.file}#{900:032x}")
     expect(opened.page.locator("li:target")).to_be_in_viewport()
-    assert RULES["acme-token"].severity is Severity.CRITICAL

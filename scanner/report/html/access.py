@@ -16,10 +16,7 @@ def access(matrix: AccessMatrix) -> Access:
     pairs = rows_of.worst_first(matrix.rows)
     tables = [Table("Each pair", _HEAD, [_pair(each) for each in pairs], name="pairs")]
     if matrix.since and matrix.changes:
-        changes = [
-            tuple(map(words.plain, rows_of.change(each)))
-            for each in matrix.changes
-        ]
+        changes = [tuple(map(words.plain, rows_of.change(each))) for each in matrix.changes]
         head = ("Change", *rows_of.CHANGES_HEAD[1:])
         tables.append(Table(f"Changes since {words.name(matrix.since)}", head, changes))
     return Access(

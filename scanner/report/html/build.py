@@ -216,7 +216,11 @@ def _controls(earlier: EarlierRuns | None) -> Iterator[Table]:
 
 
 def _control(row: ControlRow) -> tuple[Cell, ...]:
-    results = {True: ("ok", "shown to work"), False: ("bad", "failed"), None: ("plain", "not tested")}
+    results = {
+        True: ("ok", "shown to work"),
+        False: ("bad", "failed"),
+        None: ("plain", "not tested"),
+    }
     last = ", ".join(map(str, row.entries[-5:]))
     entries = f"entries {'… ' if len(row.entries) > 5 else ''}{last}" if last else ""
     return (
@@ -263,5 +267,3 @@ def _sections(built: Page) -> Iterator[Section]:
 
 def _rows(tables: Sequence[Table]) -> str:
     return f"{sum(len(table.rows) for table in tables):,}"
-
-

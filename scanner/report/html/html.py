@@ -37,9 +37,7 @@ def render(page: Page) -> Iterator[str]:
     environment = _environment()
     style, script = (_hash(environment, name) for name in ("style.css", "script.js"))
     template = environment.get_template("page.html")
-    stream = template.stream(
-        page=page, style_hash=style, script_hash=script, bar_width=live.WIDTH
-    )
+    stream = template.stream(page=page, style_hash=style, script_hash=script, bar_width=live.WIDTH)
     stream.enable_buffering(_PIECES)
     return iter(stream)
 

@@ -27,7 +27,9 @@ def exceptions(outcome: Outcome, now: datetime) -> tuple[Table, ...]:
         tables.append(Table("In force", _HEAD, [_row(one, hides[one], now) for one in ours]))
     if accepted:
         hidden = sum(hides[one] for one in accepted)
-        remark = f"{text.count(hidden, 'finding')} of this run, accepted when the baseline was written"
+        remark = (
+            f"{text.count(hidden, 'finding')} of this run, accepted when the baseline was written"
+        )
         rows = [_row(one, hides[one], now) for one in accepted]
         tables.append(Table("Baseline", _HEAD, rows, remark=remark, is_open=len(rows) <= 20))
     return tuple(tables)
