@@ -1,7 +1,7 @@
 """Benchmark section: how fast does the HTML report open in a browser?
 
-The report has 10,000 findings of 100 rules. It is opened in Debian's Chromium, without a window, and
-so is a bare table with the same rows: no style, no script. The time is from the start of the
+The report has 10,000 findings of 100 rules. It is opened in Debian's Chromium, without a window,
+and so is a bare table with the same rows: no style, no script. The time is from the start of the
 navigation until the browser has painted the page; the fastest of five runs counts. The times of a
 search are those of its first use, when the script reads all rows, and of a later one.
 """
@@ -137,7 +137,7 @@ def written(file: Path, number: int) -> Path:
             title=f"Token of vendor {each}",
             severity=Severity.HIGH,
             confidence=Confidence.HIGH,
-            secret_class="api-key",
+            secret_class="api-key",  # noqa: S106 - the name of a class
             why=words,
             revoke=words,
             rotate=words,

@@ -13,7 +13,7 @@ from scanner.evidence.controls import Assessed, Period
 from scanner.evidence.ledger import Ledger
 from scanner.evidence.verify import verify
 from scanner.model import Severity
-from scanner.report.overview import ControlRow, EarlierRuns, RunNumbers
+from scanner.report.html.overview import ControlRow, EarlierRuns, RunNumbers
 
 PERIOD = timedelta(days=90)
 """How far back controls are judged."""

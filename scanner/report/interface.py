@@ -14,7 +14,7 @@ from scanner.model import Acceptance, Detail, FailOn, Finding, Outcome, RuleInfo
 from scanner.report.text import ended
 
 if TYPE_CHECKING:
-    from scanner.report.overview import EarlierRuns, RepositoryRow
+    from scanner.report.html.overview import EarlierRuns, RepositoryRow
 
 
 class ReportContext(NamedTuple):

@@ -46,9 +46,9 @@ from scanner.records import (
     Status,
 )
 from scanner.report.formats import FORMATS, render
+from scanner.report.html.overview import ControlRow, EarlierRuns, RepositoryRow, RunNumbers
 from scanner.report.interface import ReportContext
 from scanner.report.order import by_place
-from scanner.report.overview import ControlRow, EarlierRuns, RepositoryRow, RunNumbers
 from scanner.report.text import for_log, visible
 from tests.report.test_report_gitlab import VALIDATOR as GITLAB
 from tests.report.test_report_json import VALIDATOR
@@ -405,10 +405,10 @@ class Elements(HTMLParser):
 HTML_VOID = {*"meta link input br wbr".split()}
 HTML_UNCLOSED = {"li"}  # the end tags of findings are left out
 HTML_TAGS = {
-    *"a b body br button circle code dd details div dl dt fieldset figcaption figure footer".split(),
-    *"form g h1 h2 h3 head header html input label legend li line link main meta nav ol".split(),
-    *"output p path rect script section small span strong style summary svg table tbody td".split(),
-    *"text th thead title tr ul wbr".split(),
+    *"a b body br button circle code dd details div dl dt fieldset figcaption figure".split(),
+    *"footer form g h1 h2 h3 head header html input label legend li line link main".split(),
+    *"meta nav ol output p path rect script section small span strong style summary".split(),
+    *"svg table tbody td text th thead title tr ul wbr".split(),
 }
 HTML_ATTRIBUTES = {
     *"aria-hidden aria-label aria-labelledby aria-live autocomplete charset checked class".split(),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from scanner.evidence import controls
 from scanner.model import Outcome, Severity
 from scanner.records import AccessChange, AccessMatrix, AccessRow, Proposal
+from scanner.report.html.overview import ControlRow, EarlierRuns, RepositoryRow, RunNumbers
 from scanner.report.interface import ReportContext
-from scanner.report.overview import ControlRow, EarlierRuns, RepositoryRow, RunNumbers
 from tests.support import live_values
 from tests.support.report_values import NOW, context, eventful
 
@@ -41,7 +42,7 @@ def matrix() -> AccessMatrix:
     )
 
 
-def _pair(service: str, secret: str, verdict: str, **more: object) -> AccessRow:
+def _pair(service: str, secret: str, verdict: str, **more: Any) -> AccessRow:
     row = AccessRow(
         service=service,
         role=f"role-{service}",

@@ -1,1 +1,1 @@
-"""Report: one self-contained HTML page. Jinja2 escapes every value; nothing is loaded from outside."""
+"""Report: one HTML page that loads nothing. Jinja2 escapes every value."""

@@ -9,10 +9,10 @@ from scanner.model import Outcome, Severity
 from scanner.report import summary, text
 from scanner.report.html import findings, live, register, trend, words
 from scanner.report.html.access import access
+from scanner.report.html.overview import ControlRow, EarlierRuns, RepositoryRow
 from scanner.report.html.page import Cell, Fact, Label, Page, Section, Table, Tile
 from scanner.report.interface import ReportContext
 from scanner.report.order import gap_order, note_order, skip_order
-from scanner.report.overview import ControlRow, EarlierRuns, RepositoryRow
 
 _KINDS = {
     "scan": "Scan for secrets",

@@ -61,8 +61,8 @@ class Table(NamedTuple):
 class AgeBar(NamedTuple):
     """An age bar in units of its own: the width is WIDTH, and every number is a position in it.
 
-    The value is at least `least` and at most `most` old. `grace` is where the grace period ends, and
-    the same as `limit` if there is none. `beyond`: the age does not fit.
+    The value is at least `least` and at most `most` old. `grace` is where the grace period ends,
+    and the same as `limit` if there is none. `beyond`: the age does not fit.
     """
 
     tone: str
@@ -172,11 +172,11 @@ class Chart(NamedTuple):
 
 
 class Section(NamedTuple):
-    """An entry of the navigation."""
+    """An entry of the navigation. `size` is the number of its rows, or ""."""
 
     anchor: str
     title: str
-    count: str = ""
+    size: str = ""
 
 
 class Page(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from scanner.model import Outcome, Suppression, SuppressedBy
+from scanner.model import Outcome, SuppressedBy, Suppression
 from scanner.report import text
 from scanner.report.html import words
 from scanner.report.html.page import Cell, Table

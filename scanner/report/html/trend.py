@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from scanner.model import Outcome, Severity
 from scanner.report import text
 from scanner.report.html import words
+from scanner.report.html.overview import EarlierRuns, RunNumbers
 from scanner.report.html.page import Chart, Column, Segment, Table, Tick
 from scanner.report.interface import ReportContext
-from scanner.report.overview import EarlierRuns, RunNumbers
 
 _RUNS = 60
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BELOW = 760, 230, 44, 28, 18, 30
@@ -33,7 +33,7 @@ Numbers = Mapping[str, int]
 
 
 def charts(outcome: Outcome, context: ReportContext) -> tuple[Chart, ...]:
-    """Findings and late secrets of this run and the ones before it. Nothing without earlier runs."""
+    """Findings and late secrets of this run and those before it. Nothing without earlier runs."""
     earlier = context.earlier
     if not earlier or not earlier.runs:
         return ()

@@ -37,8 +37,8 @@ class ControlRow(NamedTuple):
 class EarlierRuns(NamedTuple):
     """What a ledger says about the runs before this one, the oldest first.
 
-    `controls` are judged for the time from `start` to `end`. `head` is the hash of the ledger's last
-    entry. `problem` says why there is nothing, "" if the ledger is sound.
+    `controls` are judged for the time from `start` to `end`. `head` is the hash of the ledger's
+    last entry. `problem` says why there is nothing, "" if the ledger is sound.
     """
 
     runs: tuple[RunNumbers, ...] = ()
@@ -52,8 +52,8 @@ class EarlierRuns(NamedTuple):
 class RepositoryRow(NamedTuple):
     """One of many repositories. `classes` counts its findings by class of secret.
 
-    `oldest` is the age in seconds of its oldest finding, None if that is unknown. `gaps` counts what
-    could not be scanned; `problem` says why nothing was, "" otherwise.
+    `oldest` is the age in seconds of its oldest finding, None if that is unknown. `gaps` counts
+    what could not be scanned; `problem` says why nothing was, "" otherwise.
     """
 
     team: str
