@@ -71,7 +71,7 @@ Open = Callable[..., Opened]
 @pytest.fixture
 def opening(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     """Opens a page that is given as text, with options of the browser's context."""
-    views = []
+    views: list[BrowserContext] = []
 
     def opened(text: str, **options: Any) -> Opened:
         file = tmp_path / f"{len(views)}.html"
