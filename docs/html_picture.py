@@ -29,7 +29,7 @@ from scanner.report.interface import ReportContext
 
 NOW = datetime(2026, 12, 1, 6, tzinfo=UTC)
 PICTURE = Path(__file__).with_name("html-report.png")
-SIZE = {"width": 1180, "height": 1150}
+SIZE = {"width": 1280, "height": 1150}
 DAY = 86_400
 CLASSES = {
     name: SecretClass(name, days * DAY, grace * DAY, overlap=DAY, where="")
@@ -69,7 +69,7 @@ def main() -> int:
             view = chromium.new_context(viewport=SIZE, bypass_csp=True)
             shown = view.new_page()
             shown.goto(page.as_uri())
-            shown.add_style_tag(content="#findings, .run { display: none }")
+            shown.add_style_tag(content="#findings, .run { display: none } html { scrollbar-width: none }")
             shown.screenshot(path=PICTURE)
             chromium.close()
     return 0
