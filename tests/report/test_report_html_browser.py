@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from bench import html as bench_html
+from bench import html_report as bench_html
 from scanner.report.formats import render
 from scanner.report.text import for_log, visible
 from tests.report.test_report_hostile import NAMES, besides
