@@ -69,7 +69,9 @@ def main() -> int:
             view = chromium.new_context(viewport=SIZE, bypass_csp=True)
             shown = view.new_page()
             shown.goto(page.as_uri())
-            shown.add_style_tag(content="#findings, .run { display: none } html { scrollbar-width: none }")
+            shown.add_style_tag(
+                content="#findings, .run { display: none } html { scrollbar-width: none }"
+            )
             shown.screenshot(path=PICTURE)
             chromium.close()
     return 0
