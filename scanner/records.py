@@ -152,7 +152,8 @@ class Status(NamedTuple):
 
     `verdict` and `conditions` are words of policy/live/rotation_age.py. The verdict is "" for kinds
     without an age. Class and owner are "" if no entry matches. The value is between `youngest` and
-    `oldest` seconds old, according to `field`; None if that is unknown.
+    `oldest` seconds old, according to `field`; None if that is unknown. `grace` is the time after
+    `limit` in which a late rotation is only a warning, None if no class says so.
     """
 
     id: str
@@ -168,6 +169,7 @@ class Status(NamedTuple):
     due: datetime | None = None
     field: str = ""
     strength: str = ""
+    grace: int | None = None
 
 
 class Reach(NamedTuple):

@@ -29,6 +29,7 @@ from scanner.configuration.operator import EVIDENCE_PLACE, EvidenceConfig, Opera
 from scanner.console import Console, show_error
 from scanner.errors import ConfigError, ExitCode, OutputError
 from scanner.evidence import entries, history
+from scanner.evidence.earlier_runs import earlier_runs
 from scanner.evidence.ledger import Ledger
 from scanner.policy.declarations.model import seconds
 from scanner.records import History
@@ -169,10 +170,14 @@ def run(
     if finished is None:
         return ExitCode.USAGE
     context = finished.report_context(console, reports.fail_on)
+    recorder = ledger(finished.operator)
+    if recorder and reports.writes("html"):
+        earlier = earlier_runs(recorder, context.analysis, context.root, finished.now)
+        context = context._replace(earlier=earlier)
     written = finished.written
     if not reports.writes_nothing:
         written &= output.deliver(reports, console, finished.outcome, context)
-    if recorder := ledger(finished.operator):
+    if recorder:
         written &= _record(finished, context, recorder, console)
     return output.exit_code(
         finished.outcome,

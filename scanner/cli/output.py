@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from scanner import files
+from scanner import files, project
 from scanner.cli import arguments
 from scanner.console import Console, show_error
 from scanner.errors import ExitCode, OutputError, UsageError
@@ -37,6 +37,10 @@ class OutputRequest(NamedTuple):
     @property
     def writes_nothing(self) -> bool:
         return self.detail is None and not self.reports
+
+    def writes(self, name: str) -> bool:
+        """Is a report in this format asked for?"""
+        return any(each == name for each, _ in self.reports)
 
     def failing(self, config: Config) -> FailOn:
         """What fails the run, by the options and by keywatch.yaml."""
@@ -102,6 +106,12 @@ def _targets(reports: Sequence[str]) -> tuple[tuple[str, str], ...]:
             raise UsageError(
                 f"--report {given} is not FMT=FILE",
                 todo=f"FMT is one of {', '.join(formats.FORMATS)}; FILE is a path, or - for stdout",
+            )
+        if library := formats.missing_library(name):
+            raise UsageError(
+                f"--report {name} needs a library that is not installed",
+                why=f"{library} is missing",
+                todo=f"pip install {project.requirement(name)}",
             )
         pairs.append((name, path))
     if sum(path == STDOUT for _, path in pairs) > 1:

@@ -2,6 +2,8 @@
 
   keywatch report FILE                        print it
   keywatch report FILE --report FMT=FILE      write it in another format
+  keywatch report FILE --report html=FILE --evidence FOLDER
+                                              with the trend and the controls of this ledger
 
 Nothing is scanned or evaluated again, so the exit code does not depend on the findings: 0 if
 everything was written, 2 if the file is not a complete report, 3 if a report could not be written.
@@ -16,6 +18,7 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import os
 
 from scanner.cli import arguments, output
 from scanner.console import Console
@@ -30,13 +33,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a JSON report, or - for standard input",
     )
-    output.add_arguments(parser.add_argument_group("what to write"))
+    group = parser.add_argument_group("what to write")
+    output.add_arguments(group)
+    group.add_argument(
+        "--evidence",
+        type=arguments.path,
+        metavar="FOLDER",
+        help="the folder of a ledger: the HTML report also shows its earlier runs and its controls",
+    )
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     reports = output.output_request(args)
     data = console.stdin.read() if args.file == "-" else console.file(args.file)
     outcome, context = saved.read(data, args.file)
+    if args.evidence:
+        from scanner.evidence.earlier_runs import earlier_runs
+        from scanner.evidence.ledger import Ledger
+
+        ledger = Ledger(os.path.join(console.cwd, args.evidence))
+        earlier = earlier_runs(ledger, context.analysis, context.root, context.now)
+        context = context._replace(earlier=earlier)
     shown = context._replace(color=console.color, width=console.width, program=console.program)
     written = output.deliver(reports, console, outcome, shown)
     return ExitCode.CLEAN if written else ExitCode.INCOMPLETE

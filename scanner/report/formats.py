@@ -21,7 +21,22 @@ FORMATS = {
     "github": ("scanner.report.github", "report"),
     "gitlab": ("scanner.report.gitlab", "report"),
     "csv": ("scanner.report.csv", "report"),
+    "html": ("scanner.report.html.html", "report"),
 }
+
+
+_LIBRARIES = {"html": "jinja2"}
+"""What a format imports that is not always installed. The extra has the name of the format."""
+
+
+def missing_library(name: str) -> str:
+    """The library that the format needs and that is not installed, "" if there is none."""
+    library = _LIBRARIES.get(name, "")
+    if not library:
+        return ""
+    import importlib.util
+
+    return "" if importlib.util.find_spec(library) else library
 
 
 def render(name: str, outcome: Outcome, context: ReportContext) -> str:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scanner.model import Acceptance, Detail, FailOn, Finding, Outcome, RuleInfo
 from scanner.report.text import ended
+
+if TYPE_CHECKING:
+    from scanner.report.html.overview import EarlierRuns, RepositoryRow
 
 
 class ReportContext(NamedTuple):
@@ -27,6 +30,9 @@ class ReportContext(NamedTuple):
 
     `acceptance` is APPROVAL for a change that is judged by an earlier policy, and NONE for text
     that is in no file, such as a commit message. `program` is how the user can run keywatch.
+
+    `earlier` and `repositories` are for the HTML report: what a ledger says about earlier runs, and
+    the repositories that a run over many of them read.
     """
 
     rules: Mapping[str, RuleInfo]
@@ -45,6 +51,8 @@ class ReportContext(NamedTuple):
     acceptance: Acceptance = Acceptance.ALLOW
     detail: Detail = Detail.NORMAL
     program: str = "keywatch"
+    earlier: EarlierRuns | None = None
+    repositories: tuple[RepositoryRow, ...] = ()
 
     def rule(self, finding: Finding) -> RuleInfo:
         """The finding's rule. The title of an unknown rule is its id."""

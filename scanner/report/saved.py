@@ -213,6 +213,7 @@ def _status(item: Any) -> Status:
         youngest=_seconds(item["youngest"]),
         oldest=_seconds(item["oldest"]),
         limit=_seconds(item["limit"]),
+        grace=_seconds(item.get("grace")),
         due=_moment(item["due"]),
         **_texts(item, _STATUS),
     )

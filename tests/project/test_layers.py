@@ -74,6 +74,7 @@ THIRD_PARTY = {
     "hyperscan": ("scanner.detect.prefilter.matcher",),
     "isodate": ("scanner.inventory.azure.rotation",),
     "jsonschema": ("scanner.document",),
+    "jinja2": ("scanner.report.html.html",),
     "kubernetes": ("scanner.inventory.kubernetes.api", "scanner.inventory.kubernetes.login"),
     "msgspec": ("scanner.trail",),
     "platformdirs": ("scanner.cache",),

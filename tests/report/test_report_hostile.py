@@ -7,6 +7,8 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from html.parser import HTMLParser
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree as ET
@@ -32,8 +34,19 @@ from scanner.model import (
     Suppressed,
     Suppression,
 )
-from scanner.records import Audited, Change, Reach, Resource, Status
+from scanner.records import (
+    AccessChange,
+    AccessMatrix,
+    AccessRow,
+    Audited,
+    Change,
+    Proposal,
+    Reach,
+    Resource,
+    Status,
+)
 from scanner.report.formats import FORMATS, render
+from scanner.report.html.overview import ControlRow, EarlierRuns, RepositoryRow, RunNumbers
 from scanner.report.interface import ReportContext
 from scanner.report.order import by_place
 from scanner.report.text import for_log, visible
@@ -328,6 +341,82 @@ def check_csv(result: Outcome, given: ReportContext) -> None:
     assert not [cell for row in rows for cell in row if FORMULA.match(cell.lstrip())]
 
 
+def check_html(result: Outcome, given: ReportContext) -> None:
+    """Only the elements and attributes of the template; links lead to the page or to the web."""
+    matrix, earlier, repositories = besides(given.root)
+    more = given._replace(earlier=earlier, repositories=repositories)
+    report = render("html", result._replace(access=matrix), more)
+    check_lines(report)
+    page = Elements(report)
+    assert page.open == []
+    assert page.tags <= HTML_TAGS
+    assert page.attributes <= HTML_ATTRIBUTES
+    assert page.scripts == 1
+    assert all(re.match("#|https?://|data:image/svg", link) for link in page.links)
+
+
+def besides(words: str) -> tuple[AccessMatrix, EarlierRuns, tuple[RepositoryRow, ...]]:
+    """What only some reports have, with `words` in every field that holds text."""
+    row = AccessRow(words, words, words, words, True, (words,), words, words, words, words)
+    change = AccessChange("new", words, words, words, words)
+    matrix = AccessMatrix((row,), (Proposal(words, words),), (change,), since=words)
+    runs = tuple(
+        RunNumbers(NOW - timedelta(days=number), False, {Severity.LOW: 1}, {words: 1})
+        for number in (2, 1)
+    )
+    control = ControlRow(words, words, words, words, None, words, (1,))
+    repository = RepositoryRow(words, words, {Severity.LOW: 1}, {words: 1}, problem=words)
+    return matrix, EarlierRuns(runs, (control,), NOW, NOW, words), (repository,)
+
+
+class Elements(HTMLParser):
+    """What a browser would make of a page: `open` are elements that are never closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.links: list[str] = []
+        self.open: list[str] = []
+        self.scripts = 0
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.scripts += tag == "script"
+        self.attributes |= {name for name, _ in attrs}
+        self.links += [value or "" for name, value in attrs if name in {"href", "src"}]
+        if tag not in HTML_VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in HTML_VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in HTML_UNCLOSED and tag not in self.open:
+            return
+        while self.open[-1] in HTML_UNCLOSED and self.open[-1] != tag:
+            self.open.pop()
+        assert self.open.pop() == tag
+
+
+HTML_VOID = {*"meta link input br wbr".split()}
+HTML_UNCLOSED = {"li"}  # the end tags of findings are left out
+HTML_TAGS = {
+    *"a b body br button circle code dd details div dl dt fieldset figcaption figure".split(),
+    *"footer form g h1 h2 h3 head header html input label legend li line link main".split(),
+    *"meta nav ol output p path rect script section small span strong style summary".split(),
+    *"svg table tbody td text th thead title tr ul wbr".split(),
+}
+HTML_ATTRIBUTES = {
+    *"aria-hidden aria-label aria-labelledby aria-live autocomplete charset checked class".split(),
+    *"content cx cy d data-label data-noun data-title height hidden href http-equiv id".split(),
+    *"lang name open placeholder r rel role rx scope spellcheck stroke-width tabindex".split(),
+    *"text-anchor type value viewbox width x x1 x2 y y1 y2".split(),
+}
+
 FORMULA = re.compile("[=+@\uff1d\uff0b\uff20\uff0d-]")
 
 CHECKS: dict[str, Callable[[Outcome, ReportContext], None]] = {
@@ -341,6 +430,7 @@ CHECKS: dict[str, Callable[[Outcome, ReportContext], None]] = {
     "junit": check_junit,
     "gitlab": check_gitlab,
     "csv": check_csv,
+    "html": check_html,
 }
 
 
@@ -447,6 +537,7 @@ STATUSES = st.builds(
     youngest=SECONDS,
     oldest=SECONDS,
     limit=SECONDS,
+    grace=SECONDS,
     due=st.none() | st.just(NOW),
     field=TEXT,
     strength=TEXT,

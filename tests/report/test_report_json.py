@@ -158,6 +158,7 @@ def test_of_an_audit_each_secret_says_how_it_stands_and_by_what() -> None:
         "youngest": 104 * 86_400,
         "oldest": 104 * 86_400,
         "limit": 90 * 86_400,
+        "grace": 7 * 86_400,
         "due": "2027-01-17T12:00:00Z",
         "field": "versions[3].created_time",
         "strength": "exact",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import json
 import os
 import random
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +19,7 @@ from scanner.model import Confidence, Gap, Note, Outcome, Severity, Skip
 from scanner.report.formats import render
 from scanner.report.sarif import sarif
 from tests.support import live_values
-from tests.support.helpers import unavailable
+from tests.support.npm_packages import installed
 from tests.support.report_values import RULES, context, eventful, finding, outcome, rule
 
 Validate = Callable[..., list[tuple[str, str, str]]]
@@ -270,20 +268,9 @@ RESULTS = {
 @pytest.fixture(scope="session")
 def multitool(outer_environ: Mapping[str, str]) -> Path:
     """The folder of Microsoft's validator, installed into tests/node_modules when needed."""
-    if shutil.which("npm") is None:
-        unavailable("npm is not installed: the SARIF schema and validator come from it")
-    with (HERE / "package.json").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        find = ["node", "-p", "require('@microsoft/sarif-multitool')"]
-        found = subprocess.run(find, cwd=HERE, capture_output=True, text=True, check=False)
-        if found.returncode:
-            install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(
-                install, cwd=HERE, env=outer_environ, capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                unavailable(f"npm ci failed in tests/: {done.stderr[-500:]}")
-            found = subprocess.run(find, cwd=HERE, capture_output=True, text=True, check=True)
+    installed("@microsoft/sarif-multitool", outer_environ)
+    find = ["node", "-p", "require('@microsoft/sarif-multitool')"]
+    found = subprocess.run(find, cwd=HERE, capture_output=True, text=True, check=True)
     tool = Path(found.stdout.strip())
     tool.chmod(0o755)
     return tool

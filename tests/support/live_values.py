@@ -24,6 +24,7 @@ def status(name: str, days: int | None, verdict: str = "ok", **more: Any) -> Sta
         "youngest": age,
         "oldest": age,
         "limit": 90 * DAY,
+        "grace": 7 * DAY,
         "due": due,
         "field": "versions[3].created_time",
         "strength": "exact",

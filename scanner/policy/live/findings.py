@@ -90,4 +90,5 @@ def status(judged: JudgedSecret, backend: str) -> Status:
         due=judged.due,
         field=dated.field if dated else "",
         strength=dated.strength if dated else "",
+        grace=judged.secret_class.grace if judged.secret_class else None,
     )

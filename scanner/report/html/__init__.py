@@ -1,0 +1,1 @@
+"""Report: one HTML page that loads nothing. Jinja2 escapes every value."""
