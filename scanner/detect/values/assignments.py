@@ -12,6 +12,11 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from scanner.detect.values.code_context import (
+    is_in_minified_line,
+    method_called,
+    why_no_secret,
+)
 from scanner.detect.values.placeholders import is_known_placeholder
 from scanner.detect.values.templates import Verdict, judge
 from scanner.detect.values.weak_passwords import is_chosen_by_people, is_weak
@@ -40,11 +45,13 @@ _METADATA_WORDS = frozenset(
     " audience lifetime tokenizer scheme port mode plugin script location query through pam minlen"
     " maxlen history lockout attempts quality complexity methods strategy backend limit index"
     " protocol hasher baseline algo hashing authority issuer parameter parameters param params"
-    " scope scopes list used usage usages encryption security html htm get since".split()
+    " scope scopes list used usage usages encryption security html htm get since owner generator"
+    " nag action priority charset alias controller operator listener handler nonce"
+    " signature signatures".split()
 )
 # A name with one of these words anywhere holds no secret: `hashed_secret`, `public_key_token`.
 _NON_SECRET_WORDS = frozenset(
-    "public hash hashed digest checksum fingerprint csrf xsrf next from existing".split()
+    "public hash hashed digest checksum fingerprint csrf xsrf next from existing label".split()
 )
 # Names of tokens that mark a page of a list or a repeated request: `nextPageToken`,
 # `idempotency_token`.
@@ -54,6 +61,8 @@ _REQUEST_TOKEN = re.compile(
 )
 FOREIGN_NAMES = ("contrase", "senha", "wachtwoord", "haslo", "heslo", "salasana", "losenord")
 """The word for a password in names of other languages, as far as it is written in ASCII."""
+# Names of switches and of digests: `NOPASSWD`, `Customer-Key-Md5`.
+_SWITCH_OR_DIGEST = re.compile(r"(?i)^no[_-]?pass|[_-](?:md5|sha-?\d+)$|[a-z](?:Md5|Sha\d+)$")
 # Matches inside a name: `db_password`, `apiKey`, `oauth-key`.
 _SENSITIVE_WORD = re.compile(
     r"passw(?:or)?d|passwort|passord|kennwort|mot_?de_?passe|pass(?:phrase|code)"
@@ -69,6 +78,7 @@ _SHORT_SENSITIVE_WORD = re.compile(
     r"(?:db|user|my|admin|root|sql|mysql|smtp|ftp|ldap|mail|http|auth|api)?(?:pass|pwd)",
     re.IGNORECASE,
 )
+_PASS_VERB = re.compile(r"pass(?=[A-Z][a-z])(?!(?:W|P|Code|Key|Value|Hash|For|Text))|pass_(?:through|by|to|on)\b")
 _MAX_WORDS_AFTER_SHORT = 3  # words: PASS_FOR_ADMIN, but not HEATING_PASS_APC_ZONE_CONTROL_ZONE
 # Matches from the last letter of a sensitive word if the word goes on: the `n` of `token` in
 # `tokenizer`, but not in `tokens`.
@@ -105,11 +115,22 @@ _PATH = re.compile(
 UUID = re.compile(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
 _TOKEN_CHARACTERS = re.compile(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
 # `SECRET_REF`, `API_KEY_NAME`.
-_UPPER_REFERENCE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:REF|REFERENCE|NAME|VAR|ENV|HERE)")
+_UPPER_REFERENCE = re.compile(
+    r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:REF|REFERENCE|NAME|VAR|ENV|HERE|[A-Z]*KEY|TOKEN|SECRET"
+    r"|PASSWORD|PASSWD|PWD|CREDENTIALS?)"
+)
+_REFERENCES_ONLY = re.compile(
+    r"\(?(?:\$\{?[A-Za-z_]\w*\}?[&:/@,;. =\-]?){2,}\)?|(?:%[A-Za-z_]\w*%[&:/@,;.\-]?){2,}"
+)
+# `fflag_fix_all_leap_877_short`, `us-east-1`.
+_JOINED_WORDS = re.compile(r"[a-z]+\d?(?:[-_.](?:[a-z]+\d?|\d{1,8})){2,}")
 # Names whose last noun is Secret in camel case, as in manifests: `tlsSecret`, `imagePullSecrets`.
 _SECRET_OBJECT = re.compile(r"(?:[a-z]Secrets?|^secrets?)$")
 _DNS_NAME = re.compile(r"[a-z]+[a-z0-9]*(?:[.\-][a-z0-9]+)+")
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_PEM_HEADER = re.compile(r"-----BEGIN [A-Z ]+-----")
+_PEM_END = re.compile(r"-----END [A-Z ]*-*|\\[rn]|\s")
+_MIN_PEM_BODY = 50  # characters: the shortest private key, of Ed25519, has 64
 _WORD_OR_NUMBER = re.compile(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]{0,4}|[0-9]{1,4}")
 # A word of five or more letters that has a vowel and no four consonants in a row: `pressure`.
 _PRONOUNCEABLE = re.compile(r"(?i)(?=.*[aeiouy])(?!.*[b-df-hj-np-tv-xz]{4})[a-z]{5,}")
@@ -135,6 +156,7 @@ _PASSWORD_WORD = re.compile(
 _MAX_LENGTH = 1024
 _TOO_FEW_DISTINCT = 2  # characters: `xxxxxxxx` and `1010101010` are no secrets
 _DIGIT = re.compile(r"[0-9]")
+_FORMAT_FIELD = re.compile(r"%\d|\{\d\}|\$\d")  # `Unexpected token %0`
 _ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}")
 _QUOTES = (b'"', b"'", b"`")
 _RAW_QUOTES = (b'"""', b"'''", b"`")
@@ -191,7 +213,15 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason 
         return "it is too long"
     if not names_a_secret(name) or _DOMAIN.search(name):
         return "its name does not say that it holds a secret"
+    if context := why_no_secret(candidate):
+        return context
+    if (method := method_called(candidate)) and not names_a_secret(method):
+        return "it is the argument of a method"
+    if is_dull_in_minified_line(candidate):
+        return "it is a word in a minified line"
     if _REFERENCE.search(value) or is_variable_reference(value) or _SYMBOL.fullmatch(value):
+        return "it is a reference"
+    if is_list_of_references(value):
         return "it is a reference"
     if _SIGNING_KEY.search(name) and _KEY_ID.fullmatch(value):
         return "it is the public ID of a key"
@@ -199,6 +229,8 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason 
         return "it is the name of a Secret"
     if _CODE.search(value):
         return "it is code"
+    if is_pem_without_key(value):
+        return "it is the frame of a key without the key"
     if _URL.match(value) or _PATH.search(value):
         return "it is an address or a path"
     if is_number_or_colour(value):
@@ -231,9 +263,16 @@ def url_password(candidate: Candidate) -> Confidence | None:
         return None
     if len(set(value)) < _TOO_FEW_DISTINCT or _is_example_address(candidate):
         return None
+    if is_dull_in_minified_line(candidate) or _is_translated(candidate.path, value):
+        return None
     if _REFERENCE.search(value) and judge(value).verdict not in _PARTLY_LITERAL:
         return None
     return Confidence.MEDIUM if len(value) < 8 or value.isalpha() else Confidence.HIGH
+
+
+def _is_translated(path: str, value: str) -> bool:
+    """Is it a word in a file of translations, such as `contraseña` in `usuario:contraseña@host`?"""
+    return is_translation(path) and not _DIGIT.search(value)
 
 
 def _is_example_address(candidate: Candidate) -> bool:
@@ -260,19 +299,45 @@ def is_random(value: str) -> bool:
     """Is the value random? Then a vague name is enough to call it a secret."""
     if len(value) < 16 or not _TOKEN_CHARACTERS.match(value) or UUID.match(value):
         return False
+    if is_joined_words(value):
+        return False
     if not re.search(r"[A-Za-z]", value):
         return False
     return shannon(value.encode("latin-1", "replace")) > 3.2 and len(re.findall(r"\d", value)) > 1
 
 
+def is_dull_in_minified_line(candidate: Candidate) -> bool:
+    """Is the literal in a minified line, and does it not look like made by a machine?"""
+    if not is_in_minified_line(candidate):
+        return False
+    value = candidate.value.decode("latin-1")
+    return not is_random(value) or reads_as_identifier(value)
+
+
+def is_joined_words(value: str) -> bool:
+    """Does it consist of three or more parts, each of letters or a number: `us-east-1`?"""
+    return _JOINED_WORDS.fullmatch(value) is not None
+
+
 def is_variable_reference(value: str) -> bool:
-    """Is it the name of a variable that holds a secret: `SECRET_REF`, `DB_PASSWORD_NAME`?"""
+    """Is it the name of a variable that holds a secret: `SECRET_REF`, `FTP_PRIVATE_KEY`?"""
     return _UPPER_REFERENCE.fullmatch(value) is not None
+
+
+def is_list_of_references(value: str) -> bool:
+    """Does it consist of references to variables: `$token&$query`, `%RANDOM%@%RANDOM%`?"""
+    return _REFERENCES_ONLY.fullmatch(value) is not None
 
 
 def is_store_entry(name: str, value: str) -> bool:
     """Is it the name of a Kubernetes Secret, as in `tlsSecret: shop.local-tls`?"""
     return bool(_SECRET_OBJECT.search(name) and _DNS_NAME.fullmatch(value)) and not is_random(value)
+
+
+def is_pem_without_key(value: str) -> bool:
+    """Is it the header of a PEM block whose body is too short to be a key?"""
+    header = _PEM_HEADER.match(value)
+    return header is not None and len(_PEM_END.sub("", value[header.end() :])) < _MIN_PEM_BODY
 
 
 def is_number_or_colour(value: str) -> bool:
@@ -332,7 +397,14 @@ def names_a_secret(name: str) -> bool:
         return False
     if after == ["key"] and _PASSWORD_KEY.search(name):
         return False
+    if _SWITCH_OR_DIGEST.search(name) or _is_verb(name):
+        return False
     return not (_NON_SECRET_WORDS.intersection(words) or _REQUEST_TOKEN.search(name))
+
+
+def _is_verb(name: str) -> bool:
+    """Does a camel case name begin with the verb `pass`: `passProp`, `passThrough`?"""
+    return _PASS_VERB.match(name) is not None
 
 
 def is_literal(candidate: Candidate) -> bool:
@@ -403,7 +475,7 @@ def _is_prose(value: str, path: str) -> bool:
     """Is it a prompt, a sentence, or any text without digits in a file of translations?"""
     if _PROMPT.match(value):
         return True
-    digits = _DIGIT.search(value)
+    digits = _DIGIT.search(_FORMAT_FIELD.sub("", value))
     return (" " in value.strip() and (not digits or value.count(" ") > 2)) or (
         is_translation(path) and reads_as_words(value)
     )

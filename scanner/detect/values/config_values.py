@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.values.assignments import (
     UUID,
+    is_list_of_references,
     is_literal,
     is_non_latin_text,
     is_number_or_colour,
+    is_pem_without_key,
     is_random,
     is_store_entry,
     is_variable_reference,
@@ -25,6 +27,7 @@ from scanner.detect.values.assignments import (
     shannon,
     split_name,
 )
+from scanner.detect.values.code_context import why_no_secret
 from scanner.detect.values.placeholders import is_dummy, is_placeholder
 from scanner.detect.values.templates import Judgement, Verdict, judge, may_refer
 from scanner.model import Confidence, Severity
@@ -93,7 +96,7 @@ _CLOSING_QUOTE = {quote: re.compile(rb"(?<!\\)" + quote) for quote in (b'"', b"'
 _TEMPLATE_EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}|<%[^<\n]*?%>")
 # Names that may hold a secret. They do if the value is random.
 _VAGUE_NAME = re.compile(
-    r"(?i)[a-z0-9_\-.]key$|^(?:login|sonar\.login|seed|salt|pin|pepper|key\d?|auth|pass|result)$"
+    r"(?i)[a-z0-9_\-.]key$|^(?:login|sonar\.login|seed|pin|pepper|key\d?|auth|pass|result)$"
 )
 # Keys that are not secret: `public_key`, `cacheKey`, `primary_key`, `i18n.key`.
 _NON_SECRET_KEY = re.compile(
@@ -104,6 +107,8 @@ _NON_SECRET_KEY = re.compile(
 )
 # The text before the last `key`, `salt` or a similar word.
 _UP_TO_KEY = re.compile(r"(?i)^.*(?=key|signature|verifier|salt|seed|nonce)")
+# A bare salt: `salt`, `user.salt`, but not `AUTH_SALT`.
+_BARE_SALT = re.compile(r"(?i)(?:[\w.]*\.)?salt")
 # Parents under which `key` may be secret: `jwt`, `encryption`, `session`.
 _SECRET_KEY_PARENT = re.compile(
     r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|hmac|sso|saml"
@@ -165,8 +170,10 @@ def vague_key(candidate: Candidate) -> Confidence | None:
     from_key_on = split_name(_UP_TO_KEY.sub("", name, count=1))
     if not name or _NON_SECRET_KEY.search(name) or any(map(names_metadata, from_key_on)):
         return None
-    if not is_literal(candidate) or not _is_quoted(candidate):
+    if not is_literal(candidate) or not _is_quoted(candidate) or why_no_secret(candidate):
         return None  # it is the next item of a list, or an expression
+    if _BARE_SALT.fullmatch(name):
+        return None  # a salt is stored beside the hash that it belongs to
     random = is_random(value) or _LONG_HEX.fullmatch(value) or _MIXED_CASE_AND_DIGITS.match(value)
     return Confidence.MEDIUM if random and not reads_as_identifier(value) else None
 
@@ -305,6 +312,8 @@ def _is_not_a_secret(value: str) -> bool:
     if len(value) < 3 or (value.isdigit() and len(value) < 4) or _PUBLIC_KEY.match(value):
         return True
     if is_number_or_colour(value) or is_non_latin_text(value) or _REGULAR_EXPRESSION.search(value):
+        return True
+    if is_pem_without_key(value) or is_list_of_references(value):
         return True
     is_switch = _SWITCH_VALUE.match(value) is not None
     return is_switch or _is_path_or_flag(value) or _is_prose(value) or _is_address(value)

@@ -9,7 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scanner.detect.values.assignments import is_not_a_string, shannon
+from scanner.detect.values.assignments import (
+    is_dull_in_minified_line,
+    is_joined_words,
+    is_not_a_string,
+    shannon,
+)
+from scanner.detect.values.code_context import why_no_secret
 from scanner.detect.values.config_values import find_flaw, is_sensitive, is_vague, strength
 from scanner.detect.values.placeholders import is_dummy, is_known_placeholder, is_placeholder
 from scanner.detect.values.templates import Verdict, judge
@@ -23,7 +29,7 @@ _METADATA_NAME = re.compile(
     r"(?i)(?:domain|realm|backend|mode|method|role|user(?:_?name)?|login|email|group|namespace|bucket"
     r"|port|topic|queue|cookie|engine|driver|class|kind|plugin|module|handler|status|state|parameter"
     r"|attribute|property|claims?|source|target|subject|tenant|region|zone|prompt|map|mapping|schema"
-    r"|cmd|command|script|scheme|preference|color|visible|hidden|shown|authentication|separator|delimiter|charset|chars|rounds|iterations|bits|table|cache)s?$"
+    r"|cmd|command|script|scheme|action|priority|nonce|signature|owner|generator|preference|color|visible|hidden|shown|authentication|separator|delimiter|charset|chars|rounds|iterations|bits|table|cache)s?$"
 )
 _SEPARATOR = re.compile(r"[:.\-]")
 # Text after a literal that is compared, searched or joined, not used as it is: `" in x`, `" == x`,
@@ -67,7 +73,9 @@ def fallback(candidate: Candidate) -> Confidence | None:
     before = candidate.line[max(at - _BYTES_BEFORE, 0) : at]
     if _USED_IN_EXPRESSION.match(candidate.line, end) or _SETS_OR_CHECKS.search(before):
         return None
-    if is_not_a_string(candidate):
+    if is_not_a_string(candidate) or why_no_secret(candidate):
+        return None
+    if is_dull_in_minified_line(candidate):
         return None
     if _AFTER_CALL.search(before) and not _LAST_ARGUMENT.match(candidate.line, end):
         return None
@@ -103,7 +111,7 @@ def positional(candidate: Candidate) -> Confidence | None:
     value = candidate.value.decode("latin-1")
     if not _MIN_LENGTH <= len(value) <= _MAX_LENGTH:
         return None
-    if _IN_WORDS.search(value) or _CODE_OR_TEXT.search(value):
+    if _IN_WORDS.search(value) or _CODE_OR_TEXT.search(value) or is_joined_words(value):
         return None
     if judge(value).verdict is not Verdict.LITERAL or is_known_placeholder(value, password=True):
         return None

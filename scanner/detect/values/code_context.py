@@ -1,0 +1,67 @@
+"""Detect: tell by the text around a literal in code that it is no secret, whatever its name says.
+
+`typeof key === "function"` compares a type, `$pass.trigger("update")` calls a method, and in a
+minified line a sensitive name may stand for anything.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from scanner.file_types import suffix_of
+
+if TYPE_CHECKING:
+    from scanner.detect.engine.candidate import Candidate
+
+# `typeof this.masterKey === "`
+_TYPE_COMPARISON = re.compile(rb"""\btypeof\b[\s(]*[\w.$?\[\]]+\)?\s*[!=]==?\s*["'`]$""")
+# The name of a called method, and the quote of its first argument: `.trigger( "`.
+_METHOD_CALL = re.compile(rb"""\.([A-Za-z_]\w*)\(\s*[rbuf@]?["'`]$""")
+# Methods that set, send or compare the value of a field. Any other word is not about a value.
+_SETTER = re.compile(
+    rb"(?i)_*(?:set|put|add|with|equals?|eq|ne|to_?(?:be|equal|eql|match)|is|append|push|update|value"
+    rb"|val|text|send_?keys|type|fill|insert|write|enter|input|encode|encrypt|digest|contains?|default"
+    rb"|compare|check|verify|validate|from|of|parse|new|create|apply|call|store|save|assign|init"
+    rb"|concat|prepend|replace|should|must|or|unwrap|then|return)"
+)
+# The first property of a virtual element: `h("button", { key: "`, `createElement(Item, {key: "`.
+_ELEMENT_KEY = re.compile(
+    rb"""[\w$](?:\)|\])?\(\s*(?:["'][\w.:\-]+["']|[\w.$]+)\s*,\s*\{\s*["']?key["']?\s*:\s*["'`]$"""
+)
+_FLAG_NAME = re.compile(rb"""(?i)\bflags?(?:et)?(?:\(\))?\.\w+\(\s*["'`]$""")
+_MINIFIED_SUFFIXES = frozenset("js mjs cjs css map html htm".split())
+_LONG_LINE = 1500  # bytes
+_MOST_SPACES = 0.12  # of a minified line
+
+
+def why_no_secret(candidate: Candidate) -> str:
+    """Return why the code around the literal says that it is no secret; "" if it does not."""
+    before = candidate.line[: candidate.at]
+    if _TYPE_COMPARISON.search(before[-200:]):
+        return "it is compared with the type of a value"
+    if _ELEMENT_KEY.search(before[-200:]):
+        return "it is the key of an element"
+    if _FLAG_NAME.search(before[-200:]):
+        return "it is the name of a flag"
+    return ""
+
+
+def method_called(candidate: Candidate) -> str:
+    """Return the method of the name that is called with the literal, unless it sets a value.
+
+    "" if there is none.
+    """
+    call = _METHOD_CALL.search(candidate.line[max(candidate.at - 100, 0) : candidate.at])
+    if call is None or not candidate.name.endswith(b"." + call[1]) or _SETTER.match(call[1]):
+        return ""
+    return call[1].decode("latin-1")
+
+
+def is_in_minified_line(candidate: Candidate) -> bool:
+    """Is the value in a long line of code almost without spaces, as a bundler writes it?"""
+    line = candidate.line
+    if len(line) < _LONG_LINE or suffix_of(candidate.path) not in _MINIFIED_SUFFIXES:
+        return False
+    return line.count(b" ") < _MOST_SPACES * len(line)
+
