@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Suffixes of files that `scope_of` does not call code, but in which an unquoted right side is an
 # expression. Only a random value is a literal there.
 _BARE_WORD_IS_CODE = frozenset(
-    "groovy kts el vim ps1 psm1 sql ipynb jinja j2 tmpl erb"
+    "groovy kts el vim pp ps1 psm1 sql ipynb jinja j2 tmpl erb"
     " tf tofu tfvars hcl nomad tpl gotmpl".split()
 )
 # A name that ends with one of these words holds data about a secret: `password_url`, `token_ttl`.
@@ -78,7 +78,7 @@ _SHORT_SENSITIVE_WORD = re.compile(
     r"(?:db|user|my|admin|root|sql|mysql|smtp|ftp|ldap|mail|http|auth|api)?(?:pass|pwd)",
     re.IGNORECASE,
 )
-_PASS_VERB = re.compile(r"pass(?=[A-Z][a-z])(?!(?:W|P|Code|Key|Value|Hash|For|Text))|pass_(?:through|by|to|on)\b")
+_PASS_VERB = re.compile(r"pass(?=[A-Z][a-z])(?!(?:Word|Phrase|Code|Key|Value|Hash|For|Text))|pass_(?:through|by|to|on)\b")
 _MAX_WORDS_AFTER_SHORT = 3  # words: PASS_FOR_ADMIN, but not HEATING_PASS_APC_ZONE_CONTROL_ZONE
 # Matches from the last letter of a sensitive word if the word goes on: the `n` of `token` in
 # `tokenizer`, but not in `tokens`.
@@ -110,7 +110,8 @@ _PATH = re.compile(
     r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$|(?:application|text|image)/)"
     r"|^[\w\-]+(?:\.[\w\-]+)*\.(?:pem|key|crt|cer|jks|p12|pfx|pub|json|ya?ml|toml|ini|txt|csv"
     r"|conf|env|enc"
-    r"|py|js|ts|rb|php|erb|html?|md|properties|kdbx|gpg|asc)$|^[\w\-]+(?:\.[\w\-]+)+/[\w./\-]+$"
+    r"|py|[cm]?js|[cm]?ts|[jt]sx|vue|css|rb|php|erb|ejs|hbs|html?|md|properties|kdbx|gpg|asc"
+    r"|java|kt|go|rs|cs|swift|sh|bat|ps1|sql|tf|log|lock|xml|svg|png|jpe?g|gif|zip|t?gz|jar|war)$|^[\w\-]+(?:\.[\w\-]+)+/[\w./\-]+$"
 )
 UUID = re.compile(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
 _TOKEN_CHARACTERS = re.compile(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
@@ -122,8 +123,15 @@ _UPPER_REFERENCE = re.compile(
 _REFERENCES_ONLY = re.compile(
     r"\(?(?:\$\{?[A-Za-z_]\w*\}?[&:/@,;. =\-]?){2,}\)?|(?:%[A-Za-z_]\w*%[&:/@,;.\-]?){2,}"
 )
-# `fflag_fix_all_leap_877_short`, `us-east-1`.
-_JOINED_WORDS = re.compile(r"[a-z]+\d?(?:[-_.](?:[a-z]+\d?|\d{1,8})){2,}")
+# `flag_fix_all_877_short`, `TIME_24_WITH_LONG_OFFSET`, `0002_auto_20160226_1747`.
+_JOINED_WORDS = re.compile(
+    r"(?=.*[A-Za-z]{4})(?:(?:[A-Z]?[a-z]+|[A-Z]+)\d{0,2}|\d{1,8})"
+    r"(?:[-_.]{1,2}(?:(?:[A-Z]?[a-z]+|[A-Z]+)\d{0,2}|\d{1,8})){2,}"
+)
+# Four consonants in a row, in five or more letters.
+_UNPRONOUNCEABLE = re.compile(
+    r"(?i)(?:[a-z][b-df-hj-np-tv-xz]{4}|[b-df-hj-np-tv-xz]{4}[a-z])"
+)
 # Names whose last noun is Secret in camel case, as in manifests: `tlsSecret`, `imagePullSecrets`.
 _SECRET_OBJECT = re.compile(r"(?:[a-z]Secrets?|^secrets?)$")
 _DNS_NAME = re.compile(r"[a-z]+[a-z0-9]*(?:[.\-][a-z0-9]+)+")
@@ -148,16 +156,24 @@ _EXAMPLE_HOST = re.compile(
     rb"(?i)@(?:[\w.-]+\.)?(?:example(?:\.(?:com|org|net|edu))?|your[\w-]*|host(?:name)?|server|domain"
     rb"|some[\w-]+)(?:[:/?\s\"'`,;)]|\.(?:com|org|net)\b|$)"
 )
+# A host that RFC 2606 reserves for examples, so that nobody can log in there.
+_RESERVED_HOST = re.compile(
+    rb"(?i)@(?:[\w-]+\.)*(?:example\.(?:com|net|org)|[\w-]+\.(?:example|invalid))(?![\w.-])"
+)
 _USER_WORD = re.compile(rb"(?:my|your|db|some)?[-_]?(?:user(?:[-_]?name)?|usr|login|name|u|foo)")
 _LAST_WORD = re.compile(rb"[\w.\-]*$")
 _PASSWORD_WORD = re.compile(
-    rb"(?:my|your|db|some|user)?[-_]?(?:passw(?:or)?d|pass|pwd|pw|secret|token|p|bar|passphrase)"
+    rb"(?:my|your|db|some|user)?[-_]?(?:passw(?:or)?d|pass|pwd|pw|secret|token|p|bar|passphrase"
+    rb"|pat|(?:access|api)[-_]?(?:token|key))"
 )
 _MAX_LENGTH = 1024
 _TOO_FEW_DISTINCT = 2  # characters: `xxxxxxxx` and `1010101010` are no secrets
 _DIGIT = re.compile(r"[0-9]")
 _FORMAT_FIELD = re.compile(r"%\d|\{\d\}|\$\d")  # `Unexpected token %0`
+_DIGITS = b"0123456789"
 _ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}")
+_ESCAPES_ONLY = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|edu|io|dev|test|local|example)")
 _QUOTES = (b'"', b"'", b"`")
 _RAW_QUOTES = (b'"""', b"'''", b"`")
 _JOIN_OPERATOR = rb"[ \t]*(?:\\?\r?\n[ \t]*)?[+.&](?:[ \t]*\r?\n)?[ \t]*"
@@ -231,7 +247,7 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason 
         return "it is code"
     if is_pem_without_key(value):
         return "it is the frame of a key without the key"
-    if _URL.match(value) or _PATH.search(value):
+    if _URL.match(value) or _PATH.search(value) or _EMAIL.fullmatch(value):
         return "it is an address or a path"
     if is_number_or_colour(value):
         return "it is a number or a colour"
@@ -251,8 +267,10 @@ def _is_identifier(name: str, value: str) -> bool:
         return not (value[1:].islower() and is_chosen_by_people(name) and is_weak(value))
     if value.isalpha() and name.lower().endswith(_PLURALS):
         return True  # `'passwords' => 'customers'` names a table
-    if not value.isalnum() or not _GENERATED_VALUE.search(name):
+    if not _GENERATED_VALUE.search(name):
         return False
+    if not value.isalnum():
+        return is_joined_words(value)
     return reads_as_identifier(value) or (value.isalpha() and len(value) < _MIN_GENERATED_WORD)
 
 
@@ -281,6 +299,8 @@ def _is_example_address(candidate: Candidate) -> bool:
     value = candidate.value.decode("latin-1")
     if _EXAMPLE_HOST.match(candidate.line, end) and is_known_placeholder(value):
         return True
+    if _RESERVED_HOST.match(candidate.line, end) and not is_random(value):
+        return True
     user = _LAST_WORD.search(candidate.line[: candidate.at - 1].lower())
     return (
         user is not None
@@ -291,6 +311,8 @@ def _is_example_address(candidate: Candidate) -> bool:
 
 def is_non_latin_text(value: str) -> bool:
     """Is it a text without any ASCII letter or digit, such as a label in Chinese?"""
+    if _ESCAPES_ONLY.fullmatch(value):
+        return True
     text = value.encode("latin-1", "replace").decode(errors="replace")
     return not text.isascii() and not any(char.isascii() and char.isalnum() for char in text)
 
@@ -316,7 +338,7 @@ def is_dull_in_minified_line(candidate: Candidate) -> bool:
 
 def is_joined_words(value: str) -> bool:
     """Does it consist of three or more parts, each of letters or a number: `us-east-1`?"""
-    return _JOINED_WORDS.fullmatch(value) is not None
+    return _JOINED_WORDS.fullmatch(value) is not None and not _UNPRONOUNCEABLE.search(value)
 
 
 def is_variable_reference(value: str) -> bool:
@@ -463,6 +485,8 @@ def _is_only_pair(candidate: Candidate, before: bytes) -> bool:
     """
     if candidate.name.endswith(b"s"):
         return False
+    if candidate.name.rstrip(_DIGITS) == candidate.value.rstrip(_DIGITS):
+        return False  # `("password1", "password2")` lists names of fields
     start = before[: before.rfind(candidate.name)]
     if candidate.name.islower() and not start.endswith(_QUOTES):
         return False  # `check(secret, "…")`: the name is a variable

@@ -59,9 +59,11 @@ def method_called(candidate: Candidate) -> str:
 
 
 def is_in_minified_line(candidate: Candidate) -> bool:
-    """Is the value in a long line of code almost without spaces, as a bundler writes it?"""
-    line = candidate.line
-    if len(line) < _LONG_LINE or suffix_of(candidate.path) not in _MINIFIED_SUFFIXES:
+    """Is the value in code that a bundler wrote: a long line almost without spaces, a map?"""
+    line, suffix = candidate.line, suffix_of(candidate.path)
+    if suffix not in _MINIFIED_SUFFIXES:
         return False
-    return line.count(b" ") < _MOST_SPACES * len(line)
+    if suffix == "map" or ".min." in candidate.path:
+        return True
+    return len(line) >= _LONG_LINE and line.count(b" ") < _MOST_SPACES * len(line)
 

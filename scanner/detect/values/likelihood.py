@@ -31,6 +31,7 @@ WEIGHED_CHECKS = frozenset(
     )
 )
 """The checks whose matches the model judges."""
+_NAMED_CHECKS = WEIGHED_CHECKS | {"fallback", "templated"}
 # The checks whose values are passwords by their position.
 _PASSWORD_CHECKS = frozenset(("positional", "command-argument", "url-password"))
 _LEAST_IF_DEPLOYED = 0.2  # probability of a weak password in configuration that is deployed
@@ -111,7 +112,7 @@ def weigh(match: Match, path: str, data: bytes, book: ValueKnowledge) -> Match |
     if case:
         weighed = _weigh_case(match, case, book.likelihood)
         return refined(weighed, path, book) if weighed else None
-    if match.rule.check == "fallback" and is_known_placeholder(
+    if match.rule.check in _NAMED_CHECKS and is_known_placeholder(
         match.value.decode("latin-1"), password=holds_password(match)
     ):
         return match._replace(is_placeholder=True)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 # Words that say that they stand for a value, or that there is none.
 _PLACEHOLDER_WORDS = frozenset(
-    "change_me change-me replaceme replace_me replace-me example sample placeholder todo tbd"
+    "change_me change-me replaceme replace_me replace-me example sample placeholder todo tbd undef nil"
     " redacted removed hidden masked none null empty undefined string value text notsecret"
     " not-a-secret yourpassword yoursecret yourtoken".split()
 )
@@ -39,6 +39,11 @@ _PLACEHOLDER_SHAPE = re.compile(
     r"|.*(?:x{6}|\*{6}).*"
 )
 _MIN_SEQUENCE = 6  # fewer characters may be in order by chance
+# Words that only name a secret: `secret-access-token`, `my_api_key`.
+_NAMES_ONLY = re.compile(
+    r"(?:(?:secret|access|refresh|bearer|auth|oauth|api|app|client|user|session|private|master|my|test"
+    r"|some|the|id|token|key|password)[-_ ]?){2,}"
+)
 # In a value that has a format of its own: `ghp_xxxxxxxx…`, the example keys of manuals.
 _SIX_EQUAL = re.compile(rb"(.)\1{5}", re.DOTALL)
 # In the lower case of such a value.
@@ -87,7 +92,10 @@ def is_known_placeholder(value: str, *, password: bool = False) -> bool:
         return True
     if plain in _WEAK_WORDS or _WEAK_SHAPE.fullmatch(plain):
         return not password
-    return bool(_PLACEHOLDER_SHAPE.fullmatch(plain)) or (not password and _is_sequence(plain))
+    inner = plain.strip("!-*#")
+    if _PLACEHOLDER_SHAPE.fullmatch(plain) or (inner and _PLACEHOLDER_SHAPE.fullmatch(inner)):
+        return True
+    return not password and bool(_is_sequence(plain) or _NAMES_ONLY.fullmatch(plain))
 
 
 def _is_sequence(value: str) -> bool:
