@@ -102,7 +102,7 @@ _REFERENCE = re.compile(
 _CODE = re.compile(
     r"^[\w.$:]+\(|^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){2,}$|^!{1,2}[A-Za-z]{2,}(?:\s|$)"
     r"|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
-    r"|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+|^[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,.]+)?)+$"
+    r"|[-_. ]%[dsi]$|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+|^[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,.]+)?)+$"
 )
 # Paths and file names: `/run/secrets/db`, `application/json`, `server.key`, `example.com/a/b`.
 _PATH = re.compile(
@@ -125,12 +125,12 @@ _REFERENCES_ONLY = re.compile(
 )
 # `flag_fix_all_877_short`, `TIME_24_WITH_LONG_OFFSET`, `0002_auto_20160226_1747`.
 _JOINED_WORDS = re.compile(
-    r"(?=.*[A-Za-z]{4})(?:(?:[A-Z]?[a-z]+|[A-Z]+)\d{0,2}|\d{1,8})"
-    r"(?:[-_.]{1,2}(?:(?:[A-Z]?[a-z]+|[A-Z]+)\d{0,2}|\d{1,8})){2,}"
+    r"(?=.*[A-Za-z]{4})(?:(?:[A-Z]?[a-z]+(?:[A-Z][a-z]+)?|[A-Z]+)\d{0,2}|\d{1,8})"
+    r"(?:[-_.]{1,2}(?:(?:[A-Z]?[a-z]+(?:[A-Z][a-z]+)?|[A-Z]+)\d{0,2}|\d{1,8})){2,}"
 )
-# Four consonants in a row, in five or more letters.
+# Five consonants in a row, or a part of four or more letters that begins with four.
 _UNPRONOUNCEABLE = re.compile(
-    r"(?i)(?:[a-z][b-df-hj-np-tv-xz]{4}|[b-df-hj-np-tv-xz]{4}[a-z])"
+    r"(?i)[b-df-hj-np-tv-xz]{5}|(?<![a-z])[b-df-hj-np-tv-xz]{4}(?=[a-z])"
 )
 # Names whose last noun is Secret in camel case, as in manifests: `tlsSecret`, `imagePullSecrets`.
 _SECRET_OBJECT = re.compile(r"(?:[a-z]Secrets?|^secrets?)$")
@@ -271,7 +271,13 @@ def _is_identifier(name: str, value: str) -> bool:
         return False
     if not value.isalnum():
         return is_joined_words(value)
-    return reads_as_identifier(value) or (value.isalpha() and len(value) < _MIN_GENERATED_WORD)
+    return reads_as_identifier(value) or is_short_word_for_machine(name, value)
+
+
+def is_short_word_for_machine(name: str, value: str) -> bool:
+    """Is the value a short word under a name whose values are generated: `API_KEY or "any"`?"""
+    is_short = value.isalpha() and len(value) < _MIN_GENERATED_WORD
+    return is_short and _GENERATED_VALUE.search(name) is not None
 
 
 def url_password(candidate: Candidate) -> Confidence | None:
@@ -299,7 +305,7 @@ def _is_example_address(candidate: Candidate) -> bool:
     value = candidate.value.decode("latin-1")
     if _EXAMPLE_HOST.match(candidate.line, end) and is_known_placeholder(value):
         return True
-    if _RESERVED_HOST.match(candidate.line, end) and not is_random(value):
+    if _RESERVED_HOST.match(candidate.line, end) and (value.isalpha() or is_weak(value)):
         return True
     user = _LAST_WORD.search(candidate.line[: candidate.at - 1].lower())
     return (

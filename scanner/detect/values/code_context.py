@@ -32,6 +32,7 @@ _ELEMENT_KEY = re.compile(
 _FLAG_NAME = re.compile(rb"""(?i)\bflags?(?:et)?(?:\(\))?\.\w+\(\s*["'`]$""")
 _MINIFIED_SUFFIXES = frozenset("js mjs cjs css map html htm".split())
 _LONG_LINE = 1500  # bytes
+_MOST_BREAKS = 40  # escaped line breaks: more of them are a program inside a string
 _MOST_SPACES = 0.12  # of a minified line
 
 
@@ -59,11 +60,11 @@ def method_called(candidate: Candidate) -> str:
 
 
 def is_in_minified_line(candidate: Candidate) -> bool:
-    """Is the value in code that a bundler wrote: a long line almost without spaces, a map?"""
+    """Is the value in what a bundler wrote: a long line almost without spaces, a source map?"""
     line, suffix = candidate.line, suffix_of(candidate.path)
     if suffix not in _MINIFIED_SUFFIXES:
         return False
-    if suffix == "map" or ".min." in candidate.path:
+    if suffix == "map" or ".min." in candidate.path or line.count(rb"\n") > _MOST_BREAKS:
         return True
     return len(line) >= _LONG_LINE and line.count(b" ") < _MOST_SPACES * len(line)
 

@@ -13,6 +13,7 @@ from scanner.detect.values.assignments import (
     is_dull_in_minified_line,
     is_joined_words,
     is_not_a_string,
+    is_short_word_for_machine,
     shannon,
 )
 from scanner.detect.values.code_context import why_no_secret
@@ -91,7 +92,7 @@ def literal(name: str, value: str) -> Confidence | None:
         return None
     if _PHRASE_NAME.search(name) and _PHRASE.match(value):
         return Confidence.LOW
-    if _CODE_OR_TEXT.search(value):
+    if _CODE_OR_TEXT.search(value) or is_short_word_for_machine(name, value):
         return None
     vague = is_vague(name, ()) or bool(_SALT.search(name))
     found = find_flaw(name, value, sensitive=is_sensitive(name), vague=vague)

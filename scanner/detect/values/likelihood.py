@@ -31,7 +31,7 @@ WEIGHED_CHECKS = frozenset(
     )
 )
 """The checks whose matches the model judges."""
-_NAMED_CHECKS = WEIGHED_CHECKS | {"fallback", "templated"}
+_NAMED_CHECKS = WEIGHED_CHECKS | {"fallback"}
 # The checks whose values are passwords by their position.
 _PASSWORD_CHECKS = frozenset(("positional", "command-argument", "url-password"))
 _LEAST_IF_DEPLOYED = 0.2  # probability of a weak password in configuration that is deployed

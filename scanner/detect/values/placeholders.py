@@ -39,6 +39,8 @@ _PLACEHOLDER_SHAPE = re.compile(
     r"|.*(?:x{6}|\*{6}).*"
 )
 _MIN_SEQUENCE = 6  # fewer characters may be in order by chance
+_LONG_SEQUENCE = 16  # nobody chooses such a one as a password
+_MIN_RUN = 8  # characters in order before the order may begin again
 # Words that only name a secret: `secret-access-token`, `my_api_key`.
 _NAMES_ONLY = re.compile(
     r"(?:(?:secret|access|refresh|bearer|auth|oauth|api|app|client|user|session|private|master|my|test"
@@ -95,14 +97,16 @@ def is_known_placeholder(value: str, *, password: bool = False) -> bool:
     inner = plain.strip("!-*#")
     if _PLACEHOLDER_SHAPE.fullmatch(plain) or (inner and _PLACEHOLDER_SHAPE.fullmatch(inner)):
         return True
-    return not password and bool(_is_sequence(plain) or _NAMES_ONLY.fullmatch(plain))
+    if _is_sequence(plain) and (not password or len(plain) >= _LONG_SEQUENCE):
+        return True
+    return not password and _NAMES_ONLY.fullmatch(plain) is not None
 
 
 def _is_sequence(value: str) -> bool:
-    """Are its letters and digits in order: `123-456-789`, `ijklmnop`?"""
+    """Are its letters and digits in order: `123-456-789`, `ijklmnop`, `abc…xyz0123456789`?"""
     codes = [ord(char) for char in value if char.isalnum()]
-    steps = {after - before for before, after in pairwise(codes)}
-    return len(codes) >= _MIN_SEQUENCE and steps == {1}
+    breaks = sum(after - before != 1 for before, after in pairwise(codes))
+    return len(codes) >= _MIN_SEQUENCE and breaks * _MIN_RUN <= len(codes) - _MIN_SEQUENCE
 
 
 def is_dummy(value: str) -> bool:
