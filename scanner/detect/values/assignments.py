@@ -47,7 +47,7 @@ _METADATA_WORDS = frozenset(
     " protocol hasher baseline algo hashing authority issuer parameter parameters param params"
     " scope scopes list used usage usages encryption security html htm get since owner generator"
     " nag action priority charset alias controller operator listener handler nonce"
-    " signature signatures".split()
+    " signature signatures mechanism cache startswith".split()
 )
 # A name with one of these words anywhere holds no secret: `hashed_secret`, `public_key_token`.
 _NON_SECRET_WORDS = frozenset(
@@ -57,7 +57,7 @@ _NON_SECRET_WORDS = frozenset(
 # `idempotency_token`.
 _REQUEST_TOKEN = re.compile(
     r"(?i)(?:prev(?:ious)?|page|pagination|paging|continuation|cursor|input|output|sync|resume"
-    r"|idempotency|client_?request|lifecycle_?action)[_-]?tokens?$"
+    r"|idempotency|client_?request|lifecycle_?action)[_-]?tokens?$|(?-i:Client|Change)Token$"
 )
 FOREIGN_NAMES = ("contrase", "senha", "wachtwoord", "haslo", "heslo", "salasana", "losenord")
 """The word for a password in names of other languages, as far as it is written in ASCII."""
@@ -88,7 +88,7 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # References to a variable or a secret store. An example for each line: `${DB_PASS}`; `%DB_PASS%`;
 # `@param(`; `vault:secret/db`; `process.env.X`; `secrets.DB`; `%s:%s`; `var.db_password`.
 _REFERENCE = re.compile(
-    r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?])|\$[A-Z_]{3}|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
+    r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?])|\$[A-Z_]{3}|%[A-Z_]{3,}%|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
     r"|^(?:%[A-Za-z_][\w.]*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
     r"|^(?:@(?:[A-Za-z_.]+$|[\w.]*\()|!\w+|&\w)"
     r"|^(?:arn:aws[\w-]*|vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
@@ -106,7 +106,7 @@ _CODE = re.compile(
 )
 # Paths and file names: `/run/secrets/db`, `application/json`, `server.key`, `example.com/a/b`.
 _PATH = re.compile(
-    r"^\.[A-Za-z_\-]+(?:\.[A-Za-z_\-]+)*$|"  # `.secrets.baseline`
+    r"^\.[A-Za-z_\-]+(?:\.[A-Za-z_\-]+)*$|^(?:\.[A-Za-z_]\w*){2,}$|"  # `.secrets.baseline`
     r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$|(?:application|text|image)/)"
     r"|^[\w\-]+(?:\.[\w\-]+)*\.(?:pem|key|crt|cer|jks|p12|pfx|pub|json|ya?ml|toml|ini|txt|csv"
     r"|conf|env|enc"
@@ -117,7 +117,7 @@ UUID = re.compile(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
 _TOKEN_CHARACTERS = re.compile(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
 # `SECRET_REF`, `API_KEY_NAME`.
 _UPPER_REFERENCE = re.compile(
-    r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:REF|REFERENCE|NAME|VAR|ENV|HERE|[A-Z]*KEY|TOKEN|SECRET"
+    r"@[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:REF|REFERENCE|NAME|VAR|ENV|HERE|[A-Z]*KEY|TOKEN|SECRET"
     r"|PASSWORD|PASSWD|PWD|CREDENTIALS?)"
 )
 _REFERENCES_ONLY = re.compile(
@@ -166,6 +166,7 @@ _PASSWORD_WORD = re.compile(
     rb"(?:my|your|db|some|user)?[-_]?(?:passw(?:or)?d|pass|pwd|pw|secret|token|p|bar|passphrase"
     rb"|pat|(?:access|api)[-_]?(?:token|key))"
 )
+_SHORT = 8  # characters of a password in the address of a manual
 _MAX_LENGTH = 1024
 _TOO_FEW_DISTINCT = 2  # characters: `xxxxxxxx` and `1010101010` are no secrets
 _DIGIT = re.compile(r"[0-9]")
@@ -305,7 +306,9 @@ def _is_example_address(candidate: Candidate) -> bool:
     value = candidate.value.decode("latin-1")
     if _EXAMPLE_HOST.match(candidate.line, end) and is_known_placeholder(value):
         return True
-    if _RESERVED_HOST.match(candidate.line, end) and (value.isalpha() or is_weak(value)):
+    if _RESERVED_HOST.match(candidate.line, end) and (
+        value.isalpha() or (len(value) <= _SHORT and is_weak(value))
+    ):
         return True
     user = _LAST_WORD.search(candidate.line[: candidate.at - 1].lower())
     return (

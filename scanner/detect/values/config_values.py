@@ -107,6 +107,8 @@ _NON_SECRET_KEY = re.compile(
 )
 # The text before the last `key`, `salt` or a similar word.
 _UP_TO_KEY = re.compile(r"(?i)^.*(?=key|signature|verifier|salt|seed|nonce)")
+# Data about a key in one word with it: `keyid`, `keysize`.
+_KEY_METADATA = re.compile(r"(?i)key(?:id|file|path|name|dir|ring|len|size|type|server)s?$")
 # A bare salt: `salt`, `user.salt`, but not `AUTH_SALT`.
 _BARE_SALT = re.compile(r"(?i)(?:[\w.]*\.)?salt")
 # Parents under which `key` may be secret: `jwt`, `encryption`, `session`.
@@ -168,7 +170,7 @@ def vague_key(candidate: Candidate) -> Confidence | None:
     """A check: a random value under a name that may mean a secret."""
     name, value = candidate.name.decode("latin-1"), candidate.value.decode("latin-1")
     from_key_on = split_name(_UP_TO_KEY.sub("", name, count=1))
-    if not name or _NON_SECRET_KEY.search(name) or any(map(names_metadata, from_key_on)):
+    if not name or _NON_SECRET_KEY.search(name) or _KEY_METADATA.search(name) or any(map(names_metadata, from_key_on)):
         return None
     if not is_literal(candidate) or not _is_quoted(candidate) or why_no_secret(candidate):
         return None  # it is the next item of a list, or an expression
@@ -234,7 +236,7 @@ def find_flaw(
         if not sensitive and holder == name:
             return None
         return _literal_flaw(judged, holder, text, example=example)
-    if vague and not sensitive and verdict is Verdict.LITERAL and is_random(text):
+    if vague and not sensitive and _is_random_literal(verdict, text):
         return Flaw(
             verdict=verdict, start=judged.start, end=judged.end, confidence=Confidence.MEDIUM
         )
@@ -244,6 +246,10 @@ def find_flaw(
     return (
         _literal_flaw(judged, name, text, example=example) if verdict is Verdict.LITERAL else whole
     )
+
+
+def _is_random_literal(verdict: Verdict, text: str) -> bool:
+    return verdict is Verdict.LITERAL and is_random(text) and not reads_as_identifier(text)
 
 
 def _is_other_syntax(verdict: Verdict, value: str, text: str) -> bool:
