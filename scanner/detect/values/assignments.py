@@ -61,8 +61,11 @@ _REQUEST_TOKEN = re.compile(
 )
 FOREIGN_NAMES = ("contrase", "senha", "wachtwoord", "haslo", "heslo", "salasana", "losenord")
 """The word for a password in names of other languages, as far as it is written in ASCII."""
-# Names of switches and of digests: `NOPASSWD`, `Customer-Key-Md5`.
-_SWITCH_OR_DIGEST = re.compile(r"(?i)^no[_-]?pass|[_-](?:md5|sha-?\d+)$|[a-z](?:Md5|Sha\d+)$")
+# Names of switches, of Kubernetes Secrets and of digests: `NOPASSWD`, `imagePullSecrets`,
+# `Customer-Key-Md5`.
+_SWITCH_OR_DIGEST = re.compile(
+    r"(?i)^no[_-]?pass|image_?pull_?secrets?$|[_-](?:md5|sha-?\d+)$|[a-z](?:Md5|Sha\d+)$"
+)
 # Matches inside a name: `db_password`, `apiKey`, `oauth-key`.
 _SENSITIVE_WORD = re.compile(
     r"passw(?:or)?d|passwort|passord|kennwort|mot_?de_?passe|pass(?:phrase|code)"
@@ -78,7 +81,10 @@ _SHORT_SENSITIVE_WORD = re.compile(
     r"(?:db|user|my|admin|root|sql|mysql|smtp|ftp|ldap|mail|http|auth|api)?(?:pass|pwd)",
     re.IGNORECASE,
 )
-_PASS_VERB = re.compile(r"pass(?=[A-Z][a-z])(?!(?:Word|Phrase|Code|Key|Value|Hash|For|Text))|pass_(?:through|by|to|on)\b")
+_PASS_VERB = re.compile(
+    r"pass(?=[A-Z][a-z])(?!(?:Word|Phrase|Code|Key|Value|Hash|For|Text))"
+    r"|pass_(?:through|by|to|on)\b"
+)
 _MAX_WORDS_AFTER_SHORT = 3  # words: PASS_FOR_ADMIN, but not HEATING_PASS_APC_ZONE_CONTROL_ZONE
 # Matches from the last letter of a sensitive word if the word goes on: the `n` of `token` in
 # `tokenizer`, but not in `tokens`.
@@ -90,7 +96,7 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _REFERENCE = re.compile(
     r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?])|\$[A-Z_]{3}|%[A-Z_]{3,}%|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
     r"|^(?:%[A-Za-z_][\w.]*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
-    r"|^(?:@(?:[A-Za-z_.]+$|[\w.]*\()|!\w+|&\w)"
+    r"|^(?:@(?:[A-Za-z_.]+$|[\w.]*\()|!\w+|&\w|\*[A-Za-z_][\w-]*$|%[sd][-_]\w+$)"
     r"|^(?:arn:aws[\w-]*|vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
     r"|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|import\.meta|\bENV\[|\bEnv\.|Deno\.env"
     r"|secrets\.\w"
@@ -102,7 +108,8 @@ _REFERENCE = re.compile(
 _CODE = re.compile(
     r"^[\w.$:]+\(|^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){2,}$|^!{1,2}[A-Za-z]{2,}(?:\s|$)"
     r"|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
-    r"|[-_. ]%[dsi]$|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+|^[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,.]+)?)+$"
+    r"|[-_. ]%[dsi]$|\\[dws][+*{]"
+    r"|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+|^[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,.]+)?)+$"
 )
 # Paths and file names: `/run/secrets/db`, `application/json`, `server.key`, `example.com/a/b`.
 _PATH = re.compile(
@@ -129,13 +136,14 @@ _JOINED_WORDS = re.compile(
     r"(?:[-_.]{1,2}(?:(?:[A-Z]?[a-z]+(?:[A-Z][a-z]+)?|[A-Z]+)\d{0,2}|\d{1,8})){2,}"
 )
 # Five consonants in a row, or a part of four or more letters that begins with four.
-_UNPRONOUNCEABLE = re.compile(
-    r"(?i)[b-df-hj-np-tv-xz]{5}|(?<![a-z])[b-df-hj-np-tv-xz]{4}(?=[a-z])"
-)
+_UNPRONOUNCEABLE = re.compile(r"(?i)[b-df-hj-np-tv-xz]{5}|(?<![a-z])[b-df-hj-np-tv-xz]{4}(?=[a-z])")
 # Names whose last noun is Secret in camel case, as in manifests: `tlsSecret`, `imagePullSecrets`.
 _SECRET_OBJECT = re.compile(r"(?:[a-z]Secrets?|^secrets?)$")
 _DNS_NAME = re.compile(r"[a-z]+[a-z0-9]*(?:[.\-][a-z0-9]+)+")
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_ALGORITHM = re.compile(
+    r"(?i)aws4_request|(?:aws4[-_])?(?:hmac|rsa|ecdsa)[-_]?sha[-_]?\d{1,3}(?:v\d)?"
+)
 _PEM_HEADER = re.compile(r"-----BEGIN [A-Z ]+-----")
 _PEM_END = re.compile(r"-----END [A-Z ]*-*|\\[rn]|\s")
 _MIN_PEM_BODY = 50  # characters: the shortest private key, of Ed25519, has 64
@@ -147,6 +155,9 @@ _MIN_PRONOUNCEABLE = 0.4  # share of the value's characters that are in pronounc
 # Values under these names are generated, so a short word or camel case is not one of them.
 _GENERATED_VALUE = re.compile(r"(?i)(?:token|api[_.-]?key)(?!.*(?:secret|credential|key))")
 _MIN_GENERATED_WORD = 12
+_LONGEST_WORD = 10  # letters of a word such as PASSPHRASE, CREDENTIAL
+_CREDENTIAL_PART = re.compile(r"(?:^|_)(?:creds?|credentials?|secrets?|tokens?|keys?)(?:_|$)")
+_PASSWORD_WORD_IN_NAME = re.compile(r"(?i)pass|pwd|pw$")
 _PLURALS = ("passwords", "secrets", "tokens", "credentials")
 # `#a0b1c2`, `dark #a0b1c2ff blue`.
 _COLOUR = re.compile(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)*")
@@ -171,7 +182,7 @@ _MAX_LENGTH = 1024
 _TOO_FEW_DISTINCT = 2  # characters: `xxxxxxxx` and `1010101010` are no secrets
 _DIGIT = re.compile(r"[0-9]")
 _FORMAT_FIELD = re.compile(r"%\d|\{\d\}|\$\d")  # `Unexpected token %0`
-_DIGITS = b"0123456789"
+_NO_LETTERS = re.compile(rb"[^a-z]")
 _ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}")
 _ESCAPES_ONLY = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|edu|io|dev|test|local|example)")
@@ -220,7 +231,7 @@ def assigned_value(candidate: Candidate) -> Confidence | None:
     return None if why_ignored(candidate) else Confidence.MEDIUM
 
 
-def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason for each
+def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911, PLR0912 - a reason for each
     """Return why the value assigned to a name cannot be a secret; "" if it can be one."""
     value = candidate.value.decode("latin-1")
     name = candidate.name.decode("latin-1")
@@ -236,9 +247,9 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason 
         return "it is the argument of a method"
     if is_dull_in_minified_line(candidate):
         return "it is a word in a minified line"
-    if _REFERENCE.search(value) or is_variable_reference(value) or _SYMBOL.fullmatch(value):
+    if _REFERENCE.search(value) or is_variable_reference(value) or is_list_of_references(value):
         return "it is a reference"
-    if is_list_of_references(value):
+    if _SYMBOL.fullmatch(value):
         return "it is a reference"
     if _SIGNING_KEY.search(name) and _KEY_ID.fullmatch(value):
         return "it is the public ID of a key"
@@ -252,6 +263,8 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason 
         return "it is an address or a path"
     if is_number_or_colour(value):
         return "it is a number or a colour"
+    if _ALGORITHM.fullmatch(value):
+        return "it is the name of an algorithm"
     if is_non_latin_text(value) or _is_prose(value, candidate.path):
         return "it is a text for people"
     if _is_identifier(name, value):
@@ -262,8 +275,13 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason 
 def _is_identifier(name: str, value: str) -> bool:
     """Is the value an identifier, such as `userPassword`? `mypassword` is a weak password.
 
+    A constant in capitals whose value repeats its name is one of an enumeration.
+
     Under a name whose values are generated, any identifier or short word counts.
     """
+    is_constant = name.isupper() and len(name) > _LONGEST_WORD
+    if (is_constant and _is_same_word(name, value)) or _is_snake_name(name, value):
+        return True
     if value.isalpha() and _SENSITIVE_WORD.search(value):
         return not (value[1:].islower() and is_chosen_by_people(name) and is_weak(value))
     if value.isalpha() and name.lower().endswith(_PLURALS):
@@ -273,6 +291,16 @@ def _is_identifier(name: str, value: str) -> bool:
     if not value.isalnum():
         return is_joined_words(value)
     return reads_as_identifier(value) or is_short_word_for_machine(name, value)
+
+
+def _is_same_word(name: str, value: str) -> bool:
+    return _letters(name.encode("latin-1")) == _letters(value.encode("latin-1"))
+
+
+def _is_snake_name(name: str, value: str) -> bool:
+    """Is it the name of a stored secret: `secret: registry_creds_jan_2026`? Passwords may be."""
+    is_name = "_" in value and is_joined_words(value) and _CREDENTIAL_PART.search(value)
+    return bool(is_name) and not _PASSWORD_WORD_IN_NAME.search(name)
 
 
 def is_short_word_for_machine(name: str, value: str) -> bool:
@@ -494,7 +522,7 @@ def _is_only_pair(candidate: Candidate, before: bytes) -> bool:
     """
     if candidate.name.endswith(b"s"):
         return False
-    if candidate.name.rstrip(_DIGITS) == candidate.value.rstrip(_DIGITS):
+    if _letters(candidate.name) == _letters(candidate.value):
         return False  # `("password1", "password2")` lists names of fields
     start = before[: before.rfind(candidate.name)]
     if candidate.name.islower() and not start.endswith(_QUOTES):
@@ -502,6 +530,11 @@ def _is_only_pair(candidate: Candidate, before: bytes) -> bool:
     start = start.rstrip(b"\"'` \t\\")
     after = candidate.line[len(before) + len(candidate.value) :].lstrip(b"\"'` \t\\")
     return start.endswith(b"(") and after.startswith(b")")
+
+
+def _letters(name: bytes) -> bytes:
+    """Return the letters of a name in lower case: `client_secret2` and `clientSecret` are alike."""
+    return _NO_LETTERS.sub(b"", name.lower())
 
 
 def _is_prose(value: str, path: str) -> bool:

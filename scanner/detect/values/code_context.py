@@ -23,12 +23,13 @@ _SETTER = re.compile(
     rb"(?i)_*(?:set|put|add|with|equals?|eq|ne|to_?(?:be|equal|eql|match)|is|append|push|update|value"
     rb"|val|text|send_?keys|type|fill|insert|write|enter|input|encode|encrypt|digest|contains?|default"
     rb"|compare|check|verify|validate|from|of|parse|new|create|apply|call|store|save|assign|init"
-    rb"|concat|prepend|replace|should|must|or|unwrap|then|return)"
+    rb"|concat|prepend|replace|should|must|or|unwrap|then|return)(?![a-z]{3})"
 )
 # The first property of a virtual element: `h("button", { key: "`, `createElement(Item, {key: "`.
 _ELEMENT_KEY = re.compile(
     rb"""[\w$](?:\)|\])?\(\s*(?:["'][\w.:\-]+["']|[\w.$]+)\s*,\s*\{\s*["']?key["']?\s*:\s*["'`]$"""
 )
+_SECRET_URI = re.compile(rb"""[\w-]=\s*["']?secret:$""")  # `api-token=secret:ID`
 _FLAG_NAME = re.compile(rb"""(?i)\bflags?(?:et)?(?:\(\))?\.\w+\(\s*["'`]$""")
 _MINIFIED_SUFFIXES = frozenset("js mjs cjs css map html htm".split())
 _LONG_LINE = 1500  # bytes
@@ -43,6 +44,8 @@ def why_no_secret(candidate: Candidate) -> str:
         return "it is compared with the type of a value"
     if _ELEMENT_KEY.search(before[-200:]):
         return "it is the key of an element"
+    if _SECRET_URI.search(before[-200:]):
+        return "it is the address of a secret"
     if _FLAG_NAME.search(before[-200:]):
         return "it is the name of a flag"
     return ""
@@ -67,4 +70,3 @@ def is_in_minified_line(candidate: Candidate) -> bool:
     if suffix == "map" or ".min." in candidate.path or line.count(rb"\n") > _MOST_BREAKS:
         return True
     return len(line) >= _LONG_LINE and line.count(b" ") < _MOST_SPACES * len(line)
-

@@ -116,7 +116,7 @@ _SECRET_KEY_PARENT = re.compile(
     r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|hmac|sso|saml"
 )
 _DESCRIPTIVE_NAMES = frozenset(
-    ("name", "namespace", "id", "type", "kind", "path", "version", "description")
+    "name namespace id type kind path version description salt iv nonce".split()
 )
 _REGULAR_EXPRESSION = re.compile(r"\(\?[=!:<]|^\^.*\$$")
 _LONG_HEX = re.compile(r"(?:[0-9a-f]{2}){16,}|(?:[0-9A-F]{2}){16,}")
@@ -170,7 +170,9 @@ def vague_key(candidate: Candidate) -> Confidence | None:
     """A check: a random value under a name that may mean a secret."""
     name, value = candidate.name.decode("latin-1"), candidate.value.decode("latin-1")
     from_key_on = split_name(_UP_TO_KEY.sub("", name, count=1))
-    if not name or _NON_SECRET_KEY.search(name) or _KEY_METADATA.search(name) or any(map(names_metadata, from_key_on)):
+    if not name or _NON_SECRET_KEY.search(name) or any(map(names_metadata, from_key_on)):
+        return None
+    if _KEY_METADATA.search(name):
         return None
     if not is_literal(candidate) or not _is_quoted(candidate) or why_no_secret(candidate):
         return None  # it is the next item of a list, or an expression

@@ -20,6 +20,7 @@ from scanner.detect.values.code_context import why_no_secret
 from scanner.detect.values.config_values import find_flaw, is_sensitive, is_vague, strength
 from scanner.detect.values.placeholders import is_dummy, is_known_placeholder, is_placeholder
 from scanner.detect.values.templates import Verdict, judge
+from scanner.file_types import suffix_of
 from scanner.model import Confidence
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ _SETS_OR_CHECKS = re.compile(
 # `f(getenv("NAME"), "…"`: the literal is a default only if it is the last argument.
 _AFTER_CALL = re.compile(rb"""["'`]\)[ \t]*,[ \t]*(?:\w+[ \t]*=[ \t]*)?["'`]$""")
 _LAST_ARGUMENT = re.compile(rb"""["'`][ \t]*\)""")
+_SLASHES = re.compile(rb"""//\s*(?:[\w.]+\()?["'`]$""")
+_DEFINED_OR = frozenset("pl pm t jq ex exs".split())  # where `//` gives a default
 _MIN_LENGTH, _MAX_LENGTH = 4, 2000
 _BYTES_BEFORE = 200  # of the line before a value that may hold its call
 # `%s`, `f(x)`, `a.b#c`, `a, b`, `two words`, `1.2.3`, `word.`
@@ -78,6 +81,8 @@ def fallback(candidate: Candidate) -> Confidence | None:
         return None
     if is_dull_in_minified_line(candidate):
         return None
+    if _SLASHES.search(before) and suffix_of(candidate.path) not in _DEFINED_OR:
+        return None  # a comment
     if _AFTER_CALL.search(before) and not _LAST_ARGUMENT.match(candidate.line, end):
         return None
     return literal(candidate.name.decode("latin-1"), candidate.value.decode("latin-1"))

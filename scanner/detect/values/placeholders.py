@@ -8,9 +8,9 @@ from itertools import pairwise
 
 # Words that say that they stand for a value, or that there is none.
 _PLACEHOLDER_WORDS = frozenset(
-    "change_me change-me replaceme replace_me replace-me example sample placeholder todo tbd undef nil"
-    " redacted removed hidden masked none null empty undefined string value text notsecret"
-    " not-a-secret yourpassword yoursecret yourtoken".split()
+    "change_me change-me replaceme replace_me replace-me example sample placeholder todo tbd"
+    " redacted removed hidden masked none null nil undef empty undefined string value text"
+    " notsecret not-a-secret yourpassword yoursecret yourtoken".split()
 )
 # Words that are weak passwords, but no tokens or keys: nothing generates them.
 _WEAK_WORDS = frozenset(
