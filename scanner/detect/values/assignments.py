@@ -32,6 +32,7 @@ _BARE_WORD_IS_CODE = frozenset(
     "groovy kts el vim pp ps1 psm1 sql ipynb jinja j2 tmpl erb"
     " tf tofu tfvars hcl nomad tpl gotmpl".split()
 )
+_TEMPLATE_SUFFIX = re.compile(r"(?i)\.(?:ejs|j2|jinja2?|tmpl|tpl|erb|hbs|mustache|template)$")
 # A name that ends with one of these words holds data about a secret: `password_url`, `token_ttl`.
 _METADATA_WORDS = frozenset(
     "url uri path file filename dir directory name names field fields label type kind length len"
@@ -47,7 +48,7 @@ _METADATA_WORDS = frozenset(
     " protocol hasher baseline algo hashing authority issuer parameter parameters param params"
     " scope scopes list used usage usages encryption security html htm get since owner generator"
     " nag action priority charset alias controller operator listener handler nonce"
-    " signature signatures mechanism cache startswith".split()
+    " signature signatures mechanism cache startswith uuid".split()
 )
 # A name with one of these words anywhere holds no secret: `hashed_secret`, `public_key_token`.
 _NON_SECRET_WORDS = frozenset(
@@ -61,10 +62,10 @@ _REQUEST_TOKEN = re.compile(
 )
 FOREIGN_NAMES = ("contrase", "senha", "wachtwoord", "haslo", "heslo", "salasana", "losenord")
 """The word for a password in names of other languages, as far as it is written in ASCII."""
-# Names of switches, of Kubernetes Secrets and of digests: `NOPASSWD`, `imagePullSecrets`,
-# `Customer-Key-Md5`.
+# Names of switches, errors, Kubernetes Secrets and digests: `NOPASSWD`, `InvalidToken`,
+# `imagePullSecrets`, `Customer-Key-Md5`.
 _SWITCH_OR_DIGEST = re.compile(
-    r"(?i)^no[_-]?pass|image_?pull_?secrets?$|[_-](?:md5|sha-?\d+)$|[a-z](?:Md5|Sha\d+)$"
+    r"(?i)^(?:no[_-]?pass|invalid|unexpected|missing|illegal)|image_?pull_?secrets?$|[_-](?:md5|sha-?\d+)$|[a-z](?:Md5|Sha\d+)$"
 )
 # Matches inside a name: `db_password`, `apiKey`, `oauth-key`.
 _SENSITIVE_WORD = re.compile(
@@ -108,7 +109,7 @@ _REFERENCE = re.compile(
 _CODE = re.compile(
     r"^[\w.$:]+\(|^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){2,}$|^!{1,2}[A-Za-z]{2,}(?:\s|$)"
     r"|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
-    r"|[-_. ]%[dsi]$|\\[dws][+*{]"
+    r"|[-_. ]%[dsi]$|\\[dws][+*{]|^[?&][\w-]+=|^[A-Za-z_]\w*(?:\\{1,2}[A-Z]\w*){2,}$"
     r"|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+|^[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,.]+)?)+$"
 )
 # Paths and file names: `/run/secrets/db`, `application/json`, `server.key`, `example.com/a/b`.
@@ -125,7 +126,7 @@ _TOKEN_CHARACTERS = re.compile(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
 # `SECRET_REF`, `API_KEY_NAME`.
 _UPPER_REFERENCE = re.compile(
     r"@[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:REF|REFERENCE|NAME|VAR|ENV|HERE|[A-Z]*KEY|TOKEN|SECRET"
-    r"|PASSWORD|PASSWD|PWD|CREDENTIALS?)"
+    r"|PASSWORD|PASSWD|PASS|PWD|CREDENTIALS?)"
 )
 _REFERENCES_ONLY = re.compile(
     r"\(?(?:\$\{?[A-Za-z_]\w*\}?[&:/@,;. =\-]?){2,}\)?|(?:%[A-Za-z_]\w*%[&:/@,;.\-]?){2,}"
@@ -156,6 +157,7 @@ _MIN_PRONOUNCEABLE = 0.4  # share of the value's characters that are in pronounc
 _GENERATED_VALUE = re.compile(r"(?i)(?:token|api[_.-]?key)(?!.*(?:secret|credential|key))")
 _MIN_GENERATED_WORD = 12
 _LONGEST_WORD = 10  # letters of a word such as PASSPHRASE, CREDENTIAL
+_DOTTED_WORDS = re.compile(r"[a-z]+(?:\.[a-z_-]+)+")  # `string.quasi`
 _CREDENTIAL_PART = re.compile(r"(?:^|_)(?:creds?|credentials?|secrets?|tokens?|keys?)(?:_|$)")
 _PASSWORD_WORD_IN_NAME = re.compile(r"(?i)pass|pwd|pw$")
 _PLURALS = ("passwords", "secrets", "tokens", "credentials")
@@ -171,10 +173,12 @@ _EXAMPLE_HOST = re.compile(
 _RESERVED_HOST = re.compile(
     rb"(?i)@(?:[\w-]+\.)*(?:example\.(?:com|net|org)|[\w-]+\.(?:example|invalid))(?![\w.-])"
 )
-_USER_WORD = re.compile(rb"(?:my|your|db|some)?[-_]?(?:user(?:[-_]?name)?|usr|login|name|u|foo)")
+_USER_WORD = re.compile(
+    rb"(?:my|your|db|some|[a-z]+[-_])?[-_]?(?:user(?:[-_]?name)?|usr|login|name|u|foo)"
+)
 _LAST_WORD = re.compile(rb"[\w.\-]*$")
 _PASSWORD_WORD = re.compile(
-    rb"(?:my|your|db|some|user)?[-_]?(?:passw(?:or)?d|pass|pwd|pw|secret|token|p|bar|passphrase"
+    rb"(?:my|your|db|some|user|[a-z]+[-_])?[-_]?(?:passw(?:or)?d|pass|pwd|pw|secret|token|p|bar|passphrase"
     rb"|pat|(?:access|api)[-_]?(?:token|key))"
 )
 _SHORT = 8  # characters of a password in the address of a manual
@@ -289,8 +293,12 @@ def _is_identifier(name: str, value: str) -> bool:
     if not _GENERATED_VALUE.search(name):
         return False
     if not value.isalnum():
-        return is_joined_words(value)
+        return is_joined_words(value) or _is_dotted_words(value)
     return reads_as_identifier(value) or is_short_word_for_machine(name, value)
+
+
+def _is_dotted_words(value: str) -> bool:
+    return _DOTTED_WORDS.fullmatch(value) is not None and not _UNPRONOUNCEABLE.search(value)
 
 
 def _is_same_word(name: str, value: str) -> bool:
@@ -484,9 +492,10 @@ def is_literal(candidate: Candidate) -> bool:
 
 def _is_bare_literal(candidate: Candidate) -> bool:
     """Is an unquoted value a literal? Never in code; in files like code, only if it is random."""
-    if scope_of(candidate.path) == "code":
+    path = _TEMPLATE_SUFFIX.sub("", candidate.path)
+    if scope_of(path) == "code":
         return False
-    if suffix_of(candidate.path) not in _BARE_WORD_IS_CODE:
+    if suffix_of(path) not in _BARE_WORD_IS_CODE:
         return True
     value = candidate.value.decode("latin-1")
     return is_random(value) and not reads_as_identifier(value)

@@ -20,6 +20,8 @@ _WEAK_WORDS = frozenset(
     " secret-key api_key apikey api-key token mytoken mysecret mypassword"
     " key pass123 pass1234 test123 test1234 test12345 test123456 anonymous public".split()
 )
+# Manuals write these in capitals for a value that is to be filled in: `BY 'PASSWORD'`.
+_CAPITAL_WORDS = frozenset("password passwd pass pwd secret token key user username value".split())
 # The same for shapes: `1111`, `12345`, `654321`, `changeme!`.
 _WEAK_SHAPE = re.compile(
     r"(\d)\1{3,}|0?1234?5?6?7?8?9?0?|(?:987)?654321|change(?:me|it)[!\d]*|my[a-z]*\d*"
@@ -32,6 +34,7 @@ _PLACEHOLDER_SHAPE = re.compile(
     r"|(?:__|@@|%%|##|\*\*).+(?:__|@@|%%|##|\*\*)|<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}"
     r"|(?:your|my|some|the|insert|enter|put|add|set|use|fill)[-_ ].*"
     r"|your[a-z]*(?:password|secret|token|key)s?"
+    r"|to[-_ ]?be[-_ ]?(?:modified|changed|replaced|set|defined|filled|generated|determined)"
     r"|(?:please[-_ ]?)?(?:change|replace|update)[-_ ]?(?:me|it|this)[-_ a-z]*[.!]?"
     r"|(?:example|sample|dummy|fake|placeholder|redacted|removed|replace[-_ ]with)[-_ ].*"
     r"|.*[-_ ](?:example|sample|placeholder|here|goes[-_ ]here)|.*\bexample\b.*|.*\.\.\.$"
@@ -90,7 +93,7 @@ def is_known_placeholder(value: str, *, password: bool = False) -> bool:
     plain = value.strip().lower()
     if "EXAMPLE" in value:  # the keys in the manuals of AWS contain it
         return True
-    if plain in _PLACEHOLDER_WORDS:
+    if plain in _PLACEHOLDER_WORDS or (value.isupper() and plain in _CAPITAL_WORDS):
         return True
     if plain in _WEAK_WORDS or _WEAK_SHAPE.fullmatch(plain):
         return not password
