@@ -109,8 +109,6 @@ _NON_SECRET_KEY = re.compile(
 _UP_TO_KEY = re.compile(r"(?i)^.*(?=key|signature|verifier|salt|seed|nonce)")
 # Data about a key in one word with it: `keyid`, `keysize`.
 _KEY_METADATA = re.compile(r"(?i)key(?:id|file|path|name|dir|ring|len|size|type|server)s?$")
-# A bare salt: `salt`, `user.salt`, but not `AUTH_SALT`.
-_BARE_SALT = re.compile(r"(?i)(?:[\w.]*\.)?salt")
 # Parents under which `key` may be secret: `jwt`, `encryption`, `session`.
 _SECRET_KEY_PARENT = re.compile(
     r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|hmac|sso|saml"
@@ -176,8 +174,6 @@ def vague_key(candidate: Candidate) -> Confidence | None:
         return None
     if not is_literal(candidate) or not _is_quoted(candidate) or why_no_secret(candidate):
         return None  # it is the next item of a list, or an expression
-    if _BARE_SALT.fullmatch(name):
-        return None  # a salt is stored beside the hash that it belongs to
     random = is_random(value) or _LONG_HEX.fullmatch(value) or _MIXED_CASE_AND_DIGITS.match(value)
     return Confidence.MEDIUM if random and not reads_as_identifier(value) else None
 
