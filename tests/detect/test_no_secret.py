@@ -10,6 +10,8 @@ from scanner.detect.rules.samples import expand
 from scanner.detect.values.assignments import is_joined_words, names_a_secret
 from scanner.detect.values.config_values import find_flaw, is_vague
 from scanner.detect.values.placeholders import is_known_placeholder
+from scanner.detect.values.templates import Verdict
+from scanner.detect.values.templates import judge as judge_template
 
 TOKEN = expand("{base62:24}", 0)
 KEY = expand("{hex:40}", 1)
@@ -176,3 +178,8 @@ def test_the_name_of_a_flag_is_no_password() -> None:
 def test_what_is_identified_by_a_word_in_prose_is_no_statement() -> None:
     line = 'containers are identified by "data-module9"'
     assert judge("placed", line, "", "data-module9", "a.js") is None
+
+
+def test_an_expansion_of_a_shell_with_quotes_inside_is_no_broken_template() -> None:
+    assert judge_template('"${A}-${B#').verdict is not Verdict.MALFORMED
+    assert judge_template("${DB_PASSWORD").verdict is Verdict.MALFORMED
