@@ -340,7 +340,8 @@ def _is_example_address(candidate: Candidate) -> bool:
     """Is it the address of a manual: `user:password@host`, `a:b@example.com`?"""
     end = candidate.at + len(candidate.value)
     value = candidate.value.decode("latin-1")
-    if _EXAMPLE_HOST.match(candidate.line, end) and is_known_placeholder(value):
+    is_word = is_known_placeholder(value) or (value.isalpha() and _SENSITIVE_WORD.search(value))
+    if is_word and _EXAMPLE_HOST.match(candidate.line, end):
         return True
     if _RESERVED_HOST.match(candidate.line, end) and (
         value.isalpha() or (len(value) <= _SHORT and is_weak(value))
