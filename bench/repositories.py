@@ -93,6 +93,21 @@ PACKAGES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "golang-github-casbin-casbin-dev==2.104.0-1",
         ),
     },
+    "fourth": {
+        "pypi": (
+            *("octodns==1.22.0", "camel-ai==0.2.90", "sahara==19.0.0", "barbican==23.0.0"),
+            "crewai==1.15.30",  # with recorded requests
+        ),
+        "npm": (
+            "n8n-nodes-base==2.41.2",  # clients of hundreds of services
+            *("create-t3-app==7.40.0", "sst==4.17.1"),
+        ),
+        "debian": (
+            "matomo==5.3.1+dfsg-1",
+            "golang-github-spf13-viper-dev==1.12.0-1",
+            *("zabbix-server-mysql==1:7.0.22+dfsg-1~deb13u1", "bind9==1:9.20.30-1~deb13u1"),
+        ),
+    },
 }
 # True findings and all, by confidence (high, medium, low), of the version before the mends, and of
 # the version with which the set was read: what to expect of a package that nobody looked at.

@@ -48,7 +48,7 @@ _METADATA_WORDS = frozenset(
     " protocol hasher baseline algo hashing authority issuer parameter parameters param params"
     " scope scopes list used usage usages encryption security html htm get since owner generator"
     " nag action priority charset alias controller operator listener handler nonce"
-    " signature signatures mechanism cache startswith uuid".split()
+    " signature signatures mechanism cache startswith uuid labels".split()
 )
 # A name with one of these words anywhere holds no secret: `hashed_secret`, `public_key_token`.
 _NON_SECRET_WORDS = frozenset(
@@ -109,7 +109,7 @@ _REFERENCE = re.compile(
 _CODE = re.compile(
     r"^[\w.$:]+\(|^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){2,}$|^!{1,2}[A-Za-z]{2,}(?:\s|$)"
     r"|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
-    r"|[-_. ]%[dsi]$|\\[dws][+*{]|^[?&][\w-]+=|^[A-Za-z_]\w*(?:\\{1,2}[A-Z]\w*){2,}$"
+    r"|[-_. ]%[dsi]$|\\[dws][+*{]|^[?&][\w-]+=|^[a-z_]+=$|^[A-Za-z_]\w*(?:\\{1,2}[A-Z]\w*){2,}$"
     r"|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+|^[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,.]+)?)+$"
 )
 # Paths and file names: `/run/secrets/db`, `application/json`, `server.key`, `example.com/a/b`.
@@ -156,6 +156,8 @@ _MIN_PRONOUNCEABLE = 0.4  # share of the value's characters that are in pronounc
 # Values under these names are generated, so a short word or camel case is not one of them.
 _GENERATED_VALUE = re.compile(r"(?i)(?:token|api[_.-]?key)(?!.*(?:secret|credential|key))")
 _MIN_GENERATED_WORD = 12
+# The name of an action or an event: `Login.resetPassword`, `Template.afterPassword`.
+_ACTION = re.compile(r"[\w'\]]\.(?:confirm|reset|change|check|forgot|verify|after|before|on)[A-Z]\w*$")
 _LONGEST_WORD = 10  # letters of a word such as PASSPHRASE, CREDENTIAL
 _DOTTED_WORDS = re.compile(r"[a-z]+(?:\.[a-z_-]+)+")  # `string.quasi`
 _CREDENTIAL_PART = re.compile(r"(?:^|_)(?:creds?|credentials?|secrets?|tokens?|keys?)(?:_|$)")
@@ -286,6 +288,8 @@ def _is_identifier(name: str, value: str) -> bool:
     is_constant = name.isupper() and len(name) > _LONGEST_WORD
     if (is_constant and _is_same_word(name, value)) or _is_snake_name(name, value):
         return True
+    if _ACTION.search(name) and value.isalpha() and reads_as_identifier(value):
+        return True  # `'Login.resetPassword' => 'beforeLoginCheck'` names a function
     if value.isalpha() and _SENSITIVE_WORD.search(value):
         return not (value[1:].islower() and is_chosen_by_people(name) and is_weak(value))
     if value.isalpha() and name.lower().endswith(_PLURALS):

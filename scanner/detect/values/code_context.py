@@ -30,8 +30,23 @@ _ELEMENT_KEY = re.compile(
     rb"""[\w$](?:\)|\])?\(\s*(?:["'][\w.:\-]+["']|[\w.$]+)\s*,\s*\{\s*["']?key["']?\s*:\s*["'`]$"""
 )
 _SECRET_URI = re.compile(rb"""[\w-]=\s*["']?secret:$""")  # `api-token=secret:ID`
+# A method that gets something by its name: `this.getCredentials("`.
+_GETTER = re.compile(
+    rb"""\b(?:get|fetch|load|find|uses?|has|needs?|requires?|resolve|lookup|read|delete|remove)"""
+    rb"""_?[A-Z_]\w*\(\s*["'`]$"""
+)
+# An optional property of TypeScript: `password?: "a" | "b"`.
+_OPTIONAL = re.compile(rb"""\w\?:\s*["'`]$""")
+_TYPESCRIPT = frozenset("ts tsx mts cts js jsx mjs cjs vue svelte".split())
 _FLAG_NAME = re.compile(rb"""(?i)\bflags?(?:et)?(?:\(\))?\.\w+\(\s*["'`]$""")
 _MINIFIED_SUFFIXES = frozenset("js mjs cjs css map html htm".split())
+_PLACES = (
+    (_TYPE_COMPARISON, "it is compared with the type of a value"),
+    (_ELEMENT_KEY, "it is the key of an element"),
+    (_SECRET_URI, "it is the address of a secret"),
+    (_FLAG_NAME, "it is the name of a flag"),
+)
+_BYTES_BEFORE = 200  # of the line before a value
 _LONG_LINE = 1500  # bytes
 _MOST_BREAKS = 40  # escaped line breaks: more of them are a program inside a string
 _MOST_SPACES = 0.12  # of a minified line
@@ -39,16 +54,12 @@ _MOST_SPACES = 0.12  # of a minified line
 
 def why_no_secret(candidate: Candidate) -> str:
     """Return why the code around the literal says that it is no secret; "" if it does not."""
-    before = candidate.line[: candidate.at]
-    if _TYPE_COMPARISON.search(before[-200:]):
-        return "it is compared with the type of a value"
-    if _ELEMENT_KEY.search(before[-200:]):
-        return "it is the key of an element"
-    if _SECRET_URI.search(before[-200:]):
-        return "it is the address of a secret"
-    if _FLAG_NAME.search(before[-200:]):
-        return "it is the name of a flag"
-    return ""
+    before = candidate.line[max(candidate.at - _BYTES_BEFORE, 0) : candidate.at]
+    if _GETTER.search(before) and candidate.value.isalnum():
+        return "it is the name of what is got"
+    if _OPTIONAL.search(before) and suffix_of(candidate.path) in _TYPESCRIPT:
+        return "it is a type"
+    return next((reason for pattern, reason in _PLACES if pattern.search(before)), "")
 
 
 def method_called(candidate: Candidate) -> str:

@@ -118,6 +118,8 @@ _DESCRIPTIVE_NAMES = frozenset(
 )
 _REGULAR_EXPRESSION = re.compile(r"\(\?[=!:<]|^\^.*\$$")
 _LONG_HEX = re.compile(r"(?:[0-9a-f]{2}){16,}|(?:[0-9A-F]{2}){16,}")
+_LABEL = re.compile(r"\s|(?i:auth(?:entication)?\d?$)")
+_CAMEL_CASE = re.compile(r"[a-z]+(?:[A-Z][A-Za-z]*\d?[A-Za-z]*)+")  # `serviceOAuth2Api`
 _MAX_KEY_LENGTH = 256
 _MIN_PART = 5  # characters of a secret beside a reference
 _QUOTES = (b'"', b"'", b"`")
@@ -288,7 +290,7 @@ def strength(name: str, value: str) -> Confidence | None:
         _VARIABLE.fullmatch(value) and not _VARIABLE.fullmatch(name)
     ):
         return None  # it is the name of a variable
-    if not password and is_store_entry(name, value):
+    if not password and (is_store_entry(name, value) or _is_option(name, value)):
         return None
     in_words = _WORDS.match(value) is not None
     if in_words and _is_name_in_store(name, value, password=password):
@@ -296,6 +298,11 @@ def strength(name: str, value: str) -> Confidence | None:
     is_long = len(value) > 15 and not in_words
     is_sure = is_long and shannon(value.encode("latin-1", "replace")) > 3.5
     return Confidence.HIGH if is_sure else Confidence.MEDIUM
+
+
+def _is_option(name: str, value: str) -> bool:
+    """Is it an identifier under a label or a kind of login: `{name: OAuth2 (Graph), value: …}`?"""
+    return _LABEL.search(name) is not None and _CAMEL_CASE.fullmatch(value) is not None
 
 
 def _is_name_in_store(name: str, value: str, *, password: bool) -> bool:

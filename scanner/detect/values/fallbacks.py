@@ -62,7 +62,8 @@ _IN_WORDS = re.compile(r"\s|^[a-z]+(?:[-_.][a-z]+)+$")
 _EMAIL = re.compile(r"^[\w.+-]+@[\w-]+\.[\w.-]+$")  # anonymous users log in with an address
 _SALT = re.compile(r"(?i)salt$")
 # Before a value: `which is identified by "` is no statement of SQL.
-_PROSE_BEFORE = re.compile(rb"""\b(?:is|are|be|was|as|and)\s+identified by\s+["'`]?$""")
+_PROSE_BEFORE = re.compile(rb"""\bidentified by\s+["'`]?$""")
+_SQL_WORD = re.compile(rb"(?i)\b(?:user|grant|create|alter|role|set|with)\b")
 # Phrases that people use as a secret: `dev-secret-key`, `my session secret`.
 _PHRASE = re.compile(
     r"^(?=.*(?:secret|passw|insecure|keyboard|super|change|unsafe))[a-z]+(?:[-_ ][a-z0-9]+){1,4}$"
@@ -134,7 +135,8 @@ def placed(candidate: Candidate) -> Confidence | None:
     value = candidate.value.decode("latin-1")
     if judge(value).verdict is not Verdict.LITERAL or _EMAIL.match(value):
         return None
-    if _PROSE_BEFORE.search(candidate.line[: candidate.at]):
+    before = candidate.line[: candidate.at]
+    if _PROSE_BEFORE.search(before) and not _SQL_WORD.search(before):
         return None
     confidence = strength("password", value)
     if confidence and (is_placeholder(value) or is_dummy(value)):
