@@ -157,7 +157,9 @@ _MIN_PRONOUNCEABLE = 0.4  # share of the value's characters that are in pronounc
 _GENERATED_VALUE = re.compile(r"(?i)(?:token|api[_.-]?key)(?!.*(?:secret|credential|key))")
 _MIN_GENERATED_WORD = 12
 # The name of an action or an event: `Login.resetPassword`, `Template.afterPassword`.
-_ACTION = re.compile(r"[\w'\]]\.(?:confirm|reset|change|check|forgot|verify|after|before|on)[A-Z]\w*$")
+_ACTION = re.compile(
+    r"[\w'\]]\.(?:confirm|reset|change|check|forgot|verify|after|before|on)[A-Z]\w*$"
+)
 _LONGEST_WORD = 10  # letters of a word such as PASSPHRASE, CREDENTIAL
 _DOTTED_WORDS = re.compile(r"[a-z]+(?:\.[a-z_-]+)+")  # `string.quasi`
 _CREDENTIAL_PART = re.compile(r"(?:^|_)(?:creds?|credentials?|secrets?|tokens?|keys?)(?:_|$)")
@@ -286,10 +288,11 @@ def _is_identifier(name: str, value: str) -> bool:
     Under a name whose values are generated, any identifier or short word counts.
     """
     is_constant = name.isupper() and len(name) > _LONGEST_WORD
-    if (is_constant and _is_same_word(name, value)) or _is_snake_name(name, value):
+    # `'Login.resetPassword' => 'beforeLoginCheck'` names a function
+    is_function = value.isalpha() and reads_as_identifier(value) and _ACTION.search(name)
+    is_enumerated = is_constant and _is_same_word(name, value)
+    if is_function or is_enumerated or _is_snake_name(name, value):
         return True
-    if _ACTION.search(name) and value.isalpha() and reads_as_identifier(value):
-        return True  # `'Login.resetPassword' => 'beforeLoginCheck'` names a function
     if value.isalpha() and _SENSITIVE_WORD.search(value):
         return not (value[1:].islower() and is_chosen_by_people(name) and is_weak(value))
     if value.isalpha() and name.lower().endswith(_PLURALS):
