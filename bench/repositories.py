@@ -241,8 +241,8 @@ def _intro(places: int, unread: int, stale: int) -> str:
         f"{packages} packages of PyPI, npm and Debian (bench/repositories.py), each scanned by "
         f"itself with the\ndefaults. {places:,} places were read and judged "
         "(bench/judged_repositories.csv). The first set was read\nwhile the rules were mended, the "
-        "others before the mends that followed from them. In the fourth,\n383 false findings were "
-        "of one cause in one package: base64 of recorded requests.\n"
+        "others before the mends that followed from them. In the fourth,\nabout 380 false findings "
+        "had one cause in one package: base64 in recorded requests.\n"
         f"{unread} findings are not judged; {stale} judged lines have changed."
     )
 

@@ -54,6 +54,14 @@ def judge(check: str, line: str, name: str, value: str, path: str) -> object:
         ("secret: registry_creds_jan_2026", "secret", "registry_creds_jan_2026", "a.txt"),
         ("user.password = user.login9", "password", "user.login9", "a.ts.ejs"),
         ('password="anon@ftp.com"', "password", "anon@ftp.com", "a.php"),
+        ('c = this.getCredentials("boxOAuth2Api")', "getCredentials", "boxOAuth2Api", "a.js"),
+        ("password?: 'nextSignIn2'", "password", "nextSignIn2", "a.ts"),
+        (
+            "'Login.resetPassword' => 'beforeLoginCheckForce'",
+            "Login.resetPassword",
+            "beforeLoginCheckForce",
+            "a.php",
+        ),
         ('"V1Secret": ".models.v1_secret"', "V1Secret", ".models.v1_secret", "a.py"),
     ],
 )
