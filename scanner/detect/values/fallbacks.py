@@ -51,6 +51,9 @@ _AFTER_CALL = re.compile(rb"""["'`]\)[ \t]*,[ \t]*(?:\w+[ \t]*=[ \t]*)?["'`]$"""
 _LAST_ARGUMENT = re.compile(rb"""["'`][ \t]*\)""")
 _SLASHES = re.compile(rb"""//\s*(?:[\w.]+\()?["'`]$""")
 _DEFINED_OR = frozenset("pl pm t jq ex exs".split())  # where `//` gives a default
+_ELVIS = re.compile(rb"""\?:\s*(?:[\w.]+\()?["'`]$""")
+# Where `?:` gives a default; "" is a Jenkinsfile.
+_HAS_ELVIS = frozenset(("", *"kt kts php phtml inc twig groovy gradle c cc cpp h hpp m mm".split()))
 _MIN_LENGTH, _MAX_LENGTH = 4, 2000
 _BYTES_BEFORE = 200  # of the line before a value that may hold its call
 # `%s`, `f(x)`, `a.b#c`, `a, b`, `two words`, `1.2.3`, `word.`
@@ -84,11 +87,18 @@ def fallback(candidate: Candidate) -> Confidence | None:
         return None
     if is_dull_in_minified_line(candidate):
         return None
-    if _SLASHES.search(before) and suffix_of(candidate.path) not in _DEFINED_OR:
-        return None  # a comment
+    if _is_no_operator(before, suffix_of(candidate.path)):
+        return None
     if _AFTER_CALL.search(before) and not _LAST_ARGUMENT.match(candidate.line, end):
         return None
     return literal(candidate.name.decode("latin-1"), candidate.value.decode("latin-1"))
+
+
+def _is_no_operator(before: bytes, suffix: str) -> bool:
+    """Is what looks like an operator a comment (`//`) or an optional property (`name?:`)?"""
+    if _SLASHES.search(before):
+        return suffix not in _DEFINED_OR
+    return _ELVIS.search(before) is not None and suffix not in _HAS_ELVIS
 
 
 def literal(name: str, value: str) -> Confidence | None:
