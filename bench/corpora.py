@@ -104,10 +104,11 @@ def multiplied(tree: Path, times: int) -> Path:
 def extract(archive: Path, folder: Path) -> None:
     """Unpack without links out of the tree, devices, absolute names or a .git of its own."""
     with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter=_harmless)  # noqa: S202 (that is what the filter is for)
+        tar.extractall(folder, filter=harmless)  # noqa: S202 (that is what the filter is for)
 
 
-def _harmless(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+def harmless(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """Return the member if it may be unpacked: it stays in the folder and is not git's."""
     if ".git" in Path(member.name).parts:
         return None
     try:

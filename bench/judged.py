@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,26 +44,37 @@ class Judged(NamedTuple):
         )
 
 
-def scanned(tree: Path, label: str, verdicts: Path) -> list[Judged]:
+def scanned(tree: Path, label: str, verdicts: Path, under: str = "") -> list[Judged]:
     """Return what keywatch finds in a tree by default, ordered by path, with the verdicts of a CSV
-    file."""
+    file. `under` stands before each path there."""
     if not (tree / ".git").exists():  # the project's own policy and baseline must not apply to it
         corpora.run_git(tree, *corpora.INIT)
     run = measure.run(peers.keywatch().on(tree, label=label, limit=600.0))
     if not run.good:
         raise peers.BenchError(f"keywatch did not scan {tree}: exit {run.code}.")
     report = json.loads(peers.outfile(f"{label}.keywatch.json").read_text(encoding="utf-8"))
-    return judged(report["findings"], verdicts)
+    return judged(report["findings"], verdicts, under)
 
 
-def judged(findings: Iterable[dict[str, Any]], verdicts: Path) -> list[Judged]:
-    """The findings of a JSON report with the verdicts of a CSV file."""
+def judged(findings: Iterable[dict[str, Any]], verdicts: Path, under: str = "") -> list[Judged]:
+    """The findings of a JSON report with the verdicts of a CSV file.
+
+    under: stands before each path in the CSV file. With it, a line that was judged under another
+    rule keeps its verdict.
+    """
+    known: dict[tuple[str, str, str], str] = {}
+    lines: dict[tuple[str, str], set[str]] = defaultdict(set)
     with verdicts.open(encoding="utf-8", newline="") as file:
-        known = {(r["path"], r["line"], r["rule"]): r["verdict"] for r in csv.DictReader(file)}
+        for row in csv.DictReader(file):
+            known[row["path"], row["line"], row["rule"]] = row["verdict"]
+            lines[row["path"], row["line"]].add(row["verdict"])
     found = []
     for each in findings:
-        path, line = each["location"]["path"], each["location"]["line"]
+        path, line = under + each["location"]["path"], each["location"]["line"]
+        alike = lines.get((path, str(line)), set())
         verdict = known.get((path, str(line), each["rule"]), UNREAD)
+        if under and verdict == UNREAD and len(alike) == 1:
+            verdict = next(iter(alike))
         found.append(
             Judged(verdict, each["rule"], each["severity"], each["confidence"], path, line)
         )

@@ -33,7 +33,8 @@ def _kingfisher(report: Any) -> Iterator[Place]:
 def _betterleaks(report: Any) -> Iterator[Place]:
     for each in report["findings"]:
         place = each["location"]
-        yield place["path"], place["start_line"], place["end_line"]
+        if "start_line" in place:  # a finding in a binary file has no line
+            yield place["path"], place["start_line"], place["end_line"]
 
 
 def _gitleaks(report: Any) -> Iterator[Place]:

@@ -12,6 +12,11 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from scanner.detect.values.code_context import (
+    is_in_minified_line,
+    method_called,
+    why_no_secret,
+)
 from scanner.detect.values.placeholders import is_known_placeholder
 from scanner.detect.values.templates import Verdict, judge
 from scanner.detect.values.weak_passwords import is_chosen_by_people, is_weak
@@ -25,9 +30,10 @@ if TYPE_CHECKING:
 # Suffixes of files that `scope_of` does not call code, but in which an unquoted right side is an
 # expression. Only a random value is a literal there.
 _BARE_WORD_IS_CODE = frozenset(
-    "groovy kts el vim ps1 psm1 sql ipynb jinja j2 tmpl erb"
+    "groovy kts el vim pp ps1 psm1 sql ipynb jinja j2 tmpl erb"
     " tf tofu tfvars hcl nomad tpl gotmpl".split()
 )
+_TEMPLATE_SUFFIX = lazy(r"(?i)\.(?:ejs|j2|jinja2?|tmpl|tpl|erb|hbs|mustache|template)$")
 # A name that ends with one of these words holds data about a secret: `password_url`, `token_ttl`.
 _METADATA_WORDS = frozenset(
     "url uri path file filename dir directory name names field fields label type kind length len"
@@ -41,20 +47,27 @@ _METADATA_WORDS = frozenset(
     " audience lifetime tokenizer scheme port mode plugin script location query through pam minlen"
     " maxlen history lockout attempts quality complexity methods strategy backend limit index"
     " protocol hasher baseline algo hashing authority issuer parameter parameters param params"
-    " scope scopes list used usage usages encryption security html htm get since".split()
+    " scope scopes list used usage usages encryption security html htm get since owner generator"
+    " nag action priority charset alias controller operator listener handler nonce"
+    " signature signatures mechanism cache startswith uuid labels".split()
 )
 # A name with one of these words anywhere holds no secret: `hashed_secret`, `public_key_token`.
 _NON_SECRET_WORDS = frozenset(
-    "public hash hashed digest checksum fingerprint csrf xsrf next from existing".split()
+    "public hash hashed digest checksum fingerprint csrf xsrf next from existing label".split()
 )
 # Names of tokens that mark a page of a list or a repeated request: `nextPageToken`,
 # `idempotency_token`.
 _REQUEST_TOKEN = lazy(
     r"(?i)(?:prev(?:ious)?|page|pagination|paging|continuation|cursor|input|output|sync|resume"
-    r"|idempotency|client_?request|lifecycle_?action)[_-]?tokens?$"
+    r"|idempotency|client_?request|lifecycle_?action)[_-]?tokens?$|(?-i:Client|Change)Token$"
 )
 FOREIGN_NAMES = ("contrase", "senha", "wachtwoord", "haslo", "heslo", "salasana", "losenord")
 """The word for a password in names of other languages, as far as it is written in ASCII."""
+# Names of switches, errors, Kubernetes Secrets and digests: `NOPASSWD`, `InvalidToken`,
+# `imagePullSecrets`, `Customer-Key-Md5`.
+_SWITCH_OR_DIGEST = lazy(
+    r"(?i)^(?:no[_-]?pass|invalid|unexpected|missing|illegal)|image_?pull_?secrets?$|[_-](?:md5|sha-?\d+)$|[a-z](?:Md5|Sha\d+)$"
+)
 # Matches inside a name: `db_password`, `apiKey`, `oauth-key`.
 _SENSITIVE_WORD = lazy(
     r"passw(?:or)?d|passwort|passord|kennwort|mot_?de_?passe|pass(?:phrase|code)"
@@ -70,6 +83,10 @@ _SHORT_SENSITIVE_WORD = lazy(
     r"(?:db|user|my|admin|root|sql|mysql|smtp|ftp|ldap|mail|http|auth|api)?(?:pass|pwd)",
     re.IGNORECASE,
 )
+_PASS_VERB = lazy(
+    r"pass(?=[A-Z][a-z])(?!(?:Word|Phrase|Code|Key|Value|Hash|For|Text))"
+    r"|pass_(?:through|by|to|on)\b"
+)
 _MAX_WORDS_AFTER_SHORT = 3  # words: PASS_FOR_ADMIN, but not HEATING_PASS_APC_ZONE_CONTROL_ZONE
 # Matches from the last letter of a sensitive word if the word goes on: the `n` of `token` in
 # `tokenizer`, but not in `tokens`.
@@ -79,9 +96,9 @@ _WORDS = lazy(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # References to a variable or a secret store. An example for each line: `${DB_PASS}`; `%DB_PASS%`;
 # `@param(`; `vault:secret/db`; `process.env.X`; `secrets.DB`; `%s:%s`; `var.db_password`.
 _REFERENCE = lazy(
-    r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?])|\$[A-Z_]{3}|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
+    r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?])|\$[A-Z_]{3}|%[A-Z_]{3,}%|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
     r"|^(?:%[A-Za-z_][\w.]*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
-    r"|^(?:@(?:[A-Za-z_.]+$|[\w.]*\()|!\w+|&\w)"
+    r"|^(?:@(?:[A-Za-z_.]+$|[\w.]*\()|!\w+|&\w|\*[A-Za-z_][\w-]*$|%[sd][-_]\w+$)"
     r"|^(?:arn:aws[\w-]*|vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
     r"|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|import\.meta|\bENV\[|\bEnv\.|Deno\.env"
     r"|secrets\.\w"
@@ -93,24 +110,43 @@ _REFERENCE = lazy(
 _CODE = lazy(
     r"^[\w.$:]+\(|^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){2,}$|^!{1,2}[A-Za-z]{2,}(?:\s|$)"
     r"|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
+    r"|[-_. ]%[dsi]$|\\[dws][+*{]|^[?&][\w-]+=|^[a-z_]+=$|^[A-Za-z_]\w*(?:\\{1,2}[A-Z]\w*){2,}$"
     r"|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+|^[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,.]+)?)+$"
 )
 # Paths and file names: `/run/secrets/db`, `application/json`, `server.key`, `example.com/a/b`.
 _PATH = lazy(
-    r"^\.[A-Za-z_\-]+(?:\.[A-Za-z_\-]+)*$|"  # `.secrets.baseline`
+    r"^\.[A-Za-z_\-]+(?:\.[A-Za-z_\-]+)*$|^(?:\.[A-Za-z_]\w*){2,}$|"  # `.secrets.baseline`
     r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$|(?:application|text|image)/)"
     r"|^[\w\-]+(?:\.[\w\-]+)*\.(?:pem|key|crt|cer|jks|p12|pfx|pub|json|ya?ml|toml|ini|txt|csv"
     r"|conf|env|enc"
-    r"|py|js|ts|rb|php|erb|html?|md|properties|kdbx|gpg|asc)$|^[\w\-]+(?:\.[\w\-]+)+/[\w./\-]+$"
+    r"|py|[cm]?js|[cm]?ts|[jt]sx|vue|css|rb|php|erb|ejs|hbs|html?|md|properties|kdbx|gpg|asc"
+    r"|java|kt|go|rs|cs|swift|sh|bat|ps1|sql|tf|log|lock|xml|svg|png|jpe?g|gif|zip|t?gz|jar|war)$|^[\w\-]+(?:\.[\w\-]+)+/[\w./\-]+$"
 )
 UUID = lazy(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
 _TOKEN_CHARACTERS = lazy(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
 # `SECRET_REF`, `API_KEY_NAME`.
-_UPPER_REFERENCE = lazy(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:REF|REFERENCE|NAME|VAR|ENV|HERE)")
+_UPPER_REFERENCE = lazy(
+    r"@[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:REF|REFERENCE|NAME|VAR|ENV|HERE|[A-Z]*KEY|TOKEN|SECRET"
+    r"|PASSWORD|PASSWD|PASS|PWD|CREDENTIALS?)"
+)
+_REFERENCES_ONLY = lazy(
+    r"\(?(?:\$\{?[A-Za-z_]\w*\}?[&:/@,;. =\-]?){2,}\)?|(?:%[A-Za-z_]\w*%[&:/@,;.\-]?){2,}"
+)
+# `flag_fix_all_877_short`, `TIME_24_WITH_LONG_OFFSET`, `0002_auto_20160226_1747`.
+_JOINED_WORDS = lazy(
+    r"(?=.*[A-Za-z]{4})(?:(?:[A-Z]?[a-z]+(?:[A-Z][a-z]+)?|[A-Z]+)\d{0,2}|\d{1,8})"
+    r"(?:[-_.]{1,2}(?:(?:[A-Z]?[a-z]+(?:[A-Z][a-z]+)?|[A-Z]+)\d{0,2}|\d{1,8})){2,}"
+)
+# Five consonants in a row, or a part of four or more letters that begins with four.
+_UNPRONOUNCEABLE = lazy(r"(?i)[b-df-hj-np-tv-xz]{5}|(?<![a-z])[b-df-hj-np-tv-xz]{4}(?=[a-z])")
 # Names whose last noun is Secret in camel case, as in manifests: `tlsSecret`, `imagePullSecrets`.
 _SECRET_OBJECT = lazy(r"(?:[a-z]Secrets?|^secrets?)$")
 _DNS_NAME = lazy(r"[a-z]+[a-z0-9]*(?:[.\-][a-z0-9]+)+")
 _URL = lazy(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_ALGORITHM = lazy(r"(?i)aws4_request|(?:aws4[-_])?(?:hmac|rsa|ecdsa)[-_]?sha[-_]?\d{1,3}(?:v\d)?")
+_PEM_HEADER = lazy(r"-----BEGIN [A-Z ]+-----")
+_PEM_END = lazy(r"-----END [A-Z ]*-*|\\[rn]|\s")
+_MIN_PEM_BODY = 50  # characters: the shortest private key, of Ed25519, has 64
 _WORD_OR_NUMBER = lazy(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]{0,4}|[0-9]{1,4}")
 # A word of five or more letters that has a vowel and no four consonants in a row: `pressure`.
 _PRONOUNCEABLE = lazy(r"(?i)(?=.*[aeiouy])(?!.*[b-df-hj-np-tv-xz]{4})[a-z]{5,}")
@@ -119,6 +155,12 @@ _MIN_PRONOUNCEABLE = 0.4  # share of the value's characters that are in pronounc
 # Values under these names are generated, so a short word or camel case is not one of them.
 _GENERATED_VALUE = lazy(r"(?i)(?:token|api[_.-]?key)(?!.*(?:secret|credential|key))")
 _MIN_GENERATED_WORD = 12
+# The name of an action or an event: `Login.resetPassword`, `Template.afterPassword`.
+_ACTION = lazy(r"[\w'\]]\.(?:confirm|reset|change|check|forgot|verify|after|before|on)[A-Z]\w*$")
+_LONGEST_WORD = 10  # letters of a word such as PASSPHRASE, CREDENTIAL
+_DOTTED_WORDS = lazy(r"[a-z]+(?:\.[a-z_-]+)+")  # `string.quasi`
+_CREDENTIAL_PART = lazy(r"(?:^|_)(?:creds?|credentials?|secrets?|tokens?|keys?)(?:_|$)")
+_PASSWORD_WORD_IN_NAME = lazy(r"(?i)pass|pwd|pw$")
 _PLURALS = ("passwords", "secrets", "tokens", "credentials")
 # `#a0b1c2`, `dark #a0b1c2ff blue`.
 _COLOUR = lazy(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)*")
@@ -128,15 +170,27 @@ _EXAMPLE_HOST = lazy(
     rb"(?i)@(?:[\w.-]+\.)?(?:example(?:\.(?:com|org|net|edu))?|your[\w-]*|host(?:name)?|server|domain"
     rb"|some[\w-]+)(?:[:/?\s\"'`,;)]|\.(?:com|org|net)\b|$)"
 )
-_USER_WORD = lazy(rb"(?:my|your|db|some)?[-_]?(?:user(?:[-_]?name)?|usr|login|name|u|foo)")
+# A host that RFC 2606 reserves for examples, so that nobody can log in there.
+_RESERVED_HOST = lazy(
+    rb"(?i)@(?:[\w-]+\.)*(?:example\.(?:com|net|org)|[\w-]+\.(?:example|invalid))(?![\w.-])"
+)
+_USER_WORD = lazy(
+    rb"(?:my|your|db|some|[a-z]+[-_])?[-_]?(?:user(?:[-_]?name)?|usr|login|name|u|foo)"
+)
 _LAST_WORD = lazy(rb"[\w.\-]*$")
 _PASSWORD_WORD = lazy(
-    rb"(?:my|your|db|some|user)?[-_]?(?:passw(?:or)?d|pass|pwd|pw|secret|token|p|bar|passphrase)"
+    rb"(?:my|your|db|some|user|[a-z]+[-_])?[-_]?(?:passw(?:or)?d|pass|pwd|pw|secret|token|p|bar|passphrase"
+    rb"|pat|(?:access|api)[-_]?(?:token|key))"
 )
+_SHORT = 8  # characters of a password in the address of a manual
 _MAX_LENGTH = 1024
 _TOO_FEW_DISTINCT = 2  # characters: `xxxxxxxx` and `1010101010` are no secrets
 _DIGIT = lazy(r"[0-9]")
+_FORMAT_FIELD = lazy(r"%\d|\{\d\}|\$\d")  # `Unexpected token %0`
+_NO_LETTERS = lazy(rb"[^a-z]")
 _ESCAPE = lazy(r"\\u[0-9A-Fa-f]{4}")
+_ESCAPES_ONLY = lazy(r"(?:\\u[0-9A-Fa-f]{4})+")
+_EMAIL = lazy(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|edu|io|dev|test|local|example)")
 _QUOTES = (b'"', b"'", b"`")
 _RAW_QUOTES = (b'"""', b"'''", b"`")
 _JOIN_OPERATOR = rb"[ \t]*(?:\\?\r?\n[ \t]*)?[+.&](?:[ \t]*\r?\n)?[ \t]*"
@@ -182,7 +236,7 @@ def assigned_value(candidate: Candidate) -> Confidence | None:
     return None if why_ignored(candidate) else Confidence.MEDIUM
 
 
-def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason for each
+def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911, PLR0912 - a reason for each
     """Return why the value assigned to a name cannot be a secret; "" if it can be one."""
     value = candidate.value.decode("latin-1")
     name = candidate.name.decode("latin-1")
@@ -192,7 +246,15 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason 
         return "it is too long"
     if not names_a_secret(name) or _DOMAIN.search(name):
         return "its name does not say that it holds a secret"
-    if _REFERENCE.search(value) or is_variable_reference(value) or _SYMBOL.fullmatch(value):
+    if context := why_no_secret(candidate):
+        return context
+    if (method := method_called(candidate)) and not names_a_secret(method):
+        return "it is the argument of a method"
+    if is_dull_in_minified_line(candidate):
+        return "it is a word in a minified line"
+    if _REFERENCE.search(value) or is_variable_reference(value) or is_list_of_references(value):
+        return "it is a reference"
+    if _SYMBOL.fullmatch(value):
         return "it is a reference"
     if _SIGNING_KEY.search(name) and _KEY_ID.fullmatch(value):
         return "it is the public ID of a key"
@@ -200,10 +262,14 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason 
         return "it is the name of a Secret"
     if _CODE.search(value):
         return "it is code"
-    if _URL.match(value) or _PATH.search(value):
+    if is_pem_without_key(value):
+        return "it is the frame of a key without the key"
+    if _URL.match(value) or _PATH.search(value) or _EMAIL.fullmatch(value):
         return "it is an address or a path"
     if is_number_or_colour(value):
         return "it is a number or a colour"
+    if _ALGORITHM.fullmatch(value):
+        return "it is the name of an algorithm"
     if is_non_latin_text(value) or _is_prose(value, candidate.path):
         return "it is a text for people"
     if _is_identifier(name, value):
@@ -214,15 +280,45 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911 - a reason 
 def _is_identifier(name: str, value: str) -> bool:
     """Is the value an identifier, such as `userPassword`? `mypassword` is a weak password.
 
+    A constant in capitals whose value repeats its name is one of an enumeration.
+
     Under a name whose values are generated, any identifier or short word counts.
     """
+    is_constant = name.isupper() and len(name) > _LONGEST_WORD
+    # `'Login.resetPassword' => 'beforeLoginCheck'` names a function
+    is_function = value.isalpha() and reads_as_identifier(value) and _ACTION.search(name)
+    is_enumerated = is_constant and _is_same_word(name, value)
+    if is_function or is_enumerated or _is_snake_name(name, value):
+        return True
     if value.isalpha() and _SENSITIVE_WORD.search(value):
         return not (value[1:].islower() and is_chosen_by_people(name) and is_weak(value))
     if value.isalpha() and name.lower().endswith(_PLURALS):
         return True  # `'passwords' => 'customers'` names a table
-    if not value.isalnum() or not _GENERATED_VALUE.search(name):
+    if not _GENERATED_VALUE.search(name):
         return False
-    return reads_as_identifier(value) or (value.isalpha() and len(value) < _MIN_GENERATED_WORD)
+    if not value.isalnum():
+        return is_joined_words(value) or _is_dotted_words(value)
+    return reads_as_identifier(value) or is_short_word_for_machine(name, value)
+
+
+def _is_dotted_words(value: str) -> bool:
+    return _DOTTED_WORDS.fullmatch(value) is not None and not _UNPRONOUNCEABLE.search(value)
+
+
+def _is_same_word(name: str, value: str) -> bool:
+    return _letters(name.encode("latin-1")) == _letters(value.encode("latin-1"))
+
+
+def _is_snake_name(name: str, value: str) -> bool:
+    """Is it the name of a stored secret: `secret: registry_creds_jan_2026`? Passwords may be."""
+    is_name = "_" in value and is_joined_words(value) and _CREDENTIAL_PART.search(value)
+    return bool(is_name) and not _PASSWORD_WORD_IN_NAME.search(name)
+
+
+def is_short_word_for_machine(name: str, value: str) -> bool:
+    """Is the value a short word under a name whose values are generated: `API_KEY or "any"`?"""
+    is_short = value.isalpha() and len(value) < _MIN_GENERATED_WORD
+    return is_short and _GENERATED_VALUE.search(name) is not None
 
 
 def url_password(candidate: Candidate) -> Confidence | None:
@@ -232,16 +328,28 @@ def url_password(candidate: Candidate) -> Confidence | None:
         return None
     if len(set(value)) < _TOO_FEW_DISTINCT or _is_example_address(candidate):
         return None
+    if is_dull_in_minified_line(candidate) or _is_translated(candidate.path, value):
+        return None
     if _REFERENCE.search(value) and judge(value).verdict not in _PARTLY_LITERAL:
         return None
     return Confidence.MEDIUM if len(value) < 8 or value.isalpha() else Confidence.HIGH
+
+
+def _is_translated(path: str, value: str) -> bool:
+    """Is it a word in a file of translations, such as `contraseña` in `usuario:contraseña@host`?"""
+    return is_translation(path) and not _DIGIT.search(value)
 
 
 def _is_example_address(candidate: Candidate) -> bool:
     """Is it the address of a manual: `user:password@host`, `a:b@example.com`?"""
     end = candidate.at + len(candidate.value)
     value = candidate.value.decode("latin-1")
-    if _EXAMPLE_HOST.match(candidate.line, end) and is_known_placeholder(value):
+    is_word = is_known_placeholder(value) or (value.isalpha() and _SENSITIVE_WORD.search(value))
+    if is_word and _EXAMPLE_HOST.match(candidate.line, end):
+        return True
+    if _RESERVED_HOST.match(candidate.line, end) and (
+        value.isalpha() or (len(value) <= _SHORT and is_weak(value))
+    ):
         return True
     user = _LAST_WORD.search(candidate.line[: candidate.at - 1].lower())
     return (
@@ -253,6 +361,8 @@ def _is_example_address(candidate: Candidate) -> bool:
 
 def is_non_latin_text(value: str) -> bool:
     """Is it a text without any ASCII letter or digit, such as a label in Chinese?"""
+    if _ESCAPES_ONLY.fullmatch(value):
+        return True
     text = value.encode("latin-1", "replace").decode(errors="replace")
     return not text.isascii() and not any(char.isascii() and char.isalnum() for char in text)
 
@@ -261,19 +371,45 @@ def is_random(value: str) -> bool:
     """Is the value random? Then a vague name is enough to call it a secret."""
     if len(value) < 16 or not _TOKEN_CHARACTERS.match(value) or UUID.match(value):
         return False
+    if is_joined_words(value):
+        return False
     if not re.search(r"[A-Za-z]", value):
         return False
     return shannon(value.encode("latin-1", "replace")) > 3.2 and len(re.findall(r"\d", value)) > 1
 
 
+def is_dull_in_minified_line(candidate: Candidate) -> bool:
+    """Is the literal in a minified line, and does it not look like made by a machine?"""
+    if not is_in_minified_line(candidate):
+        return False
+    value = candidate.value.decode("latin-1")
+    return not is_random(value) or reads_as_identifier(value)
+
+
+def is_joined_words(value: str) -> bool:
+    """Does it consist of three or more parts, each of letters or a number: `us-east-1`?"""
+    return _JOINED_WORDS.fullmatch(value) is not None and not _UNPRONOUNCEABLE.search(value)
+
+
 def is_variable_reference(value: str) -> bool:
-    """Is it the name of a variable that holds a secret: `SECRET_REF`, `DB_PASSWORD_NAME`?"""
+    """Is it the name of a variable that holds a secret: `SECRET_REF`, `FTP_PRIVATE_KEY`?"""
     return _UPPER_REFERENCE.fullmatch(value) is not None
+
+
+def is_list_of_references(value: str) -> bool:
+    """Does it consist of references to variables: `$token&$query`, `%RANDOM%@%RANDOM%`?"""
+    return _REFERENCES_ONLY.fullmatch(value) is not None
 
 
 def is_store_entry(name: str, value: str) -> bool:
     """Is it the name of a Kubernetes Secret, as in `tlsSecret: shop.local-tls`?"""
     return bool(_SECRET_OBJECT.search(name) and _DNS_NAME.fullmatch(value)) and not is_random(value)
+
+
+def is_pem_without_key(value: str) -> bool:
+    """Is it the header of a PEM block whose body is too short to be a key?"""
+    header = _PEM_HEADER.match(value)
+    return header is not None and len(_PEM_END.sub("", value[header.end() :])) < _MIN_PEM_BODY
 
 
 def is_number_or_colour(value: str) -> bool:
@@ -333,7 +469,14 @@ def names_a_secret(name: str) -> bool:
         return False
     if after == ["key"] and _PASSWORD_KEY.search(name):
         return False
+    if _SWITCH_OR_DIGEST.search(name) or _is_verb(name):
+        return False
     return not (_NON_SECRET_WORDS.intersection(words) or _REQUEST_TOKEN.search(name))
+
+
+def _is_verb(name: str) -> bool:
+    """Does a camel case name begin with the verb `pass`: `passProp`, `passThrough`?"""
+    return _PASS_VERB.match(name) is not None
 
 
 def is_literal(candidate: Candidate) -> bool:
@@ -354,9 +497,10 @@ def is_literal(candidate: Candidate) -> bool:
 
 def _is_bare_literal(candidate: Candidate) -> bool:
     """Is an unquoted value a literal? Never in code; in files like code, only if it is random."""
-    if scope_of(candidate.path) == "code":
+    path = _TEMPLATE_SUFFIX.sub("", candidate.path)
+    if scope_of(path) == "code":
         return False
-    if suffix_of(candidate.path) not in _BARE_WORD_IS_CODE:
+    if suffix_of(path) not in _BARE_WORD_IS_CODE:
         return True
     value = candidate.value.decode("latin-1")
     return is_random(value) and not reads_as_identifier(value)
@@ -392,6 +536,8 @@ def _is_only_pair(candidate: Candidate, before: bytes) -> bool:
     """
     if candidate.name.endswith(b"s"):
         return False
+    if _letters(candidate.name) == _letters(candidate.value):
+        return False  # `("password1", "password2")` lists names of fields
     start = before[: before.rfind(candidate.name)]
     if candidate.name.islower() and not start.endswith(_QUOTES):
         return False  # `check(secret, "…")`: the name is a variable
@@ -400,11 +546,16 @@ def _is_only_pair(candidate: Candidate, before: bytes) -> bool:
     return start.endswith(b"(") and after.startswith(b")")
 
 
+def _letters(name: bytes) -> bytes:
+    """Return the letters of a name in lower case: `client_secret2` and `clientSecret` are alike."""
+    return _NO_LETTERS.sub(b"", name.lower())
+
+
 def _is_prose(value: str, path: str) -> bool:
     """Is it a prompt, a sentence, or any text without digits in a file of translations?"""
     if _PROMPT.match(value):
         return True
-    digits = _DIGIT.search(value)
+    digits = _DIGIT.search(_FORMAT_FIELD.sub("", value))
     return (" " in value.strip() and (not digits or value.count(" ") > 2)) or (
         is_translation(path) and reads_as_words(value)
     )

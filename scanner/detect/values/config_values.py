@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.detect.values.assignments import (
     UUID,
+    is_list_of_references,
     is_literal,
     is_non_latin_text,
     is_number_or_colour,
+    is_pem_without_key,
     is_random,
     is_store_entry,
     is_variable_reference,
@@ -25,6 +27,7 @@ from scanner.detect.values.assignments import (
     shannon,
     split_name,
 )
+from scanner.detect.values.code_context import why_no_secret
 from scanner.detect.values.placeholders import is_dummy, is_placeholder
 from scanner.detect.values.templates import Judgement, Verdict, judge, may_refer
 from scanner.lazy_pattern import lazy
@@ -94,7 +97,7 @@ _CLOSING_QUOTE = {quote: lazy(rb"(?<!\\)" + quote) for quote in (b'"', b"'", b"`
 _TEMPLATE_EXPRESSION = lazy(rb"\{\{[^{}\n]*\}\}|<%[^<\n]*?%>")
 # Names that may hold a secret. They do if the value is random.
 _VAGUE_NAME = lazy(
-    r"(?i)[a-z0-9_\-.]key$|^(?:login|sonar\.login|seed|salt|pin|pepper|key\d?|auth|pass|result)$"
+    r"(?i)[a-z0-9_\-.]key$|^(?:login|sonar\.login|seed|pin|pepper|key\d?|auth|pass|result)$"
 )
 # Keys that are not secret: `public_key`, `cacheKey`, `primary_key`, `i18n.key`.
 _NON_SECRET_KEY = lazy(
@@ -105,13 +108,17 @@ _NON_SECRET_KEY = lazy(
 )
 # The text before the last `key`, `salt` or a similar word.
 _UP_TO_KEY = lazy(r"(?i)^.*(?=key|signature|verifier|salt|seed|nonce)")
+# Data about a key in one word with it: `keyid`, `keysize`.
+_KEY_METADATA = lazy(r"(?i)key(?:id|file|path|name|dir|ring|len|size|type|server)s?$")
 # Parents under which `key` may be secret: `jwt`, `encryption`, `session`.
 _SECRET_KEY_PARENT = lazy(r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|hmac|sso|saml")
 _DESCRIPTIVE_NAMES = frozenset(
-    ("name", "namespace", "id", "type", "kind", "path", "version", "description")
+    "name namespace id type kind path version description salt iv nonce".split()
 )
 _REGULAR_EXPRESSION = lazy(r"\(\?[=!:<]|^\^.*\$$")
 _LONG_HEX = lazy(r"(?:[0-9a-f]{2}){16,}|(?:[0-9A-F]{2}){16,}")
+_LABEL = lazy(r"\s|(?i:auth(?:entication)?\d?$)")
+_CAMEL_CASE = lazy(r"[a-z]+(?:[A-Z][A-Za-z]*\d?[A-Za-z]*)+")  # `serviceOAuth2Api`
 _MAX_KEY_LENGTH = 256
 _MIN_PART = 5  # characters of a secret beside a reference
 _QUOTES = (b'"', b"'", b"`")
@@ -162,7 +169,9 @@ def vague_key(candidate: Candidate) -> Confidence | None:
     from_key_on = split_name(_UP_TO_KEY.sub("", name, count=1))
     if not name or _NON_SECRET_KEY.search(name) or any(map(names_metadata, from_key_on)):
         return None
-    if not is_literal(candidate) or not _is_quoted(candidate):
+    if _KEY_METADATA.search(name):
+        return None
+    if not is_literal(candidate) or not _is_quoted(candidate) or why_no_secret(candidate):
         return None  # it is the next item of a list, or an expression
     random = is_random(value) or _LONG_HEX.fullmatch(value) or _MIXED_CASE_AND_DIGITS.match(value)
     return Confidence.MEDIUM if random and not reads_as_identifier(value) else None
@@ -224,7 +233,7 @@ def find_flaw(
         if not sensitive and holder == name:
             return None
         return _literal_flaw(judged, holder, text, example=example)
-    if vague and not sensitive and verdict is Verdict.LITERAL and is_random(text):
+    if vague and not sensitive and _is_random_literal(verdict, text):
         return Flaw(
             verdict=verdict, start=judged.start, end=judged.end, confidence=Confidence.MEDIUM
         )
@@ -234,6 +243,10 @@ def find_flaw(
     return (
         _literal_flaw(judged, name, text, example=example) if verdict is Verdict.LITERAL else whole
     )
+
+
+def _is_random_literal(verdict: Verdict, text: str) -> bool:
+    return verdict is Verdict.LITERAL and is_random(text) and not reads_as_identifier(text)
 
 
 def _is_other_syntax(verdict: Verdict, value: str, text: str) -> bool:
@@ -274,7 +287,7 @@ def strength(name: str, value: str) -> Confidence | None:
         _VARIABLE.fullmatch(value) and not _VARIABLE.fullmatch(name)
     ):
         return None  # it is the name of a variable
-    if not password and is_store_entry(name, value):
+    if not password and (is_store_entry(name, value) or _is_option(name, value)):
         return None
     in_words = _WORDS.match(value) is not None
     if in_words and _is_name_in_store(name, value, password=password):
@@ -282,6 +295,11 @@ def strength(name: str, value: str) -> Confidence | None:
     is_long = len(value) > 15 and not in_words
     is_sure = is_long and shannon(value.encode("latin-1", "replace")) > 3.5
     return Confidence.HIGH if is_sure else Confidence.MEDIUM
+
+
+def _is_option(name: str, value: str) -> bool:
+    """Is it an identifier under a label or a kind of login: `{name: OAuth2 (Graph), value: …}`?"""
+    return _LABEL.search(name) is not None and _CAMEL_CASE.fullmatch(value) is not None
 
 
 def _is_name_in_store(name: str, value: str, *, password: bool) -> bool:
@@ -302,6 +320,8 @@ def _is_not_a_secret(value: str) -> bool:
     if len(value) < 3 or (value.isdigit() and len(value) < 4) or _PUBLIC_KEY.match(value):
         return True
     if is_number_or_colour(value) or is_non_latin_text(value) or _REGULAR_EXPRESSION.search(value):
+        return True
+    if is_pem_without_key(value) or is_list_of_references(value):
         return True
     is_switch = _SWITCH_VALUE.match(value) is not None
     return is_switch or _is_path_or_flag(value) or _is_prose(value) or _is_address(value)

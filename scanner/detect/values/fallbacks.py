@@ -9,10 +9,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from scanner.detect.values.assignments import is_not_a_string, shannon
+from scanner.detect.values.assignments import (
+    is_dull_in_minified_line,
+    is_joined_words,
+    is_not_a_string,
+    is_short_word_for_machine,
+    shannon,
+)
+from scanner.detect.values.code_context import why_no_secret
 from scanner.detect.values.config_values import find_flaw, is_sensitive, is_vague, strength
 from scanner.detect.values.placeholders import is_dummy, is_known_placeholder, is_placeholder
 from scanner.detect.values.templates import Verdict, judge
+from scanner.file_types import suffix_of
 from scanner.lazy_pattern import lazy
 from scanner.model import Confidence
 
@@ -24,7 +32,7 @@ _METADATA_NAME = lazy(
     r"(?i)(?:domain|realm|backend|mode|method|role|user(?:_?name)?|login|email|group|namespace|bucket"
     r"|port|topic|queue|cookie|engine|driver|class|kind|plugin|module|handler|status|state|parameter"
     r"|attribute|property|claims?|source|target|subject|tenant|region|zone|prompt|map|mapping|schema"
-    r"|cmd|command|script|scheme|preference|color|visible|hidden|shown|authentication|separator|delimiter|charset|chars|rounds|iterations|bits|table|cache)s?$"
+    r"|cmd|command|script|scheme|action|priority|nonce|signature|owner|generator|preference|color|visible|hidden|shown|authentication|separator|delimiter|charset|chars|rounds|iterations|bits|table|cache)s?$"
 )
 _SEPARATOR = lazy(r"[:.\-]")
 # Text after a literal that is compared, searched or joined, not used as it is: `" in x`, `" == x`,
@@ -42,6 +50,11 @@ _SETS_OR_CHECKS = lazy(
 # `f(getenv("NAME"), "…"`: the literal is a default only if it is the last argument.
 _AFTER_CALL = lazy(rb"""["'`]\)[ \t]*,[ \t]*(?:\w+[ \t]*=[ \t]*)?["'`]$""")
 _LAST_ARGUMENT = lazy(rb"""["'`][ \t]*\)""")
+_SLASHES = lazy(rb"""//\s*(?:[\w.]+\()?["'`]$""")
+_DEFINED_OR = frozenset("pl pm t jq ex exs".split())  # where `//` gives a default
+_ELVIS = lazy(rb"""\?:\s*(?:[\w.]+\()?["'`]$""")
+# Where `?:` gives a default; "" is a Jenkinsfile.
+_HAS_ELVIS = frozenset(("", *"kt kts php phtml inc twig groovy gradle c cc cpp h hpp m mm".split()))
 _MIN_LENGTH, _MAX_LENGTH = 4, 2000
 _BYTES_BEFORE = 200  # of the line before a value that may hold its call
 # `%s`, `f(x)`, `a.b#c`, `a, b`, `two words`, `1.2.3`, `word.`
@@ -52,6 +65,9 @@ _CODE_OR_TEXT = lazy(
 _IN_WORDS = lazy(r"\s|^[a-z]+(?:[-_.][a-z]+)+$")
 _EMAIL = lazy(r"^[\w.+-]+@[\w-]+\.[\w.-]+$")  # anonymous users log in with an address
 _SALT = lazy(r"(?i)salt$")
+# Before a value: `which is identified by "` is no statement of SQL.
+_PROSE_BEFORE = lazy(rb"""\bidentified by\s+["'`]?$""")
+_SQL_WORD = lazy(rb"(?i)\b(?:user|grant|create|alter|role|set|with)\b")
 # Phrases that people use as a secret: `dev-secret-key`, `my session secret`.
 _PHRASE = lazy(
     r"^(?=.*(?:secret|passw|insecure|keyboard|super|change|unsafe))[a-z]+(?:[-_ ][a-z0-9]+){1,4}$"
@@ -66,11 +82,22 @@ def fallback(candidate: Candidate) -> Confidence | None:
     before = candidate.line[max(at - _BYTES_BEFORE, 0) : at]
     if _USED_IN_EXPRESSION.match(candidate.line, end) or _SETS_OR_CHECKS.search(before):
         return None
-    if is_not_a_string(candidate):
+    if is_not_a_string(candidate) or why_no_secret(candidate):
+        return None
+    if is_dull_in_minified_line(candidate):
+        return None
+    if _is_no_operator(before, suffix_of(candidate.path)):
         return None
     if _AFTER_CALL.search(before) and not _LAST_ARGUMENT.match(candidate.line, end):
         return None
     return literal(candidate.name.decode("latin-1"), candidate.value.decode("latin-1"))
+
+
+def _is_no_operator(before: bytes, suffix: str) -> bool:
+    """Is what looks like an operator a comment (`//`) or an optional property (`name?:`)?"""
+    if _SLASHES.search(before):
+        return suffix not in _DEFINED_OR
+    return _ELVIS.search(before) is not None and suffix not in _HAS_ELVIS
 
 
 def literal(name: str, value: str) -> Confidence | None:
@@ -82,7 +109,7 @@ def literal(name: str, value: str) -> Confidence | None:
         return None
     if _PHRASE_NAME.search(name) and _PHRASE.match(value):
         return Confidence.LOW
-    if _CODE_OR_TEXT.search(value):
+    if _CODE_OR_TEXT.search(value) or is_short_word_for_machine(name, value):
         return None
     vague = is_vague(name, ()) or bool(_SALT.search(name))
     found = find_flaw(name, value, sensitive=is_sensitive(name), vague=vague)
@@ -102,7 +129,7 @@ def positional(candidate: Candidate) -> Confidence | None:
     value = candidate.value.decode("latin-1")
     if not _MIN_LENGTH <= len(value) <= _MAX_LENGTH:
         return None
-    if _IN_WORDS.search(value) or _CODE_OR_TEXT.search(value):
+    if _IN_WORDS.search(value) or _CODE_OR_TEXT.search(value) or is_joined_words(value):
         return None
     if judge(value).verdict is not Verdict.LITERAL or is_known_placeholder(value, password=True):
         return None
@@ -116,6 +143,9 @@ def placed(candidate: Candidate) -> Confidence | None:
     """
     value = candidate.value.decode("latin-1")
     if judge(value).verdict is not Verdict.LITERAL or _EMAIL.match(value):
+        return None
+    before = candidate.line[: candidate.at]
+    if _PROSE_BEFORE.search(before) and not _SQL_WORD.search(before):
         return None
     confidence = strength("password", value)
     if confidence and (is_placeholder(value) or is_dummy(value)):

@@ -31,6 +31,7 @@ WEIGHED_CHECKS = frozenset(
     )
 )
 """The checks whose matches the model judges."""
+_NAMED_CHECKS = WEIGHED_CHECKS | {"fallback"}
 # The checks whose values are passwords by their position.
 _PASSWORD_CHECKS = frozenset(("positional", "command-argument", "url-password"))
 _LEAST_IF_DEPLOYED = 0.2  # probability of a weak password in configuration that is deployed
@@ -111,7 +112,7 @@ def weigh(match: Match, path: str, data: bytes, book: ValueKnowledge) -> Match |
     if case:
         weighed = _weigh_case(match, case, book.likelihood)
         return refined(weighed, path, book) if weighed else None
-    if match.rule.check == "fallback" and is_known_placeholder(
+    if match.rule.check in _NAMED_CHECKS and is_known_placeholder(
         match.value.decode("latin-1"), password=holds_password(match)
     ):
         return match._replace(is_placeholder=True)
@@ -124,14 +125,19 @@ def _weigh_case(match: Match, case: Case, model: Model) -> Match | None:
     if is_known_placeholder(case.value, password=holds_password(match)):
         return match._replace(is_placeholder=True)
     confidence = model.confidence(case)
-    if confidence is None and _is_default_of_deployment(match, case, model):
+    if confidence is None and _is_default_password(match, case, model):
         confidence = Confidence.LOW
     return None if confidence is None else match._replace(confidence=confidence)
 
 
-def _is_default_of_deployment(match: Match, case: Case, model: Model) -> bool:
-    """Is it a weak password in configuration that is deployed? A little likelihood is enough."""
+def _is_default_password(match: Match, case: Case, model: Model) -> bool:
+    """Is it a weak password in configuration that is deployed, or the user's name in a URL?
+
+    A little likelihood is enough.
+    """
     is_setting = holds_password(match) and is_deployed(case.path) and role_of(case.path) == OTHER
+    if case.before.endswith(f"//{case.value}:"):  # `guest:guest@`, the default of a product
+        return is_weak(case.value)
     is_likely = is_setting and model.probability(features(case)) >= _LEAST_IF_DEPLOYED
     return is_likely and is_weak(case.value)
 

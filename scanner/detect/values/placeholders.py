@@ -11,8 +11,8 @@ from scanner.lazy_pattern import lazy
 # Words that say that they stand for a value, or that there is none.
 _PLACEHOLDER_WORDS = frozenset(
     "change_me change-me replaceme replace_me replace-me example sample placeholder todo tbd"
-    " redacted removed hidden masked none null empty undefined string value text notsecret"
-    " not-a-secret yourpassword yoursecret yourtoken".split()
+    " redacted removed hidden masked none null nil undef empty undefined string value text"
+    " notsecret not-a-secret yourpassword yoursecret yourtoken".split()
 )
 # Words that are weak passwords, but no tokens or keys: nothing generates them.
 _WEAK_WORDS = frozenset(
@@ -22,6 +22,8 @@ _WEAK_WORDS = frozenset(
     " secret-key api_key apikey api-key token mytoken mysecret mypassword"
     " key pass123 pass1234 test123 test1234 test12345 test123456 anonymous public".split()
 )
+# Manuals write these in capitals for a value that is to be filled in: `BY 'PASSWORD'`.
+_CAPITAL_WORDS = frozenset("password passwd pass pwd secret token key user username value".split())
 # The same for shapes: `1111`, `12345`, `654321`, `changeme!`.
 _WEAK_SHAPE = lazy(
     r"(\d)\1{3,}|0?1234?5?6?7?8?9?0?|(?:987)?654321|change(?:me|it)[!\d]*|my[a-z]*\d*"
@@ -34,6 +36,7 @@ _PLACEHOLDER_SHAPE = lazy(
     r"|(?:__|@@|%%|##|\*\*).+(?:__|@@|%%|##|\*\*)|<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}"
     r"|(?:your|my|some|the|insert|enter|put|add|set|use|fill)[-_ ].*"
     r"|your[a-z]*(?:password|secret|token|key)s?"
+    r"|to[-_ ]?be[-_ ]?(?:modified|changed|replaced|set|defined|filled|generated|determined)"
     r"|(?:please[-_ ]?)?(?:change|replace|update)[-_ ]?(?:me|it|this)[-_ a-z]*[.!]?"
     r"|(?:example|sample|dummy|fake|placeholder|redacted|removed|replace[-_ ]with)[-_ ].*"
     r"|.*[-_ ](?:example|sample|placeholder|here|goes[-_ ]here)|.*\bexample\b.*|.*\.\.\.$"
@@ -41,6 +44,13 @@ _PLACEHOLDER_SHAPE = lazy(
     r"|.*(?:x{6}|\*{6}).*"
 )
 _MIN_SEQUENCE = 6  # fewer characters may be in order by chance
+_LONG_SEQUENCE = 16  # nobody chooses such a one as a password
+_MIN_RUN = 8  # characters in order before the order may begin again
+# Words that only name a secret: `secret-access-token`, `my_api_key`.
+_NAMES_ONLY = re.compile(
+    r"(?:(?:secret|access|refresh|bearer|auth|oauth|api|app|client|user|session|private|master|my|test"
+    r"|some|the|id|token|key|password)[-_ ]?){2,}"
+)
 # In a value that has a format of its own: `ghp_xxxxxxxx…`, the example keys of manuals.
 _SIX_EQUAL = lazy(rb"(.)\1{5}", re.DOTALL)
 # In the lower case of such a value.
@@ -85,18 +95,23 @@ def is_known_placeholder(value: str, *, password: bool = False) -> bool:
     plain = value.strip().lower()
     if "EXAMPLE" in value:  # the keys in the manuals of AWS contain it
         return True
-    if plain in _PLACEHOLDER_WORDS:
+    if plain in _PLACEHOLDER_WORDS or (value.isupper() and plain in _CAPITAL_WORDS):
         return True
     if plain in _WEAK_WORDS or _WEAK_SHAPE.fullmatch(plain):
         return not password
-    return bool(_PLACEHOLDER_SHAPE.fullmatch(plain)) or (not password and _is_sequence(plain))
+    inner = plain.strip("!-*#")
+    if _PLACEHOLDER_SHAPE.fullmatch(plain) or (inner and _PLACEHOLDER_SHAPE.fullmatch(inner)):
+        return True
+    if _is_sequence(plain) and (not password or len(plain) >= _LONG_SEQUENCE):
+        return True
+    return not password and _NAMES_ONLY.fullmatch(plain) is not None
 
 
 def _is_sequence(value: str) -> bool:
-    """Are its letters and digits in order: `123-456-789`, `ijklmnop`?"""
+    """Are its letters and digits in order: `123-456-789`, `ijklmnop`, `abc…xyz0123456789`?"""
     codes = [ord(char) for char in value if char.isalnum()]
-    steps = {after - before for before, after in pairwise(codes)}
-    return len(codes) >= _MIN_SEQUENCE and steps == {1}
+    breaks = sum(after - before != 1 for before, after in pairwise(codes))
+    return len(codes) >= _MIN_SEQUENCE and breaks * _MIN_RUN <= len(codes) - _MIN_SEQUENCE
 
 
 def is_dummy(value: str) -> bool:

@@ -146,6 +146,8 @@ _BROKEN_TEMPLATE = lazy(
     r"\$ \{\s*[A-Za-z_]\w*\s*\}|(?<![\w{$])\$[A-Za-z_]\w*\}|^\{[A-Z][A-Z0-9_]*\}$|\{\s*\}$"
     r"|^\$\w+\s+\}$|^\$\{?$|^\{\{\s*$|^[A-Z][A-Z0-9_]*\}$|^%[A-Z][A-Z0-9_]+$|^\$\[\w+$"
 )
+# The rest of `${NAME#"$PREFIX-"}` up to the inner quote.
+_CUT_EXPANSION = re.compile(r"""\w+(?:##?|%%?|//?)["']?.*""")
 # Words around a reference that are not part of a secret: `Bearer ${T}`, `${APP}-auth`.
 _AFFIX = lazy(
     r"(?:[A-Za-z]+[-_./: ])+|(?:[-_./ ](?:[A-Za-z]+|v?\d)|:(?:[A-Za-z]+|\d{1,5}))+"
@@ -307,8 +309,10 @@ def _reference(value: str, opening: re.Match[str]) -> _Reference:
     if not syntax.close:
         return _Reference(start=start, end=opening.end())
     end = _closing_at(value, opening.end(), opening[0], syntax.close)
-    if end < 0:  # a command may continue in the next line
-        return _Reference(start=start, end=len(value), malformed=syntax.close in {"}", "}}", "%>"})
+    if end < 0:  # a command may continue in the next line, a shell's expansion after a quote
+        is_cut = _CUT_EXPANSION.fullmatch(value, opening.end())
+        malformed = syntax.close in {"}", "}}", "%>"} and not is_cut
+        return _Reference(start=start, end=len(value), malformed=malformed)
     body, inside = value[opening.end() : end], opening.end()
     whole = end + len(syntax.close)
     if syntax.expression:

@@ -23,6 +23,11 @@ ENV_FILE = "env_file"
 
 _CONFIGURATION = frozenset(("yaml", "json", "toml", "ini", "env", "xml"))
 _PROSE = endings("markdown", "restructuredtext", "asciidoc", "text")
+# Lines of shell, which files such as `stack.rc` hold: `export A`, `if [`, `source`, `${A:-`.
+_SHELL_LINE = re.compile(
+    rb"^[ \t]*(?:export[ \t]+\w|if \[|fi\b|source[ \t]|\.[ \t]+[\w./$]|\w+=\$\{\w+:-)", re.MULTILINE
+)
+_GENERATED_FROM = (".ejs", ".hbs", ".mustache")
 _MAX_SIZE = 4 << 20  # bytes of a file whose variables are read
 _OVERLAP = 200  # bytes of the previous chunk, since a name may span two chunks
 _ENV_FILE = Pattern(
@@ -94,6 +99,10 @@ class Watcher:
 
     def _note_uses(self, path: str, shown: str, notes: Notes, data: bytes) -> None:
         kind = file_kind(path)
+        if kind.reader == "ini" and _SHELL_LINE.search(data):
+            return  # a script that another one sources, from where it gets its variables
+        if path.lower().endswith(_GENERATED_FROM):
+            return  # the project that is generated from the template declares them
         if self._whole_tree and kind.reader in _CONFIGURATION and len(data) <= _MAX_SIZE:
             from scanner.detect.variables.names import uses
 
