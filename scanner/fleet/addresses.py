@@ -46,7 +46,7 @@ def parse(text: str, *, loopback_http: bool = False) -> Address:
     match = _SCP.fullmatch(text)
     if match is None or "::" in text:
         raise AddressError(
-            "it is not an address: write https://host/path, ssh://host/path, git@host:path or a path"
+            "it is no address: write https://host/path, ssh://host/path, git@host:path or a path"
         )
     host = _checked_host(match[2])
     return Address(text, _name(host, match[3]), f"ssh://{host}")

@@ -231,9 +231,7 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
             process.kill()
 
 
-def _environment(
-    settings: Sequence[tuple[str, str]], protocols: str, cwd: str
-) -> dict[str, str]:
+def _environment(settings: Sequence[tuple[str, str]], protocols: str, cwd: str) -> dict[str, str]:
     own = {
         name: value
         for name, value in os.environ.items()
