@@ -112,7 +112,7 @@ class CloneCache:
         settings: Sequence[tuple[str, str]] = (),
         watch: Callable[[], None] | None = None,
     ) -> bytes:
-        """Run git with the network, with the token for the target's host. CloneError if it fails."""
+        """Run git with the network and the token for the target's host. CloneError if it fails."""
         self._files.check()
         try:
             address = addresses.parse(target.address, loopback_http=self.loopback_http)

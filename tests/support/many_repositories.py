@@ -1,6 +1,6 @@
 """Many bare repositories with long histories, forks included, written in a moment.
 
-    python -m tests.support.many_repositories FOLDER [REPOSITORIES [COMMITS]]
+python -m tests.support.many_repositories FOLDER [REPOSITORIES [COMMITS]]
 """
 
 from __future__ import annotations
@@ -58,14 +58,11 @@ def _history(seed: int, first: int, last: int, secret_every: int) -> Iterator[by
 
     They depend on the seed and the number of the commit only, so forks share commits.
     """
-    if first:
-        parent = b"from refs/heads/main^0\n"
     for number in range(first, last):
-        parent = b"from refs/heads/main^0\n" if number == first > 0 else b""
-        yield _commit(seed, number, parent, with_secret=bool(secret_every) and not number % secret_every)
+        yield _commit(seed, number, with_secret=bool(secret_every) and not number % secret_every)
 
 
-def _commit(seed: int, number: int, parent: bytes, *, with_secret: bool) -> bytes:
+def _commit(seed: int, number: int, *, with_secret: bool) -> bytes:
     date = 1_600_000_000 + number * 600
     words = random.Random(seed * 1_000_003 + number)
     path = f"src/module_{words.randrange(_FILES)}.py"
@@ -78,9 +75,13 @@ def _commit(seed: int, number: int, parent: bytes, *, with_secret: bool) -> byte
         files.append((f"settings/service_{number}.py", leak(seed * 10_000 + number).encode()))
     message = f"change {number}\n".encode()
     head = f"commit refs/heads/main\ncommitter T <t@e.org> {date} +0000\n".encode()
-    return head + b"data %d\n%s" % (len(message), message) + parent + b"".join(
-        b"M 100644 inline %s\ndata %d\n%s\n" % (name.encode(), len(data), data)
-        for name, data in files
+    return (
+        head
+        + b"data %d\n%s" % (len(message), message)
+        + b"".join(
+            b"M 100644 inline %s\ndata %d\n%s\n" % (name.encode(), len(data), data)
+            for name, data in files
+        )
     )
 
 
