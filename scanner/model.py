@@ -204,11 +204,13 @@ class GapKind(enum.StrEnum):
     ENGINE_NOT_READ = "engine-not-read"
     INTERNAL = "internal"
     LEFT_OUT = "left-out"
+    NOT_CLONED = "not-cloned"
     NOT_DECODED = "not-decoded"
     MISSING_STRETCH = "missing-stretch"
     NOT_KNOWABLE = "not-knowable"
     SELECTION = "selection"
     SHALLOW = "shallow"
+    TIMEOUT = "timeout"
     TOO_LARGE = "too-large"
     TOO_LARGE_FOR_EXACT = "too-large-for-exact"
     TOO_MANY_FINDINGS = "too-many-findings"
@@ -222,8 +224,10 @@ class SkipKind(enum.StrEnum):
     """Why a file was left out by a rule."""
 
     ABSENT = "absent"
+    ARCHIVED = "archived"
     BINARY = "binary"
     EXCLUDED = "excluded"
+    FORK = "fork"
     GIT_FOLDER = "git-folder"
     LFS = "lfs"
     SPECIAL = "special"
@@ -332,8 +336,7 @@ class Detail(enum.IntEnum):
 class Skip(NamedTuple):
     """A file left out by a rule: counted and listed, without effect on the exit code.
 
-    `kind` is one of: binary, too-large, excluded, submodule, symlink, special, absent, lfs,
-    git-folder.
+    `kind` is one of SkipKind.
     """
 
     kind: str

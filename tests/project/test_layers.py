@@ -46,6 +46,7 @@ USE_CASES: dict[str, set[str]] = {
     "rotate": {"audit", "evidence", "repository"},
     # It asks the stores of the operator config what they log.
     "trail": {"audit", "repository"},
+    "fleet": {"audit", "scan"},
 }
 MAY_ALSO_IMPORT = {
     "configuration": {"policy"},

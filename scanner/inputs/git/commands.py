@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import subprocess  # imported late, because a folder without git does not need it
 
 # These override the repository's own config: no program of its choice, no network.
-_NEUTRAL = (
+NEUTRAL = (
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
     "core.pager=cat",
@@ -315,11 +315,11 @@ def _start(
     """`feeds`: the command reads its standard input. `answers`: it also answers each line."""
     import subprocess
 
-    options = [part for setting in _NEUTRAL for part in ("-c", setting)]
+    options = [part for setting in NEUTRAL for part in ("-c", setting)]
     dropped = {*_DROPPED, without, *(() if is_git_dir(root) else _QUARANTINE)}
     environment = {k: v for k, v in os.environ.items() if k not in dropped} | _ENVIRONMENT
     return subprocess.Popen(
-        [_program(), *options, *arguments],
+        [program(), *options, *arguments],
         cwd=root,
         # If the repository is broken, git must not use another one in a parent folder.
         env=environment
@@ -348,7 +348,7 @@ def _without_attributes(root: str) -> dict[str, str]:
     return {}
 
 
-def _program() -> str:
+def program() -> str:
     """The absolute path of git, never from the scanned tree or a relative entry of PATH."""
     suffix = ".exe" if os.name == "nt" else ""
     for folder in os.get_exec_path():
