@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Console(NamedTuple):
-    """Where a command reads and writes."""
+    """Where a command reads and writes. `folder` replaces the process's current folder."""
 
     stdin: IO[bytes]
     out: TextIO
@@ -26,6 +26,7 @@ class Console(NamedTuple):
     environ: MutableMapping[str, str]
     arguments: tuple[str, ...] = ()
     color_choice: str = "auto"
+    folder: str = ""
 
     @classmethod
     def of_process(cls) -> Console:
@@ -38,7 +39,7 @@ class Console(NamedTuple):
     @property
     def cwd(self) -> str:
         try:
-            return os.getcwd()
+            return self.folder or os.getcwd()
         except FileNotFoundError:
             raise UsageError("the current folder was deleted", todo="cd to another one") from None
 
