@@ -1,0 +1,343 @@
+"""Scan a fleet: find what is new, hand it to workers, and store what they find.
+
+Each repository goes through three kinds of units: list its new commits, scan them, and judge all
+that is known about it. Only a bounded number of repositories and units is in memory at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import datetime
+from typing import NamedTuple
+
+import scanner
+from scanner import cache
+from scanner.detect.rules import rulebook
+from scanner.detect.rules.model import RuleFile
+from scanner.errors import UsageError
+from scanner.fleet import work
+from scanner.fleet.clones import CloneCache, CloneError
+from scanner.fleet.engine import Engine, SchedulerGoneError, SchedulerLostError
+from scanner.fleet.progress import Progress
+from scanner.fleet.request import FleetRequest
+from scanner.fleet.state import Known, State, refs_key
+from scanner.fleet.targets import Target
+from scanner.fleet.units import (
+    Answer,
+    Failure,
+    Judged,
+    JudgeUnit,
+    Listed,
+    ListUnit,
+    Place,
+    Scanned,
+    ScanUnit,
+    Settings,
+    Unit,
+)
+from scanner.masking import masked_gap
+from scanner.model import Gap, GapKind, Skip
+
+_ATTEMPTS = 3
+_LOOKS = 8  # threads that ask for refs
+_REFS_SECONDS = 120.0
+_IN_FLIGHT = 3  # units for each worker: one is scanned, the others wait
+_OPEN = 4  # repositories for each worker that are not finished
+_RECONNECTS = 5
+_POLL = 0.2  # seconds
+
+class _Repository:
+    """A repository that is being scanned."""
+
+    def __init__(self, known: Known, place: Place, refs: str) -> None:
+        self.known = known
+        self.place = place
+        self.refs = refs
+        self.rules = ""
+        self.waits: set[int] = set()
+        self.gap: Gap | None = None
+
+
+class _Task(NamedTuple):
+    """A unit that is to be submitted or was. `unit` is the number of a ScanUnit in the state."""
+
+    kind: str
+    repository: int
+    unit: int = 0
+    attempt: int = 1
+    alone: bool = False
+
+
+class Fleet:
+    """One run. `scan` does everything up to the stored results."""
+
+    def __init__(
+        self, request: FleetRequest, state: State, progress: Progress, now: datetime
+    ) -> None:
+        self._request = request
+        self._state = state
+        self._progress = progress
+        self._now = now
+        self._settings = Settings(
+            version=scanner.__version__,
+            clones=request.clones,
+            now=now,
+            seconds=request.seconds,
+            rules=request.rules,
+            matcher=request.matcher,
+        )
+        self._base = _base(request)
+        self._open: dict[int, _Repository] = {}
+        self._ready: deque[_Task] = deque()
+        self._alone: deque[_Task] = deque()
+        self._running: dict[int, _Task] = {}
+        self._waiting: dict[int, set[int]] = defaultdict(set)  # units to repositories
+        self._number = 0
+        self._looks: dict[Future[tuple[Target, Known, Place | CloneError]], None] = {}
+        self.skipped = 0
+
+    def scan(self, targets: Iterable[Target | Skip | Gap]) -> None:
+        """Scan all targets. SchedulerGoneError if the cluster does not come back."""
+        source = iter(targets)
+        with ThreadPoolExecutor(_LOOKS) as pool, contextlib.ExitStack() as stack:
+            stack.callback(self._cancel)
+            engine: Engine | None = None
+            lost = 0
+            while True:
+                self._look(source, pool, engine.workers if engine else self._expected)
+                if self._ready or self._alone or self._running:
+                    if engine is None:
+                        engine = stack.enter_context(Engine.opened(self._request.engine))
+                        self._greet(engine)
+                    try:
+                        self._exchange(engine)
+                    except SchedulerLostError:
+                        lost += 1
+                        engine = self._reconnected(stack, lost)
+                elif self._looks:
+                    wait(self._looks, timeout=_POLL, return_when=FIRST_COMPLETED)
+                elif self._progress.all_found:
+                    return
+                self._progress.show()
+
+    @property
+    def _expected(self) -> int:
+        return max(1, self._request.engine.workers)
+
+    def _cancel(self) -> None:
+        for look in self._looks:
+            look.cancel()
+
+    def _greet(self, engine: Engine) -> None:
+        if engine.dashboard:
+            self._progress.say(f"keywatch: the dashboard is at {engine.dashboard}")
+
+    # What is new
+
+    def _look(
+        self, source: Iterator[Target | Skip | Gap], pool: ThreadPoolExecutor, workers: int
+    ) -> None:
+        """Ask for the refs of the next targets, and open the repositories that changed."""
+        clones = work.cache_of(self._request.clones)
+        most = max(_OPEN * workers, _LOOKS)
+        while (
+            not self._progress.all_found
+            and len(self._looks) < 2 * _LOOKS
+            and len(self._open) + len(self._looks) < most + _LOOKS
+        ):
+            found = next(source, None)
+            if found is None:
+                self._progress.all_found = True
+            elif isinstance(found, Skip):
+                self.skipped += 1
+            elif isinstance(found, Gap):
+                self._state.gap(masked_gap(found))
+                self._progress.gaps += 1
+            else:
+                self._progress.found += 1
+                known = self._state.target(found)
+                if self._request.resume and known.done == self._state.run and not known.failed:
+                    self._unchanged()
+                else:
+                    self._looks[pool.submit(_refs, clones, found, known)] = None
+        for look in [look for look in self._looks if look.done()]:
+            del self._looks[look]
+            self._opened(*look.result())
+
+    def _opened(self, target: Target, known: Known, place: Place | CloneError) -> None:
+        """Open the repository, if it changed since the last run."""
+        if isinstance(place, CloneError):
+            self._failed(known.id, Gap(place.kind, target.name, place.reason))
+            return
+        refs = refs_key(place.refs)
+        same = known.refs == refs and known.base == self._base
+        if same and not (known.until and known.until < self._now.date().isoformat()):
+            self._state.confirm(known.id)
+            self._unchanged()
+            return
+        self._open[known.id] = _Repository(known, place, refs)
+        self._ready.append(_Task("list", known.id))
+
+    def _unchanged(self) -> None:
+        self._progress.done += 1
+        self._progress.unchanged += 1
+
+    def _failed(self, repository: int, gap: Gap) -> None:
+        shown = masked_gap(gap)
+        self._state.fail(repository, shown.kind, shown.reason)
+        self._open.pop(repository, None)
+        self._progress.done += 1
+        self._progress.gaps += 1
+
+    # Units
+
+    def _exchange(self, engine: Engine) -> None:
+        """Submit units, as far as there is room, and take results."""
+        room = _IN_FLIGHT * engine.workers
+        if self._ready:
+            while self._ready and len(self._running) < room:
+                self._submit(engine, self._ready.popleft())
+        elif not self._running and self._alone and not self._looks:
+            self._submit(engine, self._alone.popleft())
+        for done in engine.ended(_POLL):
+            task = self._running.pop(done.number, None)
+            if task is None:
+                continue
+            if done.lost:
+                self._lost(task)
+            else:
+                self._answered(task, done.answer)
+
+    def _submit(self, engine: Engine, task: _Task) -> None:
+        self._number += 1
+        self._running[self._number] = task
+        engine.submit(self._number, work.do, self._unit(task), task.kind)
+
+    def _unit(self, task: _Task) -> Unit:
+        repository = self._open[task.repository]
+        known, place, settings = repository.known, repository.place, self._settings
+        if task.kind == "list":
+            return ListUnit(settings, place, known.rules, known.tips)
+        if task.kind == "scan":
+            return ScanUnit(settings, place, repository.rules, self._state.commits(task.unit))
+        gap = repository.gap
+        return JudgeUnit(
+            settings,
+            place,
+            self._state.items(task.repository, repository.rules),
+            ((gap.kind, gap.path, gap.reason),) if gap else (),
+        )
+
+    def _lost(self, task: _Task) -> None:
+        """The worker ended. Another unit may have been the cause, so each is tried again alone."""
+        if task.attempt < _ATTEMPTS:
+            self._alone.append(task._replace(attempt=task.attempt + 1, alone=True))
+            return
+        reason = (
+            f"its worker process ended {_ATTEMPTS} times, for lack of memory or by a crash; give"
+            " the workers more memory, or make the unit smaller with --unit-commits"
+        )
+        self._gave_up(task, Failure(GapKind.WORKER_LOST, reason))
+
+    def _answered(self, task: _Task, answer: Answer) -> None:
+        if isinstance(answer, Failure):
+            if answer.temporary and task.attempt < _ATTEMPTS:
+                self._ready.append(task._replace(attempt=task.attempt + 1))
+            else:
+                self._gave_up(task, answer)
+        elif isinstance(answer, Listed):
+            self._listed(task.repository, answer)
+        elif isinstance(answer, Scanned):
+            self._state.scanned(task.unit, answer)
+            for number in self._waiting.pop(task.unit, ()):
+                self._unit_ended(number, task.unit)
+        elif isinstance(answer, Judged):
+            self._judged(task.repository, answer)
+
+    def _listed(self, number: int, listed: Listed) -> None:
+        repository = self._open[number]
+        repository.rules = listed.rules
+        self._progress.commits += len(listed.commits)
+        self._plan(number, listed.commits)
+
+    def _plan(self, number: int, commits: tuple[str, ...]) -> None:
+        repository = self._open[number]
+        planned = self._state.plan(number, repository.rules, commits, self._request.unit)
+        for unit in planned.units:
+            self._ready.append(_Task("scan", number, unit))
+        repository.waits |= {*planned.units, *planned.awaited}
+        for unit in repository.waits:
+            self._waiting[unit].add(number)
+        if not repository.waits:
+            self._ready.append(_Task("judge", number))
+
+    def _unit_ended(self, number: int, unit: int) -> None:
+        repository = self._open[number]
+        repository.waits.discard(unit)
+        if not repository.waits:
+            self._ready.append(_Task("judge", number))
+
+    def _gave_up(self, task: _Task, failure: Failure) -> None:
+        """A unit failed for good. The others of its repository go on."""
+        number, repository = task.repository, self._open[task.repository]
+        gap = Gap(failure.kind, repository.place.target.name, failure.reason)
+        if task.kind != "scan":
+            self._failed(number, gap)
+            return
+        others = {
+            other: self._state.awaited(other, task.unit)
+            for other in self._waiting.pop(task.unit, set()) - {number}
+        }
+        self._state.release(task.unit)
+        repository.gap = repository.gap or gap
+        self._unit_ended(number, task.unit)
+        for other, commits in others.items():  # they have these commits, too, and their own clone
+            self._open[other].waits.discard(task.unit)
+            self._plan(other, commits)
+
+    def _judged(self, number: int, judged: Judged) -> None:
+        repository = self._open.pop(number)
+        about = repository.known._replace(
+            refs=repository.refs,
+            tips=repository.place.tips,
+            rules=repository.rules,
+            base=self._base,
+        )
+        gap = masked_gap(repository.gap) if repository.gap else None
+        self._state.judged(number, judged, about, gap)
+        self._progress.done += 1
+        self._progress.gaps += bool(judged.gaps)
+
+    def _reconnected(self, stack: contextlib.ExitStack, lost: int) -> Engine:
+        """Join the cluster again, and submit again what was running. SchedulerGoneError."""
+        self._ready.extendleft(self._running.values())
+        self._running.clear()
+        self._progress.say("keywatch: the scheduler is gone; trying to reach it again")
+        for attempt in range(lost, _RECONNECTS + 1):
+            try:
+                return stack.enter_context(Engine.opened(self._request.engine))
+            except UsageError:
+                time.sleep(attempt)
+        raise SchedulerGoneError
+
+
+def _refs(
+    clones: CloneCache, target: Target, known: Known
+) -> tuple[Target, Known, Place | CloneError]:
+    try:
+        return target, known, Place(target, dict(clones.refs(target, timeout=_REFS_SECONDS)))
+    except CloneError as error:
+        return target, known, error
+    except (OSError, UsageError) as error:
+        return target, known, CloneError(GapKind.UNREADABLE, str(error))
+
+
+def _base(request: FleetRequest) -> str:
+    """A hash of everything but the repository that decides what is found."""
+    files = [RuleFile(name, data) for name, data in request.rules]
+    book = rulebook.load(files, cache_folder=cache.folder())
+    return cache.key(scanner.__version__, book.key, request.matcher)
