@@ -7,9 +7,10 @@ that is known about it. Only a bounded number of repositories and units is in me
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from typing import NamedTuple
@@ -24,10 +25,11 @@ from scanner.fleet.clones import CloneCache, CloneError
 from scanner.fleet.engine import Engine, SchedulerGoneError, SchedulerLostError
 from scanner.fleet.progress import Progress
 from scanner.fleet.request import FleetRequest
-from scanner.fleet.state import Known, State, refs_key
+from scanner.fleet.state import Candidate, Known, State, refs_key
 from scanner.fleet.targets import Target
 from scanner.fleet.units import (
     Answer,
+    CompareUnit,
     Failure,
     Judged,
     JudgeUnit,
@@ -37,6 +39,7 @@ from scanner.fleet.units import (
     Scanned,
     ScanUnit,
     Settings,
+    Spot,
     Unit,
 )
 from scanner.masking import masked_gap
@@ -49,6 +52,7 @@ _IN_FLIGHT = 3  # units for each worker: one is scanned, the others wait
 _OPEN = 4  # repositories for each worker that are not finished
 _RECONNECTS = 5
 _POLL = 0.2  # seconds
+_COMPARED_TOGETHER = 10_000  # values
 
 class _Repository:
     """A repository that is being scanned."""
@@ -99,50 +103,112 @@ class Fleet:
         self._number = 0
         self._looks: dict[Future[tuple[Target, Known, Place | CloneError]], None] = {}
         self.skipped = 0
+        self._stack = contextlib.ExitStack()
+        self._engine: Engine | None = None
+        self._losses = 0
+        self._key: bytes | None = None
+        self._has_key = False
+        self._spots: dict[int, tuple[Spot, ...]] = {}
+        self._macs: dict[tuple[int, Spot], bytes | None] = {}
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(
+        cls, request: FleetRequest, state: State, progress: Progress, now: datetime
+    ) -> Iterator[Fleet]:
+        """A run. Its cluster is started when it is first needed, and ended at the end."""
+        fleet = cls(request, state, progress, now)
+        with fleet._stack:
+            yield fleet
 
     def scan(self, targets: Iterable[Target | Skip | Gap]) -> None:
         """Scan all targets. SchedulerGoneError if the cluster does not come back."""
         source = iter(targets)
-        with ThreadPoolExecutor(_LOOKS) as pool, contextlib.ExitStack() as stack:
-            stack.callback(self._cancel)
-            engine: Engine | None = None
-            lost = 0
-            while True:
-                self._look(source, pool, engine.workers if engine else self._expected)
-                if self._ready or self._alone or self._running:
-                    if engine is None:
-                        engine = stack.enter_context(Engine.opened(self._request.engine))
-                        self._greet(engine)
-                    try:
-                        self._exchange(engine)
-                    except SchedulerLostError:
-                        lost += 1
-                        engine = self._reconnected(stack, lost)
-                elif self._looks:
-                    wait(self._looks, timeout=_POLL, return_when=FIRST_COMPLETED)
-                elif self._progress.all_found:
-                    return
-                self._progress.show()
+        with ThreadPoolExecutor(_LOOKS) as pool:
+            try:
+                while True:
+                    self._look(source, pool)
+                    if self._has_work:
+                        self._exchange()
+                    elif self._looks:
+                        wait(self._looks, timeout=_POLL, return_when=FIRST_COMPLETED)
+                    elif self._progress.all_found:
+                        return
+                    self._progress.show()
+            finally:
+                for look in self._looks:
+                    look.cancel()
+
+    def compare(self) -> int:
+        """Find out which values are equal. Returns how many could not be compared.
+
+        Most values are told apart by their tags. Workers read the others again and compute MACs,
+        under a key that exists only until this function ends.
+        """
+        self._key = os.urandom(32)
+        try:
+            return sum(self._compare(batch) for batch in self._batches())
+        finally:
+            if self._engine and self._has_key:
+                self._engine.take_key()
+            self._key = None
+
+    def _batches(self) -> Iterator[list[Candidate]]:
+        """Candidates, those with the same tag in the same batch."""
+        batch: list[Candidate] = []
+        for tag in self._state.tags():
+            batch += self._state.candidates(tag)
+            if len(batch) >= _COMPARED_TOGETHER:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _compare(self, batch: Sequence[Candidate]) -> int:
+        by_repository: dict[int, dict[Spot, None]] = defaultdict(dict)
+        for each in batch:
+            if each.spot.source:
+                by_repository[each.repository][each.spot] = None
+        self._macs.clear()
+        for repository, spots in by_repository.items():
+            self._spots[repository] = tuple(spots)
+            self._ready.append(_Task("compare", repository))
+        while self._has_work:
+            self._exchange()
+            self._progress.show()
+        groups: dict[Hashable, list[Candidate]] = defaultdict(list)
+        failed = 0
+        for each in batch:
+            mac = self._macs.get((each.repository, each.spot))
+            failed += mac is None
+            own = (each.repository, each.number)
+            groups[own if mac is None else (each.tag, mac)].append(each)
+        self._state.same(groups.values())
+        return failed
 
     @property
-    def _expected(self) -> int:
-        return max(1, self._request.engine.workers)
+    def _has_work(self) -> bool:
+        return bool(self._ready or self._alone or self._running)
 
-    def _cancel(self) -> None:
-        for look in self._looks:
-            look.cancel()
-
-    def _greet(self, engine: Engine) -> None:
-        if engine.dashboard:
-            self._progress.say(f"keywatch: the dashboard is at {engine.dashboard}")
+    def _connected(self) -> Engine:
+        """The cluster. It is started, or reached again, if that is necessary."""
+        if self._engine is None:
+            opened = Engine.opened(self._request.engine)
+            self._engine = self._stack.enter_context(opened)
+            self._has_key = False
+            if self._engine.dashboard:
+                self._progress.say(f"keywatch: the dashboard is at {self._engine.dashboard}")
+        if self._key and not self._has_key:
+            self._engine.give_key(self._key)
+            self._has_key = True
+        return self._engine
 
     # What is new
 
-    def _look(
-        self, source: Iterator[Target | Skip | Gap], pool: ThreadPoolExecutor, workers: int
-    ) -> None:
+    def _look(self, source: Iterator[Target | Skip | Gap], pool: ThreadPoolExecutor) -> None:
         """Ask for the refs of the next targets, and open the repositories that changed."""
         clones = work.cache_of(self._request.clones)
+        workers = self._engine.workers if self._engine else self._request.engine.workers
         most = max(_OPEN * workers, _LOOKS)
         while (
             not self._progress.all_found
@@ -195,8 +261,14 @@ class Fleet:
 
     # Units
 
-    def _exchange(self, engine: Engine) -> None:
-        """Submit units, as far as there is room, and take results."""
+    def _exchange(self) -> None:
+        """Submit units, as far as there is room, and take results. SchedulerGoneError."""
+        try:
+            self._exchange_with(self._connected())
+        except SchedulerLostError:
+            self._lose_scheduler()
+
+    def _exchange_with(self, engine: Engine) -> None:
         room = _IN_FLIGHT * engine.workers
         if self._ready:
             while self._ready and len(self._running) < room:
@@ -218,8 +290,13 @@ class Fleet:
         engine.submit(self._number, work.do, self._unit(task), task.kind)
 
     def _unit(self, task: _Task) -> Unit:
+        settings = self._settings
+        if task.kind == "compare":
+            target = self._state.repository(task.repository).target
+            place = Place(target, self._state.refs(task.repository))
+            return CompareUnit(settings, place, self._spots[task.repository])
         repository = self._open[task.repository]
-        known, place, settings = repository.known, repository.place, self._settings
+        known, place = repository.known, repository.place
         if task.kind == "list":
             return ListUnit(settings, place, known.rules, known.tips)
         if task.kind == "scan":
@@ -257,6 +334,9 @@ class Fleet:
                 self._unit_ended(number, task.unit)
         elif isinstance(answer, Judged):
             self._judged(task.repository, answer)
+        else:
+            for spot, mac in zip(self._spots.pop(task.repository), answer.macs, strict=True):
+                self._macs[task.repository, spot] = mac
 
     def _listed(self, number: int, listed: Listed) -> None:
         repository = self._open[number]
@@ -283,6 +363,8 @@ class Fleet:
 
     def _gave_up(self, task: _Task, failure: Failure) -> None:
         """A unit failed for good. The others of its repository go on."""
+        if task.kind == "compare":
+            return  # its values count as different
         number, repository = task.repository, self._open[task.repository]
         gap = Gap(failure.kind, repository.place.target.name, failure.reason)
         if task.kind != "scan":
@@ -303,25 +385,29 @@ class Fleet:
         repository = self._open.pop(number)
         about = repository.known._replace(
             refs=repository.refs,
-            tips=repository.place.tips,
             rules=repository.rules,
             base=self._base,
         )
         gap = masked_gap(repository.gap) if repository.gap else None
-        self._state.judged(number, judged, about, gap)
+        self._state.judged(judged, about, repository.place.refs, gap)
         self._progress.done += 1
         self._progress.gaps += bool(judged.gaps)
 
-    def _reconnected(self, stack: contextlib.ExitStack, lost: int) -> Engine:
+    def _lose_scheduler(self) -> None:
         """Join the cluster again, and submit again what was running. SchedulerGoneError."""
         self._ready.extendleft(self._running.values())
         self._running.clear()
+        self._engine = None
+        self._stack.close()
+        self._losses += 1
         self._progress.say("keywatch: the scheduler is gone; trying to reach it again")
-        for attempt in range(lost, _RECONNECTS + 1):
+        for attempt in range(self._losses, _RECONNECTS + 1):
             try:
-                return stack.enter_context(Engine.opened(self._request.engine))
-            except UsageError:
+                self._connected()
+            except (UsageError, SchedulerLostError):
                 time.sleep(attempt)
+            else:
+                return
         raise SchedulerGoneError
 
 

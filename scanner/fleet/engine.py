@@ -89,10 +89,10 @@ def _is_loopback(host: str) -> bool:
 class Engine:
     """A connection to a cluster."""
 
-    def __init__(self, client: Client, cluster: Any, folder: str) -> None:
+    def __init__(self, client: Client, cluster: Any, *, has_dashboard: bool) -> None:
         self._client = client
         self._cluster = cluster
-        self._folder = folder
+        self._has_dashboard = has_dashboard
         self._futures: dict[int, Future] = {}
         self._ended: queue.SimpleQueue[int] = queue.SimpleQueue()
 
@@ -112,7 +112,8 @@ class Engine:
                 stack.callback(_quietly, cluster.close, timeout=10)
                 client = _client(cluster, cluster.security)
             stack.callback(_quietly, client.close, timeout=5)
-            engine = cls(client, cluster, folder)
+            has_dashboard = bool(cluster) and request.dashboard is not None
+            engine = cls(client, cluster, has_dashboard=has_dashboard)
             engine.check_versions()
             yield engine
 
@@ -127,7 +128,7 @@ class Engine:
     @property
     def dashboard(self) -> str:
         """The address of the dashboard of the own cluster, "" if there is none."""
-        return self._cluster.dashboard_link if self._cluster else ""
+        return self._cluster.dashboard_link if self._has_dashboard else ""
 
     def check_versions(self) -> None:
         versions = self._client.run(_version)
@@ -183,21 +184,25 @@ class Engine:
             return Done(number, Failure(GapKind.INTERNAL, reason))
         raise SchedulerLostError
 
-    @contextlib.contextmanager
-    def with_key(self) -> Iterator[None]:
-        """Give the workers a new key for MACs; take it away at the end.
+    def give_key(self, key: bytes) -> None:
+        """Give the workers the key for MACs. SchedulerLostError.
 
         It travels over the cluster's own connections, not in a task. Workers that join later get
         it, too.
         """
         from scanner.fleet import worker_key
 
-        self._client.register_plugin(worker_key.KeyPlugin(os.urandom(32)), worker_key.NAME)
         try:
-            yield
-        finally:
-            with contextlib.suppress(OSError, TimeoutError, ValueError):
-                self._client.unregister_worker_plugin(worker_key.NAME)
+            self._client.register_plugin(worker_key.KeyPlugin(key), worker_key.NAME)
+        except (OSError, TimeoutError, RuntimeError) as error:
+            raise SchedulerLostError from error
+
+    def take_key(self) -> None:
+        """Take the key away from the scheduler and the workers."""
+        from scanner.fleet import worker_key
+
+        with contextlib.suppress(OSError, TimeoutError, ValueError, RuntimeError):
+            self._client.unregister_worker_plugin(worker_key.NAME)
 
 
 def _version() -> str:

@@ -72,6 +72,7 @@ class Overview:
         self.repositories: list[RepositoryLine] = []
         self.gaps: list[Gap] = []
         self.skipped = 0
+        self.not_compared = 0
         self.trend: list[Mapping[str, Any]] = []
         self._by_repository: dict[str, Counter[str]] = {}
 
@@ -130,6 +131,7 @@ class Overview:
             "schema_version": 1,
             **self.summary(),
             "skipped_repositories": self.skipped,
+            "not_compared": self.not_compared,
             "teams": {
                 name: {"repositories": count["repositories"], **_levels(count)}
                 for name, count in sorted(self.teams.items())
@@ -173,6 +175,11 @@ class Overview:
             lines.insert(0, f"Incomplete: {count:,} repositories were not scanned as a whole.")
         if self.skipped:
             lines.append(f"{self.skipped:,} repositories were left out by filters.")
+        if self.not_compared:
+            lines.append(
+                f"{self.not_compared:,} places could not be read again, so their values were not"
+                " compared with those of other places."
+            )
         return "\n".join(lines) + "\n"
 
     def _tables(self) -> Iterable[str]:

@@ -42,7 +42,7 @@ def check() -> None:
 
 def write(state: State, folder: str, overview: Overview, context: ReportContext) -> None:
     """Write everything. `overview` is empty and gets its numbers. OutputError."""
-    _folder(folder)
+    make_folder(folder)
     pieces = _collected(state, folder, overview)
     files.write_pieces(os.path.join(folder, "findings.jsonl"), pieces, mode=files.PRIVATE)
     for each in state.repositories():
@@ -50,7 +50,7 @@ def write(state: State, folder: str, overview: Overview, context: ReportContext)
         overview.add_repository(target.name, target.team, each.suppressed, each.gaps, each.gap)
         path = os.path.join(folder, "sarif", *map(_file_name, f"{target.name}.sarif".split("/")))
         if not (each.is_written and os.path.exists(path)):
-            _folder(os.path.dirname(path))
+            make_folder(os.path.dirname(path))
             _write(path, formats.reporter("sarif")(*_report(each, context)))
             state.written(each.id)
     overview.gaps += state.gaps()
@@ -192,7 +192,8 @@ def _write(path: str, pieces: Any) -> None:
     files.write_pieces(path, data, mode=files.PRIVATE)
 
 
-def _folder(path: str) -> None:
+def make_folder(path: str) -> None:
+    """Create a folder that only its owner can read. OutputError."""
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
     except OSError as error:

@@ -34,17 +34,19 @@ def scan(request: FleetRequest, console: Console, now: datetime) -> FinishedFlee
     """
     engine.check(request.engine)
     results.check()
+    results.make_folder(request.output)
     progress = Progress(console.err)
     with State.opened(request.state, now, resume=request.resume) as state:
         if not request.engine.scheduler:
             _compile(request)
-        fleet = Fleet(request, state, progress, now)
+        overview = Overview(now)
         try:
-            fleet.scan(find_targets(request.targets))
+            with Fleet.opened(request, state, progress, now) as fleet:
+                fleet.scan(find_targets(request.targets))
+                overview.not_compared = fleet.compare()
+                overview.skipped = fleet.skipped
         finally:
             progress.end()
-        overview = Overview(now)
-        overview.skipped = fleet.skipped
         context = console.report_context({}, now, "", request.fail_on or FailOn(), "history")
         results.write(state, request.output, overview, context)
         failing = _failing(request, state)

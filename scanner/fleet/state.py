@@ -13,6 +13,7 @@ import json
 import operator
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -31,7 +32,7 @@ CREATE TABLE run (id INTEGER PRIMARY KEY, started TEXT, finished TEXT, summary T
 CREATE TABLE rules (id INTEGER PRIMARY KEY, hash TEXT UNIQUE);
 CREATE TABLE repository (
     id INTEGER PRIMARY KEY, name TEXT UNIQUE, address TEXT, team TEXT, archived INTEGER,
-    fork_of TEXT, seen INTEGER, done INTEGER, refs TEXT, tips TEXT, rules INTEGER, base TEXT,
+    fork_of TEXT, seen INTEGER, done INTEGER, refs TEXT, refs_data BLOB, rules INTEGER, base TEXT,
     until TEXT, report BLOB, gap_kind TEXT, gap_reason TEXT,
     failing INTEGER DEFAULT 0, gaps INTEGER DEFAULT 0, suppressed INTEGER DEFAULT 0,
     written INTEGER DEFAULT 0);
@@ -140,8 +141,8 @@ class State:
         """Remember that the repository is part of this run; what earlier runs know about it."""
         with self._transaction():
             self._db.execute(
-                "INSERT INTO repository (name, done, refs, tips, base, until, gap_reason)"
-                " VALUES (?, 0, '', '', '', '', '') ON CONFLICT DO NOTHING",
+                "INSERT INTO repository (name, done, refs, base, until, gap_reason)"
+                " VALUES (?, 0, '', '', '', '') ON CONFLICT DO NOTHING",
                 (_safe(target.name),),
             )
             self._db.execute(
@@ -153,14 +154,13 @@ class State:
                 ),
             )
         row = self._db.execute(
-            "SELECT r.id, r.done, r.refs, r.tips, rules.hash, r.base, r.until, r.gap_reason"
+            "SELECT r.id, r.done, r.refs, r.refs_data, rules.hash, r.base, r.until, r.gap_reason"
             " FROM repository r LEFT JOIN rules ON rules.id = r.rules WHERE r.name = ?",
             (_safe(target.name),),
         ).fetchone()
-        number, done, refs, tips, rules, base, until, reason = row
-        return Known(
-            *(number, done, refs, tuple(tips.split()), rules or "", base, until), bool(reason)
-        )
+        number, done, refs, data, rules, base, until, reason = row
+        tips = tuple(_refs(data).values()) if refs else ()
+        return Known(number, done, refs, tips, rules or "", base, until, bool(reason))
 
     def confirm(self, repository: int) -> None:
         """The repository is as it was: what is known about it still holds."""
@@ -292,16 +292,19 @@ class State:
         )
         return relevant([Item(oid.hex(), kind, data) for oid, kind, data in rows])
 
-    def judged(self, repository: int, judged: Judged, about: Known, gap: Gap | None) -> None:
-        """Store the result of a repository. `about` holds what it was made from. With a `gap`, the
-        repository is not complete, and the next run tries again."""
+    def judged(
+        self, judged: Judged, about: Known, refs: Mapping[str, str], gap: Gap | None
+    ) -> None:
+        """Store the result of a repository. `about` and `refs` are what it was made from. With a
+        `gap`, the repository is not complete, and the next run tries again."""
+        repository = about.id
         with self._transaction():
             self._db.execute(
-                "UPDATE repository SET done = ?, refs = ?, tips = ?, rules = ?, base = ?,"
+                "UPDATE repository SET done = ?, refs = ?, refs_data = ?, rules = ?, base = ?,"
                 " until = ?, report = ?, gap_kind = ?, gap_reason = ?, failing = ?, gaps = ?,"
                 " suppressed = ?, written = 0 WHERE id = ?",
                 (
-                    *(self.run, "" if gap else about.refs, "" if gap else " ".join(about.tips)),
+                    *(self.run, "" if gap else about.refs, _refs_data(refs)),
                     *(self._rules(about.rules), about.base, judged.until, judged.report),
                     *(gap.kind if gap else "", gap.reason if gap else "", judged.failing),
                     *(judged.gaps, judged.suppressed, repository),
@@ -351,7 +354,7 @@ class State:
         ]
 
     def same(self, groups: Iterable[Sequence[Candidate]]) -> None:
-        """Store which values are equal. A group has at most one known value."""
+        """Store which values are equal. A known value keeps its number."""
         with self._transaction():
             (last,) = self._db.execute("SELECT ifnull(max(value), 0) FROM finding").fetchone()
             for group in groups:
@@ -372,6 +375,13 @@ class State:
         ).fetchall()
         for (number,) in names:
             yield self.repository(number)
+
+    def refs(self, repository: int) -> dict[str, str]:
+        """The refs that the last result of the repository was made from."""
+        (data,) = self._db.execute(
+            "SELECT refs_data FROM repository WHERE id = ?", (repository,)
+        ).fetchone()
+        return _refs(data)
 
     def repository(self, number: int) -> Stored:
         row = self._db.execute(
@@ -539,6 +549,15 @@ def _release(database: sqlite3.Connection, unit: int) -> None:
         ((rules, oid) for oid in _unpacked(data)),
     )
     database.execute("DELETE FROM unit WHERE id = ?", (unit,))
+
+
+def _refs_data(refs: Mapping[str, str]) -> bytes:
+    return zlib.compress(json.dumps(dict(refs)).encode())
+
+
+def _refs(data: bytes | None) -> dict[str, str]:
+    read: dict[str, str] = json.loads(zlib.decompress(data)) if data else {}
+    return read
 
 
 def _packed(ids: Sequence[bytes]) -> bytes:

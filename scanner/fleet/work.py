@@ -10,14 +10,17 @@ import io
 import os
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import assert_never
 
 import scanner
 from scanner import cache
 from scanner.console import Console
+from scanner.detect.detector import Detector
 from scanner.detect.rules.model import RuleFile
 from scanner.detect.rules.rulebook import Rulebook
 from scanner.errors import KeywatchError
@@ -44,12 +47,14 @@ from scanner.fleet.units import (
     Scanned,
     ScanUnit,
     Settings,
+    Spot,
     Unit,
 )
 from scanner.inputs.git import commands
 from scanner.inputs.git.revisions import Change, of_tips
+from scanner.inputs.git.stored import of_commit
 from scanner.masking import masked_gap
-from scanner.model import Finding, Gap, GapKind, Outcome, Skip
+from scanner.model import Finding, Gap, GapKind, Observation, Outcome, Skip
 from scanner.report import formats
 from scanner.report.interface import ReportContext
 from scanner.scan import commits, messages, sources
@@ -281,8 +286,38 @@ def _next_end(outcome: Outcome, today: date) -> str:
     return min((end for end in ends if end >= today.isoformat()), default="")
 
 
-def _compared(root: str, unit: CompareUnit) -> Compared:
-    raise NotImplementedError
+def _compared(root: str, unit: CompareUnit) -> Compared | Failure:
+    """The MACs of values, under the key of this worker."""
+    from scanner.fleet import worker_key  # it needs Dask, which all workers have
+
+    key = worker_key.current()
+    if key is None:  # the worker has just joined
+        return Failure(GapKind.WORKER_LOST, "the worker has no key yet", temporary=True)
+    plan = _plan(root, unit.place, unit.settings)
+    detector = plan.workers.detector(mac_key=key)
+    macs: dict[Spot, int] = {}
+    for source, spots in groupby(sorted(unit.spots), key=attrgetter("source")):
+        for seen in _read_again(plan, root, source, {spot.path for spot in spots}, detector):
+            for each in seen.findings:
+                place = each.location
+                spot = Spot(source, place.path, each.rule, place.line, place.column)
+                if each.tag is not None:
+                    macs[spot] = each.tag
+    return Compared(
+        tuple(macs[spot].to_bytes(16, "big") if spot in macs else None for spot in unit.spots)
+    )
+
+
+def _read_again(
+    plan: ScanPlan, root: str, source: str, paths: Iterable[str], detector: Detector
+) -> Iterator[Observation]:
+    """What is in these files of the commit `source`, or in its message."""
+    if messages.COMMITS + source in paths:
+        yield from messages.scan(plan, (Change(commits=(source,)),), detector).observations
+    tree = of_commit(root, source)
+    workers = plan.workers._replace(source=tree, alone=True)
+    files = workers.file_scanner()._replace(detector=detector)
+    yield from files.scan(sorted(tree.entries.keys() & paths)).observations
 
 
 def _rules(plan: ScanPlan) -> str:
