@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from scanner.fleet.state import Found
+from scanner.fleet.state import Found, Stored
 from scanner.model import Gap, Severity
 from scanner.report import text
 from scanner.report.text_table import table
@@ -96,18 +96,26 @@ class Overview:
             self.shared.sort(key=lambda one: (-one[0], LEVELS.index(one[1]), one[2:]))
             del self.shared[_MOST_LINES:]
 
-    def add_repository(
-        self, name: str, team: str, suppressed: int, gaps: int, gap: Gap | None
-    ) -> None:
+    def add_repository(self, stored: Stored) -> None:
         """Call it after all values were added."""
+        name, team = stored.target.name, stored.target.team or NO_TEAM
         levels = self._by_repository.pop(name, Counter())
-        count = gaps + (gap is not None and not gaps)
+        gaps = [stored.gap] if stored.gap else []
+        gaps += (each for each in stored.first_gaps if each.reason not in {g.reason for g in gaps})
         self.repositories.append(
-            RepositoryLine(name, team or NO_TEAM, sum(levels.values()), levels, suppressed, count)
+            RepositoryLine(
+                name=name,
+                team=team,
+                values=sum(levels.values()),
+                levels=levels,
+                suppressed=stored.suppressed,
+                gaps=max(len(gaps), stored.gaps),
+            )
         )
-        self.teams.setdefault(team or NO_TEAM, Counter())["repositories"] += 1
-        if gap:
-            self.gaps.append(gap)
+        self.teams.setdefault(team, Counter())["repositories"] += 1
+        for gap in gaps:
+            place = name if gap.path in ("", name) else f"{name}: {gap.path}"
+            self.gaps.append(gap._replace(path=place))
 
     @property
     def complete(self) -> bool:

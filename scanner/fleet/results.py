@@ -46,9 +46,9 @@ def write(state: State, folder: str, overview: Overview, context: ReportContext)
     pieces = _collected(state, folder, overview)
     files.write_pieces(os.path.join(folder, "findings.jsonl"), pieces, mode=files.PRIVATE)
     for each in state.repositories():
-        target = each.target
-        overview.add_repository(target.name, target.team, each.suppressed, each.gaps, each.gap)
-        path = os.path.join(folder, "sarif", *map(_file_name, f"{target.name}.sarif".split("/")))
+        overview.add_repository(each)
+        parts = f"{each.target.name}.sarif".split("/")
+        path = os.path.join(folder, "sarif", *map(_file_name, parts))
         if not (each.is_written and os.path.exists(path)):
             make_folder(os.path.dirname(path))
             _write(path, formats.reporter("sarif")(*_report(each, context)))

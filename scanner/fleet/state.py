@@ -34,7 +34,7 @@ CREATE TABLE repository (
     id INTEGER PRIMARY KEY, name TEXT UNIQUE, address TEXT, team TEXT, archived INTEGER,
     fork_of TEXT, seen INTEGER, done INTEGER, refs TEXT, refs_data BLOB, rules INTEGER, base TEXT,
     until TEXT, report BLOB, gap_kind TEXT, gap_reason TEXT,
-    failing INTEGER DEFAULT 0, gaps INTEGER DEFAULT 0, suppressed INTEGER DEFAULT 0,
+    failing INTEGER DEFAULT 0, gaps INTEGER DEFAULT 0, first_gaps TEXT DEFAULT '[]', suppressed INTEGER DEFAULT 0,
     written INTEGER DEFAULT 0);
 CREATE TABLE unit (id INTEGER PRIMARY KEY, repository INTEGER, rules INTEGER, commits BLOB,
     files INTEGER DEFAULT 0, size INTEGER DEFAULT 0);
@@ -87,7 +87,8 @@ class Candidate(NamedTuple):
 
 class Stored(NamedTuple):
     """A repository with its last report. `failing`, `gaps` and `suppressed` count what is in it.
-    `gap` says why the last run could not scan it as a whole, None if it could."""
+    `gap` says why the last run could not scan it as a whole, None if it could. `first_gaps` are
+    some of those in the report."""
 
     id: int
     target: Target
@@ -95,6 +96,7 @@ class Stored(NamedTuple):
     gap: Gap | None
     failing: int
     gaps: int
+    first_gaps: tuple[Gap, ...]
     suppressed: int
     is_written: bool
 
@@ -301,13 +303,13 @@ class State:
         with self._transaction():
             self._db.execute(
                 "UPDATE repository SET done = ?, refs = ?, refs_data = ?, rules = ?, base = ?,"
-                " until = ?, report = ?, gap_kind = ?, gap_reason = ?, failing = ?, gaps = ?,"
+                " until = ?, report = ?, gap_kind = ?, gap_reason = ?, failing = ?, gaps = ?, first_gaps = ?,"
                 " suppressed = ?, written = 0 WHERE id = ?",
                 (
                     *(self.run, "" if gap else about.refs, _refs_data(refs)),
                     *(self._rules(about.rules), about.base, judged.until, judged.report),
                     *(gap.kind if gap else "", gap.reason if gap else "", judged.failing),
-                    *(judged.gaps, judged.suppressed, repository),
+                    *(judged.gaps, json.dumps(judged.first_gaps), judged.suppressed, repository),
                 ),
             )
             self._db.execute("DELETE FROM finding WHERE repository = ?", (repository,))
@@ -386,10 +388,10 @@ class State:
     def repository(self, number: int) -> Stored:
         row = self._db.execute(
             "SELECT name, address, team, archived, fork_of, report, gap_kind, gap_reason, failing,"
-            " gaps, suppressed, written FROM repository WHERE id = ?",
+            " gaps, first_gaps, suppressed, written FROM repository WHERE id = ?",
             (number,),
         ).fetchone()
-        name, address, team, archived, fork_of, report, kind, reason, *counts, written = row
+        name, address, team, archived, fork_of, report, kind, reason, *counts = row
         target = Target(
             name=_name(name),
             address=_name(address),
@@ -398,7 +400,18 @@ class State:
             fork_of=_name(fork_of),
         )
         gap = Gap(kind, name, reason) if reason else None
-        return Stored(number, target, report, gap, *counts, bool(written))
+        failing, gaps, first, suppressed, written = counts
+        return Stored(
+            id=number,
+            target=target,
+            report=report,
+            gap=gap,
+            failing=failing,
+            gaps=gaps,
+            first_gaps=tuple(Gap(*each) for each in json.loads(first)),
+            suppressed=suppressed,
+            is_written=bool(written),
+        )
 
     def written(self, repository: int) -> None:
         """The report file of the repository is up to date."""

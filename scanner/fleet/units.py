@@ -130,6 +130,7 @@ class Judged(NamedTuple):
     rows: tuple[Row, ...]
     failing: int
     gaps: int
+    first_gaps: tuple[tuple[str, str, str], ...]
     suppressed: int
     until: str
 

@@ -68,6 +68,7 @@ from scanner.scan.result import ScanResult
 
 _PIECE = 250  # commits between two looks at the clock
 _MOST_BOOKS = 4
+_GAPS = 3  # of a repository in the overview; its report has all
 
 _books: dict[tuple[str, frozenset[str]], Rulebook] = {}
 
@@ -249,6 +250,7 @@ def _report(plan: ScanPlan, result: ScanResult, unit: JudgeUnit) -> Judged:
         rows=tuple(_row(each, context, unit.place) for each in outcome.findings),
         failing=sum(map(context.fail_on.fails, outcome.findings)),
         gaps=len(outcome.gaps),
+        first_gaps=tuple((each.kind, each.path, each.reason) for each in outcome.gaps[:_GAPS]),
         suppressed=len(outcome.suppressed),
         until=_next_end(outcome, unit.settings.now.date()),
     )
