@@ -29,6 +29,12 @@ from scanner.model import GapKind
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+# Dask gives some of its loggers levels of their own.
+_LOGGERS = (
+    *("distributed", "distributed.client", "distributed.core", "distributed.nanny"),
+    *("distributed.scheduler", "distributed.worker", "bokeh", "tornado", "tornado.application"),
+    "asyncio",
+)
 _PATIENCE = 30  # seconds until a scheduler must answer
 
 
@@ -220,7 +226,7 @@ def _load() -> None:
             todo=f"pip install {project.requirement('fleet')}",
         ) from None
     # Their messages quote task arguments, and a lost worker is reported by keywatch itself.
-    for name in ("distributed", "tornado", "bokeh"):
+    for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
