@@ -219,9 +219,7 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="exit with 3 if something could not be scanned, even if there are findings",
     )
-    group.add_argument(
-        "-q", "--quiet", action="store_true", help="do not print the overview"
-    )
+    group.add_argument("-q", "--quiet", action="store_true", help="do not print the overview")
     arguments.add_now(group)
 
 

@@ -54,6 +54,7 @@ _RECONNECTS = 5
 _POLL = 0.2  # seconds
 _COMPARED_TOGETHER = 10_000  # values
 
+
 class _Repository:
     """A repository that is being scanned."""
 

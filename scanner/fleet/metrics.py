@@ -14,10 +14,14 @@ def metrics(overview: Overview) -> Iterator[str]:
     yield from _family(
         "run_timestamp_seconds", "When the run began", [("", overview.now.timestamp())]
     )
-    yield from _family("repositories", "Repositories of the run", [("", len(overview.repositories))])
+    yield from _family(
+        "repositories", "Repositories of the run", [("", len(overview.repositories))]
+    )
     incomplete = sum(bool(each.gaps) for each in overview.repositories)
     yield from _family(
-        "repositories_incomplete", "Repositories that were not scanned as a whole", [("", incomplete)]
+        "repositories_incomplete",
+        "Repositories that were not scanned as a whole",
+        [("", incomplete)],
     )
     yield from _family(
         "values",

@@ -225,7 +225,9 @@ def _levels(count: Mapping[str, int]) -> dict[str, int]:
 
 
 def _table(title: str, head: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> str:
-    rows = [(name, *(f"{count.get(level, 0):,}" for level in LEVELS)) for name, count in counts.items()]
+    rows = [
+        (name, *(f"{count.get(level, 0):,}" for level in LEVELS)) for name, count in counts.items()
+    ]
     return f"{title}\n" + _first(rows, head)
 
 

@@ -114,7 +114,9 @@ def _report(stored: Stored, context: ReportContext) -> tuple[Outcome, ReportCont
     if stored.report is None:
         return Outcome(findings=(), gaps=gaps), context._replace(root=stored.target.name)
     outcome, own = saved.read(zlib.decompress(stored.report), stored.target.name)
-    return outcome._replace(gaps=(*outcome.gaps, *(each for each in gaps if each not in outcome.gaps))), own
+    return outcome._replace(
+        gaps=(*outcome.gaps, *(each for each in gaps if each not in outcome.gaps))
+    ), own
 
 
 class _Parquet(AbstractContextManager["_Parquet"]):
@@ -162,7 +164,10 @@ class _Parquet(AbstractContextManager["_Parquet"]):
         }
         every = {**value, **more, **_place(found)}
         self._rows.append(
-            {name: text.storable(each) if isinstance(each, str) else each for name, each in every.items()}
+            {
+                name: text.storable(each) if isinstance(each, str) else each
+                for name, each in every.items()
+            }
         )
         if len(self._rows) >= _BATCH:
             self._flush()

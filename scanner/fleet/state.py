@@ -18,39 +18,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from scanner import cache, files
-from scanner.errors import ConfigError, UsageError
+from scanner import cache
+from scanner.errors import UsageError
+from scanner.fleet import state_file
 from scanner.fleet.items import relevant
 from scanner.fleet.targets import Target
 from scanner.fleet.units import Item, Judged, Row, Scanned, Spot
 from scanner.model import Gap
 
-_FORM = 1
-_APPLICATION = 0x6B77666C  # "kwfl", so that another program's file is not taken for a state
-_SCHEMA = """
-CREATE TABLE run (id INTEGER PRIMARY KEY, started TEXT, finished TEXT, summary TEXT);
-CREATE TABLE rules (id INTEGER PRIMARY KEY, hash TEXT UNIQUE);
-CREATE TABLE repository (
-    id INTEGER PRIMARY KEY, name TEXT UNIQUE, address TEXT, team TEXT, archived INTEGER,
-    fork_of TEXT, seen INTEGER, done INTEGER, refs TEXT, refs_data BLOB, rules INTEGER, base TEXT,
-    until TEXT, report BLOB, gap_kind TEXT, gap_reason TEXT,
-    failing INTEGER DEFAULT 0, gaps INTEGER DEFAULT 0, first_gaps TEXT DEFAULT '[]', suppressed INTEGER DEFAULT 0,
-    written INTEGER DEFAULT 0);
-CREATE TABLE unit (id INTEGER PRIMARY KEY, repository INTEGER, rules INTEGER, commits BLOB,
-    files INTEGER DEFAULT 0, size INTEGER DEFAULT 0);
-CREATE INDEX unit_open ON unit (id) WHERE commits IS NOT NULL;
-CREATE TABLE scanned (rules INTEGER, oid BLOB, unit INTEGER, PRIMARY KEY (rules, oid))
-    WITHOUT ROWID;
-CREATE TABLE item (id INTEGER PRIMARY KEY, rules INTEGER, oid BLOB, kind TEXT, data TEXT);
-CREATE INDEX item_commit ON item (rules, oid);
-CREATE TABLE member (repository INTEGER, rules INTEGER, oid BLOB,
-    PRIMARY KEY (repository, rules, oid)) WITHOUT ROWID;
-CREATE TABLE finding (repository INTEGER, number INTEGER, value INTEGER, %s,
-    PRIMARY KEY (repository, number));
-CREATE INDEX finding_tag ON finding (tag);
-CREATE INDEX finding_value ON finding (value);
-CREATE TABLE gap (run INTEGER, kind TEXT, path TEXT, reason TEXT);
-""" % ", ".join(f'"{name}"' for name in Row._fields)
 _COLUMNS = ", ".join(f'"{name}"' for name in Row._fields)
 
 
@@ -131,9 +106,9 @@ class State:
             raise UsageError(
                 f"there is no state {path} to resume", todo="leave out --resume for a first run"
             )
-        database = _connected(path)
+        database = state_file.connected(path)
         try:
-            yield cls(database, _begun(database, now, resume=resume))
+            yield cls(database, state_file.begun(database, now, resume=resume))
         finally:
             database.close()
 
@@ -167,9 +142,7 @@ class State:
     def confirm(self, repository: int) -> None:
         """The repository is as it was: what is known about it still holds."""
         with self._transaction():
-            self._db.execute(
-                "UPDATE repository SET done = ? WHERE id = ?", (self.run, repository)
-            )
+            self._db.execute("UPDATE repository SET done = ? WHERE id = ?", (self.run, repository))
 
     def fail(self, repository: int, kind: str, reason: str) -> None:
         """The repository could not be scanned. What was found earlier stays."""
@@ -232,7 +205,7 @@ class State:
     def _unit(self, repository: int, rules: int, ids: Sequence[bytes]) -> int:
         made = self._db.execute(
             "INSERT INTO unit (repository, rules, commits) VALUES (?, ?, ?)",
-            (repository, rules, _packed(ids)),
+            (repository, rules, state_file.packed(ids)),
         ).lastrowid
         assert made is not None  # noqa: S101 - an INSERT sets it
         self._db.executemany(
@@ -243,7 +216,7 @@ class State:
     def commits(self, unit: int) -> tuple[str, ...]:
         """The commits of a unit that is not done."""
         (data,) = self._db.execute("SELECT commits FROM unit WHERE id = ?", (unit,)).fetchone()
-        return tuple(oid.hex() for oid in _unpacked(data))
+        return tuple(oid.hex() for oid in state_file.unpacked(data))
 
     def scanned(self, unit: int, result: Scanned) -> None:
         """Store the result of a unit."""
@@ -267,10 +240,7 @@ class State:
     def release(self, unit: int) -> None:
         """Give up a unit: its commits are not scanned."""
         with self._transaction():
-            self._release(unit)
-
-    def _release(self, unit: int) -> None:
-        _release(self._db, unit)
+            state_file.release(self._db, unit)
 
     def awaited(self, repository: int, unit: int) -> tuple[str, ...]:
         """The commits of a unit of another repository that this one has, too."""
@@ -281,7 +251,7 @@ class State:
             "SELECT oid FROM member WHERE repository = ? AND rules = ?", (repository, rules)
         )
         mine = {oid for (oid,) in own}
-        return tuple(oid.hex() for oid in _unpacked(data) if oid in mine)
+        return tuple(oid.hex() for oid in state_file.unpacked(data) if oid in mine)
 
     def items(self, repository: int, rules: str) -> tuple[Item, ...]:
         """All that was found in the commits of a repository, those that it shares included."""
@@ -303,8 +273,8 @@ class State:
         with self._transaction():
             self._db.execute(
                 "UPDATE repository SET done = ?, refs = ?, refs_data = ?, rules = ?, base = ?,"
-                " until = ?, report = ?, gap_kind = ?, gap_reason = ?, failing = ?, gaps = ?, first_gaps = ?,"
-                " suppressed = ?, written = 0 WHERE id = ?",
+                " until = ?, report = ?, gap_kind = ?, gap_reason = ?, failing = ?, gaps = ?,"
+                " first_gaps = ?, suppressed = ?, written = 0 WHERE id = ?",
                 (
                     *(self.run, "" if gap else about.refs, _refs_data(refs)),
                     *(self._rules(about.rules), about.base, judged.until, judged.report),
@@ -473,97 +443,6 @@ class State:
         self._db.execute("COMMIT")
 
 
-def _connected(path: str) -> sqlite3.Connection:
-    """A connection that holds the file until it is closed, or its process ends."""
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, files.PRIVATE))
-        os.chmod(path, files.PRIVATE)
-        database = sqlite3.connect(path, timeout=0.5, isolation_level=None)
-    except (OSError, sqlite3.Error) as error:
-        raise UsageError(
-            f"the state {path} cannot be opened",
-            why=getattr(error, "strerror", "") or "",
-            todo="name a file in a folder that exists and that you can write to",
-        ) from None
-    try:
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute("BEGIN EXCLUSIVE")
-        (form,) = database.execute("PRAGMA user_version").fetchone()
-        (application,) = database.execute("PRAGMA application_id").fetchone()
-        if (form, application) == (0, 0) and not _has_tables(database):
-            for statement in _SCHEMA.split(";"):
-                database.execute(statement)
-            database.execute(f"PRAGMA user_version = {_FORM}")
-            database.execute(f"PRAGMA application_id = {_APPLICATION}")
-        elif (form, application) != (_FORM, _APPLICATION):
-            raise ConfigError(
-                f"{path} is not a state of this version of keywatch fleet",
-                todo="name another file with --state; the next run scans everything again",
-            )
-        database.execute("COMMIT")
-        database.execute("CREATE TEMP TABLE wanted (id INTEGER PRIMARY KEY, oid BLOB)")
-    except sqlite3.OperationalError as error:
-        database.close()
-        if "locked" not in str(error):
-            raise _damaged(path) from None
-        raise UsageError(
-            f"another keywatch fleet uses the state {path}",
-            todo="wait until it has finished, or name another file with --state",
-        ) from None
-    except sqlite3.DatabaseError:
-        database.close()
-        raise _damaged(path) from None
-    except ConfigError:
-        database.close()
-        raise
-    return database
-
-
-def _damaged(path: str) -> ConfigError:
-    return ConfigError(
-        f"{path} is not a state of keywatch fleet, or it is damaged",
-        todo="name another file with --state; the next run scans everything again",
-    )
-
-
-def _has_tables(database: sqlite3.Connection) -> bool:
-    return bool(database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
-
-
-def _begun(database: sqlite3.Connection, now: datetime, *, resume: bool) -> int:
-    """The number of the run. Units that an earlier run left undone are given up."""
-    database.execute("BEGIN IMMEDIATE")
-    undone = database.execute("SELECT id FROM unit WHERE commits IS NOT NULL").fetchall()
-    for (unit,) in undone:
-        _release(database, unit)
-    last = database.execute("SELECT max(id) FROM run WHERE finished IS NULL").fetchone()[0]
-    if resume and last is not None:
-        run: int | None = last
-        database.execute("DELETE FROM gap WHERE run = ?", (last,))
-    else:
-        database.execute("DELETE FROM run WHERE finished IS NULL")
-        run = database.execute(
-            "INSERT INTO run (started) VALUES (?)", (now.isoformat(),)
-        ).lastrowid
-    database.execute("COMMIT")
-    assert run is not None  # noqa: S101 - an INSERT sets it
-    return run
-
-
-def _release(database: sqlite3.Connection, unit: int) -> None:
-    rules, data = database.execute(
-        "SELECT rules, commits FROM unit WHERE id = ?", (unit,)
-    ).fetchone()
-    database.executemany(
-        "DELETE FROM scanned WHERE rules = ? AND oid = ?",
-        ((rules, oid) for oid in _unpacked(data)),
-    )
-    database.execute("DELETE FROM unit WHERE id = ?", (unit,))
-
-
 def _refs_data(refs: Mapping[str, str]) -> bytes:
     return zlib.compress(json.dumps(dict(refs)).encode())
 
@@ -571,16 +450,6 @@ def _refs_data(refs: Mapping[str, str]) -> bytes:
 def _refs(data: bytes | None) -> dict[str, str]:
     read: dict[str, str] = json.loads(zlib.decompress(data)) if data else {}
     return read
-
-
-def _packed(ids: Sequence[bytes]) -> bytes:
-    """The ids in one piece; the first byte is the size of each."""
-    return bytes([len(ids[0])]) + b"".join(ids)
-
-
-def _unpacked(data: bytes) -> list[bytes]:
-    size = data[0]
-    return [data[first : first + size] for first in range(1, len(data), size)]
 
 
 def _safe(text: str) -> str | bytes:

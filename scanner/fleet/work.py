@@ -78,7 +78,8 @@ def do(unit: Unit) -> Answer:
     version = unit.settings.version
     if version != scanner.__version__:
         reason = f"the worker has keywatch {scanner.__version__}, this run is of {version}"
-        return Failure(GapKind.WORKER_LOST, f"{reason}: install the same version everywhere", True)
+        reason += ": install the same version everywhere"
+        return Failure(GapKind.WORKER_LOST, reason, temporary=True)
     try:
         with _opened(unit.place, unit.settings.clones) as root:
             return _in_repository(root, unit)
@@ -88,7 +89,7 @@ def do(unit: Unit) -> Answer:
         gap = masked_gap(Gap(GapKind.UNREADABLE, "", ": ".join(filter(None, _words(error)))))
         return Failure(gap.kind, gap.reason)
     except OSError as error:
-        return Failure(GapKind.UNREADABLE, error.strerror or "it could not be read", True)
+        return Failure(GapKind.UNREADABLE, error.strerror or "it could not be read", temporary=True)
     except Exception as error:  # noqa: BLE001 - its text may quote the repository
         return Failure(GapKind.INTERNAL, _defect(error))
 
@@ -153,7 +154,8 @@ def _scanned(root: str, unit: ScanUnit) -> Scanned | Failure:
     long."""
     plan = _plan(root, unit.place, unit.settings)
     if _rules(plan) != unit.rules:
-        return Failure(GapKind.CHANGED, "its rules changed during the run: run it again", True)
+        reason = "its rules changed during the run: run it again"
+        return Failure(GapKind.CHANGED, reason, temporary=True)
     config = CommitWorkerConfig(root=root, workers=plan.workers, is_own=True, packed=False)
     end = time.monotonic() + unit.settings.seconds
     found, result = [], CommitResult()

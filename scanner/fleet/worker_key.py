@@ -21,12 +21,12 @@ class KeyPlugin(WorkerPlugin):
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def setup(self, worker: Any) -> None:
+    def setup(self, worker: Any) -> None:  # noqa: ARG002 - the interface of Dask
         """Called on each worker, also on those that join later."""
         global _key  # noqa: PLW0603 - one for each worker process
         _key = self._key
 
-    def teardown(self, worker: Any) -> None:
+    def teardown(self, worker: Any) -> None:  # noqa: ARG002 - the same
         global _key  # noqa: PLW0603
         _key = None
 

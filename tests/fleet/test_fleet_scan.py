@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import fleets
 from tests.support.fleets import Cluster, Fleet, places, results, values
-from tests.support.helpers import NOW, Keywatch, git, leak, scan, token
+from tests.support.helpers import Keywatch, git, leak, scan, token
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +130,8 @@ def test_new_rules_scan_only_the_repositories_that_they_are_for(
 ) -> None:
     fleet.run(tmp_path / "out")
     commits = commits_scanned(tmp_path / "out")
-    fleets.add(fleet.folder / "b/web", {"keywatch.yaml": "version: 1\nscan: {exclude: [secret2*]}\n"})
+    policy = "version: 1\nscan: {exclude: [secret2*]}\n"
+    fleets.add(fleet.folder / "b/web", {"keywatch.yaml": policy})
     fleet.run(tmp_path / "out")
     own = int(git(fleet.folder / "b/web", "rev-list", "--count", "--all"))
     assert commits_scanned(tmp_path / "out") == commits + own

@@ -170,9 +170,7 @@ class Cluster:
 
     def worker_processes(self) -> list[int]:
         """The processes in which units run: the children of the nannies."""
-        return [
-            child for process in self._processes for child in children(process.pid) if child
-        ]
+        return [child for process in self._processes for child in children(process.pid) if child]
 
     def stop(self) -> None:
         for process in (*self._processes, *filter(None, (self.scheduler,))):
