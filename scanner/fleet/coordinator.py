@@ -20,14 +20,10 @@ from scanner import cache
 from scanner.detect.rules import rulebook
 from scanner.detect.rules.model import RuleFile
 from scanner.errors import UsageError
-from scanner.fleet import work
 from scanner.fleet.clones import CloneCache, CloneError
-from scanner.fleet.engine import Engine, SchedulerGoneError, SchedulerLostError
-from scanner.fleet.progress import Progress
-from scanner.fleet.request import FleetRequest
-from scanner.fleet.state import Candidate, Known, State, refs_key
-from scanner.fleet.targets import Target
-from scanner.fleet.units import (
+from scanner.fleet.cluster import work
+from scanner.fleet.cluster.engine import Engine, SchedulerGoneError, SchedulerLostError
+from scanner.fleet.cluster.units import (
     Answer,
     CompareUnit,
     Failure,
@@ -42,6 +38,10 @@ from scanner.fleet.units import (
     Spot,
     Unit,
 )
+from scanner.fleet.progress import Progress
+from scanner.fleet.request import FleetRequest
+from scanner.fleet.state import Candidate, Known, State, refs_key
+from scanner.fleet.targets import Target
 from scanner.masking import masked_gap
 from scanner.model import Gap, GapKind, Skip
 

@@ -9,11 +9,12 @@ from scanner import cache
 from scanner.console import Console
 from scanner.detect.detector import Detector, matcher_for
 from scanner.detect.rules import rulebook
-from scanner.fleet import engine, results
+from scanner.fleet.cluster import engine
 from scanner.fleet.coordinator import Fleet
-from scanner.fleet.overview import Overview
 from scanner.fleet.progress import Progress
 from scanner.fleet.request import FleetRequest
+from scanner.fleet.results import parquet, writer
+from scanner.fleet.results.overview import Overview
 from scanner.fleet.state import State
 from scanner.fleet.targets import find_targets
 from scanner.model import Confidence, FailOn, Finding, Location, Severity
@@ -33,8 +34,8 @@ def scan(request: FleetRequest, console: Console, now: datetime) -> FinishedFlee
     results could not be written, or the scheduler is gone for good.
     """
     engine.check(request.engine)
-    results.check()
-    results.make_folder(request.output)
+    parquet.check()
+    writer.make_folder(request.output)
     progress = Progress(console.err)
     with State.opened(request.state, now, resume=request.resume) as state:
         if not request.engine.scheduler:
@@ -48,7 +49,7 @@ def scan(request: FleetRequest, console: Console, now: datetime) -> FinishedFlee
         finally:
             progress.end()
         context = console.report_context({}, now, "", request.fail_on or FailOn(), "history")
-        results.write(state, request.output, overview, context)
+        writer.write(state, request.output, overview, context)
         failing = _failing(request, state)
         state.finish(overview.summary(), now)
     return FinishedFleet(overview, failing)

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 from scanner import cache
 from scanner.errors import UsageError
 from scanner.fleet import state_file
-from scanner.fleet.items import relevant
+from scanner.fleet.cluster.items import relevant
+from scanner.fleet.cluster.units import Item, Judged, Row, Scanned, Spot
 from scanner.fleet.targets import Target
-from scanner.fleet.units import Item, Judged, Row, Scanned, Spot
 from scanner.model import Gap
 
 _COLUMNS = ", ".join(f'"{name}"' for name in Row._fields)
@@ -172,7 +172,7 @@ class State:
         them: nobody else scans them in the meantime."""
         with self._transaction():
             self._db.execute("INSERT INTO rules (hash) VALUES (?) ON CONFLICT DO NOTHING", (rules,))
-            number = self._rules(rules)
+            (number,) = self._db.execute("SELECT id FROM rules WHERE hash = ?", (rules,)).fetchone()
             self._db.execute("DELETE FROM temp.wanted")
             self._db.executemany(
                 "INSERT INTO temp.wanted (oid) VALUES (?)", ((bytes.fromhex(c),) for c in commits)
@@ -321,7 +321,7 @@ class State:
             (tag, tag),
         )
         return [
-            Candidate(repository, number, value, tag, Spot(*map(_name, spot[:3]), *spot[3:]))
+            Candidate(repository, number, value, tag, _spot(*spot))
             for repository, number, value, *spot in rows
         ]
 
@@ -465,8 +465,12 @@ def _name(stored: str | bytes) -> str:
     return stored.decode(errors="surrogateescape") if isinstance(stored, bytes) else stored
 
 
+def _spot(source: str, path: str | bytes, rule: str, line: int, column: int) -> Spot:
+    return Spot(source, _name(path), rule, line, column)
+
+
 def _found(_value: int, name: str, team: str, *parts: Any) -> Found:
-    row = Row(*(_name(each) if isinstance(each, bytes) else each for each in parts))
+    row = Row._make(_name(each) if isinstance(each, bytes) else each for each in parts)
     return Found(_name(name), _name(team), row._replace(present=bool(row.present)))
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from scanner import files
 from scanner.errors import ConfigError, UsageError
-from scanner.fleet.units import Row
+from scanner.fleet.cluster.units import Row
 
 _FORM = 1
 _APPLICATION = 0x6B77666C  # "kwfl", so that another program's file is not taken for a state
@@ -32,12 +32,12 @@ CREATE TABLE item (id INTEGER PRIMARY KEY, rules INTEGER, oid BLOB, kind TEXT, d
 CREATE INDEX item_commit ON item (rules, oid);
 CREATE TABLE member (repository INTEGER, rules INTEGER, oid BLOB,
     PRIMARY KEY (repository, rules, oid)) WITHOUT ROWID;
-CREATE TABLE finding (repository INTEGER, number INTEGER, value INTEGER, %s,
+CREATE TABLE finding (repository INTEGER, number INTEGER, value INTEGER, {columns},
     PRIMARY KEY (repository, number));
 CREATE INDEX finding_tag ON finding (tag);
 CREATE INDEX finding_value ON finding (value);
 CREATE TABLE gap (run INTEGER, kind TEXT, path TEXT, reason TEXT);
-""" % ", ".join(f'"{name}"' for name in Row._fields)
+""".replace("{columns}", ", ".join(f'"{name}"' for name in Row._fields))
 
 
 def connected(path: str) -> sqlite3.Connection:

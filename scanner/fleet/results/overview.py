@@ -173,11 +173,10 @@ class Overview:
 
     def _headline(self) -> str:
         levels = ", ".join(f"{self.levels[level]:,} {level}" for level in LEVELS)
-        lines = [
-            f"{text.count(len(self.repositories), 'repository').replace('repositorys', 'repositories')}"
-            f" · {text.count(self.values, 'value')} in {text.count(self.places, 'place')}"
-            f" · {levels}",
-        ]
+        number = len(self.repositories)
+        repositories = f"{number:,} {'repository' if number == 1 else 'repositories'}"
+        found = f"{text.count(self.values, 'value')} in {text.count(self.places, 'place')}"
+        lines = [f"{repositories} · {found} · {levels}"]
         if not self.complete:
             count = sum(bool(each.gaps) for each in self.repositories)
             lines.insert(0, f"Incomplete: {count:,} repositories were not scanned as a whole.")
@@ -208,8 +207,7 @@ class Overview:
             yield "The same value in several repositories\n" + _first(rows)
         if self.trend:
             runs = [*self.trend, self.summary()][-_MOST_RUNS:]
-            rows = [("", *LEVELS, "places", "repositories")]
-            rows += [
+            numbers: list[tuple[str, ...]] = [
                 (
                     each["at"][:10],
                     *(f"{each['severities'].get(level, 0):,}" for level in LEVELS),
@@ -217,7 +215,7 @@ class Overview:
                 )
                 for each in runs
             ]
-            yield "Trend\n" + _indented(table(rows))
+            yield "Trend\n" + _first(numbers, ("", *LEVELS, "places", "repositories"))
 
 
 def _levels(count: Mapping[str, int]) -> dict[str, int]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scanner.fleet.units import FINDING, GAP, MESSAGE, MOVED, SKIP, Item
+from scanner.fleet.cluster.units import FINDING, GAP, MESSAGE, MOVED, SKIP, Item
 from scanner.model import (
     AllowComment,
     CommentKind,

@@ -24,10 +24,9 @@ from scanner.detect.detector import Detector
 from scanner.detect.rules.model import RuleFile
 from scanner.detect.rules.rulebook import Rulebook
 from scanner.errors import KeywatchError
-from scanner.fleet import items
 from scanner.fleet.clones import CloneCache, CloneError
-from scanner.fleet.request import CloneLimits
-from scanner.fleet.units import (
+from scanner.fleet.cluster import items
+from scanner.fleet.cluster.units import (
     FINDING,
     GAP,
     MESSAGE,
@@ -50,6 +49,7 @@ from scanner.fleet.units import (
     Spot,
     Unit,
 )
+from scanner.fleet.request import CloneLimits
 from scanner.inputs.git import commands
 from scanner.inputs.git.revisions import Change, of_tips
 from scanner.inputs.git.stored import of_commit
@@ -158,7 +158,8 @@ def _scanned(root: str, unit: ScanUnit) -> Scanned | Failure:
         return Failure(GapKind.CHANGED, reason, temporary=True)
     config = CommitWorkerConfig(root=root, workers=plan.workers, is_own=True, packed=False)
     end = time.monotonic() + unit.settings.seconds
-    found, result = [], CommitResult()
+    found: list[Item] = []
+    result = CommitResult()
     for first in range(0, len(unit.commits), _PIECE):
         some = unit.commits[first : first + _PIECE]
         result.add(config.scan(some))
@@ -292,7 +293,7 @@ def _next_end(outcome: Outcome, today: date) -> str:
 
 def _compared(root: str, unit: CompareUnit) -> Compared | Failure:
     """The MACs of values, under the key of this worker."""
-    from scanner.fleet import worker_key  # it needs Dask, which all workers have
+    from scanner.fleet.cluster import worker_key  # it needs Dask, which all workers have
 
     key = worker_key.current()
     if key is None:  # the worker has just joined

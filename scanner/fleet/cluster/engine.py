@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 import scanner
 from scanner import project
 from scanner.errors import KeywatchError, OutputError, UsageError
+from scanner.fleet.cluster.units import Answer, Failure
 from scanner.fleet.request import EngineRequest
-from scanner.fleet.units import Answer, Failure
 from scanner.model import GapKind
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Engine:
         self._client = client
         self._cluster = cluster
         self._has_dashboard = has_dashboard
-        self._futures: dict[int, Future] = {}
+        self._futures: dict[int, Future[Any]] = {}
         self._ended: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     @classmethod
@@ -127,7 +127,8 @@ class Engine:
     def workers(self) -> int:
         """How many worker threads there are now, at least 1."""
         try:
-            return max(1, sum(self._client.nthreads().values()))
+            threads: dict[str, int] = self._client.nthreads()
+            return max(1, sum(threads.values()))
         except (OSError, TimeoutError, ValueError):
             return 1
 
@@ -172,7 +173,7 @@ class Engine:
             if future is not None:
                 yield self._done(number, future)
 
-    def _done(self, number: int, future: Future) -> Done:
+    def _done(self, number: int, future: Future[Any]) -> Done:
         from distributed import KilledWorker
 
         if future.status == "finished":
@@ -180,13 +181,13 @@ class Engine:
                 return Done(number, future.result(timeout=_PATIENCE))
             except (OSError, TimeoutError):  # the worker that held the result is gone
                 return Done(number, None, lost=True)
-            except Exception as error:  # noqa: BLE001 - cancelled: the scheduler is gone
+            except Exception as error:  # such as CancelledError: the scheduler is gone
                 raise SchedulerLostError from error
         if future.status == "error":
-            error = future.exception(timeout=_PATIENCE)
-            if isinstance(error, KilledWorker):
+            raised = future.exception(timeout=_PATIENCE)
+            if isinstance(raised, KilledWorker):
                 return Done(number, None, lost=True)
-            reason = f"the worker could not run the unit: {type(error).__name__}"
+            reason = f"the worker could not run the unit: {type(raised).__name__}"
             return Done(number, Failure(GapKind.INTERNAL, reason))
         raise SchedulerLostError
 
@@ -196,7 +197,7 @@ class Engine:
         It travels over the cluster's own connections, not in a task. Workers that join later get
         it, too.
         """
-        from scanner.fleet import worker_key
+        from scanner.fleet.cluster import worker_key
 
         try:
             self._client.register_plugin(worker_key.KeyPlugin(key), worker_key.NAME)
@@ -205,7 +206,7 @@ class Engine:
 
     def take_key(self) -> None:
         """Take the key away from the scheduler and the workers."""
-        from scanner.fleet import worker_key
+        from scanner.fleet.cluster import worker_key
 
         with contextlib.suppress(OSError, TimeoutError, ValueError, RuntimeError):
             self._client.unregister_worker_plugin(worker_key.NAME)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from scanner.fleet.overview import LEVELS, Overview
+from scanner.fleet.results.overview import LEVELS, Overview
 from scanner.report.text import for_label
 
 
