@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from scanner.audit import backends, environment, operator_config
 from scanner.audit import outcome as audit_outcome
@@ -82,8 +82,25 @@ class FinishedAudit(NamedTuple):
         return context._replace(open_from=self.tree.open_from)
 
 
+class Read(Protocol):
+    """Fills the results of backends, each until it has ended or timed out."""
+
+    def __call__(
+        self, results: Sequence[BackendResult], modules: backends.Modules, now: datetime
+    ) -> None: ...
+
+
+def read_here(results: Sequence[BackendResult], modules: backends.Modules, now: datetime) -> None:
+    """Read the backends in this process. UsageError if a library is not installed."""
+    read_backends(results, [backends.connected(each.settings, modules, now) for each in results])
+
+
 def audit(
-    request: AuditRequest, console: Console, modules: backends.Modules, now: datetime
+    request: AuditRequest,
+    console: Console,
+    modules: backends.Modules,
+    now: datetime,
+    read: Read = read_here,
 ) -> FinishedAudit | None:
     """Read and judge every chosen backend. None if a policy file is invalid; it says so.
 
@@ -102,9 +119,8 @@ def audit(
     earlier, notes = _earlier(request, console)
     notes += () if files.exists else [no_policy()]
     environment.clear(console.environ, backends.variables(modules))
-    ready = [backends.connected(each.settings, modules, now) for each in run.results]
     try:
-        read_backends(run.results, ready)
+        read(run.results, modules, now)
     finally:  # what was read is saved even after an interrupt
         written = _save_state(request, console, run)
     outcome = audit_outcome.outcome(run, earlier, notes, compare=request.since_last)

@@ -1,11 +1,9 @@
-"""Scan the repositories of an organisation, on the cores of this machine or on a Dask cluster.
+"""Scan the repositories and audit the stores of an organisation, on this machine's cores or a Dask
+cluster.
 
-  keywatch fleet scan --folder DIR     all clones below a folder
-  keywatch fleet scan --github ACME    the repositories of an organisation
-
-The results are in the folder of --output: an overview, the merged findings, and a SARIF report for
-each repository. Only commits that no earlier run has scanned are scanned. A run that was
-interrupted continues if it is started again.
+  keywatch fleet scan --folder DIR       all clones below a folder
+  keywatch fleet scan --github ACME      the repositories of an organisation
+  keywatch fleet audit --operator FILE   all stores of an operator config
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from scanner.cli import arguments
+from scanner.cli import arguments, audit, output
 from scanner.cli.arguments import moment
 from scanner.console import Console, plain
 from scanner.errors import ExitCode, UsageError
@@ -21,25 +19,39 @@ from scanner.fleet.request import CloneLimits, EngineRequest, FleetRequest
 from scanner.fleet.targets import Host, Listing, TargetsRequest
 from scanner.model import Confidence, FailOn, Severity
 
+_SCAN = """The results are in the folder of --output: an overview, the merged findings, and a SARIF
+report for each repository. Only commits that no earlier run has scanned are scanned. A run that was
+interrupted continues if it is started again."""
+_AUDIT = """Each backend of the operator config is audited by one worker, which reads the operator
+config and the repository at the same paths as here, and logs in with what its own environment gives
+it."""
 _OUTPUT = "keywatch-fleet"
 _STATE = "state.sqlite"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    words = "scan the history of many repositories"
     scan = actions.add_parser(
-        "scan",
-        help=words,
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        "scan", help="scan the history of many repositories", description=_SCAN, allow_abbrev=False
     )
     _add_targets(scan.add_argument_group("which repositories"))
     _add_clones(scan.add_argument_group("clones"))
     _add_detection(scan.add_argument_group("how to scan"))
     add_engine(scan.add_argument_group("which cluster"))
     _add_results(scan.add_argument_group("results"))
+    check = actions.add_parser(
+        "audit", help="audit many stores", description=_AUDIT, allow_abbrev=False
+    )
+    arguments.add_folder(check)
+    group = check.add_argument_group("which stores")
+    audit.add_operator(group)
+    audit.add_backends(group)
+    add_engine(check.add_argument_group("which cluster"))
+    group = check.add_argument_group("how to check and report")
+    arguments.add_fail_on(group)
+    audit.add_completeness(group)
+    output.add_arguments(group)
+    arguments.add_now(group)
 
 
 def _add_targets(group: argparse._ArgumentGroup) -> None:
@@ -118,7 +130,7 @@ def _add_clones(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--clone-timeout",
-        type=_period,
+        type=audit.period,
         default=limits.seconds,
         metavar="TIME",
         help="time for a clone or a fetch, such as 90s or 2h; default: 1h",
@@ -149,7 +161,7 @@ def _add_detection(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--unit-timeout",
-        type=_period,
+        type=audit.period,
         default=FleetRequest._field_defaults["seconds"],
         metavar="TIME",
         help="time for one piece; default: 30m",
@@ -224,6 +236,36 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
+    return (_audit if args.action == "audit" else _scan)(args, console)
+
+
+def _audit(args: argparse.Namespace, console: Console) -> int:
+    from scanner.audit.run import AuditRequest
+    from scanner.fleet.audit import audit_stores
+
+    reports = output.output_request(args)
+    request = AuditRequest(
+        path=args.path,
+        operator=args.operator,
+        backends=tuple(args.backend),
+        timeout=args.timeout,
+        clock=moment(None) if args.now else None,
+        require_exact=args.require_exact,
+    )
+    finished = audit_stores(request, engine_request(args), console, moment(args.now))
+    if finished is None:
+        return ExitCode.USAGE
+    context = finished.report_context(console, reports.fail_on)
+    written = output.deliver(reports, console, finished.outcome, context)
+    return output.exit_code(
+        finished.outcome,
+        context.fail_on,
+        written=written,
+        require_complete=reports.require_complete,
+    )
+
+
+def _scan(args: argparse.Namespace, console: Console) -> int:
     from scanner.fleet import run as fleet
 
     request = _request(args, console)
@@ -241,7 +283,7 @@ def plain_lines(text: str) -> str:
 
 
 def _request(args: argparse.Namespace, console: Console) -> FleetRequest:
-    output = os.path.join(console.cwd, args.output)
+    folder = os.path.join(console.cwd, args.output)
     return FleetRequest(
         targets=TargetsRequest(
             files=tuple(os.path.join(console.cwd, each) for each in args.list),
@@ -263,8 +305,8 @@ def _request(args: argparse.Namespace, console: Console) -> FleetRequest:
             seconds=args.clone_timeout,
             loopback_http=args.loopback_http,
         ),
-        output=output,
-        state=os.path.join(console.cwd, args.state) if args.state else f"{output}/{_STATE}",
+        output=folder,
+        state=os.path.join(console.cwd, args.state) if args.state else f"{folder}/{_STATE}",
         resume=args.resume,
         unit=args.unit_commits,
         seconds=args.unit_timeout,
@@ -309,7 +351,3 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _period(text: str) -> int:
-    from scanner.cli.audit import _period as period
-
-    return period(text)

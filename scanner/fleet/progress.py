@@ -13,10 +13,16 @@ _EVERY_PAINT = 0.2
 
 
 class Progress:
-    """Counts repositories. `clock` is a monotonic clock in seconds."""
+    """Counts what is done: repositories or stores. `clock` is a monotonic clock in seconds."""
 
-    def __init__(self, err: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        err: TextIO,
+        what: str = "repositories",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._err = err
+        self._what = what
         self._clock = clock
         self._live = err.isatty()
         self._start = clock()
@@ -39,7 +45,7 @@ class Progress:
     def line(self, clock: float) -> str:
         """`keywatch: 120 of 10,000 repositories · 3.4 each second · 48m left · 2 gaps`."""
         total = f"{self.found:,}" if self.all_found else f"at least {self.found:,}"
-        parts = [f"keywatch: {self.done:,} of {total} repositories"]
+        parts = [f"keywatch: {self.done:,} of {total} {self._what}"]
         if self.unchanged:
             parts.append(f"{self.unchanged:,} unchanged")
         if self.commits:

@@ -33,7 +33,7 @@ def undisturbed(
 
 
 @pytest.fixture
-def cluster(few_rules: Path, tmp_path: Path) -> Iterator[Cluster]:
+def own_cluster(few_rules: Path, tmp_path: Path) -> Iterator[Cluster]:
     with fleets.cluster(few_rules, tmp_path / "cluster") as made:
         yield made
 
@@ -74,14 +74,14 @@ def test_a_client_that_is_killed_continues_when_it_is_run_again(
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_workers_that_are_killed_lose_nothing(  # noqa: PLR0913, PLR0917 - fixtures
-    seed: int, few_rules: Path, cluster: Cluster, clones: Path, undisturbed: Path, tmp_path: Path
+    seed: int, few_rules: Path, own_cluster: Cluster, clones: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    fleet = Fleet(few_rules, clones, *cluster.options, SMALL_UNITS)
+    fleet = Fleet(few_rules, clones, *own_cluster.options, SMALL_UNITS)
     process = fleet.start(tmp_path / "out")
     choice = random.Random(seed)
     for number in range(3):
         wait_for_units(tmp_path / "out", process, 3 * number)
-        running = cluster.worker_processes()
+        running = own_cluster.worker_processes()
         if running:
             fleets.kill(choice.choice(running))
         time.sleep(choice.random() / 2)
@@ -90,12 +90,12 @@ def test_workers_that_are_killed_lose_nothing(  # noqa: PLR0913, PLR0917 - fixtu
 
 
 def test_a_scheduler_that_is_restarted_loses_nothing(
-    few_rules: Path, cluster: Cluster, clones: Path, undisturbed: Path, tmp_path: Path
+    few_rules: Path, own_cluster: Cluster, clones: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    process = Fleet(few_rules, clones, *cluster.options, SMALL_UNITS).start(tmp_path / "out")
+    process = Fleet(few_rules, clones, *own_cluster.options, SMALL_UNITS).start(tmp_path / "out")
     wait_for_units(tmp_path / "out", process, 5)
-    cluster.kill_scheduler()
-    cluster.start()
+    own_cluster.kill_scheduler()
+    own_cluster.start()
     done = fleets.ended(process)
     assert "the scheduler is gone" in done.err
     assert done.code == 1, done.err

@@ -6,7 +6,6 @@ import contextlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,6 @@ import pytest
 from tests.support import fleets
 from tests.support.fleets import Cluster, Fleet, places, results, values
 from tests.support.helpers import Keywatch, git, leak, scan, token
-
-
-@pytest.fixture(scope="session")
-def cluster(
-    few_rules: Path, hermetic: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
-    with fleets.cluster(few_rules, tmp_path_factory.mktemp("cluster")) as made:
-        yield made
 
 
 @pytest.fixture(scope="session")
