@@ -23,8 +23,7 @@ _SCAN = """The results are in the folder of --output: an overview, the merged fi
 report for each repository. Only commits that no earlier run has scanned are scanned. A run that was
 interrupted continues if it is started again."""
 _AUDIT = """Each backend of the operator config is audited by one worker, which reads the operator
-config and the repository at the same paths as here, and logs in with what its own environment gives
-it."""
+config at the same path as here, and logs in with what its own environment gives it."""
 _OUTPUT = "keywatch-fleet"
 _STATE = "state.sqlite"
 
@@ -349,5 +348,3 @@ def _number(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 1_000_000:
         raise argparse.ArgumentTypeError("write a number from 1 on")
     return int(text)
-
-

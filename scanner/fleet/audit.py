@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -25,8 +25,9 @@ from scanner.fleet.cluster.engine import Engine, SchedulerGoneError, SchedulerLo
 from scanner.fleet.cluster.units import Failure
 from scanner.fleet.progress import Progress
 from scanner.fleet.request import EngineRequest
-from scanner.masking import masked_gap
-from scanner.model import Gap, GapKind
+from scanner.inputs.root import root_of
+from scanner.model import Gap, GapKind, Note
+from scanner.records import Record
 
 _ATTEMPTS = 3
 _POLL = 0.2  # seconds
@@ -83,6 +84,7 @@ def _read(
         progress.end()
         for each in results:
             each.close()
+            each.mask()
 
 
 def _unit(
@@ -93,22 +95,37 @@ def _unit(
         raise UsageError("no operator config was given", todo="name it with --operator FILE")
     return AuditUnit(
         version=scanner.__version__,
-        path=os.path.join(console.cwd, request.path),
         operator=os.path.join(console.cwd, operator),
+        root=root_of([os.path.join(console.cwd, request.path)], console.cwd),
         backend=result.settings.name,
         timeout=request.timeout,
         now=now,
         clock=request.clock,
-        require_exact=request.require_exact,
     )
+
+
+class _Received:
+    """A backend that a worker has read."""
+
+    def __init__(self, read: BackendRead) -> None:
+        self._read = read
+
+    def read(self) -> Iterator[Record | Gap | Note]:
+        return iter(self._read.items)
+
+    def excess(self) -> Iterator[str]:
+        return iter(self._read.excess)
+
+    def close(self) -> None:
+        """The worker has closed it."""
 
 
 def _fill(result: BackendResult, answer: BackendRead | Failure) -> None:
     if isinstance(answer, Failure):
-        result.gaps.append(masked_gap(Gap(answer.kind, result.store, answer.reason)))
+        result.gaps.append(Gap(answer.kind, result.store, answer.reason))
         return
-    result.secrets = {each.id: each for each in answer.secrets}
-    result.findings = [*answer.findings]
-    result.gaps = [*answer.gaps]
-    result.notes = [*answer.notes]
-    result.ended = answer.ended
+    if answer.timed_out:
+        timeout = result.settings.timeout
+        gap = Gap(GapKind.UNREADABLE, result.store, f"it did not end within {timeout:g} seconds")
+        answer = answer._replace(items=(*answer.items, gap))
+    result.fill(_Received(answer))

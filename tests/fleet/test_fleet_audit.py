@@ -9,19 +9,26 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
+from scanner import __version__
+from scanner.fleet.cluster import audit_work
+from scanner.fleet.cluster.audit_work import AuditUnit
+from scanner.fleet.cluster.units import Failure
 from tests.support import kubernetes_server
 from tests.support.fleets import Cluster
 from tests.support.helpers import repository, write_files
-from tests.support.kubernetes_server import TOKEN, kubeconfig, secret
+from tests.support.kubernetes_server import NOW, TOKEN, kubeconfig, secret
+
+OWNED = {"class": "db-credential", "owner": "@team"}
 
 
 def audited(checkout: Path, place: Path, *command: str) -> tuple[int, Any, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "scanner", *command, str(place / "repo"), "--report=json=-"]
-        + [f"--operator={place}/operator.yaml", "--now=2026-11-24T12:30:00Z"],
+        [
+            *(sys.executable, "-m", "scanner", *command, str(place / "repo"), "--report=json=-"),
+            *(f"--operator={place}/operator.yaml", "--now=2026-11-24T12:30:00Z"),
+        ],
         cwd=checkout,
         capture_output=True,
         text=True,
@@ -36,7 +43,7 @@ def test_stores_that_workers_read_give_the_report_of_one_audit(
     few_rules: Path, cluster: Cluster, tmp_path: Path
 ) -> None:
     with kubernetes_server.serving() as server:
-        server.add("v1/secrets", secret("db"), secret("api", "staging"))
+        server.add("api/v1/secrets", secret("db"), secret("api", "staging"))
         server.date = format_datetime(kubernetes_server.NOW, usegmt=True)
         write_files(tmp_path, {"one/x": "", "gone/x": ""})
         config = kubeconfig(server, tmp_path / "one")
@@ -48,12 +55,16 @@ def test_stores_that_workers_read_give_the_report_of_one_audit(
             "gone": {"kind": "kubernetes", "kubeconfig": gone},
         }
         repository(tmp_path / "repo")
+        declared = {"version": 1, "secrets": [{"match": "k8s://*/prod/secret/db", **OWNED}]}
+        (tmp_path / "repo/keywatch.yaml").write_text(yaml.safe_dump(declared))
         operator = {"version": 1, "backends": backends}
         (tmp_path / "operator.yaml").write_text(yaml.safe_dump(operator))
         code, report, _ = audited(few_rules, tmp_path, "audit")
         again, merged, err = audited(few_rules, tmp_path, "fleet", "audit", *cluster.options)
     for each in (report, merged):
         del each["command"]
+        for status in each["live"]["secrets"]:
+            del status["oldest"]  # the server's clock stands still, ours does not
     assert (again, merged) == (code, report)
     assert code == 3
     assert {gap["path"].split("/")[2] for gap in merged["gaps"]} == {"gone"}
@@ -61,15 +72,8 @@ def test_stores_that_workers_read_give_the_report_of_one_audit(
     assert TOKEN not in json.dumps(merged) + err + cluster.log.read_text()
 
 
-def test_an_operator_config_that_only_the_client_has_is_a_gap_for_each_store(
-    few_rules: Path, cluster: Cluster, tmp_path: Path
-) -> None:
-    pytest.importorskip("distributed")
-    repository(tmp_path / "repo")
-    backends = {"prod": {"kind": "vault", "address": "https://127.0.0.1:9", "mounts": ["secret"]}}
-    backends["prod"]["auth"] = {"method": "token"}  # type: ignore[assignment]
-    operator = {"version": 1, "backends": backends}
-    (tmp_path / "operator.yaml").write_text(yaml.safe_dump(operator))
-    code, report, _ = audited(few_rules, tmp_path, "fleet", "audit", *cluster.options)
-    assert code == 3
-    assert [gap["path"].split("/")[2] for gap in report["gaps"]] == ["prod"]
+def test_a_store_whose_library_or_config_a_worker_lacks_is_a_gap(tmp_path: Path) -> None:
+    unit = AuditUnit(__version__, str(tmp_path / "gone.yaml"), "/", "prod", 1, NOW, None)
+    answer = audit_work.do(unit)
+    assert isinstance(answer, Failure)
+    assert "cannot be read" in answer.reason

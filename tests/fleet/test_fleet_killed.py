@@ -74,7 +74,12 @@ def test_a_client_that_is_killed_continues_when_it_is_run_again(
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_workers_that_are_killed_lose_nothing(  # noqa: PLR0913, PLR0917 - fixtures
-    seed: int, few_rules: Path, own_cluster: Cluster, clones: Path, undisturbed: Path, tmp_path: Path
+    seed: int,
+    few_rules: Path,
+    own_cluster: Cluster,
+    clones: Path,
+    undisturbed: Path,
+    tmp_path: Path,
 ) -> None:
     fleet = Fleet(few_rules, clones, *own_cluster.options, SMALL_UNITS)
     process = fleet.start(tmp_path / "out")

@@ -5,43 +5,44 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 import scanner
-from scanner.audit import backends
-from scanner.audit.collect import BackendResult
-from scanner.audit.run import AuditRequest, audit, read_here
+from scanner.audit import backends, environment, operator_config
 from scanner.console import Console
 from scanner.errors import KeywatchError
 from scanner.fleet.cluster.units import Failure
-from scanner.model import Finding, Gap, GapKind, Note
-from scanner.records import Status
+from scanner.inventory.interface import Backend
+from scanner.masking import masked_gap, masked_id, masked_note
+from scanner.model import Gap, GapKind, Note
+from scanner.records import Record
+
+_SLACK = 5  # seconds after its timeout in which a backend can still report what it did not read
 
 
 class AuditUnit(NamedTuple):
-    """Read one backend of an operator config. `path` and `operator` are absolute paths, the same on
-    every worker."""
+    """Read one backend of an operator config. `operator` is the config's path, the same on every
+    worker; `root` is the audited repository, which workers do not need."""
 
     version: str
-    path: str
     operator: str
+    root: str
     backend: str
     timeout: int
     now: datetime
     clock: datetime | None
-    require_exact: bool
 
 
 class BackendRead(NamedTuple):
-    """What was read and judged: metadata, masked. `ended`: the backend was read to its end."""
+    """What the store holds: metadata, with masked names. `excess` are needless permissions.
+    `timed_out`: the backend did not end in time."""
 
-    secrets: tuple[Status, ...]
-    findings: tuple[Finding, ...]
-    gaps: tuple[Gap, ...]
-    notes: tuple[Note, ...]
-    ended: bool
+    items: tuple[Record | Gap | Note, ...]
+    excess: tuple[str, ...]
+    timed_out: bool
 
 
 def do(unit: AuditUnit) -> BackendRead | Failure:
@@ -49,42 +50,54 @@ def do(unit: AuditUnit) -> BackendRead | Failure:
     if unit.version != scanner.__version__:
         reason = f"the worker has keywatch {scanner.__version__}, this run is of {unit.version}"
         return Failure(GapKind.WORKER_LOST, reason, temporary=True)
-    found: list[BackendRead] = []
-
-    def read(results: Sequence[BackendResult], modules: backends.Modules, now: datetime) -> None:
-        read_here(results, modules, now)
-        found.extend(map(_read, results))
-
-    request = AuditRequest(
-        path=unit.path,
-        operator=unit.operator,
-        backends=(unit.backend,),
-        timeout=unit.timeout,
-        clock=unit.clock,
-        require_exact=unit.require_exact,
-    )
-    console = Console(io.BytesIO(), io.StringIO(), io.StringIO(), os.environ, folder=unit.path)
     try:
         with _environment_kept():
-            audit(request, console, backends.BACKENDS, unit.now, read)
+            return _read(_connected(unit), unit)
     except KeywatchError as error:
         return Failure(GapKind.UNREADABLE, ": ".join(filter(None, (error.what, error.why))))
     except Exception as error:  # noqa: BLE001 - its text may contain a token
         name = type(error).__name__
         return Failure(GapKind.INTERNAL, f"{name}: a defect in keywatch, please report it")
-    if not found:
-        return Failure(GapKind.UNREADABLE, "a policy file on the worker is invalid")
-    return found[0]
 
 
-def _read(result: BackendResult) -> BackendRead:
-    return BackendRead(
-        secrets=tuple(result.secrets.values()),
-        findings=tuple(result.findings),
-        gaps=tuple(result.gaps),
-        notes=tuple(result.notes),
-        ended=result.ended,
-    )
+def _connected(unit: AuditUnit) -> Backend:
+    """The backend of the worker's operator config. KeywatchError if it cannot work here."""
+    modules = backends.BACKENDS
+    console = Console(io.BytesIO(), io.StringIO(), io.StringIO(), os.environ, folder="/")
+    config = operator_config.read(unit.operator, console, unit.root, backends.options(modules))
+    (chosen,) = backends.chosen(config.backends, (unit.backend,))
+    settings = backends.settings(chosen, timeout=unit.timeout, environ=dict(os.environ))
+    environment.clear(os.environ, backends.variables(modules))
+    return backends.connected(settings._replace(clock=unit.clock), modules, unit.now)
+
+
+def _read(backend: Backend, unit: AuditUnit) -> BackendRead:
+    """Read it in a thread: one that hangs, for example in name resolution, must not hold the
+    worker."""
+    items: list[Record | Gap | Note] = []
+    excess: list[str] = []
+
+    def read() -> None:
+        try:
+            for item in backend.read():  # each is kept if a later one hangs
+                items.append(_masked(item))  # noqa: PERF401
+            excess.extend(backend.excess())
+        finally:
+            backend.close()
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    thread.join(unit.timeout + _SLACK)
+    return BackendRead(tuple(items), tuple(excess), thread.is_alive())
+
+
+def _masked(item: Record | Gap | Note) -> Record | Gap | Note:
+    """The item without what only this worker may know: a secret in a name, a mark of the value."""
+    if isinstance(item, Gap):
+        return masked_gap(item)
+    if isinstance(item, Note):
+        return masked_note(item)
+    return item._replace(id=masked_id(item.id), tags=dict(item.tags), value_mark=None)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import scanner
 from scanner import project
 from scanner.errors import KeywatchError, OutputError, UsageError
-from scanner.fleet.cluster.units import Answer, Failure
+from scanner.fleet.cluster.units import Failure
 from scanner.fleet.request import EngineRequest
 from scanner.model import GapKind
 
@@ -147,7 +147,7 @@ class Engine:
                 todo="install the same version of keywatch on the workers and here",
             )
 
-    def submit(self, number: int, function: Callable[[Any], Answer], unit: Any, kind: str) -> None:
+    def submit(self, number: int, function: Callable[[Any], Any], unit: Any, kind: str) -> None:
         """Start a unit. `number` is in its Done. SchedulerLostError."""
         try:
             future = self._client.submit(
