@@ -73,7 +73,9 @@ def test_stores_that_workers_read_give_the_report_of_one_audit(
 
 
 def test_a_store_whose_library_or_config_a_worker_lacks_is_a_gap(tmp_path: Path) -> None:
-    unit = AuditUnit(__version__, str(tmp_path / "gone.yaml"), "/", "prod", 1, NOW, None)
+    unit = AuditUnit(
+        __version__, str(tmp_path / "gone.yaml"), str(tmp_path / "repo"), "prod", 1, NOW, None
+    )
     answer = audit_work.do(unit)
     assert isinstance(answer, Failure)
     assert "cannot be read" in answer.reason
