@@ -50,6 +50,11 @@ def distrust(root: str) -> None:
     _distrusted.add(os.path.realpath(root))
 
 
+def stop_distrusting(root: str) -> None:
+    """Forget a folder that this process will not scan again, so that the list stays short."""
+    _distrusted.discard(os.path.realpath(root))
+
+
 _distrusted: set[str] = set()
 
 

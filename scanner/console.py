@@ -22,7 +22,7 @@ _VTE_WITH_LINKS = 5000  # GNOME Terminal and others with libvte 0.50
 
 
 class Console(NamedTuple):
-    """Where a command reads and writes."""
+    """Where a command reads and writes. `folder` replaces the process's current folder."""
 
     stdin: IO[bytes]
     out: TextIO
@@ -30,6 +30,7 @@ class Console(NamedTuple):
     environ: MutableMapping[str, str]
     arguments: tuple[str, ...] = ()
     color_choice: str = "auto"
+    folder: str = ""
 
     @classmethod
     def of_process(cls) -> Console:
@@ -42,7 +43,7 @@ class Console(NamedTuple):
     @property
     def cwd(self) -> str:
         try:
-            return os.getcwd()
+            return self.folder or os.getcwd()
         except FileNotFoundError:
             raise UsageError("the current folder was deleted", todo="cd to another one") from None
 

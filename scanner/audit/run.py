@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from scanner.audit import backends, environment, operator_config
 from scanner.audit import outcome as audit_outcome
@@ -16,7 +16,7 @@ from scanner.audit.judge import AuditJudge
 from scanner.audit.outcome import AuditRun
 from scanner.audit.state import State
 from scanner.configuration.operator import BackendConfig, OperatorConfig
-from scanner.console import Console, show_error
+from scanner.console import Console, Progress, show_error
 from scanner.errors import OutputError, UsageError, unreadable
 from scanner.model import FailOn, Finding, Note, NoteKind, Outcome, Severity
 from scanner.policy import rules
@@ -83,8 +83,35 @@ class FinishedAudit(NamedTuple):
         return context._replace(open_from=self.tree.open_from)
 
 
+class Read(Protocol):
+    """Fills the results of backends, each until it has ended or timed out."""
+
+    def __call__(
+        self,
+        results: Sequence[BackendResult],
+        modules: backends.Modules,
+        now: datetime,
+        progress: Progress,
+    ) -> None: ...
+
+
+def read_here(
+    results: Sequence[BackendResult],
+    modules: backends.Modules,
+    now: datetime,
+    progress: Progress,
+) -> None:
+    """Read the backends in this process. UsageError if a library is not installed."""
+    ready = [backends.connected(each.settings, modules, now) for each in results]
+    read_backends(results, ready, progress)
+
+
 def audit(
-    request: AuditRequest, console: Console, modules: backends.Modules, now: datetime
+    request: AuditRequest,
+    console: Console,
+    modules: backends.Modules,
+    now: datetime,
+    read: Read = read_here,
 ) -> FinishedAudit | None:
     """Read and judge every chosen backend. None if a policy file is invalid; it says so.
 
@@ -103,9 +130,8 @@ def audit(
     earlier, notes = _earlier(request, console)
     notes += () if files.exists else [no_policy()]
     environment.clear(console.environ, backends.variables(modules))
-    ready = [backends.connected(each.settings, modules, now) for each in run.results]
     try:
-        read_backends(run.results, ready, console.progress(what="secrets"))
+        read(run.results, modules, now, console.progress(what="secrets"))
     finally:  # what was read is saved even after an interrupt
         written = _save_state(request, console, run)
     outcome = audit_outcome.outcome(run, earlier, notes, compare=request.since_last)

@@ -30,6 +30,7 @@ COMMANDS = {
     "evidence": "keep a ledger of audits, verify it, and show which controls were tested",
     "alert": "send findings to whoever must act, and escalate",
     "trail": "find unauthorized access in the audit logs of Vault, AWS, Azure and Kubernetes",
+    "fleet": "scan many repositories and audit many stores, on a cluster",
     "report": "convert a saved run to other formats",
     "init": "write a keywatch.yaml from what is in the repository",
     "doctor": "check that keywatch has everything it needs",

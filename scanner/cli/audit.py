@@ -53,6 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_evidence(parser.add_argument_group("evidence"))
     group = parser.add_argument_group("how to check and report")
     arguments.add_fail_on(group)
+    add_completeness(group)
+    output.add_arguments(group)
+    arguments.add_now(group)
+
+
+def add_completeness(group: argparse._ArgumentGroup) -> None:
+    """Add what an audit must have read, and which evidence it accepts."""
     group.add_argument(
         "--require-complete",
         action=argparse.BooleanOptionalAction,
@@ -65,8 +72,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="accept no weak evidence: only an exact date proves that a secret is in time",
     )
-    output.add_arguments(group)
-    arguments.add_now(group)
 
 
 def add_operator(group: argparse._ArgumentGroup) -> None:
@@ -90,7 +95,7 @@ def add_backends(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--timeout",
         default=_TIMEOUT,
-        type=_period,
+        type=period,
         metavar="TIME",
         help=f"time for each backend, such as 90s or 5m; default: {_TIMEOUT}",
     )
@@ -138,7 +143,7 @@ def _add_evidence(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _period(text: str) -> int:
+def period(text: str) -> int:
     if not _PERIOD.fullmatch(text):
         raise argparse.ArgumentTypeError("write a number and s, m or h, such as 90s")
     return seconds(text)

@@ -189,7 +189,8 @@ class Detector:
     `is_heavy` should be scanned by one process at a time.
 
     `trace` is told why each value is reported or ignored. Without `edges`, values inside longer
-    words are found, too: for masking.
+    words are found, too: for masking. With a `mac_key`, the tag of a finding is a MAC of its value:
+    for comparing values of several repositories.
     """
 
     def __init__(
@@ -200,8 +201,10 @@ class Detector:
         trace: Trace | None = None,
         *,
         edges: bool = True,
+        mac_key: bytes | None = None,
     ) -> None:
         self._edges = edges
+        self._mac_key = mac_key
         self._book = book
         self._matcher = matcher
         self._settings = settings
@@ -451,7 +454,7 @@ class Detector:
     def _engine(self) -> Engine:
         from scanner.detect.engine.engine import Engine
 
-        return Engine(self._book, self._trace, edges=self._edges)
+        return Engine(self._book, self._trace, edges=self._edges, mac_key=self._mac_key)
 
 
 def _around(text: bytes, at: int, near: int) -> bytes:

@@ -82,4 +82,14 @@ def find_targets(request: TargetsRequest) -> Iterator[Target | Skip | Gap]:
     that cannot be read to its end. The path of both is a target's name, or `file:line`. UsageError
     if the request names no source, a file cannot be read, or nothing at all was found.
     """
-    raise NotImplementedError
+    import os
+
+    for folder in request.folders:
+        for base, dirs, _ in os.walk(folder):
+            if ".git" in dirs or base.endswith(".git"):
+                dirs.clear()
+                yield Target(
+                    os.path.relpath(base, folder),
+                    base,
+                    team=os.path.relpath(base, folder).split("/")[0],
+                )

@@ -38,12 +38,14 @@ Moved = tuple[str, str, str]
 
 class CommitResult:
     """What was found. `total` holds the results of the changes as a whole, `past` the findings of
-    single commits, `done` the number of scanned items."""
+    single commits, `done` the number of scanned items. `skips` and `gaps` name the item that they
+    are from; for a skip, it is the first one that was read."""
 
     def __init__(self) -> None:
         self.done = 0
         self.total = ScanResult()
-        self.skips: set[Skip] = set()
+        self.skips: dict[Skip, str] = {}
+        self.gaps: list[tuple[str, Gap]] = []
         self.past: list[Past] = []
         self.moved: list[Moved] = []
 
@@ -57,7 +59,7 @@ class CommitResult:
             self.total.observations.append(seen._replace(findings=tuple(marked)))
         else:
             self.past += ((item, path, finding) for finding in seen.findings)
-            self.total.gaps += seen.gaps
+            self.gaps += ((item, gap) for gap in seen.gaps)
 
     def count(self, files: int, size: int) -> None:
         self.total.files += files
@@ -65,7 +67,8 @@ class CommitResult:
 
     def add(self, other: CommitResult) -> None:
         self.total.add(other.total)
-        self.skips |= other.skips
+        self.skips = other.skips | self.skips
+        self.gaps += other.gaps
         self.past += other.past
         self.moved += other.moved
 
@@ -81,6 +84,14 @@ class CommitWorkerConfig(NamedTuple):
     def task(self) -> Callable[[Sequence[str]], CommitResult]:
         return _CommitScanner(self).look
 
+    def scan(self, items: Sequence[str]) -> CommitResult:
+        """Scan these items in this process, and end git's processes."""
+        scanner = _CommitScanner(self)
+        try:
+            return scanner.look(items)
+        finally:
+            scanner.close()
+
 
 class _CommitScanner:
     """Scans what commits change."""
@@ -95,6 +106,10 @@ class _CommitScanner:
         self._names: dict[str, NameResult] = {}
         self._marked: dict[tuple[str, str], Counter[Mark] | None] = {}
         self._room = _MARKS
+
+    def close(self) -> None:
+        self._versions.close()
+        self._contents.close()
 
     def look(self, items: Sequence[str]) -> CommitResult:
         result = CommitResult()
@@ -123,7 +138,7 @@ class _CommitScanner:
         """The versions that must be read. Gaps are added to the result."""
         for item, got in self._all(items):
             if isinstance(got, Gap):
-                result.total.gaps.append(got)
+                result.gaps.append((item, got))
             elif self._is_to_read(item, got, result):
                 yield item, got
 
@@ -143,7 +158,8 @@ class _CommitScanner:
             return False  # only its mode has changed
         if self._files.excluded(path):
             shown = self._named(path).observation
-            result.skips.add(Skip(kind=SkipKind.EXCLUDED, path=shown.path if shown else path))
+            skip = Skip(kind=SkipKind.EXCLUDED, path=shown.path if shown else path)
+            result.skips.setdefault(skip, item)
             return False
         return True
 
@@ -251,8 +267,9 @@ class _CommitScanner:
                 result.keep(item, version.path, self._new(each, lines, version))
             elif version.is_moved:
                 result.keep(item, version.path, self._new(each, (), version))
-        result.skips.update(got.skips)
-        result.total.gaps += got.gaps
+        for skip in got.skips:
+            result.skips.setdefault(skip, item)
+        result.gaps += ((item, gap) for gap in got.gaps)
         result.count(got.files, got.size)
         if " " in item:
             result.total.secret_files += (

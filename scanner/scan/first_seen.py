@@ -65,7 +65,7 @@ class FirstSeen:
                 first = self._first.pop(_key(finding), None)
                 trees = finding.since.commit if finding.since else ""
                 commit = first.commit if first else self._heads[trees]
-                found.append(_with_history(finding, self._appearance(commit, present=True)))
+                found.append(_with_history(finding, self.appearance(commit, present=True)))
             yield each._replace(findings=tuple(found))
 
     def rest(self) -> Iterator[Observation]:
@@ -79,7 +79,7 @@ class FirstSeen:
         present: dict[Hashable, Finding] = {}
         for past in sorted(self._first.values(), key=lambda each: -self._order[each.commit]):
             found = there.finding(past, self._trail(past))
-            since = self._appearance(past.commit, present=found is not None)
+            since = self.appearance(past.commit, present=found is not None)
             if found is None:
                 gone = _with_history(of_past(past.finding, past.commit), since)
                 yield Observation(path=gone.location.path, size=0, findings=(gone,))
@@ -105,7 +105,8 @@ class FirstSeen:
                         heappush(waiting, (-later, to))
         return [*trail]
 
-    def _appearance(self, commit: str, *, present: bool) -> Appearance:
+    def appearance(self, commit: str, *, present: bool) -> Appearance:
+        """The commit with its author and date."""
         data = self._objects.read(commit, _MESSAGE, b"commit")
         found = _AUTHOR.search(data) if isinstance(data, bytes) else None
         if not found:

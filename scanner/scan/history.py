@@ -41,6 +41,7 @@ def scan(plan: ScanPlan, console: Console) -> ScanResult:
         result.add(seen)
     total = result.total
     total.skips += result.skips
+    total.gaps += (gap for _, gap in result.gaps)
     total.gaps += (masked_gap(gap) for change in changes for gap in change.gaps)
     heads = {change.head for change in changes if change.head}
     if total.observations or result.past:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from scanner.detect.detector import Detector
 from scanner.inputs import text_encoding
 from scanner.inputs.git.commands import Objects
 from scanner.inputs.git.revisions import Change
@@ -30,10 +31,15 @@ class _Message(NamedTuple):
     text: bytes | int
 
 
-def scan(plan: ScanPlan, changes: Sequence[Change]) -> ScanResult:
-    """Find secrets in the messages of all commits of the changes, and of the tags at their tips."""
+def scan(
+    plan: ScanPlan, changes: Sequence[Change], detector: Detector | None = None
+) -> ScanResult:
+    """Find secrets in the messages of all commits of the changes, and of the tags at their tips.
+
+    `detector` replaces that of the plan.
+    """
     result = ScanResult()
-    detector = plan.workers.detector()
+    detector = detector or plan.workers.detector()
     asked = plan.selection.commits
     is_own = not (asked and asked.is_trusted)
     objects = Objects(plan.selection.source.root)

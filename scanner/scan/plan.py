@@ -11,6 +11,8 @@ from scanner.scan import baselines, sources
 from scanner.scan.worker import WorkerConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scanner.console import Console
     from scanner.detect.rules.model import RuleFile
     from scanner.detect.rules.rulebook import Rulebook
@@ -31,8 +33,14 @@ class ScanPlan(NamedTuple):
     approved: tuple[AllowEntry, ...] = ()
 
 
-def make(request: ScanRequest, console: Console, selection: Selection | None = None) -> ScanPlan:
+def make(
+    request: ScanRequest,
+    console: Console,
+    selection: Selection | None = None,
+    rule_files: Sequence[RuleFile] = (),
+) -> ScanPlan:
     """Plan a scan. `selection` is what the request selects, if the caller already knows it.
+    `rule_files` are added to those of `--rules`.
 
     UsageError or ConfigError if the request or a file that it depends on is wrong.
     """
@@ -41,7 +49,7 @@ def make(request: ScanRequest, console: Console, selection: Selection | None = N
     known = baselines.read(request, console, selection)
     workers = WorkerConfig(
         source=selection.source,
-        rulebook=_rulebook(request, console, selection),
+        rulebook=_rulebook(request, console, selection, rule_files),
         matcher=request.matcher,
         max_size=selection.config.max_file_size
         if request.max_file_size is None
@@ -65,9 +73,11 @@ def _approved(
     return approval.approved(request.approve, selection.config_path, source.root, console)
 
 
-def _rulebook(request: ScanRequest, console: Console, selection: Selection) -> Rulebook:
+def _rulebook(
+    request: ScanRequest, console: Console, selection: Selection, rule_files: Sequence[RuleFile]
+) -> Rulebook:
     """The shipped rules and those of keywatch.yaml and --rules, without the disabled ones."""
-    extra = [_rule_file(path, console, selection) for path in request.rules]
+    extra = [*rule_files, *(_rule_file(path, console, selection) for path in request.rules)]
     if selection.config.has_rules and selection.config_data is not None:
         from scanner.detect.rules.model import RuleFile
 

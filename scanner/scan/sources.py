@@ -56,8 +56,7 @@ def select(request: ScanRequest, console: Console, cache_folder: str | None) -> 
     if request.reads_commits:
         root = commits.root_of(console.cwd)
         chosen = commits.chosen(request, root)
-        selection = _selection(request, console, chosen.source, root, cache_folder)
-        return selection._replace(commits=chosen, whole_tree=False)
+        return of_commits(request, console, chosen, cache_folder)
     paths = [_absolute(path, console.cwd, follow=not request.staged) for path in request.paths]
     root = root_of(paths, console.cwd)
     only = [_inside(root, path) for path in paths] if set(paths) - {root} else []
@@ -71,6 +70,15 @@ def select(request: ScanRequest, console: Console, cache_folder: str | None) -> 
     source = _source(request, console, root, only, use_git=in_git and not request.no_git)
     selection = _selection(request, console, source, root, cache_folder)
     return selection._replace(only=() if request.staged else tuple(only))
+
+
+def of_commits(
+    request: ScanRequest, console: Console, chosen: CommitSelection, cache_folder: str | None
+) -> Selection:
+    """These commits, and the keywatch.yaml of their source."""
+    source = chosen.source
+    selection = _selection(request, console, source, source.root, cache_folder)
+    return selection._replace(commits=chosen, whole_tree=False)
 
 
 def under_policy_of(

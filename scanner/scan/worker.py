@@ -61,9 +61,9 @@ class WorkerConfig(NamedTuple):
             alone=self.alone,
         )
 
-    def detector(self, trace: Trace | None = None) -> Detector:
+    def detector(self, trace: Trace | None = None, mac_key: bytes | None = None) -> Detector:
         ready = _matcher(self.rulebook, self.matcher, self.cache_folder, self.settings)
-        return Detector(self.rulebook, ready, self.settings, trace)
+        return Detector(self.rulebook, ready, self.settings, trace, mac_key=mac_key)
 
     def prepare(self) -> None:
         """Load what any file may need. Forked worker processes inherit it."""

@@ -68,8 +68,14 @@ THIRD_PARTY = {
     "botocore": ("scanner.inventory.aws",),
     "compression": ("scanner.inputs.archives.compression",),  # of Python 3.14
     "cronsim": ("scanner.inventory.vault.engines",),
-    "cryptography": ("scanner.inventory.vault.engines", "scanner.inventory.vault.certificates"),
+    "cryptography": (
+        "scanner.inventory.vault.engines",
+        "scanner.inventory.vault.certificates",
+        "scanner.fleet.cluster.engine",
+    ),
+    "dask": ("scanner.fleet.cluster.engine",),
     "detect_secrets": ("scanner.detect.detect_secrets",),
+    "distributed": ("scanner.fleet.cluster",),
     "git": ("scanner.evidence.anchor",),
     "hvac": ("scanner.inventory.vault",),
     "hyperscan": ("scanner.detect.prefilter.matcher",),
@@ -79,6 +85,7 @@ THIRD_PARTY = {
     "kubernetes": ("scanner.inventory.kubernetes.api", "scanner.inventory.kubernetes.login"),
     "msgspec": ("scanner.trail",),
     "platformdirs": ("scanner.cache",),
+    "pyarrow": ("scanner.fleet.results.parquet",),
     "pygit2": ("scanner.inputs.git.packs",),
     "re2": (
         "scanner.detect.engine.linear_regex",

@@ -87,13 +87,22 @@ class Engine:
     """Runs rules on any number of files. A rule is compiled when it is first needed.
 
     `trace` is told why each value is reported or ignored. Without `edges`, a value is also found
-    inside a longer word: for masking, where too much is better than too little.
+    inside a longer word: for masking, where too much is better than too little. With a `mac_key`,
+    the tag of a finding is a MAC of its value.
     """
 
-    def __init__(self, book: Rulebook, trace: Trace | None = None, *, edges: bool = True) -> None:
+    def __init__(
+        self,
+        book: Rulebook,
+        trace: Trace | None = None,
+        *,
+        edges: bool = True,
+        mac_key: bytes | None = None,
+    ) -> None:
         self._book = book
         self._trace = trace
         self._has_edges = edges
+        self._tag = observations.keyed_tag(mac_key) if mac_key else None
         self._cut = False
         self._work = 0
         self._rules = book.rules
@@ -122,7 +131,9 @@ class Engine:
             matches = without_secret_names(merged)
         comments = self._comments(path, buffer, hits.rules, found, cursor.copy())
         return PieceResult(
-            findings=list(observations.findings(path, buffer.data, matches, cursor.copy())),
+            findings=list(
+                observations.findings(path, buffer.data, matches, cursor.copy(), self._tag)
+            ),
             comments=self._limited(comments),
             notes=list(observations.notes(path, buffer.data, placeholders, cursor.copy())),
             degraded=degraded,

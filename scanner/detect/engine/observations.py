@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from scanner.detect import mask
 from scanner.detect.engine.chunks import Cursor
@@ -19,15 +19,25 @@ def notes(path: str, data: bytes, matches: Sequence[Match], cursor: Cursor) -> I
         yield Note(kind=NoteKind.PLACEHOLDER, path=path, line=line, text=text)
 
 
-def findings(path: str, data: bytes, matches: Sequence[Match], cursor: Cursor) -> Iterator[Finding]:
-    """Return the findings of sorted matches in a piece of a file, which begins at `cursor`."""
+Tag = Callable[[bytes], int]
+"""Computes the tag of a value."""
+
+
+def findings(
+    path: str, data: bytes, matches: Sequence[Match], cursor: Cursor, tag: Tag | None = None
+) -> Iterator[Finding]:
+    """Return the findings of sorted matches in a piece of a file, which begins at `cursor`.
+
+    `tag` replaces the 16 bits of a hash.
+    """
     for match in matches:
         line, column = cursor.move(data, match.start)
         end_line, end_column = cursor.ahead(data, match.end)
         location = Location(
             path=path, line=line, column=column, end_line=end_line, end_column=end_column
         )
-        yield finding(path, match, location)
+        found = finding(path, match, location)
+        yield found if tag is None else found._replace(tag=tag(match.value))
 
 
 def finding(path: str, match: Match, location: Location, detail: str = "") -> Finding:
@@ -52,6 +62,14 @@ def preview(match: Match) -> str:
     """Return the masked value."""
     prefixes = () if match.rule.named else match.rule.keywords
     return mask.preview(match.value, prefixes, ", decoded" if match.layers else "")
+
+
+def keyed_tag(key: bytes) -> Tag:
+    """A tag that is a MAC of 128 bits: only who has the key can tell whether two values are equal,
+    and only for values that keywatch has read with it."""
+    from hashlib import blake2b  # it loads OpenSSL, which takes 2 ms
+
+    return lambda value: int.from_bytes(blake2b(value, key=key, digest_size=16).digest(), "big")
 
 
 def _tag(salt: bytes, value: bytes) -> int:

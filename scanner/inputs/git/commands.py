@@ -273,6 +273,13 @@ def objects(root: str) -> Objects:
     return Objects(root)
 
 
+def end_processes(root: str) -> None:
+    """End the shared process of a repository: for a process that reads many repositories."""
+    objects(root).close()
+    objects.cache_clear()
+    _without_attributes.cache_clear()
+
+
 def _discard(stream: IO[bytes], size: int) -> None:
     while size > 0:
         got = len(stream.read(min(size, 1 << 20)))

@@ -109,26 +109,47 @@ def of_history(
                 reason = f"{name} leads to no object that is here (git fsck)"
                 gaps.append(Gap(kind=GapKind.UNREADABLE, path="", reason=reason))
     without = (*seen, *([base] if base else ()))
+    if said:
+        listed = _reachable(root, tips, without)
+    else:
+        listed, unlisted = _reachable_or_readable(root, tips, without)
+        gaps += unlisted
+    change = Change(head=head, base=base, commits=listed.commits, tips=tuple(tips))
+    return change._replace(gaps=(*gaps, *_shallow(root, change)))
+
+
+def of_tips(root: str, head: str, tips: Sequence[str], seen: Sequence[str] = ()) -> Change:
+    """The commits that `tips` reach, without the ancestors of `seen`. `head` is the newest commit,
+    or "". If the history is damaged, all commits that can be read.
+    """
+    listed, gaps = _reachable_or_readable(root, tips, seen)
+    change = Change(head=head, commits=listed.commits, tips=tuple(tips))
+    return change._replace(gaps=(*gaps, *_shallow(root, change)))
+
+
+def _reachable(root: str, tips: Sequence[str], without: Sequence[str]) -> _CommitList:
+    return _listed(root, (*tips, *(f"^{each}" for each in without)), "--ignore-missing")
+
+
+def _reachable_or_readable(
+    root: str, tips: Sequence[str], without: Sequence[str]
+) -> tuple[_CommitList, Sequence[Gap]]:
+    """Like `_reachable`. In a damaged history, all commits that can be read, and a Gap."""
     try:
-        revisions = (*tips, *(f"^{each}" for each in without))
-        listed = _listed(root, revisions, "--ignore-missing")
+        return _reachable(root, tips, without), ()
     except UsageError as error:
-        if said:
-            raise
         reason = f"git cannot list all commits: {error.why} (git fsck); only those that can be read"
-        gaps.append(Gap(kind=GapKind.UNREADABLE, path="", reason=f"{reason} were scanned"))
-        listed = _all_readable(root)
-    cut = cut_at(root).intersection(listed.commits)
-    if cut:
-        reason = f"the clone is shallow: {len(cut)} commits lack their parents. {_FETCH}"
-        gaps.append(Gap(kind=GapKind.SHALLOW, path="", reason=reason))
-    return Change(
-        head=head,
-        base=base,
-        commits=listed.commits,
-        tips=tuple(tips),
-        gaps=tuple(gaps),
-    )
+        gap = Gap(kind=GapKind.UNREADABLE, path="", reason=f"{reason} were scanned")
+        return _all_readable(root), (gap,)
+
+
+def _shallow(root: str, change: Change) -> tuple[Gap, ...]:
+    """A Gap if the clone is shallow, and so the parents of some commits are missing."""
+    cut = cut_at(root).intersection(change.commits)
+    if not cut:
+        return ()
+    reason = f"the clone is shallow: {len(cut)} commits lack their parents. {_FETCH}"
+    return (Gap(kind=GapKind.SHALLOW, path="", reason=reason),)
 
 
 def cut_at(root: str) -> frozenset[str]:

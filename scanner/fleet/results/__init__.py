@@ -1,0 +1,1 @@
+"""Write what a run has found: reports, merged findings, the overview, metrics."""
