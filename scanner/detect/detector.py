@@ -193,7 +193,7 @@ class Detector:
     for comparing values of several repositories.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a scan may vary
         self,
         book: Rulebook,
         matcher: Matcher,

@@ -31,9 +31,7 @@ class _Message(NamedTuple):
     text: bytes | int
 
 
-def scan(
-    plan: ScanPlan, changes: Sequence[Change], detector: Detector | None = None
-) -> ScanResult:
+def scan(plan: ScanPlan, changes: Sequence[Change], detector: Detector | None = None) -> ScanResult:
     """Find secrets in the messages of all commits of the changes, and of the tags at their tips.
 
     `detector` replaces that of the plan.

@@ -25,7 +25,7 @@ def schema(kind: str) -> dict[str, Any]:
     """The schema of a kind of the operator."""
     found = importlib.util.find_spec("dask_kubernetes")
     assert found is not None
-    (folder,) = found.submodule_search_locations or ()
+    folder = next(iter(found.submodule_search_locations or ()))
     path = Path(folder, CRDS, f"{kind.lower()}.yaml")
     (version,) = yaml.safe_load(path.read_text())["spec"]["versions"]
     checked: dict[str, Any] = version["schema"]["openAPIV3Schema"]

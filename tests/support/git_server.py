@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import io
 import os
 import subprocess
 import threading
@@ -134,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
             stderr=subprocess.DEVNULL,
         ) as process:
             assert process.stdin
-            assert process.stdout
+            assert isinstance(process.stdout, io.BufferedReader)
             threading.Thread(target=_write, args=(process, body), daemon=True).start()
             status, headers = 200, []
             for line in iter(process.stdout.readline, b"\r\n"):

@@ -264,11 +264,14 @@ class _Hyperscan:
         self._name = database
         self._numbers = _PatternNumbers()
         self._db = self._load(_database_name(engine, cached.key, database), cached.folder)
-        self._scratch = engine.Scratch(self._db)
-        self._db.scratch = self._scratch
+        if self._db:
+            self._scratch = engine.Scratch(self._db)
+            self._db.scratch = self._scratch
 
     def hits(self, data: bytes) -> list[Hit]:
         found: list[Hit] = []
+        if not self._db:
+            return found
         numbers = self._numbers
         if len(data) < _FEW_HITS:  # it cannot have too many hits for memory
             self._db.scan(
@@ -287,6 +290,8 @@ class _Hyperscan:
         return found
 
     def has_hit(self, data: bytes, ignored: Container[int]) -> bool:
+        if not self._db:
+            return False
         numbers = self._numbers
         try:  # a callback that returns True stops the scan
             self._db.scan(data, lambda number, *_: numbers[number] not in ignored)
@@ -295,15 +300,20 @@ class _Hyperscan:
         return False
 
     def _load(self, name: str, cache_folder: str | None) -> Any:
+        """The database, or None if it has no patterns. The cache then holds no bytes."""
         mode = self._engine.HS_MODE_BLOCK
-        data = cache.cached(name, lambda: self._engine.dumpb(self._compile()), cache_folder)
+        data = cache.cached(name, lambda: self._dumped(self._compile()), cache_folder)
         try:
-            return self._engine.loadb(data, mode)
+            return self._engine.loadb(data, mode) if data else None
         except self._engine.error:  # it was compiled by another version or for another processor
             database = self._compile()
             if cache_folder:
-                cache.store(name, self._engine.dumpb(database), cache_folder)
+                cache.store(name, self._dumped(database), cache_folder)
             return database
+
+    def _dumped(self, database: Any) -> bytes:
+        data: bytes = self._engine.dumpb(database) if database else b""
+        return data
 
     def _compile(self) -> Any:
         hs = self._engine
@@ -316,6 +326,8 @@ class _Hyperscan:
                 [*map(re.escape, pattern.literals)] or [pattern.anchor]
             )
         ]
+        if not patterns:
+            return None
         try:
             database.compile(
                 expressions=[expression for _, expression, _ in patterns],

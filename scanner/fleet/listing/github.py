@@ -19,7 +19,7 @@ DIALECT = Dialect(
     authorization=lambda credential: f"Bearer {credential.token}",
 )
 LISTS = ("/orgs/{owner}/repos", "/users/{owner}/repos")
-QUERY = {"type": "all", "sort": "created", "direction": "asc"}
+QUERY: Mapping[str, str] = {"type": "all", "sort": "created", "direction": "asc"}
 
 
 def git_origin(api_origin: str) -> str:

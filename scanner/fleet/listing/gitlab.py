@@ -19,7 +19,7 @@ DIALECT = Dialect(
 )
 LISTS = ("/groups/{owner}/projects", "/users/{owner}/projects")
 # Projects that other groups share are listed by these groups.
-QUERY = {
+QUERY: Mapping[str, str] = {
     "include_subgroups": "true",
     "with_shared": "false",
     "statistics": "true",

@@ -33,7 +33,7 @@ _STATUS = {
     403: ("denied", "the token may not list the repositories"),
     404: ("absent", "there is no such owner, or the token may not see it"),
 }
-_NO_TOKEN = "; no token was sent: bind a credential helper to {origin} (docs/fleet.md)"
+_NOT_LOGGED_IN = "; no token was sent: bind a credential helper to {origin} (docs/fleet.md)"
 
 
 class Dialect(NamedTuple):
@@ -131,7 +131,7 @@ class Api:
 
     def refusal(self, status: int) -> ReadError:
         kind, reason = _STATUS.get(status, ("unreadable", "it fails, or is another kind of API"))
-        advice = "" if self._has_token else _NO_TOKEN.format(origin=self._origin)
+        advice = "" if self._has_token else _NOT_LOGGED_IN.format(origin=self._origin)
         return ReadError(
             kind,
             f"HTTP {status}: {reason}{advice}",

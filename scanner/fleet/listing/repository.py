@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 
 class Repository(NamedTuple):
-    """`path` is its name below the host: acme/web. `address` is where to clone it from. `fork_of` is
-    the path of its parent, UNKNOWN_PARENT or "". `size` is in bytes."""
+    """`path` is its name below the host: acme/web. `address` is where to clone it from. `fork_of`
+    is the path of its parent, UNKNOWN_PARENT or "". `size` is in bytes."""
 
     path: str
     address: str

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from scanner.fleet.state import Found, Stored
 from scanner.model import Gap, Severity
 from scanner.report import text
-from scanner.report.text_table import table
+from scanner.report.plain_table import table
 
 LEVELS = tuple(level.label for level in reversed(Severity))
 _AGES = (("under 7 days", 7), ("7 to 29 days", 30), ("30 to 89 days", 90), ("90 to 364 days", 365))

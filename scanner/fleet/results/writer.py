@@ -18,7 +18,7 @@ from scanner.fleet.results.overview import Overview, Value
 from scanner.fleet.results.parquet import Parquet, place, unwritten
 from scanner.fleet.state import State, Stored
 from scanner.model import Outcome
-from scanner.report import formats, json_text, saved
+from scanner.report import formats, json_writer, saved
 from scanner.report.interface import ReportContext
 
 _LONGEST = 200  # bytes of a file's name
@@ -42,7 +42,7 @@ def write(state: State, folder: str, overview: Overview, context: ReportContext)
     overview.gaps += state.gaps()
     overview.trend = [*state.earlier(100)]
     _write(os.path.join(folder, OVERVIEW), [overview.text()])
-    document = json_text.pieces(overview.document(), lists=1)
+    document = json_writer.pieces(overview.document(), lists=1)
     _write(os.path.join(folder, "overview.json"), document)
     _write(os.path.join(folder, "metrics.prom"), metrics(overview))
 
@@ -53,7 +53,7 @@ def _collected(state: State, folder: str, overview: Overview) -> Iterator[bytes]
         for number, places in enumerate(state.values(), 1):
             value = Value(places)
             overview.add_value(value)
-            yield "".join(json_text.pieces(_line(number, value), lists=0)).encode()
+            yield "".join(json_writer.pieces(_line(number, value), lists=0)).encode()
             for place in places:
                 table.add({"value": number, "in_repositories": len(value.repositories)}, place)
 
