@@ -96,7 +96,12 @@ THIRD_PARTY = {
     "sigma": ("scanner.trail.analysis", "scanner.trail.sigma"),
     "tree_sitter": ("scanner.detect.structure.hcl_reader", "scanner.policy.access.hcl"),
     "tree_sitter_hcl": ("scanner.detect.structure.hcl_reader", "scanner.policy.access.hcl"),
-    "urllib3": ("scanner.alert", "scanner.inventory.http", "scanner.inventory.vault.api"),
+    "urllib3": (
+        "scanner.alert",
+        "scanner.fleet.listing.pages",
+        "scanner.inventory.http",
+        "scanner.inventory.vault.api",
+    ),
     **{
         f"types_boto3_{name}": ("scanner.inventory.aws",)
         for name in ("iam", "kms", "secretsmanager", "ssm", "sts")

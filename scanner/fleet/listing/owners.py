@@ -28,11 +28,9 @@ class Module(Protocol):
     LISTS: tuple[str, str]
     QUERY: Mapping[str, str]
 
-    @staticmethod
-    def git_origin(api_origin: str, /) -> str: ...
+    def git_origin(self, api_origin: str) -> str: ...
 
-    @staticmethod
-    def repository(item: Mapping[str, Any], /) -> Repository: ...
+    def repository(self, item: Mapping[str, Any]) -> Repository: ...
 
 
 _MODULES: Mapping[Host, Module] = {
