@@ -11,12 +11,12 @@ from scanner.detect.detector import Detector, matcher_for
 from scanner.detect.rules import rulebook
 from scanner.fleet.cluster import engine
 from scanner.fleet.coordinator import Fleet
+from scanner.fleet.find import find_targets
 from scanner.fleet.progress import Progress
 from scanner.fleet.request import FleetRequest
 from scanner.fleet.results import parquet, writer
 from scanner.fleet.results.overview import Overview
 from scanner.fleet.state import State
-from scanner.fleet.targets import find_targets
 from scanner.model import Confidence, FailOn, Finding, Location, Severity
 
 

@@ -1,12 +1,9 @@
-"""Find the repositories to scan: from files, folders of clones, and the APIs of hosts."""
+"""What is scanned: repositories, and where they come from."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
 from typing import NamedTuple
-
-from scanner.model import Gap, Skip
 
 UNKNOWN_PARENT = "unknown"
 """The parent of a fork whose host does not name it in a list (GitHub)."""
@@ -73,23 +70,3 @@ class TargetsRequest(NamedTuple):
     forks: bool = True
     loopback_http: bool = False
     seconds: float = 3600
-
-
-def find_targets(request: TargetsRequest) -> Iterator[Target | Skip | Gap]:
-    """The targets, as they are found; memory does not grow with an API's answer.
-
-    A Skip is a repository that a filter leaves out, a Gap is one that cannot be scanned or a list
-    that cannot be read to its end. The path of both is a target's name, or `file:line`. UsageError
-    if the request names no source, a file cannot be read, or nothing at all was found.
-    """
-    import os
-
-    for folder in request.folders:
-        for base, dirs, _ in os.walk(folder):
-            if ".git" in dirs or base.endswith(".git"):
-                dirs.clear()
-                yield Target(
-                    os.path.relpath(base, folder),
-                    base,
-                    team=os.path.relpath(base, folder).split("/")[0],
-                )
