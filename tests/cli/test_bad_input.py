@@ -122,7 +122,7 @@ class TestSelection:
     def test_a_now_that_is_no_time(self, keywatch: Keywatch, repo: Path, text: str) -> None:
         says(keywatch("scan", f"--now={text}", cwd=repo), 2, "--now")
 
-    @pytest.mark.parametrize("arguments", [["scna"], ["scan", "--sta"], ["scan", "--fail-on=x"]])
+    @pytest.mark.parametrize("arguments", [["scan", "--sta"], ["scan", "--fail-on=x"]])
     def test_what_the_command_line_does_not_know(
         self, keywatch: Keywatch, repo: Path, arguments: list[str]
     ) -> None:

@@ -185,7 +185,7 @@ def test_a_clean_line_says_that_nothing_looked(said: Said) -> None:
 
 def test_a_rule_that_looked_in_vain_is_named(said: Said) -> None:
     words = said.of("app.py:1:60", leak().rstrip() + "  # and a remark\n")
-    assert "looked generic-secret, github-personal-access-token, " in words
+    assert "looked github-personal-access-token, generic-secret, " in words
     assert "its pattern matches nothing here" in words
     assert words.endswith("there is no finding here")
 

@@ -517,7 +517,7 @@ class TestNames:
         assert "a b.zip!/root.py:3:10" in shown
         assert "\a" not in shown
         assert "\x1b[31m.py" not in shown
-        assert "--archives --reason" in shown
+        assert " --archives --now " in shown
 
     def test_a_nul_in_a_name(self, keywatch: Keywatch, tmp_path: Path) -> None:
         record = b"path=a\0b.py\n"

@@ -239,8 +239,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def runs(process: int) -> bool:
-    """Does the process still run? A moment is left to it."""
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{process}").exists() and time.monotonic() < deadline:
+    """Does the process still run? A moment is left to it. A dead one may wait for its parent."""
+    deadline = time.monotonic() + 20
+    while (alive := _is_alive(process)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    return Path(f"/proc/{process}").exists()
+    return alive
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except FileNotFoundError:
+        return False
+    return state[0] not in "ZX"

@@ -236,6 +236,9 @@ class _ScopedMatcher:
         return engine
 
 
+_NO_PATTERNS = b"no patterns"  # not b"", which may be a damaged file
+
+
 class _CachedPatterns(NamedTuple):
     """Patterns, their cache key, and the cache folder (None: do not cache)."""
 
@@ -300,11 +303,11 @@ class _Hyperscan:
         return False
 
     def _load(self, name: str, cache_folder: str | None) -> Any:
-        """The database, or None if it has no patterns. The cache then holds no bytes."""
+        """The database, or None if it has no patterns, for which the cache holds _NO_PATTERNS."""
         mode = self._engine.HS_MODE_BLOCK
         data = cache.cached(name, lambda: self._dumped(self._compile()), cache_folder)
         try:
-            return self._engine.loadb(data, mode) if data else None
+            return None if data == _NO_PATTERNS else self._engine.loadb(data, mode)
         except self._engine.error:  # it was compiled by another version or for another processor
             database = self._compile()
             if cache_folder:
@@ -312,7 +315,7 @@ class _Hyperscan:
             return database
 
     def _dumped(self, database: Any) -> bytes:
-        data: bytes = self._engine.dumpb(database) if database else b""
+        data: bytes = self._engine.dumpb(database) if database else _NO_PATTERNS
         return data
 
     def _compile(self) -> Any:

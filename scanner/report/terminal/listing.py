@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from scanner.model import (
     Acceptance,
@@ -297,7 +297,7 @@ def _again(context: ReportContext, *more: str) -> str:
 def _option(name: str, context: ReportContext) -> str:
     """The value of an option in the command line, "" if it is not there."""
     words, _ = _words(context)
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in pairwise([*words, ""]):
         if word == name or word.startswith(f"{name}="):
             return after if word == name else word.partition("=")[2]
     return ""
