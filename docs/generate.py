@@ -1,5 +1,5 @@
-"""Generate docs/rules/ (a page for each rule and an index), docs/coverage.md, docs/terminal.svg
-and the comparison in README.md.
+"""Generate docs/rules/ (a page for each rule and an index), docs/coverage.md, docs/terminal.svg,
+the reference of the command line, the manual page and the comparison in README.md.
 
 python -m docs.generate            write them
 python -m docs.generate --check    exit with 1 and name the pages that are out of date
@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from docs import coverage, peers, picture, trail
+from docs import command_line, coverage, peers, picture, trail
 from scanner.detect.rules import rulebook
 from scanner.model import RuleInfo
 from scanner.policy.access.rules import RULES as ACCESS_RULES
@@ -76,7 +76,9 @@ def pages() -> dict[str, str]:
     groups = dict(_groups(_declared()))
     written = {
         "README.md": _readme(),
+        "docs/command-line.md": command_line.reference(),
         "docs/coverage.md": coverage.page(groups),
+        "docs/keywatch.1": command_line.man_page(),
         "docs/trail.md": trail.page((ROOT / "docs" / "trail.md").read_text(encoding="utf-8")),
         "docs/rules/README.md": _index(groups),
         "docs/terminal.svg": picture.picture(),

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from scanner.model import FailOn, RuleInfo
     from scanner.report.interface import ReportContext
 
+_LINKING_PROGRAMS = {"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper"}
+_LINKING_TERMINALS = {"xterm-kitty", "xterm-ghostty", "foot", "alacritty"}
+_VTE_WITH_LINKS = 5000  # GNOME Terminal and others with libvte 0.50
+
 
 class Console(NamedTuple):
     """Where a command reads and writes."""
@@ -69,6 +73,7 @@ class Console(NamedTuple):
             command=masked(self.command_line),
             fail_on=fail_on,
             color=self.color,
+            links=self.links,
             width=self.width,
             analysis=analysis,
             program=self.program,
@@ -144,7 +149,32 @@ class Console(NamedTuple):
             return shlex.quote(beside)
         return f"{shlex.quote(sys.executable)} -m scanner"
 
-    def progress(self, total: int, what: str = "files") -> Progress:
+    @property
+    def links(self) -> str:
+        """The start of links to files of the current folder, or "" if the terminal shows none.
+
+        FORCE_HYPERLINK decides, or else what the terminal says about itself.
+        """
+        forced = self.environ.get("FORCE_HYPERLINK")
+        if forced == "0" or not (forced or (self.color and self._knows_links)):
+            return ""
+        import socket
+        from urllib.parse import quote
+
+        return f"file://{socket.gethostname()}{quote(self.cwd)}/"
+
+    @property
+    def _knows_links(self) -> bool:
+        """Whether the terminal is one that shows links by OSC 8; others may print garbage."""
+        environ = self.environ
+        if environ.get("TERM_PROGRAM") in _LINKING_PROGRAMS or "WT_SESSION" in environ:
+            return True
+        if environ.get("TERM") in _LINKING_TERMINALS or "KONSOLE_VERSION" in environ:
+            return True
+        version = environ.get("VTE_VERSION", "")
+        return version.isdigit() and int(version) >= _VTE_WITH_LINKS
+
+    def progress(self, total: int = 0, what: str = "files") -> Progress:
         return Progress(self.err, total, what)
 
     @property
@@ -155,22 +185,34 @@ class Console(NamedTuple):
 
 
 class Progress:
-    """One line on a terminal that counts work, shown only for work that takes over a second."""
+    """One line on a terminal that counts work, shown only for work that takes over a second.
+
+    `total` is 0 if nobody knows it.
+    """
 
     def __init__(self, err: TextIO, total: int, what: str) -> None:
         self._err = err
         self._total = total
         self._what = what
-        self._next = time.monotonic() + 1 if err.isatty() else float("inf")
+        self._begun = time.monotonic()
+        self._next = self._begun + 1 if err.isatty() else float("inf")
         self._shown = False
 
     def at(self, done: int) -> None:
-        if time.monotonic() >= self._next:
-            total = max(self._total, done)  # files in archives were not counted before
-            self._err.write(f"\r\x1b[Kkeywatch: {done:,} of {total:,} {self._what}")
+        now = time.monotonic()
+        if now >= self._next:
+            self._err.write(f"\r\x1b[Kkeywatch: {self._line(done, now - self._begun)}")
             self._err.flush()
-            self._next = time.monotonic() + 0.1
+            self._next = now + 0.1
             self._shown = True
+
+    def _line(self, done: int, seconds: float) -> str:
+        rate = done / seconds
+        if not self._total:
+            return f"{done:,} {self._what}, {rate:,.0f}/s"
+        total = max(self._total, done)  # files in archives were not counted before
+        left = f", {(total - done) / rate:,.0f} s left" if done else ""
+        return f"{done:,} of {total:,} {self._what}, {rate:,.0f}/s{left}"
 
     def clear(self) -> None:
         if self._shown:

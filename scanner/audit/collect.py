@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Protocol
 
+from scanner.console import Progress
 from scanner.fingerprints import identify
 from scanner.inventory.interface import Backend, Settings
 from scanner.masking import masked_finding, masked_gap, masked_id, masked_note
@@ -17,6 +18,7 @@ from scanner.policy.live.unread import Unread
 from scanner.records import Record, Status, ValueMark
 
 _SLACK = 5
+_SHOWN_EVERY = 0.1  # seconds between two updates of the progress
 """Seconds after its timeout in which a backend can still report what it did not read."""
 _NO_SECRETS = "it returned no secrets: check the permissions and the address"
 
@@ -157,7 +159,9 @@ def _place(error: Exception) -> str:
     return f"{type(error).__name__} at {file}:{line}: a defect in keywatch, please report it"
 
 
-def read_backends(results: Sequence[BackendResult], backends: Sequence[Backend]) -> None:
+def read_backends(
+    results: Sequence[BackendResult], backends: Sequence[Backend], progress: Progress
+) -> None:
     """Read all backends at the same time, until each one has ended or timed out.
 
     A thread that hangs, for example in name resolution, delays nothing: it ends with the process.
@@ -172,10 +176,14 @@ def read_backends(results: Sequence[BackendResult], backends: Sequence[Backend])
     try:
         for result, thread in zip(results, threads, strict=True):
             timeout = result.settings.timeout
-            thread.join(max(0, begun + timeout + _SLACK - time.monotonic()))
+            end = begun + timeout + _SLACK
+            while thread.is_alive() and time.monotonic() < end:
+                thread.join(min(_SHOWN_EVERY, end - time.monotonic()))
+                progress.at(sum(len(each.secrets) for each in results))
             if thread.is_alive():
                 result.close(f"it did not end within {timeout:g} seconds")
     finally:
+        progress.clear()
         for result in results:
             result.close()
             result.mask()

@@ -104,7 +104,7 @@ def audit(
     environment.clear(console.environ, backends.variables(modules))
     ready = [backends.connected(each.settings, modules, now) for each in run.results]
     try:
-        read_backends(run.results, ready)
+        read_backends(run.results, ready, console.progress(what="secrets"))
     finally:  # what was read is saved even after an interrupt
         written = _save_state(request, console, run)
     outcome = audit_outcome.outcome(run, earlier, notes, compare=request.since_last)

@@ -6,16 +6,15 @@ when it is called.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from scanner import __version__
-from scanner.console import Console, plain, show_error
-from scanner.errors import ExitCode, KeywatchError
+from scanner.cli.parser import Parser, nearest, parser_of
+from scanner.console import Console, show_error
+from scanner.errors import ExitCode, KeywatchError, UsageError
 
 COMMANDS = {
     "scan": "find secrets in files, the index or standard input",
@@ -35,6 +34,7 @@ COMMANDS = {
     "init": "write a keywatch.yaml from what is in the repository",
     "doctor": "check that keywatch has everything it needs",
     "hook": "run as a git hook, or install the hook",
+    "completion": "print the completion script of a shell",
 }
 _PARTS = {("allow", "list")}  # commands with two words and a module of their own
 _ALSO = {"help": "show the help of a command", "version": "show the version"}
@@ -77,35 +77,28 @@ def _dispatch(argv: Sequence[str], console: Console) -> int:
         if (command, *argv[1:2]) in _PARTS:
             name, given = f"{command}_{argv[1]}", list(argv[2:])
         module = importlib.import_module(f"scanner.cli.{name}")
-        parser = Parser(
-            prog=f"keywatch {name.replace('_', ' ')}",
-            description=module.__doc__,
-            allow_abbrev=False,
-            formatter_class=formatter,
-        )
-        module.add_arguments(parser)
-        args = parser.parse_args(given)
+        args = parser_of(name).parse_args(given)
         chosen = console._replace(color_choice=getattr(args, "color", console.color_choice))
         code: int = module.run(args, chosen)
         return code
-    _top_parser().parse_args(argv or ["--help"])
+    if not command.startswith("-"):
+        raise unknown_command(command)
+    _top_parser().parse_args(argv)
     return ExitCode.USAGE
 
 
-def formatter(prog: str) -> argparse.HelpFormatter:
-    """A formatter of fixed width. By default, argparse measures the terminal for each argument."""
-    return argparse.RawDescriptionHelpFormatter(prog, width=100)
+def unknown_command(given: str) -> UsageError:
+    """The error for a word that is no command: the nearest command, or how to scan a path."""
+    if near := nearest(given, (*COMMANDS, *_ALSO)):
+        todo = f"did you mean {near}? `keywatch --help` lists all commands"
+    elif os.path.exists(given):
+        todo = "to scan it, run `keywatch scan` with this path"
+    else:
+        todo = "`keywatch --help` lists all commands"
+    return UsageError(f'there is no command "{given}"', todo=todo)
 
 
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser with our exit code and a hint to --help."""
-
-    def error(self, message: str) -> NoReturn:
-        help_is = f"run {self.prog} --help for the options"
-        self.exit(ExitCode.USAGE, f"{self.prog}: {plain(message)}\n  {help_is}\n")
-
-
-def _top_parser() -> argparse.ArgumentParser:
+def _top_parser() -> Parser:
     width = max(map(len, COMMANDS)) + 2
     parser = Parser(
         prog="keywatch",
@@ -115,8 +108,6 @@ def _top_parser() -> argparse.ArgumentParser:
         + "\n".join(f"  {command:<{width}}{text}" for command, text in (COMMANDS | _ALSO).items())
         + "\n\nRun `keywatch COMMAND --help` for details. Exit codes: 0 clean, 1 findings, 2 usage"
         "\nor configuration, 3 incomplete, 4 internal error, 130 interrupted.",
-        formatter_class=formatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"keywatch {__version__}")
     parser.add_argument("command", choices=(*COMMANDS, *_ALSO), metavar="COMMAND", help="see below")

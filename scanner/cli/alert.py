@@ -7,6 +7,12 @@
 The operator config says which alerts go where. Exit codes of send: 0 everything was delivered; 1 a
 channel failed or an alert matches no route; 3 something was not delivered or not remembered, and
 the next run sends it again.
+
+Examples:
+  keywatch audit --operator operator.yaml --report json=run.json
+  keywatch alert send run.json --operator operator.yaml
+  keywatch alert ack 3f9c1d --by alice --operator operator.yaml
+
 """
 
 from __future__ import annotations

@@ -6,6 +6,12 @@
 ID is the finding ID that a scan prints. PATH limits where the finding is looked for. The exception
 is added to keywatch.yaml and covers this one value. Another value in the same place is a new
 finding.
+
+Examples:
+  keywatch allow 8c1f0a2b --reason "key of the public sandbox" --owner @payments --until 2027-01-31
+  keywatch allow 8c1f0a2b config/ --reason "sample from the vendor's manual" --owner @payments
+  keywatch allow list --expiring 30d
+
 """
 
 from __future__ import annotations

@@ -1,6 +1,12 @@
 """List all exceptions and baselines, and say which end soon and which cover nothing.
 
 keywatch allow list [--expiring 30d] [--json]
+
+Examples:
+  keywatch allow list
+  keywatch allow list --expiring 30d
+  keywatch allow list --json
+
 """
 
 from __future__ import annotations

@@ -5,6 +5,12 @@
 The audit reports how old each value is, which declared secrets are missing, and which secrets are
 not declared. It asks each store only for metadata, never for a value. Only the operator config
 decides where the audit connects and how it logs in.
+
+Examples:
+  keywatch audit --operator operator.yaml
+  keywatch audit --operator operator.yaml --backend vault-prod --report sarif=audit.sarif
+  keywatch audit --operator operator.yaml --permissions  # the rights that the audit needs
+
 """
 
 from __future__ import annotations

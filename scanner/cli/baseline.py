@@ -15,6 +15,12 @@ To let git merge both kinds of baseline:
 
 A conflict is reported only if both sides changed one label or setting differently. The file is then
 still valid, and an entry with two labels has none, so that the next audit asks again.
+
+Examples:
+  keywatch baseline create
+  keywatch baseline update
+  keywatch baseline show
+
 """
 
 from __future__ import annotations

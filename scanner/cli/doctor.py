@@ -5,6 +5,11 @@
 
 Nothing from the repository is executed. Without --operator, no network connection is made. The exit
 code is 1 if there is a problem.
+
+Examples:
+  keywatch doctor
+  keywatch doctor --operator operator.yaml
+
 """
 
 from __future__ import annotations

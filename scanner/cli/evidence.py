@@ -10,6 +10,12 @@
 
 `keywatch audit` adds its entry by itself, if the operator config has `evidence` or --evidence is
 given. Exit codes of verify: 0 verified, 1 tampered with, 3 consistent but not anchored.
+
+Examples:
+  keywatch evidence verify --signers allowed_signers
+  keywatch evidence controls --from 2026-07-01 --to 2026-10-01
+  keywatch evidence export --format oscal --output assessment.json
+
 """
 
 from __future__ import annotations

@@ -6,6 +6,12 @@
 Rules, policy and baselines are those of `keywatch scan FILE`. Values are masked. Findings that need
 the whole repository, such as a variable that is not declared anywhere, are not explained.
 Exit codes: 0 explained, 2 no such file or line, 3 the file could not be read.
+
+Examples:
+  keywatch explain src/app.py:12
+  keywatch explain src/app.py:12:9
+  keywatch explain --staged deploy/values.yaml:30
+
 """
 
 from __future__ import annotations

@@ -6,6 +6,11 @@
 Each value becomes a reference in its file's own syntax. The names of the variables are added to
 .env.example at the top of the repository. Nothing else changes. Revoke the old values: they are
 still in the history.
+
+Examples:
+  keywatch fix --templates
+  keywatch fix --templates --write deploy/values.yaml
+
 """
 
 from __future__ import annotations

@@ -9,6 +9,12 @@
 The options are those of keywatch scan (see keywatch hook pre-commit --help). Findings of low
 confidence are left out by default. A staged file is read from git's index, any other file from the
 working tree, so that `pre-commit run --all-files` checks all files.
+
+Examples:
+  keywatch hook install
+  keywatch hook install pre-commit pre-push
+  keywatch hook pre-commit --fail-on high
+
 """
 
 from __future__ import annotations
@@ -23,7 +29,8 @@ import sys
 from io import BytesIO
 
 from scanner import files
-from scanner.cli import Parser, formatter, output, scan
+from scanner.cli import output, scan
+from scanner.cli.parser import Parser
 from scanner.console import Console
 from scanner.errors import ExitCode, UsageError
 from scanner.inputs.git import commands
@@ -142,7 +149,7 @@ def _pre_receive(options: list[str], console: Console) -> int:
 
 
 def _parser(name: str) -> Parser:
-    parser = Parser(prog=f"keywatch hook {name}", allow_abbrev=False, formatter_class=formatter)
+    parser = Parser(prog=f"keywatch hook {name}")
     scan.add_arguments(parser)
     return parser
 
@@ -177,7 +184,7 @@ def _advise(console: Console) -> None:
 
 
 def _install(arguments: list[str], console: Console) -> int:
-    parser = Parser(prog="keywatch hook install", allow_abbrev=False, formatter_class=formatter)
+    parser = Parser(prog="keywatch hook install")
     parser.add_argument("hooks", nargs="*", metavar="HOOK", help=f"of: {', '.join(_HOOKS)}")
     parser.add_argument(
         "--force",

@@ -4,6 +4,11 @@
 
 It uses names and paths from configs/secrets, Vault policies and roles, and manifests, never a
 value. An existing keywatch.yaml is not changed.
+
+Examples:
+  keywatch init
+  keywatch init ../payments
+
 """
 
 from __future__ import annotations

@@ -122,7 +122,8 @@ def deliver(
     complete = True
     for name, path in pairs:
         try:
-            _write(path, formats.reporter(name)(outcome, request.shown(context)), console)
+            shown = request.shown(context if path == STDOUT else context._replace(links=""))
+            _write(path, formats.reporter(name)(outcome, shown), console)
         except OutputError as error:
             show_error(error, console)
             complete = False

@@ -7,6 +7,12 @@ Exit codes of the check: 2 if a file is invalid (each is named with its line); 1
 contradict each other, nothing rotates a declared secret, or a hook, its baseline or a CI job is
 missing, or a service can read more than it needs. `explain` shows which entry of `secrets` applies
 to a live secret.
+
+Examples:
+  keywatch policy check
+  keywatch policy check --diff origin/main
+  keywatch policy explain vault://prod/secret/payments/stripe
+
 """
 
 from __future__ import annotations

@@ -5,6 +5,12 @@
 
 Nothing is scanned or evaluated again, so the exit code does not depend on the findings: 0 if
 everything was written, 2 if the file is not a complete report, 3 if a report could not be written.
+
+Examples:
+  keywatch report run.json
+  keywatch report run.json --report sarif=run.sarif --report csv=run.csv
+  keywatch report run.json -f markdown
+
 """
 
 from __future__ import annotations

@@ -7,6 +7,12 @@
 
 The operator config says how to rotate and with which identity. Every step is written to a journal
 before it is done. docs/rotate.md explains how to recover from every state.
+
+Examples:
+  keywatch rotate plan --operator operator.yaml
+  keywatch rotate apply --operator operator.yaml --secret vault://prod/database/static-creds/app
+  keywatch rotate status --operator operator.yaml
+
 """
 
 from __future__ import annotations

@@ -3,6 +3,12 @@
 keywatch rules list        list all rules, including those of keywatch.yaml
 keywatch rules show ID     show one rule: why it matters, and what to do after a leak
 keywatch rules test FILE   run the examples of your own rule file, or of keywatch.yaml
+
+Examples:
+  keywatch rules list
+  keywatch rules show github-app-user-token
+  keywatch rules test configs/own-rules.yaml
+
 """
 
 from __future__ import annotations

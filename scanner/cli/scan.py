@@ -7,6 +7,12 @@
   keywatch scan --diff main      the changes of this branch since it branched from main
 
 A finding is one line: path:line:column  severity  rule  message  (ID).
+
+Examples:
+  keywatch scan --report sarif=keywatch.sarif
+  keywatch scan --diff origin/main --fail-on high
+  keywatch scan --history --since-last
+
 """
 
 from __future__ import annotations

@@ -5,6 +5,12 @@
 
 The logs may be compressed, rotated and repeated by several audit devices. The detections are the
 Sigma rules of rules/trail and those that need more than a log line; docs/trail.md lists them.
+
+Examples:
+  keywatch trail /var/log/openbao/audit.log*
+  keywatch trail --follow --state trail.json /var/log/openbao/audit.log
+  zcat cloudtrail/*.json.gz | keywatch trail -
+
 """
 
 from __future__ import annotations

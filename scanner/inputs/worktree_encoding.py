@@ -6,17 +6,17 @@ Such a file may be in EBCDIC, in which no rule matches, and it is committed as U
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 
 from scanner.inputs.git import commands
 from scanner.inputs.interface import Blob
+from scanner.lazy_pattern import lazy
 from scanner.model import Gap, GapKind
 
 MARK = b"working-tree-encoding"
 
 # Python's decoders of these encodings take linear time.
-_KNOWN = re.compile(
+_KNOWN = lazy(
     r"(?i)(?:utf-?(?:8|16|32)(?:-?[lb]e)?(?:-bom)?|iso-?8859-?\d{1,2}|latin-?\d|(?:windows|cp|ibm)-?\d+"
     r"|koi8-[rut]|shift[_-]?jis|euc-?(?:jp|kr|cn)|gbk|gb\d+|big5|us-ascii|macroman)"
 )

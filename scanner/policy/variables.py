@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator
 
+from scanner.lazy_pattern import lazy
 from scanner.model import Confidence, Finding, Reference, RuleInfo, Severity
 
 RULES: tuple[RuleInfo, ...] = (
@@ -48,7 +48,7 @@ RULE_IDS = frozenset(rule.id for rule in RULES)
 _UNDECLARED, _UNUSED, _COMMITTED = RULES
 
 # Variables that programs, drivers and SDKs read without being named in the repository.
-_READ_ELSEWHERE = re.compile(
+_READ_ELSEWHERE = lazy(
     r"(?:AWS|AZURE|ARM|GOOGLE|GCP|GCLOUD|CLOUDSDK|DOCKER|COMPOSE|BUILDKIT|POSTGRES|MYSQL|MARIADB"
     r"|MONGO_INITDB|RABBITMQ_DEFAULT|PGADMIN_DEFAULT|MINIO_ROOT|KC|KEYCLOAK|GF|TRAEFIK|VAULT|CONSUL"
     r"|NOMAD|TF|OTEL|SENTRY|DD|NEW_RELIC|OPENAI|ANTHROPIC|HF|HUGGING_FACE|LANGCHAIN|LANGSMITH|WANDB"

@@ -20,7 +20,8 @@ class ReportContext(NamedTuple):
     `rules` contains every rule that ran, by id. `now` is in UTC. `command` is the command line that
     repeats this run, quoted for a shell. `open_from` is the path from the current folder to the
     root, `in_repository` the path from the top of the repository to the root; each is "" or ends
-    with a slash. `width` counts terminal cells. `analysis` names the kind of run: results of one
+    with a slash. `links` is the URL of the current folder for links to files, or "" for no links.
+    `width` counts terminal cells. `analysis` names the kind of run: results of one
     analysis never replace those of another.
 
     `acceptance` is APPROVAL for a change that is judged by an earlier policy, and NONE for text
@@ -36,6 +37,7 @@ class ReportContext(NamedTuple):
     open_from: str = ""
     in_repository: str = ""
     color: bool = False
+    links: str = ""
     width: int = 80
     analysis: str = "scan"
     acceptance: Acceptance = Acceptance.ALLOW

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from posixpath import normpath
+from urllib.parse import quote
 
-from scanner.model import FailOn, Finding, Note, Outcome, Severity, SuppressedBy
+from scanner.model import (
+    FailOn,
+    Finding,
+    Note,
+    Outcome,
+    Severity,
+    SuppressedBy,
+    archives_around,
+)
 from scanner.report import text
 from scanner.report.interface import ReportContext
 from scanner.report.order import note_order
@@ -74,6 +84,14 @@ def place(path: str, line: int, context: ReportContext) -> str:
         return text.shorten(text.visible(path), _PATH)
     name = text.shorten(text.visible(context.open_from + path), _PATH)
     return ("./" if name.startswith("-") else "") + name + (f":{line}" if line else "")
+
+
+def link(path: str, context: ReportContext) -> str:
+    """The URL of a file, or of the archive that it is in; "" for none."""
+    if not context.links or not path or text.is_live(path):
+        return ""
+    file = (path, *archives_around(path))[-1]
+    return context.links + quote(normpath(context.open_from + file))
 
 
 def notes(outcome: Outcome, context: ReportContext) -> list[tuple[str, str]]:

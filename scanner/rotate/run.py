@@ -225,7 +225,7 @@ def _planned(setup: _Setup, request: PlanRequest, urgent: str = "") -> Plan:
         for each in chosen
     ]
     ready = [backends.connected(each.settings, world.modules, world.now) for each in results]
-    read_backends(results, ready)
+    read_backends(results, ready, world.console.progress(what="secrets"))
     statuses = [each for result in results for each in result.secrets.values()]
     selection = Selection(frozenset(request.secrets), urgent)
     items = plan.plan(statuses, setup.rotation, policies.of, selection)

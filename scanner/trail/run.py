@@ -46,6 +46,7 @@ from scanner.trail.sigma import rules as sigma_rules
 from scanner.trail.sigma.rule_files import Described
 from scanner.trail.state import State
 
+_SHOWN_EVERY = 4096  # events between two updates of the progress
 _AHEAD = 300.0
 """Seconds that the clock of a server may be ahead of this machine's."""
 
@@ -225,10 +226,13 @@ def _read(
     reading: _Reading,
     described: Iterable[Described],
 ) -> None:
-    add = analysis.add
     if not request.follow:
-        for log, event in merge.merged([*reading.openers()]):
-            add(log, event)
+        progress = console.progress(what="events")
+        for number, (log, event) in enumerate(merge.merged([*reading.openers()])):
+            analysis.add(log, event)
+            if not number % _SHOWN_EVERY:
+                progress.at(number)
+        progress.clear()
         return
     _follow(request, console, analysis, reading, described)
 

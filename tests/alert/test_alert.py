@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from scanner.cli import Parser, alert
+from scanner.cli import alert
+from scanner.cli.parser import Parser
 from scanner.console import Console, show_error
 from scanner.errors import KeywatchError
 from tests.support import audits

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.audit import backends
-from scanner.cli import Parser, audit
+from scanner.cli import audit
+from scanner.cli.parser import Parser
 from scanner.console import Console
 from scanner.policy.live.unread import Unread, covers, place
 from tests.support.audits import NOW, Audited, audited, denied, gives, record

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from scanner import cache
-from scanner.cli import Parser, doctor
+from scanner.cli import doctor
+from scanner.cli.parser import Parser
 from scanner.console import Console
 from scanner.detect.engine import linear_regex
 from scanner.doctor import checks

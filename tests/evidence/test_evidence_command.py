@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from scanner.cli import Parser, evidence
+from scanner.cli import evidence
+from scanner.cli.parser import Parser
 from scanner.console import Console, show_error
 from scanner.errors import KeywatchError
 from scanner.evidence import controls

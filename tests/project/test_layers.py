@@ -24,7 +24,7 @@ GROUND = {"scanner"} | {
     for name in (
         *("errors", "model", "records", "fingerprints", "document", "cache", "globs", "pool"),
         "project",
-        *("files", "file_types", "processes"),
+        *("files", "file_types", "lazy_pattern", "processes"),
     )
 }
 COLUMNS = ("inputs", "detect", "inventory", "policy", "report")
@@ -60,6 +60,7 @@ MAY_ALSO_IMPORT = {
 THIRD_PARTY = {
     "_sha2": ("scanner.fingerprints",),  # of Python 3.12
     "apprise": ("scanner.alert.channels",),
+    "shtab": ("scanner.cli.completion",),
     "azure": ("scanner.inventory.azure",),
     "backports": ("scanner.inputs.archives.compression",),
     "boto3": ("scanner.inventory.aws.accounts",),
@@ -100,6 +101,7 @@ THIRD_PARTY = {
 LOADS_BY_NAME = {
     *(
         "scanner.cli",
+        "scanner.cli.parser",
         "scanner.audit.backends",
         "scanner.report.formats",
         "scanner.detect.structure",

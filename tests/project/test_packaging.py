@@ -36,7 +36,9 @@ def run(argv: list[str], cwd: Path, code: int = 0) -> str:
 def test_a_wheel_holds_only_the_package(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"scanner"}
+    assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == {"scanner"}
+    shared = [name.partition(".data/data/")[2] for name in names if ".data/" in name]
+    assert shared == ["share/man/man1/keywatch.1"]
     assert {f"scanner/{path.relative_to(ROOT)}" for path in data_files()} <= set(names)
     assert "scanner/py.typed" in names  # the classifier "Typing :: Typed" promises it
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)

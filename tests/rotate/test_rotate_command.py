@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from scanner.cli import Parser, rotate
+from scanner.cli import rotate
+from scanner.cli.parser import Parser
 from scanner.console import Console
 from scanner.errors import ConfigError, UsageError
 from tests.support.openbao import Bao

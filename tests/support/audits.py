@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scanner.cli import Parser, audit
+from scanner.cli import audit
+from scanner.cli.parser import Parser
 from scanner.console import Console, show_error
 from scanner.errors import KeywatchError
 from scanner.inventory.interface import Settings

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scanner.cli import Parser
 from scanner.cli import trail as command
+from scanner.cli.parser import Parser
 from scanner.console import Console
 
 POLICY = """\

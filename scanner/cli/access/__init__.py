@@ -5,6 +5,12 @@
 
 `explain` prints what Vault policies grant on a path, and the rule that decides it. `review`
 compares the policies of each service in keywatch.yaml with the classes that the service needs.
+
+Examples:
+  keywatch access review
+  keywatch access review --write-policy narrower/
+  keywatch access explain --policy payments.hcl --path secret/data/payments/stripe
+
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import re
 from datetime import date
 
 from scanner.file_types import endings
+from scanner.lazy_pattern import lazy
 from scanner.model import AllowComment, CommentKind
 
 ANCHORS = (
@@ -19,19 +20,17 @@ ANCHORS = (
 )
 KEYWORDS = (("keywatch:",), ("pragma:",), ("gitleaks:allow",))
 
-_OURS = re.compile(r"keywatch:[ \t]*allow\b", re.IGNORECASE)
+_OURS = lazy(r"keywatch:[ \t]*allow\b", re.IGNORECASE)
 _OPENERS = ("#", "//", "*", "--", ";", "%", "'")  # what may open a comment, or end its opening
-_REMARK = re.compile(r"\bREM$", re.IGNORECASE)
+_REMARK = lazy(r"\bREM$", re.IGNORECASE)
 _BEFORE_LONE_COMMENT = " \t#/*-<!;%{'"  # only these stand before a comment that fills its line
 # `pragma: allowlist secret`, `pragma: whitelist nextline secret`
-_PRAGMA = re.compile(
-    r"pragma:[ \t]?(?:allow|white)list[ -](?P<next>nextline[ -])?secret", re.IGNORECASE
-)
+_PRAGMA = lazy(r"pragma:[ \t]?(?:allow|white)list[ -](?P<next>nextline[ -])?secret", re.IGNORECASE)
 # `*/`, `*/ -}}`, `-->`, `#}`
-_CLOSER = re.compile(r"(?:\*/(?:[ \t]*-?\}\})?|-->|#\})$")
+_CLOSER = lazy(r"(?:\*/(?:[ \t]*-?\}\})?|-->|#\})$")
 # ` RULE`, ` owner=@team`, ` reason="a sentence"`
-_WORD = re.compile(r"""[ \t]+(?:(?P<key>[a-z]+)=)?(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))""")
-_RULE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_WORD = lazy(r"""[ \t]+(?:(?P<key>[a-z]+)=)?(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))""")
+_RULE = lazy(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _MARKDOWN = endings("markdown")
 _FIELDS = ("reason", "owner", "until")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from scanner.detect.rules.model import Rule
+from scanner.lazy_pattern import lazy
 
 # Matches the text before a value, read backwards. For `api_key := "VALUE` it sees `" =: yek_ipa`
 # and captures `yek_ipa`. Forwards, the engine would try each character as the start of a name.
 # A bare word before a comma may be a value, so there the name must contain a word such as `token`.
-_NAME_BACKWARDS = re.compile(
+_NAME_BACKWARDS = lazy(
     rb"""
     ["'`]{0,3} \\? [rbuf@$]{0,2} [ \t]{0,8}             # opening quotes and string prefix
     (?:
@@ -31,7 +32,7 @@ _NAME_BACKWARDS = re.compile(
     re.VERBOSE,
 )
 # The bytes from 128 on are letters of other alphabets.
-_IDENTIFIER = re.compile(rb"[\w.\-\x80-\xff]*")
+_IDENTIFIER = lazy(rb"[\w.\-\x80-\xff]*")
 _IDENTIFIER_BYTE = [bool(re.match(rb"[\w.\-\x80-\xff]", bytes([i]))) for i in range(256)]
 
 

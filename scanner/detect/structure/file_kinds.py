@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from scanner.detect.structure.leaf import Leaf
 from scanner.file_types import FILE_TYPES
+from scanner.lazy_pattern import lazy
 
 _BY_SUFFIX = {suffix: each.reader for each in FILE_TYPES if each.reader for suffix in each.suffixes}
 _BY_NAME = {
@@ -40,14 +41,14 @@ _BY_NAME = {
     "composer.lock": "json",
 }
 # Suffixes of templates and copies: `app.yaml.j2`, `.env.example`.
-_COPY_SUFFIX = re.compile(
+_COPY_SUFFIX = lazy(
     r"\.(?:j2|jinja2?|tpl|tmpl|gotmpl|erb|ejs|mustache|hbs|template|tftpl|example|sample|dist"
     r"|default|defaults|orig|bak|backup|old|in)$"
 )
 # `config.example.yaml`, `.env-sample`, `app.yaml.dist`.
-_EXAMPLE = re.compile(r"(?:^|[._-])(?:example|sample|template|dist|defaults?)(?:$|[._-])")
+_EXAMPLE = lazy(r"(?:^|[._-])(?:example|sample|template|dist|defaults?)(?:$|[._-])")
 # Generated files that are not parsed: `Cargo.lock`, `package-lock.json`, `app.min.js`.
-_LOCKED = re.compile(r"(?:^|[.-])lock(?:$|\.)|^package-lock\.json$|\.min\.|^go\.sum$")
+_LOCKED = lazy(r"(?:^|[.-])lock(?:$|\.)|^package-lock\.json$|\.min\.|^go\.sum$")
 # Kinds by the path. Each row has a kind, words and a pattern. Paths without any of the words are
 # rejected before the slower pattern runs, since this is done for every file.
 _BY_PATH = [

@@ -6,12 +6,12 @@ of a usage text, a port or another flag.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from scanner.detect.values.config_values import find_flaw, is_sensitive
 from scanner.detect.values.placeholders import is_dummy, is_placeholder
 from scanner.detect.values.templates import Verdict
+from scanner.lazy_pattern import lazy
 from scanner.model import Confidence
 
 if TYPE_CHECKING:
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 # Not a password: `PASSWORD`, `--port=80`, `8080:80`, `$1`, `name{x}`; the rest of a flag after
 # `-p`, such as `ort` of `-port`; `name=`, `name=value`.
-_NOT_A_PASSWORD = re.compile(
+_NOT_A_PASSWORD = lazy(
     r"[A-Z][A-Z_]*|--?[A-Za-z][\w\-]*(?:=\S*)?|[\d.]*:?\d{2,5}(?::\d{2,5})?|\$?\{?[\d@*#?!]\}?|[\w.\-]*\{[^{}]*\}"
     r"|(?:ort|ath|rint|rotocol|rofile|roject|refix|arallel|rogress|lugin|ython)\S*"
     r"|[a-z_]{2,}=|[A-Za-z_]{2,}=[^=\s]\S*"
 )
 # `--no-token`, `--use-password`: the next word is not the value of such a flag.
-_SWITCH = re.compile(
+_SWITCH = lazy(
     r"(?:no|not|use|ask|prompt|with|without|allow|enable|disable|show|generate|reset|is|has|skip)"
     r"(?:[-_.]|(?=[A-Z]))"
 )
-_COMMENT = re.compile(rb"^[ \t]*(?:#|//|;|::|REM\b|rem\b|\*)")
+_COMMENT = lazy(rb"^[ \t]*(?:#|//|;|::|REM\b|rem\b|\*)")
 
 
 def command_argument(candidate: Candidate) -> Confidence | None:

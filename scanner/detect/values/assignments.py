@@ -16,6 +16,7 @@ from scanner.detect.values.placeholders import is_known_placeholder
 from scanner.detect.values.templates import Verdict, judge
 from scanner.detect.values.weak_passwords import is_chosen_by_people, is_weak
 from scanner.file_types import scope_of, suffix_of, suffixes
+from scanner.lazy_pattern import lazy
 from scanner.model import Confidence
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _NON_SECRET_WORDS = frozenset(
 )
 # Names of tokens that mark a page of a list or a repeated request: `nextPageToken`,
 # `idempotency_token`.
-_REQUEST_TOKEN = re.compile(
+_REQUEST_TOKEN = lazy(
     r"(?i)(?:prev(?:ious)?|page|pagination|paging|continuation|cursor|input|output|sync|resume"
     r"|idempotency|client_?request|lifecycle_?action)[_-]?tokens?$"
 )
@@ -62,7 +63,7 @@ _FOREIGN_WORDS = (
 FOREIGN_NAMES = tuple(word.encode().decode("latin-1") for word in _FOREIGN_WORDS)
 """The words for a password in other languages, one character for each byte."""
 # Matches inside a name: `db_password`, `apiKey`, `oauth-key`.
-_SENSITIVE_WORD = re.compile(
+_SENSITIVE_WORD = lazy(
     r"passw(?:or)?d|mot_?de_?passe|pass(?:phrase|code)"
     rf"|{'|'.join(FOREIGN_NAMES)}|secret|token|credential|auth|api[_-]?key"
     r"|(?:access|private|signing|encryption|master|account|consumer|cipher|session|shared|aes|jwt"
@@ -70,21 +71,21 @@ _SENSITIVE_WORD = re.compile(
     re.IGNORECASE,
 )
 # Names that hold the key of an entry in a Kubernetes Secret: `existingSecretPasswordKey`.
-_PASSWORD_KEY = re.compile(r"(?i)(?:passw(?:or)?d|pwd|pass)[_-]?key$")
+_PASSWORD_KEY = lazy(r"(?i)(?:passw(?:or)?d|pwd|pass)[_-]?key$")
 # `pass` and `pwd` must be whole words, so that `bypass` and `compass` do not match.
-_SHORT_SENSITIVE_WORD = re.compile(
+_SHORT_SENSITIVE_WORD = lazy(
     r"(?:db|user|my|admin|root|sql|mysql|smtp|ftp|ldap|mail|http|auth|api)?(?:pass|pwd)",
     re.IGNORECASE,
 )
 _MAX_WORDS_AFTER_SHORT = 3  # words: PASS_FOR_ADMIN, but not HEATING_PASS_APC_ZONE_CONTROL_ZONE
 # Matches from the last letter of a sensitive word if the word goes on: the `n` of `token` in
 # `tokenizer`, but not in `tokens`.
-_WORD_CONTINUES = re.compile(r"[a-z](?!s(?![a-z]))[a-z]|[A-Z](?!S(?![A-Z]))[A-Z]")
+_WORD_CONTINUES = lazy(r"[a-z](?!s(?![a-z]))[a-z]|[A-Z](?!S(?![A-Z]))[A-Z]")
 # The words and numbers of a name: `dbPass_V2` has `db`, `Pass`, `V`, `2`.
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_WORDS = lazy(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # References to a variable or a secret store. An example for each line: `${DB_PASS}`; `%DB_PASS%`;
 # `@param(`; `vault:secret/db`; `process.env.X`; `secrets.DB`; `%s:%s`; `var.db_password`.
-_REFERENCE = re.compile(
+_REFERENCE = lazy(
     r"\$\{|\$\(|^\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?@])|[:/@=,]\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?])"
     r"|\$[A-Z_]{3}|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
     r"|^(?:%[A-Za-z_][\w.]*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
@@ -97,67 +98,67 @@ _REFERENCE = re.compile(
 )
 # Expressions of code, and rules for values. An example for each line: `get_secret(`; `self.token`;
 # `(?i)[a-z]+` and `required|min:8`.
-_CODE = re.compile(
+_CODE = lazy(
     r"^[\w.$:]+\(|^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){2,}$|^!{1,2}[A-Za-z]{2,}(?:\s|$)"
     r"|^(?:self|this|cls|new|await|typing)\b|\[\]|=>|::|->|&&|\|\|"
     r"|\(\?|\]\?|\[\^|\]\{|\]\*|\]\+|^[a-z_]+(?::[\w,]+)?(?:\|[a-z_]+(?::[\w,.]+)?)+$"
 )
 # Paths and file names: `/run/secrets/db`, `application/json`, `server.key`, `example.com/a/b`.
-_PATH = re.compile(
+_PATH = lazy(
     r"^\.[A-Za-z_\-]+(?:\.[A-Za-z_\-]+)*$|"  # `.secrets.baseline`
     r"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w-]+/[\w./-]*$|(?:application|text|image)/)"
     r"|^[\w\-]+(?:\.[\w\-]+)*\.(?:pem|key|crt|cer|jks|p12|pfx|pub|json|ya?ml|toml|ini|txt|csv"
     r"|conf|env|enc"
     r"|py|js|ts|rb|php|erb|html?|md|properties|kdbx|gpg|asc)$|^[\w\-]+(?:\.[\w\-]+)+/[\w./\-]+$"
 )
-UUID = re.compile(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
-_TOKEN_CHARACTERS = re.compile(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
+UUID = lazy(r"(?i)^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
+_TOKEN_CHARACTERS = lazy(r"^[0-9A-Za-z+/_.~\-]+={0,2}$")
 # `SECRET_REF`, `API_KEY_NAME`.
-_UPPER_REFERENCE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:REF|REFERENCE|NAME|VAR|ENV|HERE)")
+_UPPER_REFERENCE = lazy(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:REF|REFERENCE|NAME|VAR|ENV|HERE)")
 # Names whose last noun is Secret in camel case, as in manifests: `tlsSecret`, `imagePullSecrets`.
-_SECRET_OBJECT = re.compile(r"(?:[a-z]Secrets?|^secrets?)$")
-_DNS_NAME = re.compile(r"[a-z]+[a-z0-9]*(?:[.\-][a-z0-9]+)+")
-_URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_WORD_OR_NUMBER = re.compile(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]{0,4}|[0-9]{1,4}")
+_SECRET_OBJECT = lazy(r"(?:[a-z]Secrets?|^secrets?)$")
+_DNS_NAME = lazy(r"[a-z]+[a-z0-9]*(?:[.\-][a-z0-9]+)+")
+_URL = lazy(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_WORD_OR_NUMBER = lazy(r"(?:[A-Z]+(?![a-z])|[A-Z]?[a-z]+)[0-9]{0,4}|[0-9]{1,4}")
 # A word of five or more letters that has a vowel and no four consonants in a row: `pressure`.
-_PRONOUNCEABLE = re.compile(r"(?i)(?=.*[aeiouy])(?!.*[b-df-hj-np-tv-xz]{4})[a-z]{5,}")
+_PRONOUNCEABLE = lazy(r"(?i)(?=.*[aeiouy])(?!.*[b-df-hj-np-tv-xz]{4})[a-z]{5,}")
 _MIN_AVERAGE_LENGTH = 3.5  # characters of a word or number
 _MIN_PRONOUNCEABLE = 0.4  # share of the value's characters that are in pronounceable words
 # Values under these names are generated, so a short word or camel case is not one of them.
-_GENERATED_VALUE = re.compile(r"(?i)(?:token|api[_.-]?key)(?!.*(?:secret|credential|key))")
+_GENERATED_VALUE = lazy(r"(?i)(?:token|api[_.-]?key)(?!.*(?:secret|credential|key))")
 _MIN_GENERATED_WORD = 12
 _PLURALS = ("passwords", "secrets", "tokens", "credentials")
 # `#a0b1c2`, `dark #a0b1c2ff blue`.
-_COLOUR = re.compile(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)*")
-_DECIMAL = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+_COLOUR = lazy(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)*")
+_DECIMAL = lazy(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 # A number of a program, an identifier of X.500 or an address: `0x0000001F`, `1.3.6.1.4.1`.
-_OTHER_NUMBER = re.compile(r"0[xX][0-9A-Fa-f]{1,8}|\d+(?:\.\d+){3,}")
+_OTHER_NUMBER = lazy(r"0[xX][0-9A-Fa-f]{1,8}|\d+(?:\.\d+){3,}")
 # Where a letter and a digit meet.
-_LETTER_AND_DIGIT = re.compile(r"[0-9](?=[A-Za-z])|[A-Za-z](?=[0-9])")
+_LETTER_AND_DIGIT = lazy(r"[0-9](?=[A-Za-z])|[A-Za-z](?=[0-9])")
 _MIN_CHANGES = 4  # between letters and digits, in a value that a machine made
 _MAX_CODE = 10  # digits of a code for one login, an ID or a constant
 # After the password of a URL: a host of a manual.
-_EXAMPLE_HOST = re.compile(
+_EXAMPLE_HOST = lazy(
     rb"(?i)@(?:[\w.-]+\.)?(?:example(?:\.(?:com|org|net|edu))?|your[\w-]*|host(?:name)?|server|domain"
     rb"|some[\w-]+)(?:[:/?\s\"'`,;)]|\.(?:com|org|net)\b|$)"
 )
-_USER_WORD = re.compile(rb"(?:my|your|db|some)?[-_]?(?:user(?:[-_]?name)?|usr|login|name|u|foo)")
-_LAST_WORD = re.compile(rb"[\w.\-]*$")
-_PASSWORD_WORD = re.compile(
+_USER_WORD = lazy(rb"(?:my|your|db|some)?[-_]?(?:user(?:[-_]?name)?|usr|login|name|u|foo)")
+_LAST_WORD = lazy(rb"[\w.\-]*$")
+_PASSWORD_WORD = lazy(
     rb"(?:my|your|db|some|user)?[-_]?(?:passw(?:or)?d|pass|pwd|pw|secret|token|p|bar|passphrase)"
 )
 _MAX_LENGTH = 1024
 _TOO_FEW_DISTINCT = 2  # characters: `xxxxxxxx` and `1010101010` are no secrets
-_DIGIT = re.compile(r"[0-9]")
-_ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}")
+_DIGIT = lazy(r"[0-9]")
+_ESCAPE = lazy(r"\\u[0-9A-Fa-f]{4}")
 _QUOTES = (b'"', b"'", b"`")
 _RAW_QUOTES = (b'"""', b"'''", b"`")
 _JOIN_OPERATOR = rb"[ \t]*(?:\\?\r?\n[ \t]*)?[+.&](?:[ \t]*\r?\n)?[ \t]*"
 _NEXT_LITERAL = rb"""[rbu@]{0,2}(["'`])([^"'`\r\n\\]{1,200})(?=\2)"""
 # Matches from the closing quote of a literal on: `" + "next`.
-_JOINED_LITERAL = re.compile(rb"""(["'`])""" + _JOIN_OPERATOR + _NEXT_LITERAL)
+_JOINED_LITERAL = lazy(rb"""(["'`])""" + _JOIN_OPERATOR + _NEXT_LITERAL)
 # The same in languages that join adjacent literals: `" "next`.
-_ADJACENT_LITERAL = re.compile(
+_ADJACENT_LITERAL = lazy(
     rb"""(["'`])(?:""" + _JOIN_OPERATOR + rb"|[ \t]+|[ \t]*\\?\r?\n[ \t]+)" + _NEXT_LITERAL
 )
 _JOINS_ADJACENT_LITERALS = frozenset(suffixes("python", "ruby", "c", "objective-c"))
@@ -168,16 +169,16 @@ JOINABLE_CHECKS = frozenset(("assigned-value", "vague-key"))
 _BARE_VALUE_AFTER = (b"=", b":", b">", b"\x9a")  # the last is the end of a wide colon
 _ARROWS = (b"=>", b"->", b"<-")
 # `NAME - VALUE`, as in notes.
-_SEPARATOR_DASH = re.compile(rb"""[\w"'`)\]][ \t]+-[ \t]+["'`]?$""")
-_COMMENT = re.compile(rb"[ \t]*(?://|#|\*|--|/\*)")
+_SEPARATOR_DASH = lazy(rb"""[\w"'`)\]][ \t]+-[ \t]+["'`]?$""")
+_COMMENT = lazy(rb"[ \t]*(?://|#|\*|--|/\*)")
 _PARTLY_LITERAL = frozenset((Verdict.MIXED, Verdict.LITERAL_DEFAULT))
-_DOMAIN = re.compile(r"(?i)[a-z-]\.(?:com|dev|io|net|org)$")  # `external-secrets.io`
-_SYMBOL = re.compile(r":[a-z_][a-z0-9_]*[?!]?")  # `:auth_token` in Ruby
-_SIGNING_KEY = re.compile(r"(?i)sign(?:ing)?[_-]?key$")
-_KEY_ID = re.compile(r"(?i)(?:0x)?(?:[0-9A-F]{8}|[0-9A-F]{16}|[0-9A-F]{40})")  # of OpenPGP
-_PROMPT = re.compile(r"^[A-Za-z][A-Za-z ]*[:?]\s*$")
+_DOMAIN = lazy(r"(?i)[a-z-]\.(?:com|dev|io|net|org)$")  # `external-secrets.io`
+_SYMBOL = lazy(r":[a-z_][a-z0-9_]*[?!]?")  # `:auth_token` in Ruby
+_SIGNING_KEY = lazy(r"(?i)sign(?:ing)?[_-]?key$")
+_KEY_ID = lazy(r"(?i)(?:0x)?(?:[0-9A-F]{8}|[0-9A-F]{16}|[0-9A-F]{40})")  # of OpenPGP
+_PROMPT = lazy(r"^[A-Za-z][A-Za-z ]*[:?]\s*$")
 # `locales/de.json`, `app/i18n/en.yml`, `de.po`, `res/strings.xml`.
-_TRANSLATION_FILE = re.compile(
+_TRANSLATION_FILE = lazy(
     r"(?:^|/)(?:locales?|i18n|l10n|lang|languages?|translations?|messages)(?:/|[._-])"
     r"|\.(?:po|pot|xlf|xliff|resx|strings|arb)$|(?:^|/)strings\.(?:xml|json)$",
     re.IGNORECASE,

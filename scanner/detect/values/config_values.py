@@ -28,13 +28,14 @@ from scanner.detect.values.assignments import (
 )
 from scanner.detect.values.placeholders import is_dummy, is_placeholder
 from scanner.detect.values.templates import Judgement, Verdict, judge, may_refer
+from scanner.lazy_pattern import lazy
 from scanner.model import Confidence, Severity
 
 if TYPE_CHECKING:
     from scanner.detect.engine.candidate import Candidate
 
 # Names of secrets that only configuration files use: `requirepass`, `db_pw`, `jwt_key`.
-_CONFIG_SECRET_NAME = re.compile(
+_CONFIG_SECRET_NAME = lazy(
     r"(?i)(?:^|[_\-.:/@])(?:requirepass|masterauth|(?:bind|root|user|admin|db)?pw|psk|_?auth|pat|passwort"
     r"|sas|sasl|hmac|secret_?key_?base|(?:session|shared|pre_?shared|hmac|license|service|storage|auth"
     r"|ssh|client|cookie|deploy|crypt|cipher|aes|jwt|fernet|webhook|app|consumer|identity|signature"
@@ -42,89 +43,85 @@ _CONFIG_SECRET_NAME = re.compile(
 )
 # Names that begin with one of these words hold a switch or a reference: `usePassword`,
 # `existingSecret`. `proxy_pass` is an address.
-_SWITCH_PREFIX = re.compile(
+_SWITCH_PREFIX = lazy(
     r"^(?i:(?:proxy|fastcgi|uwsgi|scgi|grpc)_pass$|existing|use|enable|enabled|has|is|no|allow|require|required|show|hide|with|disable|skip"
     r"|update|change|reset|confirm|forgot|load|generate|create|auto|randomize|min|max|validate|num"
     r"|total|mount|expose|automount|forbid|default"
     r"|rotate|refresh)(?:[_\-.]|$|(?=[A-Z][a-z]))"
 )
 # Names that hold the key of an entry in a store: `passwordKey`, `secret-Key`.
-_NAMES_STORE_KEY = re.compile(
+_NAMES_STORE_KEY = lazy(
     r"(?:[Pp]assword|[Ss]ecret|[Tt]oken|[Uu]ser(?:[Nn]ame)?|[Cc]redentials?)[-_]?Key$"
 )
 # `db_password`, `MYSQL_PWD`, `psk`, `bindpw`, `secret_key_base`.
-_PASSWORD_NAME = re.compile(
+_PASSWORD_NAME = lazy(
     r"(?i)pass|pwd|(?:^|[_\-.])p(?:w|sk)$|[a-z]pw$|requirepass|masterauth|secret_?key_?base"
 )
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_VARIABLE = lazy(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 # Switches, sources of nsswitch.conf, encodings: `true`, `required`, `ldap`, `utf-8`.
-_SWITCH_VALUE = re.compile(
+_SWITCH_VALUE = lazy(
     r"(?i)^(?:true|false|yes|no|on|off|null|none|enabled?|disabled?|required|optional|always|never|auto|on_create"
     r"|absent|present|omit|ldap|files|sss|compat|systemd|winbind|nis"
     r"|utf-?(?:8|16|32)(?:-?[bl]e)?|us-ascii|ascii|latin-?1|iso-8859-\d{1,2})$"
 )
 # A number, maybe with a unit: `30s`, `512Mi`, `1_000`.
-_NUMBER = re.compile(r"^[+-]?\d[\d_.,:]*\s?(?:[smhdw]|ms|min|[KMG]i?B?|%)?$")
+_NUMBER = lazy(r"^[+-]?\d[\d_.,:]*\s?(?:[smhdw]|ms|min|[KMG]i?B?|%)?$")
 # `/etc/key`, `C:\keys`, `rule:admin`, `-p secret`, `a/b/c text`, `org/image@1`, `.foo.bar`; or a
 # value with the suffix of a file.
-_PATH_OR_FLAG = re.compile(
+_PATH_OR_FLAG = lazy(
     r"^(?:~?/|\.{1,2}/|[A-Za-z]:\\|[\w.-]+:/|(?:rule|role):|--?\w+ "
     r"|[\w.-]+(?:/[\w.-]+){2,}\s|[\w.-]+/[\w.-]+@\d|\.[\w-]+\.[\w.-]+$)"
     r"|\.(?:pem|key|crt|cert|json|ya?ml|txt|conf|jks|p12|pfx|pub"
     r"|sh|env|gpg|asc|html?|js|py|log|pl|rb|php|so|exe|jar|xml|ini|cfg|properties|db|sock|service)$"
 )
-_RELATIVE_PATH = re.compile(r"^[\w.-]+/[\w./-]+$")
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]*:(?://|$)")
-_WORDS = re.compile(r"^[A-Za-z]+(?:[-_.:, ](?:[A-Za-z]+|v?\d{1,9}))*$")
+_RELATIVE_PATH = lazy(r"^[\w.-]+/[\w./-]+$")
+_URL = lazy(r"^[A-Za-z][A-Za-z0-9+.\-]*:(?://|$)")
+_WORDS = lazy(r"^[A-Za-z]+(?:[-_.:, ](?:[A-Za-z]+|v?\d{1,9}))*$")
 # Types, algorithms and methods of authentication: `string`, `kubernetes.io/tls`, `sha256`, `oidc`.
-_TYPE_NAME = re.compile(
+_TYPE_NAME = lazy(
     r"(?i)^(?:string|str|number|bool|boolean|int|integer|object|map|list|any|bytes|char|text|varchar.*|secret|bearer"
     r"|basic|digest|opaque|kubernetes\.io/[\w.-]+|(?:rs|hs|es|ps)\d{3}|aes\S*|rsa\S*|ed25519|sha\d+|md5|scram-\S*"
     r"|plain|oauth2?|jwt|token|api[_-]?key|header|cookie|query|ldap|saml|oidc|approle|kubernetes|userpass|cert"
     r"|iam|gcp|aws|azure|github|native|htpasswd|trust|peer|ident)$"
 )
 # `ssh-rsa AAAA…`, `-----BEGIN CERTIFICATE`, `age1…`, `pk_live_…`.
-_PUBLIC_KEY = re.compile(
+_PUBLIC_KEY = lazy(
     r"^(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S+|-----BEGIN (?:PUBLIC KEY|CERTIFICATE)|age1|pk_)"
 )
-_UNOPENED_REFERENCE = re.compile(rb"\$\w+\}")
-_COMMENT = re.compile(rb"(?<![ \t])[ \t]+(?:#|//|;)[^\n]*$")
+_UNOPENED_REFERENCE = lazy(rb"\$\w+\}")
+_COMMENT = lazy(rb"(?<![ \t])[ \t]+(?:#|//|;)[^\n]*$")
 _ALLOWED_VERDICTS = {Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT, Verdict.PLACEHOLDER}
-_CLOSING_QUOTE = {quote: re.compile(rb"(?<!\\)" + quote) for quote in (b'"', b"'", b"`")}
-_TEMPLATE_EXPRESSION = re.compile(rb"\{\{[^{}\n]*\}\}|<%[^<\n]*?%>")
+_CLOSING_QUOTE = {quote: lazy(rb"(?<!\\)" + quote) for quote in (b'"', b"'", b"`")}
+_TEMPLATE_EXPRESSION = lazy(rb"\{\{[^{}\n]*\}\}|<%[^<\n]*?%>")
 # Names that may hold a secret. They do if the value is random.
-_VAGUE_NAME = re.compile(
+_VAGUE_NAME = lazy(
     r"(?i)[a-z0-9_\-.]key$|^(?:login|sonar\.login|seed|salt|pin|pepper|key\d?|auth|pass|result)$"
 )
 # Keys that are not secret: `public_key`, `cacheKey`, `primary_key`, `i18n.key`.
-_NON_SECRET_KEY = re.compile(
+_NON_SECRET_KEY = lazy(
     r"(?i)public|pub_?key|apt|gpg|pgp|keyring|repo|cache|hash|partition|sort|primary|foreign|index|group|routing|object|s3|idempot|lookup"
     r"|translation|i18n|feature|config|registry|unique|dedup|image|fingerprint|finger|gpg_?key|site"
     r"|topology|label|annotation|search|item|row|map|json|data|event|message|sitekey|publishable|client"
     r"|websocket"
 )
 # The text before the last `key`, `salt` or a similar word.
-_UP_TO_KEY = re.compile(r"(?i)^.*(?=key|signature|verifier|salt|seed|nonce)")
+_UP_TO_KEY = lazy(r"(?i)^.*(?=key|signature|verifier|salt|seed|nonce)")
 # Parents under which `key` may be secret: `jwt`, `encryption`, `session`.
-_SECRET_KEY_PARENT = re.compile(
-    r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|hmac|sso|saml"
-)
+_SECRET_KEY_PARENT = lazy(r"(?i)jwt|crypt|auth|sign|secret|session|cookie|api|token|hmac|sso|saml")
 _DESCRIPTIVE_NAMES = frozenset(
     ("name", "namespace", "id", "type", "kind", "path", "version", "description")
 )
-_REGULAR_EXPRESSION = re.compile(r"\(\?[=!:<]|^\^.*\$$")
-_LONG_HEX = re.compile(r"(?:[0-9a-f]{2}){16,}|(?:[0-9A-F]{2}){16,}")
+_REGULAR_EXPRESSION = lazy(r"\(\?[=!:<]|^\^.*\$$")
+_LONG_HEX = lazy(r"(?:[0-9a-f]{2}){16,}|(?:[0-9A-F]{2}){16,}")
 # The last word of a name whose value is the key of a service: `sendgrid_key`, `TWILIO_AUTH`.
-_SERVICE_KEY_NAME = re.compile(r"(?i)(?:key|token|secret|auth|access|credential|pat|pass|pwd)\w{0,4}$")
+_SERVICE_KEY_NAME = lazy(r"(?i)(?:key|token|secret|auth|access|credential|pat|pass|pwd)\w{0,4}$")
 _MAX_KEY_LENGTH = 256
 _MIN_PART = 5  # characters of a secret beside a reference
 _QUOTES = (b'"', b"'", b"`")
 # 20 characters with small letters, capitals and digits, and no word of six letters.
-_MIXED_CASE_AND_DIGITS = re.compile(
-    r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?!.*(?:[a-z]{6}|[A-Z]{6})).{20}"
-)
+_MIXED_CASE_AND_DIGITS = lazy(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?!.*(?:[a-z]{6}|[A-Z]{6})).{20}")
 # Parents of secrets: `api_keys`, `tokens`, `db-credentials`.
-_SECRETS_PARENT = re.compile(
+_SECRETS_PARENT = lazy(
     r"(?i)(?:^|[_\-a-z])(?:api_?keys?|tokens|secrets|passwords|credentials|oauth)$"
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from scanner.detect.structure.file_kinds import file_kind
@@ -14,13 +13,14 @@ from scanner.detect.values.config_values import (
     trimmed,
 )
 from scanner.detect.values.templates import Verdict, judge
+from scanner.lazy_pattern import lazy
 from scanner.model import Confidence, Severity
 
 if TYPE_CHECKING:
     from scanner.detect.engine.candidate import Candidate
 
 # `postgres://user:password@`.
-_URL_WITH_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#\s:]*:[^/?#\s@]+@")
+_URL_WITH_PASSWORD = lazy(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#\s:]*:[^/?#\s@]+@")
 
 
 def env_value(candidate: Candidate) -> Confidence | None:

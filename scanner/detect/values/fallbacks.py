@@ -13,52 +13,51 @@ from scanner.detect.values.assignments import is_not_a_string, shannon
 from scanner.detect.values.config_values import find_flaw, is_sensitive, is_vague, strength
 from scanner.detect.values.placeholders import is_dummy, is_known_placeholder, is_placeholder
 from scanner.detect.values.templates import Verdict, judge
+from scanner.lazy_pattern import lazy
 from scanner.model import Confidence
 
 if TYPE_CHECKING:
     from scanner.detect.engine.candidate import Candidate
 
 # Last words of names of variables that hold data about a secret: `AUTH_DOMAIN`, `token_method`.
-_METADATA_NAME = re.compile(
+_METADATA_NAME = lazy(
     r"(?i)(?:domain|realm|backend|mode|method|role|user(?:_?name)?|login|email|group|namespace|bucket"
     r"|port|topic|queue|cookie|engine|driver|class|kind|plugin|module|handler|status|state|parameter"
     r"|attribute|property|claims?|source|target|subject|tenant|region|zone|prompt|map|mapping|schema"
     r"|cmd|command|script|scheme|preference|color|visible|hidden|shown|authentication|separator|delimiter|charset|chars|rounds|iterations|bits|table|cache)s?$"
 )
-_SEPARATOR = re.compile(r"[:.\-]")
+_SEPARATOR = lazy(r"[:.\-]")
 # Text after a literal that is compared, searched or joined, not used as it is: `" in x`, `" == x`,
 # `" + x`, `".format(`.
-_USED_IN_EXPRESSION = re.compile(
+_USED_IN_EXPRESSION = lazy(
     rb"""["'`]?\s*(?:(?:not\s+)?in\b|[=!]=|is\b|[%<>+]|\.[ \t]"""
     rb"""|\.(?:format|join|replace|split|test|includes)\b)"""
 )
 # A call that sets or checks a variable: `putenv(`, `assert_equal(`. Its argument is not a default.
-_SETS_OR_CHECKS = re.compile(
+_SETS_OR_CHECKS = lazy(
     rb"(?i)(?:set_?env\w{0,40}|putenv|SetEnvironmentVariable"
     rb"|(?:assert|cleanse|sensitive|mask|redact|valid|compare|require|expect|parametri[sz]e)\w{0,40})"
     rb"[ \t]{0,4}\("
 )
 # `f(getenv("NAME"), "…"`: the literal is a default only if it is the last argument.
-_AFTER_CALL = re.compile(rb"""["'`]\)[ \t]*,[ \t]*(?:\w+[ \t]*=[ \t]*)?["'`]$""")
-_LAST_ARGUMENT = re.compile(rb"""["'`][ \t]*\)""")
+_AFTER_CALL = lazy(rb"""["'`]\)[ \t]*,[ \t]*(?:\w+[ \t]*=[ \t]*)?["'`]$""")
+_LAST_ARGUMENT = lazy(rb"""["'`][ \t]*\)""")
 _MIN_LENGTH, _MAX_LENGTH = 4, 2000
 _BYTES_BEFORE = 200  # of the line before a value that may hold its call
 # `%s`, `f(x)`, `a.b#c`, `a, b`, `two words`, `1.2.3`, `word.`
-_CODE_OR_TEXT = re.compile(
+_CODE_OR_TEXT = lazy(
     r"^%\w+|^[\w.\-]+\(.*\)$|^[A-Za-z.]+[#:/][A-Za-z]+$|,\s|\s.*\s.*\s"
     r"|^\D*\s\D*$|^[\d.]+(?:\\x00)?$|^[A-Za-z]+[.,]$"
 )
-_IN_WORDS = re.compile(r"\s|^[a-z]+(?:[-_.][a-z]+)+$")
-_EMAIL = re.compile(r"^[\w.+-]+@[\w-]+\.[\w.-]+$")  # anonymous users log in with an address
-_SALT = re.compile(r"(?i)salt$")
+_IN_WORDS = lazy(r"\s|^[a-z]+(?:[-_.][a-z]+)+$")
+_EMAIL = lazy(r"^[\w.+-]+@[\w-]+\.[\w.-]+$")  # anonymous users log in with an address
+_SALT = lazy(r"(?i)salt$")
 # Phrases that people use as a secret: `dev-secret-key`, `my session secret`.
-_PHRASE = re.compile(
+_PHRASE = lazy(
     r"^(?=.*(?:secret|passw|insecure|keyboard|super|change|unsafe))[a-z]+(?:[-_ ][a-z0-9]+){1,4}$"
 )
 # Names whose values may be a phrase: `SESSION_SECRET`, `jwt_key`.
-_PHRASE_NAME = re.compile(
-    r"(?i)(?:secret|pass(?:word|phrase)?|(?:secret|signing|session|jwt|app)_?key)$"
-)
+_PHRASE_NAME = lazy(r"(?i)(?:secret|pass(?:word|phrase)?|(?:secret|signing|session|jwt|app)_?key)$")
 
 
 def fallback(candidate: Candidate) -> Confidence | None:

@@ -22,6 +22,7 @@ from scanner.detect.values.assignments import (
 )
 from scanner.detect.values.file_role import role_of
 from scanner.file_types import scope_of, suffix_of, suffixes
+from scanner.lazy_pattern import lazy
 
 
 class Case(NamedTuple):
@@ -59,10 +60,10 @@ _HEXADECIMAL = frozenset(string.hexdigits)
 _BASE64 = frozenset(string.ascii_letters + string.digits + "+/_-")
 _LONG_NAME = 12  # characters
 _DIGITS = frozenset(string.digits)
-_LETTERS_THEN_DIGITS = re.compile(r"[A-Za-z]+\d{1,4}")
-_CAMEL = re.compile(r"[A-Za-z][a-z]+(?:[A-Z][a-z]+)+")
+_LETTERS_THEN_DIGITS = lazy(r"[A-Za-z]+\d{1,4}")
+_CAMEL = lazy(r"[A-Za-z][a-z]+(?:[A-Z][a-z]+)+")
 _SHAPES = tuple(
-    (f"value: {text}", re.compile(pattern, re.DOTALL))
+    (f"value: {text}", lazy(pattern, re.DOTALL))
     for text, pattern in (
         ("begins or ends with a bracket", r"[\[({<].*|.*[\])}>]"),
         ("a call", r"[A-Za-z_][\w.]*\(.*\)"),
@@ -76,7 +77,7 @@ _SHAPES = tuple(
     )
 )
 # The word for a password in many languages, as it is used in labels of forms.
-_PASSWORD_IN_LANGUAGES = re.compile(
+_PASSWORD_IN_LANGUAGES = lazy(
     r"passwor[dt]s?|passphrases?|palavra-passe|kennw\S{1,2}rt\w*|mots? de passe|contrase\S{1,3}as?"
     r"|clave|senhas?"
     r"|wachtwoord\w*|has\S{1,3}[oa]\b|l\S{1,3}senord\w*|salasana\w*|adgangskode\w*|jelsz\S{1,3}\w*"
@@ -105,25 +106,23 @@ _STATES = frozenset(
     " never both active inactive pending".split()
 )
 # `aes-256-gcm`, `hmac_sha`, `bcrypt`, `rs256`.
-_ALGORITHM = re.compile(
+_ALGORITHM = lazy(
     r"(?:aes|des|3des|rc4|rsa|ecdsa|hmac|sha|hs|rs|es|ps|md|argon|bcrypt|scrypt|pbkdf|chacha"
     r"|ed25519|crypt|blowfish|twofish|basic|bearer|digest|oauth|jwt|opaque|scram|ldap|saml|ntlm)"
     r"(?:[-_]?(?:\d+|cbc|gcm|ctr|ecb|sha|hmac|poly\d+|id|i|d|auth|with))*"
 )
 # The parts of a type around its name: `?`, `[int]`, `std::`.
-_TYPE_DECORATION = re.compile(r"[!?*&]|[\[(<].*[\])>]|^(?:std::|system\.|java\.lang\.|ns|core)")
+_TYPE_DECORATION = lazy(r"[!?*&]|[\[(<].*[\])>]|^(?:std::|system\.|java\.lang\.|ns|core)")
 # `List<String>`, `string[]`, `char*`, `NSString`.
-_GENERIC_TYPE = re.compile(
-    r"[A-Za-z][\w.:]*<.*>[?!]?|[A-Za-z][\w.]*\[\]|[A-Za-z][\w:]*[*&]|NS[A-Z]\w+"
-)
+_GENERIC_TYPE = lazy(r"[A-Za-z][\w.:]*<.*>[?!]?|[A-Za-z][\w.]*\[\]|[A-Za-z][\w:]*[*&]|NS[A-Z]\w+")
 # `required|min:8`, `len(12)`, `^[a-z]+$`, `.{8,}`.
-_VALIDATION_RULE = re.compile(
+_VALIDATION_RULE = lazy(
     r"(?:^|[|,;\s])(?:min|max|required|confirmed|string|len|size|pattern|regex)[a-z_]{0,7}"
     r"(?:[:=(]\s*\d+\)?|[<>]=?\s*\d+|[|,]|$)|^\^|\{\d+,\d*\}|\(\?|\[[a-z]-[a-z]|\\[dwSs]"
 )
 _SECRET_WORDS_IN_VALUE = "passw passphrase secret token apikey api_key api-key credential".split()
 # Words without digits or punctuation: an identifier or a text. `Password123!` is neither.
-_WORDS_ONLY = re.compile(r"[^\W\d_]+(?:[-_.:/ ']+[^\W\d_]+)*[ :?.!*]*")
+_WORDS_ONLY = lazy(r"[^\W\d_]+(?:[-_.:/ ']+[^\W\d_]+)*[ :?.!*]*")
 _WORD_GROUPS = (
     (
         "mentions a test or an example",
@@ -148,7 +147,7 @@ _DOCUMENT_SUFFIXES = frozenset(
 _QUOTES = frozenset("\"'`")
 _COMMENT_STARTS = ("#", "//", "/*", "*", ";", "--", "<!--", "%", "REM")
 # `user: bob`, `"host": "db1"`, `client_id=1`.
-_USER_OR_SERVER = re.compile(
+_USER_OR_SERVER = lazy(
     r"(?i)(?:user|login|email|account|host|server|database|client_?id)\w{0,30}[\"']?\s*(?:[:=,]|=>)"
 )
 _SIGNS_BEFORE = (

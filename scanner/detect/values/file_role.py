@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
+
+from scanner.lazy_pattern import lazy
 
 OTHER = "other"
 _ROLES = (
     (
         "vendored",
-        re.compile(
+        lazy(
             r"(?i)(?:^|/)(?:vendor|node_modules|third_?party|bower_components|dist|site-packages|gems)/"
         ),
     ),
     (
         "generated",
-        re.compile(
+        lazy(
             r"(?i)\.min\.\w+$|\.map$|\.lock$|-lock\.(?:json|yaml)$|(?:^|/)go\.sum$|_pb2\.py$|\.pb\.go$"
             r"|[._-]generated\.|(?:^|/)generated/"
         ),
     ),
     (
         "test",
-        re.compile(
+        lazy(
             r"(?i)(?:^|[/_.\-])(?:tests?|specs?|testing|testdata|fixtures?|mocks?|stubs?|cassettes?"
             r"|e2e)(?:[/_.\-]|$)|(?-i:(?:Tests?|Spec)\.\w+$)"
         ),
     ),
     (
         "example",
-        re.compile(
+        lazy(
             r"(?i)(?:^|[/_.\-])(?:examples?|samples?|demos?|docs?|tutorials?|templates?|guides?"
             r"|readme)(?:[/_.\-]|$)"
         ),

@@ -13,21 +13,22 @@ from scanner.detect.structure.file_kinds import file_kind
 from scanner.detect.values.config_values import is_sensitive, strength
 from scanner.detect.values.placeholders import is_dummy, is_placeholder
 from scanner.detect.values.templates import Verdict, judge
+from scanner.lazy_pattern import lazy
 from scanner.model import Confidence
 
 if TYPE_CHECKING:
     from scanner.detect.engine.candidate import Candidate
 
 # Names of values that are not secret: `username`, `dbHost`, `tls.crt`, which is a certificate.
-_NOT_SECRET_NAME = re.compile(
+_NOT_SECRET_NAME = lazy(
     r"(?i)(?:^|[_\-.]|[a-z](?=[UHPRED]))(?:user(?:_?name)?|login|host(?:name)?|port|database|db|db_?name|schema|region"
     r"|namespace|bucket|email|endpoint|uri|url|type|name|project|issuer|realm|driver|sslmode|ca\.crt"
     r"|tls\.crt|ca\.pem|(?:client|tenant|account|subscription)_?id|enabled?|insecure|from|role)$"
 )
-_BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
-_UPPERCASE_WORD = re.compile(r"[A-Z][A-Z_]*")  # `MISSING`
-_NUMBER = re.compile(r"[\d.,:]+")
-_WORDS = re.compile(r"[A-Za-z]+(?:[-_. ][A-Za-z]+)*(?:[-_. ]?\d{1,2})?")
+_BASE64 = lazy(rb"[A-Za-z0-9+/]+={0,2}")
+_UPPERCASE_WORD = lazy(r"[A-Z][A-Z_]*")  # `MISSING`
+_NUMBER = lazy(r"[\d.,:]+")
+_WORDS = lazy(r"[A-Za-z]+(?:[-_. ][A-Za-z]+)*(?:[-_. ]?\d{1,2})?")
 _NOT_LITERAL = frozenset(
     (Verdict.EMPTY, Verdict.REFERENCE, Verdict.SAFE_DEFAULT, Verdict.PLACEHOLDER)
 )

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from itertools import pairwise
 
+from scanner.lazy_pattern import lazy
+
 # Words that say that they stand for a value, or that there is none.
 _PLACEHOLDER_WORDS = frozenset(
     "change_me change-me replaceme replace_me replace-me example sample placeholder todo tbd"
@@ -21,13 +23,13 @@ _WEAK_WORDS = frozenset(
     " key pass123 pass1234 test123 test1234 test12345 test123456 anonymous public".split()
 )
 # The same for shapes: `1111`, `12345`, `654321`, `changeme!`.
-_WEAK_SHAPE = re.compile(
+_WEAK_SHAPE = lazy(
     r"(\d)\1{3,}|0?1234?5?6?7?8?9?0?|(?:987)?654321|change(?:me|it)[!\d]*|my[a-z]*\d*"
 )
 # A whole value. An example for each line: `xxxx`, `12345`; `__TOKEN__`, `<password>`; `your-key`;
 # `yourpassword`; `please-change-me`; `example-key`; `key-here`; `sk_live_xxxx`, `sk_live_`;
 # `abcxxxxxxdef`, which is masked in its middle.
-_PLACEHOLDER_SHAPE = re.compile(
+_PLACEHOLDER_SHAPE = lazy(
     r"(?i)x{3,}|\*{3,}|\.{3,}|-{3,}|_{3,}|#{3,}|(.)\1{3,}|0?1234?5?6?7?8?9?0?|(?:987)?654321"
     r"|(?:__|@@|%%|##|\*\*).+(?:__|@@|%%|##|\*\*)|<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}"
     r"|(?:your|my|some|the|insert|enter|put|add|set|use|fill)[-_ ].*"
@@ -40,15 +42,15 @@ _PLACEHOLDER_SHAPE = re.compile(
 )
 _MIN_SEQUENCE = 6  # fewer characters may be in order by chance
 # In a value that has a format of its own: `ghp_xxxxxxxx…`, the example keys of manuals.
-_SIX_EQUAL = re.compile(rb"(.)\1{5}", re.DOTALL)
+_SIX_EQUAL = lazy(rb"(.)\1{5}", re.DOTALL)
 # In the lower case of such a value.
-_SAMPLE_WORD = re.compile(
+_SAMPLE_WORD = lazy(
     rb"example|placeholder|changeme|change[_-]me|redacted|dummy|sample|replace|insert|"
     rb"your[_-]|deadbeef|012345|123456|234567|abcdef|fedcba|654321|qwerty"
 )
 # In a value that only its name calls a secret. The first group must match the whole value; the rest
 # may match a part of it.
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = lazy(
     r"^(?:x{3,}|\*{3,}|\.{3,}|-{3,}|_{3,}|0{4,}|1234?5?6?7?8?9?0?|abc(?:123|def)?|foo|bar|baz|qux"
     r"|todo|tbd|none|null|nil|undefined|true|false|yes|no|on|off|required|optional|string|str|bytes"
     r"|int|integer|number|bool|boolean|object|any|unknown|void|auto|default|disabled|enabled|empty"

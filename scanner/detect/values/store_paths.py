@@ -9,23 +9,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from scanner.lazy_pattern import lazy
 from scanner.model import Confidence
 
 if TYPE_CHECKING:
     from scanner.detect.engine.candidate import Candidate
 
-_KV_MOUNT = re.compile(r"/?(?:secrets?|kv(?:[-_]?v?2)?)/")
+_KV_MOUNT = lazy(r"/?(?:secrets?|kv(?:[-_]?v?2)?)/")
 # A path whose next part belongs to the API, or is a pattern or a variable.
-_API_PART = re.compile(r"(?:data|metadata|delete|undelete|destroy|config|subkeys)\*?$|[*+]|[${<%]")
+_API_PART = lazy(r"(?:data|metadata|delete|undelete|destroy|config|subkeys)\*?$|[*+]|[${<%]")
 # `http://localhost:8200`, `http://127.0.0.1/`, `http://[::1]`.
-_LOCAL_ADDRESS = re.compile(
+_LOCAL_ADDRESS = lazy(
     r"(?i)http://(?:[^/@\s]*@)?(?:localhost|[\w.\-]+\.localhost|127(?:\.\d+){3}|0\.0\.0\.0|\[::1?\])"
     r"(?:[:/?#\"'\s]|$)"
 )
-_SECRETS_FILE = re.compile(r"(?:^|/)configs/secrets/")
+_SECRETS_FILE = lazy(r"(?:^|/)configs/secrets/")
 # If there is no text before the path, the text after it must show that it is one: a policy in JSON
 # (`": {"capabilities`), or the input of a workflow's step (` password | DB_PASSWORD`).
-_AFTER_PATH = re.compile(
+_AFTER_PATH = lazy(
     rb"""["'][ \t]*:[ \t]*\{[ \t]*(?:["'](?:capabilities|policy)|$)|[ \t]+\S+[ \t]*\|[ \t]*\w"""
 )
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from scanner.lazy_pattern import lazy
+
 
 class Verdict(enum.StrEnum):
     """What a value is. Rules may flag the last six. UNDECLARED needs the rest of the document."""
@@ -60,33 +62,29 @@ _RESOLVER = (
     r"|environment|variables|inputs|config|configmap|profile|stage|git|credstash)"
 )
 # The beginning of `${…}`: the variable and the operator after it, `env:NAME:-`.
-_BRACED = re.compile(
+_BRACED = lazy(
     rf"(?P<resolver>{_RESOLVER}:)?(?P<name>[!#]?(?:[A-Z_][A-Z0-9_]*(?![\w.\[])|{_NAME}(?:\[[^\]]*\])*))"
     r"(?:(?P<alt>:?\+)|(?P<error>:?\?)|(?P<dash>:?[-=])|(?P<comma>,\s*)|(?P<colon>:)"
     r"|(?P<shell>[/%#^@]|,,|:\d))?"
 )
 # A string of an expression, in one of four kinds of quotes.
-_STRING = re.compile(
-    r"'((?:[^'\\]|\\.|'')*)'|\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`|\\\"((?:[^\"\\])*)\\\""
-)
+_STRING = lazy(r"'((?:[^'\\]|\\.|'')*)'|\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`|\\\"((?:[^\"\\])*)\\\"")
 # Operators and functions of an expression that a default follows. `named`: the first string after
 # it is the variable's name, as in `getenv("NAME", "default")`.
-_FALLBACK = re.compile(
+_FALLBACK = lazy(
     r"\|\|=?|\?\?|\?:|\b(?P<named>getenv|get_env|env_var|envOrDefault|fetch|environ\.get|keyOrDefault)\b"
     r"|\|\s*(?:default|d)\b|\b(?:default|coalesce|ternary|or|else)\b"
 )
 # An expression that is only a string, maybe with filters: `{{ "literal" | quote }}`.
-_LITERAL_EXPRESSION = re.compile(
+_LITERAL_EXPRESSION = lazy(
     r"""\s*-?\s*(?:'[^']*'|"[^"]*"|\\"[^"\\]*\\"|`[^`]*`)\s*(?:\|[^|]*)*-?\s*"""
 )
 # A name in an expression: `.Values.password`, `var.token`, `ENV["NAME`.
-_VARIABLE_NAME = re.compile(
-    rf"(?:\.|\bvar\.|\bsecrets\.|\bvars\.|\benv\.|\bENV\W+|['\"])?({_NAME})"
-)
+_VARIABLE_NAME = lazy(rf"(?:\.|\bvar\.|\bsecrets\.|\bvars\.|\benv\.|\bENV\W+|['\"])?({_NAME})")
 # A whole value that names a secret in a store, a file or a variable. An example for each line:
 # `vault:secret/db`; `op://vault/item`; `gcp-sm://x`; `kms://key`; `env:NAME`; an ARN; `getenv(`;
 # `/run/secrets/db`; a sealed secret; `ENC[`; `var.password`; `random_password.db`.
-_STORE_OR_FILE = re.compile(
+_STORE_OR_FILE = lazy(
     r"(?:vault|bao):\S|ref\+\w+://|(?:op|secret|sm|gcpsm|gcp-?sm|awssm|aws-?sm|awsssm|azurekv|akv|keyvault"
     r"|azure-?kv|vault|bws|doppler|infisical|pass|gopass|keyring|keychain|env|exec|cmd|ssm|kms|sops"
     r"|secretsmanager|berglas|chamber|lastpass|bitwarden|k8s|kubernetes|secrets?|file|conjur)://?\S"
@@ -100,7 +98,7 @@ _STORE_OR_FILE = re.compile(
     r"|random_\w+|tls_\w+)\.\w[\w.\[\]*\"-]*$",
 )
 # `$2b$12$…`, `$argon2id$…`: a literal, although it begins like a variable.
-_PASSWORD_HASH = re.compile(
+_PASSWORD_HASH = lazy(
     r"\$(?:1|2[abxy]?|5|6|7|y|gy|md5|sha1|apr1|argon2\w*|pbkdf2[\w-]*|scrypt)[$,]"
 )
 
@@ -139,29 +137,29 @@ _SYNTAXES = (
     _Syntax(opening=r"%[sdqvr](?![\w%])|\$\[\w[\w.]*\]"),
     _Syntax(opening=r"\{(?:[a-z_][\w.:\-]*|[A-Z]+:\d+)\}"),  # a format's field
 )
-_OPENINGS = re.compile(
+_OPENINGS = lazy(
     "|".join(f"({syntax.opening})" for syntax in _SYNTAXES)
 )  # the number of its group is the syntax
 # Templates with an error, so that nothing replaces them: `$ {NAME}`, `$NAME}`, `{NAME}`, `${`,
 # `NAME}`, `%NAME`, `$[name`.
-_BROKEN_TEMPLATE = re.compile(
+_BROKEN_TEMPLATE = lazy(
     r"\$ \{\s*[A-Za-z_]\w*\s*\}|(?<![\w{$])\$[A-Za-z_]\w*\}|^\{[A-Z][A-Z0-9_]*\}$|\{\s*\}$"
     r"|^\$\w+\s+\}$|^\$\{?$|^\{\{\s*$|^[A-Z][A-Z0-9_]*\}$|^%[A-Z][A-Z0-9_]+$|^\$\[\w+$"
 )
 # Words around a reference that are not part of a secret: `Bearer ${T}`, `${APP}-auth`.
-_AFFIX = re.compile(
+_AFFIX = lazy(
     r"(?:[A-Za-z]+[-_./: ])+|(?:[-_./ ](?:[A-Za-z]+|v?\d)|:(?:[A-Za-z]+|\d{1,5}))+"
     r"|[^\w]*|/[\w./\-]*|[\w.\-]*/|--?[\w\-]+[ =]"
 )
 # Words before a token: `Bearer`, `Basic`.
-_AUTH_SCHEME = re.compile(
+_AUTH_SCHEME = lazy(
     r"(?:bearer|basic|token|apikey|api-key|key|digest|negotiate|v\d)\s*$", re.IGNORECASE
 )
-_URL_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+_URL_SCHEME = lazy(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 # The password of a URL: `postgres://user:PASSWORD@`.
-_USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#\s]*?:([^/?#\s]*)@")
+_USERINFO = lazy(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#\s]*?:([^/?#\s]*)@")
 # The secret of a list: `Password=SECRET;`, `?token=SECRET`.
-_SECRET_PARAMETER = re.compile(
+_SECRET_PARAMETER = lazy(
     r"(?i)(?:^|[?&;\s,])(?:password|passwd|pwd|secret|token|api_?key|access_?key|account_?key"
     r"|sharedaccesskey|sig|client_?secret)\s*=\s*([^;&\s]*)"
 )
@@ -225,11 +223,11 @@ _EMPTY_VALUES = frozenset(
     ("", "null", "~", "None", "nil", "none", "undefined", "[]", "{}", '""', "''", "NULL")
 )
 # `<password>`, `[token]`, `...`, `***`, `abcxxxx`.
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = lazy(
     r"^(?:<[^<>%]*>|\[[^\[\]]*\]|\.{3,}|\*{2,}|-+|_+|#+|\?+)$|\.\.\.$|\*{3,}|x{4,}|X{4,}"
 )
 # Most references look like `{{ .Values.name | quote }}` or `${NAME}`; this finds them fast.
-_COMMON_REFERENCE = re.compile(
+_COMMON_REFERENCE = lazy(
     r"\{\{-?\s*[.$]?[\w.]+\s*(?:\|\s*(?:quote|squote|b64enc|trim|toString|n?indent \d+)\s*)*-?\}\}"
     r"|\$\{\w+\}"
 )

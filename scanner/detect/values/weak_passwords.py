@@ -6,7 +6,6 @@ must be replaced. rules/common-passwords.txt lists the words; it is read when a 
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from functools import cache, lru_cache
 
@@ -15,14 +14,15 @@ from scanner.detect.engine.candidate import Candidate
 from scanner.detect.structure.file_kinds import file_kind
 from scanner.detect.values.file_role import OTHER, role_of
 from scanner.file_types import scope_of, suffix_of, suffixes
+from scanner.lazy_pattern import lazy
 from scanner.model import Confidence
 
 _LIST = "common-passwords.txt"
 _LEET = str.maketrans("@$!013457", "asioleast")
 _AROUND_WORDS = "0123456789!?.*+#@$&%-_ "
-_SEPARATORS = re.compile(r"[-_. +&]+")
-_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_ONE_DIGIT = re.compile(r"(\d)\1+")
+_SEPARATORS = lazy(r"[-_. +&]+")
+_CAPITAL = lazy(r"(?<=[a-z0-9])(?=[A-Z])")
+_ONE_DIGIT = lazy(r"(\d)\1+")
 _MIN_PART = 3  # letters of a word inside a password
 _MIN_LETTERS = 6  # of a word with other characters in it
 _MAX_LENGTH, _MAX_JOINED = 40, 20
@@ -33,7 +33,7 @@ _DEPLOYED = frozenset(
 )
 _DOCUMENTS = frozenset(suffixes("markdown", "restructuredtext", "asciidoc", "latex", "html"))
 # Names whose values people choose, unlike tokens and keys: `db_password`, `JWT_SECRET`.
-_CHOSEN_BY_PEOPLE = re.compile(
+_CHOSEN_BY_PEOPLE = lazy(
     r"(?i)pass|pwd|kennwort|contrase|senha|wachtwoord|haslo|heslo|salasana|losenord"
     r"|secret(?!.*(?:key|token))|(?:^|[_\-.])pw$|[a-z]pw$"
 )

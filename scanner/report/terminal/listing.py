@@ -97,12 +97,16 @@ def _row(finding: Finding, context: ReportContext) -> list[Part]:
     place = finding.location
     where = f"{summary.place(place.path, place.line, context)}:{place.column}"
     return [
-        (where, "bold"),
+        (where, _linked("bold", summary.link(place.path, context))),
         (finding.severity.label, _SEVERITIES[finding.severity]),
         (_clip(finding.rule, 2 * _WORDS), ""),
         (_message(finding, context), ""),
         (f"({_clip(finding.id)})", "dim"),
     ]
+
+
+def _linked(style: str, url: str) -> str:
+    return f"{style} link {url}" if url else style
 
 
 def _columns(row: Sequence[Part], widths: Sequence[int]) -> Iterator[Part]:
