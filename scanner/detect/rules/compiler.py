@@ -82,9 +82,9 @@ _GENERATED_BARE = _no_short_word(r"""\s"'`,;<>\\""")
 _GENERATED_ANCHOR = rf"(?:{_GENERATED_QUOTED_ANCHOR}|\\?{_GENERATED_BARE})"
 # In code, an unquoted value is a literal only if a machine made it, or in a comment, as its last
 # word.
-_MACHINE_MADE_ANCHOR = r"""[A-Za-z+/_\-]{0,12}[0-9][0-9A-Za-z+/_.~\-]{8}"""
-_BEFORE_IN_COMMENT = r"""(?:#|//|\*)[^\r\n"'`=:]*"""
-_LAST_IN_COMMENT_ANCHOR = r"""[^\s"'`,;<>\\({\[]{%(n)d,}[ \t]*\r?$"""
+_MACHINE_MADE_ANCHOR = r"""[A-Za-z+/_.~\-]{0,12}[0-9][0-9A-Za-z+/_.~\-]{8}"""
+_BEFORE_IN_COMMENT = r"""^[ \t]*(?:#|//|/?\*|--)[^\r\n]*"""
+_LAST_IN_COMMENT_ANCHOR = r"""[^\s"'`,;<>\\]{%(n)d,}[ \t.,;]*\r?$"""
 
 
 def shipped(sources: Sequence[RuleFile]) -> dict[str, bytes]:

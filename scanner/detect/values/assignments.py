@@ -133,6 +133,8 @@ _COLOUR = lazy(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)
 _DECIMAL = lazy(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 # A number of a program, an identifier of X.500 or an address: `0x0000001F`, `1.3.6.1.4.1`.
 _OTHER_NUMBER = lazy(r"0[xX][0-9A-Fa-f]{1,8}|\d+(?:\.\d+){3,}")
+# The anchors of the rules find only values that begin so.
+_MACHINE_MADE = lazy(r"[A-Za-z+/_.~\-]{0,12}[0-9][0-9A-Za-z+/_.~\-]{8}")
 # Where a letter and a digit meet.
 _LETTER_AND_DIGIT = lazy(r"[0-9](?=[A-Za-z])|[A-Za-z](?=[0-9])")
 _MIN_CHANGES = 4  # between letters and digits, in a value that a machine made
@@ -170,7 +172,7 @@ _BARE_VALUE_AFTER = (b"=", b":", b">", b"\x9a")  # the last is the end of a wide
 _ARROWS = (b"=>", b"->", b"<-")
 # `NAME - VALUE`, as in notes.
 _SEPARATOR_DASH = lazy(rb"""[\w"'`)\]][ \t]+-[ \t]+["'`]?$""")
-_COMMENT = lazy(rb"[ \t]*(?://|#|\*|--|/\*)")
+_COMMENT = lazy(rb"[ \t]*(?://|#|/?\*|--)")
 _PARTLY_LITERAL = frozenset((Verdict.MIXED, Verdict.LITERAL_DEFAULT))
 _DOMAIN = lazy(r"(?i)[a-z-]\.(?:com|dev|io|net|org)$")  # `external-secrets.io`
 _SYMBOL = lazy(r":[a-z_][a-z0-9_]*[?!]?")  # `:auth_token` in Ruby
@@ -311,7 +313,7 @@ def is_machine_made(value: str) -> bool:
 
     An identifier of code such as `sha256_of_part2` does not.
     """
-    if not is_random(value) or reads_as_identifier(value):
+    if not (_MACHINE_MADE.match(value) and is_random(value)) or reads_as_identifier(value):
         return False
     return len(_LETTER_AND_DIGIT.findall(value)) >= _MIN_CHANGES
 
@@ -410,7 +412,8 @@ def _is_bare_literal(candidate: Candidate) -> bool:
 
 
 def _ends_its_line(candidate: Candidate) -> bool:
-    return not candidate.line[candidate.at + len(candidate.value) :].strip(b"\"'` \t\r.,;")
+    after = candidate.line[candidate.at + len(candidate.value) :]
+    return not after.lstrip(b"\"'`").strip(b" \t\r.,;")
 
 
 def joined_literals(path: str, data: bytes, end: int) -> tuple[bytes, int]:
