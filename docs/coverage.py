@@ -25,7 +25,7 @@ _STRUCTURES = frozenset(
     {"discord-token", "encoded-json", "jwt", "pem", "pem-base64", "pem-encrypted", "pgp"}
     | {"supabase-service-role"}
 )
-_BY_NAME = frozenset({"assigned-value", "authorization", "positional", "vague-key"})
+_BY_NAME = frozenset({"assigned-value", "authorization", "positional", "service-key", "vague-key"})
 _FOLDER = "rules/secrets/"
 
 Rules = Mapping[str, Sequence[tuple[RuleInfo, Mapping[str, Any]]]]

@@ -27,7 +27,7 @@ from scanner.detect.checks.checksums import (
 )
 from scanner.detect.engine.candidate import Candidate, Check
 from scanner.detect.values.assignments import assigned_value, is_random, url_password
-from scanner.detect.values.config_values import configured, vague_key
+from scanner.detect.values.config_values import configured, service_key, vague_key
 from scanner.detect.values.placeholders import is_placeholder, is_sample
 from scanner.model import Confidence
 
@@ -284,6 +284,7 @@ CHECKS: Mapping[str, Check] = {
     "random-named": _random_named,
     "remote-http": _lazy("values.store_paths", "remote_http"),
     "sanctum-token": _certain(_sanctum),
+    "service-key": _without_errors(service_key),
     "supabase-service-role": _certain(_supabase),
     "url-password": _without_errors(url_password),
     "vague-key": _without_errors(vague_key),

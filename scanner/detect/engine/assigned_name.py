@@ -16,10 +16,11 @@ _NAME_BACKWARDS = lazy(
     (?:
         (?: ={1,3}                                      # = == ===, or `name: type =`
             (?: [ \t]{0,4} [\w<>\[\]?.*]{1,30} [ \t]{0,2} : )?
-          | >= | =: | >- | =\|\| | =\?\? | ={1,2}! | : | \( | >   # => := -> ||= ??= != : ( >
+          | >= | =:{1,3} | >- | -< | =\|\| | =\?{1,2} | ={1,2}[!+.]  # => := -> <- ||= ?= !=
+          | : | \x9a\xbc\xef | \( | > | - (?=[ \t])       # : also in its wide form, ( > and ` - `
         )
         [ \t]{0,8} ["'`\])\\]{0,3}
-        ([\w.\-]{0,63}[A-Za-z_])                        # the name
+        ([\w.\-\x80-\xff]{0,63}[A-Za-z_\x80-\xff])      # the name
       |
         , [ \t]{0,8} ["'`\])\\]{0,3}
         (?i: ( [a-z_.\-]{0,20}                          # the name, with key, token, secret, pass,
@@ -30,8 +31,9 @@ _NAME_BACKWARDS = lazy(
     """,
     re.VERBOSE,
 )
-_IDENTIFIER = lazy(rb"[\w.\-]*")
-_IDENTIFIER_BYTE = [bool(re.match(rb"[\w.\-]", bytes([i]))) for i in range(256)]
+# The bytes from 128 on are letters of other alphabets.
+_IDENTIFIER = lazy(rb"[\w.\-\x80-\xff]*")
+_IDENTIFIER_BYTE = [bool(re.match(rb"[\w.\-\x80-\xff]", bytes([i]))) for i in range(256)]
 
 
 def name_of(rule: Rule, text: bytes, match: int, low: int, start: int) -> tuple[int, int]:
@@ -47,4 +49,4 @@ def name_of(rule: Rule, text: bytes, match: int, low: int, start: int) -> tuple[
     whole = _IDENTIFIER.match(text, match)
     while match > low and _IDENTIFIER_BYTE[text[match - 1]]:
         match -= 1
-    return match, min(whole.end() if whole else start, match + 64)
+    return match, min(whole.end() if whole else start, match + 64, start)

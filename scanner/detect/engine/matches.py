@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _RANK_BY_CHECK = {
     "assigned-value": 0,
     "vague-key": 0,
+    "service-key": 0,
     "configured": 1,
     "templated": 1,
     "command-argument": 2,

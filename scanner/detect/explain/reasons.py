@@ -55,6 +55,7 @@ REQUIRED: Mapping[str, str] = {
     "random-named": _RANDOM,
     "remote-http": "the address of another machine, without TLS",
     "sanctum-token": "a valid CRC32 at its end",
+    "service-key": "a random value, and the name of a service",
     "supabase-service-role": "the claims of a service role",
     "url-password": f"{_LITERAL} and is not a placeholder",
     "weak-password": "a common password, or one that consists of common words",

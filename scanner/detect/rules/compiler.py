@@ -32,8 +32,12 @@ _MAX_GROUPS = 20
 # such as `_v2"] := `, `: ` or `: str = `. It uses `*` instead of counts, because RE2 builds a state
 # for each count.
 _ASSIGNMENT = (
-    r"""[\w.\-]*["'`\])\\]*[ \t]*(?:(?::[ \t]*[\w<>\[\]?.*]+[ \t]*)?=+"""
-    r"""|=>|:=|->|<-|\|\|=|\?\?=|!=+|:|,|\(|>)[ \t]*"""
+    r"""[\w.\-\x80-\xff]*["'`\])\\]*[ \t]*(?:(?::[ \t]*[\w<>\[\]?.*]+[ \t]*)?=+"""
+    r"""|=>|:{1,3}=|->|<-|\|\|=|\?{1,2}=|[!+.]=+|:|\xef\xbc\x9a|,|\(|>|-[ \t])[ \t]*"""
+)
+# All of these and a few more, in fewer states.
+_SHORT_ASSIGNMENT = (
+    r"""[\w.\-]*["'`\])\\]*[ \t]*(?::[ \t]*[\w<>\[\]?.*]+[ \t]*)?[=:,(>|?!+.<\-]+[ \t]*"""
 )
 _QUOTES = r"""(?:[rbuf@$]{0,2}\\?["'`]{1,3})?"""
 # A value of at least n characters, with its quotes if it has any. The engine removes them.
@@ -76,6 +80,11 @@ _GENERATED_QUOTED = "|".join(quote + _no_short_word(rf"{quote}\r\n") for quote i
 _GENERATED_QUOTED_ANCHOR = rf"\\?[rbuf@]{{0,2}}(?:{_GENERATED_QUOTED})"
 _GENERATED_BARE = _no_short_word(r"""\s"'`,;<>\\""")
 _GENERATED_ANCHOR = rf"(?:{_GENERATED_QUOTED_ANCHOR}|\\?{_GENERATED_BARE})"
+# In code, an unquoted value is a literal only if a machine made it, or in a comment, as its last
+# word.
+_MACHINE_MADE_ANCHOR = r"""[A-Za-z+/_.~\-]{0,12}[0-9][0-9A-Za-z+/_.~\-]{8}"""
+_BEFORE_IN_COMMENT = r"""^[ \t]*(?:#|//|/?\*|--)[^\r\n]*"""
+_LAST_IN_COMMENT_ANCHOR = r"""[^\s"'`,;<>\\]{%(n)d,}[ \t.,;]*\r?$"""
 
 
 def shipped(sources: Sequence[RuleFile]) -> dict[str, bytes]:
@@ -167,7 +176,7 @@ def _shared_anchor_row(rules: Collection[dict[str, Any]]) -> Iterator[dict[str, 
             "id": SHARED,
             "severity": Severity.HIGH,
             "confidence": Confidence.HIGH,
-            "anchor": f"(?i:{names}){_ASSIGNMENT}{_QUOTES}{_VENDOR_VALUE}",
+            "anchor": f"(?i:{names}){_SHORT_ASSIGNMENT}{_QUOTES}{_VENDOR_VALUE}",
             "keywords": (words := sorted({word for _, row in shared for word in row["keywords"]})),
             "named": True,
             "group": "",
@@ -332,6 +341,8 @@ def _patterns(raw: dict[str, Any], *, shipped: bool) -> tuple[str, str, str]:
                 by_machines = f"(?i:{generated}){_ASSIGNMENT}"
                 anchor += f"|{by_machines}{_GENERATED_ANCHOR}"
                 in_code += f"|{by_machines}{_GENERATED_QUOTED_ANCHOR}"
+            in_code += f"|{before}{_MACHINE_MADE_ANCHOR}"
+            in_code += f"|{_BEFORE_IN_COMMENT}{by_people}{_LAST_IN_COMMENT_ANCHOR % shortest}"
     if not shipped:
         return pattern, f"(?i:{'|'.join(map(re.escape, raw['keywords']))})", ""
     if "files" in raw and not anchor:

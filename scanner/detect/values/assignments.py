@@ -53,7 +53,8 @@ _METADATA_WORDS = frozenset(
 )
 # A name with one of these words anywhere holds no secret: `hashed_secret`, `public_key_token`.
 _NON_SECRET_WORDS = frozenset(
-    "public hash hashed digest checksum fingerprint csrf xsrf next from existing label".split()
+    "public hash hashed digest checksum fingerprint csrf xsrf next from existing label encrypted"
+    " sha".split()
 )
 # Names of tokens that mark a page of a list or a repeated request: `nextPageToken`,
 # `idempotency_token`.
@@ -61,16 +62,22 @@ _REQUEST_TOKEN = lazy(
     r"(?i)(?:prev(?:ious)?|page|pagination|paging|continuation|cursor|input|output|sync|resume"
     r"|idempotency|client_?request|lifecycle_?action)[_-]?tokens?$|(?-i:Client|Change)Token$"
 )
-FOREIGN_NAMES = ("contrase", "senha", "wachtwoord", "haslo", "heslo", "salasana", "losenord")
-"""The word for a password in names of other languages, as far as it is written in ASCII."""
 # Names of switches, errors, Kubernetes Secrets and digests: `NOPASSWD`, `InvalidToken`,
 # `imagePullSecrets`, `Customer-Key-Md5`.
 _SWITCH_OR_DIGEST = lazy(
     r"(?i)^(?:no[_-]?pass|invalid|unexpected|missing|illegal)|image_?pull_?secrets?$|[_-](?:md5|sha-?\d+)$|[a-z](?:Md5|Sha\d+)$"
 )
+_FOREIGN_WORDS = (
+    *("passwort", "passord", "kennwort", "contrase", "senha", "wachtwoord", "haslo", "hasło"),
+    *("heslo", "salasana", "losenord", "lösenord", "adgangskode", "jelszo", "jelszó", "lozinka"),
+    *("parola", "sifre", "şifre", "пароль", "Пароль", "ПАРОЛЬ", "密码", "密碼", "口令"),
+    *("パスワード", "비밀번호", "암호"),
+)
+FOREIGN_NAMES = tuple(word.encode().decode("latin-1") for word in _FOREIGN_WORDS)
+"""The words for a password in other languages, one character for each byte."""
 # Matches inside a name: `db_password`, `apiKey`, `oauth-key`.
 _SENSITIVE_WORD = lazy(
-    r"passw(?:or)?d|passwort|passord|kennwort|mot_?de_?passe|pass(?:phrase|code)"
+    r"passw(?:or)?d|mot_?de_?passe|pass(?:phrase|code)"
     rf"|{'|'.join(FOREIGN_NAMES)}|secret|token|credential|auth|api[_-]?key"
     r"|(?:access|private|signing|encryption|master|account|consumer|cipher|session|shared|aes|jwt"
     r"|hmac|oauth|crypto|secret)[_-]?key",
@@ -96,10 +103,12 @@ _WORDS = lazy(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # References to a variable or a secret store. An example for each line: `${DB_PASS}`; `%DB_PASS%`;
 # `@param(`; `vault:secret/db`; `process.env.X`; `secrets.DB`; `%s:%s`; `var.db_password`.
 _REFERENCE = lazy(
-    r"\$\{|\$\(|(?:^|[:/@=,])\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?])|\$[A-Z_]{3}|%[A-Z_]{3,}%|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
+    r"\$\{|\$\(|^\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?@])|[:/@=,]\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?])"
+    r"|\$[A-Z_]{3}|%[A-Z_]{3,}%|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
     r"|^(?:%[A-Za-z_][\w.]*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
-    r"|^(?:@(?:[A-Za-z_.]+$|[\w.]*\()|!\w+|&\w|\*[A-Za-z_][\w-]*$|%[sd][-_]\w+$)"
-    r"|^(?:arn:aws[\w-]*|vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
+    r"|^(?:@(?:[A-Za-z_.]+$|[\w.]*\()|![A-Za-z]\w*\s|!{1,2}[A-Za-z]+$|&[A-Za-z_]+(?:\s|$))"
+    r"|^(?:\*[A-Za-z_][\w-]*|%[sd][-_]\w+)$"
+    r"|^(?:arn(?::aws[\w-]*)?|vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
     r"|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|import\.meta|\bENV\[|\bEnv\.|Deno\.env"
     r"|secrets\.\w"
     r"|%[dsrxf](?![0-9A-Za-z]).*%[dsrxf](?![0-9A-Za-z])"
@@ -165,6 +174,14 @@ _PLURALS = ("passwords", "secrets", "tokens", "credentials")
 # `#a0b1c2`, `dark #a0b1c2ff blue`.
 _COLOUR = lazy(r"(?:[A-Za-z]+ )*#(?:[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})(?: [A-Za-z]+)*")
 _DECIMAL = lazy(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+# A number of a program, an identifier of X.500 or an address: `0x0000001F`, `1.3.6.1.4.1`.
+_OTHER_NUMBER = lazy(r"0[xX][0-9A-Fa-f]{1,8}|\d+(?:\.\d+){3,}")
+# The anchors of the rules find only values that begin so.
+_MACHINE_MADE = lazy(r"[A-Za-z+/_.~\-]{0,12}[0-9][0-9A-Za-z+/_.~\-]{8}")
+# Where a letter and a digit meet.
+_LETTER_AND_DIGIT = lazy(r"[0-9](?=[A-Za-z])|[A-Za-z](?=[0-9])")
+_MIN_CHANGES = 4  # between letters and digits, in a value that a machine made
+_MAX_CODE = 10  # digits of a code for one login, an ID or a constant
 # After the password of a URL: a host of a manual.
 _EXAMPLE_HOST = lazy(
     rb"(?i)@(?:[\w.-]+\.)?(?:example(?:\.(?:com|org|net|edu))?|your[\w-]*|host(?:name)?|server|domain"
@@ -206,7 +223,11 @@ WRAP = b"\v"
 """White space that replaces a line break between a name and its value."""
 JOINABLE_CHECKS = frozenset(("assigned-value", "vague-key"))
 """The checks whose values may be written as several joined literals."""
-_BARE_VALUE_AFTER = (b"=", b":", b">")
+_BARE_VALUE_AFTER = (b"=", b":", b">", b"\x9a")  # the last is the end of a wide colon
+_ARROWS = (b"=>", b"->", b"<-")
+# `NAME - VALUE`, as in notes.
+_SEPARATOR_DASH = lazy(rb"""[\w"'`)\]][ \t]+-[ \t]+["'`]?$""")
+_COMMENT = lazy(rb"[ \t]*(?://|#|/?\*|--)")
 _PARTLY_LITERAL = frozenset((Verdict.MIXED, Verdict.LITERAL_DEFAULT))
 _DOMAIN = lazy(r"(?i)[a-z-]\.(?:com|dev|io|net|org)$")  # `external-secrets.io`
 _SYMBOL = lazy(r":[a-z_][a-z0-9_]*[?!]?")  # `:auth_token` in Ruby
@@ -266,7 +287,7 @@ def why_ignored(candidate: Candidate) -> str:  # noqa: C901, PLR0911, PLR0912 - 
         return "it is the frame of a key without the key"
     if _URL.match(value) or _PATH.search(value) or _EMAIL.fullmatch(value):
         return "it is an address or a path"
-    if is_number_or_colour(value):
+    if is_number_or_colour(value) or _is_code_or_id(name, value):
         return "it is a number or a colour"
     if _ALGORITHM.fullmatch(value):
         return "it is the name of an algorithm"
@@ -414,7 +435,24 @@ def is_pem_without_key(value: str) -> bool:
 
 def is_number_or_colour(value: str) -> bool:
     """Is it a decimal number or a colour? Neither is a secret, even under a sensitive name."""
-    return bool(_DECIMAL.fullmatch(value) or _COLOUR.fullmatch(value))
+    return any(
+        pattern.fullmatch(value) is not None for pattern in (_DECIMAL, _OTHER_NUMBER, _COLOUR)
+    )
+
+
+def _is_code_or_id(name: str, value: str) -> bool:
+    """Is it a number under a name whose values are generated, such as a code for one login?"""
+    return value.isdigit() and len(value) <= _MAX_CODE and not is_chosen_by_people(name)
+
+
+def is_machine_made(value: str) -> bool:
+    """Did a machine make the value? It is long, and changes often between letters and digits.
+
+    An identifier of code such as `sha256_of_part2` does not.
+    """
+    if not (_MACHINE_MADE.match(value) and is_random(value)) or reads_as_identifier(value):
+        return False
+    return len(_LETTER_AND_DIGIT.findall(value)) >= _MIN_CHANGES
 
 
 def reads_as_identifier(value: str) -> bool:
@@ -486,24 +524,46 @@ def is_literal(candidate: Candidate) -> bool:
         return False
     if before.rstrip().endswith(_RAW_QUOTES):
         return True
+    if _SEPARATOR_DASH.search(before):
+        return scope_of(candidate.path) != "code" and _ends_its_line(candidate)
     if before[-1:] in _QUOTES:
         is_item = before[:-1].rstrip(b"\\ \t").endswith(b",")
         return not is_item or _is_only_pair(candidate, before)
-    last = before.rstrip()[-1:]
-    if WRAP in before or (last == b">" and b"</" not in candidate.line[len(before) :]):
+    return _follows_separator(candidate, before) and _is_bare_literal(candidate)
+
+
+def _follows_separator(candidate: Candidate, before: bytes) -> bool:
+    """Does an unquoted value stand after a sign that can precede a value, and not in a tag?"""
+    head = before.rstrip()
+    if WRAP in before:
         return False
-    return last in _BARE_VALUE_AFTER and _is_bare_literal(candidate)
+    if head.endswith(_ARROWS):
+        return True
+    if head.endswith(b">") and b"</" not in candidate.line[len(before) :]:
+        return False
+    return head[-1:] in _BARE_VALUE_AFTER
 
 
 def _is_bare_literal(candidate: Candidate) -> bool:
-    """Is an unquoted value a literal? Never in code; in files like code, only if it is random."""
+    """Is an unquoted value a literal?
+
+    In code, only if a machine made it, or in a comment that it ends. In files like code, only if it
+    is random.
+    """
     path = _TEMPLATE_SUFFIX.sub("", candidate.path)
     if scope_of(path) == "code":
-        return False
+        if _COMMENT.match(candidate.line) and _ends_its_line(candidate):
+            return True
+        return is_machine_made(candidate.value.decode("latin-1"))
     if suffix_of(path) not in _BARE_WORD_IS_CODE:
         return True
     value = candidate.value.decode("latin-1")
     return is_random(value) and not reads_as_identifier(value)
+
+
+def _ends_its_line(candidate: Candidate) -> bool:
+    after = candidate.line[candidate.at + len(candidate.value) :]
+    return not after.lstrip(b"\"'`").strip(b" \t\r.,;")
 
 
 def joined_literals(path: str, data: bytes, end: int) -> tuple[bytes, int]:

@@ -15,6 +15,7 @@ from scanner.detect.values.assignments import (
     UUID,
     is_list_of_references,
     is_literal,
+    is_machine_made,
     is_non_latin_text,
     is_number_or_colour,
     is_pem_without_key,
@@ -119,6 +120,8 @@ _REGULAR_EXPRESSION = lazy(r"\(\?[=!:<]|^\^.*\$$")
 _LONG_HEX = lazy(r"(?:[0-9a-f]{2}){16,}|(?:[0-9A-F]{2}){16,}")
 _LABEL = lazy(r"\s|(?i:auth(?:entication)?\d?$)")
 _CAMEL_CASE = lazy(r"[a-z]+(?:[A-Z][A-Za-z]*\d?[A-Za-z]*)+")  # `serviceOAuth2Api`
+# The last word of a name whose value is the key of a service: `sendgrid_key`, `TWILIO_AUTH`.
+_SERVICE_KEY_NAME = lazy(r"(?i)(?:key|token|secret|auth|access|credential|pat|pass|pwd)\w{0,4}$")
 _MAX_KEY_LENGTH = 256
 _MIN_PART = 5  # characters of a secret beside a reference
 _QUOTES = (b'"', b"'", b"`")
@@ -175,6 +178,18 @@ def vague_key(candidate: Candidate) -> Confidence | None:
         return None  # it is the next item of a list, or an expression
     random = is_random(value) or _LONG_HEX.fullmatch(value) or _MIXED_CASE_AND_DIGITS.match(value)
     return Confidence.MEDIUM if random and not reads_as_identifier(value) else None
+
+
+def service_key(candidate: Candidate) -> Confidence | None:
+    """A check: a value that a machine made, under the name of a service.
+
+    Under the name of the service only, hexadecimal digits may be a commit or a digest.
+    """
+    name, value = candidate.name.decode("latin-1"), candidate.value.decode("latin-1")
+    if not is_machine_made(value) or names_metadata(name):
+        return None
+    is_key = _SERVICE_KEY_NAME.search(name) or not _LONG_HEX.fullmatch(value)
+    return Confidence.MEDIUM if is_key else None
 
 
 def _is_quoted(candidate: Candidate) -> bool:

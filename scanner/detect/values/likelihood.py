@@ -44,6 +44,7 @@ _SHAPE_CHECKS = REQUIRE_RANDOM | {
     "pem-base64",
     "pgp",
     "encoded-json",
+    "service-key",
     "authorization",
 }
 _BYTES_BEFORE, _BYTES_AFTER = 300, 200  # bytes of the line around a value

@@ -47,7 +47,7 @@ _MIN_SEQUENCE = 6  # fewer characters may be in order by chance
 _LONG_SEQUENCE = 16  # nobody chooses such a one as a password
 _MIN_RUN = 8  # characters in order before the order may begin again
 # Words that only name a secret: `secret-access-token`, `my_api_key`.
-_NAMES_ONLY = re.compile(
+_NAMES_ONLY = lazy(
     r"(?:(?:secret|access|refresh|bearer|auth|oauth|api|app|client|user|session|private|master|my|test"
     r"|some|the|id|token|key|password)[-_ ]?){2,}"
 )

@@ -147,7 +147,7 @@ _BROKEN_TEMPLATE = lazy(
     r"|^\$\w+\s+\}$|^\$\{?$|^\{\{\s*$|^[A-Z][A-Z0-9_]*\}$|^%[A-Z][A-Z0-9_]+$|^\$\[\w+$"
 )
 # The rest of `${NAME#"$PREFIX-"}` up to the inner quote.
-_CUT_EXPANSION = re.compile(r"""\w+(?:##?|%%?|//?)["']?.*""")
+_CUT_EXPANSION = lazy(r"""\w+(?:##?|%%?|//?)["']?.*""")
 # Words around a reference that are not part of a secret: `Bearer ${T}`, `${APP}-auth`.
 _AFFIX = lazy(
     r"(?:[A-Za-z]+[-_./: ])+|(?:[-_./ ](?:[A-Za-z]+|v?\d)|:(?:[A-Za-z]+|\d{1,5}))+"
