@@ -4,6 +4,12 @@ cluster.
   keywatch fleet scan --folder DIR       all clones below a folder
   keywatch fleet scan --github ACME      the repositories of an organisation
   keywatch fleet audit --operator FILE   all stores of an operator config
+
+Examples:
+  keywatch fleet scan --folder clones/ --output results/
+  keywatch fleet scan --github acme --no-forks --scheduler tls://scheduler.example.com:8786
+  keywatch fleet audit --operator operator.yaml --report html=stores.html
+
 """
 
 from __future__ import annotations

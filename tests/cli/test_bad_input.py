@@ -926,7 +926,7 @@ class TestCache:
         says(shell(line, tree), 1)
         assert all(f.stat().st_size for f in (tmp_path / "c/keywatch").iterdir())
         databases = (tmp_path / "c/keywatch").glob("database-*")
-        assert all(f.read_bytes() == b"no patterns" for f in databases)  # this one fits
+        assert all(b"no patterns" in f.read_bytes() for f in databases)  # this one fits
 
     def test_runs_at_the_same_time_on_a_cold_cache_agree(
         self, tree: Path, tmp_path: Path, few_rules: Path

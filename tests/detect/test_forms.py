@@ -66,6 +66,10 @@ def test_a_value_that_a_machine_made_is_found_in_each_form(path: str, text: str)
         ("a.ts", "token: '196182',"),
         ("a.py", "PASSWORD_OID = '2.16.840.1.113730.3.4.5'"),
         ("setup.sh", "export API_TOKEN DB_PASSWORD"),
+        ("a.css", "#pass1:focus,"),
+        ("challenge", "TOTP-Password := &User-Password"),
+        ("challenge", "Cleartext-Password := &session-state:Tmp-Integer-0"),
+        ("fr.json", '"text": "est dépassé : %1$s. %2$sVous ne pouvez pas"'),
     ],
 )
 def test_code_and_numbers_are_no_values(path: str, text: str) -> None:
@@ -80,7 +84,12 @@ _NAMES = (
 
 @pytest.mark.parametrize("name", _NAMES.split())
 def test_a_password_is_found_under_its_name_in_other_languages(name: str) -> None:
-    forms = (("a.py", '{} = "{}"'), ("a.yaml", "{}: {}"), ("a.txt", "{}: {}"), ("R.md", "{}：{}"))
+    forms = (
+        ("a.py", '{} = "{}"'),
+        ("a.yaml", "{}: {}"),
+        ("a.txt", "{}: {}"),
+        ("R.md", "{}" + chr(0xFF1A) + "{}"),
+    )
     assert all(found(path, text.format(name, PASSWORD)) for path, text in forms)
 
 
@@ -134,6 +143,10 @@ def test_passwords_that_contain_the_word_for_one_are_found() -> None:
         + draw.choice(("", "!", "#"))
         for _ in range(200)
     ]
-    sites = (("app.py", 'db_password = "{}"'), ("a.yaml", "password: '{}'"), ("p.env", "DB_PASS={}"))
+    sites = (
+        ("app.py", 'db_password = "{}"'),
+        ("a.yaml", "password: '{}'"),
+        ("p.env", "DB_PASS={}"),
+    )
     met = [bool(found(path, text.format(v))) for (path, text), v in product(sites, values)]
     assert sum(met) >= 0.99 * len(met)

@@ -106,8 +106,8 @@ _REFERENCE = lazy(
     r"\$\{|\$\(|^\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?@])|[:/@=,]\$[A-Za-z_][\w.]*(?:$|[^\w.^+*!#%&?])"
     r"|\$[A-Z_]{3}|%[A-Z_]{3,}%|\{\{|\}\}|<%|%>|\[%|%\]|%\{|%\(|#\{|\{[^{}\s]*(?:\}|$)"
     r"|^(?:%[A-Za-z_][\w.]*%|%env\([^()]*\)%|%[sdvq]|<[^<>]*>|\[[^\]]*\]|\*+)$"
-    r"|^(?:@(?:[A-Za-z_.]+$|[\w.]*\()|![A-Za-z]\w*\s|!{1,2}[A-Za-z]+$|&[A-Za-z_]+(?:\s|$))"
-    r"|^(?:\*[A-Za-z_][\w-]*|%[sd][-_]\w+)$"
+    r"|^(?:@(?:[A-Za-z_.]+$|[\w.]*\()|![A-Za-z]\w*\s|!{1,2}[A-Za-z]+$|&[A-Za-z_][\w:.-]*(?:\s|$))"
+    r"|^(?:\*[A-Za-z_][\w-]*|%[sd][-_]\w+)$|%\d+\$[sd]"
     r"|^(?:arn(?::aws[\w-]*)?|vault|ref\+?\w*|op|sm|ssm|secretsmanager|env|file|keyring|gopass):"
     r"|\b(?:os\.)?environ\b|\bgetenv\b|process\.env|import\.meta|\bENV\[|\bEnv\.|Deno\.env"
     r"|secrets\.\w"
@@ -227,7 +227,7 @@ _BARE_VALUE_AFTER = (b"=", b":", b">", b"\x9a")  # the last is the end of a wide
 _ARROWS = (b"=>", b"->", b"<-")
 # `NAME - VALUE`, as in notes.
 _SEPARATOR_DASH = lazy(rb"""[\w"'`)\]][ \t]+-[ \t]+["'`]?$""")
-_COMMENT = lazy(rb"[ \t]*(?://|#|/?\*|--)")
+_COMMENT = lazy(rb"[ \t]*(?://|#(?=[ \t#!])|/?\*|--)")  # but not `#pass1:focus` of CSS
 _PARTLY_LITERAL = frozenset((Verdict.MIXED, Verdict.LITERAL_DEFAULT))
 _DOMAIN = lazy(r"(?i)[a-z-]\.(?:com|dev|io|net|org)$")  # `external-secrets.io`
 _SYMBOL = lazy(r":[a-z_][a-z0-9_]*[?!]?")  # `:auth_token` in Ruby
