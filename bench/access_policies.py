@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.document import Document
+from scanner.model import Location
 from scanner.policy.access import hcl
 from scanner.policy.access.acl import Acl, spoken
 from scanner.policy.access.model import Policy
@@ -67,8 +68,8 @@ def subjects() -> list[Subject]:
             role=f"role-{number}",
             policies=tuple(f"policy-{chance.randrange(MANY_POLICIES)}" for _ in range(5)),
             needs=(f"class-{number % CLASSES}",),
-            where="keywatch.yaml:1",
-            needs_where=("keywatch.yaml:1",),
+            location=Location.at("keywatch.yaml", 1),
+            needs_locations=(Location.at("keywatch.yaml", 1),),
         )
         for number in range(ROLES)
     ]

@@ -103,7 +103,7 @@ def _declared() -> dict[str, tuple[str, Mapping[str, Any]]]:
     for source in rulebook.shipped():
         parsed = yaml.safe_load(source.data)
         for rule in parsed["rules"]:
-            found[rule["id"]] = source.where, {**parsed.get("defaults", {}), **rule}
+            found[rule["id"]] = source.path, {**parsed.get("defaults", {}), **rule}
     return found
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from playwright.sync_api import sync_playwright
 
 from scanner.fingerprints import identify
-from scanner.model import Location, Outcome
+from scanner.model import NOWHERE, Location, Outcome
 from scanner.policy.declarations.model import Match, SecretClass, SecretEntry
 from scanner.policy.live import findings, rotation_age
 from scanner.policy.live.rules import BY_ID
@@ -32,7 +32,7 @@ PICTURE = Path(__file__).with_name("html-report.png")
 SIZE = {"width": 1280, "height": 1150}
 DAY = 86_400
 CLASSES = {
-    name: SecretClass(name, days * DAY, grace * DAY, overlap=DAY, where="")
+    name: SecretClass(name, days * DAY, grace * DAY, overlap=DAY, location=NOWHERE)
     for name, days, grace in (("payment-key", 90, 14), ("database", 60, 7), ("token", 30, 7))
 }
 
@@ -110,9 +110,9 @@ def _judged(made: Made) -> rotation_age.JudgedSecret:
         secret_class=made.secret_class,
         owner=made.owner,
         runbook="",
-        where="keywatch.yaml:3",
-        class_where="",
-        runbook_where="",
+        location=Location.at("keywatch.yaml", 3),
+        class_location=NOWHERE,
+        runbook_location=NOWHERE,
     )
     return rotation_age.judge(record, Match(entry, secret_class), NOW)
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
+from scanner.model import Location
 
 _MAX_BYTES = 4_000_000
 _MAX_NODES = 200_000
@@ -53,21 +54,21 @@ class Document(NamedTuple):
     """Plain data (dicts, lists, scalars) and the line, counted from 1, of each field."""
 
     data: Any
-    where: str
+    path: str
     lines: Mapping[Field, int]
 
-    def at(self, field: Field) -> str:
-        """`file:line` of a field, or of the nearest enclosing one that has a line."""
+    def at(self, field: Field) -> Location:
+        """The line of a field, or of the nearest enclosing one that has a line."""
         while field and field not in self.lines:
             field = field[:-1]
-        return f"{self.where}:{self.lines.get(field, 1)}"
+        return Location.at(self.path, self.lines.get(field, 1))
 
     def part(self, *keys: str) -> Document:
         """A document with only these keys."""
-        return Document({key: self.data[key] for key in keys}, self.where, self.lines)
+        return Document({key: self.data[key] for key in keys}, self.path, self.lines)
 
     def error(self, field: Field, what: str, **more: str) -> ConfigError:
-        return ConfigError(what, where=self.at(field), **more)
+        return ConfigError(what, where=str(self.at(field)), **more)
 
 
 def rules_folder() -> str:
@@ -288,12 +289,12 @@ def _wrong_type(error: Any, document: Document, field: Field, schema: Any) -> Co
     if error.instance is None:
         if not field:
             return document.error(
-                field, f"{document.where} is empty", todo=_first_key(error, schema)
+                field, f"{document.path} is empty", todo=_first_key(error, schema)
             )
         todo = f"{example}, or remove it" if example else "write a value, or remove it"
         return document.error(field, f"{_name(field)} is empty", todo=todo)
     if not field:
-        what = f"{document.where} must consist of keys and values"
+        what = f"{document.path} must consist of keys and values"
         return document.error(field, what, todo=_first_key(error, schema))
     what = error.schema.get("title") or " or ".join(words for words, _ in types)
     todo = example or error.schema.get("description") or f"for example: {types[0][1]}"

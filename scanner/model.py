@@ -57,7 +57,7 @@ def archives_around(path: str) -> tuple[str, ...]:
 
 
 class Location(NamedTuple):
-    """A span of text in one file."""
+    """A span of text in one file, counted from 1. Line 0 means the file as a whole."""
 
     path: str
     line: int = 1
@@ -67,12 +67,21 @@ class Location(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Location:
-        """The first column of the line that `path:line` names."""
+        """The first column of the line that `path:line` names, or the file that `path` names."""
         path, _, line = text.rpartition(":")
-        return cls(path=path, line=int(line), end_line=int(line))
+        return cls.at(path, int(line)) if path and line.isdecimal() else cls.at(text, 0)
+
+    @classmethod
+    def at(cls, path: str, line: int) -> Location:
+        """The first column of a line."""
+        return cls(path=path, line=line, end_line=line)
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}"
+        return f"{self.path}:{self.line}" if self.line else self.path
+
+
+NOWHERE = Location(path="", line=0, end_line=0)
+"""The location of what no file of the repository mentions."""
 
 
 class RuleInfo(NamedTuple):
@@ -381,11 +390,12 @@ class Observation(NamedTuple):
 class Suppression(NamedTuple):
     """One exception or baseline entry in the list of all exceptions.
 
-    `by` is one of SuppressedBy. `where` is `file:line` of the exception itself.
+    `by` is one of SuppressedBy. `location` is that of the exception itself; its line is 0 for a
+    whole file.
     """
 
     by: str
-    where: str
+    location: Location
     rule: str = ""
     path: str = ""
     reason: str = ""

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
+from scanner.model import NOWHERE, Location
+
 _ZERO_YEAR = 1970  # of the zero times of servers: the year 1 or 1970
 ENDLESS = -1
 """Instead of a number of seconds: it never expires."""
@@ -228,7 +230,7 @@ class AccessRow(NamedTuple):
 
     `granted` is what policies grant: read, use, write, delete. `used` is the day of the last use
     in the audit log, `never`, or "" if no log was read. `rule` is the policy and path that grant
-    it, at `where` (`file:line` or a live id). `verdict` is ok, excess, missing or unused.
+    it, at `location`. `verdict` is ok, excess, missing or unused.
     """
 
     service: str
@@ -239,7 +241,7 @@ class AccessRow(NamedTuple):
     granted: tuple[str, ...] = ()
     used: str = ""
     rule: str = ""
-    where: str = ""
+    location: Location = NOWHERE
     verdict: str = "ok"
 
 

@@ -66,7 +66,7 @@ def _lines(acl: Acl, request: ExplainRequest) -> Iterator[str]:
     if not grant.rules:
         yield "  rule: none matches, so everything is denied"
     for rule in grant.rules[:_SHOWN]:
-        yield f'  rule: path "{visible(rule.pattern)}" at {visible(rule.where)}'
+        yield f'  rule: path "{visible(rule.pattern)}" at {visible(str(rule.location))}'
         if rule.limits:
             yield f"        limited by {', '.join(rule.limits)}{_useless(rule.pattern)}"
     newer = acl.answer(path) if listing else grant
@@ -77,11 +77,11 @@ def _lines(acl: Acl, request: ExplainRequest) -> Iterator[str]:
     for other in others[:_SHOWN]:
         rule = other.rules[0]
         said = ", ".join(spoken(other))
-        yield f'  ignored: path "{visible(rule.pattern)}" ({said}) at {visible(rule.where)}'
+        yield f'  ignored: path "{visible(rule.pattern)}" ({said}) at {visible(str(rule.location))}'
     if others:
         yield "  Only the rule of the highest priority applies; the ignored ones add nothing."
     for rule in acl.dropped[:_SHOWN]:
-        yield f'  dropped: path "{visible(rule.pattern)}" at {visible(rule.where)}'
+        yield f'  dropped: path "{visible(rule.pattern)}" at {visible(str(rule.location))}'
     if acl.dropped:
         yield "  A dropped rule has expired, or its template has no value for this identity."
 

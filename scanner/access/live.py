@@ -14,7 +14,7 @@ from scanner.configuration.repository import NAME
 from scanner.console import Console
 from scanner.errors import KeywatchError
 from scanner.inventory.interface import Settings
-from scanner.model import Finding, Gap, GapKind, Note, NoteKind
+from scanner.model import Finding, Gap, GapKind, Location, Note, NoteKind
 from scanner.policy.access import aws, azure, drift, hcl, kubernetes
 from scanner.policy.access import rules as ids
 from scanner.policy.access.acl import spoken
@@ -26,7 +26,7 @@ from scanner.repository.tree import Tree
 if TYPE_CHECKING:
     from scanner.inventory.vault.review.access import Access, Entity, Reader, Role
 
-_ANCHOR = f"{NAME}:1"
+_ANCHOR = Location.at(NAME, 1)
 _CHECKED = 2_000  # paths of one service that are compared with sys/capabilities
 
 
@@ -112,9 +112,9 @@ def _parsed(
     live: dict[str, Policy] = {}
     unread: set[str] = set()
     for policy in seen.policies:
-        place = own[policy.name].where if policy.name in own else _ANCHOR
+        place = own[policy.name].location if policy.name in own else _ANCHOR
         known = (
-            {rule.pattern: rule.where for rule in own[policy.name].rules}
+            {rule.pattern: rule.location for rule in own[policy.name].rules}
             if policy.name in own
             else {}
         )
@@ -125,8 +125,8 @@ def _parsed(
             path = f"vault://{seen.backend}/-/sys/policies/acl/{policy.name}"
             result.gaps.append(Gap(GapKind.UNREADABLE, path, f"it does not parse: {error.what}"))
             continue
-        rules = (rule._replace(where=known.get(rule.pattern, place)) for rule in read.rules)
-        live[policy.name] = read._replace(rules=tuple(rules), where=place)
+        rules = (rule._replace(location=known.get(rule.pattern, place)) for rule in read.rules)
+        live[policy.name] = read._replace(rules=tuple(rules), location=place)
     return live, unread
 
 
@@ -140,7 +140,7 @@ def _subjects(result: Collected, seen: Access, live: Mapping[str, Policy]) -> It
                     f"{subject.name} names the role {subject.role}, which {seen.backend} has not"
                 )
                 context = f"{seen.backend} {subject.name} {subject.role}"
-                result.findings.append(finding(ids.ABSENT_ROLE, subject.where, detail, context))
+                result.findings.append(finding(ids.ABSENT_ROLE, subject.location, detail, context))
             yield subject._replace(unknown=_unknown(subject.policies, live))
             continue
         policies = [name for role in roles for name in role.policies]
@@ -153,7 +153,7 @@ def _subjects(result: Collected, seen: Access, live: Mapping[str, Policy]) -> It
                 f"{seen.backend}, and {', '.join(sorted(declared))} in {NAME}"
             )
             context = f"{seen.backend} {subject.name}"
-            result.findings.append(finding(ids.DRIFT, subject.where, detail, context))
+            result.findings.append(finding(ids.DRIFT, subject.location, detail, context))
         if len(entities) > 1:
             text = f"{subject.name} has {len(entities)} entities; templates use the first one"
             result.notes.append(Note(NoteKind.EXCESS_UNKNOWN, NAME, text))

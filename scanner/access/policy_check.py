@@ -142,7 +142,7 @@ def _trusted(
 def _as_held(subject: Subject, held: Service | None) -> Subject:
     if held is None:
         return subject
-    return subject._replace(needs=held.needs, needs_where=(subject.where,) * len(held.needs))
+    return subject._replace(needs=held.needs, needs_locations=(subject.location,) * len(held.needs))
 
 
 def _weakened(

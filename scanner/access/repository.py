@@ -72,7 +72,7 @@ def policies_of(
                 tree.skips.append(data)
         elif (name := policy_files.name_of(path)) in named or policy_files.is_policy(path, data):
             if name in policies:
-                text = f"{policies[name].where} has the same name; this one is known by its path"
+                text = f"{policies[name].location} has the same name; this one is known by its path"
                 notes.append(Note(kind=NoteKind.DUPLICATE_POLICY, path=path, line=1, text=text))
                 name = path.rpartition(".")[0]
             try:
@@ -93,8 +93,8 @@ def subjects(services: Sequence[Service], policies: Mapping[str, Policy]) -> Ite
             role=service.vault_role,
             policies=tuple(dict.fromkeys(names)),
             needs=service.needs,
-            where=service.where,
-            needs_where=service.needs_where,
+            location=service.location,
+            needs_locations=service.needs_locations,
             unknown=tuple(
                 name for name in service.policies if name not in policies and name not in BUILT_IN
             ),

@@ -93,7 +93,7 @@ def _applied(found: Match, minimum: Match | None) -> str:
 def _entries(rules: Sequence[EntryMatcher]) -> str:
     entries = [("entry", "class", "matches", "why")]
     entries += (
-        (entry.where, entry.secret_class, entry.said, _why(rule, rules[0]))
+        (str(entry.location), entry.secret_class, entry.said, _why(rule, rules[0]))
         for rule in rules
         for entry in (rule.match.entry,)
     )
@@ -113,7 +113,7 @@ def _class(name: str, known: SecretClass | None) -> str:
         ("overlap", known.overlap),
     )
     limits = ", ".join(f"{word} {period(span)}" for word, span in spans)
-    return f"{name}: {limits} ({known.where or 'the operator'})"
+    return f"{name}: {limits} ({str(known.location) or 'the operator'})"
 
 
 def _why(rule: EntryMatcher, first: EntryMatcher) -> str:

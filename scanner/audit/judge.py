@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -58,7 +57,7 @@ class AuditJudge:
         self._weakened = dict.fromkeys(
             minimum_policy.weakened(settings.own_classes, operator.classes)
         )
-        self._unmatched = {each.where: each for each in entries if _is_audited(each, stores)}
+        self._unmatched = {each.location: each for each in entries if _is_audited(each, stores)}
         self._default_place = _default_place(files)
         self._now = now
         self._require_exact = require_exact
@@ -70,7 +69,7 @@ class AuditJudge:
         record = self._recorded(record)
         match, minimum = self._entries.match(record), self._minimum.match(record)
         if match:
-            self._unmatched.pop(match.entry.where, None)
+            self._unmatched.pop(match.entry.location, None)
         if weaker := minimum_policy.misnamed(match, minimum):
             self._weakened.setdefault(weaker)
         judged = rotation_age.judge(
@@ -80,7 +79,7 @@ class AuditJudge:
             require_exact=self._require_exact,
         )
         placed = self._comparison.locate(judged, match)
-        place = _location(placed.where or self._default_place)
+        place = placed.location if placed.location.path else self._default_place
         found = [*findings.findings(placed.judged, place)]
         if why := self._last_used.unused(record.id, self._now):
             found.append(findings.unused(placed.judged, place, why))
@@ -107,9 +106,13 @@ class AuditJudge:
         """`complete`: all stores were read completely, so unused entries are reported."""
         yield from self._comparison.notes()
         for entry in self._unmatched.values() if complete else ():
-            path, _, line = entry.where.rpartition(":")
             text = f"no live secret matches {entry.said}"
-            yield Note(kind=NoteKind.IDLE_ENTRY, path=path, line=int(line), text=text)
+            yield Note(
+                kind=NoteKind.IDLE_ENTRY,
+                path=entry.location.path,
+                line=entry.location.line,
+                text=text,
+            )
 
     def _with_owner(self, finding: Finding) -> Finding:
         """Add the live secret and its owner to a finding about one."""
@@ -140,14 +143,8 @@ def _repository(tree: Tree, files: PolicyFiles) -> RepositorySecrets:
     )
 
 
-def _default_place(files: PolicyFiles) -> str:
+def _default_place(files: PolicyFiles) -> Location:
     """The place for findings about secrets that the repository does not declare."""
-    declared = [one.where.rpartition(":")[0] for one in files.secrets]
+    declared = [one.location.path for one in files.secrets]
     path = declared[0] if declared and not files.exists else repository.NAME
-    return f"{path}:1"
-
-
-@functools.cache
-def _location(where: str) -> Location:
-    path, _, line = where.rpartition(":")
-    return Location(path=path, line=int(line), end_line=int(line))
+    return Location.at(path, 1)

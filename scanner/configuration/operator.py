@@ -16,6 +16,7 @@ from scanner.configuration import repository
 from scanner.document import Document, Field
 from scanner.errors import ConfigError
 from scanner.fingerprints import digest
+from scanner.model import NOWHERE
 from scanner.policy.declarations.model import VARIABLE, SecretClass, SecretEntry
 
 OptionSchemas = Mapping[str, Callable[[], Mapping[str, Any]]]
@@ -125,7 +126,7 @@ def rotation(
         shape: Mapping[str, Any] = schema
         for key in reversed(field):
             shape = {"properties": {key: shape}}
-        document.hold(Document(nested, parsed.where, parsed.lines), json.dumps(shape))
+        document.hold(Document(nested, parsed.path, parsed.lines), json.dumps(shape))
         identities[name] = {**backends[name].options, **identity}
     issuers = section.get("issuers", {})
     for number, item in enumerate(section.get("secrets", ())):
@@ -196,11 +197,14 @@ def _minimum_policy(
     given = {key: parsed.data[key] for key in ("classes", "secrets") if key in parsed.data}
     if not given:
         return {}, ()
-    as_policy = Document({"version": 1, **given}, parsed.where, parsed.lines)
+    as_policy = Document({"version": 1, **given}, parsed.path, parsed.lines)
     document.check(as_policy, "keywatch.schema.json")
     classes = given.get("classes", {})
     known = repository.default_classes() | repository.secret_classes(
-        {name: {**item, "where": parsed.at(("classes", name))} for name, item in classes.items()}
+        {
+            name: {**item, "location": str(parsed.at(("classes", name)))}
+            for name, item in classes.items()
+        }
     )
     for number, item in enumerate(given.get("secrets", ())):
         if item["class"] not in known:
@@ -218,7 +222,7 @@ def _entry(item: Mapping[str, str]) -> SecretEntry:
         secret_class=item["class"],
         owner="",
         runbook="",
-        where="",
-        class_where="",
-        runbook_where="",
+        location=NOWHERE,
+        class_location=NOWHERE,
+        runbook_location=NOWHERE,
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import scanner
 from scanner import cache, document
 from scanner.document import Document
-from scanner.model import Confidence, FailOn, Severity
+from scanner.model import Confidence, FailOn, Location, Severity
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -36,7 +36,7 @@ NAME = "keywatch.yaml"
 KEYWATCH_BASELINE = ".keywatch.baseline"
 SECRETS_BASELINE = ".secrets.baseline"
 
-_FORM = "3"  # version of the cached data: increase it when the data changes
+_FORM = "4"  # version of the cached data: increase it when the data changes
 _UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
@@ -114,7 +114,7 @@ class Config:
     def accept_gaps(self) -> tuple[AcceptedGap, ...]:
         from scanner.policy.exceptions.accepted_gaps import AcceptedGap
 
-        return tuple(AcceptedGap(**item) for item in self._data.get("accept_gaps", ()))
+        return tuple(AcceptedGap(**_located(item)) for item in self._data.get("accept_gaps", ()))
 
     @property
     def classes(self) -> Mapping[str, SecretClass]:
@@ -130,7 +130,11 @@ class Config:
         from scanner.policy.declarations.model import Audit, seconds
 
         said = self._data.get("audit")
-        return Audit(every=seconds(said["every"]), where=said["where"]) if said else None
+        return (
+            Audit(every=seconds(said["every"]), location=Location.parse(said["location"]))
+            if said
+            else None
+        )
 
     @property
     def secrets(self) -> tuple[SecretEntry, ...]:
@@ -143,9 +147,9 @@ class Config:
                 secret_class=item["class"],
                 owner=item.get("owner", ""),
                 runbook=item.get("runbook", ""),
-                where=item["where"],
-                class_where=item["class_where"],
-                runbook_where=item["runbook_where"],
+                location=Location.parse(item["location"]),
+                class_location=Location.parse(item["class_location"]),
+                runbook_location=Location.parse(item["runbook_location"]),
             )
             for item in self._data.get("secrets", ())
         )
@@ -160,8 +164,8 @@ class Config:
                 vault_role=item.get("vault_role", ""),
                 policies=tuple(item.get("policies", ())),
                 needs=tuple(item["needs"]),
-                where=item["where"],
-                needs_where=tuple(item["needs_where"]),
+                location=Location.parse(item["location"]),
+                needs_locations=tuple(map(Location.parse, item["needs_locations"])),
                 sources=tuple(item.get("sources", ())),
             )
             for name, item in self._data.get("services", {}).items()
@@ -196,7 +200,7 @@ def secret_classes(items: Mapping[str, Any]) -> dict[str, SecretClass]:
             rotate_every=seconds(item["rotate_every"]),
             grace=seconds(item.get("grace", "0s")),
             overlap=seconds(item.get("overlap", item.get("grace", "0s"))),
-            where=item["where"],
+            location=Location.parse(item["location"]),
         )
         for name, item in items.items()
     }
@@ -241,7 +245,7 @@ def _checked(data: bytes, where: str) -> bytes:
                         f"{section}: {name} is not a day of the calendar",
                         todo=f"write it as {name}: 2027-01-31",
                     ) from None
-            item["where"] = parsed.at((section, index))
+            item["location"] = str(parsed.at((section, index)))
     _place(parsed)
     return json.dumps(parsed.data).encode()
 
@@ -253,28 +257,34 @@ def _place(parsed: Document) -> None:
     if "disable_rules" in scan:
         field = ("scan", "disable_rules")
         scan["disable_rules"] = {
-            rule: parsed.at((*field, index)) for index, rule in enumerate(scan["disable_rules"])
+            rule: str(parsed.at((*field, index)))
+            for index, rule in enumerate(scan["disable_rules"])
         }
     if "audit" in parsed.data:
-        parsed.data["audit"]["where"] = parsed.at(("audit", "every"))
+        parsed.data["audit"]["location"] = str(parsed.at(("audit", "every")))
     for name, item in parsed.data.get("classes", {}).items():
-        item["where"] = parsed.at(("classes", name))
+        item["location"] = str(parsed.at(("classes", name)))
     for index, item in enumerate(parsed.data.get("secrets", ())):
         said = "match" if "match" in item else "tags"
-        item["where"] = parsed.at(("secrets", index, said))
-        item["class_where"] = parsed.at(("secrets", index, "class"))
-        item["runbook_where"] = parsed.at(("secrets", index, "runbook"))
+        item["location"] = str(parsed.at(("secrets", index, said)))
+        item["class_location"] = str(parsed.at(("secrets", index, "class")))
+        item["runbook_location"] = str(parsed.at(("secrets", index, "runbook")))
     for name, item in parsed.data.get("services", {}).items():
-        item["where"] = parsed.at(("services", name))
-        item["needs_where"] = [
-            parsed.at(("services", name, "needs", index)) for index in range(len(item["needs"]))
+        item["location"] = str(parsed.at(("services", name)))
+        item["needs_locations"] = [
+            str(parsed.at(("services", name, "needs", index)))
+            for index in range(len(item["needs"]))
         ]
+
+
+def _located(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {**item, "location": Location.parse(item["location"])}
 
 
 def _entry(item: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an AllowEntry. The prefix `kw-` keeps other scanners from reporting it."""
     return {
-        **item,
+        **_located(item),
         "fingerprint": item["fingerprint"].removeprefix("kw-"),
         "tag": int(item["tag"], 16) if "tag" in item else None,
     }

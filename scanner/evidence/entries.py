@@ -75,7 +75,7 @@ def _exceptions(outcome: Outcome) -> list[Json]:
     return [
         {
             "by": each.by,
-            "where": text.storable(each.where),
+            "where": text.storable(str(each.location)),
             "rule": each.rule,
             "reason": each.reason,
             "owner": each.owner,

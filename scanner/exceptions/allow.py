@@ -14,7 +14,7 @@ from scanner.errors import ConfigError, UsageError
 from scanner.exceptions import full_scan
 from scanner.inputs.folder import Folder
 from scanner.masking import masked
-from scanner.model import Finding, Outcome, Suppressed
+from scanner.model import NOWHERE, Finding, Outcome, Suppressed
 from scanner.policy.exceptions import entry_text
 from scanner.policy.exceptions.allow_entries import ID, AllowEntry, of_entry
 from scanner.policy.rules import OWN_RULES
@@ -119,7 +119,9 @@ def _wanted(given: str, outcome: Outcome) -> Finding:
     (found,) = named.values()
     said = hidden[found.fingerprint].suppression if found.fingerprint in hidden else None
     if said and said.by in ("comment", "entry"):
-        raise UsageError(f"{given} is allowed already", why=f"by {said.where} until {said.until}")
+        raise UsageError(
+            f"{given} is allowed already", why=f"by {said.location} until {said.until}"
+        )
     if found.rule in OWN_RULES:
         raise UsageError(f"{given} is about an exception", todo="correct that exception instead")
     return found
@@ -133,7 +135,7 @@ def _entry(request: AllowRequest, found: Finding, today: date) -> AllowEntry:
         reason=request.reason,
         owner=request.owner,
         until=date.fromisoformat(request.until).isoformat(),
-        where="",
+        location=NOWHERE,
         tag=found.tag,
         commit=found.since.commit[:12] if found.since and not found.since.present else "",
         added=today.isoformat(),

@@ -18,7 +18,7 @@ from scanner.errors import UsageError, unreadable
 from scanner.exceptions import full_scan
 from scanner.exceptions.full_scan import FullScan
 from scanner.inputs.folder import Folder
-from scanner.model import DetectSecretsMatch, archives_around
+from scanner.model import DetectSecretsMatch, Location, archives_around
 from scanner.policy.baselines import (
     detect_secrets_baseline,
     detect_secrets_update,
@@ -212,11 +212,11 @@ def _renewed(
 def _still_there(old: Baseline, finished: FullScan) -> tuple[BaselineEntry, ...]:
     """The old entries without those that no longer cover anything."""
     entries = (each for each in finished.outcome.register if each.by == "baseline")
-    stale = {each.where for each in entries if not each.used and each.rule in finished.rules}
+    stale = {each.location for each in entries if not each.used and each.rule in finished.rules}
     return tuple(
         entry
         for entry, line in zip(old.entries, old.lines, strict=True)
-        if f"{old.where}:{line}" not in stale
+        if Location.at(old.path, line) not in stale
     )
 
 

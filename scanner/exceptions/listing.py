@@ -14,7 +14,7 @@ from scanner.report import plain_table
 from scanner.report.text import count, storable, visible
 
 _BASELINES = ("baseline", "detect-secrets-baseline")
-_WORDS = ("by", "where", "rule", "path", "reason", "owner", "until")
+_WORDS = ("rule", "path", "reason", "owner", "until")
 
 
 def text(
@@ -45,7 +45,7 @@ def _end(said: Suppression) -> date:
 
 
 def _dated(said: Sequence[Suppression]) -> list[Suppression]:
-    return sorted((s for s in said if s.until), key=lambda s: (s.until, s.where))
+    return sorted((s for s in said if s.until), key=lambda s: (s.until, s.location))
 
 
 def _endless(said: Sequence[Suppression]) -> list[Suppression]:
@@ -55,15 +55,20 @@ def _endless(said: Sequence[Suppression]) -> list[Suppression]:
 
 def _baselines(said: Sequence[Suppression]) -> dict[str, int]:
     """The number of entries of each baseline."""
-    files = (s.where.rpartition(":")[0] or s.where for s in said if s.by in _BASELINES)
+    files = (s.location.path for s in said if s.by in _BASELINES)
     return dict(sorted(Counter(files).items()))
 
 
 def _as_json(said: Sequence[Suppression], today: date) -> str:
     def row(each: Suppression) -> dict[str, object]:
-        words = {name: storable(getattr(each, name)) for name in _WORDS if getattr(each, name)}
+        words = {"by": each.by, "where": str(each.location)}
+        words |= {name: getattr(each, name) for name in _WORDS}
         left = {"days_left": (_end(each) - today).days} if each.until else {}
-        return {**words, **left, "used": each.used}
+        return {
+            **{name: storable(word) for name, word in words.items() if word},
+            **left,
+            "used": each.used,
+        }
 
     whole = {
         "version": 1,
@@ -80,10 +85,12 @@ def _as_text(said: Sequence[Suppression], today: date) -> str:
     parts = []
     if dated:
         head = ("until", "left", "owner", "rule", "where", "reason")
-        rows = [(s.until, _left(s, today), s.owner, s.rule, s.where, s.reason) for s in dated]
+        rows = [
+            (s.until, _left(s, today), s.owner, s.rule, str(s.location), s.reason) for s in dated
+        ]
         parts.append(plain_table.table([head, *rows]))
     if endless:
-        rows_ = [(s.by, s.where, s.rule, _use(s), s.reason) for s in endless]
+        rows_ = [(s.by, str(s.location), s.rule, _use(s), s.reason) for s in endless]
         parts.append("without a reason, an owner or an end date:\n" + plain_table.table(rows_))
     if baselines:
         words = ", ".join(

@@ -190,7 +190,7 @@ def _finding(finding: Finding, word: str, style: str, page: Page) -> None:
 
 def _covered(said: Suppression) -> str:
     terms = (said.reason, said.owner, f"until {said.until}" if said.until else "")
-    words = f"by {_BY.get(said.by, said.by)} ({said.where})"
+    words = f"by {_BY.get(said.by, said.by)} ({said.location})"
     return _said(": ".join(filter(None, (words, ", ".join(filter(None, terms))))))
 
 

@@ -18,6 +18,7 @@ from scanner.model import (
     Confidence,
     Coverage,
     Gap,
+    Location,
     Note,
     NoteKind,
     Observation,
@@ -137,5 +138,5 @@ def _note_order(note: Note) -> tuple[str, int, str, str]:
     return note.path, note.line, note.kind, note.text
 
 
-def _suppression_order(said: Suppression) -> tuple[str, str, str, str]:
-    return said.by, said.path, said.where, said.rule
+def _suppression_order(said: Suppression) -> tuple[str, str, Location, str]:
+    return said.by, said.path, said.location, said.rule

@@ -43,16 +43,16 @@ OWN_RULES = frozenset(rule.id for rule in RULES)
 _BY_ID = {rule.id: rule for rule in RULES}
 
 
-def finding(rule: str, where: str, detail: str, context: str = "") -> Finding:
-    """A finding of one of these rules at `file:line`; `identify` numbers it."""
-    return finding_of(_BY_ID[rule], where, detail, context)
+def finding(rule: str, location: Location, detail: str, context: str = "") -> Finding:
+    """A finding of one of these rules; `identify` numbers it."""
+    return finding_of(_BY_ID[rule], location, detail, context)
 
 
-def finding_of(rule: RuleInfo, where: str, detail: str, context: str) -> Finding:
-    """A finding of any rule at `file:line`."""
+def finding_of(rule: RuleInfo, location: Location, detail: str, context: str) -> Finding:
+    """A finding of any rule."""
     return Finding(
         rule=rule.id,
-        location=Location.parse(where),
+        location=location,
         severity=rule.severity,
         confidence=rule.confidence,
         context=context,

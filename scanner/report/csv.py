@@ -84,7 +84,7 @@ def _suppressed(item: Suppressed, context: ReportContext) -> Row:
     row["owner"] = exception.owner or row.get("owner", "")
     return row | {
         "excepted_by": exception.by,
-        "excepted_at": exception.where,
+        "excepted_at": str(exception.location),
         "reason": exception.reason,
         "excepted_until": exception.until,
     }
@@ -132,7 +132,7 @@ def _access(row: AccessRow) -> Row:
         "used": row.used or "not known",
         "verdict": row.verdict,
         "rule": row.rule,
-        "rule_at": row.where,
+        "rule_at": str(row.location),
     }
 
 

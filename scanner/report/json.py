@@ -134,7 +134,7 @@ def _suppressed(item: Suppressed, context: ReportContext) -> Json:
 def _entry(item: Suppression) -> Json:
     return {
         "by": item.by,
-        "where": item.where,
+        "where": str(item.location),
         "rule": item.rule,
         **_path(item.path),
         "reason": item.reason,

@@ -26,7 +26,7 @@ def suppressed_order(item: Suppressed) -> Key:
 
 def entry_order(item: Suppression) -> Key:
     words = (item.reason, item.owner, item.until)
-    return (item.where, item.by, item.rule, item.path, *words, item.used)
+    return (str(item.location), item.by, item.rule, item.path, *words, item.used)
 
 
 def gap_order(gap: Gap) -> Key:

@@ -47,7 +47,7 @@ from scanner.report.json import SCHEMA_VERSION, counts
 _MOST = 2**63
 _BROKEN = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 _STATUS = ("id", "backend", "kind", "secret_class", "owner", "verdict", "field", "strength")
-_EXCEPTION = ("by", "where", "rule", "reason", "owner", "until")
+_EXCEPTION = ("by", "rule", "reason", "owner", "until")
 _WORDS = ("title", "secret_class", "vendor", "why", "source")
 _STEPS = ("fix", "revoke", "rotate", "purge")
 
@@ -172,7 +172,12 @@ def _suppressed(item: Any) -> Suppressed:
 
 
 def _exception(item: Any) -> Suppression:
-    return Suppression(path=_path(item), used=item["used"] is True, **_texts(item, _EXCEPTION))
+    return Suppression(
+        location=Location.parse(_text(item["where"])),
+        path=_path(item),
+        used=item["used"] is True,
+        **_texts(item, _EXCEPTION),
+    )
 
 
 def _note(item: Any) -> Note:
@@ -188,7 +193,7 @@ def _live(item: Any) -> Audited:
     )
 
 
-_ACCESS = ("service", "role", "secret", "secret_class", "used", "rule", "where", "verdict")
+_ACCESS = ("service", "role", "secret", "secret_class", "used", "rule", "verdict")
 
 
 def _access(item: Any) -> AccessMatrix:
@@ -198,6 +203,7 @@ def _access(item: Any) -> AccessMatrix:
             AccessRow(
                 needed=row["needed"] is True,
                 granted=tuple(map(_text, row["granted"])),
+                location=Location.parse(_text(row["where"])),
                 **_texts(row, _ACCESS),
             )
             for row in item["rows"]

@@ -129,9 +129,11 @@ def remarks(outcome: Outcome) -> list[str]:
 
 def _register(outcome: Outcome) -> list[str]:
     kinds = Counter(item.by for item in outcome.register)
-    pragmas = {(item.by, item.where) for item in outcome.register if item.by == SuppressedBy.PRAGMA}
+    pragmas = {
+        (item.by, item.location) for item in outcome.register if item.by == SuppressedBy.PRAGMA
+    }
     hidden = (item.suppression for item in outcome.suppressed)
-    pragmas |= {(item.by, item.where) for item in hidden if item.by == SuppressedBy.PRAGMA}
+    pragmas |= {(item.by, item.location) for item in hidden if item.by == SuppressedBy.PRAGMA}
     words = [text.count(len(pragmas), "unexplained pragma")] if pragmas else []
     words += [text.count(kinds["rule-disabled"], "disabled rule")] * bool(kinds["rule-disabled"])
     return words + [text.count(kinds["accepted-gap"], "accepted gap")] * bool(kinds["accepted-gap"])

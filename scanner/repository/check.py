@@ -11,7 +11,7 @@ from scanner.fingerprints import identify
 from scanner.inputs.git import commands
 from scanner.inputs.interface import CONTROL_LIMIT
 from scanner.masking import masked, masked_finding, masked_gap, masked_note
-from scanner.model import Finding, Note, NoteKind, Outcome
+from scanner.model import NOWHERE, Finding, Note, NoteKind, Outcome
 from scanner.policy.exceptions import accepted_gaps
 from scanner.policy.judge_input import Scope, in_order
 from scanner.policy.repository import contradictions, guard_rails, rotation_check
@@ -57,7 +57,7 @@ def no_policy() -> Note:
 def _guard_rails(tree: Tree, seen: RotationSources) -> list[Finding]:
     hook = guard_rails.hook(seen.hooks.pop(guard_rails.PRE_COMMIT, None), seen.hooks.values())
     if isinstance(hook, Finding) and _hook_is_installed(tree):
-        hook = Hook("", "")
+        hook = Hook(NOWHERE, "")
     found = [hook if isinstance(hook, Finding) else _baseline(tree, hook)]
     found.append(guard_rails.ci(seen.jobs, seen.run))
     return [one for one in found if one]

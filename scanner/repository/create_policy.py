@@ -96,7 +96,7 @@ def _found(tree: Tree, seen: PolicyInput, faults: Iterable[KeywatchError]) -> It
     languages = ", ".join(new_policy.languages(tree.paths)[:6])
     yield f"  found {count(len(tree.paths), 'file')}" + (f": {languages}" if languages else "")
     if seen.secrets:
-        files = sorted({one.where.rpartition(":")[0] for one in seen.secrets})
+        files = sorted({one.location.path for one in seen.secrets})
         yield f"  found {count(len(seen.secrets), 'declared secret')} in {', '.join(files[:3])}"
     if seen.services:
         yield f"  found {count(len(seen.services), 'service')} in policies, roles and manifests"

@@ -144,7 +144,7 @@ class _Policies:
         judged = rotation_age.judge(record, match, self._now)
         if match and match.secret_class:
             one = match.secret_class
-            where = one.where or match.entry.where
+            where = str(one.location) or str(match.entry.location)
             self.by_secret[record.id] = Policy(one.name, one.rotate_every, one.overlap, where)
         return findings.status(judged, backend), ()
 

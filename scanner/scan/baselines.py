@@ -66,17 +66,22 @@ class Baselines(NamedTuple):
         if self.settings is None:
             return []
         from scanner.masking import masked
-        from scanner.model import SuppressedBy, Suppression
+        from scanner.model import Location, SuppressedBy, Suppression
 
+        location = Location.at(self.detect_secrets_name, 0)
         disabled = [
             Suppression(
-                by=SuppressedBy.PLUGIN_DISABLED, where=self.detect_secrets_name, rule=plugin
+                by=SuppressedBy.PLUGIN_DISABLED,
+                location=location,
+                rule=plugin,
             )
             for plugin in self.settings.disabled_plugins
         ]
         filters = [
             Suppression(
-                by=SuppressedBy.FILTER_ADDED, where=self.detect_secrets_name, reason=masked(each)
+                by=SuppressedBy.FILTER_ADDED,
+                location=location,
+                reason=masked(each),
             )
             for each in self.settings.extra_filters
         ]

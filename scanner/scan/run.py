@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections import ChainMap
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from scanner.model import Acceptance, Confidence, Coverage, Outcome, Suppression
+from scanner.model import (
+    Acceptance,
+    Confidence,
+    Coverage,
+    Location,
+    Outcome,
+    SuppressedBy,
+    Suppression,
+)
 from scanner.scan import plan as planning
 
 if TYPE_CHECKING:
@@ -79,7 +87,11 @@ def judge(plan: ScanPlan, result: ScanResult, now: datetime) -> Outcome:
         legacy_pragmas=config.legacy_pragmas,
         standing=[
             *(
-                Suppression(by="rule-disabled", where=selection.config_name, rule=rule)
+                Suppression(
+                    by=SuppressedBy.RULE_DISABLED,
+                    location=Location.at(selection.config_name, 0),
+                    rule=rule,
+                )
                 for rule in config.disable_rules
             ),
             *known.standing(),

@@ -109,7 +109,7 @@ def of_vault(*records: Record) -> Compared:
 def test_what_is_there_is_placed_where_it_is_declared_and_is_not_missing() -> None:
     found = of_vault(record(API_KEYS), record(DB))
     assert found.said() == []
-    assert found.placed[API_KEYS].where == "configs/secrets/0.yaml:5"
+    assert str(found.placed[API_KEYS].location) == "configs/secrets/0.yaml:5"
     assert found.conditions(API_KEYS) == []
 
 
@@ -209,7 +209,7 @@ def test_what_nothing_declares_is_unmanaged_and_no_more_without_a_class() -> Non
     other = "vault://prod/-/secret/app/forgotten"
     found = of_vault(record(API_KEYS), record(DB), record(other))
     assert found.conditions(other) == [Condition.UNMANAGED]
-    assert found.placed[other].where == ""
+    assert str(found.placed[other].location) == ""
     assert found.placed[other].judged.verdict is None
 
 
@@ -220,7 +220,7 @@ def test_a_declared_secret_without_an_entry_is_without_a_class() -> None:
 def test_a_secret_of_an_entry_alone_is_placed_at_the_entry() -> None:
     name = "vault://prod/-/secret/other/api-keys"
     found = of_vault(record(name))
-    assert (found.placed[name].where, found.conditions(name)) == ("keywatch.yaml:2", [])
+    assert (str(found.placed[name].location), found.conditions(name)) == ("keywatch.yaml:2", [])
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_secret_that_a_manifest_makes_is_declared_by_it(tmp_path: Path, kind: 
     made = rotation_sources.gather(tree, lambda _path: False).made
     cluster, name = store("eks", "kubernetes"), "k8s://eks/app/secret/tls"
     there = Compared(RepositorySecrets(made=made), [cluster], [record(name)])
-    assert there.placed[name].where == "deploy/app.yaml:2"
+    assert str(there.placed[name].location) == "deploy/app.yaml:2"
     assert there.said() == []
     elsewhere = Compared(
         RepositorySecrets(made=made), [cluster], [record("k8s://eks/app/secret/other")]

@@ -171,7 +171,7 @@ def test_a_repository_may_tighten_the_operators_classes_and_not_loosen_them(
     limits = operator(FLOOR).classes
     one = minimum_policy.raised(settings.classes, limits)["api-key"]
     spans = " ".join(map(period, (one.rotate_every, one.grace, one.overlap)))
-    assert f"{spans} {one.where}" == holds
+    assert f"{spans} {one.location}" == holds
     found = list(minimum_policy.weakened(settings.own_classes, limits))
     assert [each.detail for each in found] == findings
     assert {(each.rule, each.location.path, each.location.line) for each in found} <= {

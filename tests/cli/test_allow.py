@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from scanner import document
 from scanner.configuration import repository
+from scanner.model import NOWHERE, Location
 from scanner.policy.exceptions.allow_entries import AllowEntry
 from scanner.policy.exceptions.entry_text import fields, with_entry
 from tests.support.helpers import NOW, Keywatch, token
@@ -213,7 +214,7 @@ ENTRY = AllowEntry(
     reason="x",
     owner="@t",
     until="2027-01-31",
-    where="",
+    location=NOWHERE,
     tag=10,
 )
 ITEM = (
@@ -268,7 +269,7 @@ def test_whatever_the_words_are_they_are_read_as_they_were_said(
     text = with_entry("version: 1\n", entry)
     assert text is not None
     (read,) = repository.load(text.encode(), "k", None).allow
-    assert read == entry._replace(where="k:3")
+    assert read == entry._replace(location=Location.parse("k:3"))
 
 
 # The register

@@ -11,7 +11,7 @@ import pytest
 
 from scanner.inventory.aws import resource_policies
 from scanner.inventory.aws.resource_policies import ResourcePolicy, Simulated
-from scanner.model import Gap
+from scanner.model import Gap, Location
 from scanner.policy.access import aws as policy
 from tests.support.aws_server import ACCOUNT, REGION, Aws, serving
 from tests.support.helpers import alone
@@ -52,7 +52,7 @@ def test_a_resource_policy_for_everybody_is_found(aws: Aws) -> None:
     made(aws, "app/db", OPEN)
     (item,) = [one for one in read(aws) if isinstance(one, ResourcePolicy) and one.text]
     assert item.id == f"aws://prod/{ACCOUNT}/{REGION}/secretsmanager/app/db"
-    (found,) = policy.open_policy(item.id, item.account, item.text, "keywatch.yaml:1")
+    (found,) = policy.open_policy(item.id, item.account, item.text, Location.at("keywatch.yaml", 1))
     assert "everybody" in found.detail
     assert found.severity.label == "critical"
 
@@ -85,12 +85,15 @@ def text(**changes: Any) -> str:
     ],
 )
 def test_whom_a_statement_lets_in(said: str, count: int) -> None:
-    assert len(list(policy.open_policy("aws://x", ACCOUNT, said, "keywatch.yaml:1"))) == count
+    assert (
+        len(list(policy.open_policy("aws://x", ACCOUNT, said, Location.at("keywatch.yaml", 1))))
+        == count
+    )
 
 
 def test_what_is_not_a_policy_is_an_error() -> None:
     with pytest.raises(ValueError, match="not a policy"):
-        list(policy.open_policy("aws://x", ACCOUNT, "[]", "keywatch.yaml:1"))
+        list(policy.open_policy("aws://x", ACCOUNT, "[]", Location.at("keywatch.yaml", 1)))
 
 
 def simulation(arn: str, decision: str) -> str:
@@ -109,7 +112,7 @@ def test_what_iam_simulates_is_reported(aws: Aws, decision: str, count: int) -> 
     aws.answers["iam:SimulatePrincipalPolicy"] = lambda _: (200, simulation(arn, decision))
     allowed = [one for one in read(aws) if isinstance(one, Simulated)]
     assert len(allowed) == count
-    assert len(list(policy.simulated(allowed, "keywatch.yaml:1"))) == count
+    assert len(list(policy.simulated(allowed, Location.at("keywatch.yaml", 1)))) == count
 
 
 def test_iam_that_does_not_simulate_is_a_gap(aws: Aws) -> None:

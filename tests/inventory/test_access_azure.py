@@ -10,7 +10,7 @@ import pytest
 
 from scanner.inventory.azure import assignments
 from scanner.inventory.azure.assignments import Assignment
-from scanner.model import Gap
+from scanner.model import Gap, Location
 from scanner.policy.access import azure as policy
 from tests.support.azure_cloud import MANAGER, Asked, Azure, refused, said, serving
 from tests.support.helpers import alone
@@ -111,7 +111,7 @@ def test_a_role_on_one_secret_is_not_a_finding(azure: Azure) -> None:
     )
     held = [one for one in read(azure) if isinstance(one, Assignment)]
     assert len(held) == 2
-    assert len(list(policy.findings(held, "keywatch.yaml:1"))) == 1
+    assert len(list(policy.findings(held, Location.at("keywatch.yaml", 1)))) == 1
 
 
 def test_a_vault_in_no_subscription_is_a_gap(azure: Azure) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from scanner.model import NOWHERE
 from scanner.policy.declarations.model import Match, SecretClass, SecretEntry
 from scanner.policy.live import rotation_age
 from scanner.policy.live.rotation_age import Condition, Verdict
@@ -74,8 +75,10 @@ def test_an_upgrade_from_version_1_is_no_date_of_the_value(bao: Bao) -> None:
     assert new.dated is not None
     assert (old.dated.earliest, old.dated.strength) == (None, Strength.BOUND)
     assert new.dated.strength == Strength.EXACT
-    day = SecretClass(name="day", rotate_every=86_400, grace=0, overlap=0, where="")
-    policy = Match(entry=SecretEntry("", (), "day", "", "", "", "", ""), secret_class=day)
+    day = SecretClass(name="day", rotate_every=86_400, grace=0, overlap=0, location=NOWHERE)
+    policy = Match(
+        entry=SecretEntry("", (), "day", "", "", NOWHERE, NOWHERE, NOWHERE), secret_class=day
+    )
     assert rotation_age.judge(old, policy, datetime.now(UTC)).verdict == Verdict.UNDATED
     assert rotation_age.judge(new, policy, datetime.now(UTC)).verdict == Verdict.OK
 

@@ -15,6 +15,7 @@ from scanner import document
 from scanner.configuration import repository
 from scanner.detect.rules import rulebook
 from scanner.errors import ConfigError
+from scanner.model import Location
 from scanner.policy.declarations import model, secret_ids
 from scanner.policy.declarations.model import DeclaredSecret, SecretClass
 
@@ -48,9 +49,9 @@ def test_a_class_of_the_repository_stands_in_for_the_default_one() -> None:
     text = "version: 1\nclasses:\n  api-key: {rotate_every: 45s}\n  mine: {rotate_every: 2m}\n"
     by_name = {each.name: each for each in classes_of(text)}
     assert (by_name["api-key"].rotate_every, by_name["api-key"].grace) == (45, 0)
-    assert by_name["api-key"].where == "keywatch.yaml:3"
+    assert str(by_name["api-key"].location) == "keywatch.yaml:3"
     assert by_name["mine"].rotate_every == 120
-    assert by_name["db-credential"].where == "policy.yaml:6"
+    assert str(by_name["db-credential"].location) == "policy.yaml:6"
 
 
 @pytest.mark.parametrize(
@@ -129,8 +130,8 @@ def test_the_policy_is_the_same_from_a_warm_cache(tmp_path: Path) -> None:
     cold = repository.load(text, "keywatch.yaml", str(tmp_path))
     warm = repository.load(text, "keywatch.yaml", str(tmp_path))
     assert (cold.secrets, cold.services) == (warm.secrets, warm.services)
-    assert warm.secrets[0].where == "keywatch.yaml:3"
-    assert warm.services[0].needs_where == ("keywatch.yaml:4", "keywatch.yaml:4")
+    assert str(warm.secrets[0].location) == "keywatch.yaml:3"
+    assert warm.services[0].needs_locations == (Location.at("keywatch.yaml", 4),) * 2
 
 
 def vault(path: str, more: str = "") -> str:

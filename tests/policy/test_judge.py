@@ -14,6 +14,7 @@ from scanner.model import (
     AllowComment,
     Confidence,
     Gap,
+    Location,
     Observation,
     Outcome,
     Severity,
@@ -56,7 +57,7 @@ def entry(observation: Observation, number: int = 0, **more: Any) -> AllowEntry:
         "reason": "rotated",
         "owner": "@team",
         "until": LATER,
-        "where": "keywatch.yaml:4",
+        "location": Location.parse("keywatch.yaml:4"),
         "tag": target.tag,
     }
     return AllowEntry(**fields | more)
@@ -66,7 +67,7 @@ def debt(*observations: Observation) -> Baseline:
     """The baseline that covers all of them."""
     entries = entries_of(f for each in observations for f in each.findings)
     return Baseline(
-        where=".keywatch.baseline", entries=entries, lines=tuple(range(2, len(entries) + 2))
+        path=".keywatch.baseline", entries=entries, lines=tuple(range(2, len(entries) + 2))
     )
 
 
@@ -87,7 +88,7 @@ def test_a_comment_covers_a_finding_of_its_rule_on_its_line() -> None:
     assert outcome.register == (
         Suppression(
             by="comment",
-            where="app.py:3",
+            location=Location.parse("app.py:3"),
             rule="generic-password",
             path="app.py",
             reason="test data",
@@ -225,8 +226,8 @@ def test_in_a_hook_an_expired_exception_still_covers_and_warns() -> None:
 
 def test_a_renewed_exception_makes_the_expired_one_superfluous() -> None:
     one = seen(finding("a", line=3))
-    old = entry(one, until=PAST, where="keywatch.yaml:4")
-    new = entry(one, where="keywatch.yaml:9")
+    old = entry(one, until=PAST, location=Location.parse("keywatch.yaml:4"))
+    new = entry(one, location=Location.parse("keywatch.yaml:9"))
     outcome = verdict(one, entries=[old, new])
     assert found(outcome) == [("allow-unused", 4)]
 
@@ -290,7 +291,7 @@ def test_a_foreign_comment_covers_its_whole_line_and_is_counted() -> None:
     assert found(outcome) == []
     assert covered(outcome) == [("pragma", 3), ("pragma", 3)]
     assert kinds(outcome.notes) == ["legacy-pragmas"]
-    assert [(each.by, each.where, each.reason) for each in outcome.register] == [
+    assert [(each.by, str(each.location), each.reason) for each in outcome.register] == [
         ("pragma", "app.py:3", "")
     ]
 
@@ -369,7 +370,7 @@ def test_the_judges_own_findings_never_reach_a_baseline() -> None:
 def detect_secrets_debt(
     *keys: tuple[str, str, str], label: bool | None = None
 ) -> DetectSecretsBaseline:
-    return DetectSecretsBaseline(where=".secrets.baseline", labels=dict.fromkeys(keys, label))
+    return DetectSecretsBaseline(path=".secrets.baseline", labels=dict.fromkeys(keys, label))
 
 
 def key(value: str, kind: str = "Secret Keyword") -> tuple[str, str, str]:
@@ -436,7 +437,7 @@ def accepted(**more: Any) -> AcceptedGap:
         "reason": "encrypted at rest",
         "owner": "@team",
         "until": LATER,
-        "where": "keywatch.yaml:9",
+        "location": Location.parse("keywatch.yaml:9"),
     }
     return AcceptedGap(**fields | more)
 
@@ -493,7 +494,9 @@ def test_skips_are_counted_by_kind() -> None:
 
 
 def test_what_is_switched_off_goes_to_the_register_as_it_is() -> None:
-    off = Suppression(by="rule-disabled", where="keywatch.yaml:7", rule="generic-password")
+    off = Suppression(
+        by="rule-disabled", location=Location.parse("keywatch.yaml:7"), rule="generic-password"
+    )
     assert verdict(standing=[off]).register == (off,)
 
 

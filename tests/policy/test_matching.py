@@ -33,7 +33,7 @@ def match(*lines: str, **record: Any) -> Match | None:
 
 def line_of(found: Match | None) -> int:
     """The number of the entry that holds, from 0; -1 for none."""
-    return int(found.entry.where.rpartition(":")[2]) - 3 if found else -1
+    return found.entry.location.line - 3 if found else -1
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_of_two_equal_entries_the_shortest_period_holds_and_nobody_decided() -> 
     found = match(f"{lines[0]}, class: api-key", f"{lines[1]}, class: service-token")
     assert found
     assert found.rival
-    assert (line_of(found), found.rival.where) == (1, "keywatch.yaml:3")
+    assert (line_of(found), str(found.rival.location)) == (1, "keywatch.yaml:3")
     one = rotation_age.judge(Record(id=ID, kind="kv-v2"), found, datetime(2026, 11, 24, tzinfo=UTC))
     assert [seen.condition for seen in one.conditions] == ["not-configured"]
     assert "keywatch.yaml:4 and keywatch.yaml:3 are equally specific" in one.conditions[0].detail
@@ -122,7 +122,7 @@ def test_what_is_looked_up_by_words_is_what_all_entries_would_say(
     lines: list[str], parts: list[str]
 ) -> None:
     record = Record(id=f"vault://{'/'.join(parts)}", kind="kv-v2")
-    found = {rule.match.entry.where for rule in entries(*lines).fitting(record)}
+    found = {str(rule.match.entry.location) for rule in entries(*lines).fitting(record)}
     asked = (line.split("'")[1] for line in lines)
     fits = [secret_ids.pattern(glob).matches("vault", parts, None) for glob in asked]
     assert found == {f"keywatch.yaml:{n + 3}" for n, one in enumerate(fits) if one}

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.configuration import repository
-from scanner.model import Severity
+from scanner.model import Location, Severity
 from scanner.policy.declarations.model import Match, SecretClass, SecretEntry
 from scanner.policy.live import rotation_age, rules
 from scanner.policy.live.rotation_age import Condition, JudgedSecret, Verdict
@@ -28,9 +28,9 @@ ENTRY = SecretEntry(
     secret_class="api-key",
     owner="@team",
     runbook="docs/rotation.md",
-    where="keywatch.yaml:3",
-    class_where="keywatch.yaml:3",
-    runbook_where="keywatch.yaml:3",
+    location=Location.parse("keywatch.yaml:3"),
+    class_location=Location.parse("keywatch.yaml:3"),
+    runbook_location=Location.parse("keywatch.yaml:3"),
 )
 
 

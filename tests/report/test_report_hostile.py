@@ -129,8 +129,15 @@ def outcome(words: str) -> Outcome:
         since=Appearance(commit=words, author=words, date=words),
     )
     live = found._replace(resource=Resource(id=words, owner=words, runbook=words, as_of=words))
+    at = Location.parse(words)
     said = Suppression(
-        by=words, where=words, rule=words, path=words, reason=words, owner=words, until=words
+        by=words,
+        location=at,
+        rule=words,
+        path=words,
+        reason=words,
+        owner=words,
+        until=words,
     )
     return Outcome(
         findings=(found, live),
@@ -357,7 +364,8 @@ def check_html(result: Outcome, given: ReportContext) -> None:
 
 def besides(words: str) -> tuple[AccessMatrix, EarlierRuns, tuple[RepositoryRow, ...]]:
     """What only some reports have, with `words` in every field that holds text."""
-    row = AccessRow(words, words, words, words, True, (words,), words, words, words, words)
+    at = Location.parse(words)
+    row = AccessRow(words, words, words, words, True, (words,), words, words, at, words)
     change = AccessChange("new", words, words, words, words)
     matrix = AccessMatrix((row,), (Proposal(words, words),), (change,), since=words)
     runs = tuple(
@@ -510,7 +518,7 @@ FINDINGS = st.builds(
 SUPPRESSIONS = st.builds(
     Suppression,
     by=TEXT,
-    where=TEXT,
+    location=TEXT.map(Location.parse),
     rule=TEXT,
     path=TEXT,
     reason=TEXT,

@@ -79,7 +79,9 @@ def finding(
 def suppressed(by: str, where: str, line: int, **more: Any) -> Suppressed:
     return Suppressed(
         finding=finding("bolt-key", "old.py", line),
-        suppression=Suppression(by=by, where=where, rule="bolt-key", path="old.py", **more),
+        suppression=Suppression(
+            by=by, location=Location.parse(where), rule="bolt-key", path="old.py", **more
+        ),
     )
 
 
@@ -109,8 +111,12 @@ def eventful() -> Outcome:
         ),
         register=(
             *(item.suppression for item in hidden),
-            Suppression(by="rule-disabled", where="keywatch.yaml:4", rule="cord-hook"),
-            Suppression(by="pragma", where="lib/b.py:7", path="lib/b.py", used=False),
+            Suppression(
+                by="rule-disabled", location=Location.parse("keywatch.yaml:4"), rule="cord-hook"
+            ),
+            Suppression(
+                by="pragma", location=Location.parse("lib/b.py:7"), path="lib/b.py", used=False
+            ),
         ),
     )
 

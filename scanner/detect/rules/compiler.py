@@ -129,7 +129,7 @@ def compiled(sources: Sequence[RuleFile], known: Collection[str] = ()) -> dict[s
             if "refines" in raw:
                 refining[raw["id"]] = _refining_row(raw, parsed, field, shipped=source.shipped)
             elif "where" in raw:
-                row = config_rules.row(raw, parsed, field, source.where if shared else raw["id"])
+                row = config_rules.row(raw, parsed, field, source.path if shared else raw["id"])
                 for place, pattern in config_rules.patterns(row):
                     _require_linear(pattern, parsed, (*field, place), shipped=source.shipped)
                 _require_check(row["check"], parsed, (*field, "check"))
@@ -151,7 +151,7 @@ def compiled(sources: Sequence[RuleFile], known: Collection[str] = ()) -> dict[s
 
 
 def _parsed(source: RuleFile) -> document.Document:
-    parsed = document.parse(source.data, source.where)
+    parsed = document.parse(source.data, source.path)
     if source.part:
         parsed = parsed.part("rules")
     if not source.shipped:  # tests validate the shipped files; here it would take 0.3 s
@@ -196,8 +196,8 @@ def _candidates(parsed: document.Document, *, shipped: bool) -> dict[str, dict[s
             raise parsed.error(
                 field, "candidates: only the rules that come with keywatch may have this field"
             )
-        raw = {"id": f"{parsed.where}#{index}", "edges": "", "scope": "config", **own}
-        rows[raw["id"]] = _table_row(raw, parsed, field, shipped=True) | {"group": parsed.where}
+        raw = {"id": f"{parsed.path}#{index}", "edges": "", "scope": "config", **own}
+        rows[raw["id"]] = _table_row(raw, parsed, field, shipped=True) | {"group": parsed.path}
     return rows
 
 

@@ -27,7 +27,7 @@ def prove(
     book = rulebook.load(() if shipped else (source,), cache_folder=cache_folder)
     _ = book.own_rules  # raises ConfigError if the file is not a rule file
     ready = Detector(book, matcher_for(book, engine, cache_folder))
-    parsed = document.parse(source.data, source.where)
+    parsed = document.parse(source.data, source.path)
     faults: list[str] = []
     count = 0
     for index, rule in enumerate(parsed.data["rules"]):

@@ -23,7 +23,7 @@ class RuleFile(NamedTuple):
     shipped: it came with keywatch, so its rules are trusted.
     """
 
-    where: str
+    path: str
     data: bytes
     part: bool = False
     shipped: bool = False

@@ -138,7 +138,7 @@ def shipped() -> tuple[RuleFile, ...]:
     root = os.path.dirname(document.rules_folder())
     return tuple(
         RuleFile(
-            where=os.path.relpath(path, root).replace(os.sep, "/"), data=_read(path), shipped=True
+            path=os.path.relpath(path, root).replace(os.sep, "/"), data=_read(path), shipped=True
         )
         for path in _rule_files()
     )
@@ -160,7 +160,7 @@ def load(
     shipped_tables = _Tables(_compile_shipped, _shipped_key(cache_folder), cache_folder)
     own = None
     if extra:
-        parts = (part for source in extra for part in (source.where, source.data))
+        parts = (part for source in extra for part in (source.path, source.data))
         compiler = functools.partial(_compile_own, extra, shipped_tables)
         own = _Tables(compiler, cache.key(shipped_tables.key, *parts), cache_folder)
     book = Rulebook(shipped_tables, own, frozenset(disabled))

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from scanner.model import Finding, Severity
+from scanner.model import Finding, Location, Severity
 from scanner.policy.access import rules as ids
 from scanner.policy.access.rules import finding
 
@@ -20,7 +20,7 @@ _NARROWING = frozenset(
 _SHOWN = 3
 
 
-def open_policy(name: str, account: str, text: str, anchor: str) -> Iterator[Finding]:
+def open_policy(name: str, account: str, text: str, anchor: Location) -> Iterator[Finding]:
     """Statements of a resource policy that allow everybody, or another account. ValueError if the
     text is not a policy."""
     for number, statement in enumerate(_statements(text)):
@@ -48,7 +48,9 @@ def open_policy(name: str, account: str, text: str, anchor: str) -> Iterator[Fin
                 )
 
 
-def simulated(found: Iterable[tuple[str, str, tuple[str, ...]]], anchor: str) -> Iterator[Finding]:
+def simulated(
+    found: Iterable[tuple[str, str, tuple[str, ...]]], anchor: Location
+) -> Iterator[Finding]:
     """A finding for each principal, with the secrets that IAM lets it read or write."""
     by_principal: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
     for principal, name, actions in found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from scanner.model import Finding, Severity
+from scanner.model import Finding, Location, Severity
 from scanner.policy.access import rules as ids
 from scanner.policy.access.rules import finding
 
@@ -29,7 +29,7 @@ class Assignment(Protocol):
     def scope(self) -> str: ...
 
 
-def findings(held: Iterable[Assignment], anchor: str) -> Iterator[Finding]:
+def findings(held: Iterable[Assignment], anchor: Location) -> Iterator[Finding]:
     """A finding for each right on a whole vault, or on more. A role on one secret is fine."""
     for one in held:
         if _ONE_SECRET in one.scope:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from scanner.model import Finding, Severity
+from scanner.model import Finding, Location, Severity
 from scanner.policy.access import rules as ids
 from scanner.policy.access.acl import Acl, spoken
 from scanner.policy.access.model import Policy
@@ -18,7 +18,7 @@ def drift(
     own: Mapping[str, Policy],
     live: Mapping[str, Policy],
     store: str,
-    anchor: str,
+    anchor: Location,
     unread: Collection[str],
 ) -> Iterator[Finding]:
     """Policies that differ, and those that only one side has. `unread` names live policies whose
@@ -28,10 +28,10 @@ def drift(
             if found := _differences(policy, live[name]):
                 more = f"; {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
                 detail = f"the policy {name} of {store}: {'; '.join(found[:_SHOWN])}{more}"
-                yield finding(ids.DRIFT, policy.where, detail, f"{store} {name}")
+                yield finding(ids.DRIFT, policy.location, detail, f"{store} {name}")
         elif name not in unread:
             detail = f"the policy {name} does not exist in {store}"
-            yield finding(ids.DRIFT, policy.where, detail, f"{store} {name}", Severity.MEDIUM)
+            yield finding(ids.DRIFT, policy.location, detail, f"{store} {name}", Severity.MEDIUM)
     for name in sorted(live.keys() - own.keys() - BUILT_IN if own else ()):
         detail = f"the policy {name} of {store} is not in the repository"
         yield finding(ids.DRIFT, anchor, detail, f"{store} {name}", Severity.MEDIUM)

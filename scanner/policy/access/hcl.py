@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from scanner import document
 from scanner.errors import ConfigError
+from scanner.model import Location
 from scanner.policy.access import templates
 from scanner.policy.access.model import CAPABILITIES, Policy, Rule
 
@@ -77,43 +78,43 @@ class _Fault(Exception):  # noqa: N818 - it becomes a ConfigError, with the plac
         self.line, self.what, self.why = line, what, why
 
 
-def parse(data: bytes, name: str, where: str) -> Policy:
+def parse(data: bytes, name: str, path: str) -> Policy:
     """The policy `name` in `data`. ConfigError, with the line, if a server would refuse it or it
-    exceeds a limit; `where` is the file's path."""
+    exceeds a limit; `path` is that of the file."""
     if len(data) > MAX_BYTES:
         raise ConfigError(
             f"the policy {name} is over {MAX_BYTES:,} bytes",
             why="Vault's integrated storage keeps no larger entry",
             todo="split it into several policies",
-            where=f"{where}:1",
+            where=f"{path}:1",
         )
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _error(where, _Fault(line, f"the policy {name} is not valid UTF-8")) from None
+        raise _error(path, _Fault(line, f"the policy {name} is not valid UTF-8")) from None
     if text.startswith("\ufeff"):
-        raise _error(where, _Fault(1, f"the policy {name} begins with a byte order mark"))
+        raise _error(path, _Fault(1, f"the policy {name} begins with a byte order mark"))
     try:
-        found = _json(data, where) if text.lstrip()[:1] == "{" else _hcl(text)
-        rules = tuple(_rules(found, name, where))
+        found = _json(data, path) if text.lstrip()[:1] == "{" else _hcl(text)
+        rules = tuple(_rules(found, name, path))
     except _Fault as fault:
-        raise _error(where, fault) from None
-    return Policy(name=name, rules=rules, where=f"{where}:1")
+        raise _error(path, fault) from None
+    return Policy(name=name, rules=rules, location=Location.at(path, 1))
 
 
-def _error(where: str, fault: _Fault) -> ConfigError:
-    return ConfigError(fault.what, why=fault.why, todo=_FORM, where=f"{where}:{fault.line}")
+def _error(path: str, fault: _Fault) -> ConfigError:
+    return ConfigError(fault.what, why=fault.why, todo=_FORM, where=f"{path}:{fault.line}")
 
 
-def _rules(blocks: Iterable[_Block], policy: str, where: str) -> Iterator[Rule]:
+def _rules(blocks: Iterable[_Block], policy: str, path: str) -> Iterator[Rule]:
     for number, block in enumerate(blocks):
         if number >= MAX_BLOCKS:
             raise _Fault(block.line, f"the policy {policy} has over {MAX_BLOCKS:,} path blocks")
-        yield _rule(block, policy, where)
+        yield _rule(block, policy, path)
 
 
-def _rule(block: _Block, policy: str, where: str) -> Rule:
+def _rule(block: _Block, policy: str, path: str) -> Rule:
     values, line, pattern = block.values, block.line, block.label
     said = f'path "{pattern}"'
     if ("{{" in pattern or "}}" in pattern) and not templates.is_balanced(pattern):
@@ -134,7 +135,7 @@ def _rule(block: _Block, policy: str, where: str) -> Rule:
         policy=policy,
         pattern=pattern,
         capabilities=_capabilities(values, line, said),
-        where=f"{where}:{line}",
+        location=Location.at(path, line),
         limits=tuple(key for key in _LIMITS if values.get(key)),
         expires=_expiry(values.get("expiration"), line, said),
     )
@@ -182,7 +183,7 @@ def _expiry(said: Any, line: int, path: str) -> float | None:
 # --- JSON
 
 
-def _json(data: bytes, where: str) -> Iterator[_Block]:
+def _json(data: bytes, path: str) -> Iterator[_Block]:
     try:
         json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -191,7 +192,7 @@ def _json(data: bytes, where: str) -> Iterator[_Block]:
             "the policy is not valid JSON",
             str(getattr(error, "msg", "")),
         ) from None
-    read = document.parse(data, where)
+    read = document.parse(data, path)
     for key in read.data:
         if key not in ("path", "name"):
             raise _Fault(_line(read, (key,)), f"unknown key {key}", "expected path")
@@ -214,7 +215,7 @@ def _json_blocks(read: document.Document, field: document.Field, value: Any) -> 
 
 
 def _line(read: document.Document, field: document.Field) -> int:
-    return int(read.at(field).rpartition(":")[2])
+    return read.at(field).line
 
 
 # --- HCL

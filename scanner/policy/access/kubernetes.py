@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from scanner.model import Finding, Severity
+from scanner.model import Finding, Location, Severity
 from scanner.policy.access import rules as ids
 from scanner.policy.access.rules import finding
 
@@ -176,7 +176,7 @@ def _verbs(rule: Rule, verbs: Sequence[str], group: str, resource: str) -> set[s
 
 
 def findings(
-    found: Iterable[Right], store: str, anchor: str, logins: Mapping[str, Sequence[str]]
+    found: Iterable[Right], store: str, anchor: Location, logins: Mapping[str, Sequence[str]]
 ) -> Iterator[Finding]:
     """A finding for each subject, namespace and kind of right. `logins` holds the Vault roles that
     a service account, `namespace/name`, can log in with."""

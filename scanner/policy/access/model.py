@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from scanner.model import Location
+
 CAPABILITIES = frozenset(
     (
         *("create", "read", "update", "patch", "delete", "list", "sudo", "deny"),
@@ -19,13 +21,13 @@ class Rule(NamedTuple):
     """A path block of a policy.
 
     `pattern` is the path as written, without a leading slash. `limits` names its parameter and
-    wrapping constraints. `expires` is in seconds since 1970. `where` is `file:line`.
+    wrapping constraints. `expires` is in seconds since 1970.
     """
 
     policy: str
     pattern: str
     capabilities: frozenset[str]
-    where: str
+    location: Location
     limits: tuple[str, ...] = ()
     expires: float | None = None
 
@@ -35,11 +37,11 @@ class Rule(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """A parsed policy. `where` is `file:line` of its beginning."""
+    """A parsed policy. `location` is its beginning."""
 
     name: str
     rules: tuple[Rule, ...]
-    where: str
+    location: Location
 
 
 class Group(NamedTuple):

@@ -59,7 +59,7 @@ def check(policy: Policy, paths: Paths, mounts: Collection[str], now: float) -> 
 
 def _finding(name: str, rule: Rule, text: str, severity: Severity | None = None) -> Finding:
     detail = f'path "{rule.pattern}" of the policy {rule.policy}: {text}'
-    return finding(name, rule.where, detail, f"{rule.policy} {rule.pattern}", severity)
+    return finding(name, rule.location, detail, f"{rule.policy} {rule.pattern}", severity)
 
 
 def _dead(rule: Rule, acl: Acl, mounts: Collection[str], now: float) -> str:
@@ -75,7 +75,7 @@ def _dead(rule: Rule, acl: Acl, mounts: Collection[str], now: float) -> str:
         return "a request's path never begins with a slash"
     grant = acl.patterns.get(pattern)
     if grant and not rule.is_deny and "deny" in grant.capabilities:
-        return f"a deny of the same path, at {grant.rules[0].where}, takes its place"
+        return f"a deny of the same path, at {grant.rules[0].location}, takes its place"
     return _without_prefix(pattern, mounts)
 
 
@@ -160,7 +160,7 @@ def _overridden(
         by = winner.rules[0] if winner.rules else None
         is_exception = by is not None and by.pattern == path
         if by and not by.is_deny and not is_exception and winner.capabilities & _ANYTHING:
-            return f'{path} is allowed by path "{by.pattern}" at {by.where}, which has priority'
+            return f'{path} is allowed by path "{by.pattern}" at {by.location}, which has priority'
     lost: Rule | None = None
     for grant in grants:
         witness = overlap(rule.pattern, grant.pattern)
@@ -173,4 +173,4 @@ def _overridden(
             lost = winner.rules[0]
     if lost is None:
         return ""
-    return f'path "{lost.pattern}" at {lost.where} has priority wherever both match'
+    return f'path "{lost.pattern}" at {lost.location} has priority wherever both match'

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from scanner.model import Finding, Location
+from scanner.model import NOWHERE, Finding, Location
 from scanner.policy.access import policy_check
 from scanner.policy.access import rules as ids
 from scanner.policy.access.acl import Acl, Grant
@@ -38,8 +38,8 @@ class Subject(NamedTuple):
     role: str
     policies: tuple[str, ...]
     needs: tuple[str, ...]
-    where: str
-    needs_where: tuple[str, ...]
+    location: Location
+    needs_locations: tuple[Location, ...]
     unknown: tuple[str, ...] = ()
     identity: Identity | None = None
 
@@ -179,11 +179,13 @@ class Review:
         for name in subject.unknown:
             detail = f"{subject.name} has the policy {name}, which does not exist"
             findings.append(
-                finding(ids.ABSENT_POLICY, subject.where, detail, f"{subject.name} {name}")
+                finding(ids.ABSENT_POLICY, subject.location, detail, f"{subject.name} {name}")
             )
         if ROOT in subject.policies:
             detail = f"{subject.name} has the policy root, which grants everything"
-            findings.append(finding(ids.ESCALATION, subject.where, detail, f"{subject.name} root"))
+            findings.append(
+                finding(ids.ESCALATION, subject.location, detail, f"{subject.name} root")
+            )
         return findings, rows
 
     def _row(
@@ -217,7 +219,7 @@ class Review:
             granted=tuple([action for action in _ALL if action in given]) if given else (),
             used=used,
             rule=name,
-            where=rule.where if rule else "",
+            location=rule.location if rule else NOWHERE,
             verdict=verdict,
         )
 
@@ -243,9 +245,9 @@ class Review:
             f"{subject.name} can {said} {', '.join(names[:_SHOWN])}{more} by {by}, and needs "
             f"only {needs}" + (" to read" if kind == ids.EXCESS_WRITE else "")
         )
-        where = given.rules[0].where if given.rules else subject.where
+        location = given.rules[0].location if given.rules else subject.location
         context = f"{subject.name} {_policy(given)} {given.pattern}"
-        return finding(kind, where, detail, context)
+        return finding(kind, location, detail, context)
 
     def _missing(self, subject: Subject, needed: set[int], granted: Granted) -> Iterator[Finding]:
         """Nothing is missing for certain if the text of one of its policies is not known."""
@@ -259,22 +261,22 @@ class Review:
                 need = EVERYTHING if EVERYTHING in subject.needs else secret.secret_class
                 lacking[need].append(secret.name)
         for need, names in lacking.items():
-            where = subject.needs_where[subject.needs.index(need)]
+            location = subject.needs_locations[subject.needs.index(need)]
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             wants = "all secrets" if need == EVERYTHING else need
             detail = (
                 f"{subject.name} needs {wants}, and no policy of it grants "
                 f"{', '.join(names[:_SHOWN])}{more}"
             )
-            yield finding(ids.MISSING, where, detail, f"{subject.name} {need}")
+            yield finding(ids.MISSING, location, detail, f"{subject.name} {need}")
 
     def _unneeded(self, subject: Subject, rows: Iterable[AccessRow]) -> Iterator[Finding]:
         for row in rows if self._used is not None else ():
-            if row.verdict == "unused" and row.where:
+            if row.verdict == "unused" and row.location.path:
                 detail = (
                     f"{subject.name} may {' and '.join(row.granted)} {row.secret}, by {row.rule}"
                 )
-                yield finding(ids.UNUSED, row.where, detail, f"{subject.name} {row.secret}")
+                yield finding(ids.UNUSED, row.location, detail, f"{subject.name} {row.secret}")
 
     def _wide(
         self, subject: Subject, granted: Granted, needed: set[int], reported: set[str]
@@ -294,7 +296,7 @@ class Review:
                     f'path "{rule.pattern}" of the policy {rule.policy} grants {subject.name} '
                     "only what it needs today, and every secret that is created there later"
                 )
-                yield finding(ids.WILDCARD, rule.where, detail, f"{subject.name} {name}")
+                yield finding(ids.WILDCARD, rule.location, detail, f"{subject.name} {name}")
 
     def _unused_policies(
         self, subjects: Iterable[Subject], own: Iterable[str]
@@ -302,7 +304,7 @@ class Review:
         used = {name for subject in subjects for name in subject.policies} | BUILT_IN
         for name in sorted(set(own) - used):
             detail = f"no service lists the policy {name}"
-            yield finding(ids.UNUSED_POLICY, self._policies[name].where, detail, name)
+            yield finding(ids.UNUSED_POLICY, self._policies[name].location, detail, name)
 
     def _shared(self, subjects: Iterable[Subject], own: Iterable[str]) -> Iterator[Finding]:
         users: dict[str, list[Subject]] = defaultdict(list)
@@ -316,7 +318,7 @@ class Review:
                     f"{one.name} needs {', '.join(one.needs)}" for one in some[:_SHOWN]
                 )
                 detail = f"the policy {name} is shared: {said}"
-                yield finding(ids.SHARED, self._policies[name].where, detail, name)
+                yield finding(ids.SHARED, self._policies[name].location, detail, name)
 
     def _denies_of_sets(
         self, subjects: Iterable[Subject], alone: Collection[Location]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scanner.model import Finding, RuleInfo, Severity
+from scanner.model import Finding, Location, RuleInfo, Severity
 from scanner.policy.rules import WEAKENED, described, finding_of
 
 EXCESS = "access-excess"
@@ -213,8 +213,8 @@ BY_ID = {rule.id: rule for rule in RULES}
 
 
 def finding(
-    rule: str, where: str, detail: str, context: str, severity: Severity | None = None
+    rule: str, location: Location, detail: str, context: str, severity: Severity | None = None
 ) -> Finding:
     """A finding of one of these rules at `file:line`; `context` keeps its identity."""
-    found = finding_of(BY_ID[rule], where, detail, context)
+    found = finding_of(BY_ID[rule], location, detail, context)
     return found._replace(severity=severity) if severity else found

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from scanner.model import Location
 from scanner.policy.declarations.model import DeclaredSecret, SecretEntry
 
 READ, WRITE, DELETE = "read", "write", "delete"
@@ -29,7 +30,7 @@ class Secret(NamedTuple):
     id: str
     name: str
     secret_class: str
-    where: str
+    location: Location
     mount: str
     kind: str
     needed: tuple[tuple[str, str], ...]
@@ -56,7 +57,7 @@ def secret(one: DeclaredSecret, secret_class: str) -> Secret:
         id=one.id,
         name=one.said,
         secret_class=secret_class,
-        where=one.where,
+        location=one.location,
         mount=mount,
         kind=kind,
         needed=needed,

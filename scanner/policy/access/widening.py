@@ -23,7 +23,7 @@ def of_policy(old: Policy, new: Policy, paths: Iterable[str], now: float) -> Ite
     wild = [one for one in patterns if one.endswith("*") or "+" in one]
     if len(wild) > _MAX_WILD:
         detail = f"the policy {new.name} has over {_MAX_WILD:,} wildcards: too many to compare"
-        yield finding(WEAKER, new.where, detail, new.name)
+        yield finding(WEAKER, new.location, detail, new.name)
         return
     is_wild = {*wild}
     witnesses = dict.fromkeys(one for one in patterns if one not in is_wild)
@@ -42,7 +42,7 @@ def of_policy(old: Policy, new: Policy, paths: Iterable[str], now: float) -> Ite
             f'path "{rule.pattern}" of the policy {rule.policy} now grants {words}, '
             f"for example on {path}"
         )
-        yield finding(WEAKER, rule.where, detail, f"{rule.policy} {rule.pattern}")
+        yield finding(WEAKER, rule.location, detail, f"{rule.policy} {rule.pattern}")
 
 
 def _witnesses(pattern: str, others: Iterable[str], known: Paths) -> Iterator[str]:
@@ -63,7 +63,7 @@ def of_service(old: Service | None, new: Service) -> Iterator[Finding]:
     held = set(old.needs) if old else set()
     if "*" in held:
         return
-    for need, where in zip(new.needs, new.needs_where, strict=True):
+    for need, location in zip(new.needs, new.needs_locations, strict=True):
         if need not in held:
             detail = f"the service {new.name} now needs {'all classes' if need == '*' else need}"
-            yield finding(WEAKER, where, detail, f"{new.name} {need}")
+            yield finding(WEAKER, location, detail, f"{new.name} {need}")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
-from scanner.model import Finding, SuppressedBy, Suppression
+from scanner.model import Finding, Location, SuppressedBy, Suppression
 from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope, stale_note
 
 FILE = ".secrets.baseline"
@@ -35,7 +35,7 @@ class DetectSecretsBaseline(NamedTuple):
     As in detect-secrets, an entry suppresses its findings whatever its label.
     """
 
-    where: str
+    path: str
     labels: Mapping[Key, bool | None]
 
     def knows(self, finding: Finding) -> bool:
@@ -56,14 +56,14 @@ class DetectSecretsBaseline(NamedTuple):
         used = {key for each in registry.findings for key in _keys(each) if key in self.labels}
         keys = sorted(self.labels if scope.whole_tree else used)
         register = tuple(scope.with_usage(self._said(key), needed=key in used) for key in keys)
-        return ExceptionReport(register=register, notes=stale_note(self.where, register))
+        return ExceptionReport(register=register, notes=stale_note(self.path, register))
 
     def _said(self, key: Key) -> Suppression:
         path, kind, _hash = key
         reason = _LABELS[self.labels[key]]
         return Suppression(
             by=SuppressedBy.DETECT_SECRETS_BASELINE,
-            where=self.where,
+            location=Location.at(self.path, 0),
             rule=kind,
             path=path,
             reason=reason,
@@ -78,7 +78,7 @@ def parse(document: object, where: str) -> DetectSecretsBaseline:
         for row in rows:
             if belongs(row, name):
                 labels[path, row["type"], row["hashed_secret"]] = row.get("is_secret")
-    return DetectSecretsBaseline(where=where, labels=labels)
+    return DetectSecretsBaseline(path=where, labels=labels)
 
 
 def results(document: object, where: str) -> Mapping[str, Sequence[Row]]:

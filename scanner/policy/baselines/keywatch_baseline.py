@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from scanner.errors import ConfigError
-from scanner.model import Finding, SuppressedBy, Suppression
+from scanner.model import Finding, Location, SuppressedBy, Suppression
 from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope, stale_note
 from scanner.policy.rules import OWN_RULES
 
@@ -50,7 +50,7 @@ class BaselineEntry(NamedTuple):
 class Baseline(NamedTuple):
     """The entries of one file, in the order of the file, and their line numbers."""
 
-    where: str
+    path: str
     entries: tuple[BaselineEntry, ...] = ()
     lines: tuple[int, ...] = ()
 
@@ -67,12 +67,14 @@ class Baseline(NamedTuple):
                 registry.cover(number, self._said(queue.popleft()))
         places = range(len(self.entries)) if scope.whole_tree else sorted(used)
         register = tuple(scope.with_usage(self._said(each), needed=each in used) for each in places)
-        return ExceptionReport(register=register, notes=stale_note(self.where, register))
+        return ExceptionReport(register=register, notes=stale_note(self.path, register))
 
     def _said(self, place: int) -> Suppression:
         entry = self.entries[place]
-        where = f"{self.where}:{self.lines[place]}"
-        return Suppression(by=SuppressedBy.BASELINE, where=where, rule=entry.rule, path=entry.path)
+        location = Location.at(self.path, self.lines[place])
+        return Suppression(
+            by=SuppressedBy.BASELINE, location=location, rule=entry.rule, path=entry.path
+        )
 
 
 def key_of(finding: Finding) -> Key:
@@ -105,7 +107,7 @@ def entries_of(findings: Iterable[Finding]) -> tuple[BaselineEntry, ...]:
     return tuple(sorted(entries))
 
 
-def parse(data: bytes, where: str) -> Baseline:
+def parse(data: bytes, path: str) -> Baseline:
     """Parse a baseline. ConfigError, with file and line, if it is invalid.
 
     The order and repeated lines are ignored, because a union merge produces them.
@@ -114,17 +116,17 @@ def parse(data: bytes, where: str) -> Baseline:
     known = False
     for number, line in enumerate(data.split(b"\n"), 1):
         if line.strip():
-            row = _row(line, f"{where}:{number}")
+            row = _row(line, f"{path}:{number}")
             known = known or _HEADER in row
             if _HEADER not in row:
-                rows.setdefault(_entry(row, f"{where}:{number}"), number)
+                rows.setdefault(_entry(row, f"{path}:{number}"), number)
             elif row not in [{_HEADER: version} for version in _KNOWN_VERSIONS]:
                 raise _error(
-                    f"{where}:{number}", "this version of keywatch does not know the format version"
+                    f"{path}:{number}", "this version of keywatch does not know the format version"
                 )
     if not known:
-        raise _error(f"{where}:1", f'the line {{"{_HEADER}":{VERSION}}} is missing')
-    return Baseline(where=where, entries=tuple(rows), lines=tuple(rows.values()))
+        raise _error(f"{path}:1", f'the line {{"{_HEADER}":{VERSION}}} is missing')
+    return Baseline(path=path, entries=tuple(rows), lines=tuple(rows.values()))
 
 
 def is_one(data: bytes) -> bool:

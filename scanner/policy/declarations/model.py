@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from scanner.lazy_pattern import lazy
+from scanner.model import NOWHERE, Location
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 VARIABLE = lazy(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -25,14 +26,14 @@ class SecretClass(NamedTuple):
     rotate_every: int
     grace: int
     overlap: int
-    where: str
+    location: Location
 
 
 class SecretEntry(NamedTuple):
     """An entry of `secrets` in keywatch.yaml: the secrets that it matches, their class and owner.
 
     It matches the secrets whose id matches the glob `match` ("" for all) and that have all `tags`.
-    `runbook` is a file of the repository or an https address. Each `…where` is `file:line`.
+    `runbook` is a file of the repository or an https address.
     """
 
     match: str
@@ -40,9 +41,9 @@ class SecretEntry(NamedTuple):
     secret_class: str
     owner: str
     runbook: str
-    where: str
-    class_where: str
-    runbook_where: str
+    location: Location
+    class_location: Location
+    runbook_location: Location
 
     @property
     def said(self) -> str:
@@ -55,13 +56,13 @@ class Audit(NamedTuple):
     """How often the live secrets are audited, in seconds."""
 
     every: int
-    where: str
+    location: Location
 
 
 class Match(NamedTuple):
     """The entry of `secrets` that applies to a live secret.
 
-    If the repository has none, it is the entry of the operator config, whose `where` is "".
+    If the repository has none, it is the entry of the operator config, which has no location.
     `secret_class` is None if the entry names an unknown class. `rival` is an equally specific entry
     that names a different class.
     """
@@ -75,15 +76,15 @@ class Service(NamedTuple):
     """A service and the classes of secrets that it needs; `*` means all classes.
 
     `sources` are the networks that it calls from; empty if keywatch.yaml does not say.
-    `needs_where` holds one `file:line` for each of `needs`.
+    `needs_locations` holds one `file:line` for each of `needs`.
     """
 
     name: str
     vault_role: str
     policies: tuple[str, ...]
     needs: tuple[str, ...]
-    where: str
-    needs_where: tuple[str, ...]
+    location: Location
+    needs_locations: tuple[Location, ...]
     sources: tuple[str, ...] = ()
 
 
@@ -91,14 +92,14 @@ class StoreReference(NamedTuple):
     """The store that a file of configs/secrets names, as it is written there.
 
     `address` is the store's address and `identity` the role with which the application logs in.
-    Both are "" if the file does not say. Each `…where` is `file:line`.
+    Both are "" if the file does not say.
     """
 
     scheme: str
     address: str = ""
     identity: str = ""
-    where: str = ""
-    identity_where: str = ""
+    location: Location = NOWHERE
+    identity_location: Location = NOWHERE
 
 
 class DeclaredSecret(NamedTuple):
@@ -116,7 +117,7 @@ class DeclaredSecret(NamedTuple):
     name: tuple[str | None, ...]
     store: str
     said: str
-    where: str = ""
+    location: Location = NOWHERE
     form: StoreReference = StoreReference(scheme="")
 
     @property

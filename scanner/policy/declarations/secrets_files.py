@@ -26,8 +26,9 @@ def declared(document: Document) -> tuple[DeclaredSecret, ...]:
     for name, read in _FORMS.items():
         form = document.data.get(name)
         for index, item in enumerate(form["secrets"] if form else ()):
-            where = document.at((name, "secrets", index))
-            found.append(read(form, item)._replace(where=where, form=_reference(document, name)))
+            location = document.at((name, "secrets", index))
+            reference = _reference(document, name)
+            found.append(read(form, item)._replace(location=location, form=reference))
     return tuple(found)
 
 
@@ -41,8 +42,8 @@ def _reference(document: Document, name: str) -> StoreReference:
         scheme=_SCHEMES[name],
         address=said.get(address, ""),
         identity=vault_identity(auth) if name == "vault" else role,
-        where=document.at((name, address)),
-        identity_where=document.at((name, "auth")),
+        location=document.at((name, address)),
+        identity_location=document.at((name, "auth")),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scanner import globs
-from scanner.model import Gap, Note, NoteKind, SuppressedBy, Suppression
+from scanner.model import Gap, Location, Note, NoteKind, SuppressedBy, Suppression
 from scanner.policy.exceptions.allow_entries import Exemption, end_of, report
 from scanner.policy.judge_input import ExceptionReport, Scope
 
@@ -18,7 +18,7 @@ class AcceptedGap(NamedTuple):
     path: str
     reason: str
     until: str
-    where: str
+    location: Location
     owner: str = ""
 
 
@@ -46,7 +46,7 @@ def accept(
 def _exemption(one: AcceptedGap) -> Exemption:
     said = Suppression(
         by=SuppressedBy.ACCEPTED_GAP,
-        where=one.where,
+        location=one.location,
         rule=one.kind,
         path=one.path,
         reason=one.reason,

@@ -25,7 +25,7 @@ ID = 12
 
 
 class AllowEntry(NamedTuple):
-    """One item of `allow:` in keywatch.yaml; `where` is its `file:line`, `until` an ISO date.
+    """One item of `allow:` in keywatch.yaml; `until` is an ISO date.
 
     It suppresses one finding of `rule` in `path` whose value still has the `tag`: the one with this
     fingerprint, or else one with the same value that was moved or renamed. `fingerprint` may be
@@ -40,7 +40,7 @@ class AllowEntry(NamedTuple):
     reason: str
     owner: str
     until: str
-    where: str
+    location: Location
     tag: int | None = None
     commit: str = ""
     added: str = ""
@@ -69,7 +69,7 @@ class Exemption(NamedTuple):
 
     @property
     def place(self) -> tuple[str, int]:
-        location = Location.parse(self.suppression.where)
+        location = self.suppression.location
         return location.path, location.line
 
 
@@ -82,7 +82,7 @@ def of_comment(comment: AllowComment) -> Exemption:
     """The exemption for a valid keywatch comment."""
     said = Suppression(
         by=SuppressedBy.COMMENT,
-        where=f"{comment.path}:{comment.line}",
+        location=Location.at(comment.path, comment.line),
         rule=comment.rule,
         path=comment.path,
         reason=comment.reason,
@@ -96,7 +96,7 @@ def of_entry(entry: AllowEntry) -> Exemption:
     """The exemption for an entry of keywatch.yaml."""
     said = Suppression(
         by=SuppressedBy.ENTRY,
-        where=entry.where,
+        location=entry.location,
         rule=entry.rule,
         path=entry.path,
         reason=entry.reason,
@@ -135,7 +135,7 @@ def invalid_comments(comments: Iterable[AllowComment]) -> ExceptionReport:
     """Findings about invalid keywatch comments."""
     return ExceptionReport(
         findings=tuple(
-            rules.finding(rules.INVALID, f"{c.path}:{c.line}", c.problem)
+            rules.finding(rules.INVALID, Location.at(c.path, c.line), c.problem)
             for c in comments
             if is_ours(c) and c.problem
         )
@@ -248,7 +248,7 @@ def _value(exemption: Exemption) -> Key:
 
 
 def _finding(rule: str, exemption: Exemption, detail: str) -> Finding:
-    return rules.finding(rule, exemption.suppression.where, detail, exemption.finding_id)
+    return rules.finding(rule, exemption.suppression.location, detail, exemption.finding_id)
 
 
 def _note(kind: str, exemption: Exemption, text: str) -> Note:

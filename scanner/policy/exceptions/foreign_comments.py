@@ -6,7 +6,7 @@ import enum
 from collections import Counter
 from collections.abc import Iterable
 
-from scanner.model import AllowComment, Note, NoteKind, SuppressedBy, Suppression
+from scanner.model import AllowComment, Location, Note, NoteKind, SuppressedBy, Suppression
 from scanner.policy.exceptions.allow_entries import is_ours
 from scanner.policy.judge_input import ExceptionReport, FindingRegistry, Scope
 
@@ -44,8 +44,8 @@ def cover(
 
 
 def _said(comment: AllowComment) -> Suppression:
-    where = f"{comment.path}:{comment.line}"
-    return Suppression(by=SuppressedBy.PRAGMA, where=where, path=comment.path)
+    location = Location.at(comment.path, comment.line)
+    return Suppression(by=SuppressedBy.PRAGMA, location=location, path=comment.path)
 
 
 def _note(findings: int) -> Note:

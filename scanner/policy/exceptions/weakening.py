@@ -8,7 +8,7 @@ from typing import Any
 
 from scanner import globs
 from scanner.document import Document, Field
-from scanner.model import AllowComment, CommentKind, Finding, Suppression
+from scanner.model import AllowComment, CommentKind, Finding, Location, Suppression
 from scanner.policy.baselines.detect_secrets_baseline import DetectSecretsBaseline
 from scanner.policy.baselines.keywatch_baseline import Baseline
 from scanner.policy.declarations.model import SecretEntry
@@ -37,7 +37,7 @@ _ENTRIES = {  # what tells two entries apart
 def of_comment(said: AllowComment) -> Finding:
     """A finding about an allow comment that a change adds."""
     what = said.rule if said.kind is CommentKind.KEYWATCH else f"all rules, of {said.kind.value}"
-    return _finding(f"{said.path}:{said.line}", f"the allow comment for {what}", said.rule)
+    return _finding(Location.at(said.path, said.line), f"the allow comment for {what}", said.rule)
 
 
 def of_settings(
@@ -84,11 +84,11 @@ def _of_scan(held: Data, said: Document, scan: Data) -> Iterator[Finding]:
             )
 
 
-def of_size(held: int, now: int, where: str) -> Iterator[Finding]:
+def of_size(held: int, now: int, location: Location) -> Iterator[Finding]:
     """`max_file_size`, in bytes."""
     if now < held:
         yield _finding(
-            where, f"max_file_size changed from {held:,} to {now:,} bytes", "max_file_size"
+            location, f"max_file_size changed from {held:,} to {now:,} bytes", "max_file_size"
         )
 
 
@@ -97,11 +97,11 @@ def of_classes(held: Classes, said: Classes) -> Iterator[Finding]:
     for name, mine in said.items():
         more = longer(mine, held[name], "it was") if name in held else ""
         if more:
-            yield _finding(mine.where, f"the class {name}: {more}", name)
+            yield _finding(mine.location, f"the class {name}: {more}", name)
 
 
 def of_secrets(
-    held: Sequence[SecretEntry], said: Sequence[SecretEntry], classes: Classes, where: str
+    held: Sequence[SecretEntry], said: Sequence[SecretEntry], classes: Classes, location: Location
 ) -> Iterator[Finding]:
     """Findings about entries of `secrets` that were removed or that allow more time.
 
@@ -111,10 +111,10 @@ def of_secrets(
     for old in held:
         new = now.get((old.match, old.tags))
         if new is None:
-            yield _finding(where, f"the entry {old.said} of secrets was removed", old.said)
+            yield _finding(location, f"the entry {old.said} of secrets was removed", old.said)
             continue
         if more := _more_time(classes, old, new):
-            yield _finding(new.class_where, f"the class of {old.said}: {more}", old.said)
+            yield _finding(new.class_location, f"the class of {old.said}: {more}", old.said)
     known = {(each.match, each.tags) for each in held}
     for new in now.values():
         if (new.match, new.tags) not in known:
@@ -126,7 +126,7 @@ def _taken(classes: Classes, held: Sequence[SecretEntry], new: SecretEntry) -> I
         more = _more_time(classes, old, new)
         if more and globs.matcher([old.match or "**"])(new.match.partition("#")[0]):
             words = f"the entry {new.said} of secrets, within {old.said}: {more}"
-            yield _finding(new.class_where, words, new.said)
+            yield _finding(new.class_location, words, new.said)
 
 
 def _more_time(classes: Classes, old: SecretEntry, new: SecretEntry) -> str:
@@ -141,7 +141,7 @@ def of_baseline(held: Baseline | None, said: Baseline) -> Iterator[Finding]:
         known[entry.key] -= 1
         if known[entry.key] < 0:
             words = f"the baseline entry for {entry.rule} in {entry.path}"
-            yield _finding(f"{said.where}:{line}", words, entry.rule)
+            yield _finding(Location.at(said.path, line), words, entry.rule)
 
 
 def of_detect_secrets(
@@ -157,31 +157,29 @@ def of_detect_secrets(
             words = f"is_secret: false for {kind} in {path}"
         else:
             continue
-        yield _finding(f"{said.where if said else ''}:1", words, kind)
+        yield _finding(Location.at(said.path if said else "", 1), words, kind)
     if held and not said:
-        words = f"{held.where}, which enables the detect-secrets layer, was removed"
-        yield _finding(f"{held.where}:1", words, held.where)
+        words = f"{held.path}, which enables the detect-secrets layer, was removed"
+        yield _finding(Location.at(held.path, 1), words, held.path)
 
 
 def of_standing(held: Iterable[Suppression], said: Iterable[Suppression]) -> Iterator[Finding]:
     """Findings about plugins that a baseline newly disables, and filters that it adds."""
     for each in sorted({*said} - {*held}):
         words = f"{each.by}: {each.rule or each.reason}"
-        yield _finding(f"{each.where}:1", words, each.rule or each.reason)
+        yield _finding(Location.at(each.location.path, 1), words, each.rule or each.reason)
 
 
 def _approval(entry: Data) -> tuple[str, str]:
     return str(entry["fingerprint"]).removeprefix("kw-")[:12], str(entry["until"])
 
 
-def of_limits(
-    held: Mapping[str, float], said: Mapping[str, float], where: str
-) -> Iterator[Finding]:
+def of_limits(held: Mapping[str, float], said: Mapping[str, float], path: str) -> Iterator[Finding]:
     """Findings about entropy limits of plugins that are higher than before."""
     for name in sorted(held.keys() & said.keys()):
         if said[name] > held[name]:
             words = f"the entropy limit of {name} rose from {held[name]:g} to {said[name]:g}"
-            yield _finding(f"{where}:1", words, name)
+            yield _finding(Location.at(path, 1), words, name)
 
 
 def _key(entry: Data, names: Sequence[str]) -> tuple[str, ...]:
@@ -193,5 +191,5 @@ def _at(said: Document, field: Field, words: str) -> Finding:
     return _finding(said.at(field), words, ".".join(each for each in field if type(each) is str))
 
 
-def _finding(where: str, words: str, name: str) -> Finding:
-    return finding_of(WEAKENED, where, f"{words}: ignored in this run", name)
+def _finding(location: Location, words: str, name: str) -> Finding:
+    return finding_of(WEAKENED, location, f"{words}: ignored in this run", name)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from scanner.model import Finding, Gap, Location, Note, NoteKind
+from scanner.model import NOWHERE, Finding, Gap, Location, Note, NoteKind
 from scanner.policy.declarations import secret_ids as addresses
 from scanner.policy.declarations.matching import WordIndex
 from scanner.policy.declarations.model import VARIABLE, DeclaredSecret, Match, StoreReference
@@ -67,13 +67,13 @@ class RepositorySecrets(NamedTuple):
 
 
 class LocatedSecret(NamedTuple):
-    """A judged secret and the `file:line` of its declaration, or else of its entry.
+    """A judged secret and the location of its declaration, or else of its entry.
 
-    `where` is "" if the repository does not mention the secret.
+    It is NOWHERE if the repository does not mention the secret.
     """
 
     judged: JudgedSecret
-    where: str
+    location: Location
 
 
 class Comparison:
@@ -103,10 +103,10 @@ class Comparison:
             each.meet(record)
         self._keep(record, scheme, segments)
         if met:
-            return LocatedSecret(judged, met[0].declared.where)
+            return LocatedSecret(judged, met[0].declared.location)
         if match or not self._sources.isdisjoint(_names(scheme, segments)):
-            return LocatedSecret(judged, match.entry.where if match else "")
-        return LocatedSecret(_unmanaged(judged), "")
+            return LocatedSecret(judged, match.entry.location if match else NOWHERE)
+        return LocatedSecret(_unmanaged(judged), NOWHERE)
 
     def _keep(self, record: Record, scheme: str, segments: Sequence[str]) -> None:
         if scheme == "k8s":
@@ -134,7 +134,7 @@ class Comparison:
         """Notes about declared secrets outside all stores, and about keys that were not checked."""
         unasked = [each.declared for each in self._declared if each.is_unasked]
         if unasked:
-            location = Location.parse(unasked[0].where)
+            location = unasked[0].location
             text = (
                 f"declared keys that were not checked: {len(unasked):,}; set `keys: true` for the "
                 "backend to read their names"
@@ -144,7 +144,7 @@ class Comparison:
             )
         for one in (each.declared for each in self._once_each() if not each.stores):
             if not self._stores_of.is_foreign(one.form):
-                location = Location.parse(one.where)
+                location = one.location
                 text = f"{one.said} is in no store that the operator config lists"
                 yield Note(
                     kind=NoteKind.NOT_AUDITED, path=location.path, line=location.line, text=text
@@ -179,7 +179,7 @@ class Comparison:
             f"rotating the role {copy.role} changes the password in the database{last}, but "
             f"nothing here updates the copy at {one.said}"
         )
-        yield finding_of(BY_ID[ROTATED_ELSEWHERE], one.where, detail, copy.seen)
+        yield finding_of(BY_ID[ROTATED_ELSEWHERE], one.location, detail, copy.seen)
 
 
 class _Expectation:
@@ -209,7 +209,7 @@ class _Expectation:
         if key and record.keys is not None and key not in record.keys:
             detail, context = f"{record.id} has no key {key}", f"{record.id}#{key}"
             self.absent[record.id] = finding_of(
-                BY_ID[KEY_ABSENT], self.declared.where, detail, context
+                BY_ID[KEY_ABSENT], self.declared.location, detail, context
             )
 
     def is_hidden_by(self, gap: Place) -> bool:
@@ -226,7 +226,7 @@ class _Expectation:
         one, stores = self.declared, sorted(self.stores)
         name = one.id.replace("*", stores[0], 1) if len(stores) == 1 else one.id
         detail = f"{one.said} does not exist in {' or '.join(stores)}"
-        return finding_of(OF[Condition.MISSING], one.where, detail, name)
+        return finding_of(OF[Condition.MISSING], one.location, detail, name)
 
     def _is_around(self, scheme: str, segments: Sequence[str]) -> bool:
         """Whether the segments match the beginning of the declared id."""
@@ -258,12 +258,14 @@ class _StoreLookup:
         """
         if self.is_foreign(form):
             detail = f"the operator config lists no store at {form.address}"
-            yield finding_of(BY_ID[ADDRESS_DIFFERS], form.where, detail, form.address)
+            yield finding_of(BY_ID[ADDRESS_DIFFERS], form.location, detail, form.address)
         who = _filled(form.identity, self._environ)
         for each in self._at(form):
             if who and who in each.identities:
                 detail = f"the audit also logs in to {each.name} as {form.identity}"
-                yield finding_of(BY_ID[ROLE_IS_AUDITOR], form.identity_where, detail, form.identity)
+                yield finding_of(
+                    BY_ID[ROLE_IS_AUDITOR], form.identity_location, detail, form.identity
+                )
 
     def _at(self, form: StoreReference) -> list[Store]:
         """The stores at an address, or all of that kind if the address is unknown."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from scanner.model import Finding
+from scanner.model import NOWHERE, Finding
 from scanner.policy.declarations.model import Match, SecretClass, period
 from scanner.policy.rules import WEAKENED, finding_of
 
@@ -29,7 +29,7 @@ def weakened(own: Classes, minimum: Classes) -> Iterator[Finding]:
     for name, mine in own.items():
         looser = _looser(mine, _least(name, minimum))
         if looser:
-            yield finding_of(WEAKENED, mine.where, f"{name}: {looser}", name)
+            yield finding_of(WEAKENED, mine.location, f"{name}: {looser}", name)
 
 
 def held(match: Match | None, demanded: Match | None) -> Match | None:
@@ -54,7 +54,7 @@ def misnamed(match: Match | None, demanded: Match | None) -> Finding | None:
         return None
     said = f"{entry.said} has class {entry.secret_class}, but {theirs.name} in the operator config"
     context = f"{entry.said} {theirs.name}"
-    return finding_of(WEAKENED, entry.class_where, f"{said}: {looser}", context)
+    return finding_of(WEAKENED, entry.class_location, f"{said}: {looser}", context)
 
 
 def _least(name: str, minimum: Classes) -> SecretClass | None:
@@ -62,7 +62,7 @@ def _least(name: str, minimum: Classes) -> SecretClass | None:
     if name in minimum or not minimum:
         return minimum.get(name)
     most = {span: max(getattr(each, span) for each in minimum.values()) for span in _SPANS}
-    return SecretClass(name=name, where="", **most)
+    return SecretClass(name=name, location=NOWHERE, **most)
 
 
 def _looser(mine: SecretClass, theirs: SecretClass | None) -> str:
@@ -86,4 +86,6 @@ def _stricter(mine: SecretClass, theirs: SecretClass | None) -> SecretClass:
     if theirs is None or not _looser(mine, theirs):
         return mine
     spans = {span: min(getattr(mine, span), getattr(theirs, span)) for span in _SPANS}
-    return mine._replace(where=theirs.where or mine.where, **spans)
+    return mine._replace(
+        location=theirs.location if theirs.location.path else mine.location, **spans
+    )

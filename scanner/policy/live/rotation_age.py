@@ -210,14 +210,15 @@ def _due(verdict: Verdict, dated: Dated, wanted: SecretClass) -> datetime | None
 
 def _not_configured(rotation: Rotation | None, match: Match | None) -> FoundCondition | None:
     """The secret has no class, or the store's automatic rotation is off or too rare."""
-    if match is None or not match.entry.where:
+    if match is None or not match.entry.location.path:
         text = "no entry of `secrets` in keywatch.yaml matches it"
     elif match.secret_class is None:
         text = f"its entry names the unknown class {match.entry.secret_class}"
     elif match.rival:
         text = (
-            f"{match.entry.where} and {match.rival.where} are equally specific and name different "
-            f"classes; {match.secret_class.name} applies, because its period is the shortest"
+            f"{match.entry.location} and {match.rival.location} are equally specific and name "
+            f"different classes; {match.secret_class.name} applies, because its period is the "
+            "shortest"
         )
     elif rotation is None or 0 < rotation.period <= match.secret_class.rotate_every:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from scanner.model import Finding, Location, Note, NoteKind
+from scanner.model import Finding, Note, NoteKind
 from scanner.policy.declarations import secret_ids
 from scanner.policy.declarations.matching import specificity
 from scanner.policy.declarations.model import (
@@ -85,14 +85,14 @@ def check(
 def _unknown_classes(
     entries: Sequence[SecretEntry], services: Sequence[Service], classes: Collection[str]
 ) -> Iterator[Finding]:
-    named = [(entry.secret_class, entry.class_where, entry.said) for entry in entries]
+    named = [(entry.secret_class, entry.class_location, entry.said) for entry in entries]
     for service in services:
-        needs = zip(service.needs, service.needs_where, strict=True)
-        named += ((need, where, service.name) for need, where in needs if need != "*")
-    for name, where, by in named:
+        needs = zip(service.needs, service.needs_locations, strict=True)
+        named += ((need, location, service.name) for need, location in needs if need != "*")
+    for name, location, by in named:
         if name not in classes:
             detail = f"unknown class {name}{nearest(name, classes)}"
-            yield finding(UNKNOWN_CLASS, where, detail, f"{by} {name}")
+            yield finding(UNKNOWN_CLASS, location, detail, f"{by} {name}")
 
 
 def _duplicates(secrets: Sequence[DeclaredSecret]) -> Iterator[Finding]:
@@ -101,8 +101,8 @@ def _duplicates(secrets: Sequence[DeclaredSecret]) -> Iterator[Finding]:
     for one in secrets:
         first = seen.setdefault((one.store, one.id, one.key), one)
         if first is not one:
-            detail = f"{said(one)} is already declared at {first.where}"
-            yield finding(DUPLICATE, one.where, detail, f"{one.id}#{one.key}")
+            detail = f"{said(one)} is already declared at {first.location}"
+            yield finding(DUPLICATE, one.location, detail, f"{one.id}#{one.key}")
 
 
 def _idle_matches(found: Matched, secrets: Sequence[DeclaredSecret]) -> Iterator[Finding]:
@@ -115,7 +115,7 @@ def _idle_matches(found: Matched, secrets: Sequence[DeclaredSecret]) -> Iterator
         if secrets and not fitting:
             near = nearest(entry.match, ids)
             detail = f"{entry.match} matches no secret that configs/secrets declares{near}"
-            yield finding(IDLE_MATCH, entry.where, detail, entry.said)
+            yield finding(IDLE_MATCH, entry.location, detail, entry.said)
 
 
 def _class_conflicts(found: Matched) -> Iterator[Finding]:
@@ -128,9 +128,9 @@ def _class_conflicts(found: Matched) -> Iterator[Finding]:
             if is_tie and other.secret_class != entry.secret_class:
                 detail = (
                     f"{one.id} has class {entry.secret_class} here and class "
-                    f"{other.secret_class} at {other.where}"
+                    f"{other.secret_class} at {other.location}"
                 )
-                yield finding(CONFLICT, entry.where, detail, entry.said)
+                yield finding(CONFLICT, entry.location, detail, entry.said)
                 break
 
 
@@ -146,12 +146,12 @@ def _unmet_needs(
     """
     provided = {entry.secret_class for entry, fitting in found.items() if fitting or not secrets}
     for service in services:
-        for need, where in zip(service.needs, service.needs_where, strict=True):
+        for need, location in zip(service.needs, service.needs_locations, strict=True):
             if need in classes and need not in provided:
                 names = ", ".join(sorted(provided))
                 has = f"declared secrets have: {names}" if provided else "none has a class"
                 detail = f"{service.name} needs {need}, but no declared secret has it ({has})"
-                yield finding(UNMET, where, detail, f"{service.name} {need}")
+                yield finding(UNMET, location, detail, f"{service.name} {need}")
 
 
 def _missing_runbooks(entries: Sequence[SecretEntry], paths: Collection[str]) -> Iterator[Finding]:
@@ -159,7 +159,7 @@ def _missing_runbooks(entries: Sequence[SecretEntry], paths: Collection[str]) ->
         if entry.runbook and not has_runbook(entry, paths):
             near = nearest(entry.runbook, _texts(paths))
             detail = f"the file {entry.runbook} does not exist{near}"
-            yield finding(NO_RUNBOOK, entry.runbook_where, detail, entry.said)
+            yield finding(NO_RUNBOOK, entry.runbook_location, detail, entry.said)
 
 
 def has_runbook(entry: SecretEntry, paths: Collection[str]) -> bool:
@@ -178,7 +178,7 @@ def unclassified(found: Matched, secrets: Sequence[DeclaredSecret]) -> Iterator[
     known = {one.id for fitting in found.values() for one in fitting}
     for first, *_ in by_secret(secrets):
         if first.id not in known:
-            location = Location.parse(first.where)
+            location = first.location
             text = f"{first.said} has no class: no entry of `secrets` in keywatch.yaml matches it"
             yield Note(
                 kind=NoteKind.UNCLASSIFIED, path=location.path, line=location.line, text=text
@@ -189,7 +189,7 @@ def short_graces(
     entries: Sequence[SecretEntry], classes: Mapping[str, SecretClass], audit: Audit
 ) -> Iterator[Note]:
     """Notes about classes whose grace period may end before a second audit sees the secret."""
-    location = Location.parse(audit.where)
+    location = audit.location
     for name in sorted({entry.secret_class for entry in entries} & classes.keys()):
         if classes[name].grace < 2 * audit.every:
             text = (

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from scanner import document, project
 from scanner.document import Document
 from scanner.errors import ConfigError
-from scanner.model import Finding
+from scanner.model import NOWHERE, Finding, Location
 from scanner.policy.baselines import detect_secrets_baseline
 from scanner.policy.baselines import keywatch_baseline as baseline
 from scanner.policy.repository.commands import commands
@@ -37,7 +37,7 @@ _ADD_JOB = (
 class Hook(NamedTuple):
     """A hook that scans for secrets, and the baseline that it names ("" if none)."""
 
-    where: str
+    location: Location
     baseline: str
 
 
@@ -56,8 +56,10 @@ def hook(pre_commit: str | None, others: Iterable[str]) -> Hook | Finding:
         if found:
             return found
     if any(_says(text, _RUNS_HOOK) for text in others):
-        return Hook("", "")
-    return finding(NO_HOOK, f"{PRE_COMMIT}:1", f"{PRE_COMMIT} {problem}: {_ADD_HOOK}", "hook")
+        return Hook(NOWHERE, "")
+    return finding(
+        NO_HOOK, Location.at(PRE_COMMIT, 1), f"{PRE_COMMIT} {problem}: {_ADD_HOOK}", "hook"
+    )
 
 
 def _hooks(parsed: Document) -> Iterator[Hook]:
@@ -88,7 +90,7 @@ def _baseline(words: list[str]) -> str:
 def missing_baseline(one: Hook, paths: Collection[str]) -> Finding:
     near = nearest(one.baseline, [path for path in paths if "baseline" in path])
     detail = f"the hook names {one.baseline}, which does not exist{near}"
-    return finding(NO_BASELINE, one.where, detail, one.baseline)
+    return finding(NO_BASELINE, one.location, detail, one.baseline)
 
 
 def broken_baseline(one: Hook, data: bytes) -> Finding | None:
@@ -105,7 +107,7 @@ def broken_baseline(one: Hook, data: bytes) -> Finding | None:
     else:
         return None
     detail = f"the hook names {one.baseline}, which is invalid: {problem}"
-    return finding(NO_BASELINE, one.where, detail, one.baseline)
+    return finding(NO_BASELINE, one.location, detail, one.baseline)
 
 
 def scans(text: str) -> bool:
@@ -120,9 +122,9 @@ def ci(jobs: Mapping[str, str], run: Iterable[str]) -> Finding | None:
     """
     if any(map(scans, (*jobs.values(), *run))):
         return None
-    where = min(jobs, default=_WORKFLOW)
+    location = Location.at(min(jobs, default=_WORKFLOW), 1)
     problem = "no CI job scans for secrets" if jobs else "there is no CI job"
-    return finding(NO_CI, f"{where}:1", f"{problem}: {_ADD_JOB}", "ci")
+    return finding(NO_CI, location, f"{problem}: {_ADD_JOB}", "ci")
 
 
 def _says(text: str, pattern: re.Pattern[str]) -> bool:

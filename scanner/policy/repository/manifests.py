@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from scanner import document
 from scanner.errors import ConfigError
+from scanner.model import Location
 from scanner.policy.declarations.model import DeclaredSecret, StoreReference
 from scanner.policy.repository.rotating_commands import RotationAction
 
@@ -96,7 +97,7 @@ def declared(found: Sequence[ManifestDocument], path: str) -> Iterator[DeclaredS
                     name=(name,),
                     store="",
                     said=name,
-                    where=f"{path}:{part.line}",
+                    location=Location.at(path, part.line),
                     form=StoreReference(scheme="k8s"),
                 )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
+from scanner.model import NOWHERE, Location
 from scanner.policy.declarations.secrets_files import name_of
 from scanner.policy.repository.commands import Variables, commands, expand, variables
 
@@ -59,7 +60,7 @@ class SuspectWrite(NamedTuple):
 
     path: str
     name: str
-    where: str
+    location: Location
     certain: bool
 
 
@@ -88,7 +89,7 @@ def analyze(text: str, path: str, *, first_line: int = 1) -> FileActions:
         words.update(part for word in command.words for part in _PARTS.split(word))
         for done in _done_by(command.words, known):
             if isinstance(done, SuspectWrite):
-                suspect_writes.append(done._replace(where=f"{path}:{command.line}"))
+                suspect_writes.append(done._replace(location=Location.at(path, command.line)))
             else:
                 (automatic if _is_automatic(command.words) else actions).add(done)
     if _CALLS.search(text):
@@ -145,7 +146,7 @@ def _write(
         elif parts[-1] == "rotate" and len(parts) > 2:
             certain = "data" in parts[1:-1] and not data
             yield SuspectWrite(
-                path=path, name=plain("/".join(parts[:-1])), where="", certain=certain
+                path=path, name=plain("/".join(parts[:-1])), location=NOWHERE, certain=certain
             )
         elif data and len(parts) > 1:
             yield RotationAction("vault", plain(one))

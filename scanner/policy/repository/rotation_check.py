@@ -97,7 +97,7 @@ def check(
         else:
             claimed = _claims(one, evidence)
             detail = f"nothing here writes a new value for {one.said}{claimed}"
-            findings.append(finding(UNROTATED, one.where, detail, one.id))
+            findings.append(finding(UNROTATED, one.location, detail, one.id))
     return findings, notes
 
 
@@ -134,23 +134,25 @@ def _without_effect(
     An entry that is declared under that name is intended, and is not reported.
     """
     names = {name for one in secrets for kind, name in _names(one) if kind == "vault"}
-    said: set[tuple[str, str]] = set()
+    said: set[tuple[Location, str]] = set()
     for suspect in sorted(evidence.suspect_writes):
         if f"{suspect.name}/rotate" in names or not (suspect.certain or suspect.name in names):
             continue
-        if (suspect.where, suspect.path) not in said:
-            said.add((suspect.where, suspect.path))
+        if (suspect.location, suspect.path) not in said:
+            said.add((suspect.location, suspect.path))
             detail = (
                 f"this writes a KV entry called rotate, {suspect.path}; "
                 f"{suspect.name} keeps its value"
             )
-            yield finding(NO_EFFECT, suspect.where, detail, suspect.path)
+            yield finding(NO_EFFECT, suspect.location, detail, suspect.path)
 
 
 def _claims(one: DeclaredSecret, evidence: RotationEvidence) -> str:
     """Text that names the first command that only seems to rotate the secret, or ""."""
     names = {name for kind, name in _names(one) if kind == one.scheme}
-    places = sorted(suspect.where for suspect in evidence.suspect_writes if suspect.name in names)
+    places = sorted(
+        suspect.location for suspect in evidence.suspect_writes if suspect.name in names
+    )
     return f"; {places[0]} only seems to" if places else ""
 
 
@@ -208,7 +210,7 @@ def _is_about(role: frozenset[str], secret: frozenset[str]) -> bool:
 
 
 def _elsewhere(one: DeclaredSecret, role: str) -> Note:
-    location = Location.parse(one.where)
+    location = one.location
     text = (
         f"rotating the role {role} changes the password in the database, but nothing here updates "
         f"the copy at {one.said}: read database/static-creds/{role} instead"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scanner import document
-from scanner.model import Finding, RuleInfo, Severity
+from scanner.model import Finding, Location, RuleInfo, Severity
 from scanner.policy.rules import described, finding_of
 
 UNKNOWN_CLASS = "policy-unknown-class"
@@ -118,9 +118,9 @@ RULES: tuple[RuleInfo, ...] = (
 _BY_ID = {rule.id: rule for rule in RULES}
 
 
-def finding(rule: str, where: str, detail: str, context: str) -> Finding:
+def finding(rule: str, location: Location, detail: str, context: str) -> Finding:
     """A finding of one of these rules at `file:line`; `context` keeps its identity."""
-    return finding_of(_BY_ID[rule], where, detail, context)
+    return finding_of(_BY_ID[rule], location, detail, context)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

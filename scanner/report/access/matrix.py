@@ -15,7 +15,7 @@ def cells(row: AccessRow) -> tuple[str, ...]:
     """A row of the matrix. What is not known is said so, and never shown as empty."""
     needed = "yes" if row.needed else "no"
     granted = ", ".join(row.granted) or "nothing"
-    by = f"{row.rule} ({row.where})" if row.rule and row.where else row.rule
+    by = f"{row.rule} ({row.location})" if row.rule and row.location.path else row.rule
     used = row.used or "not known"
     return row.service, row.secret, row.secret_class or "-", needed, granted, used, row.verdict, by
 

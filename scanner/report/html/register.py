@@ -43,7 +43,7 @@ def _order(one: Suppression, now: datetime) -> tuple[object, ...]:
 def _row(one: Suppression, hides: int, now: datetime) -> tuple[Cell, ...]:
     explained = one.reason or ("accepted" if one.by in _BASELINES else "no reason is given")
     return (
-        words.plain(one.by.replace("-", " "), one.where),
+        words.plain(one.by.replace("-", " "), str(one.location)),
         words.code(one.path or one.rule, one.rule if one.path else ""),
         words.plain(explained),
         words.plain(one.owner or "no owner"),

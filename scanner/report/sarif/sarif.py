@@ -204,7 +204,7 @@ def _logical(resource: str) -> Json:
 def _suppression(item: Suppressed) -> Json:
     exception = item.suppression
     words = [exception.reason, f"by {exception.by}"]
-    words += [f"at {exception.where}"] if exception.where else []
+    words += [f"at {exception.location}"] if exception.location.path else []
     words += [f"owner {exception.owner}"] if exception.owner else []
     words += [f"until {exception.until}"] if exception.until else []
     return {

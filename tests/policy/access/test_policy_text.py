@@ -43,13 +43,16 @@ def test_an_error_names_the_line_and_what_was_expected(text: str, line: int, wor
 def test_each_rule_keeps_its_file_and_line() -> None:
     text = "# first\n\n" + BLOCK.format(1) + "/* two\nlines */ " + BLOCK.format(2)
     rules = hcl.parse(text.encode(), "app", "policies/app.hcl").rules
-    assert [rule.where for rule in rules] == ["policies/app.hcl:3", "policies/app.hcl:7"]
+    assert [str(rule.location) for rule in rules] == ["policies/app.hcl:3", "policies/app.hcl:7"]
 
 
 def test_the_lines_of_a_policy_in_json_are_known() -> None:
     text = '{"path": {\n "a": {"capabilities": ["read"]},\n "b": {"policy": "write"}\n}}'
     rules = hcl.parse(text.encode(), "app", "a.json").rules
-    assert [(rule.pattern, rule.where) for rule in rules] == [("a", "a.json:2"), ("b", "a.json:3")]
+    assert [(rule.pattern, str(rule.location)) for rule in rules] == [
+        ("a", "a.json:2"),
+        ("b", "a.json:3"),
+    ]
 
 
 def test_a_policy_of_ten_megabytes_is_refused_at_once() -> None:
