@@ -12,8 +12,6 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
-from scanner.model import NOWHERE, Location
-
 _ZERO_YEAR = 1970  # of the zero times of servers: the year 1 or 1970
 ENDLESS = -1
 """Instead of a number of seconds: it never expires."""
@@ -230,7 +228,7 @@ class AccessRow(NamedTuple):
 
     `granted` is what policies grant: read, use, write, delete. `used` is the day of the last use
     in the audit log, `never`, or "" if no log was read. `rule` is the policy and path that grant
-    it, at `location`. `verdict` is ok, excess, missing or unused.
+    it, at `where` (`file:line`). `verdict` is ok, excess, missing or unused.
     """
 
     service: str
@@ -241,7 +239,7 @@ class AccessRow(NamedTuple):
     granted: tuple[str, ...] = ()
     used: str = ""
     rule: str = ""
-    location: Location = NOWHERE
+    where: str = ""
     verdict: str = "ok"
 
 

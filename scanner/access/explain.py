@@ -71,13 +71,14 @@ def _lines(acl: Acl, request: ExplainRequest) -> Iterator[str]:
             yield f"        limited by {', '.join(rule.limits)}{_useless(rule.pattern)}"
     newer = acl.answer(path) if listing else grant
     if newer != grant:
-        said = ", ".join(spoken(newer))
-        yield f'  OpenBao 2.7 decides by path "{visible(newer.pattern)}" instead: {said}'
+        names = ", ".join(spoken(newer))
+        yield f'  OpenBao 2.7 decides by path "{visible(newer.pattern)}" instead: {names}'
     others = [one for one in acl.matching(path) if one is not grant]
     for other in others[:_SHOWN]:
         rule = other.rules[0]
-        said = ", ".join(spoken(other))
-        yield f'  ignored: path "{visible(rule.pattern)}" ({said}) at {visible(str(rule.location))}'
+        names = ", ".join(spoken(other))
+        place = visible(str(rule.location))
+        yield f'  ignored: path "{visible(rule.pattern)}" ({names}) at {place}'
     if others:
         yield "  Only the rule of the highest priority applies; the ignored ones add nothing."
     for rule in acl.dropped[:_SHOWN]:
@@ -118,9 +119,9 @@ def batch(request: BatchRequest) -> Iterator[str]:
         if len(line) > _MAX_LINE:
             while not line.endswith(b"\n") and (line := request.lines.readline(_MAX_LINE)):
                 pass
-            yield _said({"error": f"the line is over {_MAX_LINE:,} bytes"})
+            yield _line({"error": f"the line is over {_MAX_LINE:,} bytes"})
         elif line.strip():
-            yield _said(_answered(line, indexed, request.now))
+            yield _line(_answered(line, indexed, request.now))
 
 
 def _parsed(text: str) -> Policy:
@@ -136,13 +137,13 @@ def _answered(line: bytes, indexed: Any, now: datetime) -> dict[str, Any]:
         asked = json.loads(line)
     except (ValueError, RecursionError):
         return {"error": "the line is not valid JSON"}
-    said = asked if isinstance(asked, dict) else {}
-    texts, path = said.get("policies"), said.get("path")
+    request = asked if isinstance(asked, dict) else {}
+    texts, path = request.get("policies"), request.get("path")
     if texts is None or not _is_texts(texts) or not isinstance(path, str):
         return {"error": 'expected {"policies": ["<policy>", ...], "path": "..."}'}
     try:
-        if said.get("identity"):
-            acl = _acl(map(_parsed, texts), _identity(said["identity"]), now)
+        if request.get("identity"):
+            acl = _acl(map(_parsed, texts), _identity(request["identity"]), now)
         else:
             acl = indexed(tuple(texts))
     except ConfigError as error:
@@ -155,19 +156,19 @@ def _is_texts(texts: Any) -> bool:
     return isinstance(texts, list) and all(isinstance(one, str) for one in texts)
 
 
-def _said(answer: dict[str, Any]) -> str:
+def _line(answer: dict[str, Any]) -> str:
     return json.dumps(answer) + "\n"
 
 
-def _identity(said: Any) -> Identity:
+def _identity(value: Any) -> Identity:
     """An entity as `vault read -format=json identity/entity/…` prints it under `data`, with its
     groups as a list of objects. ConfigError for anything else."""
     try:
-        aliases = said.get("aliases") or ()
+        aliases = value.get("aliases") or ()
         return Identity(
-            id=str(said.get("id", "")),
-            name=str(said.get("name", "")),
-            metadata=_texts(said.get("metadata")),
+            id=str(value.get("id", "")),
+            name=str(value.get("name", "")),
+            metadata=_texts(value.get("metadata")),
             aliases={
                 str(one["mount_accessor"]): Alias(
                     id=str(one.get("id", "")),
@@ -179,7 +180,7 @@ def _identity(said: Any) -> Identity:
             },
             groups=tuple(
                 Group(str(one.get("id", "")), str(one.get("name", "")), _texts(one.get("metadata")))
-                for one in said.get("groups") or ()
+                for one in value.get("groups") or ()
             ),
         )
     except (AttributeError, KeyError, TypeError):
@@ -188,5 +189,5 @@ def _identity(said: Any) -> Identity:
         ) from None
 
 
-def _texts(said: Any) -> dict[str, str]:
-    return {str(key): str(value) for key, value in (said or {}).items()}
+def _texts(value: Any) -> dict[str, str]:
+    return {str(key): str(value) for key, value in (value or {}).items()}

@@ -175,9 +175,11 @@ def _is_of(entity: Entity, role: Role) -> bool:
     for alias in entity.aliases:
         if alias.accessor != role.accessor:
             continue
-        said = alias.metadata
-        account = f"{said.get('service_account_namespace')}/{said.get('service_account_name')}"
-        if alias.name in role.marks or said.get("role") == role.name:
+        metadata = alias.metadata
+        account = (
+            f"{metadata.get('service_account_namespace')}/{metadata.get('service_account_name')}"
+        )
+        if alias.name in role.marks or metadata.get("role") == role.name:
             return True
         if account in role.service_accounts:
             return True
@@ -197,7 +199,9 @@ def _identity(entity: Entity) -> Identity:
                 for one in entity.aliases
             }
         ),
-        groups=tuple(Group(number, name, _Frozen(said)) for number, name, said in entity.groups),
+        groups=tuple(
+            Group(number, name, _Frozen(metadata)) for number, name, metadata in entity.groups
+        ),
     )
 
 

@@ -83,7 +83,8 @@ def _applied(found: Match, minimum: Match | None) -> str:
     entry = found.entry
     rows = [("class", _class(entry.secret_class, found.secret_class))]
     if minimum:
-        text = f"{minimum.entry.said} must be at least as strict as {minimum.entry.secret_class}"
+        least = minimum.entry
+        text = f"{least.description} must be at least as strict as {least.secret_class}"
         rows.append(("operator", text))
     rows += [("owner", entry.owner)] if entry.owner else []
     rows += [("runbook", entry.runbook)] if entry.runbook else []
@@ -93,7 +94,7 @@ def _applied(found: Match, minimum: Match | None) -> str:
 def _entries(rules: Sequence[EntryMatcher]) -> str:
     entries = [("entry", "class", "matches", "why")]
     entries += (
-        (str(entry.location), entry.secret_class, entry.said, _why(rule, rules[0]))
+        (str(entry.location), entry.secret_class, entry.description, _why(rule, rules[0]))
         for rule in rules
         for entry in (rule.match.entry,)
     )

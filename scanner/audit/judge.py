@@ -106,7 +106,7 @@ class AuditJudge:
         """`complete`: all stores were read completely, so unused entries are reported."""
         yield from self._comparison.notes()
         for entry in self._unmatched.values() if complete else ():
-            text = f"no live secret matches {entry.said}"
+            text = f"no live secret matches {entry.description}"
             yield Note(
                 kind=NoteKind.IDLE_ENTRY,
                 path=entry.location.path,

@@ -71,8 +71,8 @@ class Config:
 
     @property
     def min_confidence(self) -> Confidence | None:
-        said = self._scan.get("min_confidence")
-        return Confidence[said.upper()] if said else None
+        confidence = self._scan.get("min_confidence")
+        return Confidence[confidence.upper()] if confidence else None
 
     @property
     def unused_after(self) -> timedelta:
@@ -85,14 +85,14 @@ class Config:
 
     @property
     def detect_secrets(self) -> str | None:
-        said: str | None = self._scan.get("detect_secrets")
-        return said
+        level: str | None = self._scan.get("detect_secrets")
+        return level
 
     @property
     def disable_rules(self) -> Mapping[str, str]:
         """The ids of disabled rules, and the place where each is disabled."""
-        said: Mapping[str, str] = self._scan.get("disable_rules", {})
-        return said
+        places: Mapping[str, str] = self._scan.get("disable_rules", {})
+        return places
 
     @property
     def has_rules(self) -> bool:
@@ -129,10 +129,10 @@ class Config:
     def audit(self) -> Audit | None:
         from scanner.policy.declarations.model import Audit, seconds
 
-        said = self._data.get("audit")
+        audit = self._data.get("audit")
         return (
-            Audit(every=seconds(said["every"]), location=Location.parse(said["location"]))
-            if said
+            Audit(every=seconds(audit["every"]), location=Location.parse(audit["location"]))
+            if audit
             else None
         )
 
@@ -265,8 +265,8 @@ def _place(parsed: Document) -> None:
     for name, item in parsed.data.get("classes", {}).items():
         item["location"] = str(parsed.at(("classes", name)))
     for index, item in enumerate(parsed.data.get("secrets", ())):
-        said = "match" if "match" in item else "tags"
-        item["location"] = str(parsed.at(("secrets", index, said)))
+        key = "match" if "match" in item else "tags"
+        item["location"] = str(parsed.at(("secrets", index, key)))
         item["class_location"] = str(parsed.at(("secrets", index, "class")))
         item["runbook_location"] = str(parsed.at(("secrets", index, "runbook")))
     for name, item in parsed.data.get("services", {}).items():

@@ -117,10 +117,10 @@ def _wanted(given: str, outcome: Outcome) -> Finding:
             f"{given} names {len(named)} findings", todo="give more characters of the ID"
         )
     (found,) = named.values()
-    said = hidden[found.fingerprint].suppression if found.fingerprint in hidden else None
-    if said and said.by in ("comment", "entry"):
+    exception = hidden[found.fingerprint].suppression if found.fingerprint in hidden else None
+    if exception and exception.by in ("comment", "entry"):
         raise UsageError(
-            f"{given} is allowed already", why=f"by {said.location} until {said.until}"
+            f"{given} is allowed already", why=f"by {exception.location} until {exception.until}"
         )
     if found.rule in OWN_RULES:
         raise UsageError(f"{given} is about an exception", todo="correct that exception instead")

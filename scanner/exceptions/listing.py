@@ -40,26 +40,26 @@ def _days(text: str) -> int:
     return int(found[1])
 
 
-def _end(said: Suppression) -> date:
-    return date.fromisoformat(said.until)
+def _end(exception: Suppression) -> date:
+    return date.fromisoformat(exception.until)
 
 
-def _dated(said: Sequence[Suppression]) -> list[Suppression]:
-    return sorted((s for s in said if s.until), key=lambda s: (s.until, s.location))
+def _dated(exceptions: Sequence[Suppression]) -> list[Suppression]:
+    return sorted((s for s in exceptions if s.until), key=lambda s: (s.until, s.location))
 
 
-def _endless(said: Sequence[Suppression]) -> list[Suppression]:
+def _endless(exceptions: Sequence[Suppression]) -> list[Suppression]:
     """Exceptions without a reason: comments of other tools, and disabled rules."""
-    return [s for s in said if not s.until and s.by not in _BASELINES]
+    return [s for s in exceptions if not s.until and s.by not in _BASELINES]
 
 
-def _baselines(said: Sequence[Suppression]) -> dict[str, int]:
+def _baselines(exceptions: Sequence[Suppression]) -> dict[str, int]:
     """The number of entries of each baseline."""
-    files = (s.location.path for s in said if s.by in _BASELINES)
+    files = (s.location.path for s in exceptions if s.by in _BASELINES)
     return dict(sorted(Counter(files).items()))
 
 
-def _as_json(said: Sequence[Suppression], today: date) -> str:
+def _as_json(exceptions: Sequence[Suppression], today: date) -> str:
     def row(each: Suppression) -> dict[str, object]:
         words = {"by": each.by, "where": str(each.location)}
         words |= {name: getattr(each, name) for name in _WORDS}
@@ -73,15 +73,15 @@ def _as_json(said: Sequence[Suppression], today: date) -> str:
     whole = {
         "version": 1,
         "today": today.isoformat(),
-        "exceptions": [row(each) for each in _dated(said)],
-        "unexplained": [row(each) for each in _endless(said)],
-        "baselines": _baselines(said),
+        "exceptions": [row(each) for each in _dated(exceptions)],
+        "unexplained": [row(each) for each in _endless(exceptions)],
+        "baselines": _baselines(exceptions),
     }
     return json.dumps(whole, indent=1) + "\n"
 
 
-def _as_text(said: Sequence[Suppression], today: date) -> str:
-    dated, endless, baselines = _dated(said), _endless(said), _baselines(said)
+def _as_text(exceptions: Sequence[Suppression], today: date) -> str:
+    dated, endless, baselines = _dated(exceptions), _endless(exceptions), _baselines(exceptions)
     parts = []
     if dated:
         head = ("until", "left", "owner", "rule", "where", "reason")
@@ -100,11 +100,11 @@ def _as_text(said: Sequence[Suppression], today: date) -> str:
     return "\n".join(parts) or "no exceptions\n"
 
 
-def _left(said: Suppression, today: date) -> str:
-    days = (_end(said) - today).days
+def _left(exception: Suppression, today: date) -> str:
+    days = (_end(exception) - today).days
     left = "ended" if days < 0 else count(days, "day")
-    return left if said.used else f"{left}, {_use(said)}"
+    return left if exception.used else f"{left}, {_use(exception)}"
 
 
-def _use(said: Suppression) -> str:
-    return "" if said.used else "covers nothing"
+def _use(exception: Suppression) -> str:
+    return "" if exception.used else "covers nothing"

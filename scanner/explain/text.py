@@ -73,7 +73,7 @@ def text(answer: Answer, *, color: bool, width: int) -> str:
     place = f"{shorten(visible(answer.file), 4 * _NAME)}:{answer.line}"
     page.line((place + (f":{answer.column}" if answer.column else ""), "bold"))
     if answer.unread:
-        page.paragraph(f"not scanned: {_said(answer.unread)}", indent=2)
+        page.paragraph(f"not scanned: {_shown(answer.unread)}", indent=2)
     else:
         _file(answer, page)
         _values(answer.explained, page)
@@ -90,7 +90,7 @@ def _file(answer: Answer, page: Page) -> None:
     facts = [f"read as {_SCOPES[scope]}", *kinds, f"{count(len(looking), 'rule')} for such files"]
     page.items(facts, indent=2)
     if answer.disabled:
-        page.paragraph(_said(f"disabled: {', '.join(answer.disabled)}"), indent=2)
+        page.paragraph(_shown(f"disabled: {', '.join(answer.disabled)}"), indent=2)
     page.space()
 
 
@@ -101,8 +101,8 @@ def _values(explained: Explanation, page: Page) -> None:
         name = next((each.name for each in some if each.name), "")
         facts = [
             f"{at[0]}:{at[1]}",
-            _said(name, _NAME),
-            _said(max((each.preview for each in some), key=len)) + layers,
+            _shown(name, _NAME),
+            _shown(max((each.preview for each in some), key=len)) + layers,
         ]
         page.line(("  ".join(filter(None, facts)), "bold"))
         for each in some:
@@ -117,7 +117,7 @@ def _fate(each: ExplainedValue, page: Page) -> None:
     word, style = _FATES[each.status]
     page.line((f"  {word}".ljust(_INDENT), style), (each.rule, ""))
     if each.reason:
-        page.paragraph(_said(each.reason), indent=_INDENT)
+        page.paragraph(_shown(each.reason), indent=_INDENT)
     if each.model:
         _weighed(each.model, page)
 
@@ -132,15 +132,15 @@ def _weighed(weighed: ModelResult, page: Page) -> None:
         rows.append((sum(weight for _, weight in rest), f"{count(len(rest), 'weaker feature')}"))
     for weight, words in rows:
         page.paragraph(
-            _said(words), indent=_INDENT + 8, label=(f"{' ' * _INDENT}{weight:+.2f}", "")
+            _shown(words), indent=_INDENT + 8, label=(f"{' ' * _INDENT}{weight:+.2f}", "")
         )
 
 
 def _beside(explained: Explanation, page: Page) -> None:
     """Settings, decoded text and other rules that concern the line."""
     for setting in explained.settings:
-        name = _said(setting.name, _NAME)
-        facts = [f"{setting.line}:{setting.column}", name, _said(setting.preview)]
+        name = _shown(setting.name, _NAME)
+        facts = [f"{setting.line}:{setting.column}", name, _shown(setting.preview)]
         page.line(("  setting".ljust(_INDENT), "cyan"), ("  ".join(filter(None, facts)), ""))
         page.paragraph(setting.reason, indent=_INDENT)
     for layers in explained.decoded:
@@ -175,7 +175,7 @@ def _result(answer: Answer, page: Page) -> None:
     for note in outcome.notes:
         if note.kind == NoteKind.PLACEHOLDER:
             continue  # already shown with its value
-        page.paragraph(_said(note.text), indent=_INDENT, label=("  note", "blue"))
+        page.paragraph(_shown(note.text), indent=_INDENT, label=("  note", "blue"))
     if not (explained.values or explained.rules or explained.settings):
         page.paragraph("no rule checked it: the line contains no rule's prefilter word", indent=2)
     if not (outcome.findings or outcome.suppressed):
@@ -185,14 +185,18 @@ def _result(answer: Answer, page: Page) -> None:
 def _finding(finding: Finding, word: str, style: str, page: Page) -> None:
     page.line((f"  {word}".ljust(_INDENT), style), (f"{finding.rule} · {finding.id}", ""))
     levels = f"{finding.severity.label} severity, {finding.confidence.label} confidence"
-    page.paragraph(" ".join(filter(None, (levels, _said(finding.detail)))), indent=_INDENT)
+    page.paragraph(" ".join(filter(None, (levels, _shown(finding.detail)))), indent=_INDENT)
 
 
-def _covered(said: Suppression) -> str:
-    terms = (said.reason, said.owner, f"until {said.until}" if said.until else "")
-    words = f"by {_BY.get(said.by, said.by)} ({said.location})"
-    return _said(": ".join(filter(None, (words, ", ".join(filter(None, terms))))))
+def _covered(exception: Suppression) -> str:
+    terms = (
+        exception.reason,
+        exception.owner,
+        f"until {exception.until}" if exception.until else "",
+    )
+    words = f"by {_BY.get(exception.by, exception.by)} ({exception.location})"
+    return _shown(": ".join(filter(None, (words, ", ".join(filter(None, terms))))))
 
 
-def _said(words: str, most: int = _PROSE) -> str:
+def _shown(words: str, most: int = _PROSE) -> str:
     return shorten(visible(words), most)

@@ -160,11 +160,11 @@ def _example(root: str, names: set[str]) -> Iterator[File]:
     """.env.example with these names added, unless it has them all."""
     before = Folder(root, (), use_git=False).control(EXAMPLE)
     old = before or b""
-    said = {
+    taken = {
         m[1].decode()
         for m in re.finditer(rb"(?m)^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*(?:=|\r?$)", old)
     }
-    new = sorted(names - said - {""})
+    new = sorted(names - taken - {""})
     if not new:
         return
     end = b"\r\n" if b"\r\n" in old else b"\n"

@@ -25,10 +25,10 @@ _KNOWN = lazy(
 def read(root: str, paths: Iterable[str]) -> Mapping[str, str]:
     """The encoding of each file that git does not keep in UTF-8."""
     fed = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    said = commands.run(root, "check-attr", "-z", "--stdin", MARK.decode(), fed=fed).split(b"\0")
+    output = commands.run(root, "check-attr", "-z", "--stdin", MARK.decode(), fed=fed).split(b"\0")
     return {
         os.fsdecode(path): value.decode("latin-1")
-        for path, _, value in zip(said[0::3], said[1::3], said[2::3], strict=False)
+        for path, _, value in zip(output[0::3], output[1::3], output[2::3], strict=False)
         if value not in {b"unspecified", b"unset", b"set"}
     }
 

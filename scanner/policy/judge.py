@@ -114,7 +114,10 @@ def _verdict(
         suppressed=registry.suppressed(),
         notes=tuple(sorted((*(n for part in parts for n in part.notes), *below), key=_note_order)),
         register=tuple(
-            sorted((said for part in parts for said in part.register), key=_suppression_order)
+            sorted(
+                (suppression for part in parts for suppression in part.register),
+                key=_suppression_order,
+            )
         ),
     )
 
@@ -138,5 +141,5 @@ def _note_order(note: Note) -> tuple[str, int, str, str]:
     return note.path, note.line, note.kind, note.text
 
 
-def _suppression_order(said: Suppression) -> tuple[str, str, Location, str]:
-    return said.by, said.path, said.location, said.rule
+def _suppression_order(suppression: Suppression) -> tuple[str, str, Location, str]:
+    return suppression.by, suppression.path, suppression.location, suppression.rule

@@ -33,9 +33,11 @@ class Scope(NamedTuple):
             return False
         return self.unopened.isdisjoint(archives_around(path))
 
-    def with_usage(self, said: Suppression, *, needed: bool) -> Suppression:
+    def with_usage(self, suppression: Suppression, *, needed: bool) -> Suppression:
         """Set `used`. It is false only if the exception is known to be unused."""
-        return said._replace(used=needed or not self.can_judge(said.rule, said.path))
+        return suppression._replace(
+            used=needed or not self.can_judge(suppression.rule, suppression.path)
+        )
 
 
 class ExceptionReport(NamedTuple):
@@ -57,13 +59,13 @@ class FindingRegistry:
         """The findings that are not suppressed yet, with their numbers."""
         return (pair for pair in enumerate(self.findings) if pair[0] not in self._covered)
 
-    def cover(self, number: int, said: Suppression) -> None:
-        self._covered[number] = said
+    def cover(self, number: int, suppression: Suppression) -> None:
+        self._covered[number] = suppression
 
     def suppressed(self) -> tuple[Suppressed, ...]:
         return tuple(
-            Suppressed(finding=self.findings[number], suppression=said)
-            for number, said in sorted(self._covered.items())
+            Suppressed(finding=self.findings[number], suppression=suppression)
+            for number, suppression in sorted(self._covered.items())
         )
 
 
@@ -75,7 +77,7 @@ class ExceptionSource(Protocol):
 
 def stale_note(where: str, register: Iterable[Suppression]) -> tuple[Note, ...]:
     """A note about baseline entries that match no finding. Empty if there are none."""
-    stale = sum(not said.used for said in register)
+    stale = sum(not suppression.used for suppression in register)
     text = f"baseline entries that match no finding any more: {stale} (`keywatch baseline prune`)"
     return (Note(kind=NoteKind.STALE_BASELINE, path=where, text=text),) if stale else ()
 

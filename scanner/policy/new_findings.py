@@ -40,7 +40,7 @@ def new_findings(findings: Iterable[Finding], lines: Lines, before: Known) -> tu
 
 
 def comments(
-    said: Iterable[AllowComment], lines: Lines
+    comments: Iterable[AllowComment], lines: Lines
 ) -> tuple[tuple[AllowComment, ...], tuple[AllowComment, ...]]:
     """(comments that apply, comments that the change adds).
 
@@ -48,7 +48,7 @@ def comments(
     comment is kept only if it is new, so that it is reported once.
     """
     kept, added = [], []
-    for each in said:
+    for each in comments:
         if not _touches_line(each.line, lines):
             if not (each.problem or _touches_line(each.covers, lines)):
                 kept.append(each)
@@ -59,9 +59,9 @@ def comments(
     return tuple(kept), tuple(added)
 
 
-def notes(said: Iterable[Note], lines: Lines) -> tuple[Note, ...]:
+def notes(found: Iterable[Note], lines: Lines) -> tuple[Note, ...]:
     """The notes about the whole file or about added lines."""
-    return tuple(each for each in said if not each.line or _touches_line(each.line, lines))
+    return tuple(each for each in found if not each.line or _touches_line(each.line, lines))
 
 
 def _touches_line(line: int, lines: Lines) -> bool:

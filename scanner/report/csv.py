@@ -132,7 +132,7 @@ def _access(row: AccessRow) -> Row:
         "used": row.used or "not known",
         "verdict": row.verdict,
         "rule": row.rule,
-        "rule_at": str(row.location),
+        "rule_at": row.where,
     }
 
 

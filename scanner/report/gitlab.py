@@ -83,12 +83,12 @@ def _noted(note: Note) -> str:
 
 def _vulnerability(finding: Finding, context: ReportContext) -> Json:
     rule, place = context.rule(finding), finding.location
-    said = " ".join([*sentences(finding, context), f"Id: {finding.id}."])
+    description = " ".join([*sentences(finding, context), f"Id: {finding.id}."])
     solution = " ".join(words for _, words in remedy(rule))
     return {
         "id": str(uuid.uuid5(_IDS, text.storable(finding.fingerprint))),
         "name": text.shorten(text.visible(rule.title), _NAME),
-        "description": text.for_markdown(text.shorten(said, _DESCRIPTION)),
+        "description": text.for_markdown(text.shorten(description, _DESCRIPTION)),
         "severity": finding.severity.label.capitalize(),
         "solution": text.shorten(text.for_markdown(solution), _SOLUTION),
         "identifiers": [_identifier(finding.rule), *([_CWE] if rule.secret_class else [])],

@@ -43,9 +43,9 @@ def _counts(outcome: Outcome, context: ReportContext) -> Mapping[str, int]:
 
 
 def _properties(context: ReportContext) -> Iterator[str]:
-    said = {"version": context.version, "root": context.root, "command": context.command}
+    attributes = {"version": context.version, "root": context.root, "command": context.command}
     yield "    <properties>\n"
-    for name, value in said.items():
+    for name, value in attributes.items():
         yield f"      <property{_attributes({'name': name, 'value': value})}/>\n"
     yield "    </properties>\n"
 
@@ -55,8 +55,8 @@ def _found(finding: Finding, context: ReportContext) -> str:
     if not context.fail_on.fails(finding):
         words = f"{severity}, {summary.spared_because([finding], context.fail_on)}"
         return _test(finding, context, "skipped", {"message": words})
-    said = {"type": severity, "message": what(finding, context)}
-    return _test(finding, context, "failure", said)
+    attributes = {"type": severity, "message": what(finding, context)}
+    return _test(finding, context, "failure", attributes)
 
 
 def _suppressed(item: Suppressed, context: ReportContext) -> str:
@@ -64,11 +64,13 @@ def _suppressed(item: Suppressed, context: ReportContext) -> str:
     terms = {"owner ": exception.owner, "until ": exception.until}
     words = [exception.reason, f"by {exception.by}"]
     words += [label + value for label, value in terms.items() if value]
-    said = {"message": "; ".join(filter(None, words))}
-    return _test(item.finding, context, "skipped", said)
+    attributes = {"message": "; ".join(filter(None, words))}
+    return _test(item.finding, context, "skipped", attributes)
 
 
-def _test(finding: Finding, context: ReportContext, result: str, said: Mapping[str, object]) -> str:
+def _test(
+    finding: Finding, context: ReportContext, result: str, attributes: Mapping[str, object]
+) -> str:
     """Readers tell tests apart by their names, so that the name contains the finding ID."""
     rule, place = context.rule(finding), finding.location
     lines = [f"{place.path}:{place.line}:{place.column}"]
@@ -77,12 +79,14 @@ def _test(finding: Finding, context: ReportContext, result: str, said: Mapping[s
     lines += [ended(words) for words in (finding.detail, *whose(finding)) if words]
     lines += [f"{step.capitalize()}: {words}" for step, words in remedy(rule)]
     name = f"{rule.title} ({finding.rule} {finding.id})"
-    return _case(place.path, name, _element(result, said, lines, indent="      "))
+    return _case(place.path, name, _element(result, attributes, lines, indent="      "))
 
 
 def _unread(gap: Gap) -> str:
-    said = {"type": gap.kind, "message": gap.reason}
-    return _case(gap.path, f"not checked: {gap.kind}", _element("error", said, [], indent="      "))
+    attributes = {"type": gap.kind, "message": gap.reason}
+    return _case(
+        gap.path, f"not checked: {gap.kind}", _element("error", attributes, [], indent="      ")
+    )
 
 
 def _case(of: str, name: str, result: str) -> str:
@@ -97,10 +101,10 @@ def _words(outcome: Outcome, context: ReportContext) -> list[str]:
     return [verdict, *summary.read(outcome), *summary.remarks(outcome), *notes]
 
 
-def _element(name: str, said: Mapping[str, object], lines: list[str], *, indent: str) -> str:
+def _element(name: str, attributes: Mapping[str, object], lines: list[str], *, indent: str) -> str:
     body = "\n".join(map(text.for_xml, lines))
-    return f"{indent}<{name}{_attributes(said)}>{body}</{name}>\n"
+    return f"{indent}<{name}{_attributes(attributes)}>{body}</{name}>\n"
 
 
-def _attributes(said: Mapping[str, object]) -> str:
-    return "".join(f' {name}="{text.for_xml(str(value))}"' for name, value in said.items())
+def _attributes(attributes: Mapping[str, object]) -> str:
+    return "".join(f' {name}="{text.for_xml(str(value))}"' for name, value in attributes.items())

@@ -41,10 +41,10 @@ def verdicts(secrets: Iterable[Status]) -> str:
     """`1 overdue, 2 ok`, the worst first."""
     counts = Counter(each.verdict for each in secrets)
     ordered = sorted(counts, key=lambda verdict: (verdict in _FINE, _rank(verdict), verdict))
-    return ", ".join(f"{counts[verdict]:,} {said(verdict)}" for verdict in ordered)
+    return ", ".join(f"{counts[verdict]:,} {spaced(verdict)}" for verdict in ordered)
 
 
-def said(verdict: str) -> str:
+def spaced(verdict: str) -> str:
     return text.visible(verdict.replace("-", " ")) or "without a verdict"
 
 
@@ -52,8 +52,8 @@ def state(status: Status) -> str:
     """`ok`, `overdue +1`: the verdict or the first condition, and the number of other problems."""
     wrong = [*([] if status.verdict in _FINE else [status.verdict]), *status.conditions]
     if not wrong:
-        return said(status.verdict)
-    return said(wrong[0]) + (f" +{len(wrong) - 1}" if wrong[1:] else "")
+        return spaced(status.verdict)
+    return spaced(wrong[0]) + (f" +{len(wrong) - 1}" if wrong[1:] else "")
 
 
 def is_fine(status: Status) -> bool:

@@ -193,7 +193,7 @@ def _live(item: Any) -> Audited:
     )
 
 
-_ACCESS = ("service", "role", "secret", "secret_class", "used", "rule", "verdict")
+_ACCESS = ("service", "role", "secret", "secret_class", "used", "rule", "where", "verdict")
 
 
 def _access(item: Any) -> AccessMatrix:
@@ -203,7 +203,6 @@ def _access(item: Any) -> AccessMatrix:
             AccessRow(
                 needed=row["needed"] is True,
                 granted=tuple(map(_text, row["granted"])),
-                location=Location.parse(_text(row["where"])),
                 **_texts(row, _ACCESS),
             )
             for row in item["rows"]

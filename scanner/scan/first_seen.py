@@ -157,5 +157,9 @@ def _with_history(finding: Finding, since: Appearance) -> Finding:
     words = [since.commit[:12]]
     words += [f"of {since.date[:10]} by {since.author}"] if since.date else []
     where = " ".join(words)
-    said = f"first in commit {where}" if since.present else f"{_GONE}: commit {where} added it"
-    return finding._replace(since=since, detail="; ".join(filter(None, (finding.detail, said))))
+    appearance = (
+        f"first in commit {where}" if since.present else f"{_GONE}: commit {where} added it"
+    )
+    return finding._replace(
+        since=since, detail="; ".join(filter(None, (finding.detail, appearance)))
+    )

@@ -72,12 +72,12 @@ def observations(plan: ScanPlan, heads: set[str]) -> Iterator[Observation]:
 
 def _found(plan: ScanPlan, head: str) -> Iterator[Finding]:
     held = plan.selection.source
-    said = Stored(held.root, {}, f"{head}:")
+    newer = Stored(held.root, {}, f"{head}:")
     path = plan.selection.config_path
-    if path and held.control(path) != (data := said.control(path)):
+    if path and held.control(path) != (data := newer.control(path)):
         yield from _of_config(plan, path, data)
     old = plan.baselines
-    new = baselines.in_other_source(old, held, said, plan.selection.cache_folder)
+    new = baselines.in_other_source(old, held, newer, plan.selection.cache_folder)
     if old.own != new.own and (entries := new.baseline()):
         yield from weakening.of_baseline(old.baseline(), entries)
     if old.detect_secrets != new.detect_secrets:

@@ -364,8 +364,7 @@ def check_html(result: Outcome, given: ReportContext) -> None:
 
 def besides(words: str) -> tuple[AccessMatrix, EarlierRuns, tuple[RepositoryRow, ...]]:
     """What only some reports have, with `words` in every field that holds text."""
-    at = Location.parse(words)
-    row = AccessRow(words, words, words, words, True, (words,), words, words, at, words)
+    row = AccessRow(words, words, words, words, True, (words,), words, words, words, words)
     change = AccessChange("new", words, words, words, words)
     matrix = AccessMatrix((row,), (Proposal(words, words),), (change,), since=words)
     runs = tuple(

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from scanner.evidence import controls
-from scanner.model import Location, Outcome, Severity
+from scanner.model import Outcome, Severity
 from scanner.records import AccessChange, AccessMatrix, AccessRow, Proposal
 from scanner.report.html.overview import ControlRow, EarlierRuns, RepositoryRow, RunNumbers
 from scanner.report.interface import ReportContext
@@ -51,7 +51,7 @@ def _pair(service: str, secret: str, verdict: str, **more: Any) -> AccessRow:
         needed=True,
         granted=("read",),
         rule=f"{service}: secret/data/*",
-        location=Location.at(f"policies/{service}.hcl", 3),
+        where=f"policies/{service}.hcl:3",
         verdict=verdict,
     )
     return row._replace(**more)

@@ -90,12 +90,12 @@ def run(root: str, *arguments: str, fed: bytes = b"") -> bytes:
 def run_briefly(root: str, most: int, *arguments: str) -> bytes | None:
     """Like `run`, but None if the output is over `most` bytes."""
     process = _start(root, arguments)
-    said = process.stdout.read(most + 1) if process.stdout else b""
-    if len(said) > most:
+    output = process.stdout.read(most + 1) if process.stdout else b""
+    if len(output) > most:
         process.kill()
         process.communicate()
         return None
-    return said + _finish(root, process, arguments[0])[0]
+    return output + _finish(root, process, arguments[0])[0]
 
 
 def refs(root: str) -> Iterator[tuple[str, str]]:
@@ -140,8 +140,8 @@ def has_head(root: str) -> bool:
 def hooks_folder(root: str) -> str:
     """The folder of git's hooks, relative to `root`: core.hooksPath of the user or the repository
     (not the one on our own command lines), or else the default."""
-    said = run(root, "config", "--show-origin", "--type=path", "--get-all", "core.hooksPath")
-    paths = [line.partition("\t") for line in os.fsdecode(said).splitlines()]
+    output = run(root, "config", "--show-origin", "--type=path", "--get-all", "core.hooksPath")
+    paths = [line.partition("\t") for line in os.fsdecode(output).splitlines()]
     own = [path for origin, _, path in paths if not origin.startswith("command line:")]
     common = os.fsdecode(run(root, "rev-parse", "--git-common-dir")).strip()
     return own[-1] if own else os.path.join(common, "hooks")
@@ -149,8 +149,8 @@ def hooks_folder(root: str) -> str:
 
 def objects_folder(root: str) -> str:
     """The folder of the repository's own objects."""
-    said = ask(root, "rev-parse", "--git-path", "objects")
-    return os.path.join(root, said or ".git/objects")
+    path = ask(root, "rev-parse", "--git-path", "objects")
+    return os.path.join(root, path or ".git/objects")
 
 
 class GitProcess:
@@ -304,8 +304,8 @@ def _finish(
             todo="see where git status stops, or scan the folder as it is with --no-git",
         ) from None
     if process.returncode:
-        said = err.decode(errors="replace").strip().splitlines() or [f"exit {process.returncode}"]
-        why = next((line for line in said if line.startswith("fatal: ")), said[0])
+        errors = err.decode(errors="replace").strip().splitlines() or [f"exit {process.returncode}"]
+        why = next((line for line in errors if line.startswith("fatal: ")), errors[0])
         why = why.removeprefix("fatal: ")
         raise UsageError(f"git {command} failed in {root}", why=why, todo=_advice(why))
     return out, err

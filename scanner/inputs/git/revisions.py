@@ -41,13 +41,13 @@ class Change(NamedTuple):
     gaps: tuple[Gap, ...] = ()
 
 
-def of_diff(root: str, said: str) -> Change:
+def of_diff(root: str, revisions: str) -> Change:
     """The commits on HEAD since it branched from BASE, for BASE, BASE..HEAD or BASE...HEAD.
 
     UsageError if there is no common commit.
     """
     objects = commands.objects(root)
-    base, head = (_commit(objects, root, name) for name in _ends(said))
+    base, head = (_commit(objects, root, name) for name in _ends(revisions))
     listed = _listed(root, (head, f"^{base}"))
     if not listed.commits:
         return Change(head=head, base=head)
@@ -55,7 +55,7 @@ def of_diff(root: str, said: str) -> Change:
     cut = cut_at(root)
     if not starts or cut.intersection(listed.commits):
         raise UsageError(
-            f"{said}: no commit is known that both sides have in common",
+            f"{revisions}: no commit is known that both sides have in common",
             why="the clone is shallow" if cut else "",
             todo=_FETCH if cut else "name the branch that this one began at",
         )
@@ -82,7 +82,7 @@ def of_push(root: str, new: str, old: str, known: str) -> Change:
 
 def of_history(
     root: str,
-    said: str,
+    revisions: str,
     *,
     stashes: bool,
     notes: bool,
@@ -94,8 +94,8 @@ def of_history(
     objects = commands.objects(root)
     gaps: list[Gap] = []
     base = ""
-    if said:
-        first, last = _ends(said) if ".." in said else ("", said)
+    if revisions:
+        first, last = _ends(revisions) if ".." in revisions else ("", revisions)
         base = _commit(objects, root, first) if first else ""
         head = _commit(objects, root, last)
         tips = [head]
@@ -109,7 +109,7 @@ def of_history(
                 reason = f"{name} leads to no object that is here (git fsck)"
                 gaps.append(Gap(kind=GapKind.UNREADABLE, path="", reason=reason))
     without = (*seen, *([base] if base else ()))
-    if said:
+    if revisions:
         listed = _reachable(root, tips, without)
     else:
         listed, unlisted = _reachable_or_readable(root, tips, without)
@@ -172,13 +172,13 @@ def _on_mainline(root: str, branch: str, start: str) -> str:
     """
     if start == branch:
         return start
-    said = commands.run(root, "rev-list", "--first-parent", "--boundary", branch, f"^{start}")
-    return next((line[1:] for line in said.decode().split() if line[0] == "-"), "")
+    output = commands.run(root, "rev-list", "--first-parent", "--boundary", branch, f"^{start}")
+    return next((line[1:] for line in output.decode().split() if line[0] == "-"), "")
 
 
-def _ends(said: str) -> tuple[str, str]:
+def _ends(revisions: str) -> tuple[str, str]:
     """The two names of BASE..HEAD or BASE...HEAD; a missing one means HEAD."""
-    base, _, head = said.partition("..")
+    base, _, head = revisions.partition("..")
     return base or "HEAD", head.removeprefix(".") or "HEAD"
 
 
@@ -225,8 +225,8 @@ def _starts(root: str, boundary: Sequence[str]) -> tuple[str, ...]:
     kept: tuple[str, ...] = ()
     for first in range(0, len(boundary), _AT_ONCE):
         some = (*kept, *boundary[first : first + _AT_ONCE])
-        said = commands.ask(root, "merge-base", "--independent", *some) if some[1:] else None
-        kept = tuple(said.split()) if said else some
+        output = commands.ask(root, "merge-base", "--independent", *some) if some[1:] else None
+        kept = tuple(output.split()) if output else some
     return kept
 
 

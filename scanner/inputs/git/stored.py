@@ -111,12 +111,12 @@ class Stored:
 
 def of_commit(root: str, oid: str) -> Stored:
     """All files of a commit. UsageError if there are too many to list."""
-    said = commands.run_briefly(root, MOST_LISTED, "ls-tree", "-r", "-z", "--full-tree", oid)
-    if said is None:
+    output = commands.run_briefly(root, MOST_LISTED, "ls-tree", "-r", "-z", "--full-tree", oid)
+    if output is None:
         todo = "do not scan it: such a commit is made to exhaust memory"
         raise UsageError(f"commit {oid[:12]} has more files than keywatch can list", todo=todo)
     entries = {}
-    for entry in said.split(b"\0"):
+    for entry in output.split(b"\0"):
         about, _, path = entry.partition(b"\t")
         if path:
             mode, _, found = about.decode().split()

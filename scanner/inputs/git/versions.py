@@ -183,21 +183,23 @@ class _Differences(commands.GitProcess):
         asked, answers = self.pipes()
         asked.write("".join(f"{item}\n" for item in items).encode() + self._end)
         asked.flush()
-        said = bytearray()
-        while not said.endswith(self._end):
+        output = bytearray()
+        while not output.endswith(self._end):
             piece = os.read(answers.fileno(), _PIECE)
             if not piece:
                 raise EOFError
-            said += piece
-            if len(said) > MOST_LISTED:
+            output += piece
+            if len(output) > MOST_LISTED:
                 raise _TooManyError
         if len(self._same) > _MOST_SAME:
             self._same.clear()
-        found, moved = _parsed(bytes(said[: -len(self._end)]), self._same)
+        found, moved = _parsed(bytes(output[: -len(self._end)]), self._same)
         return found if self._finds_renames else found | {item: [None] for item in moved}
 
 
-def _parsed(said: bytes, same: dict[str, str]) -> tuple[dict[str, list[Version | None]], set[str]]:
+def _parsed(
+    output: bytes, same: dict[str, str]
+) -> tuple[dict[str, list[Version | None]], set[str]]:
     """Parse the output of git diff-tree: the versions by item, and the items that may have renames,
     because they add and remove files.
 
@@ -206,7 +208,7 @@ def _parsed(said: bytes, same: dict[str, str]) -> tuple[dict[str, list[Version |
     """
     found: dict[str, list[Version | None]] = {}
     adds, removes, kept = set(), set(), same.setdefault
-    parts = iter(said.decode(errors="surrogateescape").split("\0"))
+    parts = iter(output.decode(errors="surrogateescape").split("\0"))
     item, versions = "", list[Version | None]()
     for part in parts:
         about = part

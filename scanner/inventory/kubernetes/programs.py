@@ -23,10 +23,10 @@ def runs_program(file: str) -> bool:
 def _users(path: str) -> Iterator[Any]:
     try:
         with open(os.path.expanduser(path), "rb") as stream:
-            said = document.parse(stream.read(_MOST), path).data
+            config = document.parse(stream.read(_MOST), path).data
     except (OSError, ConfigError):
         return
-    users = said.get("users") if isinstance(said, dict) else None
+    users = config.get("users") if isinstance(config, dict) else None
     for each in users if isinstance(users, list) else ():
         if isinstance(each, dict):
             yield each.get("user")

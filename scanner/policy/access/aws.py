@@ -58,33 +58,33 @@ def simulated(
     for principal, held in sorted(by_principal.items()):
         names = sorted(held)
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        said = sorted({action.partition(":")[2] for some in held.values() for action in some})
-        detail = f"{principal} may {', '.join(said)} on {', '.join(names[:_SHOWN])}{more}"
+        verbs = sorted({action.partition(":")[2] for some in held.values() for action in some})
+        detail = f"{principal} may {', '.join(verbs)} on {', '.join(names[:_SHOWN])}{more}"
         yield finding(ids.AWS_EXCESS, anchor, detail, principal)
 
 
 def _statements(text: str) -> list[Mapping[str, Any]]:
     try:
         read = json.loads(text)
-        said = read["Statement"]
+        statements = read["Statement"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError("not a policy") from None
-    found = said if isinstance(said, list) else [said]
+    found = statements if isinstance(statements, list) else [statements]
     if not all(isinstance(one, dict) for one in found):
         raise ValueError("not a policy")
     return found
 
 
-def _principals(said: Any) -> Iterator[str]:
-    if isinstance(said, dict):
-        for kind, names in said.items():
+def _principals(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for kind, names in value.items():
             yield from (_words(names) if kind in ("AWS", "*") else ())
     else:
-        yield from _words(said)
+        yield from _words(value)
 
 
-def _words(said: Any) -> list[str]:
-    return [str(one) for one in said] if isinstance(said, list) else [str(said)] if said else []
+def _words(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)] if value else []
 
 
 def _account(principal: str) -> str:
@@ -99,7 +99,7 @@ def _is_narrowed(condition: Any) -> bool:
     if not isinstance(condition, dict):
         return False
     for operator, keys in condition.items():
-        said = keys if isinstance(keys, dict) and "not" not in operator.lower() else {}
-        if any(key.lower() in _NARROWING for key in said):
+        condition = keys if isinstance(keys, dict) and "not" not in operator.lower() else {}
+        if any(key.lower() in _NARROWING for key in condition):
             return True
     return False

@@ -46,15 +46,15 @@ def _differences(own: Policy, live: Policy) -> list[str]:
         one = spoken(before[pattern]) if pattern in before else []
         two = spoken(after[pattern]) if pattern in after else []
         if one != two:
-            found.append(_said(pattern, two, one))
+            found.append(_difference(pattern, two, one))
     return found + [
-        _said(pattern, sorted(other.get(pattern, ())), sorted(templated.get(pattern, ())))
+        _difference(pattern, sorted(other.get(pattern, ())), sorted(templated.get(pattern, ())))
         for pattern in sorted(templated.keys() | other.keys())
         if templated.get(pattern) != other.get(pattern)
     ]
 
 
-def _said(pattern: str, live: Collection[str], own: Collection[str]) -> str:
+def _difference(pattern: str, live: Collection[str], own: Collection[str]) -> str:
     return (
         f'path "{pattern}" grants {", ".join(live) or "nothing"} live, and '
         f"{', '.join(own) or 'nothing'} in the repository"

@@ -116,39 +116,39 @@ def _rules(blocks: Iterable[_Block], policy: str, path: str) -> Iterator[Rule]:
 
 def _rule(block: _Block, policy: str, path: str) -> Rule:
     values, line, pattern = block.values, block.line, block.label
-    said = f'path "{pattern}"'
+    shown = f'path "{pattern}"'
     if ("{{" in pattern or "}}" in pattern) and not templates.is_balanced(pattern):
-        raise _Fault(line, f"{said}: unbalanced template braces", "expected {{ and }} in pairs")
+        raise _Fault(line, f"{shown}: unbalanced template braces", "expected {{ and }} in pairs")
     for key in block.keys:
         if key not in _KEYS:
             near = document.nearest(key, sorted(_KEYS))
-            raise _Fault(line, f"{said}: unknown key {key}", near or "")
+            raise _Fault(line, f"{shown}: unknown key {key}", near or "")
     pattern = pattern.removeprefix("/")
     if "+*" in pattern:
         raise _Fault(
-            line, f"{said}: +* is not allowed", "expected + as a whole segment, or a final *"
+            line, f"{shown}: +* is not allowed", "expected + as a whole segment, or a final *"
         )
     shortest, longest = (_seconds(values.get(f"{end}_wrapping_ttl")) for end in ("min", "max"))
     if shortest and longest and longest < shortest:
-        raise _Fault(line, f"{said}: max_wrapping_ttl is less than min_wrapping_ttl")
+        raise _Fault(line, f"{shown}: max_wrapping_ttl is less than min_wrapping_ttl")
     return Rule(
         policy=policy,
         pattern=pattern,
-        capabilities=_capabilities(values, line, said),
+        capabilities=_capabilities(values, line, shown),
         location=Location.at(path, line),
         limits=tuple(key for key in _LIMITS if values.get(key)),
-        expires=_expiry(values.get("expiration"), line, said),
+        expires=_expiry(values.get("expiration"), line, shown),
     )
 
 
-def _capabilities(values: Mapping[str, Any], line: int, said: str) -> frozenset[str]:
+def _capabilities(values: Mapping[str, Any], line: int, shown: str) -> frozenset[str]:
     listed = values.get("capabilities", [])
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-        raise _Fault(line, f"{said}: capabilities is not a list of strings")
+        raise _Fault(line, f"{shown}: capabilities is not a list of strings")
     old = values.get("policy", "")
     if old and (not isinstance(old, str) or old not in _OLD_FORM):
         raise _Fault(
-            line, f"{said}: unknown policy {old!r}", f"expected one of {', '.join(_OLD_FORM)}"
+            line, f"{shown}: unknown policy {old!r}", f"expected one of {', '.join(_OLD_FORM)}"
         )
     if old == "deny":
         return frozenset({"deny"})
@@ -158,24 +158,24 @@ def _capabilities(values: Mapping[str, Any], line: int, said: str) -> frozenset[
     for one in checked:
         if one not in CAPABILITIES:
             near = document.nearest(one, sorted(CAPABILITIES))
-            raise _Fault(line, f"{said}: unknown capability {one!r}", near or "")
+            raise _Fault(line, f"{shown}: unknown capability {one!r}", near or "")
     return frozenset({"deny"}) if "deny" in found else found
 
 
-def _seconds(said: Any) -> float:
+def _seconds(value: Any) -> float:
     """A duration as Vault writes it: seconds, or `1h30m`; 0 if it is not one."""
-    if isinstance(said, int) or (isinstance(said, str) and said.isdigit()):
-        return float(said)
-    return sum(float(count) * _UNITS[unit] for count, unit in _DURATION.findall(str(said or "")))
+    if isinstance(value, int) or (isinstance(value, str) and value.isdigit()):
+        return float(value)
+    return sum(float(count) * _UNITS[unit] for count, unit in _DURATION.findall(str(value or "")))
 
 
-def _expiry(said: Any, line: int, path: str) -> float | None:
-    if said in (None, ""):
+def _expiry(value: Any, line: int, path: str) -> float | None:
+    if value in (None, ""):
         return None
-    if isinstance(said, int) or (isinstance(said, str) and said.isdigit()):
-        return float(said)
+    if isinstance(value, int) or (isinstance(value, str) and value.isdigit()):
+        return float(value)
     try:
-        return datetime.fromisoformat(str(said)).timestamp()
+        return datetime.fromisoformat(str(value)).timestamp()
     except ValueError:
         raise _Fault(line, f"{path}: expiration is not a time", "expected RFC 3339") from None
 

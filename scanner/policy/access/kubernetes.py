@@ -102,7 +102,7 @@ class Right(NamedTuple):
     about: str
     subject: str
     namespace: str
-    said: str
+    verbs: str
     names: tuple[str, ...]
     by: str
 
@@ -123,8 +123,8 @@ def rights(roles: Iterable[Role], bindings: Iterable[Binding]) -> Iterator[Right
                 f"{namespace or binding.namespace}/{name}" if kind == "ServiceAccount" else name
             )
             by = f"{binding.role_kind} {binding.role} in the binding {binding.name}"
-            for rule, about, said, names in held:
-                yield Right(rule, about, f"{kind} {subject}", binding.namespace, said, names, by)
+            for rule, about, verbs, names in held:
+                yield Right(rule, about, f"{kind} {subject}", binding.namespace, verbs, names, by)
 
 
 def _is_own(kind: str, namespace: str, name: str) -> bool:
@@ -147,20 +147,20 @@ def _rules(role: Role, others: Iterable[Role]) -> Iterator[Rule]:
 def _held(rules: Iterable[Rule]) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
     rules = list(rules)
     for rule, about, verbs, targets in _RIGHTS:
-        said: dict[str, set[str]] = defaultdict(set)
+        allowed: dict[str, set[str]] = defaultdict(set)
         names: set[str] = set()
         is_all = False
         for one in rules:
             for group, resource in targets:
                 found = _verbs(one, verbs, group, resource)
                 if found:
-                    said[resource] |= found
+                    allowed[resource] |= found
                     names.update(one.names)
                     # A name does not restrict create: there is none yet.
                     is_all |= not one.names
-        if said:
+        if allowed:
             words = "; ".join(
-                f"{', '.join(sorted(found))} {resource}" for resource, found in said.items()
+                f"{', '.join(sorted(found))} {resource}" for resource, found in allowed.items()
             )
             yield rule, about, words, () if is_all else tuple(sorted(names))
 
@@ -184,7 +184,7 @@ def findings(
         place = f"the namespace {right.namespace}" if right.namespace else "all namespaces"
         some = ", ".join(right.names[:_SHOWN]) + (" …" if len(right.names) > _SHOWN else "")
         only = f" (only {some})" if right.names else ""
-        detail = f"{right.subject} may {right.said}{only} in {place} of {store}, by {right.by}"
+        detail = f"{right.subject} may {right.verbs}{only} in {place} of {store}, by {right.by}"
         detail += _vault_roles(right, logins)
         context = f"{store} {right.namespace} {right.subject} {right.about} {right.by}"
         severity = Severity.LOW if right.names and right.about == "secrets" else None

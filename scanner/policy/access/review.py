@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from scanner.model import NOWHERE, Finding, Location
+from scanner.model import Finding, Location
 from scanner.policy.access import policy_check
 from scanner.policy.access import rules as ids
 from scanner.policy.access.acl import Acl, Grant
@@ -219,7 +219,7 @@ class Review:
             granted=tuple([action for action in _ALL if action in given]) if given else (),
             used=used,
             rule=name,
-            location=rule.location if rule else NOWHERE,
+            where=str(rule.location) if rule else "",
             verdict=verdict,
         )
 
@@ -236,13 +236,13 @@ class Review:
         actions = {action for number in numbers for action in granted[number]}
         if kind == ids.EXCESS_WRITE:
             actions -= {"read", "use"}
-        said = " and ".join(action for action in _ALL if action in actions)
+        verbs = " and ".join(action for action in _ALL if action in actions)
         needs = ", ".join(subject.needs) or "nothing"
         by = f'path "{given.pattern}" of the policy {_policy(given)}'
         if not given.rules:
             by = "the policy root"
         detail = (
-            f"{subject.name} can {said} {', '.join(names[:_SHOWN])}{more} by {by}, and needs "
+            f"{subject.name} can {verbs} {', '.join(names[:_SHOWN])}{more} by {by}, and needs "
             f"only {needs}" + (" to read" if kind == ids.EXCESS_WRITE else "")
         )
         location = given.rules[0].location if given.rules else subject.location
@@ -272,11 +272,13 @@ class Review:
 
     def _unneeded(self, subject: Subject, rows: Iterable[AccessRow]) -> Iterator[Finding]:
         for row in rows if self._used is not None else ():
-            if row.verdict == "unused" and row.location.path:
+            if row.verdict == "unused" and row.where:
                 detail = (
                     f"{subject.name} may {' and '.join(row.granted)} {row.secret}, by {row.rule}"
                 )
-                yield finding(ids.UNUSED, row.location, detail, f"{subject.name} {row.secret}")
+                yield finding(
+                    ids.UNUSED, Location.parse(row.where), detail, f"{subject.name} {row.secret}"
+                )
 
     def _wide(
         self, subject: Subject, granted: Granted, needed: set[int], reported: set[str]
@@ -314,10 +316,10 @@ class Review:
         for name in sorted(set(own) - BUILT_IN):
             some = users.get(name, [])
             if len({frozenset(one.needs) for one in some}) > 1:
-                said = "; ".join(
+                text = "; ".join(
                     f"{one.name} needs {', '.join(one.needs)}" for one in some[:_SHOWN]
                 )
-                detail = f"the policy {name} is shared: {said}"
+                detail = f"the policy {name} is shared: {text}"
                 yield finding(ids.SHARED, self._policies[name].location, detail, name)
 
     def _denies_of_sets(
@@ -363,9 +365,9 @@ class Review:
 
 @lru_cache(100_000)
 def _block(path: str, capabilities: Sequence[str]) -> str:
-    said = ", ".join(f'"{one}"' for one in capabilities)
+    allowed = ", ".join(f'"{one}"' for one in capabilities)
     quoted = json.dumps(path, ensure_ascii=False)
-    return f"\npath {quoted} {{\n  capabilities = [{said}]\n}}\n"
+    return f"\npath {quoted} {{\n  capabilities = [{allowed}]\n}}\n"
 
 
 def _take(found: dict[int, dict[str, Grant]], number: int, actions: Actions, winner: Grant) -> None:

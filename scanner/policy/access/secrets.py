@@ -50,12 +50,14 @@ def secrets(
 
 
 def secret(one: DeclaredSecret, secret_class: str) -> Secret:
-    said = _VARIABLE.sub("+", one.said.strip("/"))
-    said = "/".join("+" if "+" in part and "${" in one.said else part for part in said.split("/"))
-    mount, kind, needed, endpoints = _engine(said)
+    path = _VARIABLE.sub("+", one.written.strip("/"))
+    path = "/".join(
+        "+" if "+" in part and "${" in one.written else part for part in path.split("/")
+    )
+    mount, kind, needed, endpoints = _engine(path)
     return Secret(
         id=one.id,
-        name=one.said,
+        name=one.written,
         secret_class=secret_class,
         location=one.location,
         mount=mount,
@@ -66,15 +68,15 @@ def secret(one: DeclaredSecret, secret_class: str) -> Secret:
 
 
 def _engine(
-    said: str,
+    path: str,
 ) -> tuple[str, str, tuple[tuple[str, str], ...], tuple[tuple[str, Actions], ...]]:
-    if found := _KV_2.match(said):
+    if found := _KV_2.match(path):
         mount, path = found.groups()
-        return mount, "kv-v2", ((said, READ),), tuple(_kv_2(mount, path))
-    found = _OTHER.match(said)
+        return mount, "kv-v2", ((path, READ),), tuple(_kv_2(mount, path))
+    found = _OTHER.match(path)
     if not found:
         whole = {READ: READ, **_WRITES, "delete": DELETE}
-        return said.partition("/")[0], "kv-v1", ((said, READ),), ((said, whole),)
+        return path.partition("/")[0], "kv-v1", ((path, READ),), ((path, whole),)
     mount, kind, name = found.groups()
     if kind == "keys":
         uses = tuple((path, "update") for path in _transit(mount, name))
@@ -82,13 +84,13 @@ def _engine(
         return mount, "transit", uses, (*used, *_exported(mount, name))
     if kind in ("issue", "sign"):
         issued = {"create": "use", "update": "use"}
-        return mount, "pki", ((said, "update"),), ((said, issued),)
+        return mount, "pki", ((path, "update"),), ((path, issued),)
     roles = "static-roles" if kind == "static-creds" else "roles"
     changes = {**_WRITES, "delete": DELETE}
-    ends: list[tuple[str, Actions]] = [(said, {READ: READ}), (f"{mount}/{roles}/{name}", changes)]
+    ends: list[tuple[str, Actions]] = [(path, {READ: READ}), (f"{mount}/{roles}/{name}", changes)]
     if kind == "static-creds":
         ends.append((f"{mount}/rotate-role/{name}", _WRITES))
-    return mount, "database", ((said, READ),), tuple(ends)
+    return mount, "database", ((path, READ),), tuple(ends)
 
 
 def _kv_2(mount: str, path: str) -> Iterator[tuple[str, Actions]]:

@@ -52,13 +52,15 @@ class DetectSecretsBaseline(NamedTuple):
         """Suppress the open findings that the file lists. Entries that match none are stale."""
         for number, finding in registry.open():
             if self.knows(finding):
-                registry.cover(number, self._said(next(_keys(finding))))
+                registry.cover(number, self._suppression(next(_keys(finding))))
         used = {key for each in registry.findings for key in _keys(each) if key in self.labels}
         keys = sorted(self.labels if scope.whole_tree else used)
-        register = tuple(scope.with_usage(self._said(key), needed=key in used) for key in keys)
+        register = tuple(
+            scope.with_usage(self._suppression(key), needed=key in used) for key in keys
+        )
         return ExceptionReport(register=register, notes=stale_note(self.path, register))
 
-    def _said(self, key: Key) -> Suppression:
+    def _suppression(self, key: Key) -> Suppression:
         path, kind, _hash = key
         reason = _LABELS[self.labels[key]]
         return Suppression(

@@ -64,12 +64,14 @@ class Baseline(NamedTuple):
             queue = waiting.get(key_of(finding)) or waiting.get(_old_key_of(finding))
             if queue:
                 used.add(queue[0])
-                registry.cover(number, self._said(queue.popleft()))
+                registry.cover(number, self._suppression(queue.popleft()))
         places = range(len(self.entries)) if scope.whole_tree else sorted(used)
-        register = tuple(scope.with_usage(self._said(each), needed=each in used) for each in places)
+        register = tuple(
+            scope.with_usage(self._suppression(each), needed=each in used) for each in places
+        )
         return ExceptionReport(register=register, notes=stale_note(self.path, register))
 
-    def _said(self, place: int) -> Suppression:
+    def _suppression(self, place: int) -> Suppression:
         entry = self.entries[place]
         location = Location.at(self.path, self.lines[place])
         return Suppression(

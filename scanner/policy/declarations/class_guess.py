@@ -19,7 +19,7 @@ DEFAULT = "api-key"
 
 def secret_class(one: DeclaredSecret) -> str:
     """The class for the last part of the name, its key, or its whole name; otherwise api-key."""
-    return _of(one.said.rpartition("/")[2]) or _of(one.key) or _of(one.said) or DEFAULT
+    return _of(one.written.rpartition("/")[2]) or _of(one.key) or _of(one.written) or DEFAULT
 
 
 def _of(name: str) -> str:

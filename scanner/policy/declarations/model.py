@@ -46,7 +46,7 @@ class SecretEntry(NamedTuple):
     runbook_location: Location
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """The glob and the tags, as text for people."""
         tags = ", ".join(f"{key}={value}" for key, value in self.tags)
         return " with ".join(filter(None, (self.match, tags)))
@@ -107,8 +107,8 @@ class DeclaredSecret(NamedTuple):
 
     `segments` are the parts of its canonical id after `scheme://`. A part is None if the file does
     not say it: the backend, or the value of an environment variable. `key` is "" for all keys.
-    `name` is the name that commands use, in parts. `store` distinguishes stores of one kind. `said`
-    is the name as the file writes it.
+    `name` is the name that commands use, in parts. `store` distinguishes stores of one kind.
+    `written` is the name as the file writes it.
     """
 
     scheme: str
@@ -116,7 +116,7 @@ class DeclaredSecret(NamedTuple):
     key: str
     name: tuple[str | None, ...]
     store: str
-    said: str
+    written: str
     location: Location = NOWHERE
     form: StoreReference = StoreReference(scheme="")
 

@@ -16,7 +16,7 @@ _UNKNOWN = "${}"
 _VARIABLE = re.compile(r"\$\{|\{\{")
 _ARN_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}\Z")
 _VAULT_HOST = re.compile(r"https://([A-Za-z0-9-]+)\.")
-Said = Mapping[str, Any]
+Section = Mapping[str, Any]
 _SCHEMES = {"vault": "vault", "aws": "aws", "azure": "azure", "kubernetes": "k8s"}
 
 
@@ -34,13 +34,13 @@ def declared(document: Document) -> tuple[DeclaredSecret, ...]:
 
 def _reference(document: Document, name: str) -> StoreReference:
     """The store of a section. Contexts and regions are not addresses: they differ by machine."""
-    said = document.data[name]
-    auth = said.get("auth", {})
-    address = next((key for key in ("address", "vault_url") if key in said), "")
+    section = document.data[name]
+    auth = section.get("auth", {})
+    address = next((key for key in ("address", "vault_url") if key in section), "")
     role = auth.get("role", auth.get("client_id", ""))
     return StoreReference(
         scheme=_SCHEMES[name],
-        address=said.get(address, ""),
+        address=section.get(address, ""),
         identity=vault_identity(auth) if name == "vault" else role,
         location=document.at((name, address)),
         identity_location=document.at((name, "auth")),
@@ -75,12 +75,12 @@ def of_vault_path(path: str, mounts: Sequence[str] = ()) -> tuple[str, str]:
 
 def is_issued(one: DeclaredSecret) -> bool:
     """Whether a Vault engine issues the value and renews it by itself."""
-    return one.scheme == "vault" and bool(_ISSUED.search(one.said))
+    return one.scheme == "vault" and bool(_ISSUED.search(one.written))
 
 
 def is_listed(one: DeclaredSecret) -> bool:
     """Whether the store lists the secret. Vault does not store what its CA signs."""
-    return one.scheme != "vault" or not _SIGNED.search(one.said)
+    return one.scheme != "vault" or not _SIGNED.search(one.written)
 
 
 def known(part: str) -> str | None:
@@ -88,7 +88,7 @@ def known(part: str) -> str | None:
     return None if _VARIABLE.search(part) else part
 
 
-def _vault(form: Said, item: Said) -> DeclaredSecret:
+def _vault(form: Section, item: Section) -> DeclaredSecret:
     mount, path = of_vault_path(item["path"], form.get("mounts", ()))
     namespace = form.get("namespace", "-").strip("/").replace("/", "%2F")
     below = tuple(map(known, path.replace("#", "%23").split("/")))
@@ -98,24 +98,24 @@ def _vault(form: Said, item: Said) -> DeclaredSecret:
         key=item.get("key", ""),
         name=(*map(known, mount.split("/")), *map(known, path.split("/"))),
         store=form["address"],
-        said=item["path"].strip("/"),
+        written=item["path"].strip("/"),
     )
 
 
-def _aws(form: Said, item: Said) -> DeclaredSecret:
+def _aws(form: Section, item: Section) -> DeclaredSecret:
     region, account = form["region"], form.get("account", _UNKNOWN)
-    said, service = item.get("name", ""), item.get("service", "secretsmanager")
+    name, service = item.get("name", ""), item.get("service", "secretsmanager")
     if "arn" in item:
-        said = item["arn"]
-        _, _, service, region, account, _ = said.split(":", 5)
-    path = tuple(map(known, name_of(said).split("/")))
+        name = item["arn"]
+        _, _, service, region, account, _ = name.split(":", 5)
+    path = tuple(map(known, name_of(name).split("/")))
     return DeclaredSecret(
         scheme="aws",
         segments=(None, known(account or _UNKNOWN), known(region or _UNKNOWN), service, *path),
         key=item.get("key", ""),
         name=path,
         store=f"{account} {region}",
-        said=name_of(said),
+        written=name_of(name),
     )
 
 
@@ -127,7 +127,7 @@ def name_of(secret: str) -> str:
     return resource.removeprefix("parameter/").strip("/")
 
 
-def _azure(form: Said, item: Said) -> DeclaredSecret:
+def _azure(form: Section, item: Section) -> DeclaredSecret:
     host = _VAULT_HOST.match(form["vault_url"])
     return DeclaredSecret(
         scheme="azure",
@@ -135,11 +135,11 @@ def _azure(form: Said, item: Said) -> DeclaredSecret:
         key="",
         name=(item["name"],),
         store=form["vault_url"],
-        said=item["name"],
+        written=item["name"],
     )
 
 
-def _kubernetes(form: Said, item: Said) -> DeclaredSecret:
+def _kubernetes(form: Section, item: Section) -> DeclaredSecret:
     namespace = item.get("namespace", form["namespace"])
     return DeclaredSecret(
         scheme="k8s",
@@ -147,11 +147,11 @@ def _kubernetes(form: Said, item: Said) -> DeclaredSecret:
         key=item.get("key", ""),
         name=(item["name"],),
         store=form.get("context", ""),
-        said=item["name"],
+        written=item["name"],
     )
 
 
-_FORMS: Mapping[str, Callable[[Said, Said], DeclaredSecret]] = {
+_FORMS: Mapping[str, Callable[[Section, Section], DeclaredSecret]] = {
     "vault": _vault,
     "aws": _aws,
     "azure": _azure,

@@ -44,7 +44,7 @@ def accept(
 
 
 def _exemption(one: AcceptedGap) -> Exemption:
-    said = Suppression(
+    suppression = Suppression(
         by=SuppressedBy.ACCEPTED_GAP,
         location=one.location,
         rule=one.kind,
@@ -53,7 +53,7 @@ def _exemption(one: AcceptedGap) -> Exemption:
         owner=one.owner,
         until=one.until,
     )
-    return Exemption(suppression=said, ends=end_of(one.until))
+    return Exemption(suppression=suppression, ends=end_of(one.until))
 
 
 def _covered(gaps: Sequence[Gap], one: AcceptedGap) -> list[Gap]:

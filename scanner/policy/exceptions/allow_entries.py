@@ -80,7 +80,7 @@ def end_of(until: str) -> date:
 
 def of_comment(comment: AllowComment) -> Exemption:
     """The exemption for a valid keywatch comment."""
-    said = Suppression(
+    suppression = Suppression(
         by=SuppressedBy.COMMENT,
         location=Location.at(comment.path, comment.line),
         rule=comment.rule,
@@ -89,12 +89,12 @@ def of_comment(comment: AllowComment) -> Exemption:
         owner=comment.owner,
         until=comment.until,
     )
-    return Exemption(suppression=said, ends=end_of(comment.until), line=comment.covers)
+    return Exemption(suppression=suppression, ends=end_of(comment.until), line=comment.covers)
 
 
 def of_entry(entry: AllowEntry) -> Exemption:
     """The exemption for an entry of keywatch.yaml."""
-    said = Suppression(
+    suppression = Suppression(
         by=SuppressedBy.ENTRY,
         location=entry.location,
         rule=entry.rule,
@@ -104,7 +104,7 @@ def of_entry(entry: AllowEntry) -> Exemption:
         until=entry.until,
     )
     return Exemption(
-        suppression=said,
+        suppression=suppression,
         ends=end_of(entry.until),
         finding_id=entry.fingerprint[:ID],
         tag=entry.tag,
@@ -171,18 +171,18 @@ def report(
     """
     findings, notes, register = [], [], []
     for exemption in exemptions:
-        said = exemption.suppression
+        suppression = exemption.suppression
         needed = exemption in used or exemption in lapsed
         unjudged = exemption.in_history or exemption.is_young(scope)
         if needed or scope.whole_tree:
-            register.append(scope.with_usage(said, needed=needed or unjudged))
+            register.append(scope.with_usage(suppression, needed=needed or unjudged))
         if exemption in lapsed and scope.whole_tree:
             findings.append(_finding(rules.EXPIRED, exemption, _ended(exemption)))
         elif exemption in lapsed:
             notes.append(_note("allow-expired", exemption, _ended(exemption)))
         elif exemption in used and exemption.ends - scope.today <= ANNOUNCE:
             notes.append(_note("allow-ending", exemption, _ending(exemption, scope.today)))
-        elif not (needed or unjudged) and scope.can_judge(said.rule, said.path):
+        elif not (needed or unjudged) and scope.can_judge(suppression.rule, suppression.path):
             findings.append(_finding(rules.UNUSED, exemption, "it matches no finding"))
     return ExceptionReport(findings=tuple(findings), notes=tuple(notes), register=tuple(register))
 
@@ -257,12 +257,10 @@ def _note(kind: str, exemption: Exemption, text: str) -> Note:
 
 
 def _ended(exemption: Exemption) -> str:
-    said = exemption.suppression
-    return f"the exception for {said.rule} ended on {said.until} (owner {said.owner})"
+    one = exemption.suppression
+    return f"the exception for {one.rule} ended on {one.until} (owner {one.owner})"
 
 
 def _ending(exemption: Exemption, today: date) -> str:
-    said, days = exemption.suppression, (exemption.ends - today).days
-    return (
-        f"the exception for {said.rule} ends on {said.until}, in {days} days (owner {said.owner})"
-    )
+    one, days = exemption.suppression, (exemption.ends - today).days
+    return f"the exception for {one.rule} ends on {one.until}, in {days} days (owner {one.owner})"

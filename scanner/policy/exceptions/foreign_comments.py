@@ -24,18 +24,21 @@ def cover(
 ) -> ExceptionReport:
     """Suppress every open finding on a line with such a comment."""
     foreign = [c for c in comments if not is_ours(c)]
-    said = {(c.path, c.covers): _said(c) for c in foreign}
+    accepted = {(c.path, c.covers): _suppression(c) for c in foreign}
     hits: Counter[tuple[str, int]] = Counter()
-    for number, finding in registry.open() if said and worth is not LegacyPragmas.REFUSE else ():
+    for number, finding in (
+        registry.open() if accepted and worth is not LegacyPragmas.REFUSE else ()
+    ):
         place = finding.location
         at = next(
-            (p for p in ((place.path, place.line), (place.path, place.end_line)) if p in said), None
+            (p for p in ((place.path, place.line), (place.path, place.end_line)) if p in accepted),
+            None,
         )
         if at:
-            registry.cover(number, said[at])
+            registry.cover(number, accepted[at])
             hits[at] += 1
     register = tuple(
-        scope.with_usage(_said(c), needed=(c.path, c.covers) in hits)
+        scope.with_usage(_suppression(c), needed=(c.path, c.covers) in hits)
         for c in foreign
         if scope.whole_tree or (c.path, c.covers) in hits
     )
@@ -43,7 +46,7 @@ def cover(
     return ExceptionReport(notes=notes, register=register)
 
 
-def _said(comment: AllowComment) -> Suppression:
+def _suppression(comment: AllowComment) -> Suppression:
     location = Location.at(comment.path, comment.line)
     return Suppression(by=SuppressedBy.PRAGMA, location=location, path=comment.path)
 

@@ -46,9 +46,9 @@ def _how(before: Words | None, after: Words | None) -> str:
     return "worse" if set(after) - {*before, Verdict.OK} else "better"
 
 
-def _severity(said: Words) -> int:
+def _severity(words: Words) -> int:
     """The highest severity of a status; 0 if nothing in it is a finding."""
-    return max((_SEVERITIES.get(word, 0) for word in said), default=0)
+    return max((_SEVERITIES.get(word, 0) for word in words), default=0)
 
 
 _SEVERITIES: Mapping[str, int] = {

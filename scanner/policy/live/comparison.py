@@ -145,7 +145,7 @@ class Comparison:
         for one in (each.declared for each in self._once_each() if not each.stores):
             if not self._stores_of.is_foreign(one.form):
                 location = one.location
-                text = f"{one.said} is in no store that the operator config lists"
+                text = f"{one.written} is in no store that the operator config lists"
                 yield Note(
                     kind=NoteKind.NOT_AUDITED, path=location.path, line=location.line, text=text
                 )
@@ -177,7 +177,7 @@ class Comparison:
         last = f", the last time on {utc(since)}" if since else ""
         detail = (
             f"rotating the role {copy.role} changes the password in the database{last}, but "
-            f"nothing here updates the copy at {one.said}"
+            f"nothing here updates the copy at {one.written}"
         )
         yield finding_of(BY_ID[ROTATED_ELSEWHERE], one.location, detail, copy.seen)
 
@@ -225,7 +225,7 @@ class _Expectation:
     def missing(self) -> Finding:
         one, stores = self.declared, sorted(self.stores)
         name = one.id.replace("*", stores[0], 1) if len(stores) == 1 else one.id
-        detail = f"{one.said} does not exist in {' or '.join(stores)}"
+        detail = f"{one.written} does not exist in {' or '.join(stores)}"
         return finding_of(OF[Condition.MISSING], one.location, detail, name)
 
     def _is_around(self, scheme: str, segments: Sequence[str]) -> bool:
@@ -269,12 +269,12 @@ class _StoreLookup:
 
     def _at(self, form: StoreReference) -> list[Store]:
         """The stores at an address, or all of that kind if the address is unknown."""
-        said = _filled(form.address, self._environ)
+        address = _filled(form.address, self._environ)
         return [
             each
             for each in self._stores
             if each.scheme == form.scheme
-            and (not (said and each.addresses) or _place(said) in map(_place, each.addresses))
+            and (not (address and each.addresses) or _place(address) in map(_place, each.addresses))
         ]
 
 

@@ -11,14 +11,14 @@ from scanner.records import Resource, Status
 
 _NAMED = 5
 """How many consumers of an old value are named in a finding."""
-Said = tuple[RuleInfo, Severity, str]
+Problem = tuple[RuleInfo, Severity, str]
 
 
 def findings(judged: JudgedSecret, place: Location) -> Iterator[Finding]:
     """The findings about a secret, located at its declaration. They have no ordinals yet."""
     record = judged.record
     resource = Resource(id=record.id, owner=judged.owner, runbook=judged.runbook)
-    for rule, severity, detail in (*_judged(judged), *_seen(judged)):
+    for rule, severity, detail in (*_of_verdict(judged), *_of_reader(judged)):
         yield Finding(
             rule=rule.id,
             location=place,
@@ -45,19 +45,19 @@ def unused(judged: JudgedSecret, place: Location, why: str) -> Finding:
     )
 
 
-def _judged(judged: JudgedSecret) -> Iterator[Said]:
+def _of_verdict(judged: JudgedSecret) -> Iterator[Problem]:
     if judged.verdict and judged.verdict in OF:
         yield _of(judged, judged.verdict, explain(judged))
     for condition, detail in judged.conditions:
         yield _of(judged, condition, detail)
 
 
-def _of(judged: JudgedSecret, what: Verdict | Condition, detail: str) -> Said:
+def _of(judged: JudgedSecret, what: Verdict | Condition, detail: str) -> Problem:
     rule = OF[what]
     return rule, severity_of(judged, what) or rule.severity, detail
 
 
-def _seen(judged: JudgedSecret) -> Iterator[Said]:
+def _of_reader(judged: JudgedSecret) -> Iterator[Problem]:
     """Problems that the backend's reader found. They do not depend on the policy."""
     for fault in judged.record.faults:
         rule = BY_ID[fault.rule]

@@ -52,9 +52,12 @@ def misnamed(match: Match | None, demanded: Match | None) -> Finding | None:
     looser = _looser(match.secret_class, theirs)
     if not looser:
         return None
-    said = f"{entry.said} has class {entry.secret_class}, but {theirs.name} in the operator config"
-    context = f"{entry.said} {theirs.name}"
-    return finding_of(WEAKENED, entry.class_location, f"{said}: {looser}", context)
+    detail = (
+        f"{entry.description} has class {entry.secret_class}, but {theirs.name} in the operator "
+        "config"
+    )
+    context = f"{entry.description} {theirs.name}"
+    return finding_of(WEAKENED, entry.class_location, f"{detail}: {looser}", context)
 
 
 def _least(name: str, minimum: Classes) -> SecretClass | None:
@@ -76,9 +79,9 @@ def longer(mine: SecretClass, theirs: SecretClass, who: str) -> str:
     """
     spans = ((span, getattr(mine, span), getattr(theirs, span)) for span in _SPANS)
     return ", ".join(
-        f"{name} {period(said)}, where {who} {period(most)}"
-        for name, said, most in spans
-        if said > most
+        f"{name} {period(span)}, where {who} {period(most)}"
+        for name, span, most in spans
+        if span > most
     )
 
 

@@ -159,7 +159,7 @@ def severity_of(judged: JudgedSecret, what: Verdict | Condition) -> Severity | N
 
 def explain(judged: JudgedSecret) -> str:
     """One line: the age, the limit of the class, and the field that the age was read from."""
-    age = _said_age(judged.youngest, judged.oldest)
+    age = _age_text(judged.youngest, judged.oldest)
     if judged.secret_class:
         age += f", limit {period(judged.secret_class.rotate_every)} ({judged.secret_class.name})"
     if judged.due:
@@ -167,7 +167,7 @@ def explain(judged: JudgedSecret) -> str:
     if judged.verdict is Verdict.EXPIRED and judged.record.expires:
         return f"expired on {utc(judged.record.expires)}; {age}"
     more = f"; {judged.record.expiry_unknown}" if judged.record.expiry_unknown else ""
-    return f"{age}; {_said_source(judged)}{more}"
+    return f"{age}; {_source_text(judged)}{more}"
 
 
 def _age(moment: datetime | None, now: datetime) -> int | None:
@@ -275,7 +275,7 @@ def _not_revoked(
     return FoundCondition(Condition.NOT_REVOKED, text)
 
 
-def _said_age(youngest: int | None, oldest: int | None) -> str:
+def _age_text(youngest: int | None, oldest: int | None) -> str:
     if youngest == oldest:
         return "of unknown age" if oldest is None else f"{about(oldest)} old"
     least = "" if youngest is None else f"at least {about(youngest)}"
@@ -283,7 +283,7 @@ def _said_age(youngest: int | None, oldest: int | None) -> str:
     return f"{' and '.join(filter(None, (least, most)))} old"
 
 
-def _said_source(judged: JudgedSecret) -> str:
+def _source_text(judged: JudgedSecret) -> str:
     """The field that the age was read from and what it proves, or why there is no date."""
     record, dated = judged.record, judged.record.dated
     if dated is None:

@@ -85,7 +85,7 @@ def check(
 def _unknown_classes(
     entries: Sequence[SecretEntry], services: Sequence[Service], classes: Collection[str]
 ) -> Iterator[Finding]:
-    named = [(entry.secret_class, entry.class_location, entry.said) for entry in entries]
+    named = [(entry.secret_class, entry.class_location, entry.description) for entry in entries]
     for service in services:
         needs = zip(service.needs, service.needs_locations, strict=True)
         named += ((need, location, service.name) for need, location in needs if need != "*")
@@ -101,7 +101,7 @@ def _duplicates(secrets: Sequence[DeclaredSecret]) -> Iterator[Finding]:
     for one in secrets:
         first = seen.setdefault((one.store, one.id, one.key), one)
         if first is not one:
-            detail = f"{said(one)} is already declared at {first.location}"
+            detail = f"{name_with_key(one)} is already declared at {first.location}"
             yield finding(DUPLICATE, one.location, detail, f"{one.id}#{one.key}")
 
 
@@ -115,7 +115,7 @@ def _idle_matches(found: Matched, secrets: Sequence[DeclaredSecret]) -> Iterator
         if secrets and not fitting:
             near = nearest(entry.match, ids)
             detail = f"{entry.match} matches no secret that configs/secrets declares{near}"
-            yield finding(IDLE_MATCH, entry.location, detail, entry.said)
+            yield finding(IDLE_MATCH, entry.location, detail, entry.description)
 
 
 def _class_conflicts(found: Matched) -> Iterator[Finding]:
@@ -130,7 +130,7 @@ def _class_conflicts(found: Matched) -> Iterator[Finding]:
                     f"{one.id} has class {entry.secret_class} here and class "
                     f"{other.secret_class} at {other.location}"
                 )
-                yield finding(CONFLICT, entry.location, detail, entry.said)
+                yield finding(CONFLICT, entry.location, detail, entry.description)
                 break
 
 
@@ -159,7 +159,7 @@ def _missing_runbooks(entries: Sequence[SecretEntry], paths: Collection[str]) ->
         if entry.runbook and not has_runbook(entry, paths):
             near = nearest(entry.runbook, _texts(paths))
             detail = f"the file {entry.runbook} does not exist{near}"
-            yield finding(NO_RUNBOOK, entry.runbook_location, detail, entry.said)
+            yield finding(NO_RUNBOOK, entry.runbook_location, detail, entry.description)
 
 
 def has_runbook(entry: SecretEntry, paths: Collection[str]) -> bool:
@@ -179,7 +179,9 @@ def unclassified(found: Matched, secrets: Sequence[DeclaredSecret]) -> Iterator[
     for first, *_ in by_secret(secrets):
         if first.id not in known:
             location = first.location
-            text = f"{first.said} has no class: no entry of `secrets` in keywatch.yaml matches it"
+            text = (
+                f"{first.written} has no class: no entry of `secrets` in keywatch.yaml matches it"
+            )
             yield Note(
                 kind=NoteKind.UNCLASSIFIED, path=location.path, line=location.line, text=text
             )
@@ -201,5 +203,5 @@ def short_graces(
             yield Note(kind=NoteKind.SHORT_GRACE, path=location.path, line=location.line, text=text)
 
 
-def said(one: DeclaredSecret) -> str:
-    return f"{one.said}#{one.key}" if one.key else one.said
+def name_with_key(one: DeclaredSecret) -> str:
+    return f"{one.written}#{one.key}" if one.key else one.written

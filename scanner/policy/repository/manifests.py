@@ -96,7 +96,7 @@ def declared(found: Sequence[ManifestDocument], path: str) -> Iterator[DeclaredS
                     key="",
                     name=(name,),
                     store="",
-                    said=name,
+                    written=name,
                     location=Location.at(path, part.line),
                     form=StoreReference(scheme="k8s"),
                 )

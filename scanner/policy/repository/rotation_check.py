@@ -64,9 +64,11 @@ class RotationLookup:
         If the action's name ends in `*`, one of the files must contain the secret's last part.
         """
         last = one.name[-1]
-        said = last is None or last in self._words or not action.name.endswith("*")
+        is_named = last is None or last in self._words or not action.name.endswith("*")
         return (
-            said and action.kind in (one.scheme, "any") and secret_ids.fits(_glob(action), one.name)
+            is_named
+            and action.kind in (one.scheme, "any")
+            and secret_ids.fits(_glob(action), one.name)
         )
 
     def by_role(self, one: DeclaredSecret, secret_class: str) -> str:
@@ -76,7 +78,7 @@ class RotationLookup:
         """
         if secret_class != _DATABASE or one.scheme != "vault":
             return ""
-        own = _words_of(one.said)
+        own = _words_of(one.written)
         return next((role for role in self._roles if _is_about(_words_of(role), own)), "")
 
 
@@ -96,7 +98,7 @@ def check(
             notes.append(_elsewhere(one, role))
         else:
             claimed = _claims(one, evidence)
-            detail = f"nothing here writes a new value for {one.said}{claimed}"
+            detail = f"nothing here writes a new value for {one.written}{claimed}"
             findings.append(finding(UNROTATED, one.location, detail, one.id))
     return findings, notes
 
@@ -134,12 +136,12 @@ def _without_effect(
     An entry that is declared under that name is intended, and is not reported.
     """
     names = {name for one in secrets for kind, name in _names(one) if kind == "vault"}
-    said: set[tuple[Location, str]] = set()
+    reported: set[tuple[Location, str]] = set()
     for suspect in sorted(evidence.suspect_writes):
         if f"{suspect.name}/rotate" in names or not (suspect.certain or suspect.name in names):
             continue
-        if (suspect.location, suspect.path) not in said:
-            said.add((suspect.location, suspect.path))
+        if (suspect.location, suspect.path) not in reported:
+            reported.add((suspect.location, suspect.path))
             detail = (
                 f"this writes a KV entry called rotate, {suspect.path}; "
                 f"{suspect.name} keeps its value"
@@ -164,7 +166,7 @@ def _followers(
     """The Kubernetes Secrets that External Secrets copies from a rotated secret."""
     names = {name for one in fresh for _, name in _names(one)}
     follow = {each.secret for each in synced if each.source in names or _kv(each.source) in names}
-    return {one for one in secrets if one.scheme == "k8s" and one.said in follow}
+    return {one for one in secrets if one.scheme == "k8s" and one.written in follow}
 
 
 def _kv(source: str) -> str:
@@ -182,7 +184,7 @@ def _names(one: DeclaredSecret) -> Iterator[tuple[str, str]]:
     name = "/".join(part or "" for part in one.name)
     yield one.scheme, name
     yield "any", name
-    yield "any", one.said
+    yield "any", one.written
     if one.scheme == "vault":
         yield "any", name.partition("/")[2]
 
@@ -213,6 +215,6 @@ def _elsewhere(one: DeclaredSecret, role: str) -> Note:
     location = one.location
     text = (
         f"rotating the role {role} changes the password in the database, but nothing here updates "
-        f"the copy at {one.said}: read database/static-creds/{role} instead"
+        f"the copy at {one.written}: read database/static-creds/{role} instead"
     )
     return Note(kind=NoteKind.ROTATION_ELSEWHERE, path=location.path, line=location.line, text=text)

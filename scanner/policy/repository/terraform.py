@@ -74,8 +74,8 @@ def _blocks(text: str) -> Iterator[Block]:
 
 def _aws_secret(block: Block) -> Iterator[RotationAction]:
     """The secret of a resource: the resource that it refers to, or else its `secret_id`."""
-    said = _REFERENCE.search(block.body)
-    yield RotationAction("aws", said[1] if said else name_of(block.text("secret_id")))
+    reference = _REFERENCE.search(block.body)
+    yield RotationAction("aws", reference[1] if reference else name_of(block.text("secret_id")))
 
 
 def _static_role(block: Block) -> Iterator[RotationAction]:

@@ -64,9 +64,9 @@ def roles(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """(role, policies) for each command `vault write auth/…/role/NAME policies=…`."""
     for command in commands(text):
         found = [match[1] for match in map(_ROLE_PATH.search, command.words) if match]
-        said = [w for w in command.words if w.startswith(("policies=", "token_policies="))]
-        if found and said and "write" in command.words:
-            yield found[0], tuple(filter(None, said[-1].partition("=")[2].split(",")))
+        policies = [w for w in command.words if w.startswith(("policies=", "token_policies="))]
+        if found and policies and "write" in command.words:
+            yield found[0], tuple(filter(None, policies[-1].partition("=")[2].split(",")))
 
 
 def workloads(text: str, path: str) -> Iterator[Workload]:
@@ -143,7 +143,9 @@ def _alike(name: str, left: Iterable[str]) -> tuple[str, ...]:
 def _hint(
     one: Workload, names: tuple[str, ...], reads: Sequence[str], secrets: Sequence[DeclaredSecret]
 ) -> ServiceSuggestion:
-    granted = [each for each in secrets if each.scheme == "vault" and _may_read(reads, each.said)]
+    granted = [
+        each for each in secrets if each.scheme == "vault" and _may_read(reads, each.written)
+    ]
     classes = sorted({class_guess.secret_class(each) for each in granted})
     everything = len(classes) > 1 and len(granted) == len(secrets)
     needs = (ALL,) if everything else tuple(classes)

@@ -15,7 +15,7 @@ def cells(row: AccessRow) -> tuple[str, ...]:
     """A row of the matrix. What is not known is said so, and never shown as empty."""
     needed = "yes" if row.needed else "no"
     granted = ", ".join(row.granted) or "nothing"
-    by = f"{row.rule} ({row.location})" if row.rule and row.location.path else row.rule
+    by = f"{row.rule} ({row.where})" if row.rule and row.where else row.rule
     used = row.used or "not known"
     return row.service, row.secret, row.secret_class or "-", needed, granted, used, row.verdict, by
 
@@ -27,8 +27,8 @@ def worst_first(rows: Iterable[AccessRow]) -> list[AccessRow]:
 def summary(matrix: AccessMatrix) -> str:
     """`12 pairs of service and secret: 9 ok, 3 excess`."""
     counts = Counter(row.verdict for row in matrix.rows)
-    said = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
-    return f"{len(matrix.rows):,} pairs of service and secret" + (f": {said}" if said else "")
+    totals = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
+    return f"{len(matrix.rows):,} pairs of service and secret" + (f": {totals}" if totals else "")
 
 
 def change(one: AccessChange) -> tuple[str, ...]:

@@ -66,5 +66,5 @@ def _label(row: AccessRow | None) -> Label | None:
     if row is None:
         return None
     granted = ", ".join(row.granted)
-    said = granted if row.verdict == "ok" else ": ".join(filter(None, (row.verdict, granted)))
-    return words.label(_TONES.get(row.verdict, "warn"), said or "nothing")
+    label = granted if row.verdict == "ok" else ": ".join(filter(None, (row.verdict, granted)))
+    return words.label(_TONES.get(row.verdict, "warn"), label or "nothing")

@@ -28,15 +28,15 @@ _SKIPS = 200  # paths listed of each kind of skipped file
 
 def page(outcome: Outcome, context: ReportContext) -> Page:
     """Everything that the page shows. The same outcome and context give the same page."""
-    mark, said = summary.verdict(outcome, context.fail_on)
+    mark, verdict = summary.verdict(outcome, context.fail_on)
     kind = _KINDS.get(context.analysis.partition("/")[0], "Report")
     subject = words.name(context.root)
     built = Page(
-        title=f"{said} · {kind} of {subject} · keywatch",
+        title=f"{verdict} · {kind} of {subject} · keywatch",
         kind=kind,
         subject=subject,
         when=words.moment(context.now),
-        verdict=Label(_TONES[mark], said[0].upper() + said[1:]),
+        verdict=Label(_TONES[mark], verdict[0].upper() + verdict[1:]),
         advice=_advice(outcome, context),
         tiles=tuple(_tiles(outcome)),
         facts=tuple(_facts(outcome, context)),

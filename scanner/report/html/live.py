@@ -73,8 +73,8 @@ def changes(live: Audited) -> Table | None:
     if not live.since or not live.changes:
         return None
     rows = [
-        (words.labelled(_HOW[how], how), words.code(name), words.plain(said))
-        for how, name, said in live_summary.changes(live.changes)
+        (words.labelled(_HOW[how], how), words.code(name), words.plain(text))
+        for how, name, text in live_summary.changes(live.changes)
     ]
     return Table(f"Since {words.moment(live.since)}", ("Change", "Secret", "State"), rows)
 
@@ -82,18 +82,18 @@ def changes(live: Audited) -> Table | None:
 def _class(name: str, secrets: Sequence[Status], now: datetime) -> Table:
     limits = sorted({each.limit for each in secrets if each.limit})
     graces = sorted({each.grace for each in secrets if each.grace and each.limit})
-    said = [
+    remarks = [
         *(f"rotate every {text.duration(limit)}" for limit in limits),
         *(f"grace {text.duration(grace)}" for grace in graces),
         f"{text.count(len(secrets), 'secret')}: {live_summary.verdicts(secrets)}",
     ]
     rows = [_secret(each, now) for each in secrets]
-    remark = words.prose(" · ".join(said))
+    remark = words.prose(" · ".join(remarks))
     return Table(words.name(name), _HEAD, rows, remark=remark, name="board")
 
 
 def _secret(status: Status, now: datetime) -> tuple[Cell, ...]:
-    verdict = live_summary.said(status.verdict)
+    verdict = live_summary.spaced(status.verdict)
     wrong = [words.label("warn", each) for each in status.conditions]
     field = words.name(status.field)
     return (
@@ -116,11 +116,11 @@ def _due(status: Status, now: datetime) -> Cell:
 
 def _age(status: Status) -> Cell:
     age = live_summary.age(status)
-    said = "unknown" if age == "?" else age
+    shown = "unknown" if age == "?" else age
     if not status.limit:
-        return words.plain(said)
+        return words.plain(shown)
     grace = f" + {text.duration(status.grace)}" if status.grace else ""
-    return Cell(text=said, more=f"of {text.duration(status.limit)}{grace}", bar=age_bar(status))
+    return Cell(text=shown, more=f"of {text.duration(status.limit)}{grace}", bar=age_bar(status))
 
 
 def age_bar(status: Status) -> AgeBar | None:

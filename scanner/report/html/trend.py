@@ -87,7 +87,7 @@ def _chart(
         Column(
             middle=round(_LEFT + step * (number + 0.5)),
             label=words.day(run.at) if (len(runs) - 1 - number) % every == 0 else "",
-            words=_said(run, counts, keys),
+            words=_run_text(run, counts, keys),
             is_complete=run.is_complete,
             segments=tuple(_segments(counts, keys, top)),
         )
@@ -132,7 +132,7 @@ def _segments(counts: Numbers, keys: Sequence[tuple[str, str]], top: int) -> lis
     return segments
 
 
-def _said(run: RunNumbers, counts: Numbers, keys: Sequence[tuple[str, str]]) -> str:
+def _run_text(run: RunNumbers, counts: Numbers, keys: Sequence[tuple[str, str]]) -> str:
     parts = [f"{counts[kind]:,} {name}" for kind, name in keys if counts.get(kind)]
     incomplete = "" if run.is_complete else " (incomplete)"
     return f"{words.moment(run.at)}{incomplete}: {', '.join(parts) or 'none'}"

@@ -44,26 +44,26 @@ def _results(log: Any) -> Iterator[tuple[Any, str]]:
 
 
 def _finding(result: Any, when: str) -> Finding:
-    said = result["properties"]
-    resource = said.get("resource")
+    properties = result["properties"]
+    resource = properties.get("resource")
     place = result["locations"][0]["physicalLocation"]
     path, line = uris.path(place["artifactLocation"]["uri"]), int(place["region"]["startLine"])
     return Finding(
         rule=str(result["ruleId"]),
         location=Location(path=path, line=line, end_line=line),
-        severity=Severity[said["severity"].upper()],
-        confidence=Confidence[said["confidence"].upper()],
-        context=str(said["context"]),
+        severity=Severity[properties["severity"].upper()],
+        confidence=Confidence[properties["confidence"].upper()],
+        context=str(properties["context"]),
         fingerprint=str(result["partialFingerprints"]["keywatch/v1"]),
         detail=str(resource["detail"]) if resource else "",
         resource=_resource(resource, when) if resource else None,
     )
 
 
-def _resource(said: Any, when: str) -> Resource:
+def _resource(value: Any, when: str) -> Resource:
     return Resource(
-        id=str(said["id"]),
-        owner=str(said["owner"]),
-        runbook=str(said["runbook"]),
-        as_of=str(said["as_of"] or when),
+        id=str(value["id"]),
+        owner=str(value["owner"]),
+        runbook=str(value["runbook"]),
+        as_of=str(value["as_of"] or when),
     )

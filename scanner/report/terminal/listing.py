@@ -142,12 +142,12 @@ def _rules(found: Iterable[Finding], context: ReportContext, page: Page) -> None
 def _in_brief(rules: Sequence[RuleInfo], page: Page) -> None:
     """The first sentence on what to do about each rule. Rules of the same words share them."""
     steps = [(rule, remedy(rule)[0]) for rule in rules if remedy(rule)]
-    said: dict[tuple[str, str], str] = {}
+    first_of: dict[tuple[str, str], str] = {}
     indent = 2 + min(_NAMES, max((cells(rule.id) for rule, _ in steps), default=0))
     for rule, (step, words) in steps:
         sentence = _SENTENCE.match(words)
         shown = f"{step}: {sentence[0] if sentence else words}"
-        first = said.setdefault((step, words), rule.id)
+        first = first_of.setdefault((step, words), rule.id)
         if first != rule.id:
             shown = f"{step}: as for {first}"
         page.paragraph(_clip(shown, _BRIEF), indent=indent, label=(_clip(rule.id, _NAMES), "bold"))
@@ -157,18 +157,18 @@ def _in_brief(rules: Sequence[RuleInfo], page: Page) -> None:
 
 def _in_full(rules: Sequence[RuleInfo], page: Page) -> None:
     """All texts of each rule. A text that an earlier rule has shown is replaced by its title."""
-    said: dict[str, str] = {}
+    shown: dict[str, str] = {}
     for rule in rules:
         page.line((_clip(rule.id, 2 * _WORDS), "bold"), (f"  {_clip(rule.title, 2 * _WORDS)}", ""))
         if rule.why:
             page.paragraph(_clip(rule.why, _PROSE), indent=2)
         earlier: dict[str, list[str]] = {}
         for step, words in remedy(rule):
-            if words in said:
-                earlier.setdefault(said[words], []).append(step)
+            if words in shown:
+                earlier.setdefault(shown[words], []).append(step)
             else:
                 page.paragraph(_clip(words, _PROSE), indent=10, label=(f"  {step}", "green"))
-                said[words] = _clip(rule.id, _WORDS)
+                shown[words] = _clip(rule.id, _WORDS)
         for name, steps in earlier.items():
             label = f"  {', '.join(steps)}  ".ljust(10)
             page.line((label, "green"), (f"as for {name}", "dim"))
