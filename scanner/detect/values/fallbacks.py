@@ -131,9 +131,18 @@ def positional(candidate: Candidate) -> Confidence | None:
         return None
     if _IN_WORDS.search(value) or _CODE_OR_TEXT.search(value) or is_joined_words(value):
         return None
+    if _is_parameter(candidate):
+        return None
     if judge(value).verdict is not Verdict.LITERAL or is_known_placeholder(value, password=True):
         return None
     return strength("password", value) and Confidence.MEDIUM
+
+
+def _is_parameter(candidate: Candidate) -> bool:
+    """Does it repeat its name after a sigil: `SET password=@password`, `SET pwd = :pwd`?"""
+    value = candidate.value.lower()
+    before = candidate.line[: candidate.at].lower().rstrip(b" \t=")
+    return value[:1] in (b"@", b":") and before.endswith(value[1:])
 
 
 def placed(candidate: Candidate) -> Confidence | None:

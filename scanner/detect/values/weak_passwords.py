@@ -48,19 +48,12 @@ def weak_password(candidate: Candidate) -> Confidence | None:
     name, value = candidate.name.decode("latin-1"), candidate.value.decode("latin-1")
     if name and not is_chosen_by_people(name):
         return None
-    if not is_weak(value) or _is_parameter(candidate):
+    if not is_weak(value):
         return None
     path = candidate.path
     if role_of(path) != OTHER or file_kind(path).example or suffix_of(path) in _DOCUMENTS:
         return Confidence.LOW
     return Confidence.HIGH if is_deployed(path) else Confidence.MEDIUM
-
-
-def _is_parameter(candidate: Candidate) -> bool:
-    """Does it repeat its name after a sigil: `password=@password`, `user_password = :password`?"""
-    value = candidate.value.lower()
-    name = candidate.line[: candidate.at].lower().rstrip(b" \t=:\"'")
-    return value[:1] in (b"@", b":", b"$", b"#") and name.endswith(value[1:])
 
 
 def is_deployed(path: str) -> bool:
