@@ -99,7 +99,7 @@ def _is_narrowed(condition: Any) -> bool:
     if not isinstance(condition, dict):
         return False
     for operator, keys in condition.items():
-        condition = keys if isinstance(keys, dict) and "not" not in operator.lower() else {}
-        if any(key.lower() in _NARROWING for key in condition):
+        named = keys if isinstance(keys, dict) and "not" not in operator.lower() else {}
+        if any(key.lower() in _NARROWING for key in named):
             return True
     return False

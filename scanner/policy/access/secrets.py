@@ -68,15 +68,15 @@ def secret(one: DeclaredSecret, secret_class: str) -> Secret:
 
 
 def _engine(
-    path: str,
+    full: str,
 ) -> tuple[str, str, tuple[tuple[str, str], ...], tuple[tuple[str, Actions], ...]]:
-    if found := _KV_2.match(path):
+    if found := _KV_2.match(full):
         mount, path = found.groups()
-        return mount, "kv-v2", ((path, READ),), tuple(_kv_2(mount, path))
-    found = _OTHER.match(path)
+        return mount, "kv-v2", ((full, READ),), tuple(_kv_2(mount, path))
+    found = _OTHER.match(full)
     if not found:
         whole = {READ: READ, **_WRITES, "delete": DELETE}
-        return path.partition("/")[0], "kv-v1", ((path, READ),), ((path, whole),)
+        return full.partition("/")[0], "kv-v1", ((full, READ),), ((full, whole),)
     mount, kind, name = found.groups()
     if kind == "keys":
         uses = tuple((path, "update") for path in _transit(mount, name))
@@ -84,13 +84,13 @@ def _engine(
         return mount, "transit", uses, (*used, *_exported(mount, name))
     if kind in ("issue", "sign"):
         issued = {"create": "use", "update": "use"}
-        return mount, "pki", ((path, "update"),), ((path, issued),)
+        return mount, "pki", ((full, "update"),), ((full, issued),)
     roles = "static-roles" if kind == "static-creds" else "roles"
     changes = {**_WRITES, "delete": DELETE}
-    ends: list[tuple[str, Actions]] = [(path, {READ: READ}), (f"{mount}/{roles}/{name}", changes)]
+    ends: list[tuple[str, Actions]] = [(full, {READ: READ}), (f"{mount}/{roles}/{name}", changes)]
     if kind == "static-creds":
         ends.append((f"{mount}/rotate-role/{name}", _WRITES))
-    return mount, "database", ((path, READ),), tuple(ends)
+    return mount, "database", ((full, READ),), tuple(ends)
 
 
 def _kv_2(mount: str, path: str) -> Iterator[tuple[str, Actions]]:

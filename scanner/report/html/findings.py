@@ -76,7 +76,7 @@ def _group(findings: Sequence[Finding], context: ReportContext, anchors: Anchors
         facts=" · ".join(filter(None, map(words.name, facts))),
         why=words.prose(rule.why),
         steps=tuple(
-            Fact(name=step.capitalize(), value=words.prose(text)) for step, text in remedy(rule)
+            Fact(name=step.capitalize(), value=words.prose(todo)) for step, todo in remedy(rule)
         ),
         source=_address(rule),
         rows=tuple(_row(each, context, anchors) for each in findings),
