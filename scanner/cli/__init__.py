@@ -32,6 +32,7 @@ COMMANDS = {
     "trail": "find unauthorized access in the audit logs of Vault, AWS, Azure and Kubernetes",
     "fleet": "scan many repositories and audit many stores, on a cluster",
     "report": "convert a saved run to other formats",
+    "migrate": "convert the configuration of gitleaks or TruffleHog",
     "init": "write a keywatch.yaml from what is in the repository",
     "doctor": "check that keywatch has everything it needs",
     "hook": "run as a git hook, or install the hook",

@@ -37,6 +37,7 @@ USE_CASES: dict[str, set[str]] = {
     "exceptions": {"scan"},
     "fix": {"scan"},
     "explain": {"scan"},
+    "migrate": {"exceptions", "scan"},
     "repository": set(),
     "audit": {"repository"},
     "access": {"audit", "repository"},

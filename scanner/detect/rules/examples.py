@@ -32,7 +32,9 @@ def prove(
     count = 0
     for index, rule in enumerate(parsed.data["rules"]):
         for kind in ("examples", "negative_examples"):
-            for number, template in enumerate(rule[kind]):
+            if not rule.get(kind):
+                faults.append(f"{parsed.at(('rules', index))}: {rule['id']}: it has no {kind}")
+            for number, template in enumerate(rule.get(kind, ())):
                 place = parsed.at(("rules", index, kind, number))
                 count += 1
                 fault = _fault(ready, rule, template, wanted=int(kind == "examples"))
