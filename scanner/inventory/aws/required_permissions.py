@@ -46,6 +46,13 @@ EXCESSIVE = (
 
 SIMULATE = "iam:SimulatePrincipalPolicy"
 
+TRAILS = (
+    "cloudtrail:DescribeTrails",
+    "cloudtrail:GetEventSelectors",
+    "cloudtrail:GetTrailStatus",
+)
+"""What `keywatch trail --operator` needs, to know what CloudTrail records. An audit needs none."""
+
 _ADVICE = """\
 # An IAM policy for the auditor. None of these actions returns a value.
 # AWS allows listing only for all resources or for none. So the auditor sees every name, description
@@ -62,7 +69,8 @@ _ADVICE = """\
 
 def permissions(settings: Settings) -> str:
     """An IAM policy for metadata only, and what it cannot restrict."""
-    return _ADVICE + json.dumps(policy(settings.options.get("services", tuple(NEEDED))), indent=2)
+    advice = _ADVICE.format(trails=f"{', '.join(TRAILS[:-1])} and {TRAILS[-1]}")
+    return advice + json.dumps(policy(settings.options.get("services", tuple(NEEDED))), indent=2)
 
 
 def policy(services: Iterable[str]) -> Mapping[str, Any]:
