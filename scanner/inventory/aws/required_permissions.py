@@ -64,6 +64,8 @@ _ADVICE = """\
 # The role's trust policy must allow sts:AssumeRole to the owner of the credentials.
 # iam:SimulatePrincipalPolicy shows which other permissions the auditor has on all resources, but
 # not those on single resources. Without this action, a note says that they are unknown.
+# keywatch trail --operator checks whether CloudTrail records who reads secrets. Only for that, add
+# {trails}.
 """
 
 
