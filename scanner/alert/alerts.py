@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from scanner.alert.state import Open
 from scanner.model import Finding, Gap, Outcome, Severity
 from scanner.records import Status
 from scanner.report.interface import ReportContext
@@ -51,7 +52,8 @@ class Alert(NamedTuple):
 class Seen(NamedTuple):
     """The alerts of a run by ID, and the stores that it read completely.
 
-    `present` are the IDs of secrets that it read. `is_audit`: what is not there was looked for.
+    `present` are the IDs of secrets that it judged. `classes`: it judged only secrets of these
+    classes; empty for all.
     """
 
     alerts: dict[str, Alert]
@@ -59,14 +61,19 @@ class Seen(NamedTuple):
     present: frozenset[str]
     analysis: str
     is_complete: bool
+    classes: frozenset[str] = frozenset()
 
-    def settles(self, name: str, backend: str, analysis: str) -> bool:
+    def settles(self, old: Open) -> bool:
         """Does it prove that an earlier alert, which it does not repeat, is resolved?"""
-        if analysis != self.analysis or analysis == TRAIL:
+        if old.analysis != self.analysis or old.analysis == TRAIL:
             return False
-        if not backend:
-            return self.is_complete
-        return name in self.present or backend in self.complete
+        if old.name in self.present:
+            return True
+        # A run of some classes reads its stores to the end, but does not judge what else they have.
+        is_judged = INCOMPLETE in old.state.split() or old.secret_class in self.classes
+        if self.classes and not is_judged:
+            return False
+        return old.backend in self.complete if old.backend else self.is_complete
 
 
 def seen(outcome: Outcome, context: ReportContext) -> Seen:
@@ -88,6 +95,7 @@ def seen(outcome: Outcome, context: ReportContext) -> Seen:
         present=frozenset(statuses),
         analysis=context.analysis,
         is_complete=outcome.complete,
+        classes=frozenset(live.classes if live else ()),
     )
 
 

@@ -49,13 +49,13 @@ class Watch:
         backends += ", auth: {method: token, env: X}}\n"
         self.config.write_text(f"{backends}alerts:\n{alerts}evidence: {{place: {self.root}/led}}\n")
 
-    def audit(self, items: Items, now: datetime = NOW) -> str:
+    def audit(self, items: Items, now: datetime = NOW, *options: str) -> str:
         """The JSON report of an audit."""
         audits.gives(prod=items)
         report = self.root / "run.json"
         audits.run(
             *(self.repository, "--backend=prod", f"--report=json={report}"),
-            *("--no-require-complete", f"--now={now.isoformat()}"),
+            *("--no-require-complete", f"--now={now.isoformat()}", *options),
         )
         return str(report)
 
@@ -164,6 +164,17 @@ def test_a_rotated_secret_is_resolved_for_everybody_who_was_told(
     assert "RESOLVED" in oncall.titles[-1]
     assert "RESOLVED" in lead.titles[-1]
     assert watch.run("list").out == ""
+
+
+def test_an_audit_of_one_class_resolves_no_alert_of_another(
+    watch: Watch, oncall: HttpReceiver, lead: HttpReceiver
+) -> None:
+    watch.configure(config(watch, oncall, lead))
+    watch.send([record("app/old", 100)])
+    for number, name in enumerate(("db-credential", "api-key"), start=1):
+        now = NOW + number * HOUR
+        watch.run("send", watch.audit([record("app/new")], now, f"--class={name}"), now=now)
+        assert ("RESOLVED" in oncall.titles[-1]) is (name == "api-key")
 
 
 def test_what_could_not_be_read_is_not_resolved_and_is_an_alert(
