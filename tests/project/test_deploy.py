@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from scanner.alert import routes
 from scanner.audit import backends
 from scanner.configuration import operator, repository
 from scanner.configuration.operator import OperatorConfig
-from scanner.report import prometheus
-from tests.support import openbao
+from scanner.records import Rotation
+from tests.support import audits, openbao
 from tests.support.helpers import Keywatch, unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -226,10 +227,37 @@ def test_the_rules_have_the_grace_periods_of_the_default_policy() -> None:
     assert found == {name: each.grace for name, each in repository.default_classes().items()}
 
 
-def test_rules_and_dashboard_name_metrics_that_exist() -> None:
-    source = Path(prometheus.__file__).read_text()
-    known = {f"keywatch_{name}" for name in re.findall(r'_family\(\s*"(\w+)"', source)}
+def test_a_real_report_has_every_metric_and_label_of_the_rules_and_the_dashboard(
+    tmp_path: Path,
+) -> None:
+    failing = Rotation(period=86_400, failing="the last attempt failed")
+    audits.gives(
+        prod=[
+            audits.record("app/old", 200),
+            audits.record("app/failing", rotation=failing),
+            audits.denied("app/unread"),
+        ]
+    )
+    report = tmp_path / "metrics"
+    state = f"--state={tmp_path / 'state'}"
+    audits.audited(audits.place(tmp_path), state)
+    audits.gives(
+        prod=[audits.record("app/old", 200), audits.record("app/failing", rotation=failing)]
+    )
+    audits.audited(tmp_path / "repository", state, f"--report=prometheus={report}")
+    found = {
+        family.name: {label for sample in family.samples for label in sample.labels}
+        for family in text_string_to_metric_families(report.read_text())
+    }
     dashboard = json.loads((ROOT / "docs" / "grafana-dashboard.json").read_bytes())
-    used = {target["expr"] for panel in dashboard["panels"] for target in panel["targets"]}
-    for text in (RULES.read_text().partition("groups:")[2], " ".join(used)):
-        assert set(re.findall(r"\bkeywatch_\w+", text)) <= known
+    used = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    used += [rule["expr"] for group in groups for rule in group["rules"]]
+    assert len(used) > 10
+    for expression in used:
+        names = set(re.findall(r"\bkeywatch_\w+", expression))
+        assert names
+        assert names <= found.keys()
+        labels = {*re.findall(r"[{,](\w+)=", expression)}
+        labels |= {*re.findall(r"by \((\w+)\)", expression)}
+        assert labels <= set.union(*(found[name] for name in names)), expression
