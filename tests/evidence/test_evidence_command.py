@@ -403,7 +403,7 @@ def test_oscal_passes_trestle(audited: Path, tmp_path: Path, period: str) -> Non
     exported = tmp_path / "results.json"
     run("export", "--format=oscal", period, f"--place={audited}", f"--output={exported}")
     model = AssessmentResults.oscal_read(exported)
-    assert model
+    assert isinstance(model, AssessmentResults)
     assert bool(model.results[0].observations) is (period[2] == "f")
     for validator in (DuplicatesValidator(), RefsValidator()):
         assert validator.model_is_valid(model, quiet=True)

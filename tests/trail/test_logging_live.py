@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 
 from scanner.audit import backends
 from scanner.inventory.aws.required_permissions import TRAILS
+from scanner.inventory.interface import Settings
 from tests.support import aws_server, azure_cloud, kubernetes_server
 from tests.support.aws_server import ACCOUNT, REGION, Aws
 from tests.support.azure_cloud import MANAGER, TENANT, Asked, Azure, refused, said
@@ -383,5 +384,5 @@ def test_pods_that_may_not_be_listed_are_a_gap(cluster: Server, tmp_path: Path) 
 def test_the_printed_permissions_name_the_right_of_this_check(
     kind: str, options: dict[str, Any], right: str
 ) -> None:
-    store = aws_server.Settings(name="prod", kind=kind, options=options, timeout=1, environ={})
+    store = Settings(name="prod", kind=kind, options=options, timeout=1, environ={})
     assert right in backends.permissions(store, backends.BACKENDS)
