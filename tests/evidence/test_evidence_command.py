@@ -30,8 +30,11 @@ from scanner.evidence.ledger import Ledger
 from scanner.policy.live.rules import BY_ID
 from scanner.records import Dated, Record, Strength, ValueMark
 from tests.support import audits
+from tests.support.access import reviewed
+from tests.support.attack_traces import at_night
 from tests.support.audits import NOW, OPERATOR, denied, record
-from tests.support.helpers import git, token, unavailable
+from tests.support.helpers import Keywatch, git, token, unavailable, write_files
+from tests.support.trails import POLICY, trail
 
 ROOT = Path(__file__).resolve().parents[2]
 LATER = NOW + timedelta(hours=1)
@@ -360,15 +363,46 @@ def test_an_incomplete_audit_shows_no_control_to_work(place: Path) -> None:
     assert (done.code, "shown to work" in done.out) == (3, False)
 
 
-def test_a_saved_scan_is_recorded(audited: Path, tmp_path: Path) -> None:
-    audits.gives(prod=[record("app/new")])
-    report = tmp_path / "run.json"
-    done = audits.run(tmp_path / "repository", "--backend=prod", f"--report=json={report}",
-                      f"--now={NOW.isoformat()}")  # fmt: skip
-    assert done.code == 0, done
-    report.write_text(report.read_text().replace('"analysis": "audit"', '"analysis": "scan"'))
-    assert run("record", f"--place={audited}", str(report)).code == 0
-    assert entries(audited)[-1]["kind"] == "scan"
+def test_the_report_of_each_command_is_recorded_with_its_findings(
+    audited: Path, tmp_path: Path, keywatch: Keywatch
+) -> None:
+    """An audit adds its entry itself; so does a rotation, in tests/rotate/test_rotate_vault.py."""
+    work = write_files(
+        tmp_path / "work",
+        {
+            "keywatch.yaml": POLICY,
+            "configs/production.yaml": f"token: {token(9)}\n",
+        },
+    )
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    for name, argv in {"scan": ["scan"], "policy-check": ["policy", "check"]}.items():
+        done = keywatch(*argv, "--report=json=-", f"--now={NOW.isoformat()}", cwd=work)
+        (reports / name).write_bytes(done.stdout)
+    silence = trail(work, at_night()).finding("trail-log-silence")
+    accepted = {"fingerprint": f"kw-{silence['fingerprint']}", "rule": silence["rule"]}
+    accepted |= {"path": silence["context"], "reason": "known", "owner": "@sec"}
+    entry = json.dumps({**accepted, "until": "2027-01-31"})
+    (work / "keywatch.yaml").write_text(f"{POLICY}allow:\n  - {entry}\n")
+    (reports / "trail").write_text(json.dumps(trail(work, at_night()).report))
+    (reports / "access-review").write_text(json.dumps(reviewed(work).report))
+    for name in ("scan", "policy-check", "trail", "access-review"):
+        assert run("record", f"--place={audited}", str(reports / name)).code == 0, name
+        saved, added = json.loads((reports / name).read_bytes()), entries(audited)[-1]
+        assert (added["kind"], added["data"]["complete"]) == (name, saved["complete"])
+        rules = sorted(each["rule"] for each in saved["findings"])
+        assert sorted(each["rule"] for each in added["data"]["findings"]) == rules
+        assert token(9) not in json.dumps(added)
+        if name != "access-review":
+            assert rules
+    kinds = [each["kind"] for each in entries(audited)]
+    assert kinds == ["audit", "scan", "policy-check", "trail", "access-review"]
+    tested = {kind for each in controls.load() for group in each.by for kind in group.split("|")}
+    failing = {kind for each in controls.load() for kind in each.fails_on}
+    assert tested | failing == {*kinds, "attestation:access-review"}
+    recorded = next(each for each in entries(audited) if each["kind"] == "trail")["data"]
+    assert "trail-unusual-time" in {each["rule"] for each in recorded["findings"]}
+    assert [each["reason"] for each in recorded["exceptions"]] == ["known"]
 
 
 def test_every_export_has_all_entries(audited: Path) -> None:
