@@ -14,6 +14,7 @@ from scanner.report.interface import ReportContext
 from scanner.report.text import count
 
 INCOMPLETE = "audit-incomplete"
+ROTATE = "rotate"
 TRAIL = "trail"
 """The analysis of audit logs. Its findings are events: they stay open until somebody acts."""
 _LATENESS = {
@@ -110,8 +111,10 @@ def _alert(
     findings.sort(key=lambda finding: (-finding.severity, finding.rule))
     worst = findings[0]
     rule, resource = context.rule(worst), worst.resource
+    # A rotation that is stuck is another alert than the age of the secret.
+    of_rotation = context.analysis == ROTATE
     return Alert(
-        id=identity(name),
+        id=identity(f"{ROTATE} {name}" if of_rotation else name),
         name=name if resource else str(worst.location),
         severity=worst.severity,
         rules=tuple(dict.fromkeys(finding.rule for finding in findings)),
