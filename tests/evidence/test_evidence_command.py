@@ -222,6 +222,7 @@ def test_the_documented_commands_verify_an_attested_head(
         assert "--bundle sha256:00.jsonl --custom-trusted-root trusted_root.jsonl" in verified
 
 
+@pytest.mark.slow
 def test_the_documented_workflow_passes_its_linters(tmp_path: Path) -> None:
     workflow = tmp_path / ".github" / "workflows" / "attest.yml"
     workflow.parent.mkdir(parents=True)
