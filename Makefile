@@ -22,6 +22,9 @@ CORE ?= tests/detect tests/inputs tests/report tests/test_document.py tests/cli/
 # Each worker starts with half of the tests, in order, so most fixtures of a file are built only once.
 PARALLEL := -n $(WORKERS) --dist worksteal
 
+# Objects that have schemas of Kubernetes. tests/project/test_deploy_dask.py checks the others.
+DASK := $(addprefix deploy/dask/,gitconfig.yaml job.yaml networkpolicy.yaml rbac.yaml)
+
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
@@ -33,7 +36,7 @@ interpreter = $(firstword $(foreach python,python$(1) $(wildcard $(HOME)/.pyenv/
 HERE = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 OTHERS = $(foreach version,$(filter-out $(HERE),$(VERSIONS)),$(if $(call interpreter,$(version)),$(version)))
 
-.PHONY: help demo demo-audit demo-trail test nightly test-all test-others coverage bench docs lock lint clean
+.PHONY: help demo demo-audit demo-trail test nightly test-all test-others coverage bench docs lock lint lint-deploy clean
 .SECONDARY: # otherwise make deletes the stamp files of environments
 
 help:
@@ -66,13 +69,28 @@ test: lint
 
 nightly: lint test-all test-others
 
-lint: $(VENV)/developing
+lint: $(VENV)/developing lint-deploy
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/actionlint
 	$(BIN)/zizmor --quiet --offline action.yml .github
+
+# $(call with,tool,Debian package,command): run the command. Without the tool, CI fails, and a
+# developer reads what was not checked.
+with = @if command -v $(1) >/dev/null; then set -x; $(3); else \
+  echo "NOT CHECKED: there is no $(1) (apt-get install $(2))"; test "$$CI" != true; fi
+
+lint-deploy: $(VENV)/developing
+	$(BIN)/hadolint deploy/Containerfile deploy/dask/Containerfile
+	$(BIN)/shellcheck .ci/run hooks/* deploy/base/run.sh
+	$(BIN)/kubernetes-validate --quiet --strict $(DASK)
+	@mkdir -p build
+	$(call with,kustomize,kustomize,kustomize build deploy/base -o build/deploy.yaml \
+	  && $(BIN)/kubernetes-validate --quiet --strict build/deploy.yaml)
+	$(call with,systemd-analyze,systemd,systemd-analyze verify deploy/systemd/*)
+	$(call with,promtool,prometheus,promtool check rules docs/prometheus-rules.yaml)
 
 test-all: $(VENV)/developing
 	$(BIN)/python -m pytest $(PARALLEL)

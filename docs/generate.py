@@ -26,6 +26,7 @@ from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.policy.rules import WEAKENED
 from scanner.policy.variables import RULES as TREE_RULES
 from scanner.report.interface import remedy
+from scanner.rotate.rules import RULES as ROTATE_RULES
 from scanner.trail import rule_infos as trail_rules
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +37,7 @@ CHECK = "keywatch policy check"
 LIVE = "keywatch audit"
 ACCESS = "keywatch access review"
 TRAIL = "keywatch trail"
+ROTATE = "keywatch rotate"
 CHANGE = "Changes"
 TREE = "The whole repository"
 DETECT_SECRETS = "Types of detect-secrets"
@@ -125,6 +127,7 @@ def _groups(
         (LIVE, [rule for rule in LIVE_RULES if rule is not WEAKENED]),
         (ACCESS, [rule for rule in ACCESS_RULES if rule is not WEAKENED]),
         (TRAIL, trail_rules.rules()),
+        (ROTATE, ROTATE_RULES),
     ):
         yield group, [(info, trees.get(info.id, {})) for info in sorted(rest, key=lambda i: i.id)]
 

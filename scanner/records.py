@@ -213,7 +213,7 @@ class Audited(NamedTuple):
     """The result of an audit. `since` is the time of the run that `changes` are relative to.
 
     It is None if no comparison was asked for, or if there was no earlier run. `earlier` needs the
-    state of an earlier run.
+    state of an earlier run. `classes`: only secrets of these classes were judged; empty for all.
     """
 
     secrets: tuple[Status, ...] = ()
@@ -221,6 +221,7 @@ class Audited(NamedTuple):
     changes: tuple[Change, ...] = ()
     since: datetime | None = None
     earlier: tuple[EarlierStatus, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 class AccessRow(NamedTuple):

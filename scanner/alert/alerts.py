@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from scanner.alert.state import Open
 from scanner.model import Finding, Gap, Outcome, Severity
 from scanner.records import Status
 from scanner.report.interface import ReportContext
 from scanner.report.text import count
 
 INCOMPLETE = "audit-incomplete"
+ROTATE = "rotate"
 TRAIL = "trail"
 """The analysis of audit logs. Its findings are events: they stay open until somebody acts."""
 _LATENESS = {
@@ -51,7 +53,8 @@ class Alert(NamedTuple):
 class Seen(NamedTuple):
     """The alerts of a run by ID, and the stores that it read completely.
 
-    `present` are the IDs of secrets that it read. `is_audit`: what is not there was looked for.
+    `present` are the IDs of secrets that it judged. `classes`: it judged only secrets of these
+    classes; empty for all.
     """
 
     alerts: dict[str, Alert]
@@ -59,14 +62,19 @@ class Seen(NamedTuple):
     present: frozenset[str]
     analysis: str
     is_complete: bool
+    classes: frozenset[str] = frozenset()
 
-    def settles(self, name: str, backend: str, analysis: str) -> bool:
+    def settles(self, old: Open) -> bool:
         """Does it prove that an earlier alert, which it does not repeat, is resolved?"""
-        if analysis != self.analysis or analysis == TRAIL:
+        if old.analysis != self.analysis or old.analysis == TRAIL:
             return False
-        if not backend:
-            return self.is_complete
-        return name in self.present or backend in self.complete
+        if old.name in self.present:
+            return True
+        # A run of some classes reads its stores to the end, but does not judge what else they have.
+        is_judged = INCOMPLETE in old.state.split() or old.secret_class in self.classes
+        if self.classes and not is_judged:
+            return False
+        return old.backend in self.complete if old.backend else self.is_complete
 
 
 def seen(outcome: Outcome, context: ReportContext) -> Seen:
@@ -88,6 +96,7 @@ def seen(outcome: Outcome, context: ReportContext) -> Seen:
         present=frozenset(statuses),
         analysis=context.analysis,
         is_complete=outcome.complete,
+        classes=frozenset(live.classes if live else ()),
     )
 
 
@@ -102,8 +111,10 @@ def _alert(
     findings.sort(key=lambda finding: (-finding.severity, finding.rule))
     worst = findings[0]
     rule, resource = context.rule(worst), worst.resource
+    # A rotation that is stuck is another alert than the age of the secret.
+    of_rotation = context.analysis == ROTATE
     return Alert(
-        id=identity(name),
+        id=identity(f"{ROTATE} {name}" if of_rotation else name),
         name=name if resource else str(worst.location),
         severity=worst.severity,
         rules=tuple(dict.fromkeys(finding.rule for finding in findings)),

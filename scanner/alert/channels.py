@@ -19,6 +19,7 @@ from scanner.alert.routes import Channel
 from scanner.errors import UsageError
 from scanner.inventory.deadline import Deadline
 from scanner.inventory.errors import ReadError
+from scanner.model import Severity
 
 _MAX_PARTS = 10_000
 
@@ -45,8 +46,18 @@ def send(channel: Channel, messages: Sequence[Message]) -> None:
 
     def notify() -> None:
         try:
-            form = apprise.NotifyFormat.TEXT
-            answers.extend(_accepted(target, message, form) for message in messages)
+            answers.extend(
+                bool(
+                    target.notify(
+                        title=message.title,
+                        body=message.body,
+                        notify_type=_type(channel, message),
+                        body_format=apprise.NotifyFormat.TEXT,
+                        interpret_escapes=False,
+                    )
+                )
+                for message in messages
+            )
         except Exception:  # noqa: BLE001 - its text may contain the address
             answers.append(False)
 
@@ -59,12 +70,16 @@ def send(channel: Channel, messages: Sequence[Message]) -> None:
         raise DeliveryError("it refused the message, answered with an error, or redirected")
 
 
-def _accepted(target: Any, message: Message, form: Any) -> bool:
-    return bool(
-        target.notify(
-            title=message.title, body=message.body, body_format=form, interpret_escapes=False
-        )
-    )
+def _type(channel: Channel, message: Message) -> str:
+    """How urgent apprise calls the message: pagers use it, and chats show it as a colour.
+
+    Opsgenie gets no success: for that, apprise closes an alert that the same process sent, and
+    sends nothing if there is none.
+    """
+    if message.severity is None:
+        is_opsgenie = channel.apprise.lower().startswith("opsgenie:")
+        return "warning" if is_opsgenie else "success"
+    return "failure" if message.severity >= Severity.HIGH else "warning"
 
 
 def post(channel: Channel, alerts: Sequence[dict[str, Any]]) -> None:

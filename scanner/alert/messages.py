@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from scanner.alert.alerts import Alert
 from scanner.alert.plan import Delivery, Item, Kind
 from scanner.masking import masked
+from scanner.model import Severity
 from scanner.report import text
 
 _LISTED = 20  # alerts that a digest names
@@ -26,10 +27,12 @@ Json = dict[str, Any]
 
 
 class Message(NamedTuple):
-    """A text for people. `body` ends with a newline."""
+    """A text for people. `body` ends with a newline. `severity` is None if it is about nothing
+    that is wrong any more."""
 
     title: str
     body: str
+    severity: Severity | None = Severity.HIGH
 
 
 def safe(words: str) -> str:
@@ -68,7 +71,9 @@ def _message(item: Item, now: datetime) -> Message:
             f"Next step: {safe(alert.next_step) or 'see the runbook'}",
             f"Acknowledge: keywatch alert ack {alert.id} --by NAME",
         ]
-    return Message(f"[keywatch] {word}: {safe(alert.title)}", "\n".join(lines) + "\n")
+    title = f"[keywatch] {word}: {safe(alert.title)}"
+    severity = None if item.kind is Kind.RESOLVED else alert.severity
+    return Message(title, "\n".join(lines) + "\n", severity)
 
 
 def _owner(owner: str) -> str:
@@ -93,7 +98,8 @@ def _digest(items: Sequence[Item], delivery: Delivery) -> Message:
     if len(items) > _LISTED:
         lines.append(f"… and {len(items) - _LISTED:,} more: see the report of this run")
     lines += ["", f"Route: {delivery.route.name}", "Acknowledge: keywatch alert ack ID --by NAME"]
-    return Message(title, "\n".join(lines) + "\n")
+    open_ones = (item.alert.severity for item in items if item.kind is not Kind.RESOLVED)
+    return Message(title, "\n".join(lines) + "\n", max(open_ones, default=None))
 
 
 def for_alertmanager(delivery: Delivery, now: datetime, end: datetime) -> list[Json]:

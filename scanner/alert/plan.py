@@ -75,7 +75,7 @@ def plan(seen: Seen, before: State, config: AlertConfig, now: datetime) -> Plan:
         state[alert.id] = entry
     for name in before.keys() - seen.alerts.keys():
         old = before[name]
-        if seen.settles(old.name, old.backend, old.analysis):
+        if seen.settles(old):
             _resolve(boxes, name, old)
         elif not (old.analysis == TRAIL and old.acked_by):
             state[name] = old

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -37,9 +37,18 @@ class BackendResult:
 
     `store` is the beginning of its canonical IDs. Each record is judged immediately and then
     dropped. `keep`: records are kept until the backend was read completely, for `--resume`.
+    `classes`: only secrets of these classes are kept, all if it is empty.
     """
 
-    def __init__(self, settings: Settings, store: str, judge: Judge, *, keep: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: str,
+        judge: Judge,
+        *,
+        keep: bool,
+        classes: Collection[str] = (),
+    ) -> None:
         self.settings = settings
         self.store = store
         self.secrets: dict[str, Status] = {}
@@ -51,6 +60,8 @@ class BackendResult:
         self.ended = False
         self._judge = judge
         self._keep = keep
+        self._classes = classes
+        self._other_classes: set[str] = set()
         self._closed = False
         self._lock = threading.Lock()
 
@@ -64,6 +75,8 @@ class BackendResult:
         `name` is its canonical ID, with `#key` for one of its keys.
         """
         name, has_key, _ = name.partition("#")
+        if name in self._other_classes:
+            return True
         if name in self.secrets and not has_key:
             return False
         if "*" in name:  # a part of the ID is unknown
@@ -118,7 +131,7 @@ class BackendResult:
 
     def _items(self, backend: Backend) -> Iterator[Item]:
         yield from backend.read()
-        if not self.secrets and not self.gaps:
+        if not (self.secrets or self._other_classes or self.gaps):
             yield self._gap("no-secrets", _NO_SECRETS)
         for right in backend.excess():
             yield Note(kind=NoteKind.EXCESS_RIGHT, path=self.store, text=right)
@@ -139,6 +152,9 @@ class BackendResult:
             self.notes.append(item)
         elif item.id not in self.secrets:
             status, findings = self._judge(item, self.settings.name)
+            if self._classes and status.secret_class not in self._classes:
+                self._other_classes.add(item.id)
+                return
             self.secrets[item.id] = status
             self.findings += findings
             if self._keep:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -28,6 +28,7 @@ class AuditJudge:
     """Judges one record at a time, from several threads.
 
     After the last record, `differences` reports what the repository declares but no store contains.
+    `classes` are the names of all classes that a secret can have.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - everything that a verdict depends on
@@ -50,9 +51,9 @@ class AuditJudge:
             each._replace(owner=masked(each.owner), runbook=masked(each.runbook))
             for each in settings.secrets
         ]
-        self._entries = SecretEntries(
-            entries, minimum_policy.raised(settings.classes, operator.classes)
-        )
+        classes = minimum_policy.raised(settings.classes, operator.classes)
+        self._entries = SecretEntries(entries, classes)
+        self.classes = frozenset(classes)
         self._minimum = SecretEntries(operator.secrets, operator.classes)
         self._weakened = dict.fromkeys(
             minimum_policy.weakened(settings.own_classes, operator.classes)
@@ -97,10 +98,21 @@ class AuditJudge:
             return record
         return record._replace(dated=recorded, undated="")
 
-    def differences(self, gaps: Sequence[Gap]) -> Iterator[Finding]:
-        """Declared secrets that are missing, unless a gap may hide them, and other differences."""
+    def differences(self, gaps: Sequence[Gap], classes: Collection[str] = ()) -> Iterator[Finding]:
+        """Declared secrets that are missing, unless a gap may hide them, and other differences.
+
+        `classes`: only those about secrets of these classes, and about no secret.
+        """
         yield from self._weakened
-        yield from map(self._with_owner, self._comparison.findings(gaps))
+        for finding in map(self._with_owner, self._comparison.findings(gaps)):
+            resource = finding.resource
+            if not classes or not resource or self._class_of(resource) in classes:
+                yield finding
+
+    def _class_of(self, resource: Resource) -> str:
+        record = Record(id=resource.id.partition("#")[0], kind="")
+        held = minimum_policy.held(self._entries.match(record), self._minimum.match(record))
+        return held.secret_class.name if held and held.secret_class else ""
 
     def notes(self, *, complete: bool) -> Iterator[Note]:
         """`complete`: all stores were read completely, so unused entries are reported."""

@@ -15,7 +15,7 @@ from scanner.configuration.repository import Config
 from scanner.fingerprints import identify
 from scanner.inventory.interface import Settings
 from scanner.masking import masked, masked_finding, masked_gap, masked_note, masked_terms
-from scanner.model import Finding, Gap, GapKind, Note, Observation, Outcome
+from scanner.model import Finding, Gap, GapKind, Note, NoteKind, Observation, Outcome
 from scanner.policy import judge
 from scanner.policy.live import changes
 from scanner.policy.live.changes import Words
@@ -27,7 +27,7 @@ from scanner.repository.tree import Tree
 class AuditRun(NamedTuple):
     """One audit. `results` are those of the chosen backends; `left_out` are the other backends as
     `vault://name`. `state` is what earlier runs saw. `advice` says what to do first about a gap of
-    a kind that concerns the whole store."""
+    a kind that concerns the whole store. `classes` are the only classes to judge, empty for all."""
 
     settings: Config
     judge: AuditJudge
@@ -37,6 +37,7 @@ class AuditRun(NamedTuple):
     state: State
     now: datetime
     advice: Callable[[Settings, str], str] = lambda _settings, _kind: ""
+    classes: tuple[str, ...] = ()
 
     def hides(self, name: str) -> bool:
         """Could the secret with this canonical ID exist although this run did not see it?"""
@@ -56,8 +57,8 @@ class AuditRun(NamedTuple):
 
     @property
     def complete(self) -> bool:
-        """Were all stores read completely?"""
-        return not self.left_out and all(each.complete for each in self.results)
+        """Were all stores read completely, and all their secrets judged?"""
+        return not (self.left_out or self.classes) and all(each.complete for each in self.results)
 
     @property
     def gaps(self) -> list[Gap]:
@@ -100,7 +101,7 @@ def outcome(
 def _findings(run: AuditRun, earlier: Sequence[Finding]) -> tuple[Finding, ...]:
     """Findings of records and of the comparison, and earlier ones that were not checked again."""
     left_out = [Gap(kind=GapKind.LEFT_OUT, path=store, reason="") for store in run.left_out]
-    differences = run.judge.differences([*run.gaps, *left_out])
+    differences = run.judge.differences([*run.gaps, *left_out], run.classes)
     found = [finding for each in run.results for finding in each.findings]
     found += identify(map(masked_finding, differences))
     seen = {finding.fingerprint for finding in found}
@@ -109,7 +110,10 @@ def _findings(run: AuditRun, earlier: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _notes(run: AuditRun) -> Iterator[Note]:
-    return (note for each in run.results for note in each.notes)
+    yield from (note for each in run.results for note in each.notes)
+    if run.classes:
+        text = f"only secrets of these classes were judged: {', '.join(run.classes)}"
+        yield Note(kind=NoteKind.NOT_AUDITED, path="", text=text)
 
 
 def _audited(run: AuditRun, *, compare: bool) -> Audited:
@@ -122,6 +126,7 @@ def _audited(run: AuditRun, *, compare: bool) -> Audited:
         changes=changes.changes(_before(run), after) if compare else (),
         since=run.state.written if compare else None,
         earlier=tuple(_earlier(run)),
+        classes=run.classes,
     )
 
 
@@ -205,6 +210,7 @@ def _saved(result: BackendResult, run: AuditRun) -> Iterator[tuple[str, SavedSec
 
 
 def _successes(run: AuditRun) -> dict[str, datetime]:
-    """When each backend was last read completely, by name."""
-    ended = {each.settings.name: run.now for each in run.results if each.complete}
+    """When each backend was last read completely, by name. A run of some classes does not count."""
+    read = () if run.classes else run.results
+    ended = {each.settings.name: run.now for each in read if each.complete}
     return {**run.state.successes, **ended}

@@ -17,7 +17,9 @@ from scanner.audit.outcome import AuditRun
 from scanner.audit.state import State
 from scanner.configuration.operator import BackendConfig, OperatorConfig
 from scanner.console import Console, Progress, show_error
+from scanner.document import nearest
 from scanner.errors import OutputError, UsageError, unreadable
+from scanner.masking import masked
 from scanner.model import FailOn, Finding, Note, NoteKind, Outcome, Severity
 from scanner.policy import rules
 from scanner.policy.live import last_used
@@ -44,6 +46,7 @@ class AuditRequest(NamedTuple):
     require_exact: only exact dates prove that a secret is in time.
     last_used: what keywatch trail saw.
     history: reads the ledger that the operator config names; None if there is none.
+    classes: the only classes of secrets to judge; empty for all.
     """
 
     path: str
@@ -58,6 +61,7 @@ class AuditRequest(NamedTuple):
     clock: datetime | None = None
     require_exact: bool = False
     last_used: str | None = None
+    classes: tuple[str, ...] = ()
 
 
 class FinishedAudit(NamedTuple):
@@ -189,6 +193,7 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
         *(tree, files, operator, stores, console.environ, now, seen, known.dates),
         require_exact=request.require_exact,
     )
+    _refuse_unknown_classes(request.classes, judge)
     settings = (
         backends.settings(each, timeout=request.timeout, environ=console.environ)._replace(
             known={**known.marks, **state.known(each.name)},
@@ -206,6 +211,7 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
                 backends.address(each.name, each.kind, modules),
                 judge,
                 keep=bool(request.state or history),
+                classes=request.classes,
             )
             for each in settings
         ],
@@ -218,7 +224,17 @@ def _prepared(  # noqa: PLR0913, PLR0917 - each part is read before the first st
         state=state,
         now=now,
         advice=functools.partial(backends.advice, modules=modules),
+        classes=request.classes,
     )
+
+
+def _refuse_unknown_classes(names: Iterable[str], judge: AuditJudge) -> None:
+    for name in names:
+        if name not in judge.classes:
+            listed = f"the policy has {', '.join(sorted(judge.classes))}"
+            raise UsageError(
+                f"unknown class {masked(name)}", todo=nearest(name, judge.classes) or listed
+            )
 
 
 def _earlier(request: AuditRequest, console: Console) -> tuple[tuple[Finding, ...], list[Note]]:

@@ -45,6 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_operator(group)
     add_backends(group)
     group.add_argument(
+        "--class",
+        action="append",
+        default=[],
+        dest="classes",
+        metavar="NAME",
+        help="judge only secrets of this class; can be repeated",
+    )
+    group.add_argument(
         "--permissions",
         action="store_true",
         help="print the rights that each backend must grant, and read nothing",
@@ -167,6 +175,7 @@ def run(
         clock=moment(None) if args.now else None,
         require_exact=args.require_exact,
         last_used=args.last_used,
+        classes=tuple(dict.fromkeys(args.classes)),
     )
     if args.permissions:
         console.write(permissions(request, console, modules))

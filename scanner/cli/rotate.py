@@ -24,13 +24,16 @@ from collections.abc import Iterable, Iterator
 from scanner.audit import backends
 from scanner.cli import arguments
 from scanner.cli.audit import add_operator
+from scanner.cli.output import OutputRequest, deliver
 from scanner.console import Console, plain
 from scanner.errors import ExitCode
-from scanner.model import Gap
+from scanner.model import Acceptance, FailOn, Gap
 from scanner.policy.declarations.model import period
 from scanner.rotate import run as rotate
 from scanner.rotate.model import Progress, State
+from scanner.rotate.outcome import outcome
 from scanner.rotate.plan import Action, Planned, rights
+from scanner.rotate.rules import RULES
 from scanner.rotate.run import (
     Applied,
     ApplyRequest,
@@ -51,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_apply(commands.add_parser("apply", help="rotate what is due", allow_abbrev=False))
     resume = commands.add_parser("resume", help="go on with unfinished ones", allow_abbrev=False)
     _add_common(resume)
+    _add_report(resume)
     resume.add_argument(
         "--abandon",
         action="append",
@@ -92,6 +96,16 @@ def _add_apply(parser: argparse.ArgumentParser) -> None:
         help="rotate this leaked secret at once and revoke the old value without an overlap",
     )
     parser.add_argument("--reason", default="", metavar="TEXT", help="why; it is in the record")
+    _add_report(parser)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        type=arguments.path,
+        help="write what needs somebody as a JSON report, which keywatch alert send takes",
+    )
 
 
 def run(
@@ -105,10 +119,10 @@ def run(
             return ExitCode.INCOMPLETE if found.gaps else ExitCode.CLEAN
         case "apply":
             request = ApplyRequest(_plan_request(args), args.now or "", args.reason)
-            return _report(rotate.apply(request, world), console, as_json=args.json)
+            return _finish(rotate.apply(request, world), args, world)
         case "resume":
             asked = ResumeRequest(args.path, args.operator, tuple(args.abandon))
-            return _report(rotate.resume(asked, world), console, as_json=args.json)
+            return _finish(rotate.resume(asked, world), args, world)
     unfinished = rotate.status(StatusRequest(args.path, args.operator, args.all), world)
     if args.json:
         _print(console, [json.dumps([_progress_json(each) for each in unfinished])])
@@ -121,7 +135,21 @@ def _plan_request(args: argparse.Namespace) -> PlanRequest:
     return PlanRequest(args.path, args.operator, tuple(args.secret), tuple(args.backend))
 
 
-def _report(applied: Applied, console: Console, *, as_json: bool) -> int:
+def _finish(applied: Applied, args: argparse.Namespace, world: World) -> int:
+    """Print and report the result. Exit code 3 if the report cannot be written."""
+    code = _result(applied, world.console, as_json=args.json)
+    if not args.report:
+        return code
+    found, infos = outcome(applied), {rule.id: rule for rule in RULES}
+    root = world.console.cwd
+    context = world.console.report_context(infos, world.now, root, FailOn(), "rotate")
+    context = context._replace(acceptance=Acceptance.NONE)
+    request = OutputRequest(reports=(("json", args.report),), detail=None)
+    written = deliver(request, world.console, found, context)
+    return code if written else ExitCode.INCOMPLETE
+
+
+def _result(applied: Applied, console: Console, *, as_json: bool) -> ExitCode:
     if as_json:
         rows = [
             {**_progress_json(each.progress), "record": each.record} for each in applied.results

@@ -32,6 +32,7 @@ from scanner.policy.repository.rules import RULES as CHECK_RULES
 from scanner.policy.rules import RULES as JUDGE_RULES
 from scanner.policy.variables import RULES as TREE_RULES
 from scanner.report.interface import remedy
+from scanner.rotate.rules import RULES as ROTATE_RULES
 from scanner.trail import rule_infos as trail_rules
 
 
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     coded = (
         *(*JUDGE_RULES, *CHECK_RULES, *TREE_RULES, *LIVE_RULES, *ACCESS_RULES),
         *trail_rules.rules(),
+        *ROTATE_RULES,
     )
     infos |= {rule.id: rule for rule in coded}
     if args.action == "list":

@@ -23,7 +23,8 @@ _SHOWN = {controls.WORKED: True, controls.FAILED: False, controls.NOT_TESTED: No
 def earlier_runs(ledger: Ledger, analysis: str, subject: str, now: datetime) -> EarlierRuns:
     """The runs of this kind on this subject, and the controls of the last 90 days.
 
-    A ledger that was changed proves nothing, so only its problem is returned.
+    Audits of only some classes are left out: their numbers cannot be compared. A ledger that was
+    changed proves nothing, so only its problem is returned.
     """
     try:
         verified = verify(ledger)
@@ -32,7 +33,9 @@ def earlier_runs(ledger: Ledger, analysis: str, subject: str, now: datetime) -> 
         runs = [
             _numbers(entry)
             for entry in ledger.entries()
-            if entry["kind"] == analysis and entry["data"].get("subject") == subject
+            if entry["kind"] == analysis
+            and entry["data"].get("subject") == subject
+            and not entry["data"].get("classes")
         ]
         period = Period(now - PERIOD, now + timedelta(seconds=1))
         assessed = controls.assess(controls.load(), ledger.entries(), period)

@@ -88,6 +88,7 @@ def _exceptions(outcome: Outcome) -> list[Json]:
 def _live(live: Audited) -> Json:
     return {
         "backends": [_reach(each) for each in live.reach],
+        **({"classes": [*live.classes]} if live.classes else {}),
         "secrets": [_status(each) for each in live.secrets],
     }
 

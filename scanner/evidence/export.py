@@ -1,4 +1,4 @@
-"""Write entries for people and other tools: JSON, CSV, and OSCAL assessment results (1.1.2)."""
+"""Write entries for people and other tools: JSON, CSV, and OSCAL assessment results (1.2.1)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scanner.evidence.ledger import Head
 from scanner.report import text
 
 FORMATS = ("json", "csv", "oscal")
-OSCAL = "1.1.2"
+OSCAL = "1.2.1"
 _SPACE = uuid.UUID("a2a7d5c0-3f5d-5b43-9d0e-6b6579776174")  # of the UUIDs that keywatch makes
 _COLUMNS = (
     *("number", "at", "kind", "writer", "complete", "row", "id", "rule", "severity", "secret"),

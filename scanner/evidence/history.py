@@ -80,10 +80,10 @@ def _time(given: str) -> datetime:
 
 
 def trend(entries: Iterable[Json]) -> Iterator[Trend]:
-    """One row for each audit."""
+    """One row for each audit of all classes."""
     for entry in entries:
         data = entry["data"]
-        if "secrets" not in data or entry["kind"] != "audit":
+        if "secrets" not in data or entry["kind"] != "audit" or data.get("classes"):
             continue
         verdicts = Counter(each["verdict"] for each in data["secrets"])
         yield Trend(

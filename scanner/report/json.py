@@ -161,6 +161,7 @@ def _live(live: Audited) -> Json:
         "since": text.moment(live.since) if live.since else None,
         "backends": map(_reach, sorted(live.reach, key=reach_order)),
         "changes": (change._asdict() for change in sorted(live.changes)),
+        "classes": live.classes,
         "secrets": map(_status, sorted(live.secrets, key=status_order)),
     }
 

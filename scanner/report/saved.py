@@ -190,6 +190,7 @@ def _live(item: Any) -> Audited:
         reach=tuple(map(_reach, item["backends"])),
         changes=tuple(map(_change, item["changes"])),
         since=_moment(item["since"]),
+        classes=tuple(map(_text, item.get("classes", ()))),
     )
 
 

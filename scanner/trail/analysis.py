@@ -185,6 +185,9 @@ class Analysis:
             kind.whole(entry)
         matched = kind.rules.matched(entry)
         use, profile = self.access.use(event), self.history.profile(actor, event.time)
+        reads = event.call.target.action is Action.READ
+        if reads and use and profile and self.access.is_first(use):
+            self.history.see_first_read(profile, event)
         plan = Plan(
             round=self._round,
             kind=kind,
@@ -196,7 +199,7 @@ class Analysis:
             ),
             varying=tuple(count for count in matched.counts if count.varies),
             use=use,
-            reads=event.call.target.action is Action.READ,
+            reads=reads,
             newest=self.versions.of(event.call.target.id) if use else _NO_SECRET,
             profile=profile,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scanner.model import RuleInfo
 from scanner.trail.detections.rules import DETECTIONS
-from scanner.trail.logging_rules import RULES as LOGGING_RULES
+from scanner.trail.logging_checks.rules import RULES as LOGGING_RULES
 from scanner.trail.sigma import rule_files
 from scanner.trail.sigma.rule_files import Described
 

@@ -33,11 +33,12 @@ from scanner.report.interface import ReportContext
 from scanner.repository import policy_files
 from scanner.repository.policy_files import PolicyFiles
 from scanner.repository.tree import Tree
-from scanner.trail import findings, last_used, logging_checks, state
+from scanner.trail import findings, last_used, state
 from scanner.trail.analysis import Alert, Analysis, Options, subjects
 from scanner.trail.detections.access import Services
 from scanner.trail.detections.rules import DETECTIONS
-from scanner.trail.logging_rules import RULES as LOGGING_RULES
+from scanner.trail.logging_checks.check import Checked, check_logging
+from scanner.trail.logging_checks.rules import RULES as LOGGING_RULES
 from scanner.trail.reading import follow, merge, streams
 from scanner.trail.reading.log import Log
 from scanner.trail.reading.merge import Opener
@@ -107,7 +108,7 @@ def trail(request: TrailRequest, console: Console, now: datetime) -> FinishedTra
     _restore(analysis, known, request)
     reading = _Reading(request, console, known, now)
     _read(request, console, analysis, reading, described)
-    checks = logging_checks.check(request.configurations, request.operator, console, tree.root, now)
+    checks = check_logging(request.configurations, request.operator, console, tree.root, now)
     outcome = _outcome(analysis, reading, files, described, checks, now)
 
     def save() -> None:
@@ -281,7 +282,7 @@ def _outcome(  # noqa: PLR0913, PLR0917 - all that the outcome is made of
     reading: _Reading,
     files: PolicyFiles,
     described: Sequence[Described],
-    checks: logging_checks.Checked,
+    checks: Checked,
     now: datetime,
 ) -> Outcome:
     by_id = {each.info.id: each for each in described}

@@ -14,6 +14,7 @@ from scanner.cli import alert
 from scanner.cli.parser import Parser
 from scanner.console import Console, show_error
 from scanner.errors import KeywatchError
+from scanner.records import Record
 from tests.support import audits
 from tests.support.audits import NOW, denied, record
 from tests.support.helpers import token, unavailable
@@ -49,13 +50,13 @@ class Watch:
         backends += ", auth: {method: token, env: X}}\n"
         self.config.write_text(f"{backends}alerts:\n{alerts}evidence: {{place: {self.root}/led}}\n")
 
-    def audit(self, items: Items, now: datetime = NOW) -> str:
+    def audit(self, items: Items, now: datetime = NOW, *options: str) -> str:
         """The JSON report of an audit."""
         audits.gives(prod=items)
         report = self.root / "run.json"
         audits.run(
             *(self.repository, "--backend=prod", f"--report=json={report}"),
-            *("--no-require-complete", f"--now={now.isoformat()}"),
+            *("--no-require-complete", f"--now={now.isoformat()}", *options),
         )
         return str(report)
 
@@ -166,6 +167,17 @@ def test_a_rotated_secret_is_resolved_for_everybody_who_was_told(
     assert watch.run("list").out == ""
 
 
+def test_an_audit_of_one_class_resolves_no_alert_of_another(
+    watch: Watch, oncall: HttpReceiver, lead: HttpReceiver
+) -> None:
+    watch.configure(config(watch, oncall, lead))
+    watch.send([record("app/old", 100)])
+    for number, name in enumerate(("db-credential", "api-key"), start=1):
+        now = NOW + number * HOUR
+        watch.run("send", watch.audit([record("app/new")], now, f"--class={name}"), now=now)
+        assert ("RESOLVED" in oncall.titles[-1]) is (name == "api-key")
+
+
 def test_what_could_not_be_read_is_not_resolved_and_is_an_alert(
     watch: Watch, oncall: HttpReceiver, lead: HttpReceiver
 ) -> None:
@@ -274,6 +286,48 @@ def test_what_nobody_accepted_is_sent_again(
     oncall.status = 200
     watch.send([record("app/old", 1)])
     assert "RESOLVED" in oncall.titles[-1]
+
+
+@pytest.mark.parametrize(
+    "only",
+    ["class: [api-key]", "severity: critical", 'owner: ["@sec-oncall"]', "backend: [prod]"],
+)
+def test_a_route_takes_only_what_it_names(
+    watch: Watch, oncall: HttpReceiver, lead: HttpReceiver, only: str
+) -> None:
+    """Everything goes to oncall; the lead's route takes one of the two secrets, or both."""
+    route = f"    - {{name: some, send: [lead], {only}}}\n"
+    watch.configure(config(watch, oncall, lead, route).replace("escalate: ", "# escalate: "))
+    other = Record(
+        id="vault://prod/-/database/static-roles/app",
+        kind="static-role",
+        dated=record("x", 32).dated,
+    )
+    assert watch.send([record("app/old", 200), other]).code == 0
+    assert len(oncall.bodies) == 2
+    names = [body["message"] for body in lead.bodies]
+    assert any("secret/app/old" in each for each in names)
+    assert any("static-roles/app" in each for each in names) is (only == "backend: [prod]")
+
+
+def test_twice_the_grace_period_tells_the_third_one(
+    watch: Watch, oncall: HttpReceiver, lead: HttpReceiver
+) -> None:
+    with http_receiver() as boss:
+        text = config(watch, oncall, lead).replace(
+            "[{after: 30m, send: [lead]}]",
+            "[{after: 300d, send: [lead]}, {after: 301d, send: [boss]}]",
+        )
+        text = text.replace(
+            "  routes:", f'    boss: {{apprise: "json://{boss.address}"}}\n  routes:'
+        )
+        watch.configure(text)
+        told = []
+        for day in (92, 98, 106):  # limit 90 days, grace 7 days
+            done = watch.send([record("app/old", 92)], NOW + (day - 92) * DAY)
+            assert done.code == 0, done
+            told.append([len(each.titles) > 0 for each in (oncall, lead, boss)])
+    assert told == [[True, False, False], [True, True, False], [True, True, True]]
 
 
 def test_an_alert_without_a_route_is_reported(

@@ -15,6 +15,7 @@ from scanner.policy.live.rules import RULES as LIVE_RULES
 from scanner.policy.repository.rules import RULES as CHECK_RULES
 from scanner.policy.rules import OWN_RULES
 from scanner.policy.variables import RULE_IDS
+from scanner.rotate.rules import RULES as ROTATE_RULES
 from scanner.trail.rule_infos import rules as trail_rules
 from tests.support.helpers import Keywatch, scan, write_files
 
@@ -50,7 +51,7 @@ def test_the_list_holds_every_rule_of_the_rule_files_the_judge_and_detect_secret
     names = [line.split()[0] for line in lines]
     assert names == sorted(names)
     detect_secrets = {name for name in names if name.startswith("ds-")}
-    coded = (*CHECK_RULES, *LIVE_RULES, *ACCESS_RULES, *trail_rules())
+    coded = (*CHECK_RULES, *LIVE_RULES, *ACCESS_RULES, *trail_rules(), *ROTATE_RULES)
     judged = OWN_RULES | RULE_IDS | {rule.id for rule in coded}
     assert set(names) - detect_secrets == shipped_ids() | judged
     assert len(detect_secrets) == 27  # the plugins of detect-secrets 1.5.0

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import shutil
 import subprocess
+import sys
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -13,6 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from trestle.common.err import TrestleError
+from trestle.core.duplicates_validator import DuplicatesValidator
+from trestle.core.refs_validator import RefsValidator
+from trestle.oscal.assessment_results import AssessmentResults
 
 from scanner.cli import evidence
 from scanner.cli.parser import Parser
@@ -23,9 +30,13 @@ from scanner.evidence.ledger import Ledger
 from scanner.policy.live.rules import BY_ID
 from scanner.records import Dated, Record, Strength, ValueMark
 from tests.support import audits
+from tests.support.access import reviewed
+from tests.support.attack_traces import at_night
 from tests.support.audits import NOW, OPERATOR, denied, record
-from tests.support.helpers import git, token, unavailable
+from tests.support.helpers import Keywatch, git, token, unavailable, write_files
+from tests.support.trails import POLICY, trail
 
+ROOT = Path(__file__).resolve().parents[2]
 LATER = NOW + timedelta(hours=1)
 
 
@@ -172,6 +183,58 @@ def test_a_signature_by_another_identity_verifies_it(audited: Path, keys: Path) 
     assert run("verify", f"--place={audited}", f"--expect={head}").code == 0
 
 
+def example(name: str) -> str:
+    """The code block of docs/evidence.md below the comment with this name."""
+    text = (ROOT / "docs" / "evidence.md").read_text()
+    return text.partition(f"<!-- example: {name} -->\n")[2].split("```")[1].partition("\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "attested", "code"),
+    [("attested head", True, 0), ("attested head", False, 1), ("offline", True, 0)],
+)
+def test_the_documented_commands_verify_an_attested_head(
+    audited: Path, tmp_path: Path, name: str, code: int, *, attested: bool
+) -> None:
+    """`gh` is a stand-in: it needs GitHub. It is called before, and its failure is not hidden."""
+    run("anchor", f"--place={audited}")
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    calls = tmp_path / "calls"
+    (bin_folder / "gh").write_text(
+        f'#!/bin/sh\necho "$*" >> {calls}\n[ "$2" != verify ] || exit {int(not attested)}\n'
+        '[ "$2" != download ] || echo "{}" > sha256:00.jsonl\n'
+    )
+    command = f'#!/bin/sh\nexec {sys.executable} -m scanner "$@"\n'
+    (bin_folder / "keywatch").write_text(command)
+    for each in bin_folder.iterdir():
+        each.chmod(0o755)
+    environ = {"PATH": f"{bin_folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["sh", "-c", example(name)], cwd=audited, env=environ, check=False)
+    assert done.returncode == code
+    if attested:  # a ledger that was cut off does not fit its head
+        (audited / "2026-11.jsonl").write_text("")
+        done = subprocess.run(["sh", "-c", example(name)], cwd=audited, env=environ, check=False)
+        assert done.returncode == 1
+    verified = calls.read_text().splitlines()[-1]
+    assert verified.startswith("attestation verify heads/00000001.txt --repo ORG/REPO")
+    if name == "offline":
+        assert "--bundle sha256:00.jsonl --custom-trusted-root trusted_root.jsonl" in verified
+
+
+@pytest.mark.slow
+def test_the_documented_workflow_passes_its_linters(tmp_path: Path) -> None:
+    workflow = tmp_path / ".github" / "workflows" / "attest.yml"
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text(example("attest workflow"))
+    schema = ["--builtin-schema", "vendor.github-workflows"]
+    for argv in (["check-jsonschema", *schema, str(workflow)], ["actionlint", str(workflow)]):
+        found = shutil.which(argv[0], path=str(Path(sys.executable).parent))
+        if not found:
+            unavailable(f"there is no {argv[0]}: pip install it")
+        subprocess.run([found, *argv[1:]], check=True)
+
+
 def test_a_signature_by_the_writer_or_a_stranger_does_not_count(audited: Path, keys: Path) -> None:
     for name in ("ci", "stranger"):
         assert run("anchor", f"--place={audited}", f"--key={keys}/{name}").code == 0
@@ -301,15 +364,46 @@ def test_an_incomplete_audit_shows_no_control_to_work(place: Path) -> None:
     assert (done.code, "shown to work" in done.out) == (3, False)
 
 
-def test_a_saved_scan_is_recorded(audited: Path, tmp_path: Path) -> None:
-    audits.gives(prod=[record("app/new")])
-    report = tmp_path / "run.json"
-    done = audits.run(tmp_path / "repository", "--backend=prod", f"--report=json={report}",
-                      f"--now={NOW.isoformat()}")  # fmt: skip
-    assert done.code == 0, done
-    report.write_text(report.read_text().replace('"analysis": "audit"', '"analysis": "scan"'))
-    assert run("record", f"--place={audited}", str(report)).code == 0
-    assert entries(audited)[-1]["kind"] == "scan"
+def test_the_report_of_each_command_is_recorded_with_its_findings(
+    audited: Path, tmp_path: Path, keywatch: Keywatch
+) -> None:
+    """An audit adds its entry itself; so does a rotation, in tests/rotate/test_rotate_vault.py."""
+    work = write_files(
+        tmp_path / "work",
+        {
+            "keywatch.yaml": POLICY,
+            "configs/production.yaml": f"token: {token(9)}\n",
+        },
+    )
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    for name, argv in {"scan": ["scan"], "policy-check": ["policy", "check"]}.items():
+        done = keywatch(*argv, "--report=json=-", f"--now={NOW.isoformat()}", cwd=work)
+        (reports / name).write_bytes(done.stdout)
+    silence = trail(work, at_night()).finding("trail-log-silence")
+    accepted = {"fingerprint": f"kw-{silence['fingerprint']}", "rule": silence["rule"]}
+    accepted |= {"path": silence["context"], "reason": "known", "owner": "@sec"}
+    entry = json.dumps({**accepted, "until": "2027-01-31"})
+    (work / "keywatch.yaml").write_text(f"{POLICY}allow:\n  - {entry}\n")
+    (reports / "trail").write_text(json.dumps(trail(work, at_night()).report))
+    (reports / "access-review").write_text(json.dumps(reviewed(work).report))
+    for name in ("scan", "policy-check", "trail", "access-review"):
+        assert run("record", f"--place={audited}", str(reports / name)).code == 0, name
+        saved, added = json.loads((reports / name).read_bytes()), entries(audited)[-1]
+        assert (added["kind"], added["data"]["complete"]) == (name, saved["complete"])
+        rules = sorted(each["rule"] for each in saved["findings"])
+        assert sorted(each["rule"] for each in added["data"]["findings"]) == rules
+        assert token(9) not in json.dumps(added)
+        if name != "access-review":
+            assert rules
+    kinds = [each["kind"] for each in entries(audited)]
+    assert kinds == ["audit", "scan", "policy-check", "trail", "access-review"]
+    tested = {kind for each in controls.load() for group in each.by for kind in group.split("|")}
+    failing = {kind for each in controls.load() for kind in each.fails_on}
+    assert tested | failing == {*kinds, "attestation:access-review"}
+    recorded = next(each for each in entries(audited) if each["kind"] == "trail")["data"]
+    assert "trail-unusual-time" in {each["rule"] for each in recorded["findings"]}
+    assert [each["reason"] for each in recorded["exceptions"]] == ["known"]
 
 
 def test_every_export_has_all_entries(audited: Path) -> None:
@@ -334,6 +428,25 @@ def test_oscal_has_a_finding_for_each_control_and_leads_to_the_entries(audited: 
     }
     assert named == {observation["uuid"]}
     assert uuid.UUID(results["uuid"]).version == 5
+
+
+@pytest.mark.parametrize("period", ["--from=2020-01-01", "--to=2020-01-01"])
+def test_oscal_passes_trestle(audited: Path, tmp_path: Path, period: str) -> None:
+    """Its models are made from the schemas that NIST publishes; a field that they do not know is an
+    error. Its validators find UUIDs that are not unique, or refer to nothing."""
+    run("attest", "--by=Jo Doe", "--about=access-review", "--statement=fine", f"--place={audited}")
+    exported = tmp_path / "results.json"
+    run("export", "--format=oscal", period, f"--place={audited}", f"--output={exported}")
+    model = AssessmentResults.oscal_read(exported)
+    assert isinstance(model, AssessmentResults)
+    assert bool(model.results[0].observations) is (period[2] == "f")
+    for validator in (DuplicatesValidator(), RefsValidator()):
+        assert validator.model_is_valid(model, quiet=True)
+    broken = json.loads(exported.read_bytes())
+    broken["assessment-results"]["results"][0]["invented"] = "x"
+    exported.write_text(json.dumps(broken))
+    with pytest.raises(TrestleError):
+        AssessmentResults.oscal_read(exported)
 
 
 def test_the_table_of_controls_names_rules_that_exist() -> None:

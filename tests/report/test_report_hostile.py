@@ -40,6 +40,7 @@ from scanner.records import (
     AccessRow,
     Audited,
     Change,
+    EarlierStatus,
     Proposal,
     Reach,
     Resource,
@@ -574,6 +575,8 @@ LIVE = st.builds(
         )
     ),
     since=st.none() | st.just(NOW),
+    earlier=several(st.builds(EarlierStatus, status=STATUSES, seen=st.just(NOW))),
+    classes=several(TEXT),
 )
 OUTCOMES = st.builds(
     Outcome,

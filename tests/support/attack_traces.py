@@ -94,6 +94,18 @@ def kubernetes_many(count: int, verb: str, *, name: str, decision: str = "allow"
         yield line(kubernetes(when, verb, name=named, decision=decision, number=number + 1))
 
 
+def first_read(secret: str = "prod/other") -> Trace:
+    for day in range(9):
+        yield line(aws(START + DAY * day, "GetSecretValue", number=day + 1))
+    yield line(aws(START + 9 * DAY, "GetSecretValue", secret=secret, number=99))
+
+
+def node(name: str) -> Trace:
+    """A kubelet that gets another pod after days."""
+    for day, secret in ((0, "db"), (9, "other")):
+        yield line(kubernetes(START + day * DAY, "get", user=name, name=secret, number=day + 1))
+
+
 WORKER = "vault://prod?by=worker-role"
 SM = "aws://prod/111122223333/eu-central-1/secretsmanager"
 TRACES: dict[str, tuple[Callable[[], Trace], str]] = {
@@ -147,6 +159,7 @@ TRACES: dict[str, tuple[Callable[[], Trace], str]] = {
     ),
     "trail-unusual-time": (at_night, WORKER),
     "trail-unusual-rate": (in_a_rush, WORKER),
+    "trail-first-read": (first_read, f"{SM}/prod/other?by=workers"),
     "trail-new-source": (elsewhere, f"{WORKER}&from=203.0.113.0%2F24".replace("%2F", "/")),
     "trail-log-silence": (silent, ""),
     "trail-raw-values": (

@@ -36,6 +36,7 @@ PROTOCOLS = {
     "secretsmanager": "application/x-amz-json-1.1",
     "kms": "application/x-amz-json-1.1",
     "ssm": "application/x-amz-json-1.1",
+    "cloudtrail": "application/x-amz-json-1.1",
     "iam": "text/xml",
     "sts": "text/xml",
 }

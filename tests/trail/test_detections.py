@@ -21,7 +21,9 @@ from tests.support.attack_traces import (
     azure_many,
     calls,
     days,
+    first_read,
     kubernetes_many,
+    node,
     one,
 )
 from tests.support.audit_logs import DENIED, START, VaultLog, normal_day
@@ -74,6 +76,8 @@ def test_a_call_from_outside_of_a_services_networks_is_found(tmp_path: Path) -> 
         lambda: azure_many(9, "SecretGet", code=401, secret="db"),
         lambda: kubernetes_many(4, "get", name="db"),
         lambda: days(20),
+        lambda: first_read("prod/db"),
+        lambda: node("system:node:a"),
     ],
 )
 def test_what_is_only_like_an_attack_is_not_found(

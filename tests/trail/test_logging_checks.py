@@ -9,18 +9,25 @@ import pytest
 import yaml
 
 from scanner.errors import ConfigError
-from scanner.trail.logging_checks import faults
+from scanner.trail.logging_checks.check import judged
 from tests.support.trails import POLICY, run
 
 FILE = {"type": "file", "options": {"file_path": "/var/log/audit.log"}}
 RAW = {"type": "socket", "options": {"log_raw": "true"}}
 SELECTOR = {"ReadWriteType": "All", "IncludeManagementEvents": True}
 AUDIT = {"category": "AuditEvent", "enabled": True}
+TO = {"workspaceId": "/subscriptions/s1/workspaces/w"}
+GROUP = {"categoryGroup": "audit", "enabled": True}
 METADATA = {"level": "Metadata", "resources": [{"group": "", "resources": ["secrets"]}]}
 
 
 def policy(*rules: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [*rules]}
+
+
+def advanced(*fields: dict[str, Any], category: str = "Management") -> dict[str, Any]:
+    chosen = [{"Field": "eventCategory", "Equals": [category]}, *fields]
+    return {"AdvancedEventSelectors": [{"FieldSelectors": chosen}]}
 
 
 @pytest.mark.parametrize(
@@ -40,27 +47,38 @@ def policy(*rules: dict[str, Any]) -> dict[str, Any]:
             },
             ["cloudtrail"],
         ),
-        ({"IsLogging": True}, []),
-        ({"IsLogging": False}, ["cloudtrail"]),
         (
             {
-                "AdvancedEventSelectors": [
-                    {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}
+                "EventSelectors": [
+                    {**SELECTOR, "ExcludeManagementEventSources": ["rdsdata.amazonaws.com"]}
                 ]
             },
             [],
         ),
+        ({"EventSelectors": [{**SELECTOR, "IncludeManagementEvents": False}]}, ["cloudtrail"]),
         (
             {
-                "AdvancedEventSelectors": [
-                    {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}]}
+                "EventSelectors": [
+                    {**SELECTOR, "ReadWriteType": kind} for kind in ("ReadOnly", "WriteOnly")
                 ]
             },
-            ["cloudtrail"],
+            [],
         ),
-        ([{"name": "x", "logs": [AUDIT]}], []),
-        ({"value": [{"properties": {"logs": [{"categoryGroup": "audit", "enabled": True}]}}]}, []),
-        ([{"logs": [{**AUDIT, "enabled": False}]}], ["azure"]),
+        ({"IsLogging": True}, []),
+        ({"IsLogging": False}, ["cloudtrail"]),
+        (advanced(), []),
+        (advanced({"Field": "eventSource", "NotEquals": ["rdsdata.amazonaws.com"]}), []),
+        (advanced({"Field": "eventSource", "NotEquals": ["kms.amazonaws.com"]}), ["cloudtrail"]),
+        (advanced({"Field": "readOnly", "Equals": ["false"]}), ["cloudtrail"]),
+        (advanced({"Field": "eventName", "StartsWith": ["Get"]}), ["cloudtrail"]),
+        (advanced(category="Data"), ["cloudtrail"]),
+        ([{"name": "x", "logs": [AUDIT], **TO}], []),
+        ([{"logs": [AUDIT], "workspaceId": ""}], ["azure"]),
+        (
+            {"value": [{"properties": {"logs": [{**AUDIT, "category": "x"}, GROUP], **TO}}]},
+            [],
+        ),
+        ([{"logs": [{**AUDIT, "enabled": False}], **TO}, {"logs": None, **TO}], ["azure"]),
         ([], ["azure"]),
         (policy(METADATA), []),
         (policy({"level": "None", "users": ["system:kube-proxy"]}, METADATA), []),
@@ -68,17 +86,19 @@ def policy(*rules: dict[str, Any]) -> dict[str, Any]:
         (policy({"level": "None"}), ["kubernetes"] * 3),
         (policy({**METADATA, "level": "RequestResponse"}), ["kubernetes-values"] * 3),
         (policy(), ["kubernetes"] * 3),
+        (policy({**METADATA, "omitStages": ["ResponseComplete"]}), ["kubernetes"] * 3),
+        ({**policy(METADATA), "omitStages": ["RequestReceived"]}, []),
     ],
 )
 def test_a_configuration_is_judged(configuration: Any, found: list[str]) -> None:
-    rules = [fault.rule.id.removeprefix("trail-logging-") for fault in faults(configuration, "f")]
-    assert rules == found
+    _, faults = judged(configuration, "f")
+    assert [fault.rule.id.removeprefix("trail-logging-") for fault in faults] == found
 
 
 @pytest.mark.parametrize("other", [{"a": 1}, "text", 5, None, [{"x": 1}], {"EventSelectors": 5}])
 def test_what_is_no_configuration_is_an_error(other: Any) -> None:
     with pytest.raises(ConfigError):
-        faults(other, "f")
+        judged(other, "f")
 
 
 def test_the_command_reports_what_is_not_logged(tmp_path: Path) -> None:

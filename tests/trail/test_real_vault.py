@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import hvac
 import pytest
 from hvac.exceptions import Forbidden
 
+from scanner.audit import backends
+from scanner.audit.backends import BACKENDS
 from scanner.document import parse
+from scanner.inventory.interface import Settings
 from tests.support import openbao
 from tests.support.openbao import Bao
 from tests.support.trails import POLICY, Done, run
@@ -133,19 +137,28 @@ def test_changes_of_policies_roles_and_keys_are_found(bao: Bao, tmp_path: Path) 
     }
 
 
-def test_one_audit_device_is_too_few(bao: Bao, tmp_path: Path) -> None:
+def test_one_audit_device_is_too_few_and_the_right_to_ask_is_the_printed_one(
+    bao: Bao, tmp_path: Path
+) -> None:
     operator = tmp_path / "operator.yaml"
     operator.write_text(
         f"backends:\n  prod: {{kind: vault, address: '{bao.address}',"
-        " auth: {method: token, file: token}}\n  eks: {kind: kubernetes, context: prod}\n"
+        " auth: {method: token, file: token}}\n"
     )
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "keywatch.yaml").write_text(POLICY)
-    (tmp_path / "token").write_text(openbao.ROOT_TOKEN)
+    store = Settings("prod", "vault", {"address": bao.address, "mounts": ["secret"]}, 9.0, {})
+    (rule,) = re.findall(r'#   (path "sys/audit" .+)', backends.permissions(store, BACKENDS))
+    (tmp_path / "token").write_text(bao.token(rule))
     with contextlib.chdir(tmp_path):
         done = run(tmp_path / "work", "--operator", str(operator))
     assert done.found == {("trail-logging-vault-devices", "vault://prod/-/sys/audit")}
-    assert "not-knowable" in done.gaps
+    assert done.gaps == {}
+    names = 'path "secret/metadata/*" { capabilities = ["list"] }'
+    (tmp_path / "token").write_text(bao.token(names))
+    with contextlib.chdir(tmp_path):
+        done = run(tmp_path / "work", "--operator", str(operator))
+    assert (done.code, done.found, [*done.gaps]) == (3, set(), ["denied"])
 
 
 def test_the_answer_of_a_real_server_is_recognized(bao: Bao, tmp_path: Path) -> None:

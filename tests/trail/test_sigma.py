@@ -38,6 +38,7 @@ def test_a_rule_says_what_people_need(path: Path) -> None:
     *_, last = yaml.safe_load_all(path.read_bytes())
     assert last["name"] == f"trail-{path.stem}"
     assert last["description"]
+    assert all(isinstance(each, str) for each in last["falsepositives"])
     assert last["falsepositives"]
     assert last["keywatch"]["fix"]
     assert last["keywatch"]["tuning"]

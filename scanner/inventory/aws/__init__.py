@@ -39,6 +39,7 @@ VARIABLES = Variables(
     added={"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},  # those in profiles, too
 )
 
+_SERVICES = (*NEEDED, "cloudtrail", "sts")
 _ENDPOINT = r"^(https://|http://(localhost|127\.0\.0\.1)[:/])[^\s@]+$"
 
 OPTIONS: Mapping[str, Any] = {
@@ -88,7 +89,7 @@ OPTIONS: Mapping[str, Any] = {
     "endpoints": {
         "type": "object",
         "additionalProperties": False,
-        "properties": {name: {"type": "string", "pattern": _ENDPOINT} for name in (*NEEDED, "sts")},
+        "properties": {name: {"type": "string", "pattern": _ENDPOINT} for name in _SERVICES},
         "description": "Addresses instead of AWS's own, by service, for example of a VPC endpoint.",
     },
     "proxy": {

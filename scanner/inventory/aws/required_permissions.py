@@ -46,6 +46,13 @@ EXCESSIVE = (
 
 SIMULATE = "iam:SimulatePrincipalPolicy"
 
+TRAILS = (
+    "cloudtrail:DescribeTrails",
+    "cloudtrail:GetEventSelectors",
+    "cloudtrail:GetTrailStatus",
+)
+"""What `keywatch trail --operator` needs, to know what CloudTrail records. An audit needs none."""
+
 _ADVICE = """\
 # An IAM policy for the auditor. None of these actions returns a value.
 # AWS allows listing only for all resources or for none. So the auditor sees every name, description
@@ -57,12 +64,15 @@ _ADVICE = """\
 # The role's trust policy must allow sts:AssumeRole to the owner of the credentials.
 # iam:SimulatePrincipalPolicy shows which other permissions the auditor has on all resources, but
 # not those on single resources. Without this action, a note says that they are unknown.
+# keywatch trail --operator checks whether CloudTrail records who reads secrets. Only for that, add
+# {trails}.
 """
 
 
 def permissions(settings: Settings) -> str:
     """An IAM policy for metadata only, and what it cannot restrict."""
-    return _ADVICE + json.dumps(policy(settings.options.get("services", tuple(NEEDED))), indent=2)
+    advice = _ADVICE.format(trails=f"{', '.join(TRAILS[:-1])} and {TRAILS[-1]}")
+    return advice + json.dumps(policy(settings.options.get("services", tuple(NEEDED))), indent=2)
 
 
 def policy(services: Iterable[str]) -> Mapping[str, Any]:

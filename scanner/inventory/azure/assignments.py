@@ -6,22 +6,12 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
-from azure.core.rest import HttpRequest
-
-from scanner.inventory.azure.clients import Clients
-from scanner.inventory.azure.errors import FAILURES, explain
-from scanner.inventory.azure.required_permissions import vault_name
-from scanner.inventory.errors import GONE, ReadError, gap
+from scanner.inventory.azure.errors import FAILURES
+from scanner.inventory.azure.manager import ROLES, Found, unread, vaults
 from scanner.inventory.interface import Settings
-from scanner.inventory.listing import id_part
-from scanner.model import Gap, GapKind
+from scanner.model import Gap
 
-_SUBSCRIPTIONS = "2022-12-01"
-_VAULTS = "2023-07-01"
-_ROLES = "2022-04-01"
-_PAGES = 1_000
 _DATA = {
     "read": "Microsoft.KeyVault/vaults/secrets/getSecret/action",
     "write": "Microsoft.KeyVault/vaults/secrets/setSecret/action",
@@ -45,72 +35,21 @@ class Assignment(NamedTuple):
     scope: str
 
 
-class _Manager:
-    """Asks Azure Resource Manager, page by page."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._roles: dict[str, Mapping[str, Any]] = {}
-
-    def get(self, path: str, version: str) -> Any:
-        whole = self._client.format_url(path)
-        address = path if path.startswith("https://") else f"{whole}?api-version={version}"
-        response = self._client.send_request(HttpRequest("GET", address))
-        response.raise_for_status()
-        found = response.json()
-        if not isinstance(found, dict):
-            raise TypeError
-        return found
-
-    def all(self, path: str, version: str) -> Iterator[Mapping[str, Any]]:
-        """The entries of all pages. ValueError for a link to another server, or too many pages."""
-        for _ in range(_PAGES):
-            page = self.get(path, version)
-            yield from page["value"]
-            path = page.get("nextLink") or ""
-            if not path:
-                return
-        raise ValueError
-
-    def role(self, number: str) -> Mapping[str, Any]:
-        if number not in self._roles:
-            self._roles[number] = self.get(number, _ROLES)["properties"]
-        return self._roles[number]
-
-
 def read(settings: Settings) -> Iterator[Assignment | Gap]:
     """The rights on each vault that the settings name. Raises nothing: what cannot be read is a
     Gap."""
-    clients = Clients(settings)
-    for url in settings.options["vaults"]:
-        place = f"azure://{settings.name}/{id_part(vault_name(url))}"
+    for place, found in vaults(settings):
+        if isinstance(found, Gap):
+            yield found
+            continue
         try:
-            manager = _Manager(clients.manager(url))
-            found = _found(manager, url)
-            if found is None:
-                reason = "no subscription that this identity may list has a vault of this name"
-                yield Gap(kind=GapKind.SELECTION, path=place, reason=reason)
-            else:
-                yield from _rights(manager, found, place)
+            yield from _rights(found, place)
         except FAILURES as error:
-            failure = explain(error)
-            if failure.kind == GONE:
-                failure = ReadError("unreadable", "Azure Resource Manager does not know it")
-            yield gap(place, failure)
+            yield unread(place, error)
 
 
-def _found(manager: _Manager, url: str) -> Mapping[str, Any] | None:
-    host = urlsplit(url).hostname
-    for subscription in manager.all("/subscriptions", _SUBSCRIPTIONS):
-        number = subscription["subscriptionId"]
-        below = f"/subscriptions/{number}/providers/Microsoft.KeyVault/vaults"
-        for vault in manager.all(below, _VAULTS):
-            if urlsplit(vault["properties"]["vaultUri"]).hostname == host:
-                return vault
-    return None
-
-
-def _rights(manager: _Manager, vault: Mapping[str, Any], place: str) -> Iterator[Assignment | Gap]:
+def _rights(found: Found, place: str) -> Iterator[Assignment]:
+    manager, vault = found
     properties = vault["properties"]
     by_role = properties.get("enableRbacAuthorization") is True
     for policy in () if by_role else properties.get("accessPolicies") or ():
@@ -120,7 +59,7 @@ def _rights(manager: _Manager, vault: Mapping[str, Any], place: str) -> Iterator
             who = str(policy["objectId"])
             yield Assignment(place, who, "object", tuple(rights), "access policy", "the vault")
     below = f"{vault['id']}/providers/Microsoft.Authorization/roleAssignments"
-    for one in manager.all(below, _ROLES):
+    for one in manager.all(below, ROLES):
         said_of = one["properties"]
         role = manager.role(str(said_of["roleDefinitionId"]))
         held = [*_allowed(role, "dataActions", _DATA)] if by_role else []

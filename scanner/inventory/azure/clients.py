@@ -15,6 +15,7 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import (
     BearerTokenCredentialPolicy,
     ContentDecodePolicy,
+    ProxyPolicy,
     RetryPolicy,
     SansIOHTTPPolicy,
 )
@@ -113,6 +114,7 @@ class Clients:
             _DeadlineRetryPolicy(self._deadline, host),
             BearerTokenCredentialPolicy(credential, f"https://{host}/.default"),
             ContentDecodePolicy(),
+            ProxyPolicy(proxies=self._transport.get("proxies")),
         ]
         transport = RequestsTransport(**self._transport)
         return PipelineClient(f"https://{host}", policies=policies, transport=transport)

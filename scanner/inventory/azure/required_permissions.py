@@ -25,6 +25,10 @@ az role definition create --role-definition '{
 # For a vault with access policies instead of roles:
 az keyvault set-policy --name NAME --object-id AUDITOR --secret-permissions list \\
   --key-permissions list get getrotationpolicy --certificate-permissions list get
+# keywatch trail --operator checks whether the vaults log who reads secrets. Only for that, it needs
+# these actions on the subscription, which are also part of the built-in role Monitoring Reader:
+#   "Actions": ["Microsoft.Resources/subscriptions/read", "Microsoft.KeyVault/vaults/read",
+#     "Microsoft.Insights/diagnosticSettings/read"]
 """
 
 

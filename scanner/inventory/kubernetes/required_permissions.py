@@ -26,7 +26,11 @@ _HEAD = """\
 # keywatch needs only `list`, not get or watch. Remove the rules for controllers that you do not
 # run. If you cannot grant this, kube-state-metrics (kube_secret_created) tells when each Secret was
 # created. keywatch does not read it.
+# keywatch trail --operator checks whether the API server writes an audit log. For that, it lists
+# the pods in kube-system{extra}.
 """
+_INCLUDED = ", which this allows"
+_EXTRA = ": add a Role and a RoleBinding there with the verb list for pods"
 _WIDE = (
     "With `namespaces: [...]` in the operator config, Roles\n# instead of a ClusterRole are enough."
 )
@@ -69,7 +73,12 @@ def permissions(backend: str, namespaces: Sequence[str]) -> str:
     )
     metadata = [f"\n  namespace: {name}" for name in namespaces] or [""]
     scope = "" if namespaces else "Cluster"
-    head = _HEAD.format(backend=backend, narrower=_NARROW if namespaces else _WIDE)
+    is_narrow = namespaces and "kube-system" not in namespaces
+    head = _HEAD.format(
+        backend=backend,
+        narrower=_NARROW if namespaces else _WIDE,
+        extra=_EXTRA if is_narrow else _INCLUDED,
+    )
     return head + "".join(
         _GRANT.format(scope=scope, place=namespace, rules=rules) for namespace in metadata
     )

@@ -46,6 +46,9 @@ _HEAD = """\
 #   vault policy write keywatch-audit keywatch-audit.hcl
 # keywatch also needs the policy `default`, which lets a token look up itself and its capabilities.
 # Give keywatch's role a short token_ttl and no other policies.
+# keywatch trail --operator checks the audit devices. Only for that, add this rule in the root
+# namespace:
+#   path "sys/audit" {{ capabilities = ["read", "sudo"] }}
 """
 _NOT_ASKED = """\
 # Vault was not asked for its mounts: {reason}

@@ -18,14 +18,18 @@ _ALL = "*"
 
 
 class Use:
-    """How one identity uses one secret. `fault` is the rule that each read breaks, or ""."""
+    """How one identity uses one secret. `fault` is the rule that each read breaks, or "".
 
-    __slots__ = ("detail", "fault", "read", "subject", "written")
+    `is_needed`: the identity is a service that needs the secret.
+    """
+
+    __slots__ = ("detail", "fault", "is_needed", "read", "subject", "written")
 
     def __init__(self) -> None:
         self.read = 0.0
         self.written = 0.0
         self.fault = ""
+        self.is_needed = False
         self.detail = ""
         self.subject = ""
 
@@ -77,6 +81,15 @@ class Access:
         key = (call.actor.name, call.target.id)
         return self.uses.get(key) or self._made(key, event)
 
+    def is_first(self, use: Use) -> bool:
+        """Does nothing say that the identity needs the secret, which it never read before?
+
+        False if an earlier read may have been forgotten.
+        """
+        if use.read or use.fault or use.is_needed:
+            return False
+        return len(self.uses) + len(self._before) < MOST_PAIRS // 2
+
     def wrote(self, use: Use, event: Event) -> None:
         """A call wrote or rotated the secret."""
         use.written = max(use.written, event.time)
@@ -105,7 +118,15 @@ class Access:
         if self._services:
             use.subject = by(event.target, event.actor)
             use.fault, use.detail = self._judged(event)
+            use.is_needed = self._is_needed(event)
         return use
+
+    def _is_needed(self, event: Event) -> bool:
+        service, match = self._services.of(event.actor), self.match(event.target.id)
+        if service is None:
+            return False
+        name = match.secret_class.name if match and match.secret_class else ""
+        return name in service.needs or _ALL in service.needs
 
     def _judged(self, event: Event) -> tuple[str, str]:  # noqa: PLR0911 - one for each reason
         """The rule that a read breaks, and why. A secret without a class is nobody's need."""

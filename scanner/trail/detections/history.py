@@ -10,13 +10,14 @@ from typing import Any
 from scanner.policy.declarations.model import Service
 from scanner.trail.detections import rules
 from scanner.trail.detections.access import Services
-from scanner.trail.detections.interface import Report, actor_of
+from scanner.trail.detections.interface import Report, actor_of, by
 from scanner.trail.event import Actor, Event, quoted
 
 MOST_PROFILES = 20_000
 """Identities with a history. Over it, the half that was quiet the longest is forgotten."""
 MOST_NETWORKS = 500
 """Networks and addresses that are kept for an identity."""
+_NODE = "system:node:"
 _HOUR = 3_600
 _DAYS = 5
 _WIDEST = 16
@@ -82,6 +83,15 @@ class History:
         if event.address not in profile.addresses:
             self._new_address(profile, event)
 
+    def see_first_read(self, profile: Profile, event: Event) -> None:
+        """The identity reads a secret that it never read before."""
+        is_node = event.actor.name.startswith(_NODE)
+        if not is_node and self._has_learned(profile, event):
+            self._report(rules.FIRST_READ, by(event.target, event.actor), event, "")
+
+    def _has_learned(self, profile: Profile, event: Event) -> bool:
+        return event.time - profile.first >= self._learning
+
     def see_rate(self, profile: Profile, event: Event) -> None:
         """The identity made more calls in this hour than it ever does."""
         detail = f"over {profile.limit - 1:,} calls in an hour; the most was {profile.most:,}"
@@ -97,7 +107,7 @@ class History:
     def _begin_hour(self, profile: Profile, hour: int, event: Event) -> None:
         """Close the hour before, and hold the new one against the history."""
         profile.most = max(profile.most, profile.count)
-        has_learned = event.time - profile.first >= self._learning
+        has_learned = self._has_learned(profile, event)
         here = hour % 24
         if has_learned and profile.days >= _DAYS and _is_unusual(profile.hours, here):
             said = f"at {here:02}:00 UTC; its hours so far: {_said(profile.hours)}"
@@ -125,7 +135,7 @@ class History:
         profile.addresses.add(event.address)
         if not network or network in profile.networks:
             return
-        if not allowed and profile.networks and event.time - profile.first >= self._learning:
+        if not allowed and profile.networks and self._has_learned(profile, event):
             subject = f"{actor_of(event)}&from={quoted(network)}"
             detail = f"from {event.address}; known networks: {len(profile.networks):,}"
             self._report(rules.NEW_SOURCE, subject, event, detail)

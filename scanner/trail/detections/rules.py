@@ -8,6 +8,7 @@ from scanner.trail.sigma.rule_files import Described
 
 OUTSIDE_MAPPING = "trail-read-outside-mapping"
 UNKNOWN_IDENTITY = "trail-read-unknown-identity"
+FIRST_READ = "trail-first-read"
 NEW_SOURCE = "trail-new-source"
 OUTSIDE_SOURCES = "trail-source-not-allowed"
 OLD_VERSION = "trail-old-version-read"
@@ -51,6 +52,19 @@ DETECTIONS: tuple[Described, ...] = (
         "People who read a secret while they work on an incident; tools that copy secrets.",
         "Add the reader to `services`. It is only reported for Vault, and only if keywatch.yaml has"
         " services.",
+    ),
+    _of(
+        FIRST_READ,
+        Severity.MEDIUM,
+        "Identity reads a secret that it never read before",
+        "The identity was known for the whole learning period and never read this secret, and"
+        " `services` of keywatch.yaml does not say that it needs it. Whoever has its credentials"
+        " may be looking for more.",
+        "Find out what the identity needs the secret for. If nobody knows, take the access away and"
+        " rotate the secret.",
+        "New secrets; new versions of an application; people who work on an incident.",
+        _LEARNING + " Add the secret's class to `needs` of the service in keywatch.yaml. Nodes of"
+        " Kubernetes are never reported: they read the secrets of the pods that they get.",
     ),
     _of(
         NEW_SOURCE,

@@ -25,17 +25,17 @@ CLOUDTRAIL = described(
     "trail-logging-cloudtrail",
     Severity.HIGH,
     "CloudTrail does not record all access to secrets",
-    "The trail leaves out events that show who read or changed secrets: reads, management events,"
-    " or events of KMS.",
+    "No working trail records all events that show who read or changed secrets: management events,"
+    " reads and writes, of Secrets Manager, Parameter Store and KMS.",
     "Record management events with ReadWriteType All, and exclude no event source"
-    " (aws cloudtrail put-event-selectors).",
+    " (aws cloudtrail put-event-selectors). Start the trail (aws cloudtrail start-logging).",
 )
 AZURE = described(
     "trail-logging-azure",
     Severity.HIGH,
     "Azure Key Vault does not log its AuditEvents",
     "No diagnostic setting of the vault sends the category AuditEvent anywhere.",
-    "Add a diagnostic setting for the category AuditEvent, or the group audit"
+    "Add a diagnostic setting with a destination for the category AuditEvent, or the group audit"
     " (az monitor diagnostic-settings create).",
 )
 KUBERNETES = described(
@@ -44,6 +44,14 @@ KUBERNETES = described(
     "Kubernetes audit policy does not log access to Secrets",
     "By the first rule that fits, reading Secrets is not logged.",
     "Begin the policy with a rule of level Metadata for the resource secrets.",
+)
+KUBERNETES_OFF = described(
+    "trail-logging-kubernetes-off",
+    Severity.HIGH,
+    "Kubernetes API server writes no audit log",
+    "The API server has no audit policy, or no place for its events: it records no access to"
+    " Secrets.",
+    "Set --audit-policy-file, and --audit-log-path or --audit-webhook-config-file.",
 )
 KUBERNETES_VALUES = described(
     "trail-logging-kubernetes-values",
@@ -58,5 +66,6 @@ RULES: tuple[RuleInfo, ...] = (
     CLOUDTRAIL,
     AZURE,
     KUBERNETES,
+    KUBERNETES_OFF,
     KUBERNETES_VALUES,
 )
