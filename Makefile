@@ -11,7 +11,7 @@
 #   make clean    remove everything that the other targets made
 
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 3
 VERSIONS ?= 3.11 3.12 3.13 3.14
 
 # The tests that run on other interpreters: reading, matching, judging and reporting.
@@ -19,7 +19,8 @@ CORE ?= tests/detect tests/inputs tests/report tests/test_document.py tests/cli/
   tests/cli/test_baseline_command.py tests/cli/test_rules_command.py tests/policy/test_judge.py \
   tests/scan/test_exact.py tests/scan/test_files.py
 
-# Each worker starts with half of the tests, in order, so most fixtures of a file are built only once.
+# Each worker starts with a part of the tests, in order, so most fixtures of a file are built only once.
+# A third of the time is waiting for servers, so three workers keep two cores busy.
 PARALLEL := -n $(WORKERS) --dist worksteal
 
 # Objects that have schemas of Kubernetes. tests/project/test_deploy_dask.py checks the others.
