@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,43 @@ def test_a_rollout_that_is_refused_says_which_right_is_missing(
     rotator.resume()
     (done,) = rotator.resume(later=7200).results
     assert done.progress.state is State.FINISHED
+
+
+def test_pods_that_have_not_mounted_the_new_version_are_named_as_stale(
+    rotator: Rotator, eks: Cluster, secret: str
+) -> None:
+    entry = rotator.entries[-1]
+    workload = entry["consumers"][0]["workload"]
+    entry["consumers"] = [{"workload": workload, "proof": "csi", "ready_within": "1s"}]
+    eks.mounted = {"web-0": datetime.now(UTC) - timedelta(days=1)}
+    (stopped,) = rotator.apply(secret).results
+    assert stopped.progress.state is State.CONSUMERS_NOT_READY
+    assert stopped.progress.reason.endswith("mounted an older version: web-0, web-1")
+    eks.mounted = dict.fromkeys(("web-0", "web-1"), datetime.now(UTC) + timedelta(seconds=2))
+    rotator.resume()
+    (done,) = rotator.resume(later=7200).results
+    assert done.progress.state is State.FINISHED
+    assert eks.restarts == []
+
+
+def test_a_command_says_whether_an_agent_has_rendered_the_new_version(
+    rotator: Rotator, eks: Cluster, secret: str, tmp_path: Path
+) -> None:
+    asked, rendered = tmp_path / "asked.json", tmp_path / "rendered"
+    script = f"cat > {asked}; test -e {rendered}"
+    entry = rotator.entries[-1]
+    workload = entry["consumers"][0]["workload"]
+    command = ["sh", "-c", script]
+    entry["consumers"] = [{"workload": workload, "command": command, "ready_within": "1s"}]
+    (stopped,) = rotator.apply(secret).results
+    assert stopped.progress.state is State.CONSUMERS_NOT_READY
+    question = json.loads(asked.read_text())
+    assert (question["action"], question["workload"]) == ("ready", workload)
+    rendered.touch()
+    rotator.resume()
+    (done,) = rotator.resume(later=7200).results
+    assert done.progress.state is State.FINISHED
+    assert eks.restarts == []
 
 
 @pytest.mark.parametrize("lock", ["k8s://eks/ops/lease/keywatch", "vault://prod/-/keywatch/two"])

@@ -16,6 +16,9 @@ from tests.support.kubernetes_server import Object, Reply, Request, Server
 
 _WORKLOAD = re.compile(r"/apis/apps/v1/namespaces/([^/]+)/deployments/([^/]+)")
 _PODS = re.compile(r"/api/v1/namespaces/([^/]+)/pods")
+_MOUNTS = re.compile(
+    r"/apis/secrets-store\.csi\.x-k8s\.io/v1/namespaces/([^/]+)/secretproviderclasspodstatuses"
+)
 _LEASE = re.compile(r"/apis/coordination.k8s.io/v1/namespaces/([^/]+)/leases/?([^/]*)")
 
 
@@ -44,6 +47,8 @@ class Cluster:
         self.deployments: dict[str, Object] = {}
         self.leases: dict[str, Object] = {}
         self.restarts: list[str] = []
+        self.mounted: dict[str, datetime] = {}
+        """When the CSI driver last wrote the status of each pod."""
         self._versions = itertools.count(1)
         server.interrupt = self.answer
 
@@ -58,6 +63,8 @@ class Cluster:
             return self._workload(request, found[2])
         if _PODS.fullmatch(request.path):
             return self._pods(request.query["labelSelector"].partition("=")[2])
+        if _MOUNTS.fullmatch(request.path):
+            return self._mounts()
         if found := _LEASE.fullmatch(request.path):
             return self._lease(request, found[2] or request.body["metadata"]["name"])
         return None
@@ -96,6 +103,37 @@ class Cluster:
         ]
         return Reply(200, {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods})
 
+    def _mounts(self) -> Reply:
+        """As the driver's CRD has them: it updates the status of a pod when it mounts again."""
+        items = [
+            {
+                "apiVersion": "secrets-store.csi.x-k8s.io/v1",
+                "kind": "SecretProviderClassPodStatus",
+                "metadata": {
+                    "name": f"{pod}-prod-vault",
+                    "namespace": "prod",
+                    "creationTimestamp": "2026-01-05T08:00:00Z",
+                    "managedFields": [{"manager": "secrets-store-csi-driver", "time": _utc(time)}],
+                },
+                "status": {
+                    "podName": pod,
+                    "secretProviderClassName": "vault",
+                    "mounted": True,
+                    "objects": [{"id": "key", "version": "2"}],
+                },
+            }
+            for pod, time in self.mounted.items()
+        ]
+        return Reply(
+            200,
+            {
+                "kind": "SecretProviderClassPodStatusList",
+                "apiVersion": "secrets-store.csi.x-k8s.io/v1",
+                "metadata": {},
+                "items": items,
+            },
+        )
+
     def _lease(self, request: Request, name: str) -> Reply:
         held = self.leases.get(name)
         if request.method == "GET":
@@ -107,6 +145,10 @@ class Cluster:
         lease["metadata"]["resourceVersion"] = str(next(self._versions))
         self.leases[name] = lease
         return Reply(200, lease)
+
+
+def _utc(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @contextmanager
