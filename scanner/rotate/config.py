@@ -36,12 +36,14 @@ class Rewrap(NamedTuple):
 
 
 class NewIssuer(NamedTuple):
-    """A PKI issuer to make beside the old one."""
+    """A PKI issuer to make beside the old one: a root, or an intermediate that the issuer of the
+    mount `signed_by` signs."""
 
     common_name: str
     ttl: str
     key_type: str
     stop_old: bool
+    signed_by: str = ""
 
 
 class Consumer(NamedTuple):
@@ -153,6 +155,7 @@ def _new_issuer(item: Mapping[str, Any]) -> NewIssuer:
         ttl=item.get("ttl", "8760h"),
         key_type=item.get("key_type", "ec"),
         stop_old=item.get("stop_old", False),
+        signed_by=item.get("signed_by", "").strip("/"),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from scanner.evidence import history
 from scanner.evidence.ledger import Ledger
+from scanner.inventory.vault.certificates import is_self_signed
 from scanner.rotate.model import State
 from tests.support.openbao import Bao
 from tests.support.rotations import Rotator
@@ -239,3 +240,54 @@ def test_a_crash_at_any_moment_makes_one_new_issuer(rotator: Rotator, vault: Bao
         default = after
         if len(moments) < number:
             break
+
+
+@pytest.fixture
+def intermediate(rotator: Rotator, vault: Bao) -> str:
+    """An intermediate CA that the root in pki signed. Its mount."""
+    mount = f"pki-{next(NUMBERS)}"
+    vault.mount(mount, "pki")
+    rotator.config["backends"]["prod"]["mounts"].append(mount)
+    vault.call("POST", f"sys/mounts/{mount}/tune", {"max_lease_ttl": "8760h"})
+    asked = {"common_name": "team", "ttl": "600h"}
+    path = f"{mount}/issuers/generate/intermediate/internal"
+    request = vault.call("POST", path, asked)["data"]["csr"]
+    signed = vault.call("POST", "pki/root/sign-intermediate", {**asked, "csr": request})["data"]
+    certificate = {"certificate": signed["certificate"]}
+    vault.call("POST", f"{mount}/intermediate/set-signed", certificate)
+    return mount
+
+
+def default_issuer(vault: Bao, mount: str) -> str:
+    return str(vault.call("GET", f"{mount}/config/issuers")["data"]["default"])
+
+
+def test_a_crash_at_any_moment_makes_one_new_intermediate(
+    rotator: Rotator, vault: Bao, intermediate: str
+) -> None:
+    wanted = {"common_name": "team-2", "ttl": "500h", "key_type": "ec", "signed_by": "pki"}
+    match = f"vault://prod/-/{intermediate}/issuer/*"
+    rotator.entries.append({"match": match, "new_issuer": wanted})
+    moments = rotator.crashed(match.replace("*", default_issuer(vault, intermediate)), "none")
+    for moment in moments:
+        before = default_issuer(vault, intermediate)
+        issuers = set(vault.call("LIST", f"{intermediate}/issuers")["data"]["keys"])
+        rotator.crashed(match.replace("*", before), moment)
+        after = default_issuer(vault, intermediate)
+        added = set(vault.call("LIST", f"{intermediate}/issuers")["data"]["keys"]) - issuers
+        assert added == {after}, moment
+        certificate = vault.call("GET", f"{intermediate}/issuer/{after}")["data"]["certificate"]
+        assert not is_self_signed(certificate)
+
+
+def test_an_intermediate_is_not_replaced_by_a_root(
+    rotator: Rotator, vault: Bao, intermediate: str
+) -> None:
+    before = default_issuer(vault, intermediate)
+    secret = f"vault://prod/-/{intermediate}/issuer/{before}"
+    rotator.entries.append({"match": secret, "new_issuer": {"common_name": "team-2"}})
+    (failed,) = rotator.apply(secret).results
+    assert failed.progress.state is State.FAILED
+    assert "trusted by nobody" in failed.progress.reason
+    assert "signed_by" in failed.progress.todo
+    assert default_issuer(vault, intermediate) == before

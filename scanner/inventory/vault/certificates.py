@@ -31,6 +31,14 @@ class _Issued(NamedTuple):
     end: datetime
 
 
+def is_self_signed(pem: str) -> bool:
+    """Is it the certificate of a root? ValueError if it is no certificate."""
+    from cryptography import x509
+
+    found = x509.load_pem_x509_certificate(pem.encode())
+    return found.issuer == found.subject
+
+
 def step(mount: Mount) -> Step:
     """The step that reads the issued certificates of a mount."""
     return Step(id=mount.id("cert"), run=partial(_read, mount), advice=_ADVICE)

@@ -1,22 +1,26 @@
-"""Rotate a PKI issuer: make a new root issuer beside the old one and make it the default."""
+"""Rotate a PKI issuer: make a new issuer beside the old one and make it the default."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scanner.rotate.config import Entry
+from scanner.inventory.vault import certificates
+from scanner.rotate.config import Entry, NewIssuer
 from scanner.rotate.executors.interface import Parts, Target, Traits, stored_at
 from scanner.rotate.machine import Step, Work
 from scanner.rotate.model import ConflictError, Outcome, RefusedError
 
 TRAITS = Traits(
-    what="Vault PKI issuer (root)",
+    what="Vault PKI issuer",
     overlap="yes: the old issuer stays until its certificate ends, or until stop_old",
     rollback="yes, by hand: make the old issuer the default again",
     idempotent="settled by the new issuer's name, which is that of the rotation",
     rights=(
-        "update on {mount}/issuers/generate/root/internal",
+        "for a root: update on {mount}/issuers/generate/root/internal",
+        "for an intermediate: update on {mount}/issuers/generate/intermediate/*",
+        "and update on {mount}/intermediate/set-signed and {parent}/root/sign-intermediate",
+        "and list on {mount}/keys, patch on {mount}/issuer/*",
         "read on {mount}/issuer/*, list on {mount}/issuers",
         "read and update on {mount}/config/issuers",
         "with stop_old: update on {mount}/issuer/{name}",
@@ -49,8 +53,10 @@ class _Authority:
         self._old = target.place.below.rpartition("/")[2]
 
     def look(self, _work: Work) -> Outcome:
-        if self._read(f"issuer/{self._old}") is None:
+        old = self._read(f"issuer/{self._old}")
+        if old is None:
             raise RefusedError(f"there is no {self._place.text}")
+        self._refuse_other_kind(str(old.get("certificate", "")))
         default = (self._read("config/issuers") or {}).get("default")
         if default != self._old:
             raise RefusedError(
@@ -59,21 +65,69 @@ class _Authority:
             )
         return Outcome({"default": default})
 
-    def create(self, work: Work) -> Outcome:
+    def _refuse_other_kind(self, certificate: str) -> None:
+        """A root in the place of an intermediate would be trusted by nobody."""
+        is_root = certificates.is_self_signed(certificate)
+        if is_root and self._wanted.signed_by:
+            raise RefusedError(
+                "it is a root, and `signed_by` asks for an intermediate", "remove signed_by"
+            )
+        if not is_root and not self._wanted.signed_by:
+            raise RefusedError(
+                "it is an intermediate, and a new root in its place would be trusted by nobody",
+                "name the mount whose issuer signs it: new_issuer: {signed_by: MOUNT}",
+            )
+
+    @property
+    def _wanted(self) -> NewIssuer:
         wanted = self._target.entry.new_issuer
         assert wanted  # noqa: S101 - `manual` has refused an entry without it
-        body = {"common_name": wanted.common_name, "ttl": wanted.ttl, "key_type": wanted.key_type}
-        body["issuer_name"] = work.rotation.id
+        return wanted
+
+    def create(self, work: Work) -> Outcome:
+        if self._wanted.signed_by:
+            return self._create_intermediate(work.rotation.id)
+        body = self._certificate | {"issuer_name": work.rotation.id}
         answer = self._write("issuers/generate/root/internal", body)
         return Outcome({"issuer": str(answer["data"]["issuer_id"])})
 
+    def _create_intermediate(self, name: str) -> Outcome:
+        """The key and then the issuer get the rotation's name, so that a crash between the four
+        requests leaves nothing that the next attempt does not find."""
+        key = next((key for key, one in self._listed("keys") if one["key_name"] == name), "")
+        issuer = next((n for n, one in self._listed("issuers") if key and one["key_id"] == key), "")
+        if not issuer:
+            body = self._certificate | ({"key_ref": key} if key else {"key_name": name})
+            kind = "existing" if key else "internal"
+            request = self._write(f"issuers/generate/intermediate/{kind}", body)["data"]
+            vault = self._target.stores.vault(self._place)
+            signed = vault.write(
+                f"{self._wanted.signed_by}/root/sign-intermediate",
+                self._certificate | {"csr": request["csr"], "format": "pem_bundle"},
+            )["data"]
+            bundle = "\n".join([signed["certificate"], *signed.get("ca_chain", ())])
+            taken = self._write("intermediate/set-signed", {"certificate": bundle})["data"]
+            issuer = next(each for each, its_key in taken["mapping"].items() if its_key)
+        self._write(f"issuer/{issuer}", {"issuer_name": name}, "PATCH")
+        return Outcome({"issuer": str(issuer)})
+
+    @property
+    def _certificate(self) -> dict[str, str]:
+        wanted = self._wanted
+        return {"common_name": wanted.common_name, "ttl": wanted.ttl, "key_type": wanted.key_type}
+
     def created(self, work: Work) -> Outcome | None:
         """By the list: Vault answers 500 for an issuer that does not exist."""
-        listed = self._target.stores.vault(self._place).read(f"{self._mount}/issuers", "?list=true")
-        known = (listed or {}).get("key_info", {})
-        names = {str(about["issuer_name"]): issuer for issuer, about in known.items()}
-        found = names.get(work.rotation.id)
-        return Outcome({"issuer": str(found)}) if found else None
+        for issuer, about in self._listed("issuers"):
+            if about["issuer_name"] == work.rotation.id:
+                return Outcome({"issuer": str(issuer)})
+        return None
+
+    def _listed(self, kind: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        vault = self._target.stores.vault(self._place)
+        listed = vault.read(f"{self._mount}/{kind}", "?list=true")
+        known: Mapping[str, Mapping[str, Any]] = (listed or {}).get("key_info", {})
+        return known.items()
 
     def make_default(self, work: Work) -> Outcome:
         default = (self._read("config/issuers") or {}).get("default")
