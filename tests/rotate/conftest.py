@@ -52,15 +52,8 @@ def database(vault: Bao) -> Iterator[Postgres]:
         unavailable("there is no PostgreSQL: apt-get install postgresql")
     made_up = os.urandom(4).hex()
     with postgres() as cluster:
-        rules = "host all +apps 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust"
-        lines = "','".join(rules.splitlines())
-        cluster.run(
-            "DO $$ BEGIN EXECUTE format('COPY (SELECT unnest(ARRAY[''%s'',''%s''])) TO %L', "
-            f"'{lines}', current_setting('hba_file')); END $$",
-            "SELECT pg_reload_conf()",
-            "CREATE ROLE apps",
-            f"CREATE ROLE vaultroot LOGIN SUPERUSER PASSWORD '{made_up}'",
-        )
+        cluster.demand_passwords()
+        cluster.run(f"CREATE ROLE vaultroot LOGIN SUPERUSER PASSWORD '{made_up}'")
         vault.mount("database", "database")
         place = f"127.0.0.1:{cluster.port}/postgres?sslmode=disable"
         config = {

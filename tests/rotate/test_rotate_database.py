@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
 
 import pytest
 
@@ -32,27 +30,16 @@ def credential(vault: Bao, role: str) -> tuple[str, str]:
     return data["username"], data["password"]
 
 
-def logs_in(database: Postgres, user: str, password: str) -> bool:
-    address = f"host=127.0.0.1 port={database.port} user={user} dbname=postgres"
-    done = subprocess.run(
-        [os.path.join(database.tools, "psql"), "-qwd", address, "-c", "SELECT 1"],
-        env={"PGPASSWORD": password},
-        capture_output=True,
-        check=False,
-    )
-    return done.returncode == 0
-
-
 def test_the_new_password_logs_in_and_the_old_one_does_not(
     rotator: Rotator, vault: Bao, database: Postgres, role: str
 ) -> None:
     user, old = credential(vault, role)
-    assert logs_in(database, user, old)
+    assert database.logs_in(user, old)
     result = rotator.finish(role)
     _, new = credential(vault, role)
     assert new != old
-    assert logs_in(database, user, new)
-    assert not logs_in(database, user, old)
+    assert database.logs_in(user, new)
+    assert not database.logs_in(user, old)
     assert result.record
     assert result.record["proofs"] == [
         "the new password logs in to the database",
@@ -79,8 +66,8 @@ def test_a_crash_at_any_moment_leaves_one_password_that_logs_in(
         rotator.crashed(role, number)
         new = credential(vault, role)[1]
         assert new != old, moments[number - 1]
-        assert logs_in(database, user, new)
-        assert not logs_in(database, user, old)
+        assert database.logs_in(user, new)
+        assert not database.logs_in(user, old)
     assert vault.call("LIST", "database/config")["data"]["keys"] == ["pg"]
 
 

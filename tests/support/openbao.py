@@ -197,6 +197,33 @@ class Postgres(NamedTuple):
         command = [os.path.join(self.tools, "psql"), "-q", "-d", address, *arguments]
         subprocess.run(command, check=True, capture_output=True)
 
+    def asked(self, statement: str) -> str:
+        """What a statement prints."""
+        address = f"host=127.0.0.1 port={self.port} user=admin dbname=postgres"
+        command = [os.path.join(self.tools, "psql"), "-qAtd", address, "-c", statement]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def demand_passwords(self) -> None:
+        """Make the role apps. Its members need a password from here on."""
+        rules = ("host all +apps 127.0.0.1/32 scram-sha-256", "host all all 127.0.0.1/32 trust")
+        lines = "','".join(rules)
+        self.run(
+            "CREATE ROLE apps",
+            "DO $$ BEGIN EXECUTE format('COPY (SELECT unnest(ARRAY[''%s'',''%s''])) TO %L', "
+            f"'{lines}', current_setting('hba_file')); END $$",
+            "SELECT pg_reload_conf()",
+        )
+
+    def logs_in(self, user: str, password: str) -> bool:
+        address = f"host=127.0.0.1 port={self.port} user={user} dbname=postgres"
+        done = subprocess.run(
+            [os.path.join(self.tools, "psql"), "-qwd", address, "-c", "SELECT 1"],
+            env={"PGPASSWORD": password},
+            capture_output=True,
+            check=False,
+        )
+        return done.returncode == 0
+
 
 def postgres_tools() -> str:
     """The folder of the newest PostgreSQL here, "" where there is none."""

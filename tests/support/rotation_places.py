@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from tests.support import aws_server, azure_cloud, rollouts
 from tests.support.aws_server import ACCOUNT, REGION
 from tests.support.azure_vault import WritableVault
-from tests.support.openbao import ROOT_TOKEN, Bao, developing, postgres, postgres_tools
+from tests.support.openbao import ROOT_TOKEN, Bao, Postgres, developing, postgres, postgres_tools
 from tests.support.rotations import ROTATES, Rotator, vault_backend
 
 
@@ -77,13 +77,13 @@ def places(folder: Path) -> Iterator[tuple[Rotator, list[Rotated]]]:
         rotator.environ |= {"AUDITOR": ROOT_TOKEN, "ROTATOR": ROOT_TOKEN}
         found = [
             _generated(bao, cluster),
-            _issued(bao, rotator),
+            _issued(bao, vault, rotator),
             _approle(bao),
             _transit(bao),
             _issuer(bao),
             _access_key(aws),
             _own_rotation(aws),
-            _azure_secret(vault, rotator),
+            _azure_secret(bao, vault, rotator),
             _azure_key(vault),
         ]
         if postgres_tools():
@@ -116,26 +116,32 @@ def _generated(bao: Bao, cluster: rollouts.Cluster) -> Rotated:
     )
 
 
-def _issued(bao: Bao, rotator: Rotator) -> Rotated:
+def _issued(bao: Bao, vault: WritableVault, rotator: Rotator) -> Rotated:
     (rotator.issued / "first-kv").write_text("issued-kv")
     bao.put("app/issued", key="issued-kv")
     secret = "vault://prod/-/app/issued"
-    other = "azure"
-
-    def wrong(_before: Any) -> str:
-        live = {
-            each.read_text() for each in rotator.issued.iterdir() if other not in each.read_text()
-        }
-        current = _read(bao, "issued")["data"]["key"]
-        return "" if current in live else "the stored value is not live"
-
     return Rotated(
         "KV, issued by a command",
         _same(secret),
         {"match": secret, "issuer": "theirs", "field": "key"},
-        lambda: None,
-        wrong,
+        lambda: _in_use(bao, vault)[0],
+        lambda before: _wrongly_issued(rotator, _in_use(bao, vault), 0, before),
     )
+
+
+def _in_use(bao: Bao, vault: WritableVault) -> tuple[str, str]:
+    """The two values of the issuer `theirs` that are stored: in KV and in Azure."""
+    enabled = vault.enabled("api")
+    azure = enabled[0]["value"] if len(enabled) == 1 else f"{len(enabled)} enabled versions"
+    return str(_read(bao, "issued")["data"]["key"]), str(azure)
+
+
+def _wrongly_issued(rotator: Rotator, used: tuple[str, str], number: int, before: str) -> str:
+    """The issuer must accept exactly the two values in use, and one of them must be a new one."""
+    live = sorted(each.read_text() for each in rotator.issued.iterdir())
+    if live != sorted(used):
+        return f"{len(live)} live values, in use: {sum(each in live for each in used)}"
+    return "the value is the old one" if used[number] == before else ""
 
 
 def _approle(bao: Bao) -> Rotated:
@@ -246,19 +252,17 @@ def _own_rotation(aws: aws_server.Aws) -> Rotated:
     return Rotated("Secrets Manager", _same(secret), {"match": secret}, current, wrong)
 
 
-def _azure_secret(vault: WritableVault, rotator: Rotator) -> Rotated:
+def _azure_secret(bao: Bao, vault: WritableVault, rotator: Rotator) -> Rotated:
     (rotator.issued / "first-azure").write_text("issued-azure")
     vault.set("api", "issued-azure")
     secret = "azure://kv/kv-prod/secret/api"
-
-    def wrong(_before: Any) -> str:
-        enabled = vault.enabled("api")
-        live = {each.read_text() for each in rotator.issued.iterdir()}
-        right = len(enabled) == 1 and enabled[0]["value"] in live
-        return "" if right else f"{len(enabled)} enabled versions"
-
-    entry = {"match": secret, "issuer": "theirs"}
-    return Rotated("Azure secret", _same(secret), entry, lambda: None, wrong)
+    return Rotated(
+        "Azure secret",
+        _same(secret),
+        {"match": secret, "issuer": "theirs"},
+        lambda: _in_use(bao, vault)[1],
+        lambda before: _wrongly_issued(rotator, _in_use(bao, vault), 1, before),
+    )
 
 
 def _azure_key(vault: WritableVault) -> Rotated:
@@ -274,10 +278,12 @@ def _azure_key(vault: WritableVault) -> Rotated:
     return Rotated("Azure key", _same(secret), {"match": secret}, count, wrong)
 
 
-def _database(bao: Bao, cluster: Any) -> list[Rotated]:
+def _database(bao: Bao, cluster: Postgres) -> list[Rotated]:
     made_up = os.urandom(4).hex()
+    cluster.demand_passwords()
     cluster.run(
-        f"CREATE ROLE vaultroot LOGIN SUPERUSER PASSWORD '{made_up}'", "CREATE ROLE app LOGIN"
+        f"CREATE ROLE vaultroot LOGIN SUPERUSER IN ROLE apps PASSWORD '{made_up}'",
+        "CREATE ROLE app LOGIN IN ROLE apps",
     )
     bao.mount("database", "database")
     place = f"127.0.0.1:{cluster.port}/postgres?sslmode=disable"
@@ -293,14 +299,32 @@ def _database(bao: Bao, cluster: Any) -> list[Rotated]:
     bao.call("POST", "database/static-roles/app", role)
     secret, root = "vault://prod/-/database/static-roles/app", "vault://prod/-/database/config/pg"
 
-    def last() -> str:
-        found = bao.call("GET", "database/static-roles/app")["data"]
-        return str(found["last_vault_rotation"])
+    probe = {"db_name": "pg", "creation_statements": ['CREATE ROLE "{{name}}" NOLOGIN']}
+    bao.call("POST", "database/roles/probe", probe)
 
-    def wrong(before: Any) -> str:
-        return "" if last() != before else "it was not rotated"
+    def credential() -> tuple[str, str]:
+        data = bao.call("GET", "database/static-creds/app")["data"]
+        return data["username"], data["password"]
+
+    def wrong(before: tuple[str, str]) -> str:
+        now = credential()
+        if now == before:
+            return "it was not rotated"
+        if not cluster.logs_in(*now):
+            return "the new password does not log in"
+        return "the old password logs in" if cluster.logs_in(*before) else ""
+
+    def verifier() -> str:
+        """What PostgreSQL keeps of the root's password."""
+        return cluster.asked("SELECT rolpassword FROM pg_authid WHERE rolname = 'vaultroot'")
+
+    def wrong_root(before: str) -> str:
+        bao.call("GET", "database/creds/probe")  # fails if Vault cannot log in any more
+        if cluster.logs_in("vaultroot", made_up):
+            return "the first password logs in"
+        return "it was not rotated" if verifier() == before else ""
 
     return [
-        Rotated("Static role", _same(secret), {"match": secret}, last, wrong),
-        Rotated("Database root", _same(root), {"match": root}, lambda: None, lambda _before: ""),
+        Rotated("Static role", _same(secret), {"match": secret}, credential, wrong),
+        Rotated("Database root", _same(root), {"match": root}, verifier, wrong_root),
     ]
