@@ -25,6 +25,7 @@ from bench import (
     configs,
     evidence,
     exact,
+    fleet,
     formats,
     hook,
     html_report,
@@ -59,6 +60,7 @@ SECTIONS: Mapping[str, Callable[[], results.Section]] = {
     "rotation": rotation.section,
     "evidence": evidence.section,
     "trail": trail.section,
+    "fleet": fleet.section,
     "commits": commits.section,
     "action": action.section,
 }

@@ -182,7 +182,8 @@ class Cluster:
             f"--tls-key={self._folder}/key.pem",
         ]
         module = f"distributed.cli.dask_{kind}"
-        quiet = ["--no-dashboard", "--protocol=tls"] if kind == "scheduler" else ["--no-dashboard"]
+        quiet = ["--no-dashboard", "--dashboard-address=127.0.0.1:0"]
+        quiet += ["--protocol=tls"] if kind == "scheduler" else []
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", module, *arguments, *quiet, *certificates],

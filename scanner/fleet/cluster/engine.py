@@ -253,7 +253,8 @@ def _started(request: EngineRequest, folder: str) -> Any:
     from distributed import LocalCluster, Security
 
     dask.config.set(_settings())
-    dashboard = None if request.dashboard is None else f"127.0.0.1:{request.dashboard}"
+    # Without an address, Dask's own HTTP server warns if the port 8787 is taken.
+    dashboard = f"127.0.0.1:{request.dashboard or 0}"
     try:
         return LocalCluster(
             n_workers=request.workers,
@@ -263,7 +264,7 @@ def _started(request: EngineRequest, folder: str) -> Any:
             protocol="tls://",
             security=Security.temporary(),
             dashboard_address=dashboard,
-            worker_dashboard_address=None,
+            worker_dashboard_address="127.0.0.1:0",
             local_directory=folder,
             memory_limit=request.memory or "auto",
             silence_logs=logging.CRITICAL,
