@@ -354,6 +354,7 @@ class TestLimits:
         seen = opened(keywatch, tmp_path, "--exclude=a.zip!/**", "--exclude=e")
         assert seen.paths == []
 
+    @pytest.mark.slow
     def test_a_hundred_thousand_empty_members(self, keywatch: Keywatch, tmp_path: Path) -> None:
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as archive:

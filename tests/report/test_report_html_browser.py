@@ -248,6 +248,7 @@ def test_hostile_names_are_shown_and_do_nothing(opening: Open) -> None:
                 assert " ".join(for_log(visible(each)).split()) in shown, name
 
 
+@pytest.mark.slow
 def test_a_large_report_opens_in_at_most_twice_the_time_of_a_bare_table(
     browser: Browser, tmp_path: Path
 ) -> None:

@@ -95,6 +95,7 @@ def stored(aws: Aws, name: str) -> Any:
     return aws.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_moment_leaves_the_user_one_key_and_it_is_the_stored_one(
     clouds: Rotator, aws: Aws, user: str
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_user_with_two_keys_is_left_to_the_operator(clouds: Rotator, aws: Aws,
     assert len(aws.client("iam").list_access_keys(UserName="ci")["AccessKeyMetadata"]) == 2
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_moment_lets_secrets_manager_rotate_once(clouds: Rotator, aws: Aws) -> None:
     manager = aws.client("secretsmanager")
     manager.create_secret(Name="own", SecretString="made-up")
@@ -136,6 +138,7 @@ def key_vault(azure: azure_cloud.Azure, clouds: Rotator) -> WritableVault:
     return WritableVault(azure, int(time.time()) - 1000)
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_moment_leaves_one_enabled_version_of_a_secret_in_azure(
     clouds: Rotator, key_vault: WritableVault
 ) -> None:
@@ -151,6 +154,7 @@ def test_a_crash_at_any_moment_leaves_one_enabled_version_of_a_secret_in_azure(
         assert one["tags"]["team"] == "web"
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_moment_makes_one_new_version_of_a_key_in_azure(
     clouds: Rotator, key_vault: WritableVault
 ) -> None:

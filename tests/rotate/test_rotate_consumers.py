@@ -49,6 +49,7 @@ def test_consumers_restart_and_are_proven_to_run_with_the_new_value(
     assert "k8s://eks/prod/deployment/web runs with the new value" in proofs
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_moment_restarts_each_consumer_once(
     rotator: Rotator, eks: Cluster, secret: str
 ) -> None:

@@ -108,6 +108,7 @@ def test_the_old_value_works_until_the_overlap_ends(
     assert live(rotator) == {read(vault, issued)["key"]}
 
 
+@pytest.mark.slow
 def test_an_issued_value_that_a_crash_lost_is_revoked_and_made_anew(
     rotator: Rotator, vault: Bao, issued: str
 ) -> None:
@@ -173,6 +174,7 @@ def approle(rotator: Rotator, vault: Bao) -> str:
     return secret
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_moment_leaves_one_secret_id_that_logs_in(
     rotator: Rotator, vault: Bao, approle: str
 ) -> None:
@@ -189,6 +191,7 @@ def test_a_crash_at_any_moment_leaves_one_secret_id_that_logs_in(
         assert vault.call("POST", "auth/approle/login", said)["auth"], moments[number - 1]
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_moment_makes_one_new_version_of_a_transit_key(
     rotator: Rotator, vault: Bao
 ) -> None:
@@ -220,6 +223,7 @@ def test_data_that_is_not_rewrapped_keeps_the_old_versions(rotator: Rotator, vau
     assert vault.call("GET", "transit/keys/two")["data"]["min_decryption_version"] == 1
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_moment_makes_one_new_issuer(rotator: Rotator, vault: Bao) -> None:
     default = vault.call("GET", "pki/config/issuers")["data"]["default"]
     first = {"match": "vault://prod/-/pki/issuer/*"}
@@ -262,6 +266,7 @@ def default_issuer(vault: Bao, mount: str) -> str:
     return str(vault.call("GET", f"{mount}/config/issuers")["data"]["default"])
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_moment_makes_one_new_intermediate(
     rotator: Rotator, vault: Bao, intermediate: str
 ) -> None:
