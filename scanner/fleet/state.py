@@ -177,16 +177,17 @@ class State:
             self._db.executemany(
                 "INSERT INTO temp.wanted (oid) VALUES (?)", ((bytes.fromhex(c),) for c in commits)
             )
+            # CROSS JOIN keeps the order: from the few wanted commits to the many that are scanned.
             awaited = self._db.execute(
                 "SELECT DISTINCT s.unit FROM temp.wanted w"
-                " JOIN scanned s ON s.rules = ? AND s.oid = w.oid"
-                " JOIN unit u ON u.id = s.unit WHERE u.commits IS NOT NULL",
+                " CROSS JOIN scanned s ON s.rules = ? AND s.oid = w.oid"
+                " CROSS JOIN unit u ON u.id = s.unit WHERE u.commits IS NOT NULL",
                 (number,),
             ).fetchall()
             self._db.execute(
                 "INSERT OR IGNORE INTO member SELECT ?, ?, w.oid FROM temp.wanted w"
-                " JOIN scanned s ON s.rules = ? AND s.oid = w.oid"
-                " JOIN unit u ON u.id = s.unit WHERE u.commits IS NOT NULL"
+                " CROSS JOIN scanned s ON s.rules = ? AND s.oid = w.oid"
+                " CROSS JOIN unit u ON u.id = s.unit WHERE u.commits IS NOT NULL"
                 " OR EXISTS (SELECT 1 FROM item i WHERE i.rules = ? AND i.oid = w.oid)",
                 (repository, number, number, number),
             )
