@@ -15,6 +15,7 @@ import logging
 import os
 import queue
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -36,6 +37,7 @@ _LOGGERS = (
     "asyncio",
 )
 _PATIENCE = 30  # seconds until a scheduler must answer
+_ASK_EVERY = 1.0  # seconds between questions for the number of workers
 
 
 class Done(NamedTuple):
@@ -101,6 +103,7 @@ class Engine:
         self._has_dashboard = has_dashboard
         self._futures: dict[int, Future[Any]] = {}
         self._ended: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._workers, self._asked = 1, float("-inf")
 
     @classmethod
     @contextlib.contextmanager
@@ -125,12 +128,18 @@ class Engine:
 
     @property
     def workers(self) -> int:
-        """How many worker threads there are now, at least 1."""
-        try:
-            threads: dict[str, int] = self._client.nthreads()
-            return max(1, sum(threads.values()))
-        except (OSError, TimeoutError, ValueError):
-            return 1
+        """How many worker threads there were within the last second, at least 1.
+
+        Each answer of the scheduler takes some milliseconds, and this is asked for each result.
+        """
+        if time.monotonic() - self._asked >= _ASK_EVERY:
+            self._asked = time.monotonic()
+            try:
+                threads: dict[str, int] = self._client.nthreads()
+                self._workers = max(1, sum(threads.values()))
+            except (OSError, TimeoutError, ValueError):
+                self._workers = 1
+        return self._workers
 
     @property
     def dashboard(self) -> str:
