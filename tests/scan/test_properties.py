@@ -8,6 +8,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from tests.support.helpers import NOW
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMATS = ("terminal", "json", "sarif", "sarif-full")
+HEXADECIMAL_ID = re.compile(r"\b(?:[0-9a-f]{32}|[0-9a-f]{12})\b")
 
 
 class Result(NamedTuple):
@@ -225,7 +227,8 @@ def reports(folder: Path, *arguments: str) -> set[str]:
     """All that a scan of the folder shows, in every format: strings of JSON, and lines.
 
     Addresses are decoded: the `%A6` of an ellipsis and the two characters of a preview after it
-    could otherwise be four characters of a secret by chance.
+    could otherwise be four characters of a secret by chance. IDs are left out for the same reason:
+    they are hexadecimal digits that depend on the secret's place, and may hold any four of them.
     """
     out = folder.parent / "reports"
     shutil.rmtree(out, ignore_errors=True)
@@ -236,7 +239,7 @@ def reports(folder: Path, *arguments: str) -> set[str]:
     texts = [(out / name).read_text() for name in FORMATS]
     lines = "\n".join([done.out.decode(), done.err.decode(), texts[0]]).split("\n")
     shown = {*lines, *strings([json.loads(text) for text in texts[1:]])}
-    return set(map(unquote, shown))
+    return {HEXADECIMAL_ID.sub("ID", unquote(text)) for text in shown}
 
 
 class TestNoSecretIsShown:
@@ -282,6 +285,7 @@ class TestNoSecretIsShown:
     PREFIXED = ("ghp_{base62:30}{crc32}", "sk_live_{base62:24}", "glpat-{base64url:20}")
 
     @settings(max_examples=25)
+    @example(lines=[], names=["{0}.txt"], encoding="utf-8", seed=1950)
     @given(
         st.lists(st.tuples(st.sampled_from(SITUATIONS), st.sampled_from(PREFIXED)), max_size=6),
         st.lists(st.sampled_from(["{0}.txt", "{0}/a.txt", "a/{0}/{1}", "skip/{0}", "{0}.bin"])),
