@@ -67,6 +67,7 @@ _GRACE = 5.0  # seconds in which git may remove its temporary files
 # What git says, from the most to the least telling, and what it means.
 _MEANINGS = (
     ("terminal prompts disabled", "denied"),
+    ("unable to get password from user", "denied"),  # with credential.interactive=false
     ("Authentication failed", "denied"),
     ("Permission denied", "denied"),
     ("requested URL returned error: 401", "denied"),
