@@ -218,6 +218,13 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
         help=f"the folder of the results; default: {_OUTPUT}",
     )
     group.add_argument(
+        "--report",
+        type=_html,
+        default="",
+        metavar="html=FILE",
+        help="also write an HTML report; it needs the package jinja2 (the extra html)",
+    )
+    group.add_argument(
         "--state",
         type=arguments.path,
         metavar="FILE",
@@ -287,6 +294,13 @@ def plain_lines(text: str) -> str:
     return "".join(f"{plain(line)}\n" for line in text.splitlines())
 
 
+def _html(given: str) -> str:
+    form, _, path = given.partition("=")
+    if form != "html" or not path:
+        raise argparse.ArgumentTypeError("write it as html=FILE; other formats are in --output")
+    return path
+
+
 def _request(args: argparse.Namespace, console: Console) -> FleetRequest:
     folder = os.path.join(console.cwd, args.output)
     return FleetRequest(
@@ -318,6 +332,7 @@ def _request(args: argparse.Namespace, console: Console) -> FleetRequest:
         rules=tuple((each, console.file(each, f"--rules {each}")) for each in args.rules),
         matcher=args.matcher,
         fail_on=_fail_on(args),
+        html=os.path.join(console.cwd, args.report) if args.report else "",
     )
 
 

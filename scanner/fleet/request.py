@@ -46,7 +46,8 @@ class FleetRequest(NamedTuple):
     `output` is the folder of the results, `state` the file that remembers what was scanned; both
     are absolute. With `resume`, the state must exist. `unit` is the number of commits that a worker
     scans in one piece. `rules` are the names and contents of additional rule files. `fail_on` and
-    `strict` decide what fails the run, None if each repository's keywatch.yaml does.
+    `strict` decide what fails the run, None if each repository's keywatch.yaml does. `html` is the
+    absolute path of an HTML report, "" for none.
     """
 
     targets: TargetsRequest
@@ -60,4 +61,5 @@ class FleetRequest(NamedTuple):
     rules: tuple[tuple[str, bytes], ...] = ()
     matcher: str = "auto"
     fail_on: FailOn | None = None
+    html: str = ""
     command: str = "keywatch fleet scan"

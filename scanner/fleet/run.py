@@ -14,10 +14,11 @@ from scanner.fleet.coordinator import Fleet
 from scanner.fleet.find import find_targets
 from scanner.fleet.progress import Progress
 from scanner.fleet.request import FleetRequest
-from scanner.fleet.results import parquet, writer
+from scanner.fleet.results import html_page, parquet, writer
 from scanner.fleet.results.overview import Overview
 from scanner.fleet.state import State
 from scanner.model import Confidence, FailOn, Finding, Location, Severity
+from scanner.report import formats
 
 
 class FinishedFleet(NamedTuple):
@@ -35,6 +36,8 @@ def scan(request: FleetRequest, console: Console, now: datetime) -> FinishedFlee
     """
     engine.check(request.engine)
     parquet.check()
+    if request.html:
+        formats.reporter("html")  # its library must be there before hours of work
     writer.make_folder(request.output)
     progress = Progress(console.err)
     with State.opened(request.state, now, resume=request.resume) as state:
@@ -50,6 +53,8 @@ def scan(request: FleetRequest, console: Console, now: datetime) -> FinishedFlee
             progress.end()
         context = console.report_context({}, now, "", request.fail_on or FailOn(), "history")
         writer.write(state, request.output, overview, context)
+        if request.html:
+            html_page.write(request.html, state, overview, context)
         failing = _failing(request, state)
         state.finish(overview.summary(), now)
     return FinishedFleet(overview, failing)

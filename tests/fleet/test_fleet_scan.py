@@ -91,6 +91,24 @@ def test_the_parquet_file_has_a_row_for_each_place(scanned: Path) -> None:
     assert sorted(row["fingerprint"] for row in rows) == sorted(every)
 
 
+def test_the_html_report_lists_repositories_and_each_value_once(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    page = tmp_path / "fleet.html"
+    done = fleet.run(tmp_path / "out", f"--report=html={page}")
+    assert done.code == 1, done.err
+    text = page.read_text()
+    found = values(tmp_path / "out")
+    assert f"{len(found)} findings" in text
+    for value in found:
+        for name in value["repositories"]:
+            assert name in text
+    assert token(99) not in text
+    assert "Scan of many repositories" in text
+    refused = fleet.run(tmp_path / "out", "--report=csv=x")
+    assert (refused.code, "write it as html=FILE" in refused.err) == (2, True)
+
+
 def test_only_the_owner_can_read_the_results(scanned: Path) -> None:
     modes = {oct(path.stat().st_mode & 0o777) for path in scanned.rglob("*") if path.is_file()}
     assert modes == {"0o600"}
