@@ -220,7 +220,6 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--report",
         type=_html,
-        default="",
         metavar="html=FILE",
         help="also write an HTML report; it needs the package jinja2 (the extra html)",
     )
