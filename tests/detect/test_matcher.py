@@ -232,3 +232,19 @@ def test_each_scope_searches_its_own_patterns_and_those_for_all(name: str) -> No
     assert found("config") == {0, 2, 4}
     assert found("any") == {0, 1, 2, 4}
     assert found(matcher.NAME) == {0, 3, 4}
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [
+        r"(?i:github|gitlab)\w*=[0-9]",
+        r"(?i:github|gitlab)\w*=[0-9]|other=[0-9]",
+        r"(?i:github|gitlab)?=[0-9]",
+        r"(?i:github|gitlab)(?:=|:)[0-9|]",
+    ],
+)
+def test_an_anchor_that_begins_with_words_is_found_wherever_it_matches(anchor: str) -> None:
+    patterns = {7: matcher.Pattern(anchor, keywords=("github", "gitlab", "other"))}
+    made = matcher.build("hyperscan", lambda: patterns, "", None)
+    for part in b"GitHub_key=1 x gitlab:2 gitlab=| other=3 =4 github_=gitlab=5 gitlab".split(b" "):
+        assert bool(made.hits(part, "")) == bool(re.search(anchor.encode(), part)), part

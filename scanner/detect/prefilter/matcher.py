@@ -35,6 +35,11 @@ _OF_SCOPE = {
 }
 DATABASES = (_COMMON, "code", "config", NAME)
 
+# `(?i:github|gitlab)`, which is not repeated
+_FIRST_WORDS = re.compile(r"\(\?i:([a-z0-9]+(?:\|[a-z0-9]+)+)\)(?![?*+{])")
+# An escape, a class, or a single character
+_SYNTAX = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+
 # The lower bits of an expression's ID are the number of its pattern; the upper bits make the IDs
 # unique. Hyperscan takes twice as long to compile several expressions with the same ID.
 _NUMBER_BITS = 16
@@ -325,9 +330,7 @@ class _Hyperscan:
         patterns = [
             (number | place << _NUMBER_BITS, expression.encode(), pattern)
             for number, pattern in _of_database(self._patterns(), self._name)
-            for place, expression in enumerate(
-                [*map(re.escape, pattern.literals)] or [pattern.anchor]
-            )
+            for place, expression in enumerate(_expressions(pattern))
         ]
         if not patterns:
             return None
@@ -349,6 +352,31 @@ class _Hyperscan:
                 todo="make its repetitions smaller, or give the rule a shorter anchor",
             ) from None
         return database
+
+
+def _expressions(pattern: Pattern) -> list[str]:
+    """What Hyperscan looks for: the literals, or the anchor.
+
+    An anchor that begins with one of many words becomes an expression for each word. Hyperscan then
+    finds the words with its matcher of literals, in a tenth of the time (`bench/run.py trees`).
+    """
+    if pattern.literals:
+        return [*map(re.escape, pattern.literals)]
+    words = _FIRST_WORDS.match(pattern.anchor)
+    if not words or _has_alternatives(pattern.anchor[words.end() :]):
+        return [pattern.anchor]
+    rest = pattern.anchor[words.end() :]
+    return [f"(?i:{word}){rest}" for word in words[1].split("|")]
+
+
+def _has_alternatives(expression: str) -> bool:
+    """Is there a `|` outside of all groups?"""
+    depth = 0
+    for part in _SYNTAX.findall(expression):
+        depth += (part == "(") - (part == ")")
+        if part == "|" and not depth:
+            return True
+    return False
 
 
 def _database_name(engine: Any, key: str, database: str) -> str:
