@@ -281,8 +281,9 @@ def test_a_crash_at_any_moment_makes_one_new_intermediate(
         after = default_issuer(vault, intermediate)
         added = set(vault.call("LIST", f"{intermediate}/issuers")["data"]["keys"]) - issuers
         assert added == {after}, moment
-        certificate = vault.call("GET", f"{intermediate}/issuer/{after}")["data"]["certificate"]
-        assert not is_self_signed(certificate)
+        made = vault.call("GET", f"{intermediate}/issuer/{after}")["data"]
+        assert not is_self_signed(made["certificate"])
+        assert is_self_signed(made["ca_chain"][-1])
 
 
 def test_an_intermediate_is_not_replaced_by_a_root(
@@ -296,3 +297,20 @@ def test_an_intermediate_is_not_replaced_by_a_root(
     assert "trusted by nobody" in failed.progress.reason
     assert "signed_by" in failed.progress.todo
     assert default_issuer(vault, intermediate) == before
+
+
+def test_a_key_whose_certificate_was_refused_is_used_by_the_next_attempt(
+    rotator: Rotator, vault: Bao, intermediate: str
+) -> None:
+    wanted = {"common_name": "team-2", "ttl": "500h", "key_type": "ec", "signed_by": "nothing"}
+    before = default_issuer(vault, intermediate)
+    secret = f"vault://prod/-/{intermediate}/issuer/{before}"
+    rotator.entries.append({"match": secret, "new_issuer": wanted})
+    keys = len(vault.call("LIST", f"{intermediate}/keys")["data"]["keys"])
+    (failed,) = rotator.apply(secret).results
+    assert failed.progress.state is State.FAILED
+    wanted["signed_by"] = "pki"
+    (done,) = rotator.resume().results
+    assert done.progress.state is State.FINISHED
+    assert len(vault.call("LIST", f"{intermediate}/keys")["data"]["keys"]) == keys + 1
+    assert default_issuer(vault, intermediate) != before

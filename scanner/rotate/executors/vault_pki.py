@@ -18,9 +18,10 @@ TRAITS = Traits(
     idempotent="settled by the new issuer's name, which is that of the rotation",
     rights=(
         "for a root: update on {mount}/issuers/generate/root/internal",
-        "for an intermediate: update on {mount}/issuers/generate/intermediate/*",
+        "for an intermediate: list on {mount}/keys, update on {mount}/keys/generate/internal",
+        "and update on {mount}/issuers/generate/intermediate/existing",
         "and update on {mount}/intermediate/set-signed and {parent}/root/sign-intermediate",
-        "and list on {mount}/keys, patch on {mount}/issuer/*",
+        "and patch on {mount}/issuer/*",
         "read on {mount}/issuer/*, list on {mount}/issuers",
         "read and update on {mount}/config/issuers",
         "with stop_old: update on {mount}/issuer/{name}",
@@ -87,34 +88,34 @@ class _Authority:
     def create(self, work: Work) -> Outcome:
         if self._wanted.signed_by:
             return self._create_intermediate(work.rotation.id)
-        body = self._certificate | {"issuer_name": work.rotation.id}
+        wanted = self._wanted
+        body = {"common_name": wanted.common_name, "ttl": wanted.ttl, "key_type": wanted.key_type}
+        body["issuer_name"] = work.rotation.id
         answer = self._write("issuers/generate/root/internal", body)
         return Outcome({"issuer": str(answer["data"]["issuer_id"])})
 
     def _create_intermediate(self, name: str) -> Outcome:
-        """The key and then the issuer get the rotation's name, so that a crash between the four
+        """The key and then the issuer get the rotation's name, so that a crash between the
         requests leaves nothing that the next attempt does not find."""
+        wanted, vault = self._wanted, self._target.stores.vault(self._place)
         key = next((key for key, one in self._listed("keys") if one["key_name"] == name), "")
-        issuer = next((n for n, one in self._listed("issuers") if key and one["key_id"] == key), "")
+        if not key:
+            made = self._write(
+                "keys/generate/internal", {"key_name": name, "key_type": wanted.key_type}
+            )
+            key = made["data"]["key_id"]
+        issuer = next((each for each, one in self._listed("issuers") if one["key_id"] == key), "")
         if not issuer:
-            body = self._certificate | ({"key_ref": key} if key else {"key_name": name})
-            kind = "existing" if key else "internal"
-            request = self._write(f"issuers/generate/intermediate/{kind}", body)["data"]
-            vault = self._target.stores.vault(self._place)
-            signed = vault.write(
-                f"{self._wanted.signed_by}/root/sign-intermediate",
-                self._certificate | {"csr": request["csr"], "format": "pem_bundle"},
-            )["data"]
-            bundle = "\n".join([signed["certificate"], *signed.get("ca_chain", ())])
-            taken = self._write("intermediate/set-signed", {"certificate": bundle})["data"]
-            issuer = next(each for each, its_key in taken["mapping"].items() if its_key)
+            body = {"common_name": wanted.common_name, "key_ref": key}
+            request = self._write("issuers/generate/intermediate/existing", body)["data"]["csr"]
+            body = {"common_name": wanted.common_name, "ttl": wanted.ttl, "csr": request}
+            parent = f"{wanted.signed_by}/root/sign-intermediate"
+            signed = vault.write(parent, {**body, "format": "pem_bundle"})["data"]
+            bundle = {"certificate": signed["certificate"]}  # with the chain of its parents
+            taken = self._write("intermediate/set-signed", bundle)["data"]["mapping"]
+            issuer = next(each for each, its_key in taken.items() if its_key == key)
         self._write(f"issuer/{issuer}", {"issuer_name": name}, "PATCH")
         return Outcome({"issuer": str(issuer)})
-
-    @property
-    def _certificate(self) -> dict[str, str]:
-        wanted = self._wanted
-        return {"common_name": wanted.common_name, "ttl": wanted.ttl, "key_type": wanted.key_type}
 
     def created(self, work: Work) -> Outcome | None:
         """By the list: Vault answers 500 for an issuer that does not exist."""
